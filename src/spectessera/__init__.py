@@ -1,0 +1,67 @@
+"""Cut a spectral datacube into regions of like spectra, by deep spectral clustering."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> where it lives. Nothing is imported before it is asked for (PEP 562): importing
+# the package loads neither torch nor scikit-learn nor matplotlib.
+_HOME = {
+    "Clusters": "kmeans",
+    "Network": "networks",
+    "Preprocess": "preprocess",
+    "Schedule": "losses",
+    "SpectralSegmenter": "segmenter",
+    "Training": "training",
+    "load": "segmenter",
+    "make_cube": "cube",
+    "read": "io",
+    "read_result": "io",
+    "segment": "inference",
+    "write": "io",
+}
+_MODULES = ("io", "kmeans", "plots")
+
+__all__ = [
+    "Clusters",
+    "Network",
+    "Preprocess",
+    "Schedule",
+    "SpectralSegmenter",
+    "Training",
+    "__version__",
+    "io",
+    "kmeans",
+    "load",
+    "make_cube",
+    "plots",
+    "read",
+    "read_result",
+    "segment",
+    "write",
+]
+
+if TYPE_CHECKING:
+    from . import io, kmeans, plots
+    from .cube import make_cube
+    from .inference import segment
+    from .io import read, read_result, write
+    from .kmeans import Clusters
+    from .losses import Schedule
+    from .networks import Network
+    from .preprocess import Preprocess
+    from .segmenter import SpectralSegmenter, load
+    from .training import Training
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,339 @@
+"""The command line: arguments in, the public functions do the work, one clear line for an error."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from . import __version__
+from .cli_options import as_tables, build, numbers, with_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Cut spectral datacubes into regions of like spectra.",
+)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True)
+
+# What a bad file, a bad argument or a full disk raises. Anything else is a fault of ours and shows
+# its traceback. SPECTESSERA_DEBUG=1 shows all of them.
+EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Turn expected errors into one line and exit status 2, Ctrl-C into status 130."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except EXPECTED as error:
+            if os.environ.get("SPECTESSERA_DEBUG"):
+                raise
+            text = " ".join(str(error).split()) or type(error).__name__
+            errors.print("[bold red]error:[/] ", end="")
+            errors.print(text, markup=False)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            errors.print("stopped by Ctrl-C; no file was left half-written")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+# --- arguments that several commands share -----------------------------------------------------
+
+Key = Annotated[
+    str | None, typer.Option(help="Which array of the file: HDF5 dataset, FITS extension, NPZ name.")
+]
+Energy = Annotated[
+    str | None,
+    typer.Option(metavar="FIRST,LAST", help="Energies of the first and last channel (keV)."),
+]
+Wavelength = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FIRST,LAST", help="Wavelengths of the first and last channel (angstrom)."
+    ),
+]
+AxisOption = Annotated[
+    str | None,
+    typer.Option("--axis", metavar="FIRST,LAST", help="First and last channel, in --unit."),
+]
+Unit = Annotated[str | None, typer.Option(help="Unit of the axis that is given, or of the file's.")]
+Missing = Annotated[float | None, typer.Option(help="The number that marks missing values.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and only that.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+
+
+def _open(
+    path: Path,
+    key: str | None,
+    energy: str | None,
+    wavelength: str | None,
+    axis: str | None,
+    unit: str | None,
+    missing: float | None,
+    chunks: Any = None,
+) -> Any:
+    from .io import read
+
+    pairs = {"energy": energy, "wavelength": wavelength, "axis": axis}
+    given = {
+        name: numbers(f"--{name}", text, 2) for name, text in pairs.items() if text is not None
+    }
+    return read(path, key=key, unit=unit, missing=missing, chunks=chunks, **given)
+
+
+class _Bar:
+    """A progress bar of several steps; each is a line of its own."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
+        if step not in self.tasks:
+            self.tasks[step] = self.progress.add_task(step, total=total, note="")
+        self.progress.update(self.tasks[step], completed=done, total=total, note=note)
+
+    def epoch(self, done: int, total: int, row: dict[str, Any]) -> None:
+        note = f"loss {row['validation_total']:.4g}"
+        if "validation_silhouette" in row:
+            note += f", silhouette {row['validation_silhouette']:.3f}"
+        self("train", done, total, note)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[_Bar]:
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=errors, disable=quiet) as progress:
+        yield _Bar(progress)
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.print(f"spectessera {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[  # noqa: ARG001 (typer calls back)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """Cut spectral datacubes into regions of like spectra."""
+
+
+@app.command()
+@command
+def info(
+    file: Path,
+    key: Key = None,
+    energy: Energy = None,
+    wavelength: Wavelength = None,
+    axis: AxisOption = None,
+    unit: Unit = None,
+    missing: Missing = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is in a file."""
+    from .overview import overview
+
+    cube = _open(file, key, energy, wavelength, axis, unit, missing, chunks="auto")
+    found = {"file": str(file), **overview(cube)}
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in found.items():
+        shown = json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+        table.add_row(f"[bold]{name.replace('_', ' ')}[/]", shown)
+    output.print(table)
+
+
+@app.command()
+@command
+@with_settings
+def train(
+    files: list[Path],
+    out: Annotated[Path, typer.Option(help="The model file to write (.safetensors).")],
+    settings: dict[str, dict[str, Any]],
+    key: Key = None,
+    energy: Energy = None,
+    wavelength: Wavelength = None,
+    axis: AxisOption = None,
+    unit: Unit = None,
+    missing: Missing = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing model file.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on the spectra of one or more cubes."""
+    from .segmenter import SpectralSegmenter
+
+    configs = build(settings)
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out is a .safetensors file; got {out.name}")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    check_writable(out)
+    cubes = [_open(file, key, energy, wavelength, axis, unit, missing) for file in files]
+    segmenter = SpectralSegmenter(**configs)
+    with _progress(quiet or as_json) as bar:
+        segmenter.fit(cubes, progress=bar.epoch)
+    segmenter.save(out)
+    told = {
+        "model": str(out),
+        "n_clusters": segmenter.n_clusters_,
+        "epochs": len(segmenter.history_.rows),
+        "best_epoch": segmenter.history_.best_epoch,
+        "seconds": round(segmenter.history_.seconds, 2),
+        "interrupted": segmenter.history_.interrupted,
+        "test": segmenter.history_.test,
+        "settings": as_tables(configs),
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    elif not quiet:
+        output.print(f"model written to {out}", markup=False)
+    if segmenter.history_.interrupted:
+        errors.print(f"training was stopped by Ctrl-C; {out} holds the best weights until then")
+        raise typer.Exit(130)
+
+
+@app.command()
+@command
+@with_settings
+def segment(
+    file: Path,
+    out: Annotated[Path, typer.Option(help="The folder to write the results to.")],
+    settings: dict[str, dict[str, Any]],
+    model: Annotated[Path | None, typer.Option(help="A trained model (.safetensors).")] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube itself.")] = False,
+    how: Annotated[
+        str, typer.Option("--clusters", help='"cube", "trained" or a number of clusters.')
+    ] = "cube",
+    also: Annotated[
+        list[str] | None, typer.Option(help="Also write the cube: latent, decoded.")
+    ] = None,
+    key: Key = None,
+    energy: Energy = None,
+    wavelength: Wavelength = None,
+    axis: AxisOption = None,
+    unit: Unit = None,
+    missing: Missing = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace results that are in the folder already.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Segment a cube with a trained model, or with one trained on the cube itself."""
+    from .inference import segment as segment_cube
+    from .outputs import check_folder, write_folder
+    from .segmenter import SpectralSegmenter, load
+
+    if (model is None) == (not fit):
+        raise ValueError("give either --model FILE or --fit")
+    given = [f"--{n.replace('_', '-')}" for part in settings.values() for n in part if n != "seed"]
+    if model is not None and given:
+        raise ValueError(
+            f"{', '.join(given)} would have no effect on a trained model; "
+            "leave it out, or train anew with --fit"
+        )
+    configs = build(settings)
+    seed = configs["training"].seed
+    clusters: str | int = int(how) if how.isdecimal() else how
+    check_folder(out, overwrite=overwrite)
+    cube = _open(file, key, energy, wavelength, axis, unit, missing)
+    segmenter = SpectralSegmenter(**configs) if model is None else load(model)
+    with _progress(quiet or as_json) as bar:
+        if fit:
+            segmenter.fit(cube, progress=bar.epoch)
+            out.mkdir(parents=True, exist_ok=True)
+            segmenter.save(out / "model.safetensors")
+            if segmenter.history_.interrupted:
+                errors.print(
+                    f"training was stopped by Ctrl-C; the best weights until then are kept in "
+                    f"{out / 'model.safetensors'}: use them with --model",
+                    markup=False,
+                )
+                raise typer.Exit(130)
+        result = segment_cube(
+            cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar
+        )
+    run = {"file": str(file), "model": None if model is None else str(model), "seed": seed,
+           "clusters": clusters}  # fmt: skip
+    summary = write_folder(result, segmenter, out, run, fitted=fit)
+    if as_json:
+        sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    elif not quiet:
+        _print_summary(summary, out)
+
+
+def check_writable(path: Path) -> None:
+    """Raise before any work if a file cannot be written there."""
+    from ._files import atomic
+
+    with atomic(path.with_name(f".{path.name}.probe")) as temporary:
+        temporary.touch()
+    path.with_name(f".{path.name}.probe").unlink()
+
+
+def _print_summary(summary: dict[str, Any], out: Path) -> None:
+    from .palette import colours
+
+    table = Table(title=f"{summary['n_clusters']} clusters", box=None)
+    for heading in ("cluster", "pixels", "share", "confidence"):
+        table.add_column(heading, justify="right")
+    for row in summary["clusters"]:
+        red, green, blue = colours(row["cluster"])[-1].tolist()
+        sure = row["confidence"]
+        table.add_row(
+            f"[rgb({red},{green},{blue})]██[/] {row['cluster']}", str(row["size"]),
+            f"{100 * row['share']:.1f} %", "-" if sure is None else f"{sure:.2f}",
+        )  # fmt: skip
+    output.print(table)
+    for warning in summary["notes"]:
+        output.print(f"note: {warning}", markup=False)
+    output.print(f"results in {out}", markup=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except KeyboardInterrupt:  # outside a command: while a module was being loaded
+        errors.print("stopped by Ctrl-C")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

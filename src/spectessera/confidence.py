@@ -1,0 +1,160 @@
+"""How sure a label is: would the same pixel, measured again, get the same label?
+
+The noise of a measurement is carried into the latent space by measuring a few thousand pixels
+again (counts drawn anew, or noise of the known variance). What a new measurement of any pixel
+would give then follows from Bayes' rule with the clusters themselves as the prior: the true
+latent of a pixel lies nearer to its cluster than its one noisy measurement does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Pixels that are measured again, and how often each.
+NOISE_PIXELS = 1024
+REDRAWS = 16
+# Draws of a new measurement per pixel and cluster.
+DRAWS = 64
+_ROWS = 8192
+
+
+class Mixture(NamedTuple):
+    """Gaussian description of the clusters in latent space.
+
+    Attributes
+    ----------
+    weight : array (k,)
+    mean : array (k, d)
+    spread : array (k, d, d)
+        Covariance of the measured latents of each cluster.
+    noise : array (k, d, d)
+        Part of it that is noise of the measurement.
+    """
+
+    weight: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+    noise: np.ndarray
+
+
+def draw_again(
+    values: np.ndarray, variance: np.ndarray | None, generator: np.random.Generator
+) -> np.ndarray:
+    """Return new measurements of spectra (n, channel), float32.
+
+    With a variance, Gaussian noise of that variance is added; without, values are counts and are
+    drawn anew from Poisson distributions.
+    """
+    if variance is None:
+        return generator.poisson(np.maximum(values, 0)).astype(np.float32)
+    sigma = np.sqrt(np.maximum(np.nan_to_num(variance, nan=0.0, posinf=0.0), 0))
+    noise = generator.standard_normal(values.shape, dtype=np.float32)
+    return (values + sigma * noise).astype(np.float32)
+
+
+def noise_covariance(latents: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the covariance (k, d, d) of repeated measurements around each pixel's own mean.
+
+    Parameters
+    ----------
+    latents : array (n, repeats, d)
+    labels : array (n,)
+        A cluster with no pixel gets the covariance of all.
+    k : int
+    """
+    apart = latents - latents.mean(axis=1, keepdims=True)
+    each = np.einsum("nri,nrj->nij", apart, apart) / (latents.shape[1] - 1)
+    overall = each.mean(axis=0)
+    return np.stack(
+        [each[labels == c].mean(axis=0) if (labels == c).any() else overall for c in range(k)]
+    )
+
+
+def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixture:
+    """Return the Gaussian description of clusters; one without pixels has weight 0."""
+    k, d = len(noise), latent.shape[1]
+    latent = latent.astype(np.float64)
+    mean = np.zeros((k, d))
+    spread = noise.copy()
+    counts = np.bincount(labels, minlength=k)
+    for c in range(k):
+        mine = latent[labels == c]
+        if len(mine):
+            mean[c] = mine.mean(axis=0)
+        if len(mine) > d + 1:
+            spread[c] = np.cov(mine, rowvar=False).reshape(d, d)
+    return Mixture(counts / counts.sum(), mean, spread, noise)
+
+
+def _split(spread: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gain T S^-1 and the covariance of a new measurement, for one cluster.
+
+    T is the spread without its noise, made non-negative; S = T + noise.
+    """
+    values, vectors = np.linalg.eigh(spread - noise)
+    true = (vectors * np.maximum(values, 0)) @ vectors.T
+    tiny = 1e-9 * max(np.trace(true + noise), np.finfo(float).tiny) * np.eye(len(noise))
+    gain = true @ np.linalg.inv(true + noise + tiny)
+    return gain, true - gain @ true + noise + tiny
+
+
+def same_label_probability(
+    latent: np.ndarray,
+    labels: np.ndarray,
+    centers: np.ndarray,
+    mixture: Mixture,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Return the probability (n,), float32, that a new measurement gets the same label.
+
+    Parameters
+    ----------
+    latent : array (n, d)
+    labels : array (n,)
+        Nearest of ``centers``.
+    centers : array (k, d)
+        Not changed by the new measurement.
+    mixture : Mixture
+    generator : numpy.random.Generator
+        The same standard draws serve all pixels, so the answer for one does not depend on others.
+    """
+    d = latent.shape[1]
+    draws = generator.standard_normal((DRAWS, d))
+    alive = np.flatnonzero(mixture.weight > 0)
+    parts = [_split(mixture.spread[c], mixture.noise[c]) for c in alive]
+    result = np.empty(len(latent), dtype=np.float32)
+    for start in range(0, len(latent), _ROWS):
+        rows = slice(start, start + _ROWS)
+        points, mine = latent[rows].astype(np.float64), labels[rows]
+        belongs = _responsibility(points, mixture, alive)
+        total = np.zeros(len(points))
+        for position, c in enumerate(alive):
+            gain, covariance = parts[position]
+            expected = mixture.mean[c] + (points - mixture.mean[c]) @ gain.T
+            root = np.linalg.cholesky(covariance)
+            same = np.zeros(len(points))
+            for draw in draws @ root.T:
+                distance = ((expected + draw)[:, None] - centers[None]) ** 2
+                same += distance.sum(axis=2).argmin(axis=1) == mine
+            total += belongs[:, position] * same / DRAWS
+        result[rows] = total
+    return result
+
+
+def _responsibility(points: np.ndarray, mixture: Mixture, alive: np.ndarray) -> np.ndarray:
+    """Return the probability (n, alive clusters) that a point belongs to each cluster."""
+    d = points.shape[1]
+    logs = np.empty((len(points), len(alive)))
+    for position, c in enumerate(alive):
+        covariance = mixture.spread[c]
+        floor = 1e-9 * max(np.trace(covariance), np.finfo(float).tiny)
+        root = np.linalg.cholesky(covariance + floor * np.eye(d))
+        apart = np.linalg.solve(root, (points - mixture.mean[c]).T)
+        logs[:, position] = (
+            np.log(mixture.weight[c]) - np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=0)
+        )
+    logs -= logs.max(axis=1, keepdims=True)
+    weights = np.exp(logs)
+    return weights / weights.sum(axis=1, keepdims=True)

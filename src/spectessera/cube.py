@@ -1,0 +1,288 @@
+"""What a cube is, and the door between cubes (xarray) and spectra (numpy).
+
+A cube is an ``xarray.DataArray`` with dimensions ``(y, x, channel)``. The spectral axis is a
+coordinate along ``channel`` named after its kind (``energy``, ``wavelength``, ...) with the
+attribute ``units``; optional coordinates are ``variance (y, x, channel)`` and ``mask (y, x)``
+(True = leave this pixel out). Attributes are strings and numbers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ._check import check_ndim, check_numeric, check_same_shape
+from .axis import KINDS, Axis
+
+DIMS = ("y", "x", "channel")
+BLOCK_PIXELS = 16_384
+
+
+class Spectra(NamedTuple):
+    """The pixels of a cube that are not masked, as rows.
+
+    Attributes
+    ----------
+    values : array (n, channel), float32
+    variance : array (n, channel), float32, or None
+    pixel : array (n,), int64
+        Position of each row in the flattened ``(y, x)`` image.
+    """
+
+    values: np.ndarray
+    variance: np.ndarray | None
+    pixel: np.ndarray
+
+
+class Block(NamedTuple):
+    """A rectangle of a cube: rows ``y`` and columns ``x``."""
+
+    y: slice
+    x: slice
+
+
+def make_cube(
+    values: Any,
+    *,
+    energy: Any = None,
+    wavelength: Any = None,
+    axis: Any = None,
+    unit: str | None = None,
+    kind: str | None = None,
+    medium: str = "",
+    variance: Any = None,
+    mask: Any = None,
+    attrs: Mapping[str, str | int | float] | None = None,
+) -> xr.DataArray:
+    """Make a cube of an array.
+
+    Parameters
+    ----------
+    values : array (y, x, channel)
+        numpy or dask array of real numbers.
+    energy, wavelength, axis : array (channel,), pair (first, last), or Axis
+        The spectral axis, one of the three at most: energy (keV unless ``unit`` says otherwise),
+        wavelength (angstrom), or any other with its ``unit``. A pair gives the centres of the
+        first and the last channel. Without an axis, channels are counted from 0.
+    unit, kind, medium : str
+        Unit of the axis; kind where the unit does not tell ("energy_loss"); "air" or "vacuum".
+    variance : array (y, x, channel), optional
+        Variance of every value, in its unit squared.
+    mask : array (y, x) of bool, optional
+        True where a pixel is to be left out.
+    attrs : mapping, optional
+        Strings and numbers that are kept with the cube (source, wcs, units of the values ...).
+
+    Returns
+    -------
+    xarray.DataArray (y, x, channel)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If shapes disagree, the axis is not strictly monotonic or a unit is not known.
+    """
+    values = values if hasattr(values, "dask") else np.asarray(values)
+    check_ndim("a cube", values, 3, "(y, x, channel)")
+    check_numeric("a cube", values)
+    if 0 in values.shape:
+        raise ValueError(f"a cube needs at least one pixel and one channel; got {values.shape}")
+    spectral = _make_axis(values.shape[2], energy, wavelength, axis, unit, kind, medium)
+    cube = xr.DataArray(values, dims=DIMS, attrs=dict(attrs or {}))
+    cube = with_axis(cube, spectral)
+    if values.dtype in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
+        cube.attrs["saturation"] = float(np.iinfo(values.dtype).max)
+    if variance is not None:
+        variance = variance if hasattr(variance, "dask") else np.asarray(variance)
+        check_numeric("the variance", variance)
+        check_same_shape("the variance", variance.shape, values.shape, "the cube")
+        cube = cube.assign_coords(variance=(DIMS, variance))
+    if mask is not None:
+        mask = mask if hasattr(mask, "dask") else np.asarray(mask)
+        check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
+        cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
+    return cube
+
+
+def _make_axis(
+    channels: int,
+    energy: Any,
+    wavelength: Any,
+    axis: Any,
+    unit: str | None,
+    kind: str | None,
+    medium: str,
+) -> Axis:
+    """Turn the ways to give an axis into one."""
+    given = {"energy": energy, "wavelength": wavelength, "axis": axis}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise ValueError(f"give one spectral axis; got {' and '.join(named)}")
+    if not named:
+        if unit:
+            raise ValueError(f"unit {unit!r} was given without an axis: add axis=(first, last)")
+        return Axis(np.arange(channels))
+    name = named[0]
+    value = given[name]
+    if isinstance(value, Axis):
+        made = value
+    else:
+        numbers = np.asarray(value, dtype=np.float64)
+        if numbers.shape == (2,) and channels != 2:
+            numbers = np.linspace(numbers[0], numbers[1], channels)
+        default = {"energy": "keV", "wavelength": "angstrom", "axis": ""}[name]
+        made = Axis(numbers, unit=default if unit is None else unit, kind=kind or "", medium=medium)
+    if len(made) != channels:
+        raise ValueError(
+            f"the axis has {len(made)} values but the cube has {channels} channels; "
+            "give one value per channel, or (first, last)"
+        )
+    if name != "axis" and made.kind not in (name, "energy_loss"):
+        raise ValueError(f"{made.unit!r} is not a unit of {name}; use axis= for another kind")
+    return made
+
+
+def with_axis(array: xr.DataArray, axis: Axis, dim: str = "channel") -> xr.DataArray:
+    """Return the array with ``axis`` as the coordinate of ``dim`` (replacing an older one)."""
+    old = [name for name in KINDS if name in array.coords and array.coords[name].dims == (dim,)]
+    attrs = {"units": axis.unit, "axis_kind": axis.kind}
+    if axis.medium:
+        attrs["medium"] = axis.medium
+    return array.drop_vars(old).assign_coords({axis.kind: ((dim,), axis.values, attrs)})
+
+
+def spectral_axis(array: xr.DataArray | xr.Dataset) -> Axis:
+    """Return the spectral axis of a cube (or of a result that has a ``channel`` dimension)."""
+    for kind in KINDS:
+        if kind in array.coords and array.coords[kind].dims == ("channel",):
+            coordinate = array.coords[kind]
+            return Axis(
+                coordinate.values,
+                unit=str(coordinate.attrs.get("units", "")),
+                kind=kind,
+                medium=str(coordinate.attrs.get("medium", "")),
+            )
+    return Axis(np.arange(array.sizes["channel"]))
+
+
+def check_cube(cube: Any) -> xr.DataArray:
+    """Return the cube with its dimensions in the order (y, x, channel).
+
+    Raises
+    ------
+    TypeError
+        If it is not a DataArray.
+    ValueError
+        If its dimensions are not y, x and channel, or it is empty.
+    """
+    if not isinstance(cube, xr.DataArray):
+        raise TypeError(
+            f"a cube is an xarray.DataArray (y, x, channel); got {type(cube).__name__}; "
+            "make one with spectessera.make_cube(values, energy=...)"
+        )
+    if set(cube.dims) != set(DIMS):
+        raise ValueError(f"a cube has dimensions y, x and channel; got {tuple(cube.dims)}")
+    check_numeric("a cube", cube)
+    if 0 in cube.shape:
+        raise ValueError(f"a cube needs at least one pixel and one channel; got {cube.shape}")
+    return cube.transpose(*DIMS)
+
+
+def to_spectra(cube: xr.DataArray) -> Spectra:
+    """Return the spectra of all pixels that are not masked, in row-major order.
+
+    Values too large for float32 become infinite and are then screened like any bad value.
+    """
+    cube = check_cube(cube)
+    height, width, channels = cube.shape
+    pixel = np.arange(height * width)
+    if "mask" in cube.coords:
+        pixel = pixel[~np.asarray(cube.coords["mask"].transpose("y", "x").values).ravel()]
+    values = _rows(cube, pixel, channels)
+    variance = None
+    if "variance" in cube.coords:
+        variance = _rows(cube.coords["variance"].transpose(*DIMS), pixel, channels)
+    return Spectra(values, variance, pixel)
+
+
+def _rows(array: xr.DataArray, pixel: np.ndarray, channels: int) -> np.ndarray:
+    """Flatten to float32 rows, C-contiguous so that sums along a row never depend on layout."""
+    flat = np.asarray(array.values).reshape(-1, channels)
+    flat = flat if len(pixel) == len(flat) else flat[pixel]
+    with np.errstate(over="ignore"):  # an overflow to inf is found by the screening
+        return np.ascontiguousarray(flat, dtype=np.float32)
+
+
+def to_map(
+    values: np.ndarray,
+    pixel: np.ndarray,
+    like: xr.DataArray,
+    *,
+    fill: float = np.nan,
+    dims: Sequence[str] = (),
+) -> xr.DataArray:
+    """Put rows back into the image: the inverse of :func:`to_spectra`.
+
+    Parameters
+    ----------
+    values : array (n, ...)
+        One row per pixel.
+    pixel : array (n,), int
+        Where each row goes in the flattened image.
+    like : DataArray with dimensions y and x
+        Gives the size and the coordinates of y and x.
+    fill : number
+        Value of all other pixels.
+    dims : sequence of str
+        Names of the axes of ``values`` after the first.
+
+    Returns
+    -------
+    xarray.DataArray (y, x, *dims)
+    """
+    height, width = like.sizes["y"], like.sizes["x"]
+    image = np.full((height * width, *values.shape[1:]), fill, dtype=values.dtype)
+    image[pixel] = values
+    coords = {name: like.coords[name] for name in ("y", "x") if name in like.coords}
+    shape = (height, width, *values.shape[1:])
+    return xr.DataArray(image.reshape(shape), dims=("y", "x", *dims), coords=coords)
+
+
+def integrate(spectra: np.ndarray) -> np.ndarray:
+    """Return the sum of every spectrum over its channels, (n, channel) -> (n,), float64 inside."""
+    return spectra.sum(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def blocks(cube: xr.DataArray, pixels: int = BLOCK_PIXELS) -> Iterator[Block]:
+    """Yield rectangles that tile the image, in row-major order of their corners.
+
+    A chunked cube is cut along its chunks, so that every chunk is read once; any other cube into
+    bands of rows of at most ``pixels`` pixels (one row at least).
+    """
+    if cube.chunks is not None:
+        y_sizes, x_sizes = cube.chunks[0], cube.chunks[1]
+    else:
+        height, width = cube.sizes["y"], cube.sizes["x"]
+        rows = max(1, pixels // width)
+        y_sizes = tuple(min(rows, height - start) for start in range(0, height, rows))
+        x_sizes = (width,)
+    y_edges = np.concatenate([[0], np.cumsum(y_sizes)]).tolist()
+    x_edges = np.concatenate([[0], np.cumsum(x_sizes)]).tolist()
+    for y0, y1 in zip(y_edges[:-1], y_edges[1:], strict=True):
+        for x0, x1 in zip(x_edges[:-1], x_edges[1:], strict=True):
+            yield Block(slice(y0, y1), slice(x0, x1))
+
+
+def read_block(cube: xr.DataArray, block: Block) -> Spectra:
+    """Load one block; ``pixel`` counts in the whole image, not in the block."""
+    part = cube.isel(y=block.y, x=block.x)
+    if part.chunks is not None:
+        part = part.compute()
+    spectra = to_spectra(part)
+    width = block.x.stop - block.x.start
+    rows, columns = np.divmod(spectra.pixel, width)
+    pixel = (rows + block.y.start) * cube.sizes["x"] + columns + block.x.start
+    return spectra._replace(pixel=pixel)

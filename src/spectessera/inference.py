@@ -1,0 +1,387 @@
+"""Segment a cube: encode, cluster and label every pixel, and describe every cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from . import __version__
+from ._check import check_choice, check_number
+from .axis import Axis
+from .confidence import (
+    NOISE_PIXELS,
+    REDRAWS,
+    describe,
+    draw_again,
+    noise_covariance,
+    same_label_probability,
+)
+from .cube import blocks, integrate, spectral_axis, to_map, with_axis
+from .kmeans import Clusters
+from .preprocess import QUALITY, UNUSABLE
+from .segmenter import Choices, Clustering, SpectralSegmenter, read_inputs
+
+KEEP = ("latent", "decoded")
+BlockProgress = Callable[[str, int, int], None]
+
+
+class _Pixels(NamedTuple):
+    """What the first pass gathers: all pixels that are not masked, in the order of the image."""
+
+    pixel: np.ndarray  # (n,) of all unmasked pixels
+    quality: np.ndarray  # (n,)
+    usable: np.ndarray  # (m,) flattened position of every usable pixel
+    latent: np.ndarray  # (m, latent)
+    input_sum: np.ndarray  # (m,)
+    decoded_sum: np.ndarray  # (m,)
+
+
+class _Means(NamedTuple):
+    """What the second pass gathers, per cluster; float64."""
+
+    measured: np.ndarray  # (k, channel)
+    deviation: np.ndarray  # (k, channel)
+    inputs: np.ndarray  # (k, input channel)
+    reconstructed: np.ndarray  # (k, input channel)
+
+
+class _Sample(NamedTuple):
+    """Pixels that are measured again to learn the noise."""
+
+    row: np.ndarray  # (s,) positions among the usable pixels
+    latents: np.ndarray  # (s, redraws, latent)
+    noise: str
+
+
+def segment(
+    cube: xr.DataArray,
+    segmenter: SpectralSegmenter,
+    clusters: str | int = "cube",
+    *,
+    seed: int = 0,
+    keep: Sequence[str] = (),
+    progress: BlockProgress | None = None,
+) -> xr.Dataset:
+    """Segment a cube with a trained segmenter.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+        In memory or chunked; of a chunked cube one block at a time is loaded.
+    segmenter : SpectralSegmenter
+        Trained on spectra of the same axis.
+    clusters : "cube", "trained" or int
+        "cube": cluster this cube's own latents, with the k of the best silhouette, numbered by
+        size. "trained": the centers of the training with their numbers, empty ones included, so
+        that labels agree across cubes. A number: cluster the cube into so many.
+    seed : int
+        Of the clustering and of the noise draws.
+    keep : sequence of "latent", "decoded"
+        Also return ``latent_cube (y, x, latent)``, ``decoded_cube (y, x, input_channel)``.
+    progress : callable, optional
+        Called with the name of the step, the blocks done and the blocks in all.
+
+    Returns
+    -------
+    Dataset
+        ``label (y, x)``: 0 masked or unusable, 1..K clusters; ``confidence (y, x)``: the
+        probability that a new measurement of that pixel gets the same label; ``quality (y, x)``
+        bits; ``mean_spectrum`` and ``std_spectrum (cluster, channel)`` in the cube's axis and
+        unit; ``input_mean`` (eq. 9 of the paper), ``reconstructed_mean`` (eq. 8) and
+        ``decoded_mean`` (eq. 10) ``(cluster, input_channel)`` in network-input units;
+        ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
+        the silhouettes; ``integrated_input``, ``integrated_decoded`` and ``integrated_latent
+        (y, x)``. Attributes are strings and numbers.
+
+    Raises
+    ------
+    ValueError
+        If the axis is not that of the training, or too few spectra are usable.
+    """
+    _check_arguments(clusters, seed, keep)
+    cube = segmenter.check_axis(cube)
+    tell = progress or (lambda step, done, total: None)
+    pixels = _encode(cube, segmenter, tell)
+    found = _cluster(pixels.latent, segmenter, clusters, seed, cube)
+    means, sample = _describe(cube, segmenter, pixels, found, seed, tell)
+    confidence = _confidence(pixels, found, sample, seed)
+    return _assemble(cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep)
+
+
+def _check_arguments(clusters: str | int, seed: int, keep: Sequence[str]) -> None:
+    if isinstance(clusters, str):
+        check_choice("clusters", clusters, ("cube", "trained"))
+    else:
+        check_number("clusters", clusters, low=2, high=1000, integer=True)
+    check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
+    if isinstance(keep, str):
+        raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
+    for name in keep:
+        check_choice("keep", name, KEEP)
+
+
+def _encode(
+    cube: xr.DataArray, segmenter: SpectralSegmenter, tell: BlockProgress
+) -> _Pixels:
+    """Go through the cube once: quality, latents and integrated images."""
+    total = sum(1 for _ in blocks(cube))
+    parts = []
+    for done, part in enumerate(segmenter.encode_blocks(cube), start=1):
+        decoded = segmenter._decode(part.latent)
+        parts.append(
+            (part.pixel, part.quality, part.pixel[part.usable], part.latent,
+             integrate(part.inputs), integrate(decoded))
+        )  # fmt: skip
+        tell("encode", done, total)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    whole, usable = np.argsort(columns[0]), np.argsort(columns[2])
+    orders = (whole, whole, usable, usable, usable, usable)
+    return _Pixels(*(column[order] for column, order in zip(columns, orders, strict=True)))
+
+
+def _cluster(
+    latent: np.ndarray,
+    segmenter: SpectralSegmenter,
+    clusters: str | int,
+    seed: int,
+    cube: xr.DataArray,
+) -> Clustering:
+    """Label the usable pixels; labels count from 0."""
+    if clusters == "trained":
+        centers = segmenter.cluster_centers_
+        return Clustering(segmenter._assign(latent, centers), centers, segmenter.choices_)
+    settings: Clusters = segmenter.config("clusters")
+    if not isinstance(clusters, str):
+        settings = Clusters(
+            k_min=int(clusters), k_max=int(clusters), restarts=settings.restarts,
+            seeding=settings.seeding, max_iter=settings.max_iter, samples=settings.samples,
+        )  # fmt: skip
+    if len(latent) <= settings.k_min:
+        raise ValueError(
+            f"the cube has {len(latent)} usable spectra of {cube.sizes['y'] * cube.sizes['x']}; "
+            f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
+        )
+    return segmenter.cluster(latent, settings, seed=seed)
+
+
+# --- the second pass ---------------------------------------------------------------------------
+
+
+def _describe(
+    cube: xr.DataArray,
+    segmenter: SpectralSegmenter,
+    pixels: _Pixels,
+    found: Clustering,
+    seed: int,
+    tell: BlockProgress,
+) -> tuple[_Means, _Sample]:
+    """Go through the cube again: sums per cluster, and the pixels to measure again."""
+    k = len(found.centers)
+    preprocess, axis = segmenter.config("preprocess"), segmenter.axis_
+    total = sum(1 for _ in blocks(cube))
+    row_of = np.full(cube.sizes["y"] * cube.sizes["x"], -1)
+    row_of[pixels.usable] = np.arange(len(pixels.usable))
+    sampled = np.zeros(len(pixels.usable), dtype=bool)
+    sampled[_sample_rows(found.labels, k, seed)] = True
+    sums: list[np.ndarray] | None = None
+    kept = []
+    for done, block in enumerate(blocks(cube), start=1):
+        read = read_inputs(cube, block, preprocess, axis)
+        row = row_of[read.pixel[read.usable]]
+        labels = found.labels[row]
+        decoded = segmenter._decode(pixels.latent[row])
+        arrays = (read.values, read.inputs, decoded)
+        part = [_sum_by_label(each, labels, k) for each in arrays]
+        part.append(_sum_by_label(np.square(read.values, dtype=np.float64), labels, k))
+        sums = part if sums is None else [a + b for a, b in zip(sums, part, strict=True)]
+        mine = sampled[row]
+        variance = None if read.variance is None else read.variance[mine]
+        kept.append((row[mine], read.values[mine], variance, read.inputs[mine], decoded[mine]))
+        tell("describe", done, total)
+    assert sums is not None  # a cube has at least one block
+    counts = np.maximum(1, np.bincount(found.labels, minlength=k))[:, None]
+    measured, inputs, decoded_mean, squares = (each / counts for each in sums)
+    deviation = np.sqrt(np.maximum(squares - measured**2, 0))
+    return _Means(measured, deviation, inputs, decoded_mean), _measure_again(
+        cube, segmenter, kept, seed
+    )
+
+
+def _sum_by_label(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the sums (k, channel), float64, of rows by label."""
+    found = np.zeros((k, values.shape[1]))
+    for label in np.unique(labels):
+        found[label] = values[labels == label].sum(axis=0, dtype=np.float64)
+    return found
+
+
+def _sample_rows(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Draw the pixels that are measured again: as many of each cluster."""
+    generator = np.random.default_rng([seed, 1])
+    rows = []
+    for label in range(k):
+        members = np.flatnonzero(labels == label)
+        count = min(len(members), max(2, NOISE_PIXELS // k))
+        rows.append(generator.choice(members, count, replace=False))
+    return np.concatenate(rows)
+
+
+def noise_of(cube: xr.DataArray) -> str:
+    """Tell what is known of a cube's noise: "variance", "counts" or "residual".
+
+    "variance" where it has one; "counts" where it holds non-negative integers along an energy
+    axis, or says ``noise="counts"`` in its attributes; else only the residual of the
+    reconstruction is known.
+    """
+    if "variance" in cube.coords:
+        return "variance"
+    told = cube.attrs.get("noise")
+    if told in ("counts", "residual"):
+        return str(told)
+    counted = cube.dtype.kind == "u" or cube.dtype.kind == "i"
+    return "counts" if counted and spectral_axis(cube).kind == "energy" else "residual"
+
+
+def _measure_again(
+    cube: xr.DataArray, segmenter: SpectralSegmenter, kept: list[Any], seed: int
+) -> _Sample:
+    """Measure the sampled pixels anew, several times each, and encode that."""
+    noise = noise_of(cube)
+    row = np.concatenate([part[0] for part in kept])
+    order = np.argsort(row)
+    values, inputs, decoded = (
+        np.concatenate([part[column] for part in kept])[order] for column in (1, 3, 4)
+    )
+    variance = None
+    if noise == "variance":
+        variance = np.concatenate([part[2] for part in kept])[order]
+    preprocess, axis = segmenter.config("preprocess"), segmenter.axis_
+    generator = np.random.default_rng([seed, 2])
+    latents = []
+    residual = np.sqrt(np.square(inputs - decoded, dtype=np.float64).mean(axis=1, keepdims=True))
+    for _ in range(REDRAWS):
+        if noise == "residual":
+            again = draw_again(inputs, np.broadcast_to(residual**2, inputs.shape), generator)
+        else:
+            again = preprocess.apply(draw_again(values, variance, generator), axis).values
+        latents.append(segmenter._encode(again))
+    return _Sample(row[order], np.stack(latents, axis=1), noise)
+
+
+def _confidence(
+    pixels: _Pixels, found: Clustering, sample: _Sample, seed: int
+) -> np.ndarray:
+    """Return the probability of the same label for every usable pixel."""
+    noise = noise_covariance(
+        sample.latents.astype(np.float64), found.labels[sample.row], len(found.centers)
+    )
+    mixture = describe(pixels.latent, found.labels, noise)
+    generator = np.random.default_rng([seed, 3])
+    return same_label_probability(pixels.latent, found.labels, found.centers, mixture, generator)
+
+
+# --- the result --------------------------------------------------------------------------------
+
+
+def _assemble(
+    cube: xr.DataArray,
+    segmenter: SpectralSegmenter,
+    pixels: _Pixels,
+    found: Clustering,
+    means: _Means,
+    confidence: np.ndarray,
+    sample: _Sample,
+    clusters: str | int,
+    seed: int,
+    keep: Sequence[str],
+) -> xr.Dataset:
+    """Put everything into the Dataset."""
+    def image(values: np.ndarray, **kwargs: Any) -> xr.DataArray:
+        return to_map(values, pixels.usable, cube, **kwargs)
+
+    k = len(found.centers)
+    ours = ("cluster", "channel")
+    inner = ("cluster", "input_channel")
+    decoded_centers = segmenter._decode(found.centers)
+    data = {
+        "label": image((found.labels + 1).astype(np.int32), fill=0),
+        "confidence": image(confidence),
+        "quality": _quality_map(cube, pixels),
+        "mean_spectrum": (ours, means.measured.astype(np.float32)),
+        "std_spectrum": (ours, means.deviation.astype(np.float32)),
+        "input_mean": (inner, means.inputs.astype(np.float32)),
+        "reconstructed_mean": (inner, means.reconstructed.astype(np.float32)),
+        "decoded_mean": (inner, decoded_centers),
+        "center": (("cluster", "latent"), found.centers),
+        "size": (("cluster",), np.bincount(found.labels, minlength=k)),
+        "integrated_input": image(pixels.input_sum),
+        "integrated_decoded": image(pixels.decoded_sum),
+        "integrated_latent": image(integrate(pixels.latent)),
+    } | _scores(found.choices)
+    if "latent" in keep:
+        data["latent_cube"] = image(pixels.latent, dims=("latent",))
+    if "decoded" in keep:
+        data["decoded_cube"] = image(segmenter._decode(pixels.latent), dims=("input_channel",))
+    result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": found.choices.k})
+    result = _with_axes(result, segmenter.axis_, segmenter.input_axis_)
+    result.attrs = _attributes(cube, segmenter, pixels, found, sample, clusters, seed)
+    return result
+
+
+def _scores(choices: Choices) -> dict[str, Any]:
+    return {"score": (("k",), choices.score), "score_error": (("k",), choices.error)}
+
+
+def _quality_map(cube: xr.DataArray, pixels: _Pixels) -> xr.DataArray:
+    found = to_map(pixels.quality, pixels.pixel, cube, fill=QUALITY["masked"])
+    found.attrs = {
+        "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
+        "flag_meanings": " ".join(QUALITY),
+    }
+    return found
+
+
+def _with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:
+    result["mean_spectrum"] = with_axis(result["mean_spectrum"], axis)
+    attrs = {"units": input_axis.unit, "axis_kind": input_axis.kind, "medium": input_axis.medium}
+    return result.assign_coords(input_axis=("input_channel", input_axis.values, attrs))
+
+
+def _attributes(
+    cube: xr.DataArray,
+    segmenter: SpectralSegmenter,
+    pixels: _Pixels,
+    found: Clustering,
+    sample: _Sample,
+    clusters: str | int,
+    seed: int,
+) -> dict[str, str | int | float]:
+    """Return strings and numbers only; provenance is one JSON string."""
+    kept = {
+        name: value
+        for name, value in cube.attrs.items()
+        if name in ("source", "unit", "wcs", "object", "instrument", "telescope")
+        and isinstance(value, (str, int, float))
+    }
+    provenance = {
+        "spectessera": __version__,
+        "clusters": clusters,
+        "seed": seed,
+        "settings": segmenter.settings(),
+    }
+    counts = {
+        name: int(((pixels.quality & bit) > 0).sum()) for name, bit in QUALITY.items()
+    }
+    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - len(pixels.pixel))
+    return kept | {
+        "n_clusters": len(found.centers),
+        "confidence_noise": sample.noise,
+        "quality_counts": json.dumps(counts),
+        "usable_pixels": len(pixels.usable),
+        "unusable_pixels": int((pixels.quality & UNUSABLE > 0).sum()),
+        "provenance": json.dumps(provenance),
+    }

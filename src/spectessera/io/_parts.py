@@ -1,0 +1,227 @@
+"""What a reader hands back, and the checks and lazy arrays that all readers share."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spectessera.axis import parse_unit
+from spectessera.cube import DIMS
+
+# What h5py, astropy, numpy, zipfile and gzip raise on files that are broken.
+BROKEN: tuple[type[Exception], ...] = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, RuntimeError,
+    struct.error, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+
+# No compression in use packs better than this, so a header that declares more is wrong.
+MOST_PACKED = 1100
+SMALL = 2**30  # bytes; less than this is never refused for how well it is packed
+
+
+@dataclass
+class Parts:
+    """What a reader found in a file; ``read`` makes the cube of it.
+
+    ``axis`` has the arguments of ``Axis``, or is None for plain channels. ``axis_trouble`` tells
+    why the file's own axis cannot be used. ``coords`` maps a name to (dims, values, attrs).
+    """
+
+    values: Any
+    axis: dict[str, Any] | None = None
+    axis_trouble: str = ""
+    variance: Any = None
+    mask: Any = None
+    coords: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """An array (y, x, channel) in a file, which is opened anew for every part that is read.
+
+    Holds no open file, so that it can be sent to other processes.
+    """
+
+    path: Path
+    key: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fetch: Callable[[Path, Any, tuple[slice, ...]], np.ndarray]
+    chunks: tuple[int, ...] | None = None
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read one part, told by slices and integers."""
+        given = index if isinstance(index, tuple) else (index,)
+        given = (*given, *[slice(None)] * (self.ndim - len(given)))
+        single = [isinstance(one, (int, np.integer)) for one in given]
+        wide = tuple(
+            slice(int(one) % size, int(one) % size + 1) if alone else one
+            for one, size, alone in zip(given, self.shape, single, strict=True)
+        )
+        part = self.fetch(self.path, self.key, wide)
+        return part[tuple(0 if alone else slice(None) for alone in single)]
+
+
+def load(source: Lazy, chunks: Any) -> Any:
+    """Return the array in memory, or as a dask array if ``chunks`` are wanted."""
+    if chunks is None:
+        return source[:]
+    return chunked(source, chunks, source.path, source.key)
+
+
+def chunked(source: Lazy | np.ndarray, chunks: Any, path: Path, key: Any) -> Any:
+    """Return a dask array over ``source``; the same file and key give the same names of tasks."""
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.utils import SerializableLock
+
+    sizes = _chunk_sizes(chunks)
+    about = path.stat()
+    full = str(path.resolve())
+    token = tokenize(full, about.st_mtime_ns, about.st_size, str(key), sizes)
+    return da.from_array(
+        source,
+        chunks=sizes,
+        name=f"{path.name}-{token}",
+        lock=SerializableLock(full) if isinstance(source, Lazy) else False,
+        fancy=False,
+        meta=np.empty((0, 0, 0), dtype=source.dtype),
+    )
+
+
+def _chunk_sizes(chunks: Any) -> tuple[Any, ...]:
+    """Turn what a user may give into sizes along (y, x, channel); spectra stay whole."""
+    if chunks == "auto" or (isinstance(chunks, int) and not isinstance(chunks, bool)):
+        chunks = {"y": chunks, "x": chunks}
+    if not isinstance(chunks, Mapping):
+        raise TypeError(
+            f'chunks must be like {{"y": 256, "x": 256}}, a number or "auto"; got {chunks!r}'
+        )
+    unknown = [name for name in chunks if name not in DIMS]
+    if unknown:
+        raise ValueError(f"chunks names {unknown[0]!r}, but a cube has {', '.join(DIMS)}")
+    sizes = tuple(chunks.get(name, -1) for name in DIMS)
+    return tuple(-1 if size is None else size for size in sizes)
+
+
+@contextmanager
+def telling(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn a library's error about a broken file into one that names the file."""
+    try:
+        yield
+    except (*BROKEN, *errors) as error:
+        words = str(error) or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read as {what}; it may be damaged or cut short: {words}"
+        ) from error
+
+
+def check_stored(
+    path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, kinds: str = "biuf"
+) -> None:
+    """Raise ValueError unless a stored array has real numbers."""
+    if dtype.hasobject:
+        raise ValueError(
+            f"{path}: {name!r} holds Python objects, which are never read because they can run "
+            "code; save it as an array of numbers"
+        )
+    if dtype.kind not in kinds:
+        raise ValueError(f"{path}: {name!r} must hold real numbers; it has dtype {dtype}")
+    if any(size < 1 for size in shape):
+        raise ValueError(f"{path}: {name!r} is empty (shape {shape})")
+
+
+def check_three(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless a stored array has three axes."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"{path}: a cube needs 3 axes (y, x, channel); {name!r} has {len(shape)} (shape "
+            f"{shape})"
+        )
+
+
+def same_shape(path: Path, name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Raise ValueError unless an array that goes with the cube fits it."""
+    if tuple(shape) != tuple(wanted):
+        raise ValueError(
+            f"{path}: {name!r} has shape {tuple(shape)}; with this cube it must be {tuple(wanted)}"
+        )
+
+
+def choose(path: Path, found: Mapping[str, tuple[int, ...]], what: str = "array") -> str:
+    """Return the only one of 3 axes; ``found`` maps the names of all numeric ones to shapes."""
+    cubes = [name for name, shape in found.items() if len(shape) == 3]
+    if len(cubes) == 1:
+        return cubes[0]
+    if cubes:
+        table = listing({name: found[name] for name in cubes})
+        raise ValueError(f"{path} has several {what}s of 3 axes: {table}; choose one with key=")
+    raise ValueError(f"{path} has no {what} of 3 axes (y, x, channel); there is: {listing(found)}")
+
+
+def listing(found: Mapping[str, Any], most: int = 20) -> str:
+    """Return names with shapes, for an error."""
+    lines = [f"{name} {shape}" for name, shape in list(found.items())[:most]]
+    more = [f"and {len(found) - most} more"] if len(found) > most else []
+    return ", ".join(lines + more) or "nothing"
+
+
+def told_axis(
+    values: Any, unit: Any, *, name: str = "axis", kind: str = "", medium: str = ""
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the arguments of an Axis and attributes to keep, from what a file says.
+
+    A unit that is not known must not stop anyone: the values are kept as plain channels and
+    ``axis_note`` tells what the file says.
+    """
+    text = "" if unit is None else str(unit).strip()
+    try:
+        known = parse_unit(text)
+    except ValueError:
+        return {"values": values}, {"axis_note": f"the file tells {name!r} in {text!r}"}
+    if known or kind == "channel" or name == "channel":
+        return {"values": values, "unit": known, "kind": kind, "medium": medium}, {}
+    note = {} if unit is not None else {"axis_note": f"the file tells no unit for {name!r}"}
+    return {"values": values}, note
+
+
+def blank(values: Any, bad: Any, dtype: Any = None) -> Any:
+    """Return the values as floats with NaN wherever ``bad``; numpy or dask alike."""
+    dtype = np.dtype(dtype or (values.dtype if values.dtype.kind == "f" else np.float32))
+    if hasattr(values, "dask"):
+        import dask.array as da
+
+        return da.where(bad, dtype.type(np.nan), values.astype(dtype))
+    out = values.astype(dtype)
+    out[np.asarray(bad)] = np.nan
+    return out
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """Return the array C-contiguous, in the byte order of this machine."""
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def plain(value: Any) -> str | int | float | None:
+    """Return an attribute as a string or a number, or None if it is neither."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(()).item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, (str, int, float)) else None

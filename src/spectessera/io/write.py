@@ -1,0 +1,380 @@
+"""Write cubes and results: the suffix tells the format, and a file is written whole or not at all.
+
+A result is a Dataset with ``label (y, x)``: 0 = masked, 1..K = clusters. Its labels stay integers
+in every format: a fill value would make floats of them in the hands of other programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spectessera._files import atomic
+from spectessera.axis import Axis
+from spectessera.cube import DIMS, check_cube, spectral_axis
+from spectessera.palette import paint
+
+from ._parts import plain, telling
+from .hdf5 import CREATOR, DEFAULT
+
+TILE_BYTES = 2**20  # size of the tiles that a cube is compressed by
+PNG_SIDE = 512  # pixels, the least length of the longer side of a picture
+BESIDE = ("variance", "mask", "reference", "y", "x")  # coordinates of a cube that are kept
+CTYPE = {
+    "energy": "ENER",
+    "energy_loss": "ENER",
+    "wavelength": "WAVE",
+    "wavenumber": "WAVN",
+    "frequency": "FREQ",
+    "velocity": "VELO",
+    "channel": "CHANNEL",
+}
+EVEN = 1e-4  # of a step: how far channels may be from even steps to count as even
+CARDS = {"unit": "BUNIT", "object": "OBJECT", "instrument": "INSTRUME", "telescope": "TELESCOP"}
+
+
+def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = True) -> None:
+    """Write a cube or a result of a segmentation to a file.
+
+    Parameters
+    ----------
+    thing : DataArray (y, x, channel), or Dataset with label (y, x)
+    path : str or Path
+        The suffix tells the format. Of both: ``.nc`` (NetCDF), ``.h5`` (HDF5), ``.fits`` (a cube
+        with its variance, where its axis has even steps; a label map with its confidence). Of a
+        result: ``.png`` (a picture of the label map). ``.nc`` and ``.h5`` keep everything.
+    overwrite : bool
+        False: raise if the file exists already.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a cube nor a result, or has attributes that are not strings or numbers.
+    ValueError
+        If the format is not known, or cannot hold what is to be written.
+    FileExistsError
+        If the file exists and ``overwrite`` is False.
+    FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
+        If nothing can be written there.
+    """
+    path = Path(path)
+    is_result = isinstance(thing, xr.Dataset)
+    checked: Any = check_result(thing) if isinstance(thing, xr.Dataset) else check_cube(thing)
+    table: dict[str, Callable[[Any, Path], None]] = _RESULT if is_result else _CUBE
+    suffix = next((one for one in table if path.name.lower().endswith(one)), None)
+    if suffix is None:
+        what = "result" if is_result else "cube"
+        raise ValueError(f"a {what} is written as one of {', '.join(table)}; got {path.name!r}")
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} exists; give overwrite=True or another name")
+    checked = _plain_attributes(checked)
+    with atomic(path) as temporary:
+        table[suffix](checked, temporary)
+
+
+def check_result(result: xr.Dataset) -> xr.Dataset:
+    """Return a result, after a look at its labels.
+
+    Raises
+    ------
+    ValueError
+        If there is no ``label (y, x)`` of integers that are 0 or more.
+    """
+    if "label" not in result:
+        names = ", ".join(map(str, result.data_vars)) or "nothing"
+        raise ValueError(f"a result has a variable 'label' (y, x); this has: {names}")
+    label = result["label"]
+    if set(label.dims) != {"y", "x"} or label.dtype.kind not in "iu":
+        raise ValueError(
+            f"'label' must be (y, x) of integers, 0 = masked; got {label.dims} of {label.dtype}"
+        )
+    return result
+
+
+def read_result(path: str | Path) -> xr.Dataset:
+    """Read a result that was written as NetCDF.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.nc`` file.
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory; ``label (y, x)`` with 0 = masked, 1..K = clusters.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a NetCDF 4 file, is broken, or has no labels.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    if start != b"\x89HDF\r\n\x1a\n":
+        raise ValueError(
+            f"{path} is not a NetCDF 4 file; a result is read from what write(.nc) made"
+        )
+    with (
+        telling(path, "NetCDF"),
+        xr.open_dataset(
+            path, engine="h5netcdf", decode_times=False, decode_timedelta=False
+        ) as stored,
+    ):
+        result = stored.load()
+    try:
+        result = check_result(result)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    owners: list[Any] = [result, *result.variables.values()]
+    for array in owners:
+        array.attrs = {name: _simple(value) for name, value in array.attrs.items()}
+    return result.drop_encoding()
+
+
+def _simple(value: Any) -> Any:
+    """Return an attribute as it was before NumPy got hold of it."""
+    found = plain(value)
+    return value if found is None else found
+
+
+def _plain_attributes(thing: Any) -> Any:
+    """Return a copy whose attributes are strings and numbers, and whose encoding is forgotten."""
+    thing = thing.copy(deep=False).drop_encoding()
+    variables = thing.variables if isinstance(thing, xr.Dataset) else thing.coords
+    for owner in (thing, *[thing[name] for name in variables]):
+        for name, value in owner.attrs.items():
+            if plain(value) is None:
+                raise TypeError(
+                    f"attribute {name!r} must be a string or a number to be kept in a file; got "
+                    f"{type(value).__name__}; json.dumps makes a string of it"
+                )
+    thing.attrs = {name: _stored(value) for name, value in thing.attrs.items()}
+    return thing
+
+
+def _stored(value: Any) -> str | int | float:
+    """Return an attribute as files take it: a truth as 0 or 1."""
+    found = plain(value)
+    return int(found) if isinstance(found, bool) else found  # type: ignore[return-value]
+
+
+def _tiles(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Return the shape of tiles of about 1 MiB that hold whole spectra."""
+    side = max(1, int((TILE_BYTES / (shape[2] * itemsize)) ** 0.5))
+    return (min(side, shape[0]), min(side, shape[1]), shape[2])
+
+
+def _beside(cube: xr.DataArray) -> list[str]:
+    """Return the names of the coordinates of a cube that go into its file."""
+    return [name for name in BESIDE if name in cube.coords]
+
+
+# --- NetCDF -------------------------------------------------------------------------------------
+
+
+def _cube_nc(cube: xr.DataArray, path: Path) -> None:
+    """Write a cube as NetCDF."""
+    kept = [spectral_axis(cube).kind, *_beside(cube)]
+    cube = cube.drop_vars([name for name in cube.coords if name not in kept])
+    tiles = {"zlib": True, "complevel": 1, "shuffle": True}
+    tiles |= {"chunksizes": _tiles(cube.shape, cube.dtype.itemsize)}  # type: ignore[dict-item]
+    data = cube.to_dataset(name=DEFAULT)
+    data.attrs["creator"] = CREATOR
+    _to_netcdf(data, path, {name: tiles for name in (DEFAULT, "variance") if name in data})
+
+
+def _result_nc(result: xr.Dataset, path: Path) -> None:
+    """Write a result as NetCDF."""
+    _to_netcdf(result, path, {})
+
+
+def _to_netcdf(data: xr.Dataset, path: Path, encoding: dict[str, dict[str, Any]]) -> None:
+    """Write a Dataset; no variable gets a fill value, so that integers stay integers."""
+    for name, variable in data.variables.items():
+        if variable.dtype == np.float16:
+            raise ValueError(f"NetCDF has no float16: give {name!r} as float32, or write .h5")
+    every = {str(n): {"_FillValue": None, **encoding.get(str(n), {})} for n in data.variables}
+    data.to_netcdf(path, engine="h5netcdf", encoding=every)
+
+
+# --- HDF5 ---------------------------------------------------------------------------------------
+
+
+def _cube_h5(cube: xr.DataArray, path: Path) -> None:
+    """Write a cube as HDF5: the dataset ``img`` as LABEC has it, and its axis beside it."""
+    axis = spectral_axis(cube)
+    variables = {DEFAULT: cube.variable}
+    if axis.kind in cube.coords:
+        variables["axis"] = cube.coords[axis.kind].variable
+    variables |= {name: cube.coords[name].variable for name in _beside(cube)}
+    _to_hdf5(variables, {}, path)
+
+
+def _result_h5(result: xr.Dataset, path: Path) -> None:
+    """Write a result as HDF5: one dataset for every variable and coordinate."""
+    _to_hdf5({str(n): v for n, v in result.variables.items()}, result.attrs, path)
+
+
+def _to_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: Path) -> None:
+    """Write variables as datasets; the names of their axes are the labels of dimensions."""
+    import dask.array as da
+    import h5py
+
+    lazy: list[tuple[Any, Any]] = []
+    with h5py.File(path, "w") as file:
+        file.attrs.update({**attrs, "creator": CREATOR})
+        for name, variable in variables.items():
+            options: dict[str, Any] = {}
+            dtype = variable.dtype if variable.dtype.kind in "biuf" else h5py.string_dtype()
+            if variable.ndim == 3:
+                options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+                options["chunks"] = _tiles(variable.shape, variable.dtype.itemsize)
+            dataset = file.create_dataset(name, variable.shape, dtype, **options)
+            if variable.chunks is not None:
+                lazy.append((variable.data, dataset))
+            elif variable.dtype.kind in "biuf":
+                dataset[...] = variable.values
+            else:
+                dataset[...] = variable.values.astype(object)
+            dataset.attrs.update({k: _stored(v) for k, v in variable.attrs.items()})
+            for number, dim in enumerate(variable.dims):
+                dataset.dims[number].label = str(dim)
+        if lazy:  # all at once: what they share is computed once
+            da.store([one for one, _ in lazy], [dataset for _, dataset in lazy], lock=True)
+
+
+# --- FITS ---------------------------------------------------------------------------------------
+
+
+def _cube_fits(cube: xr.DataArray, path: Path) -> None:
+    """Write a cube as FITS: DATA, STAT (the variance) and MASK; all of it is in memory."""
+    from astropy.io import fits
+
+    header = _sky(cube.attrs.get("wcs"))
+    header.update(_spectral_cards(spectral_axis(cube)))
+    for name, card in CARDS.items():
+        if name in cube.attrs:
+            header[card] = str(cube.attrs[name])
+    hdus = [_primary(), fits.ImageHDU(_fits_array(cube), header, name="DATA")]
+    if "variance" in cube.coords:
+        variance = _fits_array(cube.coords["variance"].transpose(*DIMS))
+        hdus.append(fits.ImageHDU(variance, header, name="STAT"))
+    if "mask" in cube.coords:
+        mask = cube.coords["mask"].transpose("y", "x").values.astype(np.uint8)
+        hdus.append(fits.ImageHDU(mask, _sky(cube.attrs.get("wcs")), name="MASK"))
+    fits.HDUList(hdus).writeto(path)
+
+
+def _result_fits(result: xr.Dataset, path: Path) -> None:
+    """Write a label map, and its confidence, as images that DS9 and QGIS open."""
+    from astropy.io import fits
+
+    label = result["label"].transpose("y", "x").values
+    most = int(label.max(initial=0))
+    label = label.astype(np.int16 if most <= np.iinfo(np.int16).max else np.int32)
+    header = _sky(result.attrs.get("wcs"))
+    header["NCLUSTER"] = (result.sizes.get("cluster", most), "labels are 1 to this; 0 = masked")
+    hdus = [_primary(), fits.ImageHDU(label, header, name="LABEL")]
+    if "confidence" in result:
+        confidence = result["confidence"].transpose("y", "x").values.astype(np.float32)
+        sky = _sky(result.attrs.get("wcs"))
+        hdus.append(fits.ImageHDU(confidence, sky, name="CONFIDENCE"))
+    fits.HDUList(hdus).writeto(path)
+
+
+def _primary() -> Any:
+    """Return the first part of a FITS file, which says who made it."""
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU()
+    try:
+        hdu.header["CREATOR"] = f"{CREATOR} {version(CREATOR)}"
+    except PackageNotFoundError:  # run from its sources
+        hdu.header["CREATOR"] = CREATOR
+    return hdu
+
+
+def _sky(wcs: Any) -> Any:
+    """Return a FITS header with the WCS of the image, which was kept as text."""
+    from astropy.io import fits
+
+    if not wcs:
+        return fits.Header()
+    return fits.Header.fromstring(str(wcs), sep="\n")
+
+
+def _spectral_cards(axis: Axis) -> dict[str, Any]:
+    """Return the cards of the third axis.
+
+    Raises
+    ------
+    ValueError
+        If its steps are not even.
+    """
+    steps = np.diff(axis.values)
+    step = float(steps.mean()) if len(steps) else 1.0
+    even = axis.values[0] + step * np.arange(len(axis))
+    if np.abs(axis.values - even).max() > EVEN * abs(step):
+        raise ValueError(
+            f"the {axis.kind} axis does not have even steps, which FITS cannot tell; write a "
+            ".nc or .h5 file instead, or bring the cube to even steps"
+        )
+    air = axis.kind == "wavelength" and axis.medium == "air"
+    return {
+        "WCSAXES": 3,
+        "CTYPE3": "AWAV" if air else CTYPE[axis.kind],
+        "CUNIT3": {"angstrom": "Angstrom"}.get(axis.unit, axis.unit),
+        "CRPIX3": 1.0,
+        "CRVAL3": float(axis.values[0]),
+        "CDELT3": step,
+        "AXISKIND": (axis.kind, "kind of the spectral axis"),
+        "MEDIUM": (axis.medium or "unknown", "of the wavelengths: air or vacuum"),
+    }
+
+
+def _fits_array(cube: xr.DataArray) -> np.ndarray:
+    """Return values as FITS has them: (channel, y, x), of a type that it knows."""
+    values = np.moveaxis(np.asarray(cube.values), 2, 0)
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8)
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
+    return np.ascontiguousarray(values)
+
+
+# --- PNG ----------------------------------------------------------------------------------------
+
+
+def _result_png(result: xr.Dataset, path: Path) -> None:
+    """Write a picture of the label map, every pixel a square of whole pixels."""
+    from PIL import Image
+
+    picture = paint(result["label"].transpose("y", "x").values)
+    factor = -(-PNG_SIDE // max(picture.shape[:2]))
+    picture = picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    Image.fromarray(picture).save(path, format="PNG")
+
+
+_CUBE: dict[str, Callable[[Any, Path], None]] = {
+    ".nc": _cube_nc,
+    ".h5": _cube_h5,
+    ".hdf5": _cube_h5,
+}
+_CUBE |= dict.fromkeys((".fits", ".fits.gz"), _cube_fits)
+_RESULT: dict[str, Callable[[Any, Path], None]] = {
+    ".nc": _result_nc,
+    ".h5": _result_h5,
+    ".hdf5": _result_h5,
+}
+_RESULT |= {".fits": _result_fits, ".fits.gz": _result_fits, ".png": _result_png}

@@ -1,0 +1,675 @@
+"""k-means and silhouette on tensors: k-means++ seeding, Lloyd, choice of k (IKMeans).
+
+The clustering of arXiv 2401.17695, section 2: k-means for every k in a range, the k with the
+best silhouette is kept, and that silhouette is a differentiable function of the points. Labels
+are constants of the gradient.
+
+All runs (every k, every restart) of one call are computed together, as one batch: a run is a row
+of a padded array of centers, and a run that has converged leaves the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._check import check_choice, check_number
+
+# Up to this many points the silhouette is computed from the whole matrix of distances (64 MiB).
+EXACT_POINTS = 4096
+# Of more than twice as many points, the restarts compete on a sample of this size.
+RESTART_POINTS = 8192
+# Elements of the largest temporary (64 MiB in float32), whatever the number of points.
+_ELEMENTS = 16 * 1024 * 1024
+# Elements of a tile of distances (1 MiB in float32): it stays in the cache of a core.
+_TILE = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """How points are clustered and how their number of clusters k is chosen.
+
+    Parameters
+    ----------
+    k_min, k_max : int
+        Every k in this range is tried; the one with the best silhouette is kept.
+    restarts : int
+        Seedings per k; the one with the smallest inertia is kept. (Training uses one.)
+    seeding : "k-means++" or "random"
+        k-means++ draws seeds with probability proportional to the squared distance to the
+        nearest seed so far (Arthur & Vassilvitskii 2007).
+    max_iter : int
+        Lloyd iterations at most; fewer when the labels stop changing.
+    samples : int
+        Points whose silhouette is computed for the estimate, per k, when there are too many for
+        the whole matrix of distances.
+    """
+
+    k_min: int = 2
+    k_max: int = 10
+    restarts: int = 10
+    seeding: str = "k-means++"
+    max_iter: int = 300
+    samples: int = 2000
+
+    def __post_init__(self) -> None:
+        check_number("k_min", self.k_min, low=2, integer=True)
+        check_number("k_max", self.k_max, low=2, high=1000, integer=True)
+        if self.k_max < self.k_min:
+            raise ValueError(f"k_max must be at least k_min; got {self.k_min} to {self.k_max}")
+        check_number("restarts", self.restarts, low=1, high=1000, integer=True)
+        check_choice("seeding", self.seeding, ("k-means++", "random"))
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_number("samples", self.samples, low=10, integer=True)
+
+
+class Partition(NamedTuple):
+    """One clustering: ``labels (n,)`` int64, ``centers (k, d)``, ``inertia ()``."""
+
+    labels: Tensor
+    centers: Tensor
+    inertia: Tensor
+    converged: bool
+
+
+class Choice(NamedTuple):
+    """The clustering with the best silhouette among all k that were tried.
+
+    Attributes
+    ----------
+    labels : tensor (n,), int64
+    centers : tensor (k, d)
+    score : tensor ()
+        Silhouette of ``labels``; differentiable with respect to the points where it is exact.
+    scores : tensor (number of k,)
+        Silhouette of the best clustering of every k, constant.
+    errors : tensor (number of k,)
+        Standard error of every score; 0 where it is exact.
+    k : int
+    ks : tuple of int
+        The k behind each of ``scores``.
+    inertia : tensor ()
+    converged : tuple of bool
+        Whether Lloyd converged for each of ``ks``.
+    """
+
+    labels: Tensor
+    centers: Tensor
+    score: Tensor
+    scores: Tensor
+    errors: Tensor
+    k: int
+    ks: tuple[int, ...]
+    inertia: Tensor
+    converged: tuple[bool, ...]
+
+
+class Estimate(NamedTuple):
+    """An estimated silhouette and its standard error."""
+
+    score: Tensor
+    error: Tensor
+
+
+# --- distances ---------------------------------------------------------------------------------
+
+
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return (n, m) squared distances, exact for equal points; assumes checked input.
+
+    The direct form, not |a|^2 + |b|^2 - 2ab: that one loses its digits far from the origin. For
+    the few dimensions of a latent space one pass per dimension is also the faster way, and each
+    element is computed alike whatever its neighbours (so labels do not depend on blocks).
+    """
+    total = (a[:, 0, None] - b[None, :, 0]).square_()
+    for axis in range(1, a.shape[1]):
+        difference = a[:, axis, None] - b[None, :, axis]
+        total.addcmul_(difference, difference)
+    return total
+
+
+def assign(points: Tensor, centers: Tensor) -> Tensor:
+    """Return the index of the nearest center of every point, (n, d), (k, d) -> (n,).
+
+    The first center wins a tie. Every row is computed on its own: the answer does not depend on
+    the other rows, on blocks or on threads.
+    """
+    rows = max(1, _ELEMENTS // len(centers))
+    return torch.cat([_squared_distances(part, centers).argmin(1) for part in points.split(rows)])
+
+
+# --- seeding -----------------------------------------------------------------------------------
+
+
+def seed_centers(
+    points: Tensor, k: int, *, restarts: int, seeding: str, generator: torch.Generator
+) -> Tensor:
+    """Return seeds (restarts, k, d); the first j of them are a seeding for j clusters."""
+    n = len(points)
+    if seeding == "random":
+        order = torch.stack(
+            [torch.randperm(n, generator=generator, device=generator.device)[:k]
+             for _ in range(restarts)]
+        )  # fmt: skip
+        return points[order.to(points.device)]
+    draws = torch.rand(
+        (k, restarts), generator=generator, device=generator.device, dtype=torch.float64
+    ).to(points.device)
+    index = (draws[0] * n).long().clamp_(max=n - 1)  # (restarts,)
+    chosen = [points[index]]
+    nearest = _squared_distances(chosen[0], points)  # (restarts, n)
+    for j in range(1, k):
+        cumulated = nearest.double().cumsum(1)
+        total = cumulated[:, -1:]
+        # Where all points coincide with a seed, any point is as good as another.
+        flat = torch.arange(1, n + 1, device=points.device, dtype=cumulated.dtype)
+        cumulated = torch.where(total > 0, cumulated, flat.expand_as(cumulated))
+        target = draws[j, :, None] * cumulated[:, -1:]
+        index = torch.searchsorted(cumulated, target, right=True)[:, 0].clamp_(max=n - 1)
+        chosen.append(points[index])
+        nearest = torch.minimum(nearest, _squared_distances(chosen[-1], points))
+    return torch.stack(chosen, 1)  # (restarts, k, d)
+
+
+# --- Lloyd -------------------------------------------------------------------------------------
+
+
+def _nearest(points: Tensor, centers: Tensor, valid: Tensor) -> Tensor:
+    """Return labels (runs, n) of all runs at once; assumes centred points.
+
+    Here the product form serves: one matrix product for all runs, and a label that is wrong by
+    rounding is mended by the next iteration or by the final exact assignment.
+    """
+    runs, k, d = centers.shape
+    norms = centers.square().sum(2).masked_fill(~valid, torch.inf).reshape(-1)  # (runs * k,)
+    flat = centers.reshape(runs * k, d).T
+    rows = max(1, _ELEMENTS // (runs * k))
+    found = [
+        # The last axis is the fast one to search: a middle axis takes six times as long.
+        torch.addmm(norms, part, flat, alpha=-2).view(-1, runs, k).argmin(2)
+        for part in points.split(rows)
+    ]
+    return (found[0] if len(found) == 1 else torch.cat(found)).T.contiguous()
+
+
+def _sums(points: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return sums (runs, k, d) in float64 and counts (runs, k) of the points of each cluster.
+
+    Counting additions go in the order of the points, so the sums are the same for any number of
+    threads; a matrix product would not promise that.
+    """
+    runs = len(labels)
+    shift = k * torch.arange(runs, device=labels.device)[:, None]
+    flat = (labels + shift).view(-1)
+    counts = torch.bincount(flat, minlength=runs * k).view(runs, k)
+    columns = [
+        torch.bincount(flat, weights=column.repeat(runs), minlength=runs * k)
+        for column in points.double().T.contiguous()
+    ]
+    return torch.stack(columns, 1).view(runs, k, -1), counts
+
+
+def _fill_empty(points: Tensor, centers: Tensor, labels: Tensor, counts: Tensor, k: int) -> None:
+    """Give every empty cluster of one run the point farthest from its own center, in place.
+
+    A point that is alone in its cluster is not taken, so no cluster is emptied by this; there are
+    at least k points, so it always ends.
+    """
+    distance = (points - centers[labels]).square().sum(1)
+    order = iter(distance.argsort(descending=True, stable=True).tolist())
+    for empty in (counts[:k] == 0).nonzero()[:, 0].tolist():
+        for point in order:
+            if counts[labels[point]] > 1:
+                counts[labels[point]] -= 1
+                labels[point] = empty
+                counts[empty] = 1
+                break
+
+
+def _lloyd(
+    points: Tensor, seeds: Tensor, sizes: Tensor, max_iter: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run Lloyd's iterations for all runs at once; assumes checked, centred points.
+
+    ``seeds`` is (runs, k, d), of which run r uses the first ``sizes[r]``. Returns labels
+    (runs, n), centers (runs, k, d) and whether each run converged (runs,).
+    """
+    runs, k, _ = seeds.shape
+    valid = torch.arange(k, device=points.device) < sizes[:, None]  # (runs, k)
+    centers = seeds.clone()
+    labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
+    converged = torch.zeros(runs, dtype=torch.bool, device=points.device)
+    active = torch.arange(runs, device=points.device)
+    for _ in range(max_iter):
+        new = _nearest(points, centers[active], valid[active])
+        sums, counts = _sums(points, new, k)
+        lacking = ((counts == 0) & valid[active]).any(1)
+        if lacking.any():
+            for row in lacking.nonzero()[:, 0].tolist():
+                run = int(active[row])
+                _fill_empty(points, centers[run], new[row], counts[row], int(sizes[run]))
+            sums, counts = _sums(points, new, k)
+        changed = (new != labels[active]).any(1)
+        labels[active] = new
+        centers[active] = (sums / counts.clamp(min=1)[..., None]).to(points.dtype)
+        converged[active] = ~changed
+        active = active[changed]
+        if len(active) == 0:
+            break
+    return labels, centers, converged
+
+
+def _inertia(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    return (points - centers[labels]).square().sum(dtype=torch.float64)
+
+
+def _best_runs(
+    points: Tensor, ks: tuple[int, ...], clusters: Clusters, generator: torch.Generator
+) -> list[Partition]:
+    """Return the best of all restarts for every k; assumes centred points."""
+    seeds = seed_centers(
+        points, ks[-1], restarts=clusters.restarts, seeding=clusters.seeding, generator=generator
+    )
+    runs = seeds.repeat(len(ks), 1, 1)  # run = position of k * restarts + restart
+    sizes = torch.tensor(ks, device=points.device).repeat_interleave(clusters.restarts)
+    labels, centers, converged = _lloyd(points, runs, sizes, clusters.max_iter)
+    best = []
+    for position, k in enumerate(ks):
+        first = position * clusters.restarts
+        mine = range(first, first + clusters.restarts)
+        costs = [_inertia(points, labels[run], centers[run]) for run in mine]
+        run = first + (int(torch.stack(costs).argmin()) if len(costs) > 1 else 0)
+        best.append(
+            Partition(labels[run], centers[run, :k], costs[run - first], bool(converged[run]))
+        )
+    return best
+
+
+def _k_means_all(
+    points: Tensor, ks: tuple[int, ...], clusters: Clusters, generator: torch.Generator
+) -> list[Partition]:
+    """Return the best clustering for every k; assumes checked input without gradient.
+
+    Of many points, the restarts compete on a sample and the best one of every k is then carried
+    to convergence on all points: ten times the restarts for little more than the time of one.
+    """
+    shift = points.mean(0, dtype=torch.float64).to(points.dtype)
+    points = points - shift
+    if len(points) > 2 * RESTART_POINTS and clusters.restarts > 1:
+        order = torch.randperm(len(points), generator=generator, device=generator.device)
+        sample = points[order[:RESTART_POINTS].sort().values.to(points.device)]
+        seeds = points.new_zeros(len(ks), ks[-1], points.shape[1])
+        for row, part in zip(seeds, _best_runs(sample, ks, clusters, generator), strict=True):
+            row[: len(part.centers)] = part.centers
+        sizes = torch.tensor(ks, device=points.device)
+        labels, centers, converged = _lloyd(points, seeds, sizes, clusters.max_iter)
+        best = [
+            Partition(each, center[:k], _inertia(points, each, center), bool(done))
+            for each, center, k, done in zip(labels, centers, ks, converged, strict=True)
+        ]
+    else:
+        best = _best_runs(points, ks, clusters, generator)
+    return [part._replace(centers=part.centers + shift) for part in best]
+
+
+def k_means(
+    points: Tensor, k: int, clusters: Clusters | None = None, *, generator: torch.Generator
+) -> Partition:
+    """Cluster points into exactly k groups by Lloyd's k-means.
+
+    Parameters
+    ----------
+    points : tensor (n, d)
+    k : int
+        1 <= k <= n. No cluster is ever empty: one that would be is given the farthest point.
+    clusters : Clusters, optional
+        Restarts, seeding and iterations.
+    generator : torch.Generator
+        Source of the seeding.
+
+    Returns
+    -------
+    Partition
+
+    Raises
+    ------
+    ValueError
+        If points are not finite, not two-dimensional, or fewer than k.
+    """
+    points = _check_points(points).detach()
+    check_number("k", k, low=1, integer=True)
+    if k > len(points):
+        raise ValueError(f"{k} clusters need at least {k} points; got {len(points)}")
+    return _k_means_all(points, (k,), clusters or Clusters(), generator)[0]
+
+
+# --- silhouette --------------------------------------------------------------------------------
+
+
+class _Parts(NamedTuple):
+    """What a silhouette is made of, for one or several clusterings; all (..., n)."""
+
+    within: Tensor
+    between: Tensor
+    nearest: Tensor
+    score: Tensor
+
+
+def _silhouette_parts(sums: Tensor, labels: Tensor, counts: Tensor) -> _Parts:
+    """Return the parts of sums of distances (..., n, k), labels (..., n), counts (..., k)."""
+    own = counts.gather(-1, labels)
+    within = sums.gather(-1, labels[..., None])[..., 0] / (own - 1).clamp(min=1)
+    # An empty column (a label that no point has) is no neighbour.
+    mean = sums / counts.clamp(min=1)[..., None, :]
+    mean = mean.masked_fill_((counts == 0)[..., None, :], torch.inf)
+    between, nearest = mean.scatter_(-1, labels[..., None], torch.inf).min(-1)
+    largest = torch.maximum(within, between)
+    usable = (own > 1) & (largest > 0)
+    score = torch.where(usable, (between - within) / torch.where(usable, largest, 1.0), 0.0)
+    return _Parts(within, between, nearest, score)
+
+
+def _row_tiles(points: Tensor) -> list[slice]:
+    """Return rows of a matrix of distances to work on at a time: a tile stays in the cache."""
+    rows = max(16, _TILE // len(points))
+    return [slice(start, start + rows) for start in range(0, len(points), rows)]
+
+
+def _sums_of_distances(points: Tensor, onehot: Tensor) -> Tensor:
+    """Return the sum of distances of every point to every cluster, (n, d), (n, k) -> (n, k)."""
+    tiles = _row_tiles(points)
+    return torch.cat(
+        [_squared_distances(points[rows], points).sqrt_() @ onehot for rows in tiles]
+    )
+
+
+class _Silhouette(torch.autograd.Function):
+    """Mean silhouette with its closed-form gradient with respect to the points.
+
+    With C (n, k) = d score / d sums (non-zero only in the own and in the nearest other column)
+    and H the one-hot labels, the pair weight is W = (C H^T + H C^T) / D, 0 where D = 0, and
+    d score / d z = rowsum(W) z - W z. D is computed anew in tiles: that is faster than to keep it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, labels: Tensor, onehot: Tensor, parts: _Parts) -> Tensor:
+        ctx.save_for_backward(points, labels, onehot, parts.within, parts.between, parts.nearest)
+        return parts.score.mean()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        points, labels, onehot, within, between, nearest = ctx.saved_tensors
+        counts = onehot.sum(0)
+        own = counts[labels]
+        usable = (own > 1) & (torch.maximum(within, between) > 0)
+        # s = 1 - a/b where a <= b, b/a - 1 where a > b.
+        inner = within <= between
+        a = torch.where(within > 0, within, 1.0)
+        b = torch.where(between > 0, between, 1.0)
+        slope_a = torch.where(inner, -1 / b, -between / a**2)
+        slope_b = torch.where(inner, within / b**2, 1 / a)
+        n = len(points)
+        column_a = torch.where(usable, slope_a / ((own - 1).clamp(min=1) * n), 0.0)
+        column_b = torch.where(usable, slope_b / (counts[nearest] * n), 0.0)
+        slope = torch.zeros_like(onehot)
+        slope.scatter_(1, nearest[:, None], column_b[:, None])
+        slope.scatter_(1, labels[:, None], column_a[:, None])
+        left = torch.cat([slope, onehot], 1)  # (n, 2k)
+        right = torch.cat([onehot, slope], 1).T  # (2k, n)
+        # Relative to the mean, so that points far from the origin lose no digits; the column of
+        # ones makes the same product give the sum of the row.
+        centred = points - points.mean(0)
+        wide = torch.cat([centred, centred.new_ones(n, 1)], 1)
+        pulled = []
+        for rows in _row_tiles(points):
+            squared = _squared_distances(points[rows], points)
+            inverse = squared.masked_fill_(squared == 0, torch.inf).rsqrt_()
+            pulled.append((left[rows] @ right).mul_(inverse) @ wide)
+        pull = torch.cat(pulled)  # (n, d + 1)
+        return grad * (pull[:, -1:] * centred - pull[:, :-1]), None, None, None
+
+
+def silhouette(points: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean silhouette of a clustering, differentiable with respect to the points.
+
+    s_i = (b_i - a_i) / max(a_i, b_i) (Rousseeuw 1987), 0 for a point alone in its cluster; a_i is
+    the mean distance to the other points of the own cluster, b_i the smallest mean distance to
+    another cluster. Needs the whole (n, n) matrix of distances: for many points see
+    :func:`silhouette_estimate`.
+
+    Parameters
+    ----------
+    points : tensor (n, d), float32 or float64
+    labels : tensor (n,), integer
+        Any integers; constants of the gradient.
+
+    Returns
+    -------
+    tensor (), of the type of ``points``
+
+    Raises
+    ------
+    ValueError
+        If there are not between 2 and n - 1 different labels, or values are not finite.
+    """
+    points = _check_points(points)
+    index, k = _check_labels(points, labels)
+    onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)
+    sums = _sums_of_distances(points.detach(), onehot)
+    return _Silhouette.apply(points, index, onehot, _silhouette_parts(sums, index, onehot.sum(0)))
+
+
+def silhouette_estimate(
+    points: Tensor, labels: Tensor, *, samples: int = 2000, generator: torch.Generator
+) -> Estimate:
+    """Estimate the mean silhouette of many points, with its standard error, in bounded memory.
+
+    From every cluster ``samples / k`` points are drawn (a cluster with no more points than that
+    is taken whole); each is compared with ALL points, so its silhouette is exact, and the means
+    of the clusters are averaged by their sizes (stratified sampling, e.g. Cochran 1977, eq. 5.6,
+    with the finite population correction). A silhouette inside a sub-sample would be biased.
+
+    Parameters
+    ----------
+    points : tensor (n, d)
+    labels : tensor (n,), integer
+    samples : int
+        Points whose silhouette is computed.
+    generator : torch.Generator
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        As :func:`silhouette`.
+    """
+    points = _check_points(points).detach()
+    index, k = _check_labels(points, labels)
+    counts = torch.bincount(index, minlength=k)
+    chosen = _draw_strata(index, counts, max(2, samples // k), generator)
+    centred = points - points.mean(0)
+    scores = _sampled_silhouettes(centred, index, counts, chosen)
+    n = len(points)
+    score = scores.new_zeros(())
+    variance = scores.new_zeros(())
+    for cluster in range(k):
+        mine = scores[index[chosen] == cluster]
+        size = float(counts[cluster])
+        share = size / n
+        score = score + share * mine.mean()
+        if len(mine) < size:
+            variance = variance + share**2 * (1 - len(mine) / size) * mine.var() / len(mine)
+    return Estimate(score, variance.sqrt())
+
+
+def _draw_strata(
+    index: Tensor, counts: Tensor, per_cluster: int, generator: torch.Generator
+) -> Tensor:
+    """Return the positions of ``per_cluster`` points of each cluster, drawn without replacement."""
+    chosen = []
+    for cluster, size in enumerate(counts.tolist()):
+        members = (index == cluster).nonzero()[:, 0]
+        if size > per_cluster:
+            order = torch.randperm(size, generator=generator, device=generator.device)
+            members = members[order[:per_cluster].to(members.device)]
+        chosen.append(members)
+    return torch.cat(chosen)
+
+
+def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: Tensor) -> Tensor:
+    """Return the silhouettes (m,), float64, of chosen points, each against all points."""
+    k = len(counts)
+    onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)  # (n, k)
+    columns = 4096
+    rows = 256  # tiles of a few MiB stay in the cache of a core
+    parts = []
+    for part in chosen.split(rows):
+        sums = torch.zeros(len(part), k, dtype=torch.float64, device=points.device)
+        for start in range(0, len(points), columns):
+            piece = slice(start, start + columns)
+            distances = _squared_distances(points[part], points[piece]).sqrt_()
+            sums += distances @ onehot[piece]
+        parts.append(_silhouette_parts(sums, index[part], counts.double()).score)
+    return torch.cat(parts)
+
+
+# --- choice of k -------------------------------------------------------------------------------
+
+
+def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) -> Choice:
+    """Cluster with every k of a range and keep the k with the best silhouette (IKMeans).
+
+    Up to 4096 points the silhouettes are exact and ``score`` is differentiable with respect to
+    the points; beyond, they are estimated (:func:`silhouette_estimate`) and constant.
+
+    Parameters
+    ----------
+    points : tensor (n, d)
+        At least 3 points. Where n <= k_max, k runs up to n - 1 only.
+    clusters : Clusters
+    generator : torch.Generator
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    ValueError
+        If points are not finite, fewer than k_min + 1, or too many to be differentiated.
+    """
+    points = _check_points(points)
+    n = len(points)
+    if n <= clusters.k_min:
+        raise ValueError(
+            f"{n} points cannot be parted into {clusters.k_min} or more clusters; "
+            f"at least {clusters.k_min + 1} are needed"
+        )
+    ks = tuple(range(clusters.k_min, min(clusters.k_max, n - 1) + 1))
+    constant = points.detach()
+    partitions = _k_means_all(constant, ks, clusters, generator)
+    if n > EXACT_POINTS:
+        if points.requires_grad:
+            raise ValueError(
+                f"the silhouette of {n} points is only estimated, without a gradient; "
+                f"use batches of at most {EXACT_POINTS}"
+            )
+        estimates = [
+            silhouette_estimate(
+                constant, part.labels, samples=clusters.samples, generator=generator
+            )
+            for part in partitions
+        ]
+        scores = torch.stack([each.score for each in estimates])
+        errors = torch.stack([each.error for each in estimates])
+        best = int(scores.argmax())
+        score = scores[best]
+    else:
+        scores, score, best = _exact_scores(points, partitions, ks)
+        errors = torch.zeros_like(scores)
+    return Choice(
+        labels=partitions[best].labels,
+        centers=partitions[best].centers,
+        score=score,
+        scores=scores,
+        errors=errors,
+        k=ks[best],
+        ks=ks,
+        inertia=partitions[best].inertia,
+        converged=tuple(each.converged for each in partitions),
+    )
+
+
+def _exact_scores(
+    points: Tensor, partitions: list[Partition], ks: tuple[int, ...]
+) -> tuple[Tensor, Tensor, int]:
+    """Return all silhouettes, the differentiable best one and its position.
+
+    One pass over the distances and one matrix product (all one-hot labels side by side) serve
+    all k.
+    """
+    n, widest = len(points), ks[-1]
+    labels = torch.stack([part.labels for part in partitions])  # (m, n)
+    sizes = torch.tensor(ks, device=points.device)
+    starts = sizes.cumsum(0) - sizes  # first column of every k
+    onehot = points.new_zeros(n, sum(ks), requires_grad=False)
+    onehot.scatter_(1, (labels + starts[:, None]).T, 1.0)
+    sums = _sums_of_distances(points.detach(), onehot)  # (n, sum k)
+    # Padded to the widest k, all k are judged together; padding has no points and no neighbours.
+    columns = torch.arange(widest, device=points.device) + starts[:, None]  # (m, widest)
+    padding = torch.arange(widest, device=points.device) >= sizes[:, None]
+    columns = columns.masked_fill(padding, 0)
+    counts = onehot.sum(0)[columns].masked_fill(padding, 0.0)
+    parts = _silhouette_parts(sums[:, columns].transpose(0, 1), labels, counts)
+    scores = parts.score.mean(1)
+    best = int(scores.argmax())
+    mine = slice(int(starts[best]), int(starts[best]) + ks[best])
+    chosen = _Parts(*(part[best] for part in parts))
+    score = _Silhouette.apply(points, labels[best], onehot[:, mine], chosen)
+    return scores, score, best
+
+
+def order_by_size(labels: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Renumber clusters by size, the largest first, ties by their first point."""
+    k = len(centers)
+    counts = torch.bincount(labels, minlength=k)
+    n = len(labels)
+    positions = torch.arange(n, device=labels.device)
+    first = torch.full((k,), n, device=labels.device).scatter_reduce(0, labels, positions, "amin")
+    order = sorted(range(k), key=lambda each: (-int(counts[each]), int(first[each])))
+    rank = torch.empty(k, dtype=torch.int64, device=labels.device)
+    rank[torch.tensor(order, device=labels.device)] = torch.arange(k, device=labels.device)
+    return rank[labels], centers[torch.tensor(order, device=labels.device)]
+
+
+# --- checks ------------------------------------------------------------------------------------
+
+
+def _check_points(points: Tensor) -> Tensor:
+    if points.ndim != 2 or points.shape[1] == 0:
+        raise ValueError(f"points must have 2 axes (n, d); got shape {tuple(points.shape)}")
+    if not points.is_floating_point():
+        raise TypeError(f"points must be float32 or float64; got {points.dtype}")
+    if not torch.isfinite(points.detach()).all():
+        raise ValueError("points must be finite; some are NaN or infinite")
+    return points
+
+
+def _check_labels(points: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+    """Return labels as 0..k-1 and k."""
+    if labels.shape != points.shape[:1]:
+        raise ValueError(f"{len(points)} points need as many labels; got {tuple(labels.shape)}")
+    values, index = torch.unique(labels, return_inverse=True)
+    k = len(values)
+    if not 2 <= k <= len(points) - 1:
+        raise ValueError(
+            f"a silhouette needs between 2 and n - 1 = {len(points) - 1} clusters; got {k}"
+        )
+    return index, k

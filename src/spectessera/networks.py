@@ -1,0 +1,272 @@
+"""The autoencoder: its configuration, the widths of its layers, its blocks.
+
+arXiv 2401.17695, section 2: an encoder from a spectrum to a few latent numbers and a decoder that
+mirrors it, of MLP blocks (Linear, ReLU, Dropout) or self-normalising ones (Linear, SELU,
+AlphaDropout; Klambauer et al. 2017), optionally variational (two heads; Kingma & Welling 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ._check import check_choice, check_number
+
+OUTPUTS = ("auto", "identity", "sigmoid", "softmax")
+LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
+MAX_WIDTH = 1_000_000
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of the autoencoder.
+
+    Parameters
+    ----------
+    latent : int
+        Number of latent dimensions.
+    depth : int
+        Hidden layers of the encoder where ``encoder`` does not name them.
+    widths : "halving" or "harmonic"
+        Widths of the hidden layers, from the number of channels D: D//2, D//4, D//8, ... or
+        D//2, D//3, D//4, ...; never below the latent size.
+    encoder, decoder : tuple of int, optional
+        Explicit hidden widths, from the input on and from the latent on. The decoder mirrors the
+        encoder by default. ``encoder=(512, 256, 32), decoder=(128, 256)`` is the network of the
+        paper's astronomical experiment.
+    block : "mlp" or "snn"
+        Linear, ReLU, Dropout; or Linear, SELU, AlphaDropout.
+    dropout : float
+        Probability of dropping a hidden unit in training, in [0, 1).
+    init : "auto" or "kaiming"
+        "auto": He initialisation (fan-in) for "mlp", LeCun for "snn"; "kaiming": He for both, as
+        in the paper.
+    variational : bool
+        Two heads, mean and log-variance; the latent is drawn from them in training only, the
+        clustering works on the mean.
+    latent_activation : None, "tanh", "sigmoid" or "softplus"
+        Applied to the latent (the mean, where variational).
+    linear_path : bool
+        Add a linear map to the encoder that starts at the principal components of the inputs:
+        latent = W x + f(x).
+    output : "auto", "identity", "sigmoid" or "softmax"
+        Last step of the decoder. "auto" looks at the inputs: softmax where they are normalised to
+        a total, sigmoid where non-negative and normalised to their maximum, identity otherwise.
+    """
+
+    latent: int = 3
+    depth: int = 3
+    widths: str = "halving"
+    encoder: tuple[int, ...] | None = None
+    decoder: tuple[int, ...] | None = None
+    block: str = "mlp"
+    dropout: float = 0.0
+    init: str = "auto"
+    variational: bool = False
+    latent_activation: str | None = None
+    linear_path: bool = False
+    output: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_number("latent", self.latent, low=1, high=MAX_WIDTH, integer=True)
+        check_number("depth", self.depth, low=0, high=100, integer=True)
+        check_choice("widths", self.widths, ("halving", "harmonic"))
+        check_choice("block", self.block, ("mlp", "snn"))
+        check_choice("init", self.init, ("auto", "kaiming"))
+        check_choice("output", self.output, OUTPUTS)
+        check_choice("latent_activation", self.latent_activation, LATENT_ACTIVATIONS)
+        check_number("dropout", self.dropout, low=0.0, high=0.99)
+        for name in ("encoder", "decoder"):
+            widths = getattr(self, name)
+            if widths is None:
+                continue
+            for width in widths:
+                check_number(f"a width of the {name}", width, low=1, high=MAX_WIDTH, integer=True)
+            object.__setattr__(self, name, tuple(int(width) for width in widths))
+
+    def encoder_widths(self, channels: int) -> tuple[int, ...]:
+        """Return the widths of the encoder's hidden layers for an input of ``channels``."""
+        if self.encoder is not None:
+            return self.encoder
+        divisors = range(1, self.depth + 1)
+        if self.widths == "halving":
+            found = [channels // 2**i for i in divisors]
+        else:
+            found = [channels // (i + 1) for i in divisors]
+        return tuple(max(self.latent, width) for width in found)
+
+    def decoder_widths(self, channels: int) -> tuple[int, ...]:
+        """Return the widths of the decoder's hidden layers, from the latent on."""
+        return self.encoder_widths(channels)[::-1] if self.decoder is None else self.decoder
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder of single spectra.
+
+    The input is centred and scaled by two untrained buffers, and the decoder starts at the mean
+    spectrum: whatever the unit of the data, the network begins where the trivial answer is and
+    learns what differs from it.
+
+    Parameters
+    ----------
+    network : Network
+    channels : int
+        Channels of an input spectrum.
+    output : "identity", "sigmoid" or "softmax"
+        What ``network.output`` was resolved to.
+    generator : torch.Generator
+        Source of the initial weights.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, network: Network, channels: int, output: str, *, generator: torch.Generator | None
+    ) -> None:
+        super().__init__()
+        check_choice("output", output, OUTPUTS[1:])
+        self.network = network
+        self.channels = channels
+        self.output = output
+        down = (channels, *network.encoder_widths(channels))
+        up = (network.latent, *network.decoder_widths(channels))
+        self.encoder = nn.Sequential(*_blocks(down, network))
+        self.mean_head = nn.Linear(down[-1], network.latent)
+        self.log_variance_head = (
+            nn.Linear(down[-1], network.latent) if network.variational else None
+        )
+        self.linear = nn.Linear(channels, network.latent, bias=False) if network.linear_path else None
+        self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
+        self.register_buffer("center", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(()))
+        _initialise(self, network, generator)
+
+    def start_from(self, spectra: Tensor) -> None:
+        """Set the buffers, the decoder's last bias and the linear path from training spectra.
+
+        Parameters
+        ----------
+        spectra : tensor (n, channel)
+        """
+        center = spectra.mean(0)
+        spread = (spectra - center).square().mean().sqrt()
+        self.center.copy_(center)
+        self.scale.copy_(spread if spread > 0 else torch.ones_like(spread))
+        last = self.decoder[-1]
+        with torch.no_grad():
+            if self.output == "sigmoid":
+                last.bias.copy_(torch.logit(center, eps=1e-3))
+            elif self.output == "softmax":
+                last.bias.copy_(torch.log(center.clamp(min=1e-3 / self.channels)))
+            if self.linear is not None:
+                self.linear.weight.copy_(
+                    _principal_axes((spectra - center) / self.scale, self.network.latent)
+                )
+
+    def encode(self, spectra: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the latent mean (n, latent) and its log-variance (None unless variational)."""
+        inputs = (spectra - self.center) / self.scale
+        hidden = self.encoder(inputs)
+        mean = self.mean_head(hidden)
+        if self.linear is not None:
+            mean = mean + self.linear(inputs)
+        if self.network.latent_activation is not None:
+            mean = _ACTIVATIONS[self.network.latent_activation](mean)
+        if self.log_variance_head is None:
+            return mean, None
+        # exp(+-20) is beyond any sensible variance; without bounds one bad batch gives infinity.
+        return mean, self.log_variance_head(hidden).clamp(-20.0, 20.0)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return spectra (n, channel) of latent points (n, latent)."""
+        found = self.decoder(latent)
+        if self.output == "identity":
+            return torch.addcmul(self.center, self.scale, found)
+        return torch.sigmoid(found) if self.output == "sigmoid" else torch.softmax(found, 1)
+
+    def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the reconstruction, the latent mean and the latent that was decoded.
+
+        The last two differ in the training of a variational network only, where
+        z = mean + sigma * noise.
+        """
+        mean, log_variance = self.encode(spectra)
+        drawn = mean
+        if log_variance is not None and self.training:
+            drawn = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return self.decode(drawn), mean, drawn
+
+
+_ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softplus": nn.functional.softplus,
+}
+
+
+def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
+    """Return Linear, activation and (where asked) dropout for each pair of widths."""
+    found: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        found.append(nn.Linear(before, after))
+        found.append(nn.ReLU() if network.block == "mlp" else nn.SELU())
+        if network.dropout > 0:
+            kind = nn.Dropout if network.block == "mlp" else nn.AlphaDropout
+            found.append(kind(network.dropout))
+    return found
+
+
+def _initialise(model: nn.Module, network: Network, generator: torch.Generator | None) -> None:
+    """Draw all weights anew: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
+    he = network.block == "mlp" or network.init == "kaiming"
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            # "linear" has gain 1: a standard deviation of 1/sqrt(fan-in), LeCun's.
+            nn.init.kaiming_normal_(
+                layer.weight, nonlinearity="relu" if he else "linear", generator=generator
+            )
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
+    """Return the map (latent, channel) to principal components of unit variance; float64 inside.
+
+    Dimensions beyond the rank of the inputs start at zero.
+    """
+    double = inputs.double()
+    covariance = double.T @ double / max(1, len(double) - 1)
+    values, vectors = torch.linalg.eigh(covariance)
+    count = min(latent, len(values))
+    values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
+    # The sign of an eigenvector is arbitrary: fix it by its largest element.
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    usable = values > 1e-10 * values[0]
+    scale = torch.where(usable, values.clamp(min=1e-300).rsqrt(), 0.0)
+    axes = inputs.new_zeros(latent, inputs.shape[1])
+    axes[:count] = (vectors * torch.sign(largest) * scale).T.to(inputs.dtype)
+    return axes
+
+
+def resolve_output(network: Network, smallest: float, normalise: str | None) -> str:
+    """Return the output activation that "auto" stands for.
+
+    Parameters
+    ----------
+    network : Network
+    smallest : float
+        Smallest value of the training inputs.
+    normalise : str or None
+        How the inputs were normalised.
+    """
+    if network.output != "auto":
+        return network.output
+    if smallest >= 0 and normalise == "total":
+        return "softmax"
+    if smallest >= 0 and normalise == "max":
+        return "sigmoid"
+    return "identity"

@@ -1,0 +1,144 @@
+"""The folder that a segmentation leaves behind."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+import xarray as xr
+
+from . import __version__, plots
+from .io import write
+from .segmenter import SpectralSegmenter
+
+RESULT = "result.nc"
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise before any work if results cannot be written to a folder.
+
+    Raises
+    ------
+    FileExistsError
+        If results are there already and ``overwrite`` is false.
+    NotADirectoryError, PermissionError
+        If it is a file, or not to be written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; --out is a folder")
+    if (folder / RESULT).exists() and not overwrite:
+        raise FileExistsError(f"{folder} holds results already; give another --out, or --overwrite")
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"{nearest} is a file, so {folder} cannot be made")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"no permission to write into {nearest}")
+
+
+def write_folder(
+    result: xr.Dataset,
+    segmenter: SpectralSegmenter,
+    folder: Path,
+    run: dict[str, Any],
+    *,
+    fitted: bool,
+) -> dict[str, Any]:
+    """Write everything of a segmentation and return its summary.
+
+    All files are made in a folder of their own first and moved in place together at the end;
+    other files of the user in ``folder`` are left alone.
+    """
+    summary = summarise(result, run)
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = folder / f".{secrets.token_hex(4)}"
+    staging.mkdir()
+    try:
+        write(result, staging / RESULT)
+        write(result, staging / "labels.png")
+        if "wcs" in result.attrs:
+            write(result, staging / "labels.fits")
+        figures = {
+            "clusters.png": plots.clusters(result),
+            "integrated.png": plots.integrated(result),
+            "scores.png": plots.scores(result),
+        }
+        if fitted:
+            history = segmenter.history_
+            figures["history.png"] = plots.history(history.rows, history.best_epoch)
+        for name, figure in figures.items():
+            figure.savefig(staging / name, dpi=110)
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        (staging / "summary.json").write_text(text, encoding="utf-8")
+        settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()
+        (staging / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+        for path in sorted(staging.iterdir()):
+            os.replace(path, folder / path.name)
+        if "wcs" not in result.attrs:  # of an older run: it would belong to another cube
+            (folder / "labels.fits").unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(staging)
+    return summary
+
+
+def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person or a script wants to know first, as plain values."""
+    label = result["label"].values
+    confidence = result["confidence"].values
+    total = max(1, int((label > 0).sum()))
+    clusters = []
+    for cluster, size in zip(result["cluster"].values, result["size"].values, strict=True):
+        sure = float(confidence[label == cluster].mean()) if size else None
+        clusters.append(
+            {"cluster": int(cluster), "size": int(size), "share": int(size) / total,
+             "confidence": sure}
+        )  # fmt: skip
+    scores = {
+        str(int(k)): {"silhouette": float(score), "standard_error": float(error)}
+        for k, score, error in zip(
+            result["k"].values, result["score"].values, result["score_error"].values, strict=True
+        )
+    }
+    return {
+        "spectessera": __version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **run,
+        "shape": [int(result.sizes["y"]), int(result.sizes["x"]), int(result.sizes["channel"])],
+        "n_clusters": int(result.attrs["n_clusters"]),
+        "clusters": clusters,
+        "scores": scores,
+        "confidence_noise": result.attrs["confidence_noise"],
+        "quality": json.loads(result.attrs["quality_counts"]),
+        "notes": notes(result),
+    }
+
+
+def notes(result: xr.Dataset) -> list[str]:
+    """Return what the user should be told of the quality of the spectra: how many, and where."""
+    words = {
+        "masked": "masked by the file: left out",
+        "not_finite": "with too many values that are not finite: left out",
+        "empty": "with nothing but zeros: left out",
+        "saturated": "saturated: left out",
+        "repaired": "with a few values that are not finite: interpolated",
+        "negative_clipped": "with negative values, set to 0 before the square root",
+    }
+    quality = result["quality"].values
+    masks = [int(bit) for bit in result["quality"].attrs["flag_masks"].split(",")]
+    found = []
+    for name, bit in zip(result["quality"].attrs["flag_meanings"].split(), masks, strict=True):
+        rows, columns = np.nonzero(quality & bit)
+        if len(rows):
+            found.append(
+                f"{len(rows)} spectra {words[name]} (rows {rows.min()} to {rows.max()}, "
+                f"columns {columns.min()} to {columns.max()})"
+            )
+    return found

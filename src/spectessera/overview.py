@@ -1,0 +1,72 @@
+"""What is in a cube, in plain words and numbers, read block by block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .cube import blocks, check_cube, read_block, spectral_axis
+from .preprocess import QUALITY, screen
+
+
+def overview(cube: xr.DataArray) -> dict[str, Any]:
+    """Return size, type, axis, range of values and state of a cube.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+
+    Returns
+    -------
+    dict
+        Plain values; ``unusable`` and ``repaired`` count spectra as :func:`.preprocess.screen`
+        judges them.
+    """
+    cube = check_cube(cube)
+    axis = spectral_axis(cube)
+    height, width, channels = cube.shape
+    found: dict[str, Any] = {
+        "pixels": f"{height} x {width} (y, x)",
+        "channels": channels,
+        "dtype": str(cube.dtype),
+        "mebibytes": round(cube.nbytes / 2**20, 2),
+        "axis": axis.label(),
+        "axis_range": [float(axis.values[0]), float(axis.values[-1])],
+        "axis_windows": len(axis.segments()),
+        "variance": "variance" in cube.coords,
+        "sky_coordinates": "wcs" in cube.attrs,
+        "reference_labels": "reference" in cube.coords,
+    }
+    found |= {name: cube.attrs[name] for name in ("unit", "axis_note") if name in cube.attrs}
+    return found | _state(cube)
+
+
+def _state(cube: xr.DataArray) -> dict[str, Any]:
+    """Return the range of values and how many spectra are in which state."""
+    low, high = np.inf, -np.inf
+    counts = dict.fromkeys(QUALITY, 0)
+    seen = not_finite = negative = 0
+    saturation = cube.attrs.get("saturation")
+    for block in blocks(cube):
+        spectra = read_block(cube, block)
+        seen += len(spectra.values)
+        finite = spectra.values[np.isfinite(spectra.values)]
+        not_finite += spectra.values.size - finite.size
+        negative += int((finite < 0).sum())
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        quality = screen(
+            spectra.values, saturation=None if saturation is None else float(saturation)
+        ).quality
+        for name, bit in QUALITY.items():
+            counts[name] += int((quality & bit > 0).sum())
+    counts["masked"] = cube.sizes["y"] * cube.sizes["x"] - seen
+    values = max(1, seen * cube.sizes["channel"])
+    return {
+        "values": [low, high] if low <= high else None,
+        "not_finite_share": not_finite / values,
+        "negative_share": negative / values,
+        "spectra": {name: count for name, count in counts.items() if count} or "all good",
+    }

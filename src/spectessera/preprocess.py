@@ -1,0 +1,465 @@
+"""From measured spectra to network inputs: one plain function per step, composed by Preprocess.
+
+All functions take and return float32 arrays (n, channel) and treat every row on its own, so a
+spectrum has the same input whatever it is processed with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage, sparse
+
+from ._check import check_choice, check_ndim, check_number
+from .axis import Axis
+
+STABILISE = (None, "log", "sqrt", "anscombe", "asinh", "log-quantile")
+NORMALISE = (None, "max", "l2", "total")
+SPEED_OF_LIGHT = 299_792.458  # km/s, exact by definition of the metre
+
+# The bits of a quality map. A spectrum with one of UNUSABLE is masked in the result.
+QUALITY = {
+    "masked": 1,
+    "not_finite": 2,
+    "empty": 4,
+    "saturated": 8,
+    "repaired": 16,
+    "negative_clipped": 32,
+}
+UNUSABLE = 1 | 2 | 4 | 8
+
+
+class Screened(NamedTuple):
+    """Spectra after screening: ``values (n, channel)`` all finite, ``quality (n,)`` uint8 bits."""
+
+    values: np.ndarray
+    quality: np.ndarray
+
+
+class Inputs(NamedTuple):
+    """Network inputs.
+
+    Attributes
+    ----------
+    values : array (n, input channel), float32
+    variance : array (n, input channel), float32, or None
+        Propagated to first order; the noise of the normalising factor is left out.
+    scale : array (n,), float32
+        What every spectrum was divided by.
+    clipped : array (n,), bool
+        Spectra that had negative values clipped at 0 (square root and Anscombe only).
+    """
+
+    values: np.ndarray
+    variance: np.ndarray | None
+    scale: np.ndarray
+    clipped: np.ndarray
+
+
+class Undone(NamedTuple):
+    """What :meth:`Preprocess.undo` could invert, and the names of the steps that it could not."""
+
+    values: np.ndarray
+    not_undone: tuple[str, ...]
+
+
+# --- screening: the one place that decides about bad values ------------------------------------
+
+
+def screen(
+    values: np.ndarray, *, max_missing: float = 0.2, saturation: float | None = None
+) -> Screened:
+    """Judge every spectrum and mend what can be mended; the rules for bad values.
+
+    - a value that is not finite is interpolated from its neighbours in the spectrum (quality
+      "repaired"), where no more than ``max_missing`` of the channels are bad; otherwise the
+      spectrum is unusable ("not_finite");
+    - a spectrum that is zero in all channels is unusable ("empty");
+    - one that reaches ``saturation`` in any channel is unusable ("saturated").
+
+    Negative values are data. Unusable spectra are set to 0 so that nothing not finite goes on.
+
+    Parameters
+    ----------
+    values : array (n, channel), float32
+    max_missing : float
+        Largest share of bad channels that is mended.
+    saturation : float, optional
+        The value at which the detector saturates.
+
+    Returns
+    -------
+    Screened
+        ``values`` is the input itself where nothing had to be changed.
+    """
+    check_ndim("spectra", values, 2, "(n, channel)")
+    quality = np.zeros(len(values), dtype=np.uint8)
+    finite = np.isfinite(values)
+    missing = values.shape[1] - finite.sum(axis=1)
+    if missing.any():
+        values = values.copy()
+        lost = missing > max_missing * values.shape[1]
+        quality[lost] |= QUALITY["not_finite"]
+        for row in np.flatnonzero((missing > 0) & ~lost):
+            good = finite[row]
+            values[row, ~good] = np.interp(
+                np.flatnonzero(~good), np.flatnonzero(good), values[row, good]
+            )
+            quality[row] |= QUALITY["repaired"]
+        values[lost] = 0.0
+    usable = quality & UNUSABLE == 0
+    quality[usable & ~values.any(axis=1)] |= QUALITY["empty"]
+    if saturation is not None:
+        quality[usable & (values >= saturation).any(axis=1)] |= QUALITY["saturated"]
+    return Screened(values, quality)
+
+
+# --- the steps ---------------------------------------------------------------------------------
+
+
+def kept_channels(
+    axis: Axis,
+    keep: tuple[tuple[float, float], ...] = (),
+    exclude: tuple[tuple[float, float], ...] = (),
+) -> np.ndarray:
+    """Return a mask (channel,) of the channels inside ``keep`` (all, if empty) and not excluded.
+
+    Raises
+    ------
+    ValueError
+        If no channel is left.
+    """
+    mask = np.zeros(len(axis), dtype=bool) if keep else np.ones(len(axis), dtype=bool)
+    for low, high in keep:
+        mask |= (axis.values >= low) & (axis.values <= high)
+    for low, high in exclude:
+        mask &= ~((axis.values >= low) & (axis.values <= high))
+    if not mask.any():
+        first, last = sorted((axis.values[0], axis.values[-1]))
+        raise ValueError(
+            f"no channel is left by keep={list(keep)} and exclude={list(exclude)}; "
+            f"the axis runs from {first:g} to {last:g} {axis.unit}"
+        )
+    return mask
+
+
+def rest_frame(axis: Axis, redshift: float) -> Axis:
+    """Return the axis in the rest frame of a source at a redshift (wavelength / (1 + z), ...).
+
+    Raises
+    ------
+    ValueError
+        If the axis is neither wavelength, frequency, wavenumber nor energy.
+    """
+    if redshift == 0:
+        return axis
+    factor = 1 + redshift
+    if axis.kind == "wavelength":
+        return Axis(axis.values / factor, axis.unit, axis.kind, axis.medium)
+    if axis.kind in ("frequency", "wavenumber", "energy"):
+        return Axis(axis.values * factor, axis.unit, axis.kind, axis.medium)
+    raise ValueError(f"an axis of {axis.kind} has no redshift; set redshift=0")
+
+
+def median_continuum(values: np.ndarray, axis: Axis, width: int) -> np.ndarray:
+    """Return a running median over ``width`` channels, mirrored at the ends of every window."""
+    found = np.empty_like(values)
+    for part in axis.segments():
+        size = min(width, 2 * (part.stop - part.start) - 1)
+        for row, spectrum in zip(found, values[:, part], strict=True):
+            # One row at a time takes scipy's filter for one dimension, twelve times as fast.
+            row[part] = ndimage.median_filter(spectrum, size=size, mode="mirror")
+    return found
+
+
+def rebin_weights(axis: Axis, bins: int) -> tuple[sparse.csr_array, Axis]:
+    """Return the weights (bins, channels) that sum channels into bins, and the axis of the bins.
+
+    Every channel goes somewhere and is counted once: a column sums to 1. A window between gaps
+    gets its share of the bins, all of (nearly) the same number of channels; a channel on the edge
+    of two bins is shared. Where the bins divide the channels, no channel is shared.
+
+    Raises
+    ------
+    ValueError
+        If there are more bins than channels or fewer than windows.
+    """
+    windows = axis.segments()
+    channels = len(axis)
+    if not len(windows) <= bins <= channels:
+        raise ValueError(
+            f"{channels} channels in {len(windows)} window(s) cannot be rebinned to {bins}; "
+            f"choose between {len(windows)} and {channels}"
+        )
+    sizes = np.array([part.stop - part.start for part in windows])
+    share = np.maximum(1, np.floor(bins * sizes / channels).astype(int))
+    while share.sum() != bins:  # the largest remainder first; never more bins than channels
+        gap = bins * sizes / channels - share
+        step = 1 if share.sum() < bins else -1
+        allowed = share < sizes if step > 0 else share > 1
+        share[np.argmax(np.where(allowed, step * gap, -np.inf))] += step
+    rows, columns, weights, centers = [], [], [], []
+    first_bin = 0
+    for part, count in zip(windows, share, strict=True):
+        size = part.stop - part.start
+        edges = np.linspace(0, size, count + 1)
+        for index, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+            inside = np.arange(int(low), min(size, int(np.ceil(high))))
+            weight = np.minimum(inside + 1, high) - np.maximum(inside, low)
+            touched = weight > 1e-12
+            inside, weight = inside[touched], weight[touched]
+            rows.extend([first_bin + index] * len(inside))
+            columns.extend((inside + part.start).tolist())
+            weights.extend(weight.tolist())
+            centers.append(np.average(axis.values[inside + part.start], weights=weight))
+        first_bin += count
+    matrix = sparse.csr_array((weights, (rows, columns)), shape=(bins, channels), dtype=np.float32)
+    return matrix, Axis(np.array(centers), axis.unit, axis.kind, axis.medium)
+
+
+def smooth_weights(axis: Axis, width: int) -> sparse.csr_array:
+    """Return the weights (channels, channels) of a running mean over ``width`` (odd) channels.
+
+    At the ends of a window the mean is over the channels that are there.
+    """
+    rows, columns, weights = [], [], []
+    half = width // 2
+    for part in axis.segments():
+        for channel in range(part.start, part.stop):
+            low, high = max(part.start, channel - half), min(part.stop, channel + half + 1)
+            rows.extend([channel] * (high - low))
+            columns.extend(range(low, high))
+            weights.extend([1 / (high - low)] * (high - low))
+    shape = (len(axis), len(axis))
+    return sparse.csr_array((weights, (rows, columns)), shape=shape, dtype=np.float32)
+
+
+def combine(values: np.ndarray, weights: sparse.csr_array) -> np.ndarray:
+    """Return ``values @ weights.T``; sparse products sum in a fixed order, row by row."""
+    return np.ascontiguousarray((weights @ values.T).T, dtype=np.float32)
+
+
+def log_quantile(values: np.ndarray) -> np.ndarray:
+    """Return tanh of log(x / mean) mapped so that its quartiles go to -1 and +1.
+
+    Values at or below 0 count as the smallest positive one of their spectrum; where the quartiles
+    coincide (a sparse spectrum) only the median is subtracted.
+    """
+    positive = np.where(values > 0, values, np.inf)
+    floor = positive.min(axis=1, keepdims=True)
+    floor = np.where(np.isfinite(floor), floor, 1.0)
+    mean = np.maximum(values, floor).mean(axis=1, keepdims=True)
+    logs = np.log(np.maximum(values, floor) / mean)
+    low, middle, high = np.quantile(logs, (0.25, 0.5, 0.75), axis=1, keepdims=True)
+    half = (high - low) / 2
+    center = np.where(half > 0, (high + low) / 2, middle)
+    return np.tanh((logs - center) / np.where(half > 0, half, 1.0)).astype(np.float32)
+
+
+def stabilise(values: np.ndarray, how: str | None, softening: float = 1.0) -> np.ndarray:
+    """Apply log(1 + x), square root, Anscombe's 2 sqrt(x + 3/8), asinh(x / softening) or none.
+
+    Square root and Anscombe clip negative values at 0; log(1 + x) is continued to negative values
+    as -log(1 - x).
+    """
+    check_choice("stabilise", how, STABILISE)
+    if how == "log":
+        return np.sign(values) * np.log1p(np.abs(values))
+    if how == "sqrt":
+        return np.sqrt(np.maximum(values, 0))
+    if how == "anscombe":
+        return 2 * np.sqrt(np.maximum(values, 0) + np.float32(0.375))
+    if how == "asinh":
+        return np.arcsinh(values / np.float32(softening))
+    return log_quantile(values) if how == "log-quantile" else values
+
+
+def _slope(values: np.ndarray, how: str | None, softening: float) -> np.ndarray:
+    """Return the derivative of :func:`stabilise`, for the propagation of variance."""
+    if how == "log":
+        return 1 / (1 + np.abs(values))
+    if how == "sqrt":
+        return 0.5 / np.sqrt(np.maximum(values, 1))
+    if how == "anscombe":
+        return 1 / np.sqrt(np.maximum(values, 0) + 0.375)
+    return 1 / np.hypot(values, softening)
+
+
+def scale_of(values: np.ndarray, how: str | None) -> np.ndarray:
+    """Return what each spectrum is divided by, (n, channel) -> (n,); 1 where that would be 0.
+
+    "max": the largest value (the largest absolute value where nothing is positive); "l2": the
+    root of the sum of squares; "total": the sum of absolute values.
+    """
+    check_choice("normalise", how, NORMALISE)
+    if how is None:
+        return np.ones(len(values), dtype=np.float32)
+    if how == "max":
+        found = values.max(axis=1)
+        found = np.where(found > 0, found, np.abs(values).max(axis=1))
+    elif how == "l2":
+        found = np.sqrt(np.square(values, dtype=np.float64).sum(axis=1))
+    else:
+        found = np.abs(values).sum(axis=1, dtype=np.float64)
+    return np.where(found > 0, found, 1.0).astype(np.float32)
+
+
+# --- the composition ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """The steps from a measured spectrum to a network input, in the order listed.
+
+    Parameters
+    ----------
+    keep, exclude : tuple of (low, high)
+        Windows of the spectral axis to use or to leave out, in the unit of the cube's axis.
+    continuum : None or "median"
+        Subtract a running median over ``continuum_width`` channels (emission-line cubes).
+    continuum_width : int
+        Odd number of channels.
+    redshift : float
+        Tell the input axis in the rest frame of the source; values are not changed.
+    rebin_to : int, optional
+        Sum neighbouring channels into so many bins; never across a gap of the axis.
+    smooth : int
+        Running mean over so many (odd) channels; 1 is none.
+    stabilise : None, "log", "sqrt", "anscombe", "asinh" or "log-quantile"
+        See :func:`stabilise`. "sqrt" makes the noise of counts alike in all channels.
+    softening : float
+        Where asinh turns from linear to logarithmic, in the unit of the values.
+    normalise : None, "max", "l2" or "total"
+        Divide every spectrum by its maximum, its root sum of squares or its sum.
+    max_missing : float
+        Largest share of channels of a spectrum that is mended by interpolation.
+    """
+
+    keep: tuple[tuple[float, float], ...] = ()
+    exclude: tuple[tuple[float, float], ...] = ()
+    continuum: str | None = None
+    continuum_width: int = 151
+    redshift: float = 0.0
+    rebin_to: int | None = None
+    smooth: int = 1
+    stabilise: str | None = None
+    softening: float = 1.0
+    normalise: str | None = "max"
+    max_missing: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("keep", "exclude"):
+            windows = tuple((float(low), float(high)) for low, high in getattr(self, name))
+            for low, high in windows:
+                if not (np.isfinite(low) and np.isfinite(high) and low < high):
+                    raise ValueError(f"a window of {name} is (low, high); got ({low}, {high})")
+            object.__setattr__(self, name, windows)
+        check_choice("continuum", self.continuum, (None, "median"))
+        for name in ("continuum_width", "smooth"):
+            check_number(name, getattr(self, name), low=1, integer=True)
+            if getattr(self, name) % 2 == 0:
+                raise ValueError(f"{name} must be odd; got {getattr(self, name)}")
+        check_number("redshift", self.redshift, low=-1.0, open_low=True)
+        if self.rebin_to is not None:
+            check_number("rebin_to", self.rebin_to, low=1, integer=True)
+        check_choice("stabilise", self.stabilise, STABILISE)
+        check_number("softening", self.softening, low=0.0, open_low=True)
+        check_choice("normalise", self.normalise, NORMALISE)
+        check_number("max_missing", self.max_missing, low=0.0, high=1.0)
+
+    def input_axis(self, axis: Axis) -> Axis:
+        """Return the axis of the inputs made of spectra on ``axis``."""
+        taken = axis.take(kept_channels(axis, self.keep, self.exclude))
+        if self.rebin_to is not None:
+            _, taken = rebin_weights(taken, self.rebin_to)
+        return rest_frame(taken, self.redshift)
+
+    def apply(
+        self, values: np.ndarray, axis: Axis, variance: np.ndarray | None = None
+    ) -> Inputs:
+        """Return the inputs of finite spectra.
+
+        Parameters
+        ----------
+        values : array (n, channel), float32
+            After :func:`screen`.
+        axis : Axis
+        variance : array (n, channel), optional
+            Propagated along where given.
+
+        Returns
+        -------
+        Inputs
+
+        Raises
+        ------
+        ValueError
+            If the axis does not suit the settings.
+        """
+        kept = kept_channels(axis, self.keep, self.exclude)
+        if not kept.all():
+            axis = axis.take(kept)
+            values = values[:, kept]
+            variance = None if variance is None else variance[:, kept]
+        if self.continuum is not None:
+            values = values - median_continuum(values, axis, self.continuum_width)
+        if self.rebin_to is not None:
+            weights, axis = rebin_weights(axis, self.rebin_to)
+            values = combine(values, weights)
+            variance = None if variance is None else combine(variance, weights.power(2))
+        if self.smooth > 1:
+            weights = smooth_weights(axis, self.smooth)
+            values = combine(values, weights)
+            variance = None if variance is None else combine(variance, weights.power(2))
+        clipped = np.zeros(len(values), dtype=bool)
+        if self.stabilise in ("sqrt", "anscombe"):
+            clipped = (values < 0).any(axis=1)
+        if self.stabilise is not None:
+            if self.stabilise == "log-quantile":
+                variance = None  # not a function of one channel: it has no variance of its own
+            if variance is not None:
+                variance = variance * _slope(values, self.stabilise, self.softening) ** 2
+            values = stabilise(values, self.stabilise, self.softening)
+        scale = scale_of(values, self.normalise)
+        values = np.ascontiguousarray(values / scale[:, None], dtype=np.float32)
+        if variance is not None:
+            variance = (variance / scale[:, None].astype(np.float64) ** 2).astype(np.float32)
+        return Inputs(values, variance, scale, clipped)
+
+    def undo(self, inputs: np.ndarray, scale: np.ndarray | None = None) -> Undone:
+        """Invert the normalisation (given its ``scale``) and the stabilisation.
+
+        Rebinning, smoothing, a subtracted continuum and the log-quantile transform lose what they
+        would need to be inverted; they are named in the answer.
+
+        Parameters
+        ----------
+        inputs : array (n, input channel)
+        scale : array (n,), optional
+            As in :class:`Inputs`.
+        """
+        left = []
+        values = np.asarray(inputs, dtype=np.float32)
+        if scale is not None:
+            values = values * np.asarray(scale, dtype=np.float32)[:, None]
+        elif self.normalise is not None:
+            left.append(f"normalise={self.normalise!r} (its scale was not given)")
+        if self.stabilise == "log":
+            values = np.sign(values) * np.expm1(np.abs(values))
+        elif self.stabilise == "sqrt":
+            values = np.square(values)
+        elif self.stabilise == "anscombe":
+            values = np.square(values / 2) - np.float32(0.375)
+        elif self.stabilise == "asinh":
+            values = np.sinh(values) * np.float32(self.softening)
+        elif self.stabilise == "log-quantile":
+            left.append("stabilise='log-quantile'")
+        if self.smooth > 1:
+            left.append(f"smooth={self.smooth}")
+        if self.rebin_to is not None:
+            left.append(f"rebin_to={self.rebin_to}")
+        if self.continuum is not None:
+            left.append(f"continuum={self.continuum!r}")
+        return Undone(values, tuple(left))

@@ -1,0 +1,577 @@
+"""The estimator: fit / transform / predict / inverse_transform / save / load.
+
+The door between numpy and torch, and the only file that names a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from . import __version__
+from ._check import check_channels
+from .axis import Axis
+from .cube import Block, blocks, check_cube, read_block, spectral_axis
+from .kmeans import Clusters, assign, choose_k, order_by_size
+from .modelfile import read_model, write_model
+from .networks import Autoencoder, Network, resolve_output
+from .preprocess import UNUSABLE, Preprocess, screen
+from .settings import from_dict, to_dict
+from .training import History, Progress, Training, train
+
+# Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
+# shape gives the same bits for a row wherever it stands and however the cube is cut.
+ENCODE_ROWS = 2048
+
+CONFIGS: dict[str, type] = {
+    "preprocess": Preprocess,
+    "network": Network,
+    "clusters": Clusters,
+    "training": Training,
+}
+
+
+class Choices(NamedTuple):
+    """What was found for every k: numpy arrays (number of k,)."""
+
+    k: np.ndarray
+    score: np.ndarray
+    error: np.ndarray
+
+
+class Clustering(NamedTuple):
+    """Clusters of latent points, numbered by size from 0.
+
+    Attributes
+    ----------
+    labels : array (n,), int64
+    centers : array (k, latent), float32
+    choices : Choices
+        Silhouette of every k that was tried.
+    """
+
+    labels: np.ndarray
+    centers: np.ndarray
+    choices: Choices
+
+
+class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
+    """Deep spectral clustering: an autoencoder trained jointly with a differentiable k-means.
+
+    Parameters
+    ----------
+    preprocess : Preprocess, optional
+    network : Network, optional
+    clusters : Clusters, optional
+    training : Training, optional
+        Settings; None is the defaults of each. ``set_params(network__latent=4)`` changes one.
+    device : str, optional
+        Such as "cuda" or "mps"; by default the CPU.
+
+    Attributes
+    ----------
+    n_clusters_ : int
+        k with the best silhouette over the latents of the training spectra.
+    cluster_centers_ : array (k, latent), float32
+        Numbered by size.
+    labels_ : array (n,), int64
+        Cluster of every row of the array, or of every pixel of the cube(s), flattened; -1 for
+        pixels that are masked, unusable or were not drawn for training.
+    choices_ : Choices
+        Silhouette, and its standard error, of every k.
+    history_ : History
+    axis_, input_axis_ : Axis
+        Spectral axis of the spectra and of the network inputs.
+    model_ : Autoencoder
+    n_features_in_ : int
+
+    References
+    ----------
+    Bombini et al. 2024, arXiv 2401.17695.
+    """
+
+    def __init__(
+        self,
+        preprocess: Preprocess | None = None,
+        network: Network | None = None,
+        clusters: Clusters | None = None,
+        training: Training | None = None,
+        device: str | None = None,
+    ) -> None:
+        self.preprocess = preprocess
+        self.network = network
+        self.clusters = clusters
+        self.training = training
+        self.device = device
+
+    # --- settings ------------------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings; with ``deep`` also ``network__latent`` and all the like."""
+        params = super().get_params(deep=False)
+        if deep:
+            for name in CONFIGS:
+                config = self.config(name)
+                for each in fields(config):
+                    params[f"{name}__{each.name}"] = getattr(config, each.name)
+        return params
+
+    def set_params(self, **params: Any) -> SpectralSegmenter:
+        """Change settings; ``network__latent=4`` changes one field of one of them."""
+        for name, value in params.items():
+            outer, nested, inner = name.partition("__")
+            if outer not in self._get_param_names() or (nested and outer not in CONFIGS):
+                raise ValueError(
+                    f"{name!r} is not a parameter of SpectralSegmenter; known are "
+                    f"{', '.join(self._get_param_names())}, and fields as in network__latent"
+                )
+            if nested:
+                config = self.config(outer)
+                if inner not in {each.name for each in fields(config)}:
+                    raise ValueError(f"{inner!r} is not a setting of {type(config).__name__}")
+                value = replace(config, **{inner: value})
+            setattr(self, outer, value)
+        return self
+
+    def config(self, name: str) -> Any:
+        """Return a configuration, the default one where it is None."""
+        value = getattr(self, name)
+        if value is None:
+            return CONFIGS[name]()
+        if not isinstance(value, CONFIGS[name]):
+            raise TypeError(f"{name} must be a {CONFIGS[name].__name__}; got {value!r}")
+        return value
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings as plain values, as they are written to files."""
+        return {name: to_dict(self.config(name)) for name in CONFIGS}
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what this estimator is."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    # --- fit -----------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> SpectralSegmenter:
+        """Train on spectra.
+
+        Parameters
+        ----------
+        X : cube, sequence of cubes, or array (n, channel)
+            Cubes of one spectral axis; their masked and unusable pixels are left out. Arrays must
+            be finite.
+        y : ignored
+        progress : callable, optional
+            See :func:`spectessera.training.train`.
+
+        Returns
+        -------
+        SpectralSegmenter
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the spectra are too few, not finite, or on different axes.
+        """
+        configs = {name: self.config(name) for name in CONFIGS}  # complain before any work
+        cubes = _as_cubes(X)
+        if cubes is None:
+            array = validate_data(
+                self, X, dtype=np.float32, ensure_min_samples=configs["clusters"].k_min + 1
+            )
+            self.axis_ = Axis(np.arange(array.shape[1]))
+            rows = _draw(len(array), configs["training"])
+            inputs = configs["preprocess"].apply(array[rows], self.axis_).values
+        else:
+            self.axis_ = _common_axis(cubes)
+            self.n_features_in_ = len(self.axis_)
+            inputs, rows = _collect(cubes, configs["preprocess"], configs["training"])
+            smallest = configs["clusters"].k_min + 1
+            if len(inputs) < smallest:
+                raise ValueError(
+                    f"{len(inputs)} usable spectra are too few; at least {smallest} are needed "
+                    f"for {configs['clusters'].k_min} clusters"
+                )
+        self.input_axis_ = configs["preprocess"].input_axis(self.axis_)
+        self._train(inputs, configs, progress)
+        latent = self._encode(inputs)
+        found = self.cluster(latent, seed=configs["training"].seed)
+        self._keep(found)
+        if cubes is None:
+            self.labels_ = found.labels if len(rows) == len(array) else self.predict(array)
+        else:
+            pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
+            self.labels_ = np.full(pixels, -1, dtype=np.int64)
+            self.labels_[rows] = found.labels
+        return self
+
+    def _train(self, inputs: np.ndarray, configs: dict[str, Any], progress: Progress | None) -> None:
+        """Build the network for the inputs and train it; assumes checked input."""
+        network, preprocess = configs["network"], configs["preprocess"]
+        self.output_ = resolve_output(network, float(inputs.min()), preprocess.normalise)
+        generator = torch.Generator().manual_seed(configs["training"].seed)
+        model = Autoencoder(network, inputs.shape[1], self.output_, generator=generator)
+        self.model_ = model.to(self.device or "cpu")
+        self.history_ = train(
+            self.model_,
+            torch.from_numpy(inputs).to(self.device or "cpu"),
+            configs["clusters"],
+            configs["training"],
+            progress=progress,
+        )
+
+    def _keep(self, found: Clustering) -> None:
+        self.cluster_centers_ = found.centers
+        self.n_clusters_ = len(found.centers)
+        self.choices_ = found.choices
+
+    def cluster(
+        self, latent: np.ndarray, clusters: Clusters | None = None, *, seed: int = 0
+    ) -> Clustering:
+        """Cluster latent points (n, latent) with the k of the best silhouette.
+
+        Parameters
+        ----------
+        latent : array (n, latent), float32
+        clusters : Clusters, optional
+            By default those of this segmenter.
+        seed : int
+
+        Returns
+        -------
+        Clustering
+        """
+        device = self.device or "cpu"
+        found = choose_k(
+            torch.from_numpy(np.ascontiguousarray(latent)).to(device),
+            clusters or self.config("clusters"),
+            generator=torch.Generator(device).manual_seed(seed),
+        )
+        _, centers = order_by_size(found.labels, found.centers)
+        labels = self._assign(latent, centers.cpu().numpy())
+        return Clustering(
+            labels,
+            centers.cpu().numpy(),
+            Choices(
+                np.array(found.ks), found.scores.double().cpu().numpy(),
+                found.errors.double().cpu().numpy(),
+            ),
+        )  # fmt: skip
+
+    # --- use -----------------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the latents (n, latent), float32, of an array (n, channel) or a cube (n = y*x).
+
+        Masked and unusable pixels of a cube are NaN.
+        """
+        check_is_fitted(self)
+        if isinstance(X, xr.DataArray):
+            latent = np.full(
+                (X.sizes["y"] * X.sizes["x"], self.cluster_centers_.shape[1]), np.nan, np.float32
+            )
+            for part in self.encode_blocks(X):
+                latent[part.pixel[part.usable]] = part.latent
+            return latent
+        array = validate_data(self, X, dtype=np.float32, reset=False)
+        return self._encode(self.config("preprocess").apply(array, self.axis_).values)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the trained cluster (n,), int64 from 0, of every spectrum; -1 for unusable pixels."""
+        latent = self.transform(X)
+        usable = np.isfinite(latent).all(axis=1)
+        labels = np.full(len(latent), -1, dtype=np.int64)
+        labels[usable] = self._assign(latent[usable], self.cluster_centers_)
+        return labels
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Decode latents (n, latent) to spectra (n, input channel), in network-input units."""
+        check_is_fitted(self)
+        latent = check_array(X, dtype=np.float32)
+        if latent.shape[1] != self.cluster_centers_.shape[1]:
+            raise ValueError(
+                f"latents have {latent.shape[1]} dimensions but this model has "
+                f"{self.cluster_centers_.shape[1]}"
+            )
+        return self._decode(latent)
+
+    def encode_blocks(self, cube: xr.DataArray) -> Iterator[Encoded]:
+        """Read, screen, preprocess and encode a cube block by block.
+
+        Raises
+        ------
+        ValueError
+            If the axis of the cube is not that of the training.
+        """
+        cube = self.check_axis(cube)
+        preprocess: Preprocess = self.config("preprocess")
+        for block in blocks(cube):
+            read = read_inputs(cube, block, preprocess, self.axis_)
+            yield Encoded(*read, self._encode(read.inputs))
+
+    def check_axis(self, cube: xr.DataArray) -> xr.DataArray:
+        """Return the checked cube, if its axis is that of the training.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        check_is_fitted(self)
+        cube = check_cube(cube)
+        check_channels(cube.sizes["channel"], len(self.axis_))
+        axis = spectral_axis(cube)
+        if not self.axis_.matches(axis):
+            raise ValueError(
+                "the cube's spectral axis is not the one that this model was trained on: "
+                f"{_range(axis)} against {_range(self.axis_)}; train a model for this axis"
+            )
+        return cube
+
+    def _encode(self, inputs: np.ndarray) -> np.ndarray:
+        """Return latents; assumes checked inputs (n, input channel)."""
+        return self._in_blocks(lambda block: self.model_.encode(block)[0], inputs)
+
+    def _decode(self, latent: np.ndarray) -> np.ndarray:
+        """Return decoded spectra; assumes checked latents."""
+        return self._in_blocks(self.model_.decode, latent)
+
+    @torch.no_grad()
+    def _in_blocks(
+        self, function: Callable[[torch.Tensor], torch.Tensor], rows: np.ndarray
+    ) -> np.ndarray:
+        """Apply a row-wise function in zero-padded blocks of ``ENCODE_ROWS`` rows."""
+        device = self.device or "cpu"
+        self.model_.eval()
+        found = []
+        block = torch.zeros(ENCODE_ROWS, rows.shape[1], device=device)
+        for start in range(0, max(1, len(rows)), ENCODE_ROWS):
+            part = rows[start : start + ENCODE_ROWS]
+            block[: len(part)] = torch.from_numpy(part)
+            block[len(part) :] = 0
+            found.append(function(block)[: len(part)].cpu().numpy())
+        return np.concatenate(found)
+
+    def _assign(self, latent: np.ndarray, centers: np.ndarray) -> np.ndarray:
+        device = self.device or "cpu"
+        points = torch.from_numpy(np.ascontiguousarray(latent)).to(device)
+        return assign(points, torch.from_numpy(np.array(centers)).to(device)).cpu().numpy()
+
+    # --- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one safetensors file (no pickle).
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        check_is_fitted(self)
+        tensors = {
+            f"model.{name}": each.cpu().numpy() for name, each in self.model_.state_dict().items()
+        }
+        tensors["cluster_centers"] = self.cluster_centers_
+        for name in Choices._fields:
+            tensors[f"choices.{name}"] = getattr(self.choices_, name)
+        history = self.history_
+        metadata = {
+            "version": __version__,
+            "settings": self.settings(),
+            "axis": self.axis_.to_dict(),
+            "output": self.output_,
+            "history": {each.name: getattr(history, each.name) for each in fields(history)},
+        }
+        write_model(path, tensors, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> SpectralSegmenter:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        OSError
+            If there is no such file.
+        ValueError
+            If it is not a model, or not one that this version understands.
+        """
+        tensors, metadata = read_model(path)
+        try:
+            return cls()._restore(tensors, metadata)
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(f"{path} does not hold a whole model: {error}") from error
+
+    def _restore(
+        self, tensors: dict[str, np.ndarray], metadata: dict[str, Any]
+    ) -> SpectralSegmenter:
+        settings = metadata["settings"]
+        for name, kind in CONFIGS.items():
+            setattr(self, name, from_dict(kind, settings[name], name))
+        self.axis_ = Axis.from_dict(metadata["axis"])
+        self.input_axis_ = self.config("preprocess").input_axis(self.axis_)
+        self.output_ = str(metadata["output"])
+        self.n_features_in_ = len(self.axis_)
+        self.history_ = from_dict(History, metadata["history"], "history")
+        self._load_weights(tensors)
+        centers = tensors["cluster_centers"].astype(np.float32)
+        if centers.ndim != 2 or centers.shape[1] != self.config("network").latent:
+            raise ValueError(f"cluster centers have shape {centers.shape}")
+        self.cluster_centers_ = centers
+        self.n_clusters_ = len(centers)
+        self.choices_ = Choices(*(tensors[f"choices.{name}"] for name in Choices._fields))
+        return self
+
+    def _load_weights(self, tensors: dict[str, np.ndarray]) -> None:
+        """Build the network on no memory, compare shapes with the file, then take its weights.
+
+        A hostile file could name layers of any width: nothing is allocated for what it does not
+        itself hold.
+        """
+        network: Network = self.config("network")
+        with torch.device("meta"):
+            model = Autoencoder(
+                network, len(self.input_axis_), self.output_, generator=None
+            )  # fmt: skip
+        weights = {
+            name.removeprefix("model."): torch.from_numpy(array.astype(np.float32))
+            for name, array in tensors.items()
+            if name.startswith("model.")
+        }
+        model.load_state_dict(weights, assign=True)  # names and shapes must agree, all of them
+        self.model_ = model.to(self.device or "cpu").eval()
+
+
+class BlockInputs(NamedTuple):
+    """One block of a cube, preprocessed.
+
+    Attributes
+    ----------
+    pixel : array (n,), int64
+        Position of every unmasked pixel in the flattened image.
+    quality : array (n,), uint8
+    usable : array (n,), bool
+    values : array (m, channel), float32
+        Measured spectra of the usable pixels.
+    variance : array (m, channel), float32, or None
+    inputs : array (m, input channel), float32
+    """
+
+    pixel: np.ndarray
+    quality: np.ndarray
+    usable: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+    inputs: np.ndarray
+
+
+class Encoded(NamedTuple):
+    """As :class:`BlockInputs`, with ``latent (m, latent)``."""
+
+    pixel: np.ndarray
+    quality: np.ndarray
+    usable: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+    inputs: np.ndarray
+    latent: np.ndarray
+
+
+def read_inputs(
+    cube: xr.DataArray, block: Block, preprocess: Preprocess, axis: Axis
+) -> BlockInputs:
+    """Read, screen and preprocess one block; assumes a checked cube."""
+    spectra = read_block(cube, block)
+    saturation = cube.attrs.get("saturation")
+    values, quality = screen(
+        spectra.values,
+        max_missing=preprocess.max_missing,
+        saturation=None if saturation is None else float(saturation),
+    )
+    usable = quality & UNUSABLE == 0
+    variance = spectra.variance
+    if not usable.all():
+        values = values[usable]
+        variance = None if variance is None else variance[usable]
+    made = preprocess.apply(values, axis)
+    return BlockInputs(spectra.pixel, quality, usable, values, variance, made.values)
+
+
+def _range(axis: Axis) -> str:
+    return f"{axis.kind} {axis.values[0]:g} to {axis.values[-1]:g} {axis.unit}".strip()
+
+
+def _as_cubes(X: Any) -> list[xr.DataArray] | None:
+    """Return a list of cubes, or None where X is an array."""
+    if isinstance(X, xr.DataArray):
+        return [check_cube(X)]
+    if isinstance(X, Sequence) and X and all(isinstance(each, xr.DataArray) for each in X):
+        return [check_cube(each) for each in X]
+    return None
+
+
+def _common_axis(cubes: list[xr.DataArray]) -> Axis:
+    axes = [spectral_axis(cube) for cube in cubes]
+    for position, axis in enumerate(axes):
+        if not axes[0].matches(axis):
+            raise ValueError(
+                "cubes that are trained on together need one spectral axis; cube "
+                f"{position + 1} has {_range(axis)}, the first {_range(axes[0])}"
+            )
+    return axes[0]
+
+
+def _draw(n: int, training: Training) -> np.ndarray:
+    """Return the rows (m,) to train on, in order: all, or a seeded sample."""
+    if n <= training.max_spectra:
+        return np.arange(n)
+    generator = np.random.default_rng(training.seed)
+    return np.sort(generator.choice(n, training.max_spectra, replace=False))
+
+
+def _collect(
+    cubes: list[xr.DataArray], preprocess: Preprocess, training: Training
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs (m, input channel) and where they come from, in the flattened cubes.
+
+    The pixels are drawn before anything is read, so chunks cannot change the draw.
+    """
+    starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
+    drawn = np.zeros(starts[-1], dtype=bool)
+    drawn[_draw(int(starts[-1]), training)] = True
+    inputs, rows = [], []
+    for cube, start in zip(cubes, starts[:-1], strict=True):
+        axis = spectral_axis(cube)
+        for block in blocks(cube):
+            read = read_inputs(cube, block, preprocess, axis)
+            pixel = read.pixel[read.usable] + start
+            wanted = drawn[pixel]
+            inputs.append(read.inputs[wanted])
+            rows.append(pixel[wanted])
+    # Rows in the order of the image, whatever the order of the chunks.
+    position = np.concatenate(rows)
+    order = np.argsort(position)
+    return np.concatenate(inputs)[order], position[order]
+
+
+def load(path: str | Path) -> SpectralSegmenter:
+    """Read a model file that :meth:`SpectralSegmenter.save` wrote.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is not a model, or not one that this version understands.
+    """
+    return SpectralSegmenter.load(path)

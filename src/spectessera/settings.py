@@ -1,0 +1,66 @@
+"""Settings as plain dictionaries and back: for model files, TOML and the command line."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Return a dataclass as nested plain values; fields that are None are left out."""
+    found: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if value is not None:
+            found[each.name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return to_dict(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def from_dict(kind: type[T], data: Mapping[str, Any], where: str = "") -> T:
+    """Return the dataclass ``kind`` of what :func:`to_dict` gave, all values checked anew.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a name is not known or a value is refused; ``where`` is told in the message.
+    """
+    prefix = f"{where}: " if where else ""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{prefix}expected a table of settings, got {data!r}")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise ValueError(
+            f"{prefix}{', '.join(unknown)} is not a setting; known are {', '.join(sorted(hints))}"
+        )
+    values = {name: _typed(value, hints[name], where) for name, value in data.items()}
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{prefix}{error}") from error
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """Bring a plain value to the type of a field: lists to tuples, tables to dataclasses."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if isinstance(value, Mapping):
+        for option in options:
+            if is_dataclass(option):
+                return from_dict(option, value, where)  # type: ignore[arg-type]
+    if isinstance(value, list):
+        return tuple(_typed(item, object, where) for item in value)
+    if isinstance(value, int) and not isinstance(value, bool) and options == (float,):
+        return float(value)
+    return value
