@@ -1,4 +1,4 @@
-"""Cubes from HDF5 files, and what every format has in common: chunks, wrong paths, wrong content."""
+"""Cubes from HDF5 files, and what all formats have in common: chunks, paths, content."""
 
 import gzip
 import pickle
@@ -270,7 +270,7 @@ def test_a_shape_that_the_file_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("img", (100_000, 100_000, 4000), "f4", chunks=(10, 10, 4000))
-    with pytest.raises(ValueError, match="more than a file of .* bytes can hold"):
+    with pytest.raises(ValueError, match=r"more than a file of .* bytes can hold"):
         read(path)
     assert read(path, chunks=1000).shape == (100_000, 100_000, 4000)
 
@@ -295,7 +295,7 @@ def test_content_tells_the_format_whatever_the_suffix(tmp_path, values):
 def test_text_with_the_name_of_a_cube_is_told(tmp_path, name):
     path = tmp_path / name
     path.write_text("energy,counts\n1,2\n")
-    with pytest.raises(ValueError, match="is named like .* but is not: it begins with b'energy"):
+    with pytest.raises(ValueError, match=r"is named like .* but is not: it begins with b'energy"):
         read(path)
 
 

@@ -121,7 +121,9 @@ def test_npz_with_everything_beside_the_cube(tmp_path, values):
 
 
 def test_an_axis_unit_that_is_not_known_is_kept_in_words(tmp_path, values):
-    np.savez(tmp_path / "c.npz", cube=values, axis=np.arange(4, 11), axis_unit="AVIRIS band (1-224)")
+    np.savez(
+        tmp_path / "c.npz", cube=values, axis=np.arange(4, 11), axis_unit="AVIRIS band (1-224)"
+    )
     cube = read(tmp_path / "c.npz")
     assert spectral_axis(cube) == Axis(np.arange(4, 11))
     assert "AVIRIS band (1-224)" in cube.attrs["axis_note"]

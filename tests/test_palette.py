@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spectessera.palette import MASKED, colours, paint
+from spectessera.palette import MASKED, _distance, _seen, colours, paint
 
 
 def test_no_colour_comes_twice_among_sixty_four_nor_is_that_of_masked_pixels():
@@ -13,10 +13,10 @@ def test_no_colour_comes_twice_among_sixty_four_nor_is_that_of_masked_pixels():
     assert len(np.unique(np.concatenate([found, MASKED[None]]), axis=0)) == 65
 
 
-def test_colours_stay_apart():
-    found = np.concatenate([colours(20), MASKED[None]]).astype(int)
-    apart = np.abs(found[:, None] - found[None]).sum(axis=2)
-    assert apart[~np.eye(len(found), dtype=bool)].min() > 60
+def test_colours_stay_apart_for_colour_blind_eyes_too():
+    seen = _seen(np.concatenate([colours(20), MASKED[None]]))
+    for one in range(20):
+        assert _distance(seen, seen[:, one : one + 1])[one + 1 :].min() > 15  # CIELAB
 
 
 def test_cluster_two_has_the_same_colour_whatever_the_number_of_clusters():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ._check import check_choice
 UNITS: dict[str, tuple[str, float]] = {
     "keV": ("energy", 1.0),
     "eV": ("energy", 1e-3),
+    "meV": ("energy", 1e-6),
     "MeV": ("energy", 1e3),
     "angstrom": ("wavelength", 1.0),
     "nm": ("wavelength", 10.0),
@@ -31,9 +33,9 @@ UNITS: dict[str, tuple[str, float]] = {
     "": ("channel", 1.0),
 }
 ALIASES = {
-    "a": "angstrom", "aa": "angstrom", "å": "angstrom", "ångström": "angstrom", "angstroms": "angstrom",
-    "angstrom": "angstrom", "nanometer": "nm", "nanometers": "nm", "nanometre": "nm",
-    "nanometres": "nm", "nm": "nm", "µm": "um", "μm": "um", "micron": "um", "microns": "um",
+    "a": "angstrom", "aa": "angstrom", "å": "angstrom", "ångström": "angstrom",
+    "angstroms": "angstrom", "angstrom": "angstrom",
+    "nanometer": "nm", "nanometers": "nm", "nanometre": "nm", "nanometres": "nm", "nm": "nm", "µm": "um", "μm": "um", "micron": "um", "microns": "um",
     "micrometer": "um", "micrometers": "um", "um": "um", "mm": "mm", "m": "m", "kev": "keV",
     "ev": "eV", "mev": "MeV", "1/cm": "cm-1", "cm^-1": "cm-1", "cm**-1": "cm-1", "cm-1": "cm-1",
     "cm⁻¹": "cm-1", "1/m": "m-1", "m-1": "m-1", "hz": "Hz", "khz": "kHz", "mhz": "MHz",
@@ -43,8 +45,11 @@ ALIASES = {
 KINDS = ("energy", "wavelength", "wavenumber", "frequency", "velocity", "energy_loss", "channel")
 MEDIA = ("", "air", "vacuum")
 
-# A step this many times the median step is a gap between two windows of the detector.
+# A step this many times the usual step around it is a gap between two windows of the detector.
 GAP = 3.0
+# "Around it" is so many steps to either side: the steps of a logarithmic axis, or of a grating
+# told in wavenumbers, grow along the axis and are no gaps.
+_AROUND = 7
 
 
 def parse_unit(unit: str) -> str:
@@ -59,6 +64,10 @@ def parse_unit(unit: str) -> str:
     if text in UNITS:  # exact spelling first: "MeV" is not "meV", "mm" not "Mm"
         return text
     found = ALIASES.get(text.lower())
+    # Sloppy case is understood, but a prefix told with care is not changed: "mHz" is not "MHz".
+    one_case = text in (text.lower(), text.upper())
+    if found is not None and not one_case and {text[0], found[0]} == {"m", "M"}:
+        found = None
     if found is None:
         known = ", ".join(name for name in UNITS if name)
         raise ValueError(f"unit {unit!r} of the spectral axis is not known; known are: {known}")
@@ -100,7 +109,7 @@ class Axis:
             raise ValueError("the spectral axis has values that are not finite")
         steps = np.diff(values)
         if values.size > 1 and not ((steps > 0).all() or (steps < 0).all()):
-            bad = int(np.argmax(np.sign(steps) != np.sign(np.median(steps))))
+            bad = int(np.argmax((np.sign(steps) != np.sign(steps[0])) | (steps == 0)))
             raise ValueError(
                 "the spectral axis must rise or fall all along; it turns or repeats at channel "
                 f"{bad + 1} ({values[bad]:g} then {values[bad + 1]:g})"
@@ -151,21 +160,30 @@ class Axis:
         return replace(self, values=self.values[index])
 
     def segments(self) -> list[slice]:
-        """Return the runs of channels with no gap inside (a gap is 3 median steps or more)."""
+        """Return the runs of channels with no gap inside.
+
+        A gap is a step of 3 or more times the median of the steps around it.
+        """
         if len(self) < 3:
             return [slice(0, len(self))]
         steps = np.abs(np.diff(self.values))
-        cuts = np.flatnonzero(steps > GAP * np.median(steps)) + 1
+        usual = np.median(steps)
+        if len(steps) > 2 * _AROUND:
+            around = np.pad(steps, _AROUND, mode="reflect")
+            usual = np.median(np.lib.stride_tricks.sliding_window_view(around, 2 * _AROUND + 1), 1)
+        cuts = np.flatnonzero(steps >= (1 - 1e-6) * GAP * usual) + 1
         edges = [0, *cuts.tolist(), len(self)]
-        return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(edges)]
 
     def matches(self, other: Axis, tolerance: float = 0.05) -> bool:
         """Tell whether the other axis has the same channels, within ``tolerance`` of a step."""
         if len(self) != len(other) or self.kind != other.kind:
             return False
+        if UNITS[self.unit][0] != UNITS[other.unit][0]:
+            return False
         if self.medium and other.medium and self.medium != other.medium:
             return False
-        theirs = other.to(self.unit).values if UNITS[other.unit][0] != "channel" else other.values
+        theirs = other.to(self.unit).values
         if len(self) == 1:
             return bool(np.isclose(self.values[0], theirs[0]))
         step = np.min(np.abs(np.diff(self.values)))

@@ -59,7 +59,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 # --- arguments that several commands share -----------------------------------------------------
 
 Key = Annotated[
-    str | None, typer.Option(help="Which array of the file: HDF5 dataset, FITS extension, NPZ name.")
+    str | None,
+    typer.Option(help="Which array of the file: HDF5 dataset, FITS extension, NPZ name."),
 ]
 Energy = Annotated[
     str | None,
@@ -288,8 +289,12 @@ def segment(
         result = segment_cube(
             cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar
         )
-    run = {"file": str(file), "model": None if model is None else str(model), "seed": seed,
-           "clusters": clusters}  # fmt: skip
+    run = {
+        "file": str(file),
+        "model": None if model is None else str(model),
+        "seed": seed,
+        "clusters": clusters,
+    }
     summary = write_folder(result, segmenter, out, run, fitted=fit)
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
@@ -316,9 +321,11 @@ def _print_summary(summary: dict[str, Any], out: Path) -> None:
         red, green, blue = colours(row["cluster"])[-1].tolist()
         sure = row["confidence"]
         table.add_row(
-            f"[rgb({red},{green},{blue})]██[/] {row['cluster']}", str(row["size"]),
-            f"{100 * row['share']:.1f} %", "-" if sure is None else f"{sure:.2f}",
-        )  # fmt: skip
+            f"[rgb({red},{green},{blue})]██[/] {row['cluster']}",
+            str(row["size"]),
+            f"{100 * row['share']:.1f} %",
+            "-" if sure is None else f"{sure:.2f}",
+        )
     output.print(table)
     for warning in summary["notes"]:
         output.print(f"note: {warning}", markup=False)

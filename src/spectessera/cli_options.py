@@ -87,11 +87,15 @@ def _flags(name: str, kind: type) -> dict[str, Any]:
         if default not in (None, ()):
             help_text += f" [default: {default}]"
         option = typer.Option(
-            flag, help=help_text, show_default=False, rich_help_panel=f"Settings: {name}",
+            flag,
+            help=help_text,
+            show_default=False,
+            rich_help_panel=f"Settings: {name}",
             metavar=_metavar(each.name, get_type_hints(kind)[each.name]),
-        )  # fmt: skip
-        found[each.name] = Annotated[list[str] | None if each.name in _WINDOWS else str | None,
-                                     option]  # fmt: skip
+        )
+        found[each.name] = Annotated[
+            list[str] | None if each.name in _WINDOWS else str | None, option
+        ]
     return found
 
 

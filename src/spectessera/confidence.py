@@ -18,6 +18,9 @@ REDRAWS = 16
 # Draws of a new measurement per pixel and cluster.
 DRAWS = 64
 _ROWS = 8192
+# Steps of expectation and maximisation, and about how many points they look at.
+EM_STEPS = 30
+EM_PIXELS = 20_000
 
 
 class Mixture(NamedTuple):
@@ -73,29 +76,58 @@ def noise_covariance(latents: np.ndarray, labels: np.ndarray, k: int) -> np.ndar
 
 
 def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixture:
-    """Return the Gaussian description of clusters; one without pixels has weight 0."""
+    """Return the Gaussian mixture of clusters; one without pixels has weight 0.
+
+    It starts at the labelled points. Those are cut off at the borders between clusters, which
+    makes overlapping clusters look narrower and further apart than they are: a few steps of
+    expectation and maximisation (Dempster et al. 1977) give the overlap back.
+    """
     k, d = len(noise), latent.shape[1]
-    latent = latent.astype(np.float64)
-    mean = np.zeros((k, d))
+    latent = latent[:: max(1, len(latent) // EM_PIXELS)].astype(np.float64)
+    labels = labels[:: max(1, len(labels) // EM_PIXELS)]
+    shares = np.zeros((len(latent), k))
+    shares[np.arange(len(latent)), labels] = 1.0
+    mixture = _maximise(latent, shares, noise)
+    for _ in range(EM_STEPS):
+        alive = np.flatnonzero(mixture.weight > 0)
+        shares = np.zeros((len(latent), k))
+        shares[:, alive] = _responsibility(latent, mixture, alive, _floors(mixture))
+        # A cluster of fewer points than a covariance has numbers keeps the one that it has.
+        if (shares[:, alive].sum(axis=0) <= d + 1).any():
+            break
+        mixture = _maximise(latent, shares, noise)
+    return mixture
+
+
+def _maximise(latent: np.ndarray, shares: np.ndarray, noise: np.ndarray) -> Mixture:
+    """Return the mixture of points (n, d) that belong to clusters by shares (n, k)."""
+    counts = shares.sum(axis=0)
+    mean = (shares.T @ latent) / np.maximum(counts, np.finfo(float).tiny)[:, None]
     spread = noise.copy()
-    counts = np.bincount(labels, minlength=k)
-    for c in range(k):
-        mine = latent[labels == c]
-        if len(mine):
-            mean[c] = mine.mean(axis=0)
-        if len(mine) > d + 1:
-            spread[c] = np.cov(mine, rowvar=False).reshape(d, d)
+    for c in np.flatnonzero(counts > latent.shape[1] + 1):
+        apart = latent - mean[c]
+        spread[c] = (shares[:, c, None] * apart).T @ apart / counts[c]
     return Mixture(counts / counts.sum(), mean, spread, noise)
 
 
-def _split(spread: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _floors(mixture: Mixture) -> np.ndarray:
+    """Return a variance (k,) that keeps every covariance invertible.
+
+    A cluster of equal points has none of its own; the size of the whole mixture gives the scale.
+    """
+    apart = mixture.mean - mixture.weight @ mixture.mean
+    whole = mixture.weight @ (np.trace(mixture.spread, axis1=1, axis2=2) + (apart**2).sum(axis=1))
+    return np.full(len(mixture.weight), 1e-9 * max(whole, 1e-30))
+
+
+def _split(spread: np.ndarray, noise: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the gain T S^-1 and the covariance of a new measurement, for one cluster.
 
-    T is the spread without its noise, made non-negative; S = T + noise.
+    T is the spread without its noise, made non-negative; S = T + noise + floor.
     """
     values, vectors = np.linalg.eigh(spread - noise)
     true = (vectors * np.maximum(values, 0)) @ vectors.T
-    tiny = 1e-9 * max(np.trace(true + noise), np.finfo(float).tiny) * np.eye(len(noise))
+    tiny = floor * np.eye(len(noise))
     gain = true @ np.linalg.inv(true + noise + tiny)
     return gain, true - gain @ true + noise + tiny
 
@@ -123,12 +155,13 @@ def same_label_probability(
     d = latent.shape[1]
     draws = generator.standard_normal((DRAWS, d))
     alive = np.flatnonzero(mixture.weight > 0)
-    parts = [_split(mixture.spread[c], mixture.noise[c]) for c in alive]
+    floors = _floors(mixture)
+    parts = [_split(mixture.spread[c], mixture.noise[c], floors[c]) for c in alive]
     result = np.empty(len(latent), dtype=np.float32)
     for start in range(0, len(latent), _ROWS):
         rows = slice(start, start + _ROWS)
         points, mine = latent[rows].astype(np.float64), labels[rows]
-        belongs = _responsibility(points, mixture, alive)
+        belongs = _responsibility(points, mixture, alive, floors)
         total = np.zeros(len(points))
         for position, c in enumerate(alive):
             gain, covariance = parts[position]
@@ -143,14 +176,14 @@ def same_label_probability(
     return result
 
 
-def _responsibility(points: np.ndarray, mixture: Mixture, alive: np.ndarray) -> np.ndarray:
+def _responsibility(
+    points: np.ndarray, mixture: Mixture, alive: np.ndarray, floors: np.ndarray
+) -> np.ndarray:
     """Return the probability (n, alive clusters) that a point belongs to each cluster."""
     d = points.shape[1]
     logs = np.empty((len(points), len(alive)))
     for position, c in enumerate(alive):
-        covariance = mixture.spread[c]
-        floor = 1e-9 * max(np.trace(covariance), np.finfo(float).tiny)
-        root = np.linalg.cholesky(covariance + floor * np.eye(d))
+        root = np.linalg.cholesky(mixture.spread[c] + floors[c] * np.eye(d))
         apart = np.linalg.solve(root, (points - mixture.mean[c]).T)
         logs[:, position] = (
             np.log(mixture.weight[c]) - np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=0)

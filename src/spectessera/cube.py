@@ -9,6 +9,7 @@ attribute ``units``; optional coordinates are ``variance (y, x, channel)`` and `
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +86,8 @@ def make_cube(
     ValueError, TypeError
         If shapes disagree, the axis is not strictly monotonic or a unit is not known.
     """
-    values = values if hasattr(values, "dask") else np.asarray(values)
+    stored = getattr(values, "dtype", None)
+    values = _as_array(values)
     check_ndim("a cube", values, 3, "(y, x, channel)")
     check_numeric("a cube", values)
     if 0 in values.shape:
@@ -93,10 +95,10 @@ def make_cube(
     spectral = _make_axis(values.shape[2], energy, wavelength, axis, unit, kind, medium)
     cube = xr.DataArray(values, dims=DIMS, attrs=dict(attrs or {}))
     cube = with_axis(cube, spectral)
-    if values.dtype in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
-        cube.attrs["saturation"] = float(np.iinfo(values.dtype).max)
+    if stored in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
+        cube.attrs["saturation"] = float(np.iinfo(stored).max)
     if variance is not None:
-        variance = variance if hasattr(variance, "dask") else np.asarray(variance)
+        variance = _as_array(variance)
         check_numeric("the variance", variance)
         check_same_shape("the variance", variance.shape, values.shape, "the cube")
         cube = cube.assign_coords(variance=(DIMS, variance))
@@ -105,6 +107,13 @@ def make_cube(
         check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
         cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
     return cube
+
+
+def _as_array(values: Any) -> Any:
+    """Return a numpy array; a dask array as it is, a masked array with NaN where it is masked."""
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
+        return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
+    return values if hasattr(values, "dask") else np.asarray(values)
 
 
 def _make_axis(
@@ -128,6 +137,8 @@ def _make_axis(
     name = named[0]
     value = given[name]
     if isinstance(value, Axis):
+        if unit or kind or medium:
+            raise ValueError("an Axis has its own unit, kind and medium; leave those arguments out")
         made = value
     else:
         numbers = np.asarray(value, dtype=np.float64)
@@ -200,7 +211,9 @@ def to_spectra(cube: xr.DataArray) -> Spectra:
     height, width, channels = cube.shape
     pixel = np.arange(height * width)
     if "mask" in cube.coords:
-        pixel = pixel[~np.asarray(cube.coords["mask"].transpose("y", "x").values).ravel()]
+        # Some formats have no boolean: their 0 and 1 would be taken for positions.
+        mask = np.asarray(cube.coords["mask"].transpose("y", "x").values).astype(bool)
+        pixel = pixel[~mask.ravel()]
     values = _rows(cube, pixel, channels)
     variance = None
     if "variance" in cube.coords:
@@ -271,8 +284,8 @@ def blocks(cube: xr.DataArray, pixels: int = BLOCK_PIXELS) -> Iterator[Block]:
         x_sizes = (width,)
     y_edges = np.concatenate([[0], np.cumsum(y_sizes)]).tolist()
     x_edges = np.concatenate([[0], np.cumsum(x_sizes)]).tolist()
-    for y0, y1 in zip(y_edges[:-1], y_edges[1:], strict=True):
-        for x0, x1 in zip(x_edges[:-1], x_edges[1:], strict=True):
+    for y0, y1 in pairwise(y_edges):
+        for x0, x1 in pairwise(x_edges):
             yield Block(slice(y0, y1), slice(x0, x1))
 
 

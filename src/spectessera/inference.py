@@ -109,7 +109,9 @@ def segment(
     found = _cluster(pixels.latent, segmenter, clusters, seed, cube)
     means, sample = _describe(cube, segmenter, pixels, found, seed, tell)
     confidence = _confidence(pixels, found, sample, seed)
-    return _assemble(cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep)
+    return _assemble(
+        cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep
+    )
 
 
 def _check_arguments(clusters: str | int, seed: int, keep: Sequence[str]) -> None:
@@ -124,18 +126,22 @@ def _check_arguments(clusters: str | int, seed: int, keep: Sequence[str]) -> Non
         check_choice("keep", name, KEEP)
 
 
-def _encode(
-    cube: xr.DataArray, segmenter: SpectralSegmenter, tell: BlockProgress
-) -> _Pixels:
+def _encode(cube: xr.DataArray, segmenter: SpectralSegmenter, tell: BlockProgress) -> _Pixels:
     """Go through the cube once: quality, latents and integrated images."""
     total = sum(1 for _ in blocks(cube))
     parts = []
     for done, part in enumerate(segmenter.encode_blocks(cube), start=1):
         decoded = segmenter._decode(part.latent)
         parts.append(
-            (part.pixel, part.quality, part.pixel[part.usable], part.latent,
-             integrate(part.inputs), integrate(decoded))
-        )  # fmt: skip
+            (
+                part.pixel,
+                part.quality,
+                part.pixel[part.usable],
+                part.latent,
+                integrate(part.inputs),
+                integrate(decoded),
+            )
+        )
         tell("encode", done, total)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     whole, usable = np.argsort(columns[0]), np.argsort(columns[2])
@@ -157,9 +163,13 @@ def _cluster(
     settings: Clusters = segmenter.config("clusters")
     if not isinstance(clusters, str):
         settings = Clusters(
-            k_min=int(clusters), k_max=int(clusters), restarts=settings.restarts,
-            seeding=settings.seeding, max_iter=settings.max_iter, samples=settings.samples,
-        )  # fmt: skip
+            k_min=int(clusters),
+            k_max=int(clusters),
+            restarts=settings.restarts,
+            seeding=settings.seeding,
+            max_iter=settings.max_iter,
+            samples=settings.samples,
+        )
     if len(latent) <= settings.k_min:
         raise ValueError(
             f"the cube has {len(latent)} usable spectra of {cube.sizes['y'] * cube.sizes['x']}; "
@@ -272,9 +282,7 @@ def _measure_again(
     return _Sample(row[order], np.stack(latents, axis=1), noise)
 
 
-def _confidence(
-    pixels: _Pixels, found: Clustering, sample: _Sample, seed: int
-) -> np.ndarray:
+def _confidence(pixels: _Pixels, found: Clustering, sample: _Sample, seed: int) -> np.ndarray:
     """Return the probability of the same label for every usable pixel."""
     noise = noise_covariance(
         sample.latents.astype(np.float64), found.labels[sample.row], len(found.centers)
@@ -300,6 +308,7 @@ def _assemble(
     keep: Sequence[str],
 ) -> xr.Dataset:
     """Put everything into the Dataset."""
+
     def image(values: np.ndarray, **kwargs: Any) -> xr.DataArray:
         return to_map(values, pixels.usable, cube, **kwargs)
 
@@ -373,9 +382,7 @@ def _attributes(
         "seed": seed,
         "settings": segmenter.settings(),
     }
-    counts = {
-        name: int(((pixels.quality & bit) > 0).sum()) for name, bit in QUALITY.items()
-    }
+    counts = {name: int(((pixels.quality & bit) > 0).sum()) for name, bit in QUALITY.items()}
     counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - len(pixels.pixel))
     return kept | {
         "n_clusters": len(found.centers),

@@ -151,9 +151,11 @@ def seed_centers(
     n = len(points)
     if seeding == "random":
         order = torch.stack(
-            [torch.randperm(n, generator=generator, device=generator.device)[:k]
-             for _ in range(restarts)]
-        )  # fmt: skip
+            [
+                torch.randperm(n, generator=generator, device=generator.device)[:k]
+                for _ in range(restarts)
+            ]
+        )
         return points[order.to(points.device)]
     draws = torch.rand(
         (k, restarts), generator=generator, device=generator.device, dtype=torch.float64
@@ -381,9 +383,7 @@ def _row_tiles(points: Tensor) -> list[slice]:
 def _sums_of_distances(points: Tensor, onehot: Tensor) -> Tensor:
     """Return the sum of distances of every point to every cluster, (n, d), (n, k) -> (n, k)."""
     tiles = _row_tiles(points)
-    return torch.cat(
-        [_squared_distances(points[rows], points).sqrt_() @ onehot for rows in tiles]
-    )
+    return torch.cat([_squared_distances(points[rows], points).sqrt_() @ onehot for rows in tiles])
 
 
 class _Silhouette(torch.autograd.Function):

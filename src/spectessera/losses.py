@@ -1,4 +1,4 @@
-"""The terms of the loss and how they are weighted along the training (arXiv 2401.17695, eqs. 1-6)."""
+"""The terms of the loss and how training weights them (arXiv 2401.17695, eqs. 1-6)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ def write_model(
     text = json.dumps({"format": FORMAT, **metadata})
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with atomic(path) as temporary:
+        temporary.touch()  # with the user's permissions: the writer's own would be for one only
+        mode = temporary.stat().st_mode
         save_file(arrays, temporary, metadata={KEY: text})
+        temporary.chmod(mode)
 
 
 def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -67,7 +70,7 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:
         metadata = json.loads(text)
         number = metadata["format"]
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+    except (json.JSONDecodeError, RecursionError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: the description of the model cannot be read") from error
     if number != FORMAT:
         raise ValueError(

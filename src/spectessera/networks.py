@@ -18,6 +18,9 @@ from ._check import check_choice, check_number
 OUTPUTS = ("auto", "identity", "sigmoid", "softmax")
 LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
 MAX_WIDTH = 1_000_000
+# The decoder's last weights start this much smaller, so that the first reconstruction is the mean
+# spectrum and not noise around it: noise teaches the decoder first of all to ignore the latent.
+LAST_LAYER = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,14 @@ class Network:
         check_choice("output", self.output, OUTPUTS)
         check_choice("latent_activation", self.latent_activation, LATENT_ACTIVATIONS)
         check_number("dropout", self.dropout, low=0.0, high=0.99)
+        for name in ("variational", "linear_path"):  # the word "no" would count as true
+            check_choice(name, getattr(self, name), (True, False))
         for name in ("encoder", "decoder"):
             widths = getattr(self, name)
             if widths is None:
                 continue
+            if not isinstance(widths, (tuple, list)):
+                raise TypeError(f"{name} is a list of widths, such as (512, 64); got {widths!r}")
             for width in widths:
                 check_number(f"a width of the {name}", width, low=1, high=MAX_WIDTH, integer=True)
             object.__setattr__(self, name, tuple(int(width) for width in widths))
@@ -134,13 +141,17 @@ class Autoencoder(nn.Module):
         self.output = output
         down = (channels, *network.encoder_widths(channels))
         up = (network.latent, *network.decoder_widths(channels))
-        self.encoder = nn.Sequential(*_blocks(down, network))
-        self.mean_head = nn.Linear(down[-1], network.latent)
-        self.log_variance_head = (
-            nn.Linear(down[-1], network.latent) if network.variational else None
-        )
-        self.linear = nn.Linear(channels, network.latent, bias=False) if network.linear_path else None
-        self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
+        # Layers draw weights when they are made, from the generator of all; ours replace them.
+        with torch.random.fork_rng(devices=[]):
+            self.encoder = nn.Sequential(*_blocks(down, network))
+            self.mean_head = nn.Linear(down[-1], network.latent)
+            self.log_variance_head = (
+                nn.Linear(down[-1], network.latent) if network.variational else None
+            )
+            self.linear = (
+                nn.Linear(channels, network.latent, bias=False) if network.linear_path else None
+            )
+            self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
         self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(()))
         _initialise(self, network, generator)
@@ -231,6 +242,8 @@ def _initialise(model: nn.Module, network: Network, generator: torch.Generator |
             )
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        model.decoder[-1].weight.mul_(LAST_LAYER)
 
 
 def _principal_axes(inputs: Tensor, latent: int) -> Tensor:

@@ -98,9 +98,13 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
     for cluster, size in zip(result["cluster"].values, result["size"].values, strict=True):
         sure = float(confidence[label == cluster].mean()) if size else None
         clusters.append(
-            {"cluster": int(cluster), "size": int(size), "share": int(size) / total,
-             "confidence": sure}
-        )  # fmt: skip
+            {
+                "cluster": int(cluster),
+                "size": int(size),
+                "share": int(size) / total,
+                "confidence": sure,
+            }
+        )
     scores = {
         str(int(k)): {"silhouette": float(score), "standard_error": float(error)}
         for k, score, error in zip(

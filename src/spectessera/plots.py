@@ -46,9 +46,13 @@ def _origin(array: Any) -> Any:
 def _draw_image(figure: Figure, axes: Axes, image: xr.DataArray, title: str, origin: Any) -> None:
     low, high = np.nanpercentile(image.values, (1, 99))
     drawn = axes.imshow(
-        image.values, origin=origin, interpolation="nearest", cmap="cividis",
-        vmin=low, vmax=high if high > low else low + 1,
-    )  # fmt: skip
+        image.values,
+        origin=origin,
+        interpolation="nearest",
+        cmap="cividis",
+        vmin=low,
+        vmax=high if high > low else low + 1,
+    )
     axes.set(title=title, xlabel="x (pixel)", ylabel="y (pixel)")
     figure.colorbar(drawn, ax=axes, shrink=0.8)
 
@@ -70,9 +74,13 @@ def clusters(result: xr.Dataset) -> Figure:
     draw_labels(image, label, count)
     image.set_title("clusters")
     drawn = sure.imshow(
-        result["confidence"].values, origin=_origin(label), cmap="cividis", vmin=0.5, vmax=1,
+        result["confidence"].values,
+        origin=_origin(label),
+        cmap="cividis",
+        vmin=0.5,
+        vmax=1,
         interpolation="nearest",
-    )  # fmt: skip
+    )
     sure.set(title="confidence", xlabel="x (pixel)", ylabel="y (pixel)")
     figure.colorbar(drawn, ax=sure, shrink=0.8, extend="min")
     spectra = figure.add_subplot(grid[1, :])
@@ -95,9 +103,11 @@ def _draw_spectra(axes: Axes, result: xr.Dataset, name: str, x: np.ndarray) -> N
         y = result[name].sel(cluster=label).values
         # A gap between two windows is a gap in the line.
         axes.plot(
-            np.insert(x, breaks, np.nan), np.insert(y.astype(float), breaks, np.nan),
-            color=_colour(int(label)), lw=1.2,
-        )  # fmt: skip
+            np.insert(x, breaks, np.nan),
+            np.insert(y.astype(float), breaks, np.nan),
+            color=_colour(int(label)),
+            lw=1.2,
+        )
     axes.set_xlim(min(x), max(x) if max(x) > min(x) else min(x) + 1)
 
 
@@ -109,9 +119,12 @@ def _legend(axes: Axes, result: xr.Dataset) -> None:
         if label <= MAX_SPECTRA
     ]
     axes.legend(
-        handles=handles, title="cluster", loc="center left", bbox_to_anchor=(1.0, 0.5),
+        handles=handles,
+        title="cluster",
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
         frameon=False,
-    )  # fmt: skip
+    )
 
 
 def integrated(result: xr.Dataset) -> Figure:
@@ -122,8 +135,9 @@ def integrated(result: xr.Dataset) -> Figure:
     figure = Figure(figsize=(14, 4.5), layout="constrained")
     titles = ("input", "decoded", "latent")
     for axes, title in zip(figure.subplots(1, 3), titles, strict=True):
-        _draw_image(figure, axes, result[f"integrated_{title}"], f"integrated {title}",
-                    _origin(result))  # fmt: skip
+        _draw_image(
+            figure, axes, result[f"integrated_{title}"], f"integrated {title}", _origin(result)
+        )
     return figure
 
 
@@ -132,9 +146,14 @@ def scores(result: xr.Dataset) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.errorbar(
-        result["k"].values, result["score"].values, yerr=2 * result["score_error"].values,
-        marker="o", color="0.2", capsize=3, lw=1,
-    )  # fmt: skip
+        result["k"].values,
+        result["score"].values,
+        yerr=2 * result["score_error"].values,
+        marker="o",
+        color="0.2",
+        capsize=3,
+        lw=1,
+    )
     count = int(result.attrs["n_clusters"])
     if count in result["k"].values:
         axes.axvline(count, color="0.6", ls="--", lw=1, label=f"chosen: {count}")
@@ -161,8 +180,14 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
         for prefix, style in (("", "-"), ("validation_", "--")):
             values = [row.get(prefix + name, np.nan) for row in rows]
             if np.isfinite(values).any():
-                axes.plot(epochs, values, style, color="0.2", lw=1,
-                          label="validation" if prefix else "training")  # fmt: skip
+                axes.plot(
+                    epochs,
+                    values,
+                    style,
+                    color="0.2",
+                    lw=1,
+                    label="validation" if prefix else "training",
+                )
         if not axes.lines:
             axes.text(0.5, 0.5, "no cluster term", ha="center", transform=axes.transAxes)
         else:

@@ -7,7 +7,8 @@ spectrum has the same input whatever it is processed with.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage, sparse
@@ -29,6 +30,11 @@ QUALITY = {
     "negative_clipped": 32,
 }
 UNUSABLE = 1 | 2 | 4 | 8
+# Beyond this a number is no measurement but a fill value (3.4e38, 9.97e36, ...), and its sums and
+# quotients overflow float32.
+LARGEST = 1e30
+# A largest value below this share of the largest absolute one is rounding, nothing to divide by.
+_NOTHING = 1e-6
 
 
 class Screened(NamedTuple):
@@ -58,6 +64,23 @@ class Inputs(NamedTuple):
     clipped: np.ndarray
 
 
+class Rebinned(NamedTuple):
+    """How channels are summed into bins.
+
+    Attributes
+    ----------
+    weights : sparse array (bins, channels), float32
+    axis : Axis
+        Of the bins.
+    windows : list of slice
+        The runs of bins with no gap inside.
+    """
+
+    weights: sparse.csr_array
+    axis: Axis
+    windows: list[slice]
+
+
 class Undone(NamedTuple):
     """What :meth:`Preprocess.undo` could invert, and the names of the steps that it could not."""
 
@@ -73,13 +96,13 @@ def screen(
 ) -> Screened:
     """Judge every spectrum and mend what can be mended; the rules for bad values.
 
-    - a value that is not finite is interpolated from its neighbours in the spectrum (quality
-      "repaired"), where no more than ``max_missing`` of the channels are bad; otherwise the
-      spectrum is unusable ("not_finite");
+    - a value that is not finite, or beyond 1e30 (a fill value), is interpolated from its
+      neighbours in the spectrum (quality "repaired"), where no more than ``max_missing`` of the
+      channels are bad; otherwise the spectrum is unusable ("not_finite") and set to 0;
     - a spectrum that is zero in all channels is unusable ("empty");
     - one that reaches ``saturation`` in any channel is unusable ("saturated").
 
-    Negative values are data. Unusable spectra are set to 0 so that nothing not finite goes on.
+    Negative values are data. Nothing that is not finite goes on.
 
     Parameters
     ----------
@@ -96,11 +119,12 @@ def screen(
     """
     check_ndim("spectra", values, 2, "(n, channel)")
     quality = np.zeros(len(values), dtype=np.uint8)
-    finite = np.isfinite(values)
-    missing = values.shape[1] - finite.sum(axis=1)
+    finite = np.abs(values) <= LARGEST  # False for NaN
+    channels = values.shape[1]
+    missing = channels - finite.sum(axis=1)
     if missing.any():
         values = values.copy()
-        lost = missing > max_missing * values.shape[1]
+        lost = (missing > max_missing * channels) | (missing == channels)
         quality[lost] |= QUALITY["not_finite"]
         for row in np.flatnonzero((missing > 0) & ~lost):
             good = finite[row]
@@ -174,12 +198,12 @@ def median_continuum(values: np.ndarray, axis: Axis, width: int) -> np.ndarray:
     return found
 
 
-def rebin_weights(axis: Axis, bins: int) -> tuple[sparse.csr_array, Axis]:
-    """Return the weights (bins, channels) that sum channels into bins, and the axis of the bins.
+def rebin_weights(axis: Axis, bins: int) -> Rebinned:
+    """Return the weights (bins, channels) that sum channels into bins, and what the bins are.
 
     Every channel goes somewhere and is counted once: a column sums to 1. A window between gaps
     gets its share of the bins, all of (nearly) the same number of channels; a channel on the edge
-    of two bins is shared. Where the bins divide the channels, no channel is shared.
+    of two bins is shared. Where the bins of a window divide its channels, no channel is shared.
 
     Raises
     ------
@@ -202,10 +226,10 @@ def rebin_weights(axis: Axis, bins: int) -> tuple[sparse.csr_array, Axis]:
         share[np.argmax(np.where(allowed, step * gap, -np.inf))] += step
     rows, columns, weights, centers = [], [], [], []
     first_bin = 0
-    for part, count in zip(windows, share, strict=True):
+    for part, count in zip(windows, share.tolist(), strict=True):
         size = part.stop - part.start
         edges = np.linspace(0, size, count + 1)
-        for index, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for index, (low, high) in enumerate(pairwise(edges)):
             inside = np.arange(int(low), min(size, int(np.ceil(high))))
             weight = np.minimum(inside + 1, high) - np.maximum(inside, low)
             touched = weight > 1e-12
@@ -216,23 +240,26 @@ def rebin_weights(axis: Axis, bins: int) -> tuple[sparse.csr_array, Axis]:
             centers.append(np.average(axis.values[inside + part.start], weights=weight))
         first_bin += count
     matrix = sparse.csr_array((weights, (rows, columns)), shape=(bins, channels), dtype=np.float32)
-    return matrix, Axis(np.array(centers), axis.unit, axis.kind, axis.medium)
+    stops = np.cumsum(share).tolist()
+    runs = [slice(stop - count, stop) for stop, count in zip(stops, share.tolist(), strict=True)]
+    return Rebinned(matrix, Axis(np.array(centers), axis.unit, axis.kind, axis.medium), runs)
 
 
-def smooth_weights(axis: Axis, width: int) -> sparse.csr_array:
+def smooth_weights(windows: list[slice], width: int) -> sparse.csr_array:
     """Return the weights (channels, channels) of a running mean over ``width`` (odd) channels.
 
-    At the ends of a window the mean is over the channels that are there.
+    ``windows`` are the runs of channels with no gap inside, one after the other; at the ends of
+    one the mean is over the channels that are there.
     """
     rows, columns, weights = [], [], []
     half = width // 2
-    for part in axis.segments():
+    for part in windows:
         for channel in range(part.start, part.stop):
             low, high = max(part.start, channel - half), min(part.stop, channel + half + 1)
             rows.extend([channel] * (high - low))
             columns.extend(range(low, high))
             weights.extend([1 / (high - low)] * (high - low))
-    shape = (len(axis), len(axis))
+    shape = (windows[-1].stop, windows[-1].stop)
     return sparse.csr_array((weights, (rows, columns)), shape=shape, dtype=np.float32)
 
 
@@ -245,13 +272,12 @@ def log_quantile(values: np.ndarray) -> np.ndarray:
     """Return tanh of log(x / mean) mapped so that its quartiles go to -1 and +1.
 
     Values at or below 0 count as the smallest positive one of their spectrum; where the quartiles
-    coincide (a sparse spectrum) only the median is subtracted.
+    coincide (a sparse spectrum) only the median is subtracted. The mean drops out of both.
     """
     positive = np.where(values > 0, values, np.inf)
     floor = positive.min(axis=1, keepdims=True)
     floor = np.where(np.isfinite(floor), floor, 1.0)
-    mean = np.maximum(values, floor).mean(axis=1, keepdims=True)
-    logs = np.log(np.maximum(values, floor) / mean)
+    logs = np.log(np.maximum(values, floor))
     low, middle, high = np.quantile(logs, (0.25, 0.5, 0.75), axis=1, keepdims=True)
     half = (high - low) / 2
     center = np.where(half > 0, (high + low) / 2, middle)
@@ -290,15 +316,16 @@ def _slope(values: np.ndarray, how: str | None, softening: float) -> np.ndarray:
 def scale_of(values: np.ndarray, how: str | None) -> np.ndarray:
     """Return what each spectrum is divided by, (n, channel) -> (n,); 1 where that would be 0.
 
-    "max": the largest value (the largest absolute value where nothing is positive); "l2": the
-    root of the sum of squares; "total": the sum of absolute values.
+    "max": the largest value (the largest absolute value where nothing is positive, rounding left
+    aside); "l2": the root of the sum of squares; "total": the sum of absolute values.
     """
     check_choice("normalise", how, NORMALISE)
     if how is None:
         return np.ones(len(values), dtype=np.float32)
     if how == "max":
         found = values.max(axis=1)
-        found = np.where(found > 0, found, np.abs(values).max(axis=1))
+        largest = np.abs(values).max(axis=1)
+        found = np.where(found > _NOTHING * largest, found, largest)
     elif how == "l2":
         found = np.sqrt(np.square(values, dtype=np.float64).sum(axis=1))
     else:
@@ -307,6 +334,18 @@ def scale_of(values: np.ndarray, how: str | None) -> np.ndarray:
 
 
 # --- the composition ---------------------------------------------------------------------------
+
+
+def _windows(name: str, given: Any) -> tuple[tuple[float, float], ...]:
+    """Return windows of a spectral axis as pairs of floats, or say what was wrong with them."""
+    words = f"{name} is a list of windows (low, high), such as [(5.0, 7.5)]; got {given!r}"
+    try:
+        windows = tuple((float(low), float(high)) for low, high in given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(words) from error
+    if not all(np.isfinite(low) and np.isfinite(high) and low < high for low, high in windows):
+        raise ValueError(words)
+    return windows
 
 
 @dataclass(frozen=True)
@@ -351,11 +390,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         for name in ("keep", "exclude"):
-            windows = tuple((float(low), float(high)) for low, high in getattr(self, name))
-            for low, high in windows:
-                if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                    raise ValueError(f"a window of {name} is (low, high); got ({low}, {high})")
-            object.__setattr__(self, name, windows)
+            object.__setattr__(self, name, _windows(name, getattr(self, name)))
         check_choice("continuum", self.continuum, (None, "median"))
         for name in ("continuum_width", "smooth"):
             check_number(name, getattr(self, name), low=1, integer=True)
@@ -373,12 +408,10 @@ class Preprocess:
         """Return the axis of the inputs made of spectra on ``axis``."""
         taken = axis.take(kept_channels(axis, self.keep, self.exclude))
         if self.rebin_to is not None:
-            _, taken = rebin_weights(taken, self.rebin_to)
+            taken = rebin_weights(taken, self.rebin_to).axis
         return rest_frame(taken, self.redshift)
 
-    def apply(
-        self, values: np.ndarray, axis: Axis, variance: np.ndarray | None = None
-    ) -> Inputs:
+    def apply(self, values: np.ndarray, axis: Axis, variance: np.ndarray | None = None) -> Inputs:
         """Return the inputs of finite spectra.
 
         Parameters
@@ -401,16 +434,13 @@ class Preprocess:
         kept = kept_channels(axis, self.keep, self.exclude)
         if not kept.all():
             axis = axis.take(kept)
-            values = values[:, kept]
+            # A mask gives columns that lie together; the order of a sum must not depend on that.
+            values = np.ascontiguousarray(values[:, kept])
             variance = None if variance is None else variance[:, kept]
         if self.continuum is not None:
             values = values - median_continuum(values, axis, self.continuum_width)
-        if self.rebin_to is not None:
-            weights, axis = rebin_weights(axis, self.rebin_to)
-            values = combine(values, weights)
-            variance = None if variance is None else combine(variance, weights.power(2))
-        if self.smooth > 1:
-            weights = smooth_weights(axis, self.smooth)
+        weights = self._weights(axis)
+        if weights is not None:
             values = combine(values, weights)
             variance = None if variance is None else combine(variance, weights.power(2))
         clipped = np.zeros(len(values), dtype=bool)
@@ -428,11 +458,24 @@ class Preprocess:
             variance = (variance / scale[:, None].astype(np.float64) ** 2).astype(np.float32)
         return Inputs(values, variance, scale, clipped)
 
+    def _weights(self, axis: Axis) -> sparse.csr_array | None:
+        """Return rebinning and smoothing as one matrix, or None.
+
+        Bins that share a channel are not independent: the variance of their mean comes out right
+        from the product of the two only.
+        """
+        if self.rebin_to is None:
+            return smooth_weights(axis.segments(), self.smooth) if self.smooth > 1 else None
+        bins = rebin_weights(axis, self.rebin_to)
+        if self.smooth == 1:
+            return bins.weights
+        return smooth_weights(bins.windows, self.smooth) @ bins.weights
+
     def undo(self, inputs: np.ndarray, scale: np.ndarray | None = None) -> Undone:
         """Invert the normalisation (given its ``scale``) and the stabilisation.
 
-        Rebinning, smoothing, a subtracted continuum and the log-quantile transform lose what they
-        would need to be inverted; they are named in the answer.
+        Channels left out, rebinning, smoothing, a subtracted continuum and the log-quantile
+        transform lose what they would need to be inverted; they are named in the answer.
 
         Parameters
         ----------
@@ -449,9 +492,9 @@ class Preprocess:
         if self.stabilise == "log":
             values = np.sign(values) * np.expm1(np.abs(values))
         elif self.stabilise == "sqrt":
-            values = np.square(values)
+            values = np.square(np.maximum(values, 0))
         elif self.stabilise == "anscombe":
-            values = np.square(values / 2) - np.float32(0.375)
+            values = np.square(np.maximum(values, 0) / 2) - np.float32(0.375)
         elif self.stabilise == "asinh":
             values = np.sinh(values) * np.float32(self.softening)
         elif self.stabilise == "log-quantile":
@@ -462,4 +505,5 @@ class Preprocess:
             left.append(f"rebin_to={self.rebin_to}")
         if self.continuum is not None:
             left.append(f"continuum={self.continuum!r}")
+        left.extend(name for name in ("keep", "exclude") if getattr(self, name))
         return Undone(values, tuple(left))

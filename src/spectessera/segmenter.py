@@ -162,7 +162,13 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
 
     # --- fit -----------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> SpectralSegmenter:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002 (part of scikit-learn's protocol)
+        *,
+        progress: Progress | None = None,
+    ) -> SpectralSegmenter:
         """Train on spectra.
 
         Parameters
@@ -216,7 +222,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             self.labels_[rows] = found.labels
         return self
 
-    def _train(self, inputs: np.ndarray, configs: dict[str, Any], progress: Progress | None) -> None:
+    def _train(
+        self, inputs: np.ndarray, configs: dict[str, Any], progress: Progress | None
+    ) -> None:
         """Build the network for the inputs and train it; assumes checked input."""
         network, preprocess = configs["network"], configs["preprocess"]
         self.output_ = resolve_output(network, float(inputs.min()), preprocess.normalise)
@@ -264,10 +272,11 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             labels,
             centers.cpu().numpy(),
             Choices(
-                np.array(found.ks), found.scores.double().cpu().numpy(),
+                np.array(found.ks),
+                found.scores.double().cpu().numpy(),
                 found.errors.double().cpu().numpy(),
             ),
-        )  # fmt: skip
+        )
 
     # --- use -----------------------------------------------------------------------------------
 
@@ -288,7 +297,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         return self._encode(self.config("preprocess").apply(array, self.axis_).values)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the trained cluster (n,), int64 from 0, of every spectrum; -1 for unusable pixels."""
+        """Return the trained cluster (n,), int64 from 0; -1 for masked and unusable pixels."""
         latent = self.transform(X)
         usable = np.isfinite(latent).all(axis=1)
         labels = np.full(len(latent), -1, dtype=np.int64)
@@ -440,9 +449,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         """
         network: Network = self.config("network")
         with torch.device("meta"):
-            model = Autoencoder(
-                network, len(self.input_axis_), self.output_, generator=None
-            )  # fmt: skip
+            model = Autoencoder(network, len(self.input_axis_), self.output_, generator=None)
         weights = {
             name.removeprefix("model."): torch.from_numpy(array.astype(np.float32))
             for name, array in tensors.items()
@@ -566,6 +573,14 @@ def _collect(
 
 def load(path: str | Path) -> SpectralSegmenter:
     """Read a model file that :meth:`SpectralSegmenter.save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    SpectralSegmenter
 
     Raises
     ------

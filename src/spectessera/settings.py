@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 T = TypeVar("T")
+NONE = "none"
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
-    """Return a dataclass as nested plain values; fields that are None are left out."""
+    """Return a dataclass as nested plain values.
+
+    TOML has no word for None: a field that is None is left out where that is its default, and is
+    the word "none" where it is not.
+    """
     found: dict[str, Any] = {}
     for each in fields(settings):
         value = getattr(settings, each.name)
         if value is not None:
             found[each.name] = _plain(value)
+        elif each.default is not None and each.default is not MISSING:
+            found[each.name] = NONE
     return found
 
 
@@ -25,7 +34,7 @@ def _plain(value: Any) -> Any:
         return to_dict(value)
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
-    return value
+    return value.item() if isinstance(value, np.generic) else value  # JSON and TOML know no numpy
 
 
 def from_dict(kind: type[T], data: Mapping[str, Any], where: str = "") -> T:
@@ -55,11 +64,13 @@ def from_dict(kind: type[T], data: Mapping[str, Any], where: str = "") -> T:
 def _typed(value: Any, hint: Any, where: str) -> Any:
     """Bring a plain value to the type of a field: lists to tuples, tables to dataclasses."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if value == NONE and type(None) in options:
+        return None
     if isinstance(value, Mapping):
         for option in options:
             if is_dataclass(option):
                 return from_dict(option, value, where)  # type: ignore[arg-type]
-    if isinstance(value, list):
+    if isinstance(value, list) and get_origin(hint) is not list:
         return tuple(_typed(item, object, where) for item in value)
     if isinstance(value, int) and not isinstance(value, bool) and options == (float,):
         return float(value)

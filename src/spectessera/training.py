@@ -136,7 +136,7 @@ def split(n: int, training: Training, smallest: int, generator: torch.Generator)
 
 
 class _Best:
-    """The best weights so far and how long ago they were found; state of one training."""
+    """The best weights so far and when they were found."""
 
     def __init__(self) -> None:
         self.loss = float("inf")
@@ -147,6 +147,21 @@ class _Best:
         if loss < self.loss or not self.weights:
             self.loss, self.epoch = loss, epoch
             self.weights = {name: each.clone() for name, each in model.state_dict().items()}
+
+
+class _Run:
+    """All that changes in the course of one training."""
+
+    def __init__(self, model: Autoencoder, spectra: Tensor, training: Training) -> None:
+        self.model = model
+        self.optimiser = torch.optim.Adam(model.parameters(), training.learning_rate, fused=True)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, factor=training.factor, patience=training.plateau
+        )
+        self.shuffle = torch.Generator().manual_seed(training.seed)
+        self.seeding = torch.Generator(spectra.device).manual_seed(training.seed)
+        self.best = _Best()
+        self.history = History()
 
 
 def train(
@@ -173,6 +188,7 @@ def train(
     Returns
     -------
     History
+        After Ctrl-C too, once an epoch is done: with the best weights until then.
 
     Raises
     ------
@@ -180,82 +196,82 @@ def train(
         If the loss stops being finite, or there are too few spectra to be clustered.
     """
     started = time.perf_counter()
-    history = History()
     with _own_randomness(training.seed, spectra.device):
-        generator = torch.Generator(spectra.device).manual_seed(training.seed)
-        shuffle = torch.Generator().manual_seed(training.seed)
-        parts = split(len(spectra), training, 2 * clusters.k_max, shuffle)
+        run = _Run(model, spectra, training)
+        parts = split(len(spectra), training, 2 * clusters.k_max, run.shuffle)
         model.start_from(spectra[parts.train])
-        best = _Best()
         try:
-            _loop(model, spectra, parts, clusters, training, history, best, shuffle, generator, progress)
+            _loop(run, spectra, parts, clusters, training, progress)
         except KeyboardInterrupt:
-            if not history.rows:
+            if not run.history.rows:
                 raise
-            history.interrupted = True
+            run.history.interrupted = True
             log.warning("training was interrupted; the best weights so far are kept")
-            best.offer(float("inf"), history.rows[-1]["epoch"], model)
-        model.load_state_dict(best.weights)
+            run.best.offer(float("inf"), run.history.rows[-1]["epoch"], model)
+        model.load_state_dict(run.best.weights)
         model.eval()
-        history.best_epoch = best.epoch
+        run.history.best_epoch = run.best.epoch
         if len(parts.test) > clusters.k_min:
-            history.test = evaluate(model, spectra[parts.test], clusters, training)
-    history.seconds = time.perf_counter() - started
-    return history
+            run.history.test = evaluate(model, spectra[parts.test], clusters, training)
+    run.history.seconds = time.perf_counter() - started
+    return run.history
 
 
 def _loop(
-    model: Autoencoder,
+    run: _Run,
     spectra: Tensor,
     parts: Split,
     clusters: Clusters,
     training: Training,
-    history: History,
-    best: _Best,
-    shuffle: torch.Generator,
-    generator: torch.Generator,
     progress: Progress | None,
 ) -> None:
     """Run the epochs; assumes checked input."""
     batches = max(1, len(parts.train) // training.batch_size)
     epochs = training.epochs or min(1000, max(10, round(3000 / batches)))
-    gamma = as_schedule(training.gamma, "gamma")
     # Losses of different weights cannot be compared: the choice of the best weights begins when
     # the schedule has ended, at the last epoch at the latest.
-    settled = min(gamma.end, epochs - 1)
-    optimiser = torch.optim.Adam(model.parameters(), training.learning_rate, fused=True)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimiser, factor=training.factor, patience=training.plateau
-    )
-    fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
+    settled = min(as_schedule(training.gamma, "gamma").end, epochs - 1)
+    validation = spectra[parts.validation]
     for epoch in range(epochs):
-        row: dict[str, Any] = {
-            "epoch": epoch,
-            "learning_rate": float(optimiser.param_groups[0]["lr"]),
-            "gamma": gamma.at(epoch),
-        }
-        model.train()
-        steps = []
-        order = parts.train[torch.randperm(len(parts.train), generator=shuffle)]
-        for index in order.tensor_split(batches):
-            batch = spectra[index.to(spectra.device)]
-            optimiser.zero_grad()
-            terms = loss_terms(model, batch, fast, row["gamma"], training.total, generator)
-            terms["total"].backward()
-            optimiser.step()
-            steps.append({name: value.detach() for name, value in terms.items()})
-        row |= _mean_terms(steps)
-        checked = evaluate(model, spectra[parts.validation.to(spectra.device)], clusters, training)
+        row = _epoch(run, spectra, parts.train, batches, clusters, training, epoch)
+        checked = evaluate(run.model, validation, clusters, training)
         row |= {f"validation_{name}": value for name, value in checked.items()}
-        _check_loss(row)
-        history.rows.append(row)
+        run.history.rows.append(row)
         if epoch >= settled:
-            best.offer(checked["total"], epoch, model)
-            plateau.step(checked["total"])
+            run.best.offer(checked["total"], epoch, run.model)
+            run.plateau.step(checked["total"])
         if progress is not None:
             progress(epoch + 1, epochs, row)
-        if epoch >= settled and epoch - best.epoch >= training.patience:
+        if epoch >= settled and epoch - run.best.epoch >= training.patience:
             break
+
+
+def _epoch(
+    run: _Run,
+    spectra: Tensor,
+    rows: Tensor,
+    batches: int,
+    clusters: Clusters,
+    training: Training,
+    epoch: int,
+) -> dict[str, Any]:
+    """Take all steps of one epoch and return its row of history."""
+    gamma = as_schedule(training.gamma, "gamma").at(epoch)
+    learning_rate = float(run.optimiser.param_groups[0]["lr"])
+    fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
+    run.model.train()
+    steps = []
+    order = rows[torch.randperm(len(rows), generator=run.shuffle)]
+    for index in order.tensor_split(batches):
+        run.optimiser.zero_grad()
+        terms = loss_terms(
+            run.model, spectra[index.to(spectra.device)], fast, gamma, training.total, run.seeding
+        )
+        terms["total"].backward()
+        run.optimiser.step()
+        steps.append({name: value.detach() for name, value in terms.items()})
+    row = {"epoch": epoch, "learning_rate": learning_rate, "gamma": gamma}
+    return row | _mean_terms(steps)
 
 
 def loss_terms(
@@ -273,6 +289,7 @@ def loss_terms(
     """
     output, latent, _ = model(batch)
     base = squared_error(output, batch)
+    _check_finite(base.detach())
     if gamma == 0:
         return {"total": base, "reconstruction": base}
     found = choose_k(latent, clusters, generator=generator)
@@ -317,13 +334,11 @@ def _mean_terms(steps: list[dict[str, Tensor]]) -> dict[str, Any]:
     return found
 
 
-def _check_loss(row: dict[str, Any]) -> None:
-    total, validation = row["total"], row["validation_total"]
-    if not (abs(total) < float("inf") and abs(validation) < float("inf")):
+def _check_finite(loss: Tensor) -> None:
+    if not torch.isfinite(loss):
         raise ValueError(
-            f"the loss is not finite at epoch {row['epoch']} (training {total}, validation "
-            f"{validation}): lower the learning rate ({row['learning_rate']:g}), or normalise the "
-            "spectra"
+            f"the loss is not finite ({float(loss)}): lower the learning rate, or normalise the "
+            "spectra (Preprocess(normalise=...))"
         )
 
 

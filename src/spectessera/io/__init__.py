@@ -125,7 +125,7 @@ def read(
         values = blank(values, values == missing, np.float32)
     mask = parts.mask if mask is None else mask
     cube = make_cube(values, variance=parts.variance, mask=mask, attrs=attrs, **axis_words)
-    return cube.assign_coords(parts.coords)
+    return cube.assign_coords(parts.coords).rename(None)  # dask lends its names
 
 
 def _own_axis(path: Path, parts: Parts, unit: str | None, medium: str) -> dict[str, Any]:

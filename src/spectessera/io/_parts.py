@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from spectessera.cube import DIMS
 # What h5py, astropy, numpy, zipfile and gzip raise on files that are broken.
 BROKEN: tuple[type[Exception], ...] = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, RuntimeError,
-    struct.error, zlib.error, zipfile.BadZipFile,
+    struct.error, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
 )  # fmt: skip
 
 # No compression in use packs better than this, so a header that declares more is wrong.

@@ -6,6 +6,7 @@ wavelength) are the array (wavelength, y, x). Here ``n`` is always a FITS number
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectessera.axis import Axis, parse_unit
-
 from ._parts import (
-    MOST_PACKED,
-    SMALL,
     Lazy,
     Parts,
     blank,
@@ -31,24 +28,9 @@ from ._parts import (
     plain,
     same_shape,
     telling,
-    told_axis,
 )
+from ._wcs import SPECTRAL, celestial, known_unit, spectral_axis
 
-# CTYPE -> kind of axis, the SI unit that the standard gives it, and the unit that we tell it in
-SPECTRAL = {
-    "WAVE": ("wavelength", "m", "angstrom"),
-    "AWAV": ("wavelength", "m", "angstrom"),
-    "FREQ": ("frequency", "Hz", "GHz"),
-    "ENER": ("energy", "J", "keV"),
-    "WAVN": ("wavenumber", "m-1", "cm-1"),
-    "VRAD": ("velocity", "m/s", "km/s"),
-    "VOPT": ("velocity", "m/s", "km/s"),
-    "VELO": ("velocity", "m/s", "km/s"),
-    "FELO": ("velocity", "m/s", "km/s"),
-}
-MEDIUM = {"AWAV": "air", "WAVE": "vacuum"}
-FRAMES = ("", "LSR", "LSD", "HEL", "OBS", "GEO", "GAL")  # VELO-LSR is as linear as VELO
-KEV_PER_JOULE = 1 / 1.602176634e-16
 KEPT = {"BUNIT": "unit", "OBJECT": "object", "INSTRUME": "instrument", "TELESCOP": "telescope"}
 
 
@@ -91,33 +73,55 @@ def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> P
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     with telling(path, "FITS", fits.VerifyError), quiet():
+        size = _unpacked_size(path) if packed else path.stat().st_size
         hdus = fits.open(path, memmap=False)
-        images = {number: hdu for number, hdu in enumerate(hdus) if hdu.is_image}
-        shapes = {number: tuple(hdu.shape) for number, hdu in images.items()}
+        images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
+        headers = {number: _readable(hdu.header) for number, hdu in images.items()}
     with hdus, quiet():
-        number = _pick(path, images, shapes, key)
-        header = images[number].header
+        number = _pick(path, images, key)
+        header = headers[number]
         layout = _layout(path, _name(images, number), header)
 
         def take(which: int) -> Any:
-            _check_whole(path, _name(images, which), images[which], packed)
+            _check_whole(path, _name(images, which), images[which], size)
             return _values(path, which, images[which], layout, chunks, packed)
 
         values = take(number)
-        others = _companions(images, number)
-        for name, other in others.items():
-            wanted = shapes[number] if name != "MASK" else shapes[number][-2:]
-            same_shape(path, name, shapes[other], wanted)
+        others = _companions(path, images, header, number)
         if "DQ" in others:
             values = blank(values, take(others["DQ"]) != 0)
-        axis, note, trouble = _spectral_axis(hdus, header, layout.spectral)
+        axis, note, trouble = spectral_axis(hdus, header, layout.spectral)
         parts = Parts(values, axis=axis, axis_trouble=trouble, attrs=note)
         if "STAT" in others:
-            parts.variance = _variance(take(others["STAT"]), images[others["STAT"]].header)
+            parts.variance = _variance(take(others["STAT"]), headers[others["STAT"]])
         if "MASK" in others:
             parts.mask = native(images[others["MASK"]].data) != 0
-        parts.attrs |= _attributes(path, hdus, header, layout)
+        parts.attrs |= {"source": path.name, **_attributes(header, headers.get(0, header))}
+        sky = celestial(hdus, header, layout.spectral, layout.spatial)
+        parts.attrs |= {"wcs": sky} if sky else {}
     return parts
+
+
+def _unpacked_size(path: Path) -> int:
+    """Return the bytes inside a gzip file, all of which are read to find damage."""
+    size = 0
+    with gzip.open(path) as stream:
+        while block := stream.read(2**20):
+            size += len(block)
+    return size
+
+
+def _readable(header: Any) -> Any:
+    """Return a copy without the cards that cannot be read, which old files may have."""
+    from astropy.io import fits
+
+    header = header.copy()
+    for number in reversed(range(len(header))):
+        try:
+            _ = header.cards[number].value
+        except fits.VerifyError:
+            del header[number]
+    return header
 
 
 @contextmanager
@@ -137,10 +141,9 @@ def _name(images: dict[int, Any], number: int) -> str:
     return f"{number} {images[number].name or 'without name'}"
 
 
-def _pick(
-    path: Path, images: dict[int, Any], shapes: dict[int, tuple[int, ...]], key: str | int | None
-) -> int:
+def _pick(path: Path, images: dict[int, Any], key: str | int | None) -> int:
     """Return the number of the image to read."""
+    shapes = {number: tuple(hdu.shape) for number, hdu in images.items()}
     there = {_name(images, n): shapes[n][::-1] for n in images if shapes[n]}
     if key is not None:
         names = [n for n in images if images[n].name.upper() == str(key).strip().upper()]
@@ -177,7 +180,7 @@ def _layout(path: Path, name: str, header: Any) -> Layout:
     spectral = [n for n in numbers if types[n].partition("-")[0] in SPECTRAL]
     if len(spectral) != 1:
         spectral = [n for n in numbers if not types[n] or types[n].partition("-")[0] != "STOKES"]
-        spectral = [n for n in spectral if _known_unit(header, n)]
+        spectral = [n for n in spectral if known_unit(header, n)]
     found = spectral[0] if len(spectral) == 1 else None
     left = list(numbers)
     spare = [n for n in reversed(numbers) if header[f"NAXIS{n}"] == 1 and n != found]
@@ -196,24 +199,19 @@ def _layout(path: Path, name: str, header: Any) -> Layout:
     return Layout(order, drop, found, (x, y))
 
 
-def _known_unit(header: Any, n: int) -> str:
-    """Return the unit of an axis in our spelling, or "" if it has none that we know."""
-    try:
-        return parse_unit(str(header.get(f"CUNIT{n}", "")))
-    except ValueError:
-        return ""
-
-
-def _check_whole(path: Path, name: str, hdu: Any, packed: bool) -> None:
-    """Refuse an image that cannot all be in the file."""
-    size = path.stat().st_size
-    room = max(size * MOST_PACKED, SMALL) if packed else size
-    place = hdu.fileinfo()["datLoc"]
-    if not _is_compressed(hdu) and place + hdu.size > room:
+def _check_whole(path: Path, name: str, hdu: Any, size: int) -> None:
+    """Refuse an image that cannot all be in a file of this size."""
+    end = hdu.fileinfo()["datLoc"] + hdu.size
+    if end > size and not _is_compressed(hdu):
         raise ValueError(
-            f"{path}: {name} should end at byte {place + hdu.size} but the file has {size}; "
-            "it is damaged or cut short"
+            f"{path}: {name} should end at byte {end} but there are {size}; the file is damaged or "
+            "cut short"
         )
+
+
+def _is_image(hdu: Any) -> bool:
+    """Tell an image from tables and from what is too damaged to have a shape or a name."""
+    return bool(hdu.is_image) and hasattr(hdu, "section") and isinstance(hdu.name, str)
 
 
 def _is_compressed(hdu: Any) -> bool:
@@ -244,33 +242,36 @@ def _fetch(path: Path, key: tuple[Any, ...], index: tuple[slice, ...]) -> np.nda
 
     number, order, drop = key
     stored = dict(zip(order, index, strict=True)) | dict.fromkeys(drop, slice(0, 1))
-    with telling(path, "FITS", fits.VerifyError), quiet(), fits.open(path, memmap=True) as hdus:
-        part = hdus[number].section[tuple(stored[axis] for axis in sorted(stored))]
-        return _turned(np.asarray(part), order, drop)
+    where = tuple(stored[axis] for axis in sorted(stored))
+    with telling(path, "FITS", fits.VerifyError), quiet(), fits.open(path) as hdus:
+        hdu = hdus[number]
+        scaled = any(card in hdu.header for card in ("BSCALE", "BZERO", "BLANK"))
+        if scaled or _is_compressed(hdu):
+            return _turned(np.asarray(hdu.section[where]), order, drop)
+        return _turned(hdu.data[where], order, drop)  # a map of the file, and many times faster
 
 
 def _turned(stored: np.ndarray, order: tuple[int, ...], drop: tuple[int, ...]) -> np.ndarray:
     """Return the stored array as (y, x, channel), in memory of its own."""
     turned = stored.transpose(*order, *drop)
-    return native(turned.reshape(turned.shape[:3]))
+    turned = turned.reshape(turned.shape[:3])
+    return np.array(turned, dtype=turned.dtype.newbyteorder("="), order="C")
 
 
-def _companions(images: dict[int, Any], number: int) -> dict[str, int]:
+def _companions(path: Path, images: dict[int, Any], header: Any, number: int) -> dict[str, int]:
     """Return the numbers of the extensions that go with the data (none with other images)."""
-    header = images[number].header
     if images[number].name != "DATA" and "ERRDATA" not in header:
         return {}
-    names = {
-        "STAT": header.get("ERRDATA", "STAT"),
-        "DQ": header.get("QUALDATA", "DQ"),
-        "MASK": "MASK",
-    }
+    shape = images[number].shape
+    names = {"STAT": header.get("ERRDATA", "STAT"), "DQ": header.get("QUALDATA", "DQ")}
     found = {}
     for name, wanted in names.items():
         there = [n for n in images if images[n].name == str(wanted).strip().upper()]
         if there and images[there[0]].shape:
             found[name] = there[0]
-    return found
+            same_shape(path, name, images[there[0]].shape, shape)
+    masks = [n for n in images if images[n].name == "MASK" and images[n].shape == shape[-2:]]
+    return found | ({"MASK": masks[0]} if masks else {})
 
 
 def _variance(errors: Any, header: Any) -> Any:
@@ -281,108 +282,11 @@ def _variance(errors: Any, header: Any) -> Any:
     return 1 / errors if said in ("INVMSE", "INVRMSE") else errors
 
 
-def _spectral_axis(
-    hdus: Any, header: Any, n: int
-) -> tuple[dict[str, Any] | None, dict[str, str], str]:
-    """Return the spectral axis, attributes to keep, and what is wrong with it if anything is."""
-    cards = [f"{word}{n}" for word in ("CTYPE", "CRVAL", "CDELT")] + [f"CD{n}_{n}"]
-    if not any(card in header for card in cards):
-        return None, {}, ""
-    base, _, rest = str(header.get(f"CTYPE{n}", "")).upper().strip().partition("-")
-    known = SPECTRAL.get(base)
-    unit = _known_unit(header, n)
-    straight = rest.strip("- ") in FRAMES and base != "FELO" and bool(unit)
-    try:
-        values = _world(hdus, header, n, linear=straight or known is None)
-        if known is None:
-            told = header.get(f"CUNIT{n}")
-            kind = str(header.get("AXISKIND", ""))
-            return *told_axis(values, told, name=f"CUNIT{n}", kind=kind), ""
-        axis = _told(values, known, unit, straight)
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        return None, {}, f"the WCS of FITS axis {n} cannot be used: {error}"
-    medium = str(header.get("MEDIUM", MEDIUM.get(base, "")))
-    return (
-        {
-            "values": axis.values,
-            "unit": axis.unit,
-            "kind": str(header.get("AXISKIND", axis.kind)),
-            "medium": medium if medium in ("air", "vacuum") else "",
-        },
-        {},
-        "",
-    )
-
-
-def _world(hdus: Any, header: Any, n: int, *, linear: bool) -> np.ndarray:
-    """Return the world coordinate of every channel: in CUNIT if linear, else in the SI unit."""
-    from astropy.wcs import WCS
-
-    header = _one_scale(header)
-    if linear:  # a plain type of axis, for which the library leaves the unit as it is
-        header[f"CTYPE{n}"] = "LINEAR"
-        header.remove(f"CUNIT{n}", ignore_missing=True)
-    pixels = np.arange(header[f"NAXIS{n}"])
-    return np.asarray(WCS(header, hdus).sub([n]).wcs_pix2world(pixels, 0)[0])
-
-
-def _one_scale(header: Any) -> Any:
-    """Return a copy where every axis has its scale in CD if any has.
-
-    Some cubes have CD for the sky and CDELT for the wavelength. By the standard CDELT then counts
-    for nothing, and the step would be 1.
-    """
-    header = header.copy()
-    numbers = range(1, header["NAXIS"] + 1)
-    if any(f"CD{i}_{j}" in header for i in numbers for j in numbers):
-        for n in numbers:
-            row = any(f"CD{n}_{j}" in header or f"CD{j}_{n}" in header for j in numbers)
-            if not row and f"CDELT{n}" in header:
-                header[f"CD{n}_{n}"] = header[f"CDELT{n}"]
-    return header
-
-
-def _told(values: np.ndarray, known: tuple[str, str, str], unit: str, straight: bool) -> Axis:
-    """Return the axis in the unit of the header; frequencies in GHz and velocities in km/s."""
-    kind, si, ours = known
-    wanted = ours if kind in ("frequency", "velocity") or not unit else unit
-    if straight:
-        axis = Axis(values, unit=unit, kind=kind)
-    elif si == "J":
-        axis = Axis(values * KEV_PER_JOULE, unit="keV")
-    else:
-        axis = Axis(values, unit=si)
-    if axis.unit == wanted:
-        return axis
-    values = axis.to(wanted).values
-    # a change of unit leaves a last digit of noise: 4750.000000000001
-    digits = 12 - int(np.ceil(np.log10(np.abs(values).max() or 1.0)))
-    return Axis(np.round(values, digits), unit=wanted)
-
-
-def _attributes(path: Path, hdus: Any, header: Any, layout: Layout) -> dict[str, str]:
-    """Return the source, the unit of the values, what was observed with what, and the sky."""
-    attrs = {"source": path.name}
+def _attributes(header: Any, primary: Any) -> dict[str, str]:
+    """Return the unit of the values, and what was observed with what."""
+    attrs = {}
     for card, name in KEPT.items():
-        value = plain(header.get(card, hdus[0].header.get(card)))
+        value = plain(header.get(card, primary.get(card)))
         if value not in (None, ""):
             attrs[name] = str(value)
-    sky = celestial(hdus, header, layout.spatial)
-    if sky:
-        attrs["wcs"] = sky
     return attrs
-
-
-def celestial(hdus: Any, header: Any, spatial: tuple[int, int]) -> str:
-    """Return the header of the WCS of the image (x, y), or "" if it has no place on the sky."""
-    from astropy.wcs import WCS
-
-    try:
-        wcs = WCS(_one_scale(header), hdus)
-        if {wcs.wcs.lng + 1, wcs.wcs.lat + 1} != set(spatial):
-            return ""
-        # keeps the order of the axes: the first is x, the second y
-        return str(wcs.celestial.to_header(relax=True).tostring(sep="\n"))
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        warnings.warn(f"the place on the sky cannot be used: {error}", stacklevel=2)
-        return ""

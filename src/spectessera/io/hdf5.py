@@ -8,9 +8,11 @@ dataset of three axes, or the one that ``key`` names. Things beside it that belo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from spectessera.axis import KINDS
 
 from ._parts import (
     MOST_PACKED,
@@ -34,6 +36,8 @@ DEFAULT = "img"
 CREATOR = "spectessera"
 # Names of an axis, the surest first. "x" may also be the position of columns: see _axis.
 AXES = ("axis", "energy", "energies", "wavelength", "wavelengths", "wavenumber", "x")
+HYPERSPY = "axis-2"  # the group that tells of the third axis in a HyperSpy file
+WANTED = {*AXES, *KINDS, "variance", "mask", "reference", "y", HYPERSPY}
 # Attributes that belong to the machinery of HDF5 and NetCDF, not to the cube.
 INTERNAL = {
     "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS", "_Netcdf4Dimid",
@@ -75,20 +79,46 @@ def read_hdf5(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
         with telling(path, "HDF5"):
             dataset = file[name]
             attrs = dict(dataset.attrs)
-            beside = {k: dataset.parent.get(k) for k in dataset.parent if k != name}
-            beside = {k: v for k, v in beside.items() if isinstance(v, h5py.Dataset)}
+            beside = _beside(dataset.parent)
+            own = plain(file.attrs.get("creator")) == CREATOR
             source = _lazy(path, dataset)
         _check_size(path, dataset, chunks)
-        axis, note, trouble = _axis(path, dataset, beside)
+        axis, note, trouble = _axis(path, source.shape, beside)
         parts = Parts(
             _unpack(load(source, chunks), attrs), axis=axis, axis_trouble=trouble, attrs=note
         )
         parts.attrs |= _kept(attrs)
         _add_beside(parts, path, beside, source.shape, chunks)
-        own = plain(file.attrs.get("creator")) == CREATOR
     if not own:  # what this package wrote comes back as it was
         parts.attrs.setdefault("source", path.name)
     return parts
+
+
+class _Beside(NamedTuple):
+    """Something in the same group as the cube, with its attributes."""
+
+    thing: Any
+    attrs: dict[str, Any]
+
+    @property
+    def has_values(self) -> bool:
+        """Tell numbers from a group, and from the mere length of a NetCDF dimension."""
+        if getattr(self.thing, "dtype", np.dtype("V")).kind not in "biuf":
+            return False
+        return not str(self.attrs.get("NAME") or "").startswith(NO_VALUES)
+
+
+def _beside(group: Any) -> dict[str, _Beside]:
+    """Return what may belong to the cube, of all that is in its group."""
+    import h5py
+
+    found = {}
+    for name in group:
+        link = group.get(name, getlink=True)
+        if name.lower() in WANTED and not isinstance(link, h5py.ExternalLink):
+            thing = group[name]
+            found[name] = _Beside(thing, {k: plain(v) for k, v in thing.attrs.items()})
+    return found
 
 
 def _datasets(file: Any) -> dict[str, Any]:
@@ -174,72 +204,65 @@ def _kept(attrs: dict[str, Any]) -> dict[str, str | int | float]:
 
 
 def _axis(
-    path: Path, dataset: Any, beside: dict[str, Any]
+    path: Path, shape: tuple[int, ...], beside: dict[str, _Beside]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], str]:
     """Return the spectral axis, attributes to keep, and what is wrong with it if anything is."""
-    channels, width = dataset.shape[2], dataset.shape[1]
+    channels, width = shape[2], shape[1]
     fitting = {
-        name: thing
-        for name, thing in beside.items()
-        if thing.shape == (channels,) and thing.dtype.kind in "iuf" and _has_values(thing)
+        name: one
+        for name, one in beside.items()
+        if one.has_values and one.thing.shape == (channels,)
     }
-    ours = [name for name, thing in fitting.items() if "axis_kind" in thing.attrs]
+    ours = [name for name, one in fitting.items() if "axis_kind" in one.attrs]
     named = {name.lower(): name for name in fitting if name != "x" or channels != width}
     names = ours or [named[name] for name in AXES if name in named]
     if not names:
-        return *_hyperspy_axis(dataset), ""
-    thing = fitting[names[0]]
-    attrs = {name: plain(value) for name, value in thing.attrs.items()}
+        return *_hyperspy_axis(beside, channels), ""
+    one = fitting[names[0]]
     with telling(path, "HDF5"):
-        values = thing[()].astype(np.float64)
-    trouble = "" if np.isfinite(values).all() else f"{names[0]!r} has values that are not finite"
+        values = one.thing[()].astype(np.float64)
     axis, note = told_axis(
         values,
-        attrs.get("units", attrs.get("unit")),
+        one.attrs.get("units", one.attrs.get("unit")),
         name=names[0],
-        kind=str(attrs.get("axis_kind") or ""),
-        medium=str(attrs.get("medium") or ""),
+        kind=str(one.attrs.get("axis_kind") or ""),
+        medium=str(one.attrs.get("medium") or ""),
     )
-    return axis, note, trouble
+    return axis, note, ""
 
 
-def _has_values(thing: Any) -> bool:
-    """Tell a variable from the mere length of a NetCDF dimension."""
-    return not str(plain(thing.attrs.get("NAME")) or "").startswith(NO_VALUES)
-
-
-def _hyperspy_axis(dataset: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+def _hyperspy_axis(
+    beside: dict[str, _Beside], channels: int
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the axis of a HyperSpy file, which has a group of attributes per axis."""
-    group = dataset.parent.get("axis-2")
-    if group is None or "scale" not in group.attrs:
+    told = beside[HYPERSPY].attrs if HYPERSPY in beside else {}
+    scale, offset = told.get("scale"), told.get("offset")
+    if not isinstance(scale, (int, float)) or not isinstance(offset, (int, float)):
         return None, {}
-    told = {name: plain(value) for name, value in group.attrs.items()}
-    scale, offset = float(told["scale"] or 0), float(told.get("offset") or 0)
-    values = offset + scale * np.arange(dataset.shape[2])
-    kind = "energy_loss" if "loss" in str(told.get("name", "")).lower() else ""
-    return told_axis(values, told.get("units"), kind=kind)
+    kind = "energy_loss" if "loss" in str(told.get("name")).lower() else ""
+    return told_axis(offset + scale * np.arange(channels), told.get("units"), kind=kind)
 
 
 def _add_beside(
-    parts: Parts, path: Path, beside: dict[str, Any], shape: tuple[int, ...], chunks: Any
+    parts: Parts, path: Path, beside: dict[str, _Beside], shape: tuple[int, ...], chunks: Any
 ) -> None:
     """Add the datasets beside the cube that go with it."""
     image = shape[:2]
     wanted = {"variance": shape, "mask": image, "reference": image, "y": shape[:1], "x": shape[1:2]}
     for name, size in wanted.items():
-        thing = beside.get(name)
-        if thing is None or thing.dtype.kind not in "biuf" or not _has_values(thing):
+        one = beside.get(name)
+        if one is None or not one.has_values:
             continue
-        if name in ("y", "x") and (thing.shape != size or "axis_kind" in thing.attrs):
+        if name in ("y", "x") and (one.thing.shape != size or "axis_kind" in one.attrs):
             continue
-        same_shape(path, name, thing.shape, size)
+        same_shape(path, name, one.thing.shape, size)
         if name == "variance":
-            parts.variance = load(_lazy(path, thing), chunks)
+            parts.variance = load(_lazy(path, one.thing), chunks)
             continue
         with telling(path, "HDF5"):
-            values = native(thing[()])
+            values = native(one.thing[()])
         if name == "mask":
             parts.mask = values.astype(bool)
         else:
             dims = {"reference": ("y", "x"), "y": ("y",), "x": ("x",)}[name]
-            parts.coords[name] = (dims, values, _kept(dict(thing.attrs)))
+            parts.coords[name] = (dims, values, _kept(one.attrs))

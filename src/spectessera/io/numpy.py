@@ -158,6 +158,7 @@ def _pick(path: Path, members: dict[str, _Stored], key: str | None) -> str:
     name = DEFAULT if key is None else key
     if name not in members:
         raise ValueError(f"{path} has no array {name!r}; there is: {listing(shapes)}")
+    check_stored(path, name, members[name].shape, members[name].dtype)
     check_three(path, name, members[name].shape)
     return name
 

@@ -7,7 +7,6 @@ in every format: a fill value would make floats of them in the hands of other pr
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.palette import paint
 
 from ._parts import plain, telling
+from ._wcs import FITS_UNIT
 from .hdf5 import CREATOR, DEFAULT
 
 TILE_BYTES = 2**20  # size of the tiles that a cube is compressed by
@@ -116,15 +116,15 @@ def read_result(path: str | Path) -> xr.Dataset:
     ValueError
         If it is not a NetCDF 4 file, is broken, or has no labels.
     """
+    import h5py
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    with path.open("rb") as stream:
-        start = stream.read(8)
-    if start != b"\x89HDF\r\n\x1a\n":
-        raise ValueError(
-            f"{path} is not a NetCDF 4 file; a result is read from what write(.nc) made"
-        )
+    with telling(path, "NetCDF"), h5py.File(path) as file:
+        is_netcdf = "_NCProperties" in file.attrs
+    if not is_netcdf:
+        raise ValueError(f"{path} is not a NetCDF 4 file; a result is read from a .nc file")
     with (
         telling(path, "NetCDF"),
         xr.open_dataset(
@@ -297,11 +297,10 @@ def _primary() -> Any:
     """Return the first part of a FITS file, which says who made it."""
     from astropy.io import fits
 
+    from spectessera import __version__
+
     hdu = fits.PrimaryHDU()
-    try:
-        hdu.header["CREATOR"] = f"{CREATOR} {version(CREATOR)}"
-    except PackageNotFoundError:  # run from its sources
-        hdu.header["CREATOR"] = CREATOR
+    hdu.header["CREATOR"] = f"{CREATOR} {__version__}"
     return hdu
 
 
@@ -334,7 +333,7 @@ def _spectral_cards(axis: Axis) -> dict[str, Any]:
     return {
         "WCSAXES": 3,
         "CTYPE3": "AWAV" if air else CTYPE[axis.kind],
-        "CUNIT3": {"angstrom": "Angstrom"}.get(axis.unit, axis.unit),
+        "CUNIT3": FITS_UNIT.get(axis.unit, axis.unit),
         "CRPIX3": 1.0,
         "CRVAL3": float(axis.values[0]),
         "CDELT3": step,

@@ -1,0 +1,62 @@
+"""Made-up emission-line spectra with their truth, for measurements."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class LineSpectra(NamedTuple):
+    """Noisy spectra, the noise-free ones behind them (n, channel), and their group (n,)."""
+
+    noisy: np.ndarray
+    truth: np.ndarray
+    group: np.ndarray
+
+
+def prototypes(groups: int, channels: int, *, shared: float = 0.0, seed: int = 0) -> np.ndarray:
+    """Return line spectra (groups, channels) with peak 1.
+
+    Parameters
+    ----------
+    groups, channels : int
+    shared : float
+        Share of the lines that all groups have at the same place, only with other strengths: the
+        larger, the more the groups overlap.
+    seed : int
+    """
+    generator = np.random.default_rng([seed, 7])
+    x = np.arange(channels)
+    width = max(1.0, channels / 256)
+    places = generator.uniform(0.05, 0.95, 6) * channels
+    found = np.zeros((groups, channels))
+    for row in found:
+        for place in places:
+            own = place if generator.uniform() < shared else generator.uniform(0.05, 0.95) * channels
+            row += generator.uniform(0.2, 1) * np.exp(-0.5 * ((x - own) / width) ** 2)
+    return found / found.max(axis=1, keepdims=True)
+
+
+def line_spectra(
+    n: int,
+    *,
+    groups: int = 4,
+    channels: int = 1024,
+    sigma: float = 0.05,
+    shared: float = 0.0,
+    mix: float = 0.0,
+    seed: int = 0,
+) -> LineSpectra:
+    """Draw spectra: a prototype, up to ``mix`` of another one, noise; divided by their maximum.
+
+    ``truth`` is divided by the same number.
+    """
+    generator = np.random.default_rng(seed)
+    lines = prototypes(groups, channels, shared=shared, seed=seed)
+    group = generator.integers(groups, size=n)
+    share = generator.uniform(0, mix, size=(n, 1)) if mix else np.zeros((n, 1))
+    truth = (1 - share) * lines[group] + share * lines[generator.integers(groups, size=n)]
+    noisy = truth + sigma * generator.standard_normal((n, channels))
+    peak = noisy.max(axis=1, keepdims=True)
+    return LineSpectra(
+        (noisy / peak).astype(np.float32), (truth / peak).astype(np.float32), group
+    )

@@ -1,0 +1,271 @@
+"""The rooms of the house: who may import whom, where torch and devices live, how long is long.
+
+docs/design/0001-rooms-and-doors.md tells why. A new module needs a line in LAYERS.
+"""
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import spectessera
+
+ROOT = Path(spectessera.__file__).parent
+
+# Module -> layer. A folder stands for all modules in it. Imports go downward.
+LAYERS = {
+    # 0: shared words and checks, below everything
+    "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
+    # 1: mathematics, pure functions
+    "cube": 1, "evaluate": 1, "kmeans": 1, "lines": 1, "losses": 1, "networks": 1,
+    "preprocess": 1,
+    # 2: what takes time or touches disk
+    "io": 2, "modelfile": 2, "synth": 2, "training": 2,
+    # 3: people's verbs
+    "baselines": 3, "confidence": 3, "inference": 3, "segmenter": 3,
+    # 4: what people look at
+    "htmlreport": 4, "outputs": 4, "overview": 4, "plots": 4, "studies": 4, "viewer": 4,
+    # 5: what people type
+    "cli": 5, "cli_options": 5,
+}  # fmt: skip
+
+# Imports within a layer: all that there are. None of them is mutual.
+SAME_LAYER = {
+    "axis": {"_check"},
+    "palette": {"_check"},
+    "io": {"io._parts", "io.fits", "io.hdf5", "io.numpy", "io.write"},
+    "io._wcs": {"io._parts"},
+    "io.fits": {"io._parts", "io._wcs"},
+    "io.hdf5": {"io._parts"},
+    "io.numpy": {"io._parts"},
+    "io.write": {"io._parts", "io._wcs", "io.hdf5"},
+    "inference": {"confidence", "segmenter"},
+    "outputs": {"plots"},
+    "cli": {"cli_options"},
+}
+
+# The torch rooms, and the door between numpy and torch.
+TORCH = {"kmeans", "losses", "networks", "segmenter", "training"}
+
+# Who may name a device, and why.
+DEVICES = {
+    "segmenter": "the door between numpy and torch",
+    "training": "fork_rng must be told which CUDA generator it has to put back",
+}
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 40
+
+LONG_FILES = {
+    "kmeans.py": "seeding, Lloyd, silhouette and the choice of k share distances and batches",
+    "preprocess.py": "one plain function per step, and the class that composes them in order",
+    "segmenter.py": "the one door between numpy and torch: an estimator, its blocks and its file",
+}
+LONG_FUNCTIONS = {
+    "cli.train": "one parameter per flag of the command line; the body is short",
+    "cli.segment": "one parameter per flag of the command line",
+    "inference._assemble": "a literal list of all that a result holds, one line each",
+    "kmeans.choose_k": "a quarter of it are the fields of the answer, one line each",
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name below it; a folder by its own name."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:  # the package itself has a test of its own
+            found[name] = path
+    return found
+
+
+MODULES = modules()
+
+
+def layer(name: str) -> int:
+    """Return the layer of a module, or of the folder it is in."""
+    found = LAYERS.get(name, LAYERS.get(name.partition(".")[0]))
+    assert found is not None, f"module {name} is in no layer: add it to LAYERS"
+    return found
+
+
+def imports(name: str) -> set[str]:
+    """Return the modules of the package that a module imports, wherever in its text."""
+    package = name.split(".") if MODULES[name].name == "__init__.py" else name.split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            targets = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = (node.module or "").split(".") if node.module else []
+            if node.level:
+                base = ["spectessera", *package[: len(package) - node.level + 1], *base]
+            targets = [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for target in targets:
+            if target[0] != "spectessera":
+                continue
+            below = ".".join(target[1:])
+            while below and below not in MODULES:  # a name inside a module
+                below = below.rpartition(".")[0]
+            if below and below != name:
+                found.add(below)
+    return found
+
+
+def top_level(name: str) -> set[str]:
+    """Return the packages that a module imports, its own left out."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def functions(name: str) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return the functions and methods of a module by their dotted names."""
+    found = {}
+
+    def walk(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                dotted = f"{prefix}.{child.name}"
+                if not isinstance(child, ast.ClassDef):
+                    found[dotted] = child
+                walk(child, dotted)
+            else:
+                walk(child, prefix)
+
+    walk(ast.parse(MODULES[name].read_text(encoding="utf-8")), name)
+    return found
+
+
+def code_lines(path: Path) -> set[int]:
+    """Return the numbers of the lines that are neither blank nor only a comment."""
+    idle = {
+        tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }  # fmt: skip
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
+        if token.type not in idle:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return lines
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: set[int]) -> int:
+    """Return the code lines of a function, its signature included and its docstring not."""
+    assert function.end_lineno is not None
+    own = lines & set(range(function.lineno, function.end_lineno + 1))
+    if ast.get_docstring(function) is not None:
+        told = function.body[0]
+        assert told.end_lineno is not None
+        own -= set(range(told.lineno, told.end_lineno + 1))
+    return len(own)
+
+
+def test_the_counter_leaves_out_docstrings_comments_and_blank_lines(tmp_path):
+    path = tmp_path / "one.py"
+    path.write_text('def f(\n    a,\n):\n    """Say\n    it."""\n    # why\n\n    return a  # so\n')
+    (function,) = ast.parse(path.read_text()).body
+    assert isinstance(function, ast.FunctionDef)
+    assert length(function, code_lines(path)) == 4  # three of the signature and the return
+
+
+def test_the_reader_of_imports_finds_those_that_are_known():
+    """A test that finds no imports at all would pass for ever."""
+    assert imports("inference") >= {"segmenter", "confidence", "cube", "_check"}
+    assert imports("io") >= {"io.fits", "io.numpy", "cube", "axis"}  # absolute and relative ones
+    assert imports("cli") >= {"io", "overview", "inference"}  # inside functions too
+    assert "torch" in top_level("kmeans")
+    assert "numpy" in top_level("io.numpy")  # the library, not our module of the same name
+    assert "io.numpy" not in imports("io.fits")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_downward(name):
+    mine = layer(name)
+    for other in sorted(imports(name)):
+        theirs = layer(other)
+        assert theirs <= mine, f"{name} (layer {mine}) imports {other} (layer {theirs})"
+        if theirs == mine:
+            assert other in SAME_LAYER.get(name, set()), (
+                f"{name} imports {other} of its own layer {mine}: that is not in SAME_LAYER"
+            )
+
+
+def test_every_import_within_a_layer_still_exists_and_none_is_mutual():
+    for name, others in SAME_LAYER.items():
+        for other in others:
+            assert other in imports(name), f"{name} no longer imports {other}: mend SAME_LAYER"
+            assert name not in SAME_LAYER.get(other, set()), f"{name} and {other} import each other"
+
+
+def test_the_package_itself_imports_nothing_of_its_own_when_it_runs():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:  # what is under TYPE_CHECKING never runs
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            assert node.module in {"importlib", "typing"}
+        assert not isinstance(node, ast.Import)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_torch_stays_in_its_rooms(name):
+    if name not in TORCH:
+        assert "torch" not in top_level(name), f"{name} imports torch, but is no torch room"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_door_names_a_device(name):
+    if name in DEVICES:
+        return
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        where = f"{name}, line {getattr(node, 'lineno', '?')}"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert node.value.partition(":")[0] not in {"cuda", "mps", "cpu"}, where
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            assert node.func.attr not in {"cuda", "cpu", "mps"}, where
+            if isinstance(node.func.value, ast.Name) and node.func.value.id == "torch":
+                assert node.func.attr != "device", where
+
+
+def test_training_names_a_device_only_to_leave_its_generator_alone():
+    """The device follows the data there; the one word is an argument of fork_rng."""
+    text = MODULES["training"].read_text(encoding="utf-8")
+    named = [line for line in text.splitlines() if '"cuda"' in line or '"mps"' in line]
+    assert len(named) == 1
+    assert "device.type" in named[0]
+    assert "torch.device(" not in text
+    assert "fork_rng" in text
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_short_or_argued_for(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    name = path.relative_to(ROOT).as_posix()
+    assert lines <= LONGEST_FILE or name in LONG_FILES, f"{name} has {lines} lines"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_function_is_short_or_argued_for(name):
+    lines = code_lines(MODULES[name])
+    for dotted, function in functions(name).items():
+        count = length(function, lines)
+        assert count <= LONGEST_FUNCTION or dotted in LONG_FUNCTIONS, (
+            f"{dotted} has {count} code lines"
+        )
+
+
+def test_everything_argued_for_exists():
+    known = {dotted for name in MODULES for dotted in functions(name)}
+    assert set(LONG_FUNCTIONS) <= known
+    assert all((ROOT / name).is_file() for name in LONG_FILES)
+    assert set(DEVICES) <= set(MODULES)
+    assert set(MODULES) >= TORCH

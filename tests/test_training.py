@@ -1,0 +1,174 @@
+"""The training loop: what it keeps, what it records, what it does when stopped."""
+
+import numpy as np
+import pytest
+import torch
+
+from spectessera.kmeans import Clusters
+from spectessera.losses import Schedule
+from spectessera.networks import Autoencoder, Network
+from spectessera.training import Training, evaluate, split, train
+
+
+def lines(n=600, channels=64, groups=4, sigma=0.05, seed=0):
+    """Return noisy spectra of a few lines, the noise-free ones and their group."""
+    generator = np.random.default_rng(seed)
+    x = np.arange(channels)
+    centers = generator.uniform(5, channels - 5, (groups, 3))
+    prototypes = np.exp(-0.5 * ((x - centers[..., None]) / 1.5) ** 2).sum(axis=1)
+    group = generator.integers(groups, size=n)
+    truth = prototypes[group].astype(np.float32)
+    noisy = truth + sigma * generator.standard_normal(truth.shape).astype(np.float32)
+    return torch.from_numpy(noisy), torch.from_numpy(truth), group
+
+
+def trained(spectra, clusters=None, progress=None, **settings):
+    network = Network(latent=2, encoder=(32, 16))
+    generator = torch.Generator().manual_seed(settings.get("seed", 0))
+    model = Autoencoder(network, spectra.shape[1], "identity", generator=generator)
+    settings = {"epochs": 8, "batch_size": 128} | settings
+    history = train(
+        model, spectra, clusters or Clusters(2, 5), Training(**settings), progress=progress
+    )
+    return model, history
+
+
+def weights_of(model):
+    return torch.cat([each.flatten() for each in model.state_dict().values()])
+
+
+def test_cluster_term_changes_the_weights():
+    """The published code's cluster term left the weights bit-identical; ours must not."""
+    spectra, _, _ = lines()
+    without, _ = trained(spectra, gamma=0.0)
+    with_term, _ = trained(spectra, gamma=0.5)
+    assert not torch.allclose(weights_of(without), weights_of(with_term))
+
+
+def test_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others():
+    spectra, _, _ = lines()
+    first, second = (weights_of(trained(spectra, seed=3)[0]) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, weights_of(trained(spectra, seed=4)[0]))
+
+
+def test_training_leaves_the_callers_random_numbers_alone():
+    spectra, _, _ = lines(200)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    trained(spectra, epochs=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_best_weights_are_those_of_the_smallest_validation_loss():
+    spectra, _, _ = lines()
+    model, history = trained(spectra, epochs=30, learning_rate=0.02)
+    losses = [row["validation_total"] for row in history.rows]
+    assert history.best_epoch == int(np.argmin(losses))
+    held = split(
+        len(spectra), Training(), 10, torch.Generator().manual_seed(0)
+    ).validation  # as in the training: the first draw of its generator
+    again = evaluate(model, spectra[held], Clusters(2, 5), Training(batch_size=128))
+    assert again["total"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_selection_begins_when_a_rising_gamma_has_ended():
+    """A rising gamma makes later epochs look worse: the first ones must not win by that."""
+    spectra, _, _ = lines()
+    _, history = trained(spectra, epochs=12, gamma=Schedule(0.0, 5.0, 2, 8))
+    assert history.best_epoch >= 8
+    assert [row["gamma"] for row in history.rows[:3]] == [0.0, 0.0, 0.0]
+    assert history.rows[5]["gamma"] == pytest.approx(2.5)
+    assert history.rows[-1]["gamma"] == 5.0
+
+
+def test_a_schedule_longer_than_the_training_still_leaves_weights():
+    spectra, _, _ = lines()
+    _, history = trained(spectra, epochs=4, gamma=Schedule(0.0, 1.0, 0, 100))
+    assert history.best_epoch == 3
+
+
+def test_history_names_every_term_and_the_k_of_each_batch():
+    spectra, _, _ = lines()
+    _, history = trained(spectra, epochs=2)
+    row = history.rows[0]
+    assert {"total", "reconstruction", "cluster", "silhouette", "learning_rate", "gamma"} <= set(row)
+    assert row["cluster"] == pytest.approx((1 - row["silhouette"]) / 2, abs=1e-6)
+    assert len(row["k"]) == 480 // 128
+    assert all(2 <= k <= 5 for k in row["k"])
+    assert "total" in history.test
+
+
+def test_nothing_is_clustered_without_a_cluster_term():
+    spectra, _, _ = lines()
+    _, history = trained(spectra, epochs=1, gamma=0.0)
+    assert "silhouette" not in history.rows[0]
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far():
+    spectra, truth, _ = lines()
+
+    def stop(done, total, row):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    model, history = trained(spectra, epochs=50, progress=stop)
+    assert history.interrupted
+    assert len(history.rows) == 20
+    with torch.no_grad():
+        error = (model(spectra)[0] - truth).square().mean()
+    assert error < 0.5 * (spectra.mean(0) - truth).square().mean()
+
+
+def test_ctrl_c_before_the_first_epoch_stops():
+    spectra, _, _ = lines()
+    model = Autoencoder(Network(), 64, "identity", generator=torch.Generator())
+
+    class Stopping(Autoencoder):
+        def forward(self, spectra):
+            raise KeyboardInterrupt
+
+    model.__class__ = Stopping
+    with pytest.raises(KeyboardInterrupt):
+        train(model, spectra, Clusters(2, 3), Training(epochs=1))
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do():
+    spectra, _, _ = lines()
+    with pytest.raises(ValueError, match="learning rate"):
+        trained(spectra, learning_rate=1e20, epochs=20)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_noisy_line_spectra_do_not_collapse_the_latent(dropout):
+    """1024 channels, 4 prototypes, sigma 0.05 of the peak, 160 steps: 5x below the mean spectrum.
+
+    The published code fails here: its encoder saturates and its latent is one point.
+    """
+    spectra, truth, group = lines(2048, channels=1024)
+    peak = spectra.amax(1, keepdim=True)
+    spectra, truth = spectra / peak, truth / peak
+    network = Network(latent=3, encoder=(512, 256, 32), decoder=(128, 256), dropout=dropout)
+    model = Autoencoder(network, 1024, "identity", generator=torch.Generator().manual_seed(0))
+    train(model, spectra, Clusters(2, 6), Training(epochs=53))  # 3 steps each
+    with torch.no_grad():
+        output, latent, _ = model(spectra)
+    error = (output - truth).square().mean()
+    assert (spectra.mean(0) - truth).square().mean() > 5 * error
+    from spectessera.kmeans import choose_k
+
+    found = choose_k(latent, Clusters(2, 6), generator=torch.Generator().manual_seed(0))
+    assert found.k == 4
+    table = np.zeros((4, 4))
+    np.add.at(table, (group, found.labels.numpy()), 1)
+    assert table.max(axis=1).sum() == len(group)
+
+
+def test_parts_are_disjoint_and_whole_and_a_tiny_set_is_not_torn():
+    parts = split(1000, Training(), 20, torch.Generator().manual_seed(0))
+    together = torch.cat([parts.train, parts.validation, parts.test])
+    assert torch.equal(together.sort().values, torch.arange(1000))
+    tiny = split(30, Training(), 20, torch.Generator().manual_seed(0))
+    assert len(tiny.train) == len(tiny.validation) == 30
+    assert len(tiny.test) == 0
