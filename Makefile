@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
-	    --normalise none --k-min 2 --k-max 6 --seed 0
+	    --normalise none --k-min 3 --k-max 6 --seed 0 --overwrite
 	@echo
 	@echo "Look at $(DEMO)/clusters.png (map and mean spectra); $(DEMO)/labels.fits opens in DS9."
 

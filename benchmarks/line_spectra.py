@@ -31,8 +31,9 @@ def prototypes(groups: int, channels: int, *, shared: float = 0.0, seed: int = 0
     found = np.zeros((groups, channels))
     for row in found:
         for place in places:
-            own = place if generator.uniform() < shared else generator.uniform(0.05, 0.95) * channels
-            row += generator.uniform(0.2, 1) * np.exp(-0.5 * ((x - own) / width) ** 2)
+            other = generator.uniform(0.05, 0.95) * channels
+            center = place if generator.uniform() < shared else other
+            row += generator.uniform(0.2, 1) * np.exp(-0.5 * ((x - center) / width) ** 2)
     return found / found.max(axis=1, keepdims=True)
 
 
@@ -57,6 +58,4 @@ def line_spectra(
     truth = (1 - share) * lines[group] + share * lines[generator.integers(groups, size=n)]
     noisy = truth + sigma * generator.standard_normal((n, channels))
     peak = noisy.max(axis=1, keepdims=True)
-    return LineSpectra(
-        (noisy / peak).astype(np.float32), (truth / peak).astype(np.float32), group
-    )
+    return LineSpectra((noisy / peak).astype(np.float32), (truth / peak).astype(np.float32), group)

@@ -5,7 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube, segment
+from spectessera import (
+    Clusters,
+    Network,
+    Preprocess,
+    SpectralSegmenter,
+    Training,
+    make_cube,
+    segment,
+)
 
 HEIGHT, WIDTH, CHANNELS = 20, 26, 48
 
@@ -55,9 +63,7 @@ def test_means_are_those_of_the_labelled_pixels(segmenter):
         decoded = segmenter.inverse_transform(segmenter.transform(cube)[(truth == cluster).ravel()])
         np.testing.assert_allclose(found["reconstructed_mean"], decoded.mean(axis=0), atol=1e-5)
         center = found["center"].values[None]
-        np.testing.assert_array_equal(
-            found["decoded_mean"], segmenter.inverse_transform(center)[0]
-        )
+        np.testing.assert_array_equal(found["decoded_mean"], segmenter.inverse_transform(center)[0])
     assert result["mean_spectrum"].coords["wavelength"].attrs["units"] == "angstrom"
     assert result.sizes["input_channel"] == 24
 

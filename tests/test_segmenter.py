@@ -24,7 +24,7 @@ def quick(**changes):
 
 
 def four_line_cube(height=12, width=17, channels=40, seed=0, **kwargs):
-    """A cube of four vertical stripes, each with a line of its own; and the stripe of each pixel."""
+    """A cube of four vertical stripes, a line in each; and the stripe of each pixel."""
     generator = np.random.default_rng(seed)
     truth = np.broadcast_to(np.arange(width) * 4 // width, (height, width))
     x = np.arange(channels)
@@ -125,7 +125,7 @@ def test_latents_do_not_depend_on_neighbours_or_number_of_rows():
 
 
 def test_decoded_latents_resemble_the_spectra():
-    cube, truth = four_line_cube()
+    cube, _ = four_line_cube()
     segmenter = quick(training=Training(epochs=80, batch_size=128, learning_rate=3e-3)).fit(cube)
     decoded = segmenter.inverse_transform(segmenter.cluster_centers_)
     assert decoded.shape == (4, 40)

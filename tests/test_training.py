@@ -93,7 +93,8 @@ def test_history_names_every_term_and_the_k_of_each_batch():
     spectra, _, _ = lines()
     _, history = trained(spectra, epochs=2)
     row = history.rows[0]
-    assert {"total", "reconstruction", "cluster", "silhouette", "learning_rate", "gamma"} <= set(row)
+    names = {"total", "reconstruction", "cluster", "silhouette", "learning_rate", "gamma"}
+    assert names <= set(row)
     assert row["cluster"] == pytest.approx((1 - row["silhouette"]) / 2, abs=1e-6)
     assert len(row["k"]) == 480 // 128
     assert all(2 <= k <= 5 for k in row["k"])

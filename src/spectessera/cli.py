@@ -90,15 +90,15 @@ def _open(
     axis: str | None,
     unit: str | None,
     missing: float | None,
-    chunks: Any = None,
 ) -> Any:
     from .io import read
 
     pairs = {"energy": energy, "wavelength": wavelength, "axis": axis}
-    given = {
+    given: dict[str, Any] = {
         name: numbers(f"--{name}", text, 2) for name, text in pairs.items() if text is not None
     }
-    return read(path, key=key, unit=unit, missing=missing, chunks=chunks, **given)
+    # Left in the file and read block by block: the same answer in less memory.
+    return read(path, key=key, unit=unit, missing=missing, chunks="auto", **given)
 
 
 class _Bar:
@@ -144,7 +144,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def top(
-    version: Annotated[  # noqa: ARG001 (typer calls back)
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
     ] = False,
 ) -> None:
@@ -164,10 +164,10 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Tell what is in a file."""
-    from .overview import overview
+    from .overview import describe_cube
 
-    cube = _open(file, key, energy, wavelength, axis, unit, missing, chunks="auto")
-    found = {"file": str(file), **overview(cube)}
+    cube = _open(file, key, energy, wavelength, axis, unit, missing)
+    found = {"file": str(file), **describe_cube(cube)}
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return

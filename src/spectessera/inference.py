@@ -23,7 +23,8 @@ from .confidence import (
 from .cube import blocks, integrate, spectral_axis, to_map, with_axis
 from .kmeans import Clusters
 from .preprocess import QUALITY, UNUSABLE
-from .segmenter import Choices, Clustering, SpectralSegmenter, read_inputs
+from .reading import read_inputs
+from .segmenter import Choices, Clustering, SpectralSegmenter
 
 KEEP = ("latent", "decoded")
 BlockProgress = Callable[[str, int, int], None]
@@ -104,7 +105,7 @@ def segment(
     """
     _check_arguments(clusters, seed, keep)
     cube = segmenter.check_axis(cube)
-    tell = progress or (lambda step, done, total: None)
+    tell = progress or _silent
     pixels = _encode(cube, segmenter, tell)
     found = _cluster(pixels.latent, segmenter, clusters, seed, cube)
     means, sample = _describe(cube, segmenter, pixels, found, seed, tell)
@@ -112,6 +113,10 @@ def segment(
     return _assemble(
         cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep
     )
+
+
+def _silent(_step: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 def _check_arguments(clusters: str | int, seed: int, keep: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ AlphaDropout; Klambauer et al. 2017), optionally variational (two heads; Kingma 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -130,6 +131,11 @@ class Autoencoder(nn.Module):
 
     center: Tensor
     scale: Tensor
+    encoder: nn.Sequential
+    decoder: nn.Sequential
+    mean_head: nn.Linear
+    log_variance_head: nn.Linear | None
+    linear: nn.Linear | None
 
     def __init__(
         self, network: Network, channels: int, output: str, *, generator: torch.Generator | None
@@ -212,7 +218,7 @@ class Autoencoder(nn.Module):
         return self.decode(drawn), mean, drawn
 
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "softplus": nn.functional.softplus,
@@ -231,7 +237,7 @@ def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
     return found
 
 
-def _initialise(model: nn.Module, network: Network, generator: torch.Generator | None) -> None:
+def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:
     """Draw all weights anew: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
     he = network.block == "mlp" or network.init == "kaiming"
     for layer in model.modules():
@@ -243,7 +249,8 @@ def _initialise(model: nn.Module, network: Network, generator: torch.Generator |
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     with torch.no_grad():
-        model.decoder[-1].weight.mul_(LAST_LAYER)
+        last = model.decoder[-1]
+        last.weight.mul_(LAST_LAYER)
 
 
 def _principal_axes(inputs: Tensor, latent: int) -> Tensor:

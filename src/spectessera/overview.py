@@ -10,8 +10,11 @@ import xarray as xr
 from .cube import blocks, check_cube, read_block, spectral_axis
 from .preprocess import QUALITY, screen
 
+# A negative smallest value that is repeated more often than this looks like a mark.
+MARK_SHARE = 1e-3
 
-def overview(cube: xr.DataArray) -> dict[str, Any]:
+
+def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
     """Return size, type, axis, range of values and state of a cube.
 
     Parameters
@@ -45,7 +48,7 @@ def overview(cube: xr.DataArray) -> dict[str, Any]:
 
 def _state(cube: xr.DataArray) -> dict[str, Any]:
     """Return the range of values and how many spectra are in which state."""
-    low, high = np.inf, -np.inf
+    low, high, lowest = np.inf, -np.inf, 0
     counts = dict.fromkeys(QUALITY, 0)
     seen = not_finite = negative = 0
     saturation = cube.attrs.get("saturation")
@@ -56,7 +59,10 @@ def _state(cube: xr.DataArray) -> dict[str, Any]:
         not_finite += spectra.values.size - finite.size
         negative += int((finite < 0).sum())
         if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            if finite.min() < low:
+                low, lowest = float(finite.min()), 0
+            lowest += int((finite == low).sum())
+            high = max(high, float(finite.max()))
         quality = screen(
             spectra.values, saturation=None if saturation is None else float(saturation)
         ).quality
@@ -64,7 +70,13 @@ def _state(cube: xr.DataArray) -> dict[str, Any]:
             counts[name] += int((quality & bit > 0).sum())
     counts["masked"] = cube.sizes["y"] * cube.sizes["x"] - seen
     values = max(1, seen * cube.sizes["channel"])
-    return {
+    told: dict[str, Any] = {}
+    if low < 0 and lowest > MARK_SHARE * values:
+        told["hint"] = (
+            f"the smallest value, {low:g}, stands for {100 * lowest / values:.2g} % of all: if it "
+            f"marks missing values, say missing={low:g}"
+        )
+    return told | {
         "values": [low, high] if low <= high else None,
         "not_finite_share": not_finite / values,
         "negative_share": negative / values,

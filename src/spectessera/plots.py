@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from .axis import Axis
 from .cube import spectral_axis
 from .palette import MASKED, colours
 
@@ -84,7 +85,7 @@ def clusters(result: xr.Dataset) -> Figure:
     sure.set(title="confidence", xlabel="x (pixel)", ylabel="y (pixel)")
     figure.colorbar(drawn, ax=sure, shrink=0.8, extend="min")
     spectra = figure.add_subplot(grid[1, :])
-    _draw_spectra(spectra, result, "mean_spectrum", axis.values)
+    _draw_spectra(spectra, result, "mean_spectrum", axis)
     unit = result.attrs.get("unit", "")
     spectra.set(
         xlabel=axis.label(),
@@ -95,8 +96,9 @@ def clusters(result: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw_spectra(axes: Axes, result: xr.Dataset, name: str, x: np.ndarray) -> None:
-    breaks = np.flatnonzero(np.abs(np.diff(x)) > 3 * np.median(np.abs(np.diff(x)))) + 1
+def _draw_spectra(axes: Axes, result: xr.Dataset, name: str, axis: Axis) -> None:
+    x = axis.values
+    breaks = [part.start for part in axis.segments()[1:]]
     for label, size in zip(result["cluster"].values, result["size"].values, strict=True):
         if size == 0 or label > MAX_SPECTRA:
             continue
@@ -107,8 +109,10 @@ def _draw_spectra(axes: Axes, result: xr.Dataset, name: str, x: np.ndarray) -> N
             np.insert(y.astype(float), breaks, np.nan),
             color=_colour(int(label)),
             lw=1.2,
+            marker="o" if len(x) == 1 else None,
         )
-    axes.set_xlim(min(x), max(x) if max(x) > min(x) else min(x) + 1)
+    if len(x) > 1:
+        axes.set_xlim(min(x), max(x))
 
 
 def _legend(axes: Axes, result: xr.Dataset) -> None:

@@ -5,7 +5,7 @@ The door between numpy and torch, and the only file that names a device.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,12 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from . import __version__
 from ._check import check_channels
 from .axis import Axis
-from .cube import Block, blocks, check_cube, read_block, spectral_axis
+from .cube import blocks, check_cube, spectral_axis
 from .kmeans import Clusters, assign, choose_k, order_by_size
 from .modelfile import read_model, write_model
 from .networks import Autoencoder, Network, resolve_output
-from .preprocess import UNUSABLE, Preprocess, screen
+from .preprocess import Preprocess
+from .reading import as_cubes, axis_range, collect, common_axis, draw_rows, read_inputs
 from .settings import from_dict, to_dict
 from .training import History, Progress, Training, train
 
@@ -61,6 +62,18 @@ class Clustering(NamedTuple):
     labels: np.ndarray
     centers: np.ndarray
     choices: Choices
+
+
+class Encoded(NamedTuple):
+    """As :class:`BlockInputs`, with ``latent (m, latent)``."""
+
+    pixel: np.ndarray
+    quality: np.ndarray
+    usable: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+    inputs: np.ndarray
+    latent: np.ndarray
 
 
 class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
@@ -191,36 +204,47 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             If the spectra are too few, not finite, or on different axes.
         """
         configs = {name: self.config(name) for name in CONFIGS}  # complain before any work
-        cubes = _as_cubes(X)
+        cubes = as_cubes(X)
         if cubes is None:
-            array = validate_data(
-                self, X, dtype=np.float32, ensure_min_samples=configs["clusters"].k_min + 1
-            )
-            self.axis_ = Axis(np.arange(array.shape[1]))
-            rows = _draw(len(array), configs["training"])
-            inputs = configs["preprocess"].apply(array[rows], self.axis_).values
+            inputs, rows, total = self._array_inputs(X, configs)
         else:
-            self.axis_ = _common_axis(cubes)
-            self.n_features_in_ = len(self.axis_)
-            inputs, rows = _collect(cubes, configs["preprocess"], configs["training"])
-            smallest = configs["clusters"].k_min + 1
-            if len(inputs) < smallest:
-                raise ValueError(
-                    f"{len(inputs)} usable spectra are too few; at least {smallest} are needed "
-                    f"for {configs['clusters'].k_min} clusters"
-                )
+            inputs, rows, total = self._cube_inputs(cubes, configs)
         self.input_axis_ = configs["preprocess"].input_axis(self.axis_)
         self._train(inputs, configs, progress)
-        latent = self._encode(inputs)
-        found = self.cluster(latent, seed=configs["training"].seed)
-        self._keep(found)
-        if cubes is None:
-            self.labels_ = found.labels if len(rows) == len(array) else self.predict(array)
+        found = self.cluster(self._encode(inputs), seed=configs["training"].seed)
+        self.cluster_centers_ = found.centers
+        self.n_clusters_ = len(found.centers)
+        self.choices_ = found.choices
+        if cubes is None and len(rows) < total:
+            self.labels_ = self.predict(X)
         else:
-            pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
-            self.labels_ = np.full(pixels, -1, dtype=np.int64)
+            self.labels_ = np.full(total, -1, dtype=np.int64)
             self.labels_[rows] = found.labels
         return self
+
+    def _array_inputs(self, X: Any, configs: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return the inputs to train on, their rows and the number of all rows."""
+        smallest = configs["clusters"].k_min + 1
+        array = validate_data(self, X, dtype=np.float32, ensure_min_samples=smallest)
+        self.axis_ = Axis(np.arange(array.shape[1]))
+        training = configs["training"]
+        rows = draw_rows(len(array), training.max_spectra, training.seed)
+        return configs["preprocess"].apply(array[rows], self.axis_).values, rows, len(array)
+
+    def _cube_inputs(
+        self, cubes: list[xr.DataArray], configs: dict[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return the inputs to train on, their pixels and the number of all pixels."""
+        self.axis_ = common_axis(cubes)
+        self.n_features_in_ = len(self.axis_)
+        training, k_min = configs["training"], configs["clusters"].k_min
+        inputs, rows = collect(cubes, configs["preprocess"], training.max_spectra, training.seed)
+        if len(inputs) <= k_min:
+            raise ValueError(
+                f"{len(inputs)} usable spectra are too few; at least {k_min + 1} are needed for "
+                f"{k_min} clusters"
+            )
+        return inputs, rows, sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
 
     def _train(
         self, inputs: np.ndarray, configs: dict[str, Any], progress: Progress | None
@@ -238,11 +262,6 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             configs["training"],
             progress=progress,
         )
-
-    def _keep(self, found: Clustering) -> None:
-        self.cluster_centers_ = found.centers
-        self.n_clusters_ = len(found.centers)
-        self.choices_ = found.choices
 
     def cluster(
         self, latent: np.ndarray, clusters: Clusters | None = None, *, seed: int = 0
@@ -344,7 +363,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         if not self.axis_.matches(axis):
             raise ValueError(
                 "the cube's spectral axis is not the one that this model was trained on: "
-                f"{_range(axis)} against {_range(self.axis_)}; train a model for this axis"
+                f"{axis_range(axis)} against {axis_range(self.axis_)}; train a model for this axis"
             )
         return cube
 
@@ -457,118 +476,6 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         }
         model.load_state_dict(weights, assign=True)  # names and shapes must agree, all of them
         self.model_ = model.to(self.device or "cpu").eval()
-
-
-class BlockInputs(NamedTuple):
-    """One block of a cube, preprocessed.
-
-    Attributes
-    ----------
-    pixel : array (n,), int64
-        Position of every unmasked pixel in the flattened image.
-    quality : array (n,), uint8
-    usable : array (n,), bool
-    values : array (m, channel), float32
-        Measured spectra of the usable pixels.
-    variance : array (m, channel), float32, or None
-    inputs : array (m, input channel), float32
-    """
-
-    pixel: np.ndarray
-    quality: np.ndarray
-    usable: np.ndarray
-    values: np.ndarray
-    variance: np.ndarray | None
-    inputs: np.ndarray
-
-
-class Encoded(NamedTuple):
-    """As :class:`BlockInputs`, with ``latent (m, latent)``."""
-
-    pixel: np.ndarray
-    quality: np.ndarray
-    usable: np.ndarray
-    values: np.ndarray
-    variance: np.ndarray | None
-    inputs: np.ndarray
-    latent: np.ndarray
-
-
-def read_inputs(
-    cube: xr.DataArray, block: Block, preprocess: Preprocess, axis: Axis
-) -> BlockInputs:
-    """Read, screen and preprocess one block; assumes a checked cube."""
-    spectra = read_block(cube, block)
-    saturation = cube.attrs.get("saturation")
-    values, quality = screen(
-        spectra.values,
-        max_missing=preprocess.max_missing,
-        saturation=None if saturation is None else float(saturation),
-    )
-    usable = quality & UNUSABLE == 0
-    variance = spectra.variance
-    if not usable.all():
-        values = values[usable]
-        variance = None if variance is None else variance[usable]
-    made = preprocess.apply(values, axis)
-    return BlockInputs(spectra.pixel, quality, usable, values, variance, made.values)
-
-
-def _range(axis: Axis) -> str:
-    return f"{axis.kind} {axis.values[0]:g} to {axis.values[-1]:g} {axis.unit}".strip()
-
-
-def _as_cubes(X: Any) -> list[xr.DataArray] | None:
-    """Return a list of cubes, or None where X is an array."""
-    if isinstance(X, xr.DataArray):
-        return [check_cube(X)]
-    if isinstance(X, Sequence) and X and all(isinstance(each, xr.DataArray) for each in X):
-        return [check_cube(each) for each in X]
-    return None
-
-
-def _common_axis(cubes: list[xr.DataArray]) -> Axis:
-    axes = [spectral_axis(cube) for cube in cubes]
-    for position, axis in enumerate(axes):
-        if not axes[0].matches(axis):
-            raise ValueError(
-                "cubes that are trained on together need one spectral axis; cube "
-                f"{position + 1} has {_range(axis)}, the first {_range(axes[0])}"
-            )
-    return axes[0]
-
-
-def _draw(n: int, training: Training) -> np.ndarray:
-    """Return the rows (m,) to train on, in order: all, or a seeded sample."""
-    if n <= training.max_spectra:
-        return np.arange(n)
-    generator = np.random.default_rng(training.seed)
-    return np.sort(generator.choice(n, training.max_spectra, replace=False))
-
-
-def _collect(
-    cubes: list[xr.DataArray], preprocess: Preprocess, training: Training
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (m, input channel) and where they come from, in the flattened cubes.
-
-    The pixels are drawn before anything is read, so chunks cannot change the draw.
-    """
-    starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
-    drawn = np.zeros(starts[-1], dtype=bool)
-    drawn[_draw(int(starts[-1]), training)] = True
-    inputs, rows = [], []
-    for cube, start in zip(cubes, starts[:-1], strict=True):
-        axis = spectral_axis(cube)
-        for block in blocks(cube):
-            read = read_inputs(cube, block, preprocess, axis)
-            pixel = read.pixel[read.usable] + start
-            wanted = drawn[pixel]
-            inputs.append(read.inputs[wanted])
-            rows.append(pixel[wanted])
-    # Rows in the order of the image, whatever the order of the chunks.
-    position = np.concatenate(rows)
-    order = np.argsort(position)
-    return np.concatenate(inputs)[order], position[order]
 
 
 def load(path: str | Path) -> SpectralSegmenter:

@@ -22,7 +22,7 @@ from spectessera.cube import make_cube
 from . import fits, hdf5
 from . import numpy as npy
 from ._parts import Parts, blank
-from .write import read_result, write
+from ._writers import read_result, write
 
 __all__ = ["Format", "formats", "read", "read_result", "write"]
 

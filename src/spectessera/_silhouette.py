@@ -1,0 +1,246 @@
+"""The silhouette: exact with a closed-form gradient, or estimated in bounded memory."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+# Elements of a tile of distances (1 MiB in float32): it stays in the cache of a core.
+_TILE = 256 * 1024
+
+
+class Estimate(NamedTuple):
+    """An estimated silhouette and its standard error."""
+
+    score: Tensor
+    error: Tensor
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return (n, m) squared distances, exact for equal points; assumes checked input.
+
+    The direct form, not |a|^2 + |b|^2 - 2ab: that one loses its digits far from the origin. For
+    the few dimensions of a latent space one pass per dimension is also the faster way, and each
+    element is computed alike whatever its neighbours (so labels do not depend on blocks).
+    """
+    total = (a[:, 0, None] - b[None, :, 0]).square_()
+    for axis in range(1, a.shape[1]):
+        difference = a[:, axis, None] - b[None, :, axis]
+        total.addcmul_(difference, difference)
+    return total
+
+
+class Parts(NamedTuple):
+    """What a silhouette is made of, for one or several clusterings; all (..., n)."""
+
+    within: Tensor
+    between: Tensor
+    nearest: Tensor
+    score: Tensor
+
+
+def silhouette_parts(sums: Tensor, labels: Tensor, counts: Tensor) -> Parts:
+    """Return the parts of sums of distances (..., n, k), labels (..., n), counts (..., k)."""
+    own = counts.gather(-1, labels)
+    within = sums.gather(-1, labels[..., None])[..., 0] / (own - 1).clamp(min=1)
+    # An empty column (a label that no point has) is no neighbour.
+    mean = sums / counts.clamp(min=1)[..., None, :]
+    mean = mean.masked_fill_((counts == 0)[..., None, :], torch.inf)
+    between, nearest = mean.scatter_(-1, labels[..., None], torch.inf).min(-1)
+    largest = torch.maximum(within, between)
+    usable = (own > 1) & (largest > 0)
+    score = torch.where(usable, (between - within) / torch.where(usable, largest, 1.0), 0.0)
+    return Parts(within, between, nearest, score)
+
+
+def _row_tiles(points: Tensor) -> list[slice]:
+    """Return rows of a matrix of distances to work on at a time: a tile stays in the cache."""
+    rows = max(16, _TILE // len(points))
+    return [slice(start, start + rows) for start in range(0, len(points), rows)]
+
+
+def sums_of_distances(points: Tensor, onehot: Tensor) -> Tensor:
+    """Return the sum of distances of every point to every cluster, (n, d), (n, k) -> (n, k)."""
+    tiles = _row_tiles(points)
+    return torch.cat([squared_distances(points[rows], points).sqrt_() @ onehot for rows in tiles])
+
+
+class SilhouetteScore(torch.autograd.Function):
+    """Mean silhouette with its closed-form gradient with respect to the points.
+
+    With C (n, k) = d score / d sums (non-zero only in the own and in the nearest other column)
+    and H the one-hot labels, the pair weight is W = (C H^T + H C^T) / D, 0 where D = 0, and
+    d score / d z = rowsum(W) z - W z. D is computed anew in tiles: that is faster than to keep it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, labels: Tensor, onehot: Tensor, parts: Parts) -> Tensor:
+        ctx.save_for_backward(points, labels, onehot, parts.within, parts.between, parts.nearest)
+        return parts.score.mean()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        points, labels, onehot, within, between, nearest = ctx.saved_tensors
+        counts = onehot.sum(0)
+        own = counts[labels]
+        usable = (own > 1) & (torch.maximum(within, between) > 0)
+        # s = 1 - a/b where a <= b, b/a - 1 where a > b.
+        inner = within <= between
+        a = torch.where(within > 0, within, 1.0)
+        b = torch.where(between > 0, between, 1.0)
+        slope_a = torch.where(inner, -1 / b, -between / a**2)
+        slope_b = torch.where(inner, within / b**2, 1 / a)
+        n = len(points)
+        column_a = torch.where(usable, slope_a / ((own - 1).clamp(min=1) * n), 0.0)
+        column_b = torch.where(usable, slope_b / (counts[nearest] * n), 0.0)
+        slope = torch.zeros_like(onehot)
+        slope.scatter_(1, nearest[:, None], column_b[:, None])
+        slope.scatter_(1, labels[:, None], column_a[:, None])
+        left = torch.cat([slope, onehot], 1)  # (n, 2k)
+        right = torch.cat([onehot, slope], 1).T  # (2k, n)
+        # Relative to the mean, so that points far from the origin lose no digits; the column of
+        # ones makes the same product give the sum of the row.
+        centred = points - points.mean(0)
+        wide = torch.cat([centred, centred.new_ones(n, 1)], 1)
+        pulled = []
+        for rows in _row_tiles(points):
+            squared = squared_distances(points[rows], points)
+            inverse = squared.masked_fill_(squared == 0, torch.inf).rsqrt_()
+            pulled.append((left[rows] @ right).mul_(inverse) @ wide)
+        pull = torch.cat(pulled)  # (n, d + 1)
+        return grad * (pull[:, -1:] * centred - pull[:, :-1]), None, None, None
+
+
+def silhouette(points: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean silhouette of a clustering, differentiable with respect to the points.
+
+    s_i = (b_i - a_i) / max(a_i, b_i) (Rousseeuw 1987), 0 for a point alone in its cluster; a_i is
+    the mean distance to the other points of the own cluster, b_i the smallest mean distance to
+    another cluster. Needs the whole (n, n) matrix of distances: for many points see
+    :func:`silhouette_estimate`.
+
+    Parameters
+    ----------
+    points : tensor (n, d), float32 or float64
+    labels : tensor (n,), integer
+        Any integers; constants of the gradient.
+
+    Returns
+    -------
+    tensor (), of the type of ``points``
+
+    Raises
+    ------
+    ValueError
+        If there are not between 2 and n - 1 different labels, or values are not finite.
+    """
+    points = check_points(points)
+    index, k = check_labels(points, labels)
+    onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)
+    sums = sums_of_distances(points.detach(), onehot)
+    return SilhouetteScore.apply(
+        points, index, onehot, silhouette_parts(sums, index, onehot.sum(0))
+    )
+
+
+def silhouette_estimate(
+    points: Tensor, labels: Tensor, *, samples: int = 2000, generator: torch.Generator
+) -> Estimate:
+    """Estimate the mean silhouette of many points, with its standard error, in bounded memory.
+
+    From every cluster ``samples / k`` points are drawn (a cluster with no more points than that
+    is taken whole); each is compared with ALL points, so its silhouette is exact, and the means
+    of the clusters are averaged by their sizes (stratified sampling, e.g. Cochran 1977, eq. 5.6,
+    with the finite population correction). A silhouette inside a sub-sample would be biased.
+
+    Parameters
+    ----------
+    points : tensor (n, d)
+    labels : tensor (n,), integer
+    samples : int
+        Points whose silhouette is computed.
+    generator : torch.Generator
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        As :func:`silhouette`.
+    """
+    points = check_points(points).detach()
+    index, k = check_labels(points, labels)
+    counts = torch.bincount(index, minlength=k)
+    chosen = _draw_strata(index, counts, max(2, samples // k), generator)
+    centred = points - points.mean(0)
+    scores = _sampled_silhouettes(centred, index, counts, chosen)
+    n = len(points)
+    score = scores.new_zeros(())
+    variance = scores.new_zeros(())
+    for cluster in range(k):
+        mine = scores[index[chosen] == cluster]
+        size = float(counts[cluster])
+        share = size / n
+        score = score + share * mine.mean()
+        if len(mine) < size:
+            variance = variance + share**2 * (1 - len(mine) / size) * mine.var() / len(mine)
+    return Estimate(score, variance.sqrt())
+
+
+def _draw_strata(
+    index: Tensor, counts: Tensor, per_cluster: int, generator: torch.Generator
+) -> Tensor:
+    """Return the positions of ``per_cluster`` points of each cluster, drawn without replacement."""
+    chosen = []
+    for cluster, size in enumerate(counts.tolist()):
+        members = (index == cluster).nonzero()[:, 0]
+        if size > per_cluster:
+            order = torch.randperm(size, generator=generator, device=generator.device)
+            members = members[order[:per_cluster].to(members.device)]
+        chosen.append(members)
+    return torch.cat(chosen)
+
+
+def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: Tensor) -> Tensor:
+    """Return the silhouettes (m,), float64, of chosen points, each against all points."""
+    k = len(counts)
+    onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)  # (n, k)
+    columns = 4096
+    rows = 256  # tiles of a few MiB stay in the cache of a core
+    parts = []
+    for part in chosen.split(rows):
+        sums = torch.zeros(len(part), k, dtype=torch.float64, device=points.device)
+        for start in range(0, len(points), columns):
+            piece = slice(start, start + columns)
+            distances = squared_distances(points[part], points[piece]).sqrt_()
+            sums += distances @ onehot[piece]
+        parts.append(silhouette_parts(sums, index[part], counts.double()).score)
+    return torch.cat(parts)
+
+
+def check_points(points: Tensor) -> Tensor:
+    if points.ndim != 2 or points.shape[1] == 0:
+        raise ValueError(f"points must have 2 axes (n, d); got shape {tuple(points.shape)}")
+    if not points.is_floating_point():
+        raise TypeError(f"points must be float32 or float64; got {points.dtype}")
+    if not torch.isfinite(points.detach()).all():
+        raise ValueError("points must be finite; some are NaN or infinite")
+    return points
+
+
+def check_labels(points: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+    """Return labels as 0..k-1 and k."""
+    if labels.shape != points.shape[:1]:
+        raise ValueError(f"{len(points)} points need as many labels; got {tuple(labels.shape)}")
+    values, index = torch.unique(labels, return_inverse=True)
+    k = len(values)
+    if not 2 <= k <= len(points) - 1:
+        raise ValueError(
+            f"a silhouette needs between 2 and n - 1 = {len(points) - 1} clusters; got {k}"
+        )
+    return index, k

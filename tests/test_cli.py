@@ -1,0 +1,215 @@
+"""The command line, used rightly and wrongly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from spectessera import make_cube, read_result, write
+from spectessera.cli import app
+from spectessera.cli_options import CONFIGS, described, parse
+
+FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2", "--quiet")
+
+
+def run(*arguments, check=None, **kwargs):
+    """Run a command in this process; returns its exit code, stdout and stderr."""
+    done = CliRunner().invoke(app, [str(each) for each in arguments], **kwargs)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    if check is not None:
+        assert done.exit_code == check, done.stderr
+    return done
+
+
+def one_line(done):
+    """Assert that a command ended with one clear line, and return it."""
+    assert done.exit_code == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A file of two stripes, 6 x 9 pixels."""
+    generator = np.random.default_rng(0)
+    values = generator.poisson(1, (6, 9, 30)).astype(np.uint16)
+    values[:, :4, 5:8] += 30
+    values[:, 4:, 20:23] += 30
+    path = tmp_path_factory.mktemp("cli") / "scan.h5"
+    write(make_cube(values, energy=(1.0, 15.0)), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def segmented(scan, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "deep" / "result"
+    run("segment", scan, "--fit", "--out", out, *FAST, check=0)
+    return out
+
+
+def test_info_tells_shape_axis_and_state(scan):
+    told = json.loads(run("info", scan, "--json", check=0).stdout)
+    assert told["pixels"] == "6 x 9 (y, x)"
+    assert told["axis"] == "energy (keV)"
+    assert told["axis_range"] == [1.0, 15.0]
+    assert told["spectra"] == "all good"
+    assert "energy (keV)" in run("info", scan, check=0).stdout
+
+
+def test_segment_fit_leaves_every_file(segmented):
+    names = {path.name for path in segmented.iterdir()}
+    assert names == {
+        "result.nc", "labels.png", "clusters.png", "integrated.png", "scores.png", "history.png",
+        "summary.json", "settings.toml", "model.safetensors",
+    }  # fmt: skip
+    result = read_result(segmented / "result.nc")
+    summary = json.loads((segmented / "summary.json").read_text())
+    assert summary["n_clusters"] == result.attrs["n_clusters"]
+    assert sum(each["size"] for each in summary["clusters"]) == 54
+    settings = tomllib.loads((segmented / "settings.toml").read_text())
+    assert settings["network"]["encoder"] == [16, 8]
+    assert settings["training"]["epochs"] == 4
+
+
+def test_a_trained_model_gives_the_labels_of_the_run_that_made_it(scan, segmented, tmp_path):
+    model = segmented / "model.safetensors"
+    run("segment", scan, "--model", model, "--out", tmp_path / "again", "-q", check=0)
+    first, second = (read_result(each / "result.nc") for each in (segmented, tmp_path / "again"))
+    assert np.array_equal(first["label"], second["label"])
+
+
+def test_train_takes_several_files_and_tells_json(scan, tmp_path):
+    out = tmp_path / "model.safetensors"
+    told = json.loads(run("train", scan, scan, "--out", out, *FAST, "--json", check=0).stdout)
+    assert told["epochs"] == 4
+    assert out.stat().st_size > 1000
+    assert "exists" in one_line(run("train", scan, "--out", out, *FAST))
+
+
+def test_results_are_not_overwritten_unless_told(scan, segmented):
+    model = segmented / "model.safetensors"
+    again = ("segment", scan, "--model", model, "--out", segmented, "-q")
+    assert "--overwrite" in one_line(run(*again))
+    (segmented / "mine.txt").write_text("keep me")
+    run(*again, "--overwrite", check=0)
+    assert (segmented / "mine.txt").read_text() == "keep me"
+    (segmented / "mine.txt").unlink()
+
+
+def test_wrong_files_give_one_line(scan, tmp_path):
+    flat = tmp_path / "flat.npy"
+    np.save(flat, np.ones((4, 5)))
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    assert "nowhere.h5" in one_line(run("info", tmp_path / "nowhere.h5"))
+    assert "3" in one_line(run("info", flat))
+    assert "not known" in one_line(run("info", text))
+    assert "nokey" in one_line(run("info", scan, "--key", "nokey"))
+    assert "folder" in one_line(run("info", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.ones((1, 1, 8)), "1 usable spectra"),
+        (np.full((4, 5, 8), np.nan), "0 usable spectra"),
+        (np.zeros((4, 5, 8)), "0 usable spectra"),
+    ],
+)
+def test_cubes_without_anything_to_cluster_give_one_line_and_no_output(tmp_path, values, words):
+    np.save(tmp_path / "cube.npy", values)
+    out = tmp_path / "out"
+    line = one_line(run("segment", tmp_path / "cube.npy", "--fit", "--out", out, *FAST))
+    assert words in line
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("values", [np.random.default_rng(0).random((4, 5, 1)), None])
+def test_one_channel_and_huge_values_are_segmented(tmp_path, values):
+    if values is None:
+        values = 1e30 * np.random.default_rng(0).random((4, 5, 6))
+    np.save(tmp_path / "cube.npy", values)
+    run("segment", tmp_path / "cube.npy", "--fit", "--out", tmp_path / "out", *FAST, check=0)
+
+
+def test_wrong_arguments_give_one_line(scan, tmp_path):
+    out = tmp_path / "out"
+    start = ("segment", scan, "--out", out)
+    assert "--model" in one_line(run(*start))
+    assert "--model" in one_line(run(*start, "--fit", "--model", scan))
+    assert "--latent" in one_line(run(*start, "--fit", "--latent", "many"))
+    assert "latent" in one_line(run(*start, "--fit", "--latent", "0"))
+    assert "k_max" in one_line(run(*start, "--fit", "--k-min", "5", "--k-max", "3"))
+    assert "rebinned" in one_line(run(*start, "--fit", "--rebin-to", "1000"))
+    assert "--energy" in one_line(run(*start, "--fit", "--energy", "1"))
+    assert "safetensors" in one_line(run(*start, "--model", scan))
+    assert not out.exists()
+    assert run("segment", scan).exit_code == 2
+    assert run("nothing").exit_code == 2
+
+
+def test_settings_of_a_trained_model_cannot_be_changed(scan, segmented, tmp_path):
+    model = segmented / "model.safetensors"
+    done = run("segment", scan, "--model", model, "--out", tmp_path / "x", "--latent", "5")
+    assert "--latent" in one_line(done)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(scan, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = one_line(run("segment", scan, "--fit", "--out", tmp_path / "file" / "out", *FAST))
+    assert "is a file" in line
+    line = one_line(run("train", scan, "--out", tmp_path / "no" / "m.safetensors", *FAST))
+    assert "does not exist" in line
+
+
+def test_ctrl_c_in_training_keeps_the_model_and_nothing_half(scan, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "spectessera.cli", "segment", str(scan), "--fit", "--out",
+               str(out), "--epochs", "100000", "--patience", "100000", "--encoder", "8"]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+    time.sleep(12)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Ctrl-C" in stderr
+    assert "Traceback" not in stderr
+    assert [path.name for path in out.iterdir()] == ["model.safetensors"]
+    run("segment", scan, "--model", out / "model.safetensors", "--out", out, "-q", check=0)
+
+
+def test_every_setting_has_a_flag_with_help():
+    for kind in CONFIGS.values():
+        words = described(kind)
+        for name in kind.__dataclass_fields__:
+            assert words[name], name
+    text = run("train", "--help", env={"COLUMNS": "200"}, check=0).stdout
+    for name in ("--learning-rate", "--k-max", "--rebin-to", "--latent-activation"):
+        assert name in text
+
+
+def test_flags_are_read_in_the_type_of_their_field():
+    assert parse("normalise", "none", str | None) is None
+    assert parse("encoder", "512,256", tuple[int, ...] | None) == (512, 256)
+    assert parse("linear_path", "yes", bool) is True
+    with pytest.raises(ValueError, match="--linear-path takes yes or no"):
+        parse("linear_path", "maybe", bool)
+
+
+def test_the_example_in_the_module_help_names_all_commands():
+    text = run("--help", check=0).stdout
+    assert all(word in text for word in ("info", "train", "segment"))
+    assert run("--version", check=0).stdout.startswith("spectessera ")
