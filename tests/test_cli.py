@@ -175,8 +175,8 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(scan, tmp_path):
 
 def test_ctrl_c_in_training_keeps_the_model_and_nothing_half(scan, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "spectessera.cli", "segment", str(scan), "--fit", "--out",
-               str(out), "--epochs", "100000", "--patience", "100000", "--encoder", "8"]  # fmt: skip
+    command = [sys.executable, "-m", "spectessera.cli", "segment", str(scan), "--fit"]
+    command += ["--out", str(out), "--epochs", "100000", "--patience", "100000", "--encoder", "8"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"COLUMNS": "200"},

@@ -7,7 +7,7 @@ import torch
 from spectessera.kmeans import Clusters
 from spectessera.losses import Schedule
 from spectessera.networks import Autoencoder, Network
-from spectessera.training import Training, evaluate, split, train
+from spectessera.training import Batch, Training, evaluate, split, train
 
 
 def lines(n=600, channels=64, groups=4, sigma=0.05, seed=0):
@@ -69,7 +69,7 @@ def test_best_weights_are_those_of_the_smallest_validation_loss():
     held = split(
         len(spectra), Training(), 10, torch.Generator().manual_seed(0)
     ).validation  # as in the training: the first draw of its generator
-    again = evaluate(model, spectra[held], Clusters(2, 5), Training(batch_size=128))
+    again = evaluate(model, Batch(spectra[held], None), Clusters(2, 5), Training(batch_size=128))
     assert again["total"] == pytest.approx(min(losses), rel=1e-6)
 
 

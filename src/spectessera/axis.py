@@ -35,7 +35,8 @@ UNITS: dict[str, tuple[str, float]] = {
 ALIASES = {
     "a": "angstrom", "aa": "angstrom", "å": "angstrom", "ångström": "angstrom",
     "angstroms": "angstrom", "angstrom": "angstrom",
-    "nanometer": "nm", "nanometers": "nm", "nanometre": "nm", "nanometres": "nm", "nm": "nm", "µm": "um", "μm": "um", "micron": "um", "microns": "um",
+    "nanometer": "nm", "nanometers": "nm", "nanometre": "nm", "nanometres": "nm", "nm": "nm",
+    "µm": "um", "μm": "um", "micron": "um", "microns": "um",
     "micrometer": "um", "micrometers": "um", "um": "um", "mm": "mm", "m": "m", "kev": "keV",
     "ev": "eV", "mev": "MeV", "1/cm": "cm-1", "cm^-1": "cm-1", "cm**-1": "cm-1", "cm-1": "cm-1",
     "cm⁻¹": "cm-1", "1/m": "m-1", "m-1": "m-1", "hz": "Hz", "khz": "kHz", "mhz": "MHz",

@@ -78,6 +78,18 @@ AxisOption = Annotated[
 ]
 Unit = Annotated[str | None, typer.Option(help="Unit of the axis that is given, or of the file's.")]
 Missing = Annotated[float | None, typer.Option(help="The number that marks missing values.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file of settings, such as settings.toml of a run; flags go before."),
+]
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="Keep the state of the training in this file (.safetensors); if it is there, go on "
+        "from it. It is removed when the training is done.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and only that.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
 
@@ -191,6 +203,8 @@ def train(
     axis: AxisOption = None,
     unit: Unit = None,
     missing: Missing = None,
+    config: Config = None,
+    checkpoint: CheckpointOption = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing model file.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -198,7 +212,7 @@ def train(
     """Train a model on the spectra of one or more cubes."""
     from .segmenter import SpectralSegmenter
 
-    configs = build(settings)
+    configs = build(settings, config)
     if out.suffix != ".safetensors":
         raise ValueError(f"--out is a .safetensors file; got {out.name}")
     if out.exists() and not overwrite:
@@ -207,8 +221,9 @@ def train(
     cubes = [_open(file, key, energy, wavelength, axis, unit, missing) for file in files]
     segmenter = SpectralSegmenter(**configs)
     with _progress(quiet or as_json) as bar:
-        segmenter.fit(cubes, progress=bar.epoch)
+        segmenter.fit(cubes, checkpoint=keep_at(checkpoint), progress=bar.epoch)
     segmenter.save(out)
+    _forget(checkpoint, segmenter)
     told = {
         "model": str(out),
         "n_clusters": segmenter.n_clusters_,
@@ -249,6 +264,8 @@ def segment(
     axis: AxisOption = None,
     unit: Unit = None,
     missing: Missing = None,
+    config: Config = None,
+    checkpoint: CheckpointOption = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace results that are in the folder already.")
     ] = False,
@@ -263,12 +280,13 @@ def segment(
     if (model is None) == (not fit):
         raise ValueError("give either --model FILE or --fit")
     given = [f"--{n.replace('_', '-')}" for part in settings.values() for n in part if n != "seed"]
+    given += [f"--{n}" for n, v in (("config", config), ("checkpoint", checkpoint)) if v]
     if model is not None and given:
         raise ValueError(
             f"{', '.join(given)} would have no effect on a trained model; "
             "leave it out, or train anew with --fit"
         )
-    configs = build(settings)
+    configs = build(settings, config)
     seed = configs["training"].seed
     clusters: str | int = int(how) if how.isdecimal() else how
     check_folder(out, overwrite=overwrite)
@@ -276,9 +294,10 @@ def segment(
     segmenter = SpectralSegmenter(**configs) if model is None else load(model)
     with _progress(quiet or as_json) as bar:
         if fit:
-            segmenter.fit(cube, progress=bar.epoch)
+            segmenter.fit(cube, checkpoint=keep_at(checkpoint), progress=bar.epoch)
             out.mkdir(parents=True, exist_ok=True)
             segmenter.save(out / "model.safetensors")
+            _forget(checkpoint, segmenter)
             if segmenter.history_.interrupted:
                 errors.print(
                     f"training was stopped by Ctrl-C; the best weights until then are kept in "
@@ -300,6 +319,85 @@ def segment(
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     elif not quiet:
         _print_summary(summary, out)
+
+
+def keep_at(path: Path | None) -> Any:
+    """Return the checkpoint of a path, after a look whether it can be written."""
+    from .training import Checkpoint
+
+    if path is None:
+        return None
+    if path.suffix != ".safetensors":
+        raise ValueError(f"--checkpoint is a .safetensors file; got {path.name}")
+    check_writable(path)
+    return Checkpoint(path)
+
+
+def _forget(checkpoint: Path | None, segmenter: Any) -> None:
+    """Remove the checkpoint of a training that is done."""
+    if checkpoint is not None and not segmenter.history_.interrupted:
+        checkpoint.unlink(missing_ok=True)
+
+
+@app.command()
+@command
+def encode(
+    file: Path,
+    model: Annotated[Path, typer.Option(help="A trained model (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
+    key: Key = None,
+    energy: Energy = None,
+    wavelength: Wavelength = None,
+    axis: AxisOption = None,
+    unit: Unit = None,
+    missing: Missing = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compress a cube to its latents; tells the ratio and the error."""
+    from .compression import encode_cube
+    from .io import write
+    from .segmenter import load
+
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    segmenter = load(model)
+    cube = _open(file, key, energy, wavelength, axis, unit, missing)
+    with _progress(quiet or as_json) as bar:
+        latent, told = encode_cube(cube, segmenter, progress=bar)
+    write(latent, out, overwrite=overwrite)
+    told = {"file": str(file), "out": str(out), **told}
+    if as_json:
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    elif not quiet:
+        output.print(
+            f"{told['channels']} channels to {told['latent']} latents: {told['ratio']:.1f} times "
+            f"smaller; error {100 * told['relative_error']:.2f} % (rms, network-input units)",
+        )
+        output.print(f"latent cube in {out}", markup=False)
+
+
+@app.command()
+@command
+def decode(
+    file: Path,
+    model: Annotated[Path, typer.Option(help="The model that encoded it (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Decode a latent cube to spectra, in network-input units."""
+    from .compression import decode_cube
+    from .io import read, write
+    from .segmenter import load
+
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    decoded = decode_cube(read(file), load(model))
+    write(decoded, out, overwrite=overwrite)
+    if not quiet:
+        output.print(f"decoded cube in {out}", markup=False)
 
 
 def check_writable(path: Path) -> None:

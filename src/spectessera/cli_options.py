@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
@@ -19,7 +21,7 @@ from .kmeans import Clusters
 from .losses import Schedule
 from .networks import Network
 from .preprocess import Preprocess
-from .settings import to_dict
+from .settings import from_dict, to_dict
 from .training import Training
 
 CONFIGS: dict[str, type] = {
@@ -169,9 +171,48 @@ def numbers(flag: str, text: str, count: int) -> tuple[float, ...]:
     return tuple(float(_number(flag, part, float)) for part in parts)
 
 
-def build(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the configurations of the fields that were given."""
-    return {name: kind(**settings[name]) for name, kind in CONFIGS.items()}
+def build(settings: Mapping[str, Mapping[str, Any]], config: Path | None = None) -> dict[str, Any]:
+    """Return the configurations of a TOML file, changed by the fields given as flags.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError, TypeError
+        If it is not TOML, or a table, a name or a value in it is not known.
+    """
+    tables = {} if config is None else read_tables(config)
+    found = {}
+    for name, kind in CONFIGS.items():
+        where = f"{config}, [{name}]" if name in tables else ""
+        base: Any = from_dict(kind, tables.get(name, {}), where)
+        found[name] = replace(base, **settings[name])
+    return found
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file of settings; ``[run]`` only tells what a run was given.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is not TOML, or has a table that is not known.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a TOML file: {error}") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"there is no file {path}") from error
+    tables.pop("run", None)
+    unknown = sorted(set(tables) - set(CONFIGS))
+    if unknown:
+        raise ValueError(
+            f"{path}: [{unknown[0]}] is not a table of settings; known are {', '.join(CONFIGS)}"
+        )
+    return tables
 
 
 def as_tables(configs: Mapping[str, Any]) -> dict[str, Any]:

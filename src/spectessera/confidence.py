@@ -11,12 +11,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 # Pixels that are measured again, and how often each.
 NOISE_PIXELS = 1024
 REDRAWS = 16
-# Draws of a new measurement per pixel and cluster.
-DRAWS = 64
+# Draws of a new measurement per pixel and cluster; a power of 2, as Sobol's points want it.
+DRAWS = 128
 _ROWS = 8192
 # Steps of expectation and maximisation, and about how many points they look at.
 EM_STEPS = 30
@@ -150,10 +152,11 @@ def same_label_probability(
         Not changed by the new measurement.
     mixture : Mixture
     generator : numpy.random.Generator
-        The same standard draws serve all pixels, so the answer for one does not depend on others.
+        The same draws serve all pixels, so the answer for one does not depend on others. They are
+        spread evenly (scrambled Sobol points): an unlucky set would err alike for every pixel.
     """
     d = latent.shape[1]
-    draws = generator.standard_normal((DRAWS, d))
+    draws = ndtri(qmc.Sobol(d, rng=generator).random(DRAWS).clip(1e-9, 1 - 1e-9))
     alive = np.flatnonzero(mixture.weight > 0)
     floors = _floors(mixture)
     parts = [_split(mixture.spread[c], mixture.noise[c], floors[c]) for c in alive]
@@ -166,14 +169,29 @@ def same_label_probability(
         for position, c in enumerate(alive):
             gain, covariance = parts[position]
             expected = mixture.mean[c] + (points - mixture.mean[c]) @ gain.T
-            root = np.linalg.cholesky(covariance)
-            same = np.zeros(len(points))
-            for draw in draws @ root.T:
-                distance = ((expected + draw)[:, None] - centers[None]) ** 2
-                same += distance.sum(axis=2).argmin(axis=1) == mine
+            same = _count_same(expected, draws @ np.linalg.cholesky(covariance).T, centers, mine)
             total += belongs[:, position] * same / DRAWS
         result[rows] = total
     return result
+
+
+def _count_same(
+    expected: np.ndarray, draws: np.ndarray, centers: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Return how many (n,) of ``expected + draw`` are nearest to the center of their label.
+
+    |z - c|^2 differs from |c|^2 - 2 z c by what all centers share, and the latter is a sum of a
+    part of the point and a part of the draw: no distance is computed twice.
+    """
+    origin = centers.mean(axis=0, dtype=np.float64)
+    centers = centers - origin
+    fixed = (centers**2).sum(axis=1)[:, None] - 2 * centers @ (expected - origin).T  # (k, n)
+    moved = -2 * draws @ centers.T  # (draw, k)
+    own = fixed[labels, np.arange(len(labels))]
+    same = np.zeros(len(labels))
+    for shift in moved:
+        same += own + shift[labels] <= (fixed + shift[:, None]).min(axis=0)
+    return same
 
 
 def _responsibility(

@@ -112,7 +112,7 @@ def make_cube(
 def _as_array(values: Any) -> Any:
     """Return a numpy array; a dask array as it is, a masked array with NaN where it is masked."""
     if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
-        return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
+        return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
     return values if hasattr(values, "dask") else np.asarray(values)
 
 

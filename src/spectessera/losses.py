@@ -10,6 +10,9 @@ from torch import Tensor
 from ._check import check_choice, check_number
 
 TOTALS = ("normalised", "sum")
+RECONSTRUCTIONS = ("squared", "variance", "poisson", "multinomial")
+# Under the logarithm: an expectation this small of a count that was seen is a finite surprise.
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,51 @@ def as_schedule(value: float | Schedule, name: str) -> Schedule:
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
     """Return the mean squared error over all elements (eq. 1)."""
     return torch.nn.functional.mse_loss(output, target)
+
+
+def weighted_squares(output: Tensor, target: Tensor, variance: Tensor) -> Tensor:
+    """Return the mean of squared errors over their variances (chi^2 per element).
+
+    An element whose variance is not positive has no weight.
+    """
+    weight = torch.where(variance > 0, 1 / variance.clamp(min=torch.finfo(variance.dtype).tiny), 0)
+    return ((output - target).square() * weight).mean()
+
+
+def poisson(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean Poisson negative log-likelihood of counts, without its constant.
+
+    output - target log(output), with expectations ``output`` > 0.
+    """
+    return (output - target * torch.log(output.clamp(min=SMALLEST))).mean()
+
+
+def multinomial(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean multinomial negative log-likelihood of counts, without its constant.
+
+    -target log(output), with probabilities ``output`` that sum to 1.
+    """
+    return -(target * torch.log(output.clamp(min=SMALLEST))).mean()
+
+
+def maximum_mean_discrepancy(sample: Tensor, other: Tensor, bandwidth: float) -> Tensor:
+    """Return the squared maximum mean discrepancy of two samples (n, d), (m, d).
+
+    mean k(p, p) + mean k(z, z) - 2 mean k(p, z) with the kernel exp(-|x - y|^2 / (2 s^2)) of
+    bandwidth s (Gretton et al. 2008; InfoVAE of Zhao et al. 2018). The terms of a point with
+    itself are counted, so it is never negative.
+    """
+    both = torch.cat([sample, other]) / bandwidth
+    kernel = torch.exp(-0.5 * _squares(both))
+    n = len(sample)
+    within = kernel[:n, :n].mean() + kernel[n:, n:].mean()
+    return within - 2 * kernel[:n, n:].mean()
+
+
+def _squares(points: Tensor) -> Tensor:
+    """Return squared distances (n, n) of points near the origin, with a gradient."""
+    norms = points.square().sum(1)
+    return (norms[:, None] + norms[None, :] - 2 * points @ points.T).clamp(min=0)
 
 
 def cluster_term(silhouette: Tensor) -> Tensor:

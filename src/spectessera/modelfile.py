@@ -67,6 +67,8 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    except (AttributeError, TypeError) as error:  # bfloat16 and the like, unknown to numpy
+        raise ValueError(f"{path} holds numbers of a type that no model has: {error}") from error
     try:
         metadata = json.loads(text)
         number = metadata["format"]
@@ -78,6 +80,6 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             f"{FORMAT}: update the package, or save the model anew"
         )
     for name, array in tensors.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
             raise ValueError(f"{path}: {name} holds values that are not finite")
     return tensors, metadata

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ._check import check_choice, check_number
 
-OUTPUTS = ("auto", "identity", "sigmoid", "softmax")
+OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "softplus")
 LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
 MAX_WIDTH = 1_000_000
 # The decoder's last weights start this much smaller, so that the first reconstruction is the mean
@@ -56,9 +56,10 @@ class Network:
     linear_path : bool
         Add a linear map to the encoder that starts at the principal components of the inputs:
         latent = W x + f(x).
-    output : "auto", "identity", "sigmoid" or "softmax"
-        Last step of the decoder. "auto" looks at the inputs: softmax where they are normalised to
-        a total, sigmoid where non-negative and normalised to their maximum, identity otherwise.
+    output : "auto", "identity", "sigmoid", "softmax" or "softplus"
+        Last step of the decoder. "auto" looks at the loss and the inputs: softmax for the
+        multinomial loss and where inputs are normalised to a total, softplus for the Poisson
+        loss, sigmoid where inputs are non-negative and normalised to their maximum, else identity.
     """
 
     latent: int = 3
@@ -123,7 +124,7 @@ class Autoencoder(nn.Module):
     network : Network
     channels : int
         Channels of an input spectrum.
-    output : "identity", "sigmoid" or "softmax"
+    output : "identity", "sigmoid", "softmax" or "softplus"
         What ``network.output`` was resolved to.
     generator : torch.Generator
         Source of the initial weights.
@@ -162,6 +163,11 @@ class Autoencoder(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         _initialise(self, network, generator)
 
+    def _last_layer(self) -> nn.Linear:
+        last = self.decoder[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
     def start_from(self, spectra: Tensor) -> None:
         """Set the buffers, the decoder's last bias and the linear path from training spectra.
 
@@ -173,12 +179,14 @@ class Autoencoder(nn.Module):
         spread = (spectra - center).square().mean().sqrt()
         self.center.copy_(center)
         self.scale.copy_(spread if spread > 0 else torch.ones_like(spread))
-        last = self.decoder[-1]
+        last = self._last_layer()
         with torch.no_grad():
             if self.output == "sigmoid":
                 last.bias.copy_(torch.logit(center, eps=1e-3))
             elif self.output == "softmax":
                 last.bias.copy_(torch.log(center.clamp(min=1e-3 / self.channels)))
+            elif self.output == "softplus":
+                last.bias.copy_(torch.log(torch.expm1(center.clamp(min=1e-3))))
             if self.linear is not None:
                 self.linear.weight.copy_(
                     _principal_axes((spectra - center) / self.scale, self.network.latent)
@@ -203,7 +211,11 @@ class Autoencoder(nn.Module):
         found = self.decoder(latent)
         if self.output == "identity":
             return torch.addcmul(self.center, self.scale, found)
-        return torch.sigmoid(found) if self.output == "sigmoid" else torch.softmax(found, 1)
+        return (
+            torch.softmax(found, 1)
+            if self.output == "softmax"
+            else _ACTIVATIONS[self.output](found)
+        )
 
     def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the reconstruction, the latent mean and the latent that was decoded.
@@ -249,8 +261,7 @@ def _initialise(model: Autoencoder, network: Network, generator: torch.Generator
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     with torch.no_grad():
-        last = model.decoder[-1]
-        last.weight.mul_(LAST_LAYER)
+        model._last_layer().weight.mul_(LAST_LAYER)
 
 
 def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
@@ -272,7 +283,7 @@ def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
     return axes
 
 
-def resolve_output(network: Network, smallest: float, normalise: str | None) -> str:
+def resolve_output(network: Network, smallest: float, normalise: str | None, loss: str) -> str:
     """Return the output activation that "auto" stands for.
 
     Parameters
@@ -282,11 +293,29 @@ def resolve_output(network: Network, smallest: float, normalise: str | None) -> 
         Smallest value of the training inputs.
     normalise : str or None
         How the inputs were normalised.
+    loss : str
+        The reconstruction loss.
+
+    Raises
+    ------
+    ValueError
+        If the loss is a likelihood of counts, and the inputs are negative or the output is none
+        that it is defined for.
     """
-    if network.output != "auto":
-        return network.output
-    if smallest >= 0 and normalise == "total":
-        return "softmax"
-    if smallest >= 0 and normalise == "max":
-        return "sigmoid"
-    return "identity"
+    chosen = network.output
+    if chosen == "auto":
+        if loss == "multinomial" or (smallest >= 0 and normalise == "total"):
+            chosen = "softmax"
+        elif loss == "poisson":
+            chosen = "softplus"
+        else:
+            chosen = "sigmoid" if smallest >= 0 and normalise == "max" else "identity"
+    if loss in ("poisson", "multinomial"):
+        if smallest < 0:
+            raise ValueError(
+                f"the {loss} loss is for counts; some inputs are negative ({smallest:g})"
+            )
+        if (loss == "multinomial") != (chosen == "softmax") or chosen == "identity":
+            wanted = "softmax" if loss == "multinomial" else "softplus or sigmoid"
+            raise ValueError(f"the {loss} loss needs the output {wanted}; got {chosen!r}")
+    return chosen

@@ -251,7 +251,9 @@ def smooth_weights(windows: list[slice], width: int) -> sparse.csr_array:
     ``windows`` are the runs of channels with no gap inside, one after the other; at the ends of
     one the mean is over the channels that are there.
     """
-    rows, columns, weights = [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    weights: list[float] = []
     half = width // 2
     for part in windows:
         for channel in range(part.start, part.stop):
@@ -443,9 +445,8 @@ class Preprocess:
         if weights is not None:
             values = combine(values, weights)
             variance = None if variance is None else combine(variance, weights.power(2))
-        clipped = np.zeros(len(values), dtype=bool)
-        if self.stabilise in ("sqrt", "anscombe"):
-            clipped = (values < 0).any(axis=1)
+        clips = self.stabilise in ("sqrt", "anscombe")
+        clipped = values.min(axis=1) < 0 if clips else np.zeros(len(values), dtype=bool)
         if self.stabilise is not None:
             if self.stabilise == "log-quantile":
                 variance = None  # not a function of one channel: it has no variance of its own

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .axis import Axis
-from .cube import Block, blocks, check_cube, read_block, spectral_axis
+from .cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
 from .preprocess import QUALITY, UNUSABLE, Preprocess, screen
 
 
@@ -63,12 +63,23 @@ def axis_range(axis: Axis) -> str:
 
 
 def as_cubes(X: Any) -> list[xr.DataArray] | None:
-    """Return a list of cubes, or None where X is an array."""
+    """Return a list of cubes, or None where X is one array (n, channel).
+
+    In a sequence, arrays (n, channel) stand for cubes of one column.
+    """
     if isinstance(X, xr.DataArray):
         return [check_cube(X)]
-    if isinstance(X, Sequence) and X and all(isinstance(each, xr.DataArray) for each in X):
-        return [check_cube(each) for each in X]
-    return None
+    kinds = (xr.DataArray, np.ndarray)
+    if not isinstance(X, Sequence) or not X or not all(isinstance(each, kinds) for each in X):
+        return None
+    if all(isinstance(each, np.ndarray) and each.ndim < 2 for each in X):
+        return None  # a list of spectra: scikit-learn makes one array of them
+    return [
+        make_cube(each[:, None, :])
+        if isinstance(each, np.ndarray) and each.ndim == 2
+        else check_cube(each)
+        for each in X
+    ]
 
 
 def common_axis(cubes: list[xr.DataArray]) -> Axis:
@@ -97,26 +108,129 @@ def draw_rows(n: int, max_spectra: int, seed: int) -> np.ndarray:
     return np.sort(generator.choice(n, max_spectra, replace=False))
 
 
-def collect(
-    cubes: list[xr.DataArray], preprocess: Preprocess, max_spectra: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (m, input channel) and where they come from, in the flattened cubes.
+def signal_pixels(cube: xr.DataArray, share: float, seed: list[int]) -> np.ndarray:
+    """Return a mask (y * x,) of the pixels with signal, and a random share of the others.
 
-    The pixels are drawn before anything is read, so chunks cannot change the draw.
+    A pixel has signal where the sum over its channels of log(1 + x), negative values counting as
+    0, is above both 25 and the mean of all pixels plus 1.5 of their standard deviations: the rule
+    of arXiv 2401.17695 for emission-line cubes.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    share : float
+        Of the pixels without signal, empty ones included.
+    seed : list of int
     """
+    strength = np.zeros(cube.sizes["y"] * cube.sizes["x"])
+    seen = np.zeros(len(strength), dtype=bool)
+    for block in blocks(cube):
+        spectra = read_block(cube, block)
+        positive = np.maximum(np.nan_to_num(spectra.values, nan=0.0, posinf=0.0), 0)
+        strength[spectra.pixel] = np.log1p(positive).sum(axis=1, dtype=np.float64)
+        seen[spectra.pixel] = True
+    mine = strength[seen]
+    level = max(mine.mean() + 1.5 * mine.std(), 25.0) if len(mine) else 0.0
+    chosen = strength > level
+    others = np.flatnonzero(seen & ~chosen)
+    generator = np.random.default_rng(seed)
+    chosen[generator.choice(others, round(share * len(others)), replace=False)] = True
+    return chosen
+
+
+class Sampling(NamedTuple):
+    """Which spectra of cubes are trained on.
+
+    Attributes
+    ----------
+    rule : "random" or "signal"
+    fraction : float
+        Random share of the pixels of each cube, or, by the rule "signal", of those without signal.
+    max_spectra : int
+        In all.
+    seed : int
+    """
+
+    rule: str
+    fraction: float
+    max_spectra: int
+    seed: int
+
+
+class Collected(NamedTuple):
+    """Training spectra: ``inputs (m, input channel)``, their variance or None, and their rows.
+
+    ``rows (m,)`` are positions in the flattened cubes, one after the other.
+    """
+
+    inputs: np.ndarray
+    variance: np.ndarray | None
+    rows: np.ndarray
+
+
+def _drawn(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
+    """Return a mask of the pixels of all cubes, one after the other, that are drawn.
+
+    The draw does not look at chunks, so they cannot change it.
+    """
+    masks = []
+    for number, cube in enumerate(cubes):
+        pixels = cube.sizes["y"] * cube.sizes["x"]
+        seed = [sampling.seed, number]
+        if sampling.rule == "signal":
+            masks.append(signal_pixels(cube, sampling.fraction, seed))
+        else:
+            mask = np.zeros(pixels, dtype=bool)
+            count = max(1, round(sampling.fraction * pixels))
+            mask[np.random.default_rng(seed).choice(pixels, count, replace=False)] = True
+            masks.append(mask)
+    drawn = np.concatenate(masks)
+    candidates = np.flatnonzero(drawn)
+    kept = candidates[draw_rows(len(candidates), sampling.max_spectra, sampling.seed)]
+    drawn[:] = False
+    drawn[kept] = True
+    return drawn
+
+
+def collect(
+    cubes: list[xr.DataArray], preprocess: Preprocess, sampling: Sampling, *, variance: bool
+) -> Collected:
+    """Read the training spectra of cubes block by block; only those drawn are held.
+
+    Parameters
+    ----------
+    cubes : list of DataArray (y, x, channel)
+    preprocess : Preprocess
+    sampling : Sampling
+    variance : bool
+        Also return the variance of the inputs.
+
+    Raises
+    ------
+    ValueError
+        If a variance is asked for and a cube has none.
+    """
+    if variance and not all("variance" in cube.coords for cube in cubes):
+        raise ValueError('the loss "variance" needs cubes with a variance')
     starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
-    drawn = np.zeros(starts[-1], dtype=bool)
-    drawn[draw_rows(int(starts[-1]), max_spectra, seed)] = True
-    inputs, rows = [], []
+    drawn = _drawn(cubes, sampling)
+    parts = []
     for cube, start in zip(cubes, starts[:-1], strict=True):
         axis = spectral_axis(cube)
         for block in blocks(cube):
             read = read_inputs(cube, block, preprocess, axis)
             pixel = read.pixel[read.usable] + start
             wanted = drawn[pixel]
-            inputs.append(read.inputs[wanted])
-            rows.append(pixel[wanted])
+            spread = None
+            if variance:
+                assert read.variance is not None
+                spread = preprocess.apply(read.values[wanted], axis, read.variance[wanted]).variance
+            parts.append((read.inputs[wanted], spread, pixel[wanted]))
     # Rows in the order of the image, whatever the order of the chunks.
-    position = np.concatenate(rows)
-    order = np.argsort(position)
-    return np.concatenate(inputs)[order], position[order]
+    rows = np.concatenate([part[2] for part in parts])
+    order = np.argsort(rows)
+    inputs = np.concatenate([part[0] for part in parts])[order]
+    spreads = [part[1] for part in parts if part[1] is not None]
+    if variance and len(spreads) < len(parts):
+        raise ValueError('stabilise="log-quantile" leaves no variance for the loss "variance"')
+    return Collected(inputs, np.concatenate(spreads)[order] if variance else None, rows[order])

@@ -17,16 +17,25 @@ from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from . import __version__
-from ._check import check_channels
+from ._check import check_channels, check_number
 from .axis import Axis
 from .cube import blocks, check_cube, spectral_axis
 from .kmeans import Clusters, assign, choose_k, order_by_size
 from .modelfile import read_model, write_model
 from .networks import Autoencoder, Network, resolve_output
 from .preprocess import Preprocess
-from .reading import as_cubes, axis_range, collect, common_axis, draw_rows, read_inputs
+from .reading import (
+    Collected,
+    Sampling,
+    as_cubes,
+    axis_range,
+    collect,
+    common_axis,
+    draw_rows,
+    read_inputs,
+)
 from .settings import from_dict, to_dict
-from .training import History, Progress, Training, train
+from .training import Checkpoint, History, Progress, Training, train
 
 # Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
 # shape gives the same bits for a row wherever it stands and however the cube is cut.
@@ -62,6 +71,39 @@ class Clustering(NamedTuple):
     labels: np.ndarray
     centers: np.ndarray
     choices: Choices
+
+
+class LatentGroups(NamedTuple):
+    """The clusters of the training as normal distributions, float64.
+
+    Attributes
+    ----------
+    weight : array (k,)
+        Shares of the training spectra.
+    mean : array (k, latent)
+    root : array (k, latent, latent)
+        Matrix square root of the covariance.
+    """
+
+    weight: np.ndarray
+    mean: np.ndarray
+    root: np.ndarray
+
+
+def _latent_groups(latent: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> LatentGroups:
+    """Describe the clusters of latents (n, latent); one without points is its center."""
+    points, k = latent.astype(np.float64), len(centers)
+    means, roots = [], []
+    for label in range(k):
+        mine = points[labels == label]
+        if len(mine) == 0:  # equal latents: two centers at one place, the first has the points
+            mine = centers[label : label + 1].astype(np.float64)
+        apart = mine - mine.mean(axis=0)
+        values, vectors = np.linalg.eigh(apart.T @ apart / len(mine))
+        means.append(mine.mean(axis=0))
+        roots.append(vectors * np.sqrt(np.maximum(values, 0)))
+    weight = np.bincount(labels, minlength=k) / len(labels)
+    return LatentGroups(weight, np.stack(means), np.stack(roots))
 
 
 class Encoded(NamedTuple):
@@ -180,16 +222,19 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         X: Any,
         y: Any = None,  # noqa: ARG002 (part of scikit-learn's protocol)
         *,
+        checkpoint: Checkpoint | None = None,
         progress: Progress | None = None,
     ) -> SpectralSegmenter:
         """Train on spectra.
 
         Parameters
         ----------
-        X : cube, sequence of cubes, or array (n, channel)
-            Cubes of one spectral axis; their masked and unusable pixels are left out. Arrays must
-            be finite.
+        X : cube, array (n, channel), or sequence of cubes or arrays
+            Of one spectral axis; masked and unusable pixels are left out. One array alone must be
+            finite.
         y : ignored
+        checkpoint : Checkpoint, optional
+            Keep the state of the training in a file, and go on from it if it is there.
         progress : callable, optional
             See :func:`spectessera.training.train`.
 
@@ -206,62 +251,117 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         configs = {name: self.config(name) for name in CONFIGS}  # complain before any work
         cubes = as_cubes(X)
         if cubes is None:
-            inputs, rows, total = self._array_inputs(X, configs)
+            found, total = self._array_inputs(X, configs)
         else:
-            inputs, rows, total = self._cube_inputs(cubes, configs)
+            found, total = self._cube_inputs(cubes, configs)
         self.input_axis_ = configs["preprocess"].input_axis(self.axis_)
-        self._train(inputs, configs, progress)
-        found = self.cluster(self._encode(inputs), seed=configs["training"].seed)
-        self.cluster_centers_ = found.centers
-        self.n_clusters_ = len(found.centers)
-        self.choices_ = found.choices
-        if cubes is None and len(rows) < total:
+        self._train(found, configs, checkpoint, progress)
+        latent = self._encode(found.inputs)
+        clustering = self.cluster(latent, seed=configs["training"].seed)
+        self.cluster_centers_ = clustering.centers
+        self.n_clusters_ = len(clustering.centers)
+        self.choices_ = clustering.choices
+        self.latent_groups_ = _latent_groups(latent, clustering.labels, clustering.centers)
+        if cubes is None and len(found.rows) < total:
             self.labels_ = self.predict(X)
         else:
             self.labels_ = np.full(total, -1, dtype=np.int64)
-            self.labels_[rows] = found.labels
+            self.labels_[found.rows] = clustering.labels
         return self
 
-    def _array_inputs(self, X: Any, configs: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return the inputs to train on, their rows and the number of all rows."""
+    def _array_inputs(self, X: Any, configs: dict[str, Any]) -> tuple[Collected, int]:
+        """Return what to train on and the number of all rows."""
         smallest = configs["clusters"].k_min + 1
         array = validate_data(self, X, dtype=np.float32, ensure_min_samples=smallest)
         self.axis_ = Axis(np.arange(array.shape[1]))
         training = configs["training"]
         rows = draw_rows(len(array), training.max_spectra, training.seed)
-        return configs["preprocess"].apply(array[rows], self.axis_).values, rows, len(array)
+        inputs = configs["preprocess"].apply(array[rows], self.axis_).values
+        return Collected(inputs, None, rows), len(array)
 
     def _cube_inputs(
         self, cubes: list[xr.DataArray], configs: dict[str, Any]
-    ) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return the inputs to train on, their pixels and the number of all pixels."""
+    ) -> tuple[Collected, int]:
+        """Return what to train on and the number of all pixels."""
         self.axis_ = common_axis(cubes)
         self.n_features_in_ = len(self.axis_)
         training, k_min = configs["training"], configs["clusters"].k_min
-        inputs, rows = collect(cubes, configs["preprocess"], training.max_spectra, training.seed)
-        if len(inputs) <= k_min:
+        sampling = Sampling(
+            training.sampling, training.fraction, training.max_spectra, training.seed
+        )
+        found = collect(
+            cubes, configs["preprocess"], sampling, variance=training.loss == "variance"
+        )
+        if len(found.inputs) <= k_min:
             raise ValueError(
-                f"{len(inputs)} usable spectra are too few; at least {k_min + 1} are needed for "
-                f"{k_min} clusters"
+                f"{len(found.inputs)} usable spectra are too few; at least {k_min + 1} are needed "
+                f"for {k_min} clusters"
             )
-        return inputs, rows, sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
+        return found, sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
 
     def _train(
-        self, inputs: np.ndarray, configs: dict[str, Any], progress: Progress | None
+        self,
+        found: Collected,
+        configs: dict[str, Any],
+        checkpoint: Checkpoint | None,
+        progress: Progress | None,
     ) -> None:
         """Build the network for the inputs and train it; assumes checked input."""
-        network, preprocess = configs["network"], configs["preprocess"]
-        self.output_ = resolve_output(network, float(inputs.min()), preprocess.normalise)
-        generator = torch.Generator().manual_seed(configs["training"].seed)
-        model = Autoencoder(network, inputs.shape[1], self.output_, generator=generator)
-        self.model_ = model.to(self.device or "cpu")
+        network, training = configs["network"], configs["training"]
+        smallest = float(found.inputs.min())
+        self.output_ = resolve_output(
+            network, smallest, configs["preprocess"].normalise, training.loss
+        )
+        generator = torch.Generator().manual_seed(training.seed)
+        model = Autoencoder(network, found.inputs.shape[1], self.output_, generator=generator)
+        device = self.device or "cpu"
+        self.model_ = model.to(device)
+        variance = None if found.variance is None else torch.from_numpy(found.variance).to(device)
         self.history_ = train(
             self.model_,
-            torch.from_numpy(inputs).to(self.device or "cpu"),
+            torch.from_numpy(found.inputs).to(device),
             configs["clusters"],
-            configs["training"],
+            training,
+            variance=variance,
+            checkpoint=checkpoint,
             progress=progress,
         )
+
+    def sample(self, n: int, cluster: int | None = None, *, seed: int = 0) -> np.ndarray:
+        """Return new spectra, decoded from latents drawn around the clusters of the training.
+
+        Each cluster is a normal distribution with the mean and the covariance of the latents of
+        its training spectra. Any other latent point is decoded by :meth:`inverse_transform`.
+
+        Parameters
+        ----------
+        n : int
+        cluster : int, optional
+            From 0, as in ``labels_``; by default clusters are drawn by their sizes.
+        seed : int
+
+        Returns
+        -------
+        array (n, input channel), float32
+            In network-input units.
+
+        Raises
+        ------
+        ValueError
+            If there is no such cluster.
+        """
+        check_is_fitted(self)
+        check_number("n", n, low=1, integer=True)
+        generator = np.random.default_rng(seed)
+        groups = self.latent_groups_
+        if cluster is None:
+            drawn = generator.choice(self.n_clusters_, n, p=groups.weight)
+        else:
+            check_number("cluster", cluster, low=0, high=self.n_clusters_ - 1, integer=True)
+            drawn = np.full(n, cluster)
+        normal = generator.standard_normal((n, groups.mean.shape[1]))
+        latent = groups.mean[drawn] + np.einsum("nij,nj->ni", groups.root[drawn], normal)
+        return self._decode(latent.astype(np.float32))
 
     def cluster(
         self, latent: np.ndarray, clusters: Clusters | None = None, *, seed: int = 0
@@ -413,6 +513,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         tensors["cluster_centers"] = self.cluster_centers_
         for name in Choices._fields:
             tensors[f"choices.{name}"] = getattr(self.choices_, name)
+        for name in LatentGroups._fields:
+            tensors[f"latent_groups.{name}"] = getattr(self.latent_groups_, name)
         history = self.history_
         metadata = {
             "version": __version__,
@@ -458,6 +560,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.cluster_centers_ = centers
         self.n_clusters_ = len(centers)
         self.choices_ = Choices(*(tensors[f"choices.{name}"] for name in Choices._fields))
+        groups = (tensors[f"latent_groups.{name}"] for name in LatentGroups._fields)
+        self.latent_groups_ = LatentGroups(*groups)
         return self
 
     def _load_weights(self, tensors: dict[str, np.ndarray]) -> None:

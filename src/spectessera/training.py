@@ -6,16 +6,40 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ._check import check_choice, check_number
 from .kmeans import EXACT_POINTS, Clusters, choose_k
-from .losses import TOTALS, Schedule, as_schedule, cluster_term, squared_error, total_loss
+from .losses import (
+    RECONSTRUCTIONS,
+    TOTALS,
+    Schedule,
+    as_schedule,
+    cluster_term,
+    maximum_mean_discrepancy,
+    multinomial,
+    poisson,
+    squared_error,
+    total_loss,
+    weighted_squares,
+)
 from .networks import Autoencoder
+from .runstate import Checkpoint, History, Keeper, Run, fingerprint
+
+__all__ = [
+    "Checkpoint",
+    "History",
+    "Progress",
+    "Training",
+    "evaluate",
+    "loss_terms",
+    "split",
+    "train",
+]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +61,17 @@ class Training:
         Of Adam at the start.
     gamma : float or Schedule
         Weight of the cluster term; 0 trains the reconstruction alone.
+    beta : float or Schedule
+        Weight of the maximum mean discrepancy between the latents and a standard normal
+        distribution (InfoVAE); nothing is computed where it is 0.
+    bandwidth : float, optional
+        Of its Gaussian kernel; by default latent / sqrt(2), that of the published code.
+    loss : "squared", "variance", "poisson" or "multinomial"
+        Reconstruction: mean squared error, squares over the cube's variance, or the negative
+        log-likelihood of counts.
+    denoise : float
+        In training, Gaussian noise of this many standard deviations of the inputs (over all
+        spectra and channels) is added to what the encoder sees; the aim stays the spectrum itself.
     total : "normalised" or "sum"
         How the terms are joined, see :func:`spectessera.losses.total_loss`.
     lloyd_iter : int
@@ -48,6 +83,12 @@ class Training:
         by ``factor``.
     patience : int
         After so many epochs without a better validation loss the training stops.
+    sampling : "random" or "signal"
+        Which pixels of cubes are trained on: a random ``fraction`` of each cube, or all with
+        signal and a random ``fraction`` of the others (0.05 in the paper's emission-line cubes),
+        see :func:`spectessera.reading.signal_pixels`.
+    fraction : float
+        See ``sampling``.
     max_spectra : int
         Of larger cubes a random sample of so many spectra is used.
     seed : int
@@ -58,6 +99,10 @@ class Training:
     batch_size: int = 512
     learning_rate: float = 1e-3
     gamma: float | Schedule = 0.1
+    beta: float | Schedule = 0.0
+    bandwidth: float | None = None
+    loss: str = "squared"
+    denoise: float = 0.0
     total: str = "normalised"
     lloyd_iter: int = 10
     validation: float = 0.1
@@ -65,7 +110,9 @@ class Training:
     plateau: int = 20
     factor: float = 0.5
     patience: int = 60
-    max_spectra: int = 200_000
+    sampling: str = "random"
+    fraction: float = 1.0
+    max_spectra: int = 100_000
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -74,6 +121,11 @@ class Training:
         check_number("batch_size", self.batch_size, low=2, high=EXACT_POINTS, integer=True)
         check_number("learning_rate", self.learning_rate, low=0.0, open_low=True)
         as_schedule(self.gamma, "gamma")
+        as_schedule(self.beta, "beta")
+        if self.bandwidth is not None:
+            check_number("bandwidth", self.bandwidth, low=0.0, open_low=True)
+        check_choice("loss", self.loss, RECONSTRUCTIONS)
+        check_number("denoise", self.denoise, low=0.0)
         check_choice("total", self.total, TOTALS)
         check_number("lloyd_iter", self.lloyd_iter, low=1, integer=True)
         check_number("validation", self.validation, low=0.0, high=0.5)
@@ -81,35 +133,10 @@ class Training:
         check_number("plateau", self.plateau, low=1, integer=True)
         check_number("factor", self.factor, low=0.0, high=1.0, open_low=True)
         check_number("patience", self.patience, low=1, integer=True)
+        check_choice("sampling", self.sampling, ("random", "signal"))
+        check_number("fraction", self.fraction, low=0.0, high=1.0)
         check_number("max_spectra", self.max_spectra, low=10, integer=True)
         check_number("seed", self.seed, low=0, high=2**63 - 1, integer=True)
-
-
-@dataclass
-class History:
-    """What happened in training.
-
-    Attributes
-    ----------
-    rows : list of dict
-        One per epoch: epoch, learning_rate, gamma; the means over the batches of total,
-        reconstruction, cluster (L_s) and silhouette; the same on the validation spectra
-        (``validation_total`` ...); k, the list of the k chosen in each batch.
-    best_epoch : int
-        The epoch whose weights were kept.
-    test : dict
-        The terms on the test spectra with the weights that were kept; empty without a test share.
-    interrupted : bool
-        Whether it was stopped by Ctrl-C; the best weights until then were kept.
-    seconds : float
-        Wall time.
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = -1
-    test: dict[str, float] = field(default_factory=dict)
-    interrupted: bool = False
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,33 +162,31 @@ def split(n: int, training: Training, smallest: int, generator: torch.Generator)
     return Split(order[held + tested :], order[:held], order[held : held + tested])
 
 
-class _Best:
-    """The best weights so far and when they were found."""
+class Batch(NamedTuple):
+    """Spectra (n, channel) and, for the loss that needs it, their variance."""
 
-    def __init__(self) -> None:
-        self.loss = float("inf")
-        self.epoch = -1
-        self.weights: dict[str, Tensor] = {}
+    spectra: Tensor
+    variance: Tensor | None
 
-    def offer(self, loss: float, epoch: int, model: Autoencoder) -> None:
-        if loss < self.loss or not self.weights:
-            self.loss, self.epoch = loss, epoch
-            self.weights = {name: each.clone() for name, each in model.state_dict().items()}
+    def take(self, rows: Tensor) -> Batch:
+        """Return some rows."""
+        rows = rows.to(self.spectra.device)
+        return Batch(self.spectra[rows], None if self.variance is None else self.variance[rows])
 
 
-class _Run:
-    """All that changes in the course of one training."""
+class Weights(NamedTuple):
+    """Weights of the terms at one epoch."""
 
-    def __init__(self, model: Autoencoder, spectra: Tensor, training: Training) -> None:
-        self.model = model
-        self.optimiser = torch.optim.Adam(model.parameters(), training.learning_rate, fused=True)
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser, factor=training.factor, patience=training.plateau
-        )
-        self.shuffle = torch.Generator().manual_seed(training.seed)
-        self.seeding = torch.Generator(spectra.device).manual_seed(training.seed)
-        self.best = _Best()
-        self.history = History()
+    beta: float
+    gamma: float
+
+
+def weights_at(training: Training, epoch: int | None) -> Weights:
+    """Return the weights at an epoch; with None, those at the end."""
+    beta, gamma = as_schedule(training.beta, "beta"), as_schedule(training.gamma, "gamma")
+    if epoch is None:
+        return Weights(beta.last, gamma.last)
+    return Weights(beta.at(epoch), gamma.at(epoch))
 
 
 def train(
@@ -170,6 +195,8 @@ def train(
     clusters: Clusters,
     training: Training,
     *,
+    variance: Tensor | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> History:
     """Train a model in place; it ends with its best weights.
@@ -182,6 +209,11 @@ def train(
     clusters : Clusters
         The range of k of the cluster term.
     training : Training
+    variance : tensor (n, channel), optional
+        Of the spectra; the loss "variance" needs it, the others do not look at it.
+    checkpoint : Checkpoint, optional
+        Where the state of the training is kept. If it is there already, the training goes on from
+        it, and ends with the same weights, bit for bit, as one that was never interrupted.
     progress : callable, optional
         Called after every epoch with the epochs done, the epochs in all and the row of history.
 
@@ -193,15 +225,28 @@ def train(
     Raises
     ------
     ValueError
-        If the loss stops being finite, or there are too few spectra to be clustered.
+        If the loss stops being finite, there are too few spectra to be clustered, the loss
+        "variance" has no variance, or the checkpoint is of another training.
     """
-    started = time.perf_counter()
+    if training.loss == "variance" and variance is None:
+        raise ValueError('the loss "variance" needs a cube with a variance; this has none')
+    data = Batch(spectra, variance if training.loss == "variance" else None)
     with _own_randomness(training.seed, spectra.device):
-        run = _Run(model, spectra, training)
+        run = Run(
+            model,
+            learning_rate=training.learning_rate,
+            factor=training.factor,
+            plateau=training.plateau,
+            seed=training.seed,
+        )
         parts = split(len(spectra), training, 2 * clusters.k_max, run.shuffle)
         model.start_from(spectra[parts.train])
+        keeper = None
+        if checkpoint is not None:
+            identity = fingerprint(spectra, model.network, clusters, training)
+            keeper = Keeper(checkpoint, run, identity)
         try:
-            _loop(run, spectra, parts, clusters, training, progress)
+            _loop(run, data, parts, clusters, training, keeper, progress)
         except KeyboardInterrupt:
             if not run.history.rows:
                 raise
@@ -212,43 +257,48 @@ def train(
         model.eval()
         run.history.best_epoch = run.best.epoch
         if len(parts.test) > clusters.k_min:
-            run.history.test = evaluate(model, spectra[parts.test], clusters, training)
-    run.history.seconds = time.perf_counter() - started
+            run.history.test = evaluate(model, data.take(parts.test), clusters, training)
     return run.history
 
 
 def _loop(
-    run: _Run,
-    spectra: Tensor,
+    run: Run,
+    data: Batch,
     parts: Split,
     clusters: Clusters,
     training: Training,
+    keeper: Keeper | None,
     progress: Progress | None,
 ) -> None:
-    """Run the epochs; assumes checked input."""
+    """Run the epochs that are left; assumes checked input."""
     batches = max(1, len(parts.train) // training.batch_size)
     epochs = training.epochs or min(1000, max(10, round(3000 / batches)))
     # Losses of different weights cannot be compared: the choice of the best weights begins when
-    # the schedule has ended, at the last epoch at the latest.
-    settled = min(as_schedule(training.gamma, "gamma").end, epochs - 1)
-    validation = spectra[parts.validation]
-    for epoch in range(epochs):
-        row = _epoch(run, spectra, parts.train, batches, clusters, training, epoch)
+    # the schedules have ended, at the last epoch at the latest.
+    ends = (as_schedule(training.beta, "beta").end, as_schedule(training.gamma, "gamma").end)
+    settled = min(max(ends), epochs - 1)
+    validation = data.take(parts.validation)
+    for epoch in range(len(run.history.rows), epochs):
+        if epoch > settled and epoch - 1 - run.best.epoch >= training.patience:
+            break
+        started = time.perf_counter()
+        row = _epoch(run, data, parts.train, batches, clusters, training, epoch)
         checked = evaluate(run.model, validation, clusters, training)
         row |= {f"validation_{name}": value for name, value in checked.items()}
         run.history.rows.append(row)
+        run.history.seconds += time.perf_counter() - started
         if epoch >= settled:
             run.best.offer(checked["total"], epoch, run.model)
             run.plateau.step(checked["total"])
+        if keeper is not None:
+            keeper.keep()
         if progress is not None:
             progress(epoch + 1, epochs, row)
-        if epoch >= settled and epoch - run.best.epoch >= training.patience:
-            break
 
 
 def _epoch(
-    run: _Run,
-    spectra: Tensor,
+    run: Run,
+    data: Batch,
     rows: Tensor,
     batches: int,
     clusters: Clusters,
@@ -256,7 +306,7 @@ def _epoch(
     epoch: int,
 ) -> dict[str, Any]:
     """Take all steps of one epoch and return its row of history."""
-    gamma = as_schedule(training.gamma, "gamma").at(epoch)
+    weights = weights_at(training, epoch)
     learning_rate = float(run.optimiser.param_groups[0]["lr"])
     fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
     run.model.train()
@@ -264,61 +314,73 @@ def _epoch(
     order = rows[torch.randperm(len(rows), generator=run.shuffle)]
     for index in order.tensor_split(batches):
         run.optimiser.zero_grad()
-        terms = loss_terms(
-            run.model, spectra[index.to(spectra.device)], fast, gamma, training.total, run.seeding
-        )
+        terms = loss_terms(run.model, data.take(index), fast, training, weights, run.seeding)
         terms["total"].backward()
         run.optimiser.step()
         steps.append({name: value.detach() for name, value in terms.items()})
-    row = {"epoch": epoch, "learning_rate": learning_rate, "gamma": gamma}
+    row = {"epoch": epoch, "learning_rate": learning_rate, **weights._asdict()}
     return row | _mean_terms(steps)
 
 
 def loss_terms(
     model: Autoencoder,
-    batch: Tensor,
+    batch: Batch,
     clusters: Clusters,
-    gamma: float,
-    total: str,
+    training: Training,
+    weights: Weights,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Return the named terms of the loss of a batch (n, channel), all tensors.
+    """Return the named terms of the loss of a batch, all tensors.
 
-    ``total`` is the sum that is to be differentiated, ``k`` the number of clusters chosen. Without
-    a weight there is no cluster term, and nothing is clustered.
+    ``total`` is what is to be differentiated, ``k`` the number of clusters chosen. A term without
+    a weight is not computed.
     """
-    output, latent, _ = model(batch)
-    base = squared_error(output, batch)
+    seen = batch.spectra
+    if model.training and training.denoise > 0:
+        seen = seen + training.denoise * model.scale * torch.randn_like(seen)
+    output, latent, drawn = model(seen)
+    base = reconstruction(output, batch, training.loss)
     _check_finite(base.detach())
-    if gamma == 0:
-        return {"total": base, "reconstruction": base}
-    found = choose_k(latent, clusters, generator=generator)
-    cluster = cluster_term(found.score)
-    return {
-        "total": total_loss(base, cluster, gamma, total),
-        "reconstruction": base,
-        "cluster": cluster,
-        "silhouette": found.score,
-        "k": torch.tensor(found.k),
-    }
+    terms = {"reconstruction": base}
+    if weights.beta > 0:
+        bandwidth = training.bandwidth or drawn.shape[1] / 2**0.5
+        prior = torch.randn(
+            drawn.shape, generator=generator, device=drawn.device, dtype=drawn.dtype
+        )
+        terms["discrepancy"] = maximum_mean_discrepancy(drawn, prior, bandwidth)
+        base = base + weights.beta * terms["discrepancy"]
+    if weights.gamma > 0:
+        found = choose_k(latent, clusters, generator=generator)
+        terms |= {"cluster": cluster_term(found.score), "silhouette": found.score}
+        terms["k"] = torch.tensor(found.k)
+        base = total_loss(base, terms["cluster"], weights.gamma, training.total)
+    return {"total": base, **terms}
+
+
+def reconstruction(output: Tensor, batch: Batch, loss: str) -> Tensor:
+    """Return the reconstruction term of an output (n, channel)."""
+    if loss == "variance":
+        assert batch.variance is not None  # train() has seen to it
+        return weighted_squares(output, batch.spectra, batch.variance)
+    plain = {"squared": squared_error, "poisson": poisson, "multinomial": multinomial}
+    return plain[loss](output, batch.spectra)
 
 
 @torch.no_grad()
 def evaluate(
-    model: Autoencoder, spectra: Tensor, clusters: Clusters, training: Training
+    model: Autoencoder, data: Batch, clusters: Clusters, training: Training
 ) -> dict[str, float]:
-    """Return the terms of the loss on spectra (n, channel), at the final weight of each term.
+    """Return the terms of the loss on spectra, at the final weight of each term.
 
     The seedings are the same at every call, so that two epochs differ by their weights alone.
     """
     model.eval()
-    gamma = as_schedule(training.gamma, "gamma").last
     fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
-    generator = torch.Generator(spectra.device).manual_seed(training.seed)
-    batches = max(1, len(spectra) // training.batch_size)
+    generator = torch.Generator(data.spectra.device).manual_seed(training.seed)
+    batches = max(1, len(data.spectra) // training.batch_size)
     steps = [
-        loss_terms(model, batch, fast, gamma, training.total, generator)
-        for batch in spectra.tensor_split(batches)
+        loss_terms(model, data.take(rows), fast, training, weights_at(training, None), generator)
+        for rows in torch.arange(len(data.spectra)).tensor_split(batches)
     ]
     terms = _mean_terms(steps)
     terms.pop("k", None)

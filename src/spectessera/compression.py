@@ -1,0 +1,99 @@
+"""The latents of a cube as a cube of their own: a few numbers per pixel, and back to spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .axis import Axis
+from .cube import blocks, check_cube, make_cube, with_axis
+from .segmenter import SpectralSegmenter
+
+BlockProgress = Callable[[str, int, int], None]
+
+
+def encode_cube(
+    cube: xr.DataArray, segmenter: SpectralSegmenter, *, progress: BlockProgress | None = None
+) -> tuple[xr.DataArray, dict[str, Any]]:
+    """Return the latent cube and how well it stands for the cube.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    segmenter : SpectralSegmenter
+    progress : callable, optional
+        Called with the name of the step, the blocks done and the blocks in all.
+
+    Returns
+    -------
+    latent : DataArray (y, x, channel)
+        One plain channel per latent dimension; NaN where a pixel is masked or unusable.
+    told : dict
+        ``channels``, ``latent``, ``bytes_cube``, ``bytes_latent``, ``ratio`` of the two, and
+        ``relative_error``: root mean square of input minus decoded over that of the input, of all
+        usable pixels, in network-input units.
+
+    Raises
+    ------
+    ValueError
+        If the axis is not that of the training.
+    """
+    cube = segmenter.check_axis(cube)
+    height, width = cube.sizes["y"], cube.sizes["x"]
+    size = segmenter.cluster_centers_.shape[1]
+    latent = np.full((height * width, size), np.nan, np.float32)
+    missed = power = 0.0
+    total = sum(1 for _ in blocks(cube))
+    for done, part in enumerate(segmenter.encode_blocks(cube), start=1):
+        latent[part.pixel[part.usable]] = part.latent
+        if len(part.latent):
+            decoded = segmenter.inverse_transform(part.latent)
+            missed += float(np.square(part.inputs - decoded, dtype=np.float64).sum())
+            power += float(np.square(part.inputs, dtype=np.float64).sum())
+        if progress is not None:
+            progress("encode", done, total)
+    names = ("source", "wcs", "object")
+    attrs = {name: cube.attrs[name] for name in names if name in cube.attrs}
+    made = make_cube(latent.reshape(height, width, size), attrs={**attrs, "latent_of": "cube"})
+    told = {
+        "channels": cube.sizes["channel"],
+        "latent": size,
+        "bytes_cube": int(cube.nbytes),
+        "bytes_latent": int(latent.nbytes),
+        "ratio": cube.nbytes / latent.nbytes,
+        "relative_error": float(np.sqrt(missed / power)) if power > 0 else 0.0,
+    }
+    return made, told
+
+
+def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataArray:
+    """Return the spectra of a latent cube, in network-input units on the input axis.
+
+    Parameters
+    ----------
+    latent : DataArray (y, x, channel)
+        Of :func:`encode_cube`; pixels with NaN stay NaN.
+    segmenter : SpectralSegmenter
+
+    Raises
+    ------
+    ValueError
+        If it has not as many channels as the model has latent dimensions.
+    """
+    latent = check_cube(latent)
+    size = segmenter.cluster_centers_.shape[1]
+    if latent.sizes["channel"] != size:
+        raise ValueError(
+            f"a latent cube of this model has {size} channels; this has {latent.sizes['channel']}"
+        )
+    axis: Axis = segmenter.input_axis_
+    points = np.asarray(latent.values, dtype=np.float32).reshape(-1, size)
+    usable = np.isfinite(points).all(axis=1)
+    spectra = np.full((len(points), len(axis)), np.nan, np.float32)
+    if usable.any():
+        spectra[usable] = segmenter.inverse_transform(points[usable])
+    shape = (latent.sizes["y"], latent.sizes["x"], len(axis))
+    return with_axis(make_cube(spectra.reshape(shape), attrs=latent.attrs), axis)
