@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from spectessera.kmeans import Clusters
-from spectessera.losses import Schedule
+from spectessera.losses import Schedule, weighted_squares
 from spectessera.networks import Autoencoder, Network
-from spectessera.training import Batch, Training, evaluate, split, train
+from spectessera.training import Batch, Checkpoint, Training, evaluate, split, train
 
 
 def lines(n=600, channels=64, groups=4, sigma=0.05, seed=0):
@@ -31,6 +31,96 @@ def trained(spectra, clusters=None, progress=None, **settings):
         model, spectra, clusters or Clusters(2, 5), Training(**settings), progress=progress
     )
     return model, history
+
+
+def test_a_resumed_training_ends_with_the_same_weights_bit_for_bit(tmp_path):
+    """Dropout, variational draws, plateau and both schedules are all in the checkpoint."""
+    spectra, _, _ = lines(300)
+    network = Network(latent=2, encoder=(16,), dropout=0.2, variational=True)
+    settings = Training(
+        epochs=9, batch_size=100, beta=0.5, gamma=Schedule(0.0, 0.3, 1, 6), denoise=0.1, plateau=1
+    )
+
+    def run(checkpoint=None, stop=None):
+        model = Autoencoder(network, 64, "identity", generator=torch.Generator().manual_seed(0))
+
+        def progress(done, total, row):
+            if done == stop:
+                raise RuntimeError("killed")
+
+        history = train(
+            model, spectra, Clusters(2, 4), settings, checkpoint=checkpoint, progress=progress
+        )
+        return model, history
+
+    unbroken, expected = run()
+    for stop in range(1, 9):
+        path = tmp_path / f"{stop}.safetensors"
+        with pytest.raises(RuntimeError, match="killed"):
+            run(Checkpoint(path, seconds=0), stop)
+        resumed, history = run(Checkpoint(path, seconds=0))
+        assert torch.equal(weights_of(unbroken), weights_of(resumed)), stop
+        assert history.rows == expected.rows
+        assert history.best_epoch == expected.best_epoch
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    spectra, _, _ = lines(200)
+    path = tmp_path / "state.safetensors"
+
+    def run(data, **changes):
+        model = Autoencoder(Network(encoder=(8,)), 64, "identity", generator=torch.Generator())
+        settings = Training(**{"epochs": 1, "batch_size": 100, **changes})
+        train(model, data, Clusters(2, 3), settings, checkpoint=Checkpoint(path, seconds=0))
+
+    run(spectra)
+    with pytest.raises(ValueError, match="another training"):
+        run(spectra + 1)
+    with pytest.raises(ValueError, match="another training"):
+        run(spectra, gamma=0.7)
+
+
+def test_discrepancy_is_computed_only_where_it_has_a_weight_and_pulls_to_the_prior():
+    spectra, _, _ = lines()
+    _, without = trained(spectra, epochs=1)
+    assert "discrepancy" not in without.rows[0]
+    model, _ = trained(spectra, epochs=30, beta=20.0, gamma=0.0)
+    free, _ = trained(spectra, epochs=30, beta=0.0, gamma=0.0)
+    with torch.no_grad():
+        pulled, wild = (each.encode(spectra)[0].square().mean() for each in (model, free))
+    assert abs(float(pulled) - 1) < abs(float(wild) - 1)
+
+
+def test_losses_for_counts_decode_to_rates_and_probabilities():
+    generator = torch.Generator().manual_seed(0)
+    _, truth, _ = lines(channels=64)
+    counts = torch.poisson(20 * truth + 0.2, generator=generator)
+    for loss, output in (("poisson", "softplus"), ("multinomial", "softmax")):
+        network = Network(latent=3, encoder=(32,))
+        model = Autoencoder(network, 64, output, generator=torch.Generator().manual_seed(0))
+        settings = Training(epochs=60, batch_size=128, loss=loss, learning_rate=5e-3)
+        train(model, counts, Clusters(2, 5), settings)
+        with torch.no_grad():
+            found = model(counts)[0]
+        assert (found >= 0).all()
+        wanted = 20 * truth + 0.2
+        if loss == "multinomial":
+            assert torch.allclose(found.sum(1), torch.ones(len(found)), atol=1e-5)
+            wanted = wanted / wanted.sum(1, keepdim=True)
+        assert (found - wanted).square().mean() < 0.2 * (wanted - wanted.mean(0)).square().mean()
+
+
+def test_the_loss_by_variance_is_chi_squared_and_skips_what_has_no_variance():
+    spectra, truth, _ = lines(sigma=0.05)
+    variance = torch.full_like(spectra, 0.05**2)
+    assert float(weighted_squares(truth, spectra, variance)) == pytest.approx(1, abs=0.02)
+    spoiled = spectra.clone()
+    spoiled[:, 10] = 1e6
+    variance[:, 10] = 0.0
+    expected = 63 / 64
+    assert float(weighted_squares(truth, spoiled, variance)) == pytest.approx(expected, abs=0.02)
+    with pytest.raises(ValueError, match="variance"):
+        trained(spectra, loss="variance")
 
 
 def weights_of(model):
@@ -96,7 +186,7 @@ def test_history_names_every_term_and_the_k_of_each_batch():
     names = {"total", "reconstruction", "cluster", "silhouette", "learning_rate", "gamma"}
     assert names <= set(row)
     assert row["cluster"] == pytest.approx((1 - row["silhouette"]) / 2, abs=1e-6)
-    assert len(row["k"]) == 480 // 128
+    assert len(row["k"]) == 4  # 480 training spectra in batches of at most 128
     assert all(2 <= k <= 5 for k in row["k"])
     assert "total" in history.test
 

@@ -226,7 +226,7 @@ def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: 
 def check_points(points: Tensor) -> Tensor:
     if points.ndim != 2 or points.shape[1] == 0:
         raise ValueError(f"points must have 2 axes (n, d); got shape {tuple(points.shape)}")
-    if not points.is_floating_point():
+    if points.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"points must be float32 or float64; got {points.dtype}")
     if not torch.isfinite(points.detach()).all():
         raise ValueError("points must be finite; some are NaN or infinite")

@@ -185,7 +185,7 @@ def _nearest(points: Tensor, centers: Tensor, valid: Tensor) -> Tensor:
     """Return labels (runs, n) of all runs at once; assumes centred points.
 
     Here the product form serves: one matrix product for all runs, and a label that is wrong by
-    rounding is mended by the next iteration or by the final exact assignment.
+    rounding is mended by the next iteration. (The labels of a segmentation are :func:`assign`'s.)
     """
     runs, k, d = centers.shape
     norms = centers.square().sum(2).masked_fill(~valid, torch.inf).reshape(-1)  # (runs * k,)

@@ -555,7 +555,11 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.history_ = from_dict(History, metadata["history"], "history")
         self._load_weights(tensors)
         centers = tensors["cluster_centers"].astype(np.float32)
-        if centers.ndim != 2 or centers.shape[1] != self.config("network").latent:
+        if (
+            centers.ndim != 2
+            or len(centers) == 0
+            or centers.shape[1] != self.config("network").latent
+        ):
             raise ValueError(f"cluster centers have shape {centers.shape}")
         self.cluster_centers_ = centers
         self.n_clusters_ = len(centers)

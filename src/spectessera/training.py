@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -228,6 +229,11 @@ def train(
         If the loss stops being finite, there are too few spectra to be clustered, the loss
         "variance" has no variance, or the checkpoint is of another training.
     """
+    if training.batch_size <= 2 * clusters.k_min:
+        raise ValueError(
+            f"batch_size={training.batch_size} is too small for {clusters.k_min} or more clusters "
+            f"in a batch; take at least {2 * clusters.k_min + 1}"
+        )
     if training.loss == "variance" and variance is None:
         raise ValueError('the loss "variance" needs a cube with a variance; this has none')
     data = Batch(spectra, variance if training.loss == "variance" else None)
@@ -271,7 +277,7 @@ def _loop(
     progress: Progress | None,
 ) -> None:
     """Run the epochs that are left; assumes checked input."""
-    batches = max(1, len(parts.train) // training.batch_size)
+    batches = math.ceil(len(parts.train) / training.batch_size)
     epochs = training.epochs or min(1000, max(10, round(3000 / batches)))
     # Losses of different weights cannot be compared: the choice of the best weights begins when
     # the schedules have ended, at the last epoch at the latest.
@@ -377,7 +383,7 @@ def evaluate(
     model.eval()
     fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
     generator = torch.Generator(data.spectra.device).manual_seed(training.seed)
-    batches = max(1, len(data.spectra) // training.batch_size)
+    batches = math.ceil(len(data.spectra) / training.batch_size)
     steps = [
         loss_terms(model, data.take(rows), fast, training, weights_at(training, None), generator)
         for rows in torch.arange(len(data.spectra)).tensor_split(batches)
