@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from spectessera import make_cube, read_result, write
+from spectessera import make_cube, read, read_result, write
 from spectessera.cli import app
 from spectessera.cli_options import CONFIGS, described, parse
 
@@ -87,6 +87,41 @@ def test_a_trained_model_gives_the_labels_of_the_run_that_made_it(scan, segmente
     run("segment", scan, "--model", model, "--out", tmp_path / "again", "-q", check=0)
     first, second = (read_result(each / "result.nc") for each in (segmented, tmp_path / "again"))
     assert np.array_equal(first["label"], second["label"])
+
+
+def test_a_cube_is_encoded_to_latents_and_decoded_again(scan, segmented, tmp_path):
+    model = segmented / "model.safetensors"
+    latent, again = tmp_path / "latent.nc", tmp_path / "again.h5"
+    told = json.loads(
+        run("encode", scan, "--model", model, "--out", latent, "--json", check=0).stdout
+    )
+    assert told["channels"] == 30
+    assert told["latent"] == 3
+    assert told["ratio"] == (30 * 2) / (3 * 4)  # uint16 against float32
+    run("decode", latent, "--model", model, "--out", again, "-q", check=0)
+    inputs = read(scan).values / read(scan).values.max(axis=2, keepdims=True)
+    missed = np.sqrt(np.mean((read(again).values - inputs) ** 2) / np.mean(inputs**2))
+    assert told["relative_error"] == pytest.approx(missed, rel=1e-3)
+    assert "3 channels" in one_line(
+        run("decode", scan, "--model", model, "--out", tmp_path / "no.nc")
+    )
+
+
+def test_settings_come_from_a_file_and_flags_go_before(scan, segmented, tmp_path):
+    out = tmp_path / "out"
+    config = segmented / "settings.toml"
+    run("segment", scan, "--fit", "--config", config, "--latent", "2", "--out", out, "-q", check=0)
+    old, new = (tomllib.loads((each / "settings.toml").read_text()) for each in (segmented, out))
+    assert new["network"] == old["network"] | {"latent": 2}
+    assert new["training"] == old["training"]
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[network]\nlatnt = 3\n")
+    line = one_line(run("segment", scan, "--fit", "--config", wrong, "--out", tmp_path / "x"))
+    assert "latnt" in line
+    wrong.write_text("[nets]\n")
+    assert "[nets]" in one_line(
+        run("segment", scan, "--fit", "--config", wrong, "--out", tmp_path / "x")
+    )
 
 
 def test_train_takes_several_files_and_tells_json(scan, tmp_path):

@@ -61,7 +61,8 @@ class Training:
     learning_rate : float
         Of Adam at the start.
     gamma : float or Schedule
-        Weight of the cluster term; 0 trains the reconstruction alone.
+        Weight of the cluster term; 0 trains the reconstruction alone. Large weights pull
+        overlapping groups together into few clusters (see benchmarks/RESULTS.md).
     beta : float or Schedule
         Weight of the maximum mean discrepancy between the latents and a standard normal
         distribution (InfoVAE); nothing is computed where it is 0.
@@ -99,7 +100,7 @@ class Training:
     epochs: int | None = None
     batch_size: int = 512
     learning_rate: float = 1e-3
-    gamma: float | Schedule = 0.1
+    gamma: float | Schedule = 0.01
     beta: float | Schedule = 0.0
     bandwidth: float | None = None
     loss: str = "squared"
