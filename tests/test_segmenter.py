@@ -135,6 +135,19 @@ def test_decoded_latents_resemble_the_spectra():
         segmenter.inverse_transform(np.zeros((3, 5)))
 
 
+def test_spectra_sampled_around_a_cluster_are_labelled_as_that_cluster():
+    cube, _ = four_line_cube()
+    segmenter = quick().fit(cube)
+    for cluster in range(4):
+        spectra = segmenter.sample(50, cluster, seed=1)
+        assert spectra.shape == (50, 40)
+        assert (segmenter.predict(spectra) == cluster).mean() > 0.9
+    shares = np.bincount(segmenter.predict(segmenter.sample(2000)), minlength=4) / 2000
+    np.testing.assert_allclose(shares, np.bincount(segmenter.labels_) / 204, atol=0.05)
+    with pytest.raises(ValueError, match="cluster"):
+        segmenter.sample(3, 4)
+
+
 def test_nested_settings_are_read_changed_and_cloned():
     segmenter = SpectralSegmenter()
     assert segmenter.get_params()["network__latent"] == Network().latent
