@@ -37,18 +37,26 @@ SAME_LAYER = {
     "axis": {"_check"},
     "palette": {"_check"},
     "kmeans": {"_silhouette"},
-    "io": {"io._parts", "io.fits", "io.hdf5", "io.numpy", "io._writers"},
+    "io": {
+        "io._parts", "io._results", "io._writers", "io.envi", "io.fits", "io.hdf5", "io.numpy",
+        "io.zarr",
+    },
+    "io._beside": {"io._parts"},
+    "io._results": {"io._parts", "io.zarr"},
     "io._wcs": {"io._parts"},
+    "io._zarr_writer": {"io._beside", "io._parts", "io.zarr"},
+    "io.envi": {"io._parts"},
     "io.fits": {"io._parts", "io._wcs"},
-    "io.hdf5": {"io._parts"},
+    "io.hdf5": {"io._beside", "io._parts"},
     "io.numpy": {"io._parts"},
-    "io._writers": {"io._parts", "io._wcs", "io.hdf5"},
+    "io._writers": {"io._beside", "io._parts", "io._results", "io._wcs", "io._zarr_writer"},
+    "io.zarr": {"io._beside", "io._parts"},
     "inference": {"confidence", "segmenter"},
     "runstate": {"modelfile"},
     "training": {"runstate"},
     "outputs": {"plots"},
     "cli": {"cli_options"},
-}
+}  # fmt: skip
 
 # The torch rooms, and the door between numpy and torch.
 TORCH = {"_silhouette", "runstate", "kmeans", "losses", "networks", "segmenter", "training"}

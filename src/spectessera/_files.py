@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path).resolve()
     _check_target(target)
-    temporary = target.with_name(f".{secrets.token_hex(4)}-{target.name[-64:]}")
+    temporary = _beside(target)
     try:
         yield temporary
         if target.exists():
@@ -52,8 +52,85 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to make a folder at; then it takes that place.
+
+    What was at ``path`` stays until the new folder is complete, and for good on any error.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the folder shall be. A symbolic link is followed.
+    check : function of a Path
+        Called if something is at ``path``, before the work and once more before it is replaced:
+        raises if it must not be replaced.
+
+    Yields
+    ------
+    Path
+        The temporary path; nothing exists there yet.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If the folder that shall hold it does not exist, or is a file.
+    PermissionError
+        If that folder, or the folder to be replaced, must not be written.
+    """
+    target = Path(path).resolve()
+    _check_place(target)
+    temporary, old = _beside(target), _beside(target)
+    try:
+        _check_old(target, check)
+        yield temporary
+        _check_old(target, check)
+        _exchange(temporary, target, old)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _check_old(target: Path, check: Callable[[Path], None]) -> None:
+    """Raise if something is at ``target`` that must not be replaced."""
+    if target.exists():
+        check(target)
+        if not os.access(target, os.W_OK | os.X_OK):
+            raise PermissionError(f"{target} exists and is read-only; give another name")
+
+
+def _exchange(new: Path, target: Path, old: Path) -> None:
+    """Move a folder from ``target`` to ``old``, if there is one, and ``new`` to ``target``."""
+    if not target.exists():
+        os.replace(new, target)
+        return
+    shutil.copymode(target, new)
+    os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except BaseException:
+        os.replace(old, target)
+        raise
+
+
+def _beside(target: Path) -> Path:
+    """Return a name in the same folder that nothing has yet."""
+    return target.with_name(f".{secrets.token_hex(4)}-{target.name[-64:]}")
+
+
 def _check_target(target: Path) -> None:
-    """Raise, before any work is done, if ``target`` cannot be written."""
+    """Raise, before any work is done, if ``target`` cannot be written as a file."""
+    _check_place(target)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; give the name of a file")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(f"{target} exists and is read-only; give another name")
+
+
+def _check_place(target: Path) -> None:
+    """Raise if nothing can be made in the folder of ``target``."""
     folder = target.parent
     if not folder.exists():
         raise FileNotFoundError(
@@ -61,12 +138,8 @@ def _check_target(target: Path) -> None:
         )
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, so {target.name} cannot be written into it")
-    if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder; give the name of a file")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"no permission to write into the folder {folder}")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(f"{target} exists and is read-only; give another name")
 
 
 def atomic_text(path: str | Path, text: str) -> None:

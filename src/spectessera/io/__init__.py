@@ -1,4 +1,4 @@
-"""Read cubes from files and write cubes and results: HDF5, NetCDF, FITS, NumPy, PNG.
+"""Read cubes from files and write cubes and results: HDF5, Zarr, FITS, ENVI, NumPy and others.
 
 What a file is, its first bytes tell; its suffix is only asked where they say nothing.
 """
@@ -19,10 +19,11 @@ from spectessera._check import check_number
 from spectessera.axis import Axis
 from spectessera.cube import make_cube
 
-from . import fits, hdf5
+from . import envi, fits, hdf5, zarr
 from . import numpy as npy
 from ._parts import Parts, blank
-from ._writers import read_result, write
+from ._results import read_result
+from ._writers import write
 
 __all__ = ["Format", "formats", "read", "read_result", "write"]
 
@@ -43,6 +44,8 @@ FORMATS = (
     Format("HDF5", (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".hspy"), True, "cube, result"),
     Format("NetCDF", (".nc", ".nc4"), True, "cube, result"),
     Format("FITS", (".fits", ".fit", ".fts", ".fits.gz"), True, "cube, result"),
+    Format("Zarr", (".zarr",), True, "cube, result"),
+    Format("ENVI", (".hdr", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip"), True, ""),
     Format("NPY", (".npy",), True, ""),
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
@@ -50,6 +53,8 @@ FORMATS = (
 _READERS: dict[str, Callable[[Path, Any, Any], Parts]] = {
     "HDF5": hdf5.read_hdf5,
     "FITS": fits.read_fits,
+    "Zarr": zarr.read_zarr,
+    "ENVI": envi.read_envi,
     "NPY": npy.read_npy,
     "NPZ": npy.read_npz,
 }
@@ -79,10 +84,11 @@ def read(
     Parameters
     ----------
     path : str or Path
-        An HDF5, NetCDF, FITS (also compressed by gzip), NPY or NPZ file.
+        An HDF5, NetCDF, FITS (also compressed by gzip), NPY or NPZ file, the folder of a Zarr
+        store, or an ENVI header or the file of data beside it.
     key : str or int, optional
-        Which array of the file: the path of an HDF5 dataset, the name or number of a FITS
-        extension, the name of an array of an NPZ archive.
+        Which array of the file: the path of an HDF5 dataset or a Zarr array, the name or number
+        of a FITS extension, the name of an array of an NPZ archive.
     energy, wavelength, axis : array (channel,), pair (first, last), or Axis
         The spectral axis, as in :func:`~spectessera.cube.make_cube`, instead of the file's own.
     unit, medium : str
@@ -104,7 +110,9 @@ def read(
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
-        If there is no such file.
+        If there is no such file, or it is a folder but no Zarr store.
+    ImportError
+        If the format needs a package that is not installed.
     ValueError
         If the format is not known, the file is broken, or it is not clear which array is meant.
     """
@@ -156,7 +164,11 @@ def _format_of(path: Path) -> str:
         If it cannot be read at all, or its format is not known.
     """
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give a file")
+        if zarr.is_store(path):
+            return "Zarr"
+        raise IsADirectoryError(
+            f"{path} is a folder but not a Zarr store (it has no zarr.json); give a file"
+        )
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     if not path.is_file():
@@ -167,8 +179,8 @@ def _format_of(path: Path) -> str:
         raise PermissionError(f"no permission to read {path}") from error
     with stream:
         start = stream.read(512)
-        found = _by_content(path, start)
-        for place in _HDF5_STARTS:
+        found = "ENVI" if envi.header_of(path) else _by_content(path, start)
+        for place in _HDF5_STARTS if found is None else ():
             stream.seek(place)
             if stream.read(8) == b"\x89HDF\r\n\x1a\n":
                 found = "HDF5"
@@ -177,14 +189,24 @@ def _format_of(path: Path) -> str:
         raise ValueError(f"{path} is empty (0 bytes)")
     if found:
         return found
+    raise ValueError(_unknown(path, start))
+
+
+def _unknown(path: Path, start: bytes) -> str:
+    """Say what is known of a file whose format is not."""
     known = ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in FORMATS if one.reads)
     named = [one.name for one in FORMATS if one.reads and path.name.lower().endswith(one.suffixes)]
+    if named == ["ENVI"] and path.suffix.lower() != ".hdr":
+        return (
+            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr), and no "
+            f"other format is known in it; cubes are read from: {known}"
+        )
     if named:
-        raise ValueError(
+        return (
             f"{path} is named like {named[0]} but is not: it begins with {start[:16]!r}; it may be "
             "damaged, or of another format"
         )
-    raise ValueError(f"the format of {path} is not known; cubes are read from: {known}")
+    return f"the format of {path} is not known; cubes are read from: {known}"
 
 
 def _by_content(path: Path, start: bytes) -> str | None:
@@ -193,6 +215,8 @@ def _by_content(path: Path, start: bytes) -> str | None:
         return "FITS"
     if start.startswith(b"\x93NUMPY"):
         return "NPY"
+    if envi.is_header(start):
+        return "ENVI"
     if start.startswith(b"\x1f\x8b"):
         return _inside_gzip(path)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -213,7 +237,10 @@ def _inside_zip(path: Path) -> str | None:
     """Tell an NPZ archive from other ZIP archives."""
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = any(name.endswith(".npy") for name in archive.namelist())
+            names = archive.namelist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is a damaged ZIP (NPZ) archive: {error}") from error
+    if any(name.rpartition("/")[2] in zarr.METADATA for name in names):
+        raise ValueError(f"{path} is a Zarr store in a ZIP archive; unpack it and give the folder")
+    arrays = any(name.endswith(".npy") for name in names)
     return "NPZ" if arrays or path.suffix.lower() == ".npz" else None

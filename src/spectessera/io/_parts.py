@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import tokenize
 import zipfile
@@ -26,6 +27,8 @@ BROKEN: tuple[type[Exception], ...] = (
 # No compression in use packs better than this, so a header that declares more is wrong.
 MOST_PACKED = 1100
 SMALL = 2**30  # bytes; less than this is never refused for how well it is packed
+BLOCK = 2**27  # bytes of a block of a lazy cube, at most, where the reader chooses it
+MOST_BLOCKS = 10**7  # more would fill the memory with the mere plan of what to read
 
 
 @dataclass
@@ -49,7 +52,8 @@ class Parts:
 class Lazy:
     """An array (y, x, channel) in a file, which is opened anew for every part that is read.
 
-    Holds no open file, so that it can be sent to other processes.
+    Holds no open file, so that it can be sent to other processes. ``locked``: one part at a time,
+    for libraries that are not safe in several threads.
     """
 
     path: Path
@@ -58,6 +62,7 @@ class Lazy:
     dtype: np.dtype
     fetch: Callable[[Path, Any, tuple[slice, ...]], np.ndarray]
     chunks: tuple[int, ...] | None = None
+    locked: bool = True
 
     @property
     def ndim(self) -> int:
@@ -91,6 +96,7 @@ def chunked(source: Lazy | np.ndarray, chunks: Any, path: Path, key: Any) -> Any
     from dask.utils import SerializableLock
 
     sizes = _chunk_sizes(chunks)
+    _check_blocks(path, source.shape, sizes)
     about = path.stat()
     full = str(path.resolve())
     token = tokenize(full, about.st_mtime_ns, about.st_size, str(key), sizes)
@@ -98,7 +104,7 @@ def chunked(source: Lazy | np.ndarray, chunks: Any, path: Path, key: Any) -> Any
         source,
         chunks=sizes,
         name=f"{path.name}-{token}",
-        lock=SerializableLock(full) if isinstance(source, Lazy) else False,
+        lock=SerializableLock(full) if isinstance(source, Lazy) and source.locked else False,
         fancy=False,
         meta=np.empty((0, 0, 0), dtype=source.dtype),
     )
@@ -119,6 +125,36 @@ def _chunk_sizes(chunks: Any) -> tuple[Any, ...]:
     return tuple(-1 if size is None else size for size in sizes)
 
 
+def _check_blocks(path: Path, shape: tuple[int, ...], sizes: tuple[Any, ...]) -> None:
+    """Raise ValueError if there would be too many blocks to keep account of."""
+    told = [(n, size) for n, size in zip(shape, sizes, strict=True) if isinstance(size, int)]
+    blocks = math.prod(-(-n // size) for n, size in told if size > 0)
+    if blocks > MOST_BLOCKS:
+        raise ValueError(
+            f"{path}: shape {shape} in chunks of {sizes} makes {blocks:.3g} blocks; give larger "
+            "chunks"
+        )
+
+
+def whole_blocks(shape: tuple[int, ...], itemsize: int, stored: tuple[int, int]) -> dict[str, int]:
+    """Return the sizes along y and x of blocks of at most 128 MiB that hold whole spectra.
+
+    They are multiples of ``stored``, the sizes (y, x) that the file itself is cut into, so that
+    nothing is read twice; a stored piece whose whole spectra are larger is cut by rows.
+    """
+    spectrum = max(1, shape[2] * itemsize)
+    rows, columns = (max(1, min(size, n)) for size, n in zip(stored, shape[:2], strict=True))
+    many = BLOCK // (rows * columns * spectrum)
+    if not many:
+        columns = max(1, min(columns, BLOCK // spectrum))
+        return {"y": max(1, BLOCK // (columns * spectrum)), "x": columns}
+    most_y, most_x = -(-shape[0] // rows), -(-shape[1] // columns)
+    in_x = min(most_x, math.isqrt(many))
+    in_y = min(most_y, many // in_x)
+    in_x = min(most_x, many // in_y)
+    return {"y": in_y * rows, "x": in_x * columns}
+
+
 @contextmanager
 def telling(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
     """Turn a library's error about a broken file into one that names the file."""
@@ -135,7 +171,7 @@ def check_stored(
     path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, kinds: str = "biuf"
 ) -> None:
     """Raise ValueError unless a stored array has real numbers."""
-    if dtype.hasobject:
+    if dtype.hasobject and dtype.kind != "T":  # the words of NumPy 2 are no such objects
         raise ValueError(
             f"{path}: {name!r} holds Python objects, which are never read because they can run "
             "code; save it as an array of numbers"
@@ -215,6 +251,12 @@ def blank(values: Any, bad: Any, dtype: Any = None) -> Any:
 def native(array: np.ndarray) -> np.ndarray:
     """Return the array C-contiguous, in the byte order of this machine."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def stored(value: Any) -> str | int | float:
+    """Return an attribute as files take it: a truth as 0 or 1."""
+    found = plain(value)
+    return int(found) if isinstance(found, bool) else found  # type: ignore[return-value]
 
 
 def plain(value: Any) -> str | int | float | None:

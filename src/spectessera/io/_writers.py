@@ -1,7 +1,7 @@
-"""Write cubes and results: the suffix tells the format, and a file is written whole or not at all.
+"""Write cubes and results: the suffix tells the format; a file is written whole or not at all.
 
-A result is a Dataset with ``label (y, x)``: 0 = masked, 1..K = clusters. Its labels stay integers
-in every format: a fill value would make floats of them in the hands of other programs.
+The labels of a result stay integers in every format: a fill value would make floats of them in
+the hands of other programs.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._files import atomic
+from spectessera._files import atomic, atomic_folder
 from spectessera.axis import Axis
 from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.palette import paint
 
-from ._parts import plain, telling
+from ._beside import CREATOR, DEFAULT
+from ._parts import plain, stored
+from ._results import check_result
 from ._wcs import FITS_UNIT
-from .hdf5 import CREATOR, DEFAULT
+from ._zarr_writer import check_replaceable, write_zarr
 
 TILE_BYTES = 2**20  # size of the tiles that a cube is compressed by
 PNG_SIDE = 512  # pixels, the least length of the longer side of a picture
@@ -45,11 +47,13 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     ----------
     thing : DataArray (y, x, channel), or Dataset with label (y, x)
     path : str or Path
-        The suffix tells the format. Of both: ``.nc`` (NetCDF), ``.h5`` (HDF5), ``.fits`` (a cube
-        with its variance, where its axis has even steps; a label map with its confidence). Of a
-        result: ``.png`` (a picture of the label map). ``.nc`` and ``.h5`` keep everything.
+        The suffix tells the format. Of both: ``.nc`` (NetCDF), ``.h5`` (HDF5), ``.zarr`` (a
+        folder, written block by block), ``.fits`` (a cube with its variance, where its axis has
+        even steps; a label map with its confidence). Of a result: ``.png`` (a picture of the
+        label map). ``.nc``, ``.h5`` and ``.zarr`` keep everything.
     overwrite : bool
-        False: raise if the file exists already.
+        False: raise if the file exists already. A folder is only ever replaced if all that is in
+        it belongs to a Zarr store.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     ValueError
         If the format is not known, or cannot hold what is to be written.
     FileExistsError
-        If the file exists and ``overwrite`` is False.
+        If the file exists and ``overwrite`` is False, or it is a folder that is no Zarr store.
     FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
         If nothing can be written there.
     """
@@ -73,79 +77,9 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists; give overwrite=True or another name")
     checked = _plain_attributes(checked)
-    with atomic(path) as temporary:
+    folder = suffix == ".zarr"
+    with atomic_folder(path, check_replaceable) if folder else atomic(path) as temporary:
         table[suffix](checked, temporary)
-
-
-def check_result(result: xr.Dataset) -> xr.Dataset:
-    """Return a result, after a look at its labels.
-
-    Raises
-    ------
-    ValueError
-        If there is no ``label (y, x)`` of integers that are 0 or more.
-    """
-    if "label" not in result:
-        names = ", ".join(map(str, result.data_vars)) or "nothing"
-        raise ValueError(f"a result has a variable 'label' (y, x); this has: {names}")
-    label = result["label"]
-    if set(label.dims) != {"y", "x"} or label.dtype.kind not in "iu":
-        raise ValueError(
-            f"'label' must be (y, x) of integers, 0 = masked; got {label.dims} of {label.dtype}"
-        )
-    return result
-
-
-def read_result(path: str | Path) -> xr.Dataset:
-    """Read a result that was written as NetCDF.
-
-    Parameters
-    ----------
-    path : str or Path
-        A ``.nc`` file.
-
-    Returns
-    -------
-    xarray.Dataset
-        In memory; ``label (y, x)`` with 0 = masked, 1..K = clusters.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a NetCDF 4 file, is broken, or has no labels.
-    """
-    import h5py
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    with telling(path, "NetCDF"), h5py.File(path) as file:
-        is_netcdf = "_NCProperties" in file.attrs
-    if not is_netcdf:
-        raise ValueError(f"{path} is not a NetCDF 4 file; a result is read from a .nc file")
-    with (
-        telling(path, "NetCDF"),
-        xr.open_dataset(
-            path, engine="h5netcdf", decode_times=False, decode_timedelta=False
-        ) as stored,
-    ):
-        result = stored.load()
-    try:
-        result = check_result(result)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    owners: list[Any] = [result, *result.variables.values()]
-    for array in owners:
-        array.attrs = {name: _simple(value) for name, value in array.attrs.items()}
-    return result.drop_encoding()
-
-
-def _simple(value: Any) -> Any:
-    """Return an attribute as it was before NumPy got hold of it."""
-    found = plain(value)
-    return value if found is None else found
 
 
 def _plain_attributes(thing: Any) -> Any:
@@ -159,14 +93,8 @@ def _plain_attributes(thing: Any) -> Any:
                     f"attribute {name!r} must be a string or a number to be kept in a file; got "
                     f"{type(value).__name__}; json.dumps makes a string of it"
                 )
-    thing.attrs = {name: _stored(value) for name, value in thing.attrs.items()}
+    thing.attrs = {name: stored(value) for name, value in thing.attrs.items()}
     return thing
-
-
-def _stored(value: Any) -> str | int | float:
-    """Return an attribute as files take it: a truth as 0 or 1."""
-    found = plain(value)
-    return int(found) if isinstance(found, bool) else found  # type: ignore[return-value]
 
 
 def _tiles(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -247,11 +175,28 @@ def _to_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: Pat
                 dataset[...] = variable.values
             else:
                 dataset[...] = variable.values.astype(object)
-            dataset.attrs.update({k: _stored(v) for k, v in variable.attrs.items()})
+            dataset.attrs.update({k: stored(v) for k, v in variable.attrs.items()})
             for number, dim in enumerate(variable.dims):
                 dataset.dims[number].label = str(dim)
         if lazy:  # all at once: what they share is computed once
             da.store([one for one, _ in lazy], [dataset for _, dataset in lazy], lock=True)
+
+
+# --- Zarr ---------------------------------------------------------------------------------------
+
+
+def _cube_zarr(cube: xr.DataArray, path: Path) -> None:
+    """Write a cube as Zarr: the array ``img``, and its axis beside it."""
+    kept = [spectral_axis(cube).kind, *_beside(cube)]
+    coords = {name: cube.coords[name].variable for name in kept if name in cube.coords}
+    write_zarr({DEFAULT: cube.variable}, coords, {}, path)
+
+
+def _result_zarr(result: xr.Dataset, path: Path) -> None:
+    """Write a result as Zarr: one array for every variable and coordinate."""
+    data = {str(name): result[name].variable for name in result.data_vars}
+    coords = {str(name): result[name].variable for name in result.coords}
+    write_zarr(data, coords, result.attrs, path)
 
 
 # --- FITS ---------------------------------------------------------------------------------------
@@ -369,11 +314,13 @@ _CUBE: dict[str, Callable[[Any, Path], None]] = {
     ".nc": _cube_nc,
     ".h5": _cube_h5,
     ".hdf5": _cube_h5,
+    ".zarr": _cube_zarr,
 }
 _CUBE |= dict.fromkeys((".fits", ".fits.gz"), _cube_fits)
 _RESULT: dict[str, Callable[[Any, Path], None]] = {
     ".nc": _result_nc,
     ".h5": _result_h5,
     ".hdf5": _result_h5,
+    ".zarr": _result_zarr,
 }
 _RESULT |= {".fits": _result_fits, ".fits.gz": _result_fits, ".png": _result_png}

@@ -1,0 +1,92 @@
+"""Read results of segmentations, and tell what one is.
+
+A result is a Dataset with ``label (y, x)``: 0 = masked, 1..K = clusters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from . import zarr
+from ._parts import plain, telling
+
+
+def check_result(result: xr.Dataset) -> xr.Dataset:
+    """Return a result, after a look at its labels.
+
+    Raises
+    ------
+    ValueError
+        If there is no ``label (y, x)`` of integers that are 0 or more.
+    """
+    if "label" not in result:
+        names = ", ".join(map(str, result.data_vars)) or "nothing"
+        raise ValueError(f"a result has a variable 'label' (y, x); this has: {names}")
+    label = result["label"]
+    if set(label.dims) != {"y", "x"} or label.dtype.kind not in "iu":
+        raise ValueError(
+            f"'label' must be (y, x) of integers, 0 = masked; got {label.dims} of {label.dtype}"
+        )
+    return result
+
+
+def read_result(path: str | Path) -> xr.Dataset:
+    """Read a result that was written as NetCDF or Zarr.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.nc`` file or a ``.zarr`` folder.
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory; ``label (y, x)`` with 0 = masked, 1..K = clusters.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is neither a NetCDF 4 file nor a Zarr store, is broken, or has no labels.
+    """
+    path = Path(path)
+    opened = zarr.open_dataset(path) if zarr.is_store(path) else _open_netcdf(path)
+    with opened:
+        try:
+            result = check_result(opened)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        with telling(path, "a result"):
+            result = result.load()
+    owners: list[Any] = [result, *result.variables.values()]
+    for array in owners:
+        array.attrs = {name: _simple(value) for name, value in array.attrs.items()}
+    return result.drop_encoding()
+
+
+def _open_netcdf(path: Path) -> xr.Dataset:
+    """Return what is in a NetCDF 4 file, not yet in memory."""
+    import h5py
+
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder but not a Zarr store; give a .nc file or a .zarr")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    with telling(path, "NetCDF"):
+        with h5py.File(path) as file:
+            is_netcdf = "_NCProperties" in file.attrs
+        if is_netcdf:
+            return xr.open_dataset(
+                path, engine="h5netcdf", decode_times=False, decode_timedelta=False
+            )
+    raise ValueError(f"{path} is not a NetCDF 4 file; a result is read from .nc or .zarr")
+
+
+def _simple(value: Any) -> Any:
+    """Return an attribute as it was before NumPy got hold of it."""
+    found = plain(value)
+    return value if found is None else found

@@ -1,0 +1,116 @@
+"""Write Zarr stores of format 3, and tell which folders may be replaced by one."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ._beside import CREATOR
+from ._parts import stored
+from .zarr import METADATA, is_store
+
+EXTRA = (".zattrs", ".zmetadata", ".DS_Store")  # what else is in a store
+CHUNK_FILE = re.compile(r"c|\d+(\.\d+)*")
+TILE_BYTES = 2**23  # a chunk is a file, so that it is larger than a tile inside a file
+MOST_SIDE = 1024  # pixels
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise FileExistsError unless all that is in a folder belongs to a Zarr store."""
+    if not path.is_dir():
+        raise FileExistsError(f"{path} is a file, not a Zarr store; give another name")
+    if not is_store(path):
+        raise FileExistsError(
+            f"{path} is a folder but not a Zarr store, so it is not replaced; give another name"
+        )
+    for one in path.iterdir():
+        known = one.name in (*METADATA, *EXTRA) or CHUNK_FILE.fullmatch(one.name)
+        if not known and not is_store(one):
+            raise FileExistsError(
+                f"{path} is not replaced, because {one.name!r} in it is not part of a Zarr store; "
+                "move that, or give another name"
+            )
+
+
+def write_zarr(
+    data: dict[str, xr.Variable],
+    coords: dict[str, xr.Variable],
+    attrs: dict[str, Any],
+    path: Path,
+) -> None:
+    """Write variables and coordinates as the arrays of one group, as the xarray library has them.
+
+    Chunks hold whole spectra of a square of pixels. What is lazy is computed and written block by
+    block. Nothing has a fill value, so that integers stay integers.
+    """
+    import dask.array as da
+    import zarr
+
+    root = {name: stored(value) for name, value in attrs.items()} | {"creator": CREATOR}
+    more = [name for name, one in coords.items() if one.dims != (name,)]
+    if more:
+        root["coordinates"] = " ".join(more)
+    group = zarr.create_group(path, zarr_format=3, attributes=root)
+    lazy: list[tuple[Any, Any]] = []
+    alone = False
+    for name, variable in (data | coords).items():
+        tiles, whole = _tiles(variable)
+        array = _create(group, name, variable, tiles)
+        if variable.chunks is not None:
+            lazy.append((variable.data, array))
+            alone |= not whole
+        else:
+            array[...] = variable.values if variable.dtype.kind in "biuf" else _text(variable)
+    if lazy:  # all at once: what they share is computed once
+        da.store([one for one, _ in lazy], [array for _, array in lazy], lock=alone)
+
+
+def _create(group: Any, name: str, variable: xr.Variable, tiles: tuple[int, ...]) -> Any:
+    """Make an empty array for a variable."""
+    from zarr.codecs import BloscCodec
+
+    words: dict[str, Any] = {"dtype": str}
+    if variable.dtype.kind in "biuf":
+        words = {"dtype": variable.dtype.newbyteorder("=")}
+        words["compressors"] = [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")]
+    elif variable.dtype.kind not in "UOT":
+        raise ValueError(f"{name!r} must hold numbers or words; it has dtype {variable.dtype}")
+    return group.create_array(
+        name,
+        shape=variable.shape,
+        chunks=tiles,
+        dimension_names=[str(dim) for dim in variable.dims],
+        attributes={str(k): stored(v) for k, v in variable.attrs.items()},
+        config={"write_empty_chunks": True},  # a chunk that is missing is then known to be lost
+        **words,
+    )
+
+
+def _text(variable: xr.Variable) -> np.ndarray:
+    """Return words in the type that Zarr takes."""
+    return np.asarray(variable.values.astype(str))
+
+
+def _tiles(variable: xr.Variable) -> tuple[tuple[int, ...], bool]:
+    """Return the shape of the chunks, and whether every block that is lazy fills whole ones."""
+    image = [n for n, dim in enumerate(variable.dims) if dim in ("y", "x")]
+    rest = math.prod(n for axis, n in enumerate(variable.shape) if axis not in image)
+    side = MOST_SIDE
+    while side > 1 and side ** len(image) * rest * variable.dtype.itemsize > TILE_BYTES:
+        side //= 2
+    tiles, whole = [], True
+    for axis, size in enumerate(variable.shape):
+        tile = max(1, min(side, size) if axis in image else size)
+        if variable.chunks is not None and len(variable.chunks[axis]) > 1:
+            shared = math.gcd(*variable.chunks[axis][:-1])
+            fitting = max(n for n in range(1, min(tile, shared) + 1) if shared % n == 0)
+            if 4 * fitting >= tile:
+                tile = fitting
+            whole &= shared % tile == 0
+        tiles.append(tile)
+    return tuple(tiles), whole

@@ -1,0 +1,331 @@
+"""Read Zarr stores: folders of arrays in chunks, every chunk a file of its own.
+
+A store holds one array, or a group of named arrays. The array ``img`` is taken by default, or the
+only one of three axes, or the one that ``key`` names; what belongs to it is found beside it as in
+HDF5 files. Formats 3 and 2 are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ._beside import CREATOR, DEFAULT, HYPERSPY, WANTED, Beside, add_beside, kept, own_axis, unpack
+from ._parts import (
+    MOST_PACKED,
+    SMALL,
+    Lazy,
+    Parts,
+    check_stored,
+    check_three,
+    choose,
+    listing,
+    load,
+    native,
+    plain,
+    telling,
+    whole_blocks,
+)
+
+METADATA = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a store
+PER_FILE = 2**24  # bytes; what is constant all over a chunk packs better than anything else
+# What zarr raises, besides what all libraries do, on metadata that make no sense.
+ODD = (AttributeError, AssertionError, ArithmeticError)
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a folder is a Zarr store."""
+    return any((path / name).is_file() for name in METADATA)
+
+
+def _metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
+    """Return the metadata of an array or a group, its format (2 or 3), and whether it is an array.
+
+    Raises
+    ------
+    ValueError
+        If they make no sense, or name a codec that could run code.
+    """
+    folder = path / name
+    file = next((one for one in METADATA if (folder / one).is_file()), None)
+    if file is None:
+        raise ValueError(f"{path}: {name!r} has neither of {', '.join(METADATA)}")
+    told = _json(path, folder / file)
+    is_array = file == ".zarray" or told.get("node_type") == "array"
+    if is_array:
+        coders = [told.get(word) for word in ("codecs", "filters", "compressor")]
+        if any("pickle" in word.lower() for word in _words(coders)):
+            raise ValueError(
+                f"{path}: {name or 'its array'!r} is stored by pickle, which is never read because "
+                "it can run code; save it as an array of numbers"
+            )
+    return told, 3 if file == "zarr.json" else 2, is_array
+
+
+def _json(path: Path, file: Path) -> dict[str, Any]:
+    """Read one file of metadata."""
+    with telling(path, "Zarr", *ODD):
+        told = json.loads(file.read_bytes())
+        if not isinstance(told, dict):
+            raise TypeError(f"{file.name} holds a {type(told).__name__}, not a table")
+    return told
+
+
+def _words(thing: Any) -> Iterator[str]:
+    """Yield all texts in a tree of lists and tables."""
+    if isinstance(thing, str):
+        yield thing
+    elif isinstance(thing, dict):
+        yield from _words(list(thing.values()))
+    elif isinstance(thing, list):
+        for one in thing:
+            yield from _words(one)
+
+
+def _attributes(path: Path, name: str) -> dict[str, Any]:
+    """Return the attributes of an array or a group."""
+    told, version, _ = _metadata(path, name)
+    found = told.get("attributes")
+    if version == 2:
+        file = path / name / ".zattrs"
+        found = _json(path, file) if file.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _names(path: Path) -> list[str]:
+    """Return the names of all arrays of a store; that of an array at its root is empty."""
+    found, waiting = [], [""]
+    while waiting:
+        name = waiting.pop()
+        if _metadata(path, name)[2]:
+            found.append(name)
+            continue
+        with os.scandir(path / name) as entries:
+            folders = [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False)]
+        below = [one.relative_to(path).as_posix() for one in folders if is_store(one)]
+        waiting += sorted(below, reverse=True)
+    return found
+
+
+def _open(path: Path, name: str) -> Any:
+    """Return an array of a store, open to be read."""
+    import zarr
+
+    _, version, _ = _metadata(path, name)
+    with telling(path, f"Zarr ({name or 'its array'})", *ODD):
+        return zarr.open_array(path / name, mode="r", zarr_format=version)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence zarr, which warns of every type and codec that is not in its specification."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
+    """Read a cube from a Zarr store.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    key : str, optional
+        Path of the array inside the store, such as ``"scan/counts"``.
+    chunks : dict, int or "auto", optional
+        Leave the data in the store and give a dask array. "auto" makes blocks of at most 128 MiB
+        that hold whole spectra and are made of whole chunks of the store along y and x, where
+        these are not larger.
+
+    Returns
+    -------
+    Parts
+        Values (y, x, channel) and what belongs to them. Arrays whose axes are named, "y" and "x"
+        among them, are turned to that order.
+
+    Raises
+    ------
+    ValueError
+        If the store is broken, there is no such array, or it is not clear which one is meant.
+    """
+    with _quiet():
+        names = _names(path)
+        name = _pick(path, names, key)
+        own = plain(_attributes(path, "").get("creator")) == CREATOR
+        source = _source(path, name, chunks is None, own)
+        if chunks == "auto":
+            assert source.chunks is not None
+            rows, columns = source.chunks[:2]
+            chunks = whole_blocks(source.shape, source.dtype.itemsize, (rows, columns))
+        beside = _beside(path, names, name, own)
+        attrs = _packing(path, name)
+        axis, note = own_axis(source.shape, beside)
+        parts = Parts(unpack(load(source, chunks), attrs), axis=axis, attrs=note | kept(attrs))
+        add_beside(parts, path, beside, source.shape, chunks)
+    if not own:  # what this package wrote comes back as it was
+        parts.attrs.setdefault("source", path.name)
+    return parts
+
+
+def _pick(path: Path, names: list[str], key: str | None) -> str:
+    """Return the name of the array to read."""
+    if names == [""]:
+        if key is not None:
+            raise ValueError(f"{path} holds one array without a name; leave out key={key!r}")
+        array = _open(path, "")
+        check_three(path, path.name, array.shape)
+        check_stored(path, path.name, array.shape, array.dtype)
+        return ""
+    name = None if key is None else str(key).strip("/")
+    if name is None and DEFAULT in names and len(_open(path, DEFAULT).shape) == 3:
+        name = DEFAULT
+    if name is None:
+        arrays = {one: _open(path, one) for one in names}
+        numeric = {one: found.shape for one, found in arrays.items() if found.dtype.kind in "iuf"}
+        return choose(path, numeric)
+    if name not in names:
+        there = listing({one: _open(path, one).shape for one in names})
+        raise ValueError(f"{path} has no array {key!r}; there is: {there}")
+    array = _open(path, name)
+    check_three(path, name, array.shape)
+    check_stored(path, name, array.shape, array.dtype)
+    return name
+
+
+def _source(path: Path, name: str, eager: bool, own: bool) -> Lazy:
+    """Return an array as a lazy one, its axes in the order (y, x, ...) if they are named so."""
+    array = _open(path, name)
+    _check_size(path, name, array, eager)
+    if own:
+        _check_whole(path, name, array)
+    dims = array.metadata.dimension_names if array.metadata.zarr_format == 3 else None
+    dims = dims or _attributes(path, name).get("_ARRAY_DIMENSIONS") or ()
+    order = list(range(array.ndim))
+    if len(dims) == array.ndim and "y" in dims and "x" in dims:
+        order = sorted(order, key=lambda n: {"y": 0, "x": 1}.get(dims[n], 2))
+    pieces = array.shards or array.chunks
+    return Lazy(
+        path,
+        (name, tuple(order)),
+        tuple(array.shape[n] for n in order),
+        array.dtype.newbyteorder("=") if array.dtype.kind in "biuf" else array.dtype,
+        _fetch,
+        tuple(pieces[n] for n in order),
+        locked=False,
+    )
+
+
+def _fetch(path: Path, key: tuple[str, tuple[int, ...]], index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of an array."""
+    name, order = key
+    where = dict(zip(order, index, strict=True))
+    with telling(path, f"Zarr ({name or 'its array'})", *ODD):
+        part = np.asarray(_open(path, name)[tuple(where[n] for n in sorted(where))])
+        return native(part.transpose(order))
+
+
+def _beside(path: Path, names: list[str], name: str, own: bool) -> dict[str, Beside]:
+    """Return what may belong to the cube, of all that is in its group."""
+    group = name.rpartition("/")[0]
+    found = {}
+    for one in names:
+        where, _, last = one.rpartition("/")
+        if where == group and last.lower() in WANTED and one != name:
+            attrs = {k: plain(v) for k, v in _attributes(path, one).items()}
+            found[last] = Beside(_source(path, one, last != "variance", own), attrs)
+    axis = f"{group}/{HYPERSPY}".strip("/")
+    if name and is_store(path / axis):
+        attrs = {k: plain(v) for k, v in _attributes(path, axis).items()}
+        found[HYPERSPY] = Beside(None, attrs)
+    return found
+
+
+def _packing(path: Path, name: str) -> dict[str, Any]:
+    """Return the attributes of an array, with its fill value as the xarray library means it.
+
+    In format 3 that is text in base 64; in format 2 it is the fill value of Zarr itself, which in
+    the stores of others is merely the value of what was never written.
+    """
+    told, version, _ = _metadata(path, name)
+    attrs = _attributes(path, name)
+    fill = attrs.get("_FillValue")
+    if isinstance(fill, str):
+        try:
+            (attrs["_FillValue"],) = struct.unpack("<d", base64.b64decode(fill))
+        except (binascii.Error, ValueError, struct.error):  # some other program's text
+            del attrs["_FillValue"]
+    if version == 2 and "_ARRAY_DIMENSIONS" in attrs:
+        attrs["_FillValue"] = told.get("fill_value")
+    return attrs
+
+
+def _check_size(path: Path, name: str, array: Any, eager: bool) -> None:
+    """Refuse what cannot be in this store, before memory is asked for it."""
+    size = math.prod(array.shape) * array.dtype.itemsize
+    pieces = array.shards or array.chunks
+    piece = math.prod(pieces) * array.dtype.itemsize
+    what = f"{path}: {name or 'its array'!r}"
+    if piece > max(size, SMALL) or min(pieces, default=1) < 1:
+        raise ValueError(f"{what} claims chunks of {piece:.3g} bytes; the store is damaged")
+    if not eager or size <= SMALL:
+        return
+    files = [Path(at, one) for at, _, found in os.walk(path / name) for one in found]
+    there = sum(file.stat().st_size for file in files)
+    if size > max(there * MOST_PACKED, len(files) * PER_FILE, SMALL):
+        raise ValueError(
+            f"{what} claims {size:.3g} bytes (shape {array.shape}), more than {there} bytes on "
+            "disk can hold; if it is mostly empty, give chunks="
+        )
+
+
+def _check_whole(path: Path, name: str, array: Any) -> None:
+    """Refuse a store of our own that lacks chunks: Zarr would take them for empty ones."""
+    wanted = math.prod(-(-n // size) for n, size in zip(array.shape, array.chunks, strict=True))
+    there = sum(len(files) for _, _, files in os.walk(path / name / "c"))
+    there += (path / name / "c").is_file()  # of an array without axes
+    if there < wanted:
+        raise ValueError(
+            f"{path} is not complete: {wanted - there} of {wanted} chunks of {name!r} are missing; "
+            "copy it again"
+        )
+
+
+def open_dataset(path: Path) -> xr.Dataset:
+    """Return all arrays at the root of a store, not yet in memory.
+
+    Raises
+    ------
+    ValueError
+        If the store is broken.
+    """
+    own = plain(_attributes(path, "").get("creator")) == CREATOR
+    with _quiet():
+        for name in _names(path):
+            _source(path, name, True, own)
+        with telling(path, "Zarr", *ODD):
+            opened = xr.open_dataset(
+                path, engine="zarr", consolidated=False, decode_times=False, decode_timedelta=False
+            )
+        if own:
+            opened.attrs.pop("creator")
+        texts = {}
+        for label, one in opened.variables.items():
+            if one.dtype.kind in "TO":
+                with telling(path, f"Zarr ({label})", *ODD):
+                    words = np.array(one.values.tolist(), dtype=str)
+                texts[label] = opened[label].copy(data=words)
+    return opened.assign(texts)

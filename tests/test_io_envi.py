@@ -1,0 +1,344 @@
+"""Cubes from ENVI headers and the files of numbers beside them."""
+
+import builtins
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis
+from spectessera.io import formats, read
+from spectessera.io.envi import read_envi
+
+envi = pytest.importorskip("spectral.io.envi")
+
+SHAPE = (4, 5, 7)  # lines, samples, bands
+STORED = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(0).poisson(300.0, SHAPE).astype(np.int16)
+
+
+def save(folder, values, name="scan.img", header=None, interleave="bip", order=0, **fields):
+    """Write a header and its data by hand; fields replace or add lines, None leaves one out."""
+    letter = values.dtype.char
+    lines = {
+        "samples": values.shape[1],
+        "lines": values.shape[0],
+        "bands": values.shape[2],
+        "header offset": 0,
+        "file type": "ENVI Standard",
+        "data type": envi.dtype_to_envi[letter],
+        "interleave": interleave,
+        "byte order": order,
+    }
+    lines |= {key.replace("_", " "): value for key, value in fields.items()}
+    text = "".join(f"{key} = {value}\n" for key, value in lines.items() if value is not None)
+    path = folder / (header or f"{name.rpartition('.')[0] or name}.hdr")
+    path.write_text("ENVI\n" + text, encoding="utf-8")
+    stored = values.transpose(STORED[interleave.lower()]).astype(
+        values.dtype.newbyteorder("<>"[order])
+    )
+    (folder / name).write_bytes(stored.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("interleave", ["bsq", "bil", "bip", "BSQ"])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_every_order_and_type_gives_the_same_cube(tmp_path, values, interleave, dtype, order):
+    truth = values.clip(0, 255).astype(dtype)
+    cube = read(save(tmp_path, truth, interleave=interleave, order=order))
+    np.testing.assert_array_equal(cube, truth)
+    assert cube.dims == ("y", "x", "channel")
+    assert cube.dtype == np.dtype(dtype)
+    assert cube.dtype.isnative
+    assert cube.attrs["source"] == "scan.hdr"
+    assert spectral_axis(cube) == Axis(np.arange(7))
+
+
+@pytest.mark.parametrize("interleave", ["bsq", "bil", "bip"])
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+def test_what_the_package_spectral_saves_is_read(tmp_path, values, interleave, byteorder):
+    header = tmp_path / "scan.hdr"
+    told = {
+        "wavelength": [str(one) for one in np.linspace(400, 700, 7)],
+        "wavelength units": "Nanometers",
+        "description": "a painting",
+        "sensor type": "a camera",
+    }
+    words = {"interleave": interleave, "byteorder": byteorder, "metadata": told}
+    envi.save_image(str(header), values, ext="img", **words)
+    cube = read(header)
+    np.testing.assert_array_equal(cube, values)
+    assert spectral_axis(cube) == Axis(np.linspace(400, 700, 7), "nm")
+    assert cube.attrs["instrument"] == "a camera"
+    assert "a painting" in cube.attrs["description"]
+
+
+@pytest.mark.parametrize(
+    "name", ["scan.img", "scan.dat", "scan.raw", "scan.BSQ", "scan.bil", "scan"]
+)
+def test_the_data_file_is_found_and_may_be_given_itself(tmp_path, values, name):
+    header = save(tmp_path, values, name=name, header="scan.hdr")
+    np.testing.assert_array_equal(read(header), values)
+    np.testing.assert_array_equal(read(tmp_path / name), values)
+    assert read(tmp_path / name).attrs["source"] == name
+
+
+def test_a_header_may_keep_the_suffix_of_its_data(tmp_path, values):
+    header = save(tmp_path, values, name="scan.img", header="scan.img.hdr")
+    save(tmp_path, values[:2], name="scan.dat", header="scan.dat.HDR")
+    np.testing.assert_array_equal(read(header), values)
+    np.testing.assert_array_equal(read(tmp_path / "scan.img"), values)
+    np.testing.assert_array_equal(read(tmp_path / "scan.dat"), values[:2])
+
+
+def test_data_that_begin_like_another_format_are_still_envi(tmp_path):
+    values = np.frombuffer(b"\x1f\x8b" * 140, np.int16).reshape(SHAPE)
+    save(tmp_path, values)
+    np.testing.assert_array_equal(read(tmp_path / "scan.img"), values)
+
+
+@pytest.mark.parametrize("offset", [0, 32])
+@pytest.mark.parametrize("interleave", ["bsq", "bil", "bip"])
+@pytest.mark.parametrize("chunks", [2, "auto", {"y": 3, "x": 2}])
+def test_chunks_leave_the_data_in_the_file_until_asked(
+    tmp_path, values, chunks, interleave, offset, monkeypatch
+):
+    header = save(tmp_path, values, interleave=interleave, header_offset=offset)
+    data = tmp_path / "scan.img"
+    data.write_bytes(bytes(offset) + data.read_bytes())
+
+    def read_too_early(*_args, **_words):
+        raise AssertionError("data were read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "memmap", read_too_early)
+        cube = read(header, chunks=chunks)
+    assert len(cube.chunks[2]) == 1  # spectra stay whole
+    assert cube.data.name == read(header, chunks=chunks).data.name
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(cube)), values)
+    np.testing.assert_array_equal(cube.isel(x=[3, 0], channel=-1), values[:, [3, 0], -1])
+    np.testing.assert_array_equal(read(header), values)
+
+
+def test_auto_reads_whole_rows(tmp_path):
+    header = save(tmp_path, np.zeros((300, 400, 700), np.int16))
+    assert read(header, chunks="auto").data.chunksize == (239, 400, 700)
+
+
+@pytest.mark.parametrize(
+    ("told", "axis"),
+    [
+        ("Nanometers", Axis(np.linspace(400, 700, 7), "nm")),
+        ("nm", Axis(np.linspace(400, 700, 7), "nm")),
+        ("Micrometers", Axis(np.linspace(400, 700, 7), "um")),
+        ("Wavenumber", Axis(np.linspace(400, 700, 7), "cm-1")),
+        ("Angstroms", Axis(np.linspace(400, 700, 7), "angstrom")),
+        ("Unknown", Axis(np.linspace(400, 700, 7))),
+        (None, Axis(np.linspace(400, 700, 7))),
+    ],
+)
+def test_wavelengths_have_the_unit_of_the_header(tmp_path, values, told, axis):
+    lengths = "{" + ",\n ".join(f"{one}" for one in np.linspace(400, 700, 7)) + "}"
+    header = save(tmp_path, values, wavelength=lengths, wavelength_units=told)
+    cube = read(header)
+    assert spectral_axis(cube) == axis
+    assert ("axis_note" in cube.attrs) == (not axis.unit)
+    assert spectral_axis(read(header, unit="nm")).unit == "nm"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "trouble"),
+    [
+        ("{400, 500}", "2 wavelengths for 7 bands"),
+        ("{a, b, c, d, e, f, g}", "not numbers"),
+        ("{1, 2, 3, 3, 4, 5, 6}", "turns or repeats"),
+        ("{1, 2, 3, nan, 4, 5, 6}", "not finite"),
+    ],
+)
+def test_wrong_wavelengths_are_told_and_can_be_replaced(tmp_path, values, lengths, trouble):
+    header = save(tmp_path, values, wavelength=lengths, wavelength_units="nm")
+    with pytest.raises(ValueError, match=rf"scan\.hdr.*{trouble}.*give energy="):
+        read(header)
+    assert spectral_axis(read(header, wavelength=(400, 700), unit="nm")).values[-1] == 700
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+@pytest.mark.parametrize(
+    ("dtype", "told", "kept"),
+    [
+        ("i2", "-9999", "f4"),
+        ("u2", "65535", "f4"),
+        ("f4", "-1.23e34", "f4"),
+        ("f8", "-9999.0", "f8"),
+    ],
+)
+def test_the_ignored_value_becomes_nan(tmp_path, values, chunks, dtype, told, kept):
+    truth = values.astype(dtype)
+    truth[1, 2, 3] = np.dtype(dtype).type(float(told))
+    cube = read(save(tmp_path, truth, data_ignore_value=told), chunks=chunks)
+    assert cube.dtype == np.dtype(kept)
+    assert np.argwhere(np.isnan(cube.values)).tolist() == [[1, 2, 3]]
+    assert cube[0, 0, 0] == values[0, 0, 0]
+    assert cube.attrs.get("saturation") == (65535 if dtype == "u2" else None)
+
+
+@pytest.mark.parametrize("told", ["-9999", "1e300", "0.5", "nan", "none", ""])
+def test_a_value_that_cannot_be_there_changes_nothing(tmp_path, values, told):
+    cube = read(save(tmp_path, values.astype("u2"), data_ignore_value=told))
+    assert cube.dtype == np.uint16
+    floats = read(save(tmp_path, values.astype("f4"), data_ignore_value=told))
+    np.testing.assert_array_equal(floats, values)
+
+
+def test_nothing_is_left_out_or_scaled_but_told(tmp_path, values):
+    header = save(
+        tmp_path,
+        values,
+        bbl="{1, 1, 0, 0,\n 1, 1, 1}",
+        reflectance_scale_factor="10000",
+        data_gain_values="{1, 1, 1, 1, 1, 1, 2}",
+        map_info="{UTM, 1, 1}",
+    )
+    cube = read(header)
+    np.testing.assert_array_equal(cube, values)
+    assert cube.dtype == np.int16
+    assert cube.attrs["bbl"] == "1, 1, 0, 0, 1, 1, 1"
+    assert cube.attrs["reflectance_scale_factor"] == 10000
+    assert cube.attrs["map_info"] == "UTM, 1, 1"
+    assert "not applied" in cube.attrs["gain_note"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_headers_in_any_encoding_are_read(tmp_path, values, encoding):
+    lengths = "{" + ", ".join(map(str, range(7))) + "}"
+    header = save(tmp_path, values, wavelength=lengths, wavelength_units="µm")
+    text = header.read_text(encoding="utf-8").replace("samples =", "Samples  = ")
+    header.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert spectral_axis(read(header)) == Axis(np.arange(7), "um")
+    np.testing.assert_array_equal(read(tmp_path / "scan.img"), values)
+
+
+# --- what is wrong ------------------------------------------------------------------------------
+
+
+def test_a_missing_data_file_is_told_with_the_names_it_may_have(tmp_path, values):
+    header = save(tmp_path, values)
+    (tmp_path / "scan.img").unlink()
+    with pytest.raises(
+        ValueError, match=r"scan\.hdr has no file of data.*scan, scan\.img, scan\.dat"
+    ):
+        read(header)
+
+
+def test_a_missing_header_is_told(tmp_path, values):
+    save(tmp_path, values).unlink()
+    with pytest.raises(
+        ValueError, match=r"no ENVI header beside it \(scan\.img\.hdr or scan\.hdr\)"
+    ):
+        read(tmp_path / "scan.img")
+    (tmp_path / "scan.hdr").write_text("BSQ of something else")
+    with pytest.raises(ValueError, match="no ENVI header beside it"):
+        read(tmp_path / "scan.img")
+    with pytest.raises(ValueError, match="named like ENVI but is not"):
+        read(tmp_path / "scan.hdr")
+
+
+def test_several_data_files_are_told_unless_the_size_tells(tmp_path, values):
+    header = save(tmp_path, values)
+    (tmp_path / "scan.dat").write_bytes(b"other")
+    np.testing.assert_array_equal(read(header), values)
+    shutil.copy(tmp_path / "scan.img", tmp_path / "scan.raw")
+    with pytest.raises(ValueError, match=r"several files.*scan\.img 280, scan\.raw 280"):
+        read(header)
+    np.testing.assert_array_equal(read(tmp_path / "scan.raw"), values)
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+@pytest.mark.parametrize("by", [-1, -100, 1, 100])
+def test_a_data_file_of_another_size_is_told(tmp_path, values, by, chunks):
+    header = save(tmp_path, values)
+    data = tmp_path / "scan.img"
+    data.write_bytes((data.read_bytes() + bytes(100))[: 280 + by])
+    words = "cut short" if by < 0 else "of another image"
+    with pytest.raises(ValueError, match=rf"{280 + by} bytes but scan\.hdr tells of 280.*{words}"):
+        read(header, chunks=chunks)
+
+
+def test_data_that_shrink_later_are_told(tmp_path, values):
+    cube = read(save(tmp_path, values), chunks=2)
+    (tmp_path / "scan.img").write_bytes(b"short")
+    with pytest.raises(ValueError, match="cannot be read as ENVI data"):
+        cube.compute()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("lines", "40000000000", "bytes but"),
+        ("lines", "-4", "lines must be at least 1"),
+        ("samples", "five", "samples must be a whole number"),
+        ("bands", "{7}", "bands must be a whole number"),
+        ("bands", "0", "bands must be at least 1"),
+        ("header offset", "-8", "header offset must be at least 0"),
+        ("byte order", "3", "byte order must be 0 or 1"),
+        ("interleave", "random", "interleave must be bsq, bil or bip"),
+        ("data type", "99", "data type '99' is not known"),
+        ("data type", "6", "must hold real numbers"),
+        ("data type", "4", "bytes but"),
+        ("file compression", "1", "compressed"),
+        ("file type", "ENVI Spectral Library", "not an image of spectra"),
+        ("file type", "ENVI Classification", "not an image of spectra"),
+        ("major frame offsets", "{1, 2}", "frame offsets"),
+        ("lines", None, "lines"),
+        ("interleave", None, "interleave"),
+        ("wavelength", "{1, 2", "cannot be read as an ENVI header"),
+    ],
+)
+def test_a_header_that_lies_is_told(tmp_path, values, field, value, told):
+    header = save(tmp_path, values)
+    lines = [one for one in header.read_text().splitlines() if not one.startswith(field)]
+    header.write_text("\n".join(lines + ([f"{field} = {value}"] if value is not None else [])))
+    with pytest.raises(ValueError, match=rf"scan\.(hdr|img).*{told}"):
+        read(header)
+
+
+@pytest.mark.parametrize(
+    "rest", [b"", b"\n", b"\n\0\xff\xfe = {", b"\n" + b"{" * 1000, b"\na = {\n" * 99]
+)
+def test_a_broken_header_is_told(tmp_path, rest):
+    (tmp_path / "scan.hdr").write_bytes(b"ENVI" + rest)
+    (tmp_path / "scan.img").write_bytes(bytes(280))
+    with pytest.raises(ValueError, match=r"scan\.hdr cannot be read as an ENVI header"):
+        read(tmp_path / "scan.hdr")
+
+
+def test_there_is_nothing_to_choose(tmp_path, values):
+    with pytest.raises(ValueError, match="one array without a name"):
+        read(save(tmp_path, values), key="img")
+
+
+def test_without_the_package_spectral_it_is_told_how_to_install_it(tmp_path, values, monkeypatch):
+    header = save(tmp_path, values)
+    real = builtins.__import__
+
+    def absent(name, *args):
+        if name.startswith("spectral"):
+            raise ImportError(name)
+        return real(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(ImportError, match=r"pip install 'spectessera\[envi\]'"):
+        read_envi(header)
+
+
+def test_formats_tell_of_envi():
+    (found,) = [one for one in formats() if one.name == "ENVI"]
+    assert {".hdr", ".img", ".bsq"} <= set(found.suffixes)
+    assert (found.reads, found.writes) == (True, "")
