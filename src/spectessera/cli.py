@@ -344,7 +344,7 @@ def _forget(checkpoint: Path | None, segmenter: Any) -> None:
 def encode(
     file: Path,
     model: Annotated[Path, typer.Option(help="A trained model (.safetensors).")],
-    out: Annotated[Path, typer.Option(help="The latent cube to write (.nc or .h5).")],
+    out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
     key: Key = None,
     energy: Energy = None,
     wavelength: Wavelength = None,
@@ -383,7 +383,7 @@ def encode(
 def decode(
     file: Path,
     model: Annotated[Path, typer.Option(help="The model that encoded it (.safetensors).")],
-    out: Annotated[Path, typer.Option(help="The cube to write (.nc or .h5).")],
+    out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     quiet: Quiet = False,
 ) -> None:
