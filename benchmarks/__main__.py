@@ -7,9 +7,25 @@ from pathlib import Path
 
 import torch
 
-from . import cluster_term
+from . import astro_network, cluster_term, kills, training_step, whole_cube
 
-SECTIONS = (("What the cluster term does", cluster_term.main),)
+SECTIONS = (
+    ("What a training step costs", training_step.main),
+    ("Segmenting a whole cube", whole_cube.main),
+    ("The astronomical network of the paper", astro_network.main),
+    ("Killed and resumed", kills.main),
+    ("What the cluster term does", cluster_term.main),
+)
+
+
+def processor() -> str:
+    """Return the name of the processor, where the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    return f"{platform.machine()}, {names[0]}" if names else platform.machine()
 
 
 def main() -> None:
@@ -18,12 +34,13 @@ def main() -> None:
     lines = [
         "# Measured results",
         "",
-        f"Written by `make bench` on {datetime.date.today()}: {platform.machine()}, "
+        f"Written by `make bench` on {datetime.date.today()}: {processor()}, "
         f"{torch.get_num_threads()} threads, Python {platform.python_version()}, {packages}.",
     ]
     for title, measure in SECTIONS:
-        lines += ["", f"## {title}", "", *measure()]
-        print("\n".join(lines[-20:]), flush=True)
+        section = ["", f"## {title}", "", *measure()]
+        print("\n".join(section), flush=True)
+        lines += section
     target = Path(__file__).parent / "RESULTS.md"
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written to {target}")

@@ -43,19 +43,26 @@ def line_spectra(
     groups: int = 4,
     channels: int = 1024,
     sigma: float = 0.05,
+    snr: tuple[float, float] | None = None,
     shared: float = 0.0,
     mix: float = 0.0,
     seed: int = 0,
 ) -> LineSpectra:
     """Draw spectra: a prototype, up to ``mix`` of another one, noise; divided by their maximum.
 
-    ``truth`` is divided by the same number.
+    The noise has the standard deviation ``sigma``, or with ``snr`` a different one for every
+    spectrum: its peak over a number drawn log-uniformly from that range. ``truth`` is divided by
+    the same number as the noisy spectrum.
     """
     generator = np.random.default_rng(seed)
     lines = prototypes(groups, channels, shared=shared, seed=seed)
     group = generator.integers(groups, size=n)
     share = generator.uniform(0, mix, size=(n, 1)) if mix else np.zeros((n, 1))
     truth = (1 - share) * lines[group] + share * lines[generator.integers(groups, size=n)]
-    noisy = truth + sigma * generator.standard_normal((n, channels))
+    spread = np.full((n, 1), sigma)
+    if snr is not None:
+        ratio = np.exp(generator.uniform(np.log(snr[0]), np.log(snr[1]), size=(n, 1)))
+        spread = truth.max(axis=1, keepdims=True) / ratio
+    noisy = truth + spread * generator.standard_normal((n, channels))
     peak = noisy.max(axis=1, keepdims=True)
     return LineSpectra((noisy / peak).astype(np.float32), (truth / peak).astype(np.float32), group)

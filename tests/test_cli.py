@@ -248,3 +248,12 @@ def test_the_example_in_the_module_help_names_all_commands():
     text = run("--help", check=0).stdout
     assert all(word in text for word in ("info", "train", "segment"))
     assert run("--version", check=0).stdout.startswith("spectessera ")
+
+
+def test_the_checkpoint_must_not_be_the_model_which_would_be_removed_with_it(scan, tmp_path):
+    model = tmp_path / "model.safetensors"
+    done = run("train", scan, "--out", model, "--checkpoint", model, *FAST)
+    assert "give it another name" in one_line(done)
+    done = run("segment", scan, "--fit", "--out", tmp_path, "--checkpoint", model, *FAST)
+    assert "give it another name" in one_line(done)
+    assert list(tmp_path.iterdir()) == []

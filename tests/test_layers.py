@@ -37,6 +37,7 @@ SAME_LAYER = {
     "axis": {"_check"},
     "palette": {"_check"},
     "kmeans": {"_silhouette"},
+    "losses": {"_silhouette"},
     "io": {
         "io._parts", "io._results", "io._writers", "io.envi", "io.fits", "io.hdf5", "io.numpy",
         "io.zarr",

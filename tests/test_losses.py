@@ -134,6 +134,20 @@ def test_discrepancy_is_its_definition_and_nothing_for_the_same_sample(s):
     assert abs(float(maximum_mean_discrepancy(a, a, s))) < 1e-12
 
 
+@pytest.mark.parametrize("many", [3, 300, 700])
+def test_discrepancy_and_its_gradient_are_the_definition_whatever_the_tiles(many):
+    """The kernel is symmetric and only half of it is computed, in tiles of 256 points."""
+    a, b = normal(many).requires_grad_(), normal(400, seed=1, shift=0.7)
+    found = maximum_mean_discrepancy(a, b, 0.8)
+    squares = [(x[:, None] - y[None]).square().sum(2) for x, y in ((a, a), (b, b), (a, b))]
+    k = [torch.exp(-each / (2 * 0.8**2)).mean() for each in squares]
+    expected = k[0] + k[1] - 2 * k[2]
+    torch.testing.assert_close(found, expected)
+    (grad,) = torch.autograd.grad(found, a)
+    (other,) = torch.autograd.grad(expected, a)
+    torch.testing.assert_close(grad, other)
+
+
 def test_discrepancy_grows_with_the_distance_from_the_prior_and_pulls_towards_it():
     prior = normal(300, seed=1)
     found = [float(maximum_mean_discrepancy(normal(300, shift=t), prior, 1.0)) for t in (0, 1, 2)]

@@ -68,16 +68,24 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     spectra, _, _ = lines(200)
     path = tmp_path / "state.safetensors"
 
-    def run(data, **changes):
-        model = Autoencoder(Network(encoder=(8,)), 64, "identity", generator=torch.Generator())
+    def run(data, output="identity", variance=None, **changes):
+        model = Autoencoder(Network(encoder=(8,)), 64, output, generator=torch.Generator())
         settings = Training(**{"epochs": 1, "batch_size": 100, **changes})
-        train(model, data, Clusters(2, 3), settings, checkpoint=Checkpoint(path, seconds=0))
+        kept = Checkpoint(path, seconds=0)
+        train(model, data, Clusters(2, 3), settings, variance=variance, checkpoint=kept)
 
     run(spectra)
+    run(spectra, variance=torch.ones_like(spectra))  # this loss does not look at it
+    with pytest.raises(ValueError, match="another training"):
+        run(spectra, output="softplus")
     with pytest.raises(ValueError, match="another training"):
         run(spectra + 1)
     with pytest.raises(ValueError, match="another training"):
         run(spectra, gamma=0.7)
+    path.unlink()
+    run(spectra, loss="variance", variance=torch.ones_like(spectra))
+    with pytest.raises(ValueError, match="another training"):
+        run(spectra, loss="variance", variance=2 * torch.ones_like(spectra))
 
 
 def test_discrepancy_is_computed_only_where_it_has_a_weight_and_pulls_to_the_prior():

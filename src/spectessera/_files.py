@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
@@ -118,6 +119,23 @@ def _exchange(new: Path, target: Path, old: Path) -> None:
 def _beside(target: Path) -> Path:
     """Return a name in the same folder that nothing has yet."""
     return target.with_name(f".{secrets.token_hex(4)}-{target.name[-64:]}")
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove the temporary files that killed processes left when they were writing ``path``.
+
+    No other process may be writing it.
+
+    Parameters
+    ----------
+    path : str or Path
+        As it was given to :func:`atomic`.
+    """
+    target = Path(path).resolve()
+    name = glob.escape(target.name[-64:])
+    for each in target.parent.glob("." + 8 * "[0-9a-f]" + f"-{name}"):  # as _beside names them
+        if each.is_file():
+            each.unlink(missing_ok=True)
 
 
 def _check_target(target: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-# Elements of a tile of distances (1 MiB in float32): it stays in the cache of a core.
-_TILE = 256 * 1024
+# Points of the side of a square tile of distances: two tiles stay in the cache of a core.
+_SIDE = 256
+# Up to so many points their distances are kept for the backward pass (4 MiB in float32); of more
+# points it takes less time to compute them anew.
+_KEPT_POINTS = 1024
 
 
 class Estimate(NamedTuple):
@@ -25,10 +29,20 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     the few dimensions of a latent space one pass per dimension is also the faster way, and each
     element is computed alike whatever its neighbours (so labels do not depend on blocks).
     """
-    total = (a[:, 0, None] - b[None, :, 0]).square_()
-    for axis in range(1, a.shape[1]):
-        difference = a[:, axis, None] - b[None, :, axis]
-        total.addcmul_(difference, difference)
+    total = a.new_empty(len(a), len(b))
+    return _squares_into(a.T, b.T.contiguous(), total, torch.empty_like(total))
+
+
+def _squares_into(a: Tensor, b: Tensor, total: Tensor, spare: Tensor) -> Tensor:
+    """Write squared distances of (d, n) and (d, m) into ``total`` (n, m).
+
+    New memory for every tile would take longer; so do coordinates that are not side by side.
+    """
+    torch.sub(a[0, :, None], b[0], out=total)
+    total.mul_(total)
+    for mine, other in zip(a[1:], b[1:], strict=True):
+        torch.sub(mine[:, None], other, out=spare)
+        total.addcmul_(spare, spare)
     return total
 
 
@@ -55,16 +69,74 @@ def silhouette_parts(sums: Tensor, labels: Tensor, counts: Tensor) -> Parts:
     return Parts(within, between, nearest, score)
 
 
-def _row_tiles(points: Tensor) -> list[slice]:
-    """Return rows of a matrix of distances to work on at a time: a tile stays in the cache."""
-    rows = max(16, _TILE // len(points))
-    return [slice(start, start + rows) for start in range(0, len(points), rows)]
+class _Tile(NamedTuple):
+    """A tile of the matrix of distances: where it is, and two buffers of its shape.
+
+    Attributes
+    ----------
+    rows, columns : slice
+    mirrored : bool
+        Whether it also stands for the tile on the other side of the diagonal.
+    squares : tensor (rows, columns)
+        Squared distances; may be overwritten.
+    spare : tensor (rows, columns)
+    """
+
+    rows: slice
+    columns: slice
+    mirrored: bool
+    squares: Tensor
+    spare: Tensor
 
 
-def sums_of_distances(points: Tensor, onehot: Tensor) -> Tensor:
-    """Return the sum of distances of every point to every cluster, (n, d), (n, k) -> (n, k)."""
-    tiles = _row_tiles(points)
-    return torch.cat([squared_distances(points[rows], points).sqrt_() @ onehot for rows in tiles])
+def half_tiles(points: Tensor, *, keep: bool = False) -> Iterator[_Tile]:
+    """Yield the tiles of one half of the symmetric matrix of squared distances, the diagonal too.
+
+    One after the other in the same two buffers: a tile is done with before the next is asked for.
+    With ``keep`` the squares of every tile have memory of their own.
+    """
+    n = len(points)
+    coordinates = points.T.contiguous()  # (d, n)
+    buffers = points.new_empty(2, min(_SIDE, n) ** 2)
+    spans = [slice(start, min(start + _SIDE, n)) for start in range(0, n, _SIDE)]
+    for position, rows in enumerate(spans):
+        for columns in spans[position:]:
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            squares, spare = (each[: shape[0] * shape[1]].view(shape) for each in buffers)
+            if keep:
+                squares = torch.empty_like(squares)
+            _squares_into(coordinates[:, rows], coordinates[:, columns], squares, spare)
+            yield _Tile(rows, columns, columns is not rows, squares, spare)
+
+
+class Distances:
+    """The distances of points (n, d) from each other, as the tiles of one half of their matrix.
+
+    Kept for a second pass where they are few, else computed anew.
+    """
+
+    def __init__(self, points: Tensor) -> None:
+        self.points = points.detach()
+        few = points.requires_grad and len(points) <= _KEPT_POINTS
+        self.kept = list(self._compute(keep=True)) if few else None
+
+    def _compute(self, *, keep: bool) -> Iterator[_Tile]:
+        for tile in half_tiles(self.points, keep=keep):
+            tile.squares.sqrt_()
+            yield tile
+
+    def __iter__(self) -> Iterator[_Tile]:
+        """Yield tiles whose ``squares`` are distances."""
+        return self._compute(keep=False) if self.kept is None else iter(self.kept)
+
+    def sums(self, onehot: Tensor) -> Tensor:
+        """Return the sum of distances of every point to every cluster, (n, k) -> (n, k)."""
+        sums = self.points.new_zeros(onehot.shape)
+        for rows, columns, mirrored, distances, _ in self:
+            sums[rows].addmm_(distances, onehot[columns])
+            if mirrored:
+                sums[columns].addmm_(distances.T, onehot[rows])
+        return sums
 
 
 class SilhouetteScore(torch.autograd.Function):
@@ -72,12 +144,20 @@ class SilhouetteScore(torch.autograd.Function):
 
     With C (n, k) = d score / d sums (non-zero only in the own and in the nearest other column)
     and H the one-hot labels, the pair weight is W = (C H^T + H C^T) / D, 0 where D = 0, and
-    d score / d z = rowsum(W) z - W z. D is computed anew in tiles: that is faster than to keep it.
+    d score / d z = rowsum(W) z - W z. It is computed tile by tile.
     """
 
     @staticmethod
-    def forward(ctx: Any, points: Tensor, labels: Tensor, onehot: Tensor, parts: Parts) -> Tensor:
+    def forward(
+        ctx: Any,
+        points: Tensor,
+        labels: Tensor,
+        onehot: Tensor,
+        parts: Parts,
+        distances: Distances,
+    ) -> Tensor:
         ctx.save_for_backward(points, labels, onehot, parts.within, parts.between, parts.nearest)
+        ctx.distances = distances
         return parts.score.mean()
 
     @staticmethod
@@ -105,13 +185,14 @@ class SilhouetteScore(torch.autograd.Function):
         # ones makes the same product give the sum of the row.
         centred = points - points.mean(0)
         wide = torch.cat([centred, centred.new_ones(n, 1)], 1)
-        pulled = []
-        for rows in _row_tiles(points):
-            squared = squared_distances(points[rows], points)
-            inverse = squared.masked_fill_(squared == 0, torch.inf).rsqrt_()
-            pulled.append((left[rows] @ right).mul_(inverse) @ wide)
-        pull = torch.cat(pulled)  # (n, d + 1)
-        return grad * (pull[:, -1:] * centred - pull[:, :-1]), None, None, None
+        pull = points.new_zeros(n, wide.shape[1])  # (n, d + 1)
+        for rows, columns, mirrored, distances, spare in ctx.distances:
+            weight = torch.mm(left[rows], right[:, columns], out=spare).div_(distances)
+            weight.masked_fill_(distances == 0, 0.0)
+            pull[rows].addmm_(weight, wide[columns])
+            if mirrored:
+                pull[columns].addmm_(weight.T, wide[rows])
+        return grad * (pull[:, -1:] * centred - pull[:, :-1]), None, None, None, None
 
 
 def silhouette(points: Tensor, labels: Tensor) -> Tensor:
@@ -140,10 +221,9 @@ def silhouette(points: Tensor, labels: Tensor) -> Tensor:
     points = check_points(points)
     index, k = check_labels(points, labels)
     onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)
-    sums = sums_of_distances(points.detach(), onehot)
-    return SilhouetteScore.apply(
-        points, index, onehot, silhouette_parts(sums, index, onehot.sum(0))
-    )
+    distances = Distances(points)
+    parts = silhouette_parts(distances.sums(onehot), index, onehot.sum(0))
+    return SilhouetteScore.apply(points, index, onehot, parts, distances)
 
 
 def silhouette_estimate(

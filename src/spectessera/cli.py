@@ -218,10 +218,11 @@ def train(
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
     check_writable(out)
+    kept = keep_at(checkpoint, out)
     cubes = [_open(file, key, energy, wavelength, axis, unit, missing) for file in files]
     segmenter = SpectralSegmenter(**configs)
     with _progress(quiet or as_json) as bar:
-        segmenter.fit(cubes, checkpoint=keep_at(checkpoint), progress=bar.epoch)
+        segmenter.fit(cubes, checkpoint=kept, progress=bar.epoch)
     segmenter.save(out)
     _forget(checkpoint, segmenter)
     told = {
@@ -290,11 +291,12 @@ def segment(
     seed = configs["training"].seed
     clusters: str | int = int(how) if how.isdecimal() else how
     check_folder(out, overwrite=overwrite)
+    kept = keep_at(checkpoint, out / "model.safetensors")
     cube = _open(file, key, energy, wavelength, axis, unit, missing)
     segmenter = SpectralSegmenter(**configs) if model is None else load(model)
     with _progress(quiet or as_json) as bar:
         if fit:
-            segmenter.fit(cube, checkpoint=keep_at(checkpoint), progress=bar.epoch)
+            segmenter.fit(cube, checkpoint=kept, progress=bar.epoch)
             out.mkdir(parents=True, exist_ok=True)
             segmenter.save(out / "model.safetensors")
             _forget(checkpoint, segmenter)
@@ -321,12 +323,17 @@ def segment(
         _print_summary(summary, out)
 
 
-def keep_at(path: Path | None) -> Any:
-    """Return the checkpoint of a path, after a look whether it can be written."""
+def keep_at(path: Path | None, model: Path) -> Any:
+    """Return the checkpoint of a path, after a look whether it can be written.
+
+    The checkpoint is removed when the training is done: it must not be the model.
+    """
     from .training import Checkpoint
 
     if path is None:
         return None
+    if path.resolve() == model.resolve():
+        raise ValueError(f"--checkpoint {path} is where the model will be; give it another name")
     if path.suffix != ".safetensors":
         raise ValueError(f"--checkpoint is a .safetensors file; got {path.name}")
     check_writable(path)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ._check import check_choice, check_number
 from ._silhouette import (
+    Distances,
     Estimate,
     Parts,
     SilhouetteScore,
@@ -26,7 +27,6 @@ from ._silhouette import (
     silhouette_estimate,
     silhouette_parts,
     squared_distances,
-    sums_of_distances,
 )
 
 __all__ = [
@@ -168,9 +168,9 @@ def seed_centers(
     for j in range(1, k):
         cumulated = nearest.double().cumsum(1)
         total = cumulated[:, -1:]
-        # Where all points coincide with a seed, any point is as good as another.
-        flat = torch.arange(1, n + 1, device=points.device, dtype=cumulated.dtype)
-        cumulated = torch.where(total > 0, cumulated, flat.expand_as(cumulated))
+        if not (total > 0).all():  # all points coincide with a seed: any is as good as another
+            flat = torch.arange(1, n + 1, device=points.device, dtype=cumulated.dtype)
+            cumulated = torch.where(total > 0, cumulated, flat.expand_as(cumulated))
         target = draws[j, :, None] * cumulated[:, -1:]
         index = torch.searchsorted(cumulated, target, right=True)[:, 0].clamp_(max=n - 1)
         chosen.append(points[index])
@@ -181,15 +181,16 @@ def seed_centers(
 # --- Lloyd -------------------------------------------------------------------------------------
 
 
-def _nearest(points: Tensor, centers: Tensor, valid: Tensor) -> Tensor:
+def _nearest(points: Tensor, centers: Tensor, padding: Tensor) -> Tensor:
     """Return labels (runs, n) of all runs at once; assumes centred points.
 
-    Here the product form serves: one matrix product for all runs, and a label that is wrong by
-    rounding is mended by the next iteration. (The labels of a segmentation are :func:`assign`'s.)
+    ``padding`` (runs, k) is infinite where a run has no such center, else 0. Here the product form
+    serves: one matrix product for all runs, and a label that is wrong by rounding is mended by the
+    next iteration. (The labels of a segmentation are :func:`assign`'s.)
     """
     runs, k, d = centers.shape
-    norms = centers.square().sum(2).masked_fill(~valid, torch.inf).reshape(-1)  # (runs * k,)
-    flat = centers.reshape(runs * k, d).T
+    norms = centers.square().sum(2).add_(padding).view(-1)  # (runs * k,)
+    flat = centers.view(runs * k, d).T
     rows = max(1, _ELEMENTS // (runs * k))
     found = [
         # The last axis is the fast one to search: a middle axis takes six times as long.
@@ -199,21 +200,19 @@ def _nearest(points: Tensor, centers: Tensor, valid: Tensor) -> Tensor:
     return (found[0] if len(found) == 1 else torch.cat(found)).T.contiguous()
 
 
-def _sums(points: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return sums (runs, k, d) in float64 and counts (runs, k) of the points of each cluster.
 
-    Counting additions go in the order of the points, so the sums are the same for any number of
-    threads; a matrix product would not promise that.
+    ``columns`` (d, runs * n or more) holds the coordinates of the points, once for every run, and
+    ``shift`` (runs, 1) the number of clusters in all runs before. Counting additions go in the
+    order of the points, so the sums are the same for any number of threads; a matrix product
+    would not promise that.
     """
-    runs = len(labels)
-    shift = k * torch.arange(runs, device=labels.device)[:, None]
     flat = (labels + shift).view(-1)
-    counts = torch.bincount(flat, minlength=runs * k).view(runs, k)
-    columns = [
-        torch.bincount(flat, weights=column.repeat(runs), minlength=runs * k)
-        for column in points.double().T.contiguous()
-    ]
-    return torch.stack(columns, 1).view(runs, k, -1), counts
+    size = len(labels) * k
+    counts = torch.bincount(flat, minlength=size).view(-1, k)
+    sums = [torch.bincount(flat, column[: len(flat)], minlength=size) for column in columns]
+    return torch.stack(sums, 1).view(len(labels), k, -1), counts
 
 
 def _fill_empty(points: Tensor, centers: Tensor, labels: Tensor, counts: Tensor, k: int) -> None:
@@ -242,27 +241,32 @@ def _lloyd(
     (runs, n), centers (runs, k, d) and whether each run converged (runs,).
     """
     runs, k, _ = seeds.shape
-    valid = torch.arange(k, device=points.device) < sizes[:, None]  # (runs, k)
-    centers = seeds.clone()
+    absent = torch.arange(k, device=points.device) >= sizes[:, None]
+    padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
+    columns = points.double().T.repeat(1, runs)  # (d, runs * n)
+    shift = k * torch.arange(runs, device=points.device)[:, None]
     labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
+    centers = seeds.clone()
     converged = torch.zeros(runs, dtype=torch.bool, device=points.device)
+    # The runs that go on, and their state: written back only when one of them has converged.
     active = torch.arange(runs, device=points.device)
+    old, now = labels, centers
     for _ in range(max_iter):
-        new = _nearest(points, centers[active], valid[active])
-        sums, counts = _sums(points, new, k)
-        lacking = ((counts == 0) & valid[active]).any(1)
-        if lacking.any():
-            for row in lacking.nonzero()[:, 0].tolist():
-                run = int(active[row])
-                _fill_empty(points, centers[run], new[row], counts[row], int(sizes[run]))
-            sums, counts = _sums(points, new, k)
-        changed = (new != labels[active]).any(1)
-        labels[active] = new
-        centers[active] = (sums / counts.clamp(min=1)[..., None]).to(points.dtype)
-        converged[active] = ~changed
-        active = active[changed]
-        if len(active) == 0:
-            break
+        new = _nearest(points, now, padding)
+        sums, counts = _sums(columns, new, shift[: len(active)], k)
+        if int(counts.count_nonzero()) < int(sizes.sum()):
+            for row in ((counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
+                _fill_empty(points, now[row], new[row], counts[row], int(sizes[row]))
+            sums, counts = _sums(columns, new, shift[: len(active)], k)
+        changed = (new != old).any(1)
+        old, now = new, (sums / counts.clamp(min=1)[..., None]).to(points.dtype)
+        if not changed.all():
+            labels[active], centers[active], converged[active] = old, now, ~changed
+            active, old, now = active[changed], old[changed], now[changed]
+            padding, sizes = padding[changed], sizes[changed]
+            if len(active) == 0:
+                break
+    labels[active], centers[active] = old, now
     return labels, centers, converged
 
 
@@ -431,7 +435,8 @@ def _exact_scores(
     starts = sizes.cumsum(0) - sizes  # first column of every k
     onehot = points.new_zeros(n, sum(ks), requires_grad=False)
     onehot.scatter_(1, (labels + starts[:, None]).T, 1.0)
-    sums = sums_of_distances(points.detach(), onehot)  # (n, sum k)
+    distances = Distances(points)
+    sums = distances.sums(onehot)  # (n, sum k)
     # Padded to the widest k, all k are judged together; padding has no points and no neighbours.
     columns = torch.arange(widest, device=points.device) + starts[:, None]  # (m, widest)
     padding = torch.arange(widest, device=points.device) >= sizes[:, None]
@@ -442,7 +447,7 @@ def _exact_scores(
     best = int(scores.argmax())
     mine = slice(int(starts[best]), int(starts[best]) + ks[best])
     chosen = Parts(*(part[best] for part in parts))
-    score = SilhouetteScore.apply(points, labels[best], onehot[:, mine], chosen)
+    score = SilhouetteScore.apply(points, labels[best], onehot[:, mine], chosen, distances)
     return scores, score, best
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ._check import check_choice, check_number
+from ._silhouette import half_tiles
 
 TOTALS = ("normalised", "sum")
 RECONSTRUCTIONS = ("squared", "variance", "poisson", "multinomial")
@@ -88,6 +90,34 @@ def multinomial(output: Tensor, target: Tensor) -> Tensor:
     return -(target * torch.log(output.clamp(min=SMALLEST))).mean()
 
 
+class _Discrepancy(torch.autograd.Function):
+    """The squared discrepancy c^T K c of signed points, with its closed-form gradient.
+
+    Value and gradient come from one pass over half of the symmetric kernel matrix K, in tiles:
+    with c = 1/n for the points of one sample and -1/m for those of the other, the gradient with
+    respect to x is 2 c (K (c x) - (K c) x).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, sign: Tensor) -> Tensor:
+        wide = sign * torch.cat([points, points.new_ones(len(points), 1)], 1)
+        moved = torch.zeros_like(wide)  # K (c x), K c
+        for rows, columns, mirrored, squares, _ in half_tiles(points):
+            kernel = squares.mul_(-0.5).exp_()
+            moved[rows].addmm_(kernel, wide[columns])
+            if mirrored:
+                moved[columns].addmm_(kernel.T, wide[rows])
+        ctx.save_for_backward(2 * sign * (moved[:, :-1] - moved[:, -1:] * points))
+        # Nearly equal terms cancel here; what rounding leaves may lie below 0.
+        return (sign * moved[:, -1:]).sum(dtype=torch.float64).clamp(min=0).to(points.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None
+
+
 def maximum_mean_discrepancy(sample: Tensor, other: Tensor, bandwidth: float) -> Tensor:
     """Return the squared maximum mean discrepancy of two samples (n, d), (m, d).
 
@@ -96,16 +126,9 @@ def maximum_mean_discrepancy(sample: Tensor, other: Tensor, bandwidth: float) ->
     itself are counted, so it is never negative.
     """
     both = torch.cat([sample, other]) / bandwidth
-    kernel = torch.exp(-0.5 * _squares(both))
-    n = len(sample)
-    within = kernel[:n, :n].mean() + kernel[n:, n:].mean()
-    return within - 2 * kernel[:n, n:].mean()
-
-
-def _squares(points: Tensor) -> Tensor:
-    """Return squared distances (n, n) of points near the origin, with a gradient."""
-    norms = points.square().sum(1)
-    return (norms[:, None] + norms[None, :] - 2 * points @ points.T).clamp(min=0)
+    sign = both.new_full((len(both), 1), -1 / len(other))
+    sign[: len(sample)] = 1 / len(sample)
+    return _Discrepancy.apply(both, sign)
 
 
 def cluster_term(silhouette: Tensor) -> Tensor:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ._files import remove_leftovers
 from .modelfile import read_model, write_model
 from .networks import Autoencoder
 from .settings import to_dict
@@ -120,6 +123,7 @@ class Keeper:
         self.last = time.monotonic()
         if checkpoint.path.exists():
             self._resume()
+        remove_leftovers(checkpoint.path)
 
     def keep(self) -> None:
         """Write the state, unless that was done a moment ago."""
@@ -147,17 +151,29 @@ class Keeper:
             "seconds": run.history.seconds,
         }
         arrays = {name: each.detach().cpu().numpy() for name, each in tensors.items()}
-        write_model(self.checkpoint.path, arrays, told)
+        write_model(self.checkpoint.path, arrays, told | {"checksum": _checksum(arrays, told)})
         self.last = time.monotonic()
 
-    def _resume(self) -> None:
+    def _read(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return arrays and metadata of the checkpoint, if it is whole and of this training."""
         path = self.checkpoint.path
-        arrays, told = read_model(path)
+        remedy = "give another name, or remove it to begin anew"
+        try:
+            arrays, told = read_model(path)
+        except ValueError as error:
+            raise ValueError(f"the checkpoint cannot be read: {error}; {remedy}") from error
         if told.get("identity") != self.identity:
             raise ValueError(
                 f"{path} is the checkpoint of another training (other spectra or settings); "
                 "give another name, or remove it"
             )
+        written = {name: each for name, each in told.items() if name not in ("format", "checksum")}
+        if told.get("checksum") != _checksum(arrays, written):
+            raise ValueError(f"the checkpoint {path} is damaged: its checksum is wrong; {remedy}")
+        return arrays, told
+
+    def _resume(self) -> None:
+        arrays, told = self._read()
         run = self.run
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         groups: dict[str, dict[str, Tensor]] = {}
@@ -186,9 +202,30 @@ class Keeper:
         run.history.seconds = told["seconds"]
 
 
-def fingerprint(spectra: Tensor, *settings: Any) -> str:
-    """Return a fingerprint of spectra and of the settings that a training depends on."""
-    found = hashlib.sha256(json.dumps([to_dict(each) for each in settings]).encode())
-    found.update(json.dumps(list(spectra.shape)).encode())
-    found.update(spectra.cpu().numpy().tobytes())
+def _checksum(arrays: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> str:
+    """Return the checksum of a checkpoint, in which a changed weight would go unseen otherwise."""
+    found = hashlib.sha256(json.dumps(told).encode())
+    for name in sorted(arrays):
+        found.update(name.encode())
+        found.update(arrays[name].tobytes())
+    return found.hexdigest()
+
+
+def fingerprint(spectra: Tensor, variance: Tensor | None, output: str, *settings: Any) -> str:
+    """Return a fingerprint of all that a training depends on.
+
+    Parameters
+    ----------
+    spectra : tensor (n, channel)
+    variance : tensor (n, channel) or None
+        As far as the loss looks at it.
+    output : str
+        The output activation of the network.
+    *settings : dataclass
+    """
+    told = [output, list(spectra.shape), *(to_dict(each) for each in settings)]
+    found = hashlib.sha256(json.dumps(told).encode())
+    for each in (spectra, variance):
+        if each is not None:
+            found.update(each.cpu().numpy().tobytes())
     return found.hexdigest()

@@ -250,7 +250,9 @@ def train(
         model.start_from(spectra[parts.train])
         keeper = None
         if checkpoint is not None:
-            identity = fingerprint(spectra, model.network, clusters, training)
+            identity = fingerprint(
+                data.spectra, data.variance, model.output, model.network, clusters, training
+            )
             keeper = Keeper(checkpoint, run, identity)
         try:
             _loop(run, data, parts, clusters, training, keeper, progress)

@@ -1,0 +1,183 @@
+"""What a training step costs: joint and variational steps against the plain one, and against the
+bare matrix products of its layers.
+"""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+
+from spectessera import Clusters, Network, Training
+from spectessera.kmeans import choose_k
+from spectessera.networks import Autoencoder
+from spectessera.training import Batch, loss_terms, weights_at
+
+from .line_spectra import line_spectra
+
+CHANNELS = 1024
+ENCODER, DECODER = (512, 256, 32), (128, 256)
+WIDTHS = (CHANNELS, *ENCODER, 3, *DECODER, CHANNELS)
+ROUNDS, STEPS, WARM_UP = 5, 12, 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of step: its name, dropout, weights of the terms, range of k, variational or not."""
+
+    name: str
+    dropout: float
+    gamma: float = 0.0
+    beta: float = 0.0
+    k: tuple[int, int] = (2, 3)
+
+
+class Stepper:
+    """Training steps of one kind on one batch, as the training loop takes them."""
+
+    def __init__(self, kind: Kind, block: str, spectra: torch.Tensor) -> None:
+        network = Network(
+            encoder=ENCODER,
+            decoder=DECODER,
+            block=block,
+            dropout=kind.dropout,
+            variational=kind.beta > 0,
+        )
+        self.batch = Batch(spectra, None)
+        self.training = Training(batch_size=len(spectra), gamma=kind.gamma, beta=kind.beta)
+        self.clusters = replace(Clusters(*kind.k), restarts=1, max_iter=self.training.lloyd_iter)
+        self.seeding = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        self.model = Autoencoder(network, CHANNELS, "identity", generator=generator)
+        self.model.start_from(spectra)
+        self.model.train()
+        self.optimiser = torch.optim.Adam(self.model.parameters(), fused=True)
+
+    def step(self) -> None:
+        """Take one step."""
+        self.optimiser.zero_grad()
+        weights = weights_at(self.training, 0)
+        terms = loss_terms(
+            self.model, self.batch, self.clusters, self.training, weights, self.seeding
+        )
+        terms["total"].backward()
+        self.optimiser.step()
+
+    def state(self) -> tuple[dict, dict]:
+        """Return copies of the weights and moments."""
+        return copy.deepcopy((self.model.state_dict(), self.optimiser.state_dict()))
+
+    def restore(self, state: tuple[dict, dict]) -> None:
+        """Go back to an earlier state."""
+        self.model.load_state_dict(state[0])
+        self.optimiser.load_state_dict(copy.deepcopy(state[1]))
+
+    def unconverged(self) -> float:
+        """Return the share of Lloyd runs (one per k) that were stopped before convergence."""
+        with torch.no_grad():
+            latent = self.model.encode(self.batch.spectra)[0]
+        found = [choose_k(latent, self.clusters, generator=self.seeding) for _ in range(20)]
+        return 1 - statistics.mean(done for each in found for done in each.converged)
+
+
+def products(n: int) -> Callable[[], None]:
+    """Return a function that takes the matrix products of one step, forward and backward."""
+    points = [torch.randn(n, width) for width in WIDTHS]
+    weights = [torch.randn(before, after) for before, after in pairwise(WIDTHS)]
+
+    def run() -> None:
+        for point, weight in zip(points, weights, strict=False):
+            torch.mm(point, weight)
+        for layer in reversed(range(len(weights))):
+            torch.mm(points[layer].T, points[layer + 1])
+            if layer:  # no gradient is asked for of the spectra themselves
+                torch.mm(points[layer + 1], weights[layer].T)
+
+    return run
+
+
+def seconds(function: Callable[[], None]) -> float:
+    """Return the median time of a step, after some that are not counted."""
+    for _ in range(WARM_UP):
+        function()
+    times = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def measure(block: str, n: int, kinds: list[Kind], after: int) -> dict[str, list[float]]:
+    """Return the times of every kind, and of the bare products, in every round."""
+    spectra = torch.from_numpy(line_spectra(n, snr=(10, 100), mix=0.5).noisy)
+    steppers = {kind.name: Stepper(kind, block, spectra) for kind in kinds}
+    for each in steppers.values():
+        for _ in range(after):
+            each.step()
+    states = {name: each.state() for name, each in steppers.items()}
+    found: dict[str, list[float]] = {name: [] for name in ("products", *steppers)}
+    for _ in range(ROUNDS):
+        found["products"].append(seconds(products(n)))
+        for name, each in steppers.items():
+            each.restore(states[name])
+            found[name].append(seconds(each.step))
+    for name, each in steppers.items():
+        if name.startswith("joint"):
+            each.restore(states[name])
+            found[f"{name} unconverged"] = [each.unconverged()]
+    return found
+
+
+COMPARED = (  # batch, what, over what, the ratio asked for
+    (512, "plain, p = 0", "products", 1.6),
+    (512, "plain, p = 0.1", "products", 1.9),
+    (512, "joint, k 2..3", "plain, p = 0.1", 1.2),
+    (512, "joint, k 4..12", "plain, p = 0.1", 1.35),
+    (512, "variational with MMD", "plain, p = 0.1", 1.3),
+    (2048, "joint, k 4..12", "plain, p = 0.1", 1.4),
+)
+KINDS = [
+    Kind("plain, p = 0", 0.0),
+    Kind("plain, p = 0.1", 0.1),
+    Kind("joint, k 2..3", 0.1, gamma=0.1),
+    Kind("joint, k 4..12", 0.1, gamma=0.1, k=(4, 12)),
+    Kind("variational with MMD", 0.1, beta=1.0),
+]
+
+
+def main() -> list[str]:
+    """Measure and return lines of a table."""
+    lines = [
+        f"Network {'-'.join(str(width) for width in WIDTHS)}; 4 prototypes and mixtures of two;",
+        f"at most 10 Lloyd iterations; median of {ROUNDS} rounds of {STEPS} steps each, in turn.",
+        "p is the probability of dropout, 0.1 where it is not named.",
+        "",
+        "| blocks | batch | steps before | step | ms | against | ms | ratio | aim "
+        "| Lloyd stopped early |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for block in ("mlp", "snn"):
+        for n in (512, 2048):
+            wanted = [row for row in COMPARED if row[0] == n]
+            names = {name for row in wanted for name in row[1:3]}
+            for after in (0, 200):
+                times = measure(block, n, [k for k in KINDS if k.name in names], after)
+                for _, what, against, aim in wanted:
+                    pairs = list(zip(times[what], times[against], strict=True))
+                    ratio = statistics.median(a / b for a, b in pairs)
+                    early = times.get(f"{what} unconverged")
+                    cells = [
+                        block, n, after, what, f"{1e3 * statistics.median(times[what]):.1f}",
+                        against, f"{1e3 * statistics.median(times[against]):.1f}",
+                        f"{ratio:.2f}", aim, f"{100 * early[0]:.0f} %" if early else "",
+                    ]  # fmt: skip
+                    lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return lines
+
+
+if __name__ == "__main__":
+    print("\n".join(main()))
