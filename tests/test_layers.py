@@ -29,7 +29,7 @@ LAYERS = {
     "compression": 4, "htmlreport": 4, "outputs": 4, "overview": 4, "plots": 4, "studies": 4,
     "viewer": 4,
     # 5: what people type
-    "cli": 5, "cli_options": 5,
+    "cli": 5, "cli_options": 5, "cli_shared": 5,
 }  # fmt: skip
 
 # Imports within a layer: all that there are. None of them is mutual.
@@ -54,9 +54,15 @@ SAME_LAYER = {
     "io.zarr": {"io._beside", "io._parts"},
     "inference": {"confidence", "segmenter"},
     "runstate": {"modelfile"},
+    "synth.bpt": {"synth.nebular_lines"},
+    "synth.nebula": {
+        "synth.nebular_lines", "synth.nebular_table", "synth.nebular_zones", "synth.stream",
+    },
+    "synth.nebular_table": {"io._parts", "io.fits", "synth.nebular_lines"},
+    "synth.nebular_zones": {"synth.nebular_lines"},
     "training": {"runstate"},
     "outputs": {"plots"},
-    "cli": {"cli_options"},
+    "cli": {"cli_options", "cli_shared"},
 }  # fmt: skip
 
 # The torch rooms, and the door between numpy and torch.

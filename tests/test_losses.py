@@ -84,6 +84,9 @@ def test_poisson_is_scipys_likelihood_up_to_what_no_output_changes():
     expected = [-stats.poisson.logpmf(counts, rate).mean() for rate in rates]
     found = [float(poisson(torch.tensor(rate), torch.tensor(counts))) for rate in rates]
     assert found[0] - found[1] == pytest.approx(expected[0] - expected[1])
+    assert min(found) > 0
+    perfect = torch.tensor(counts).double()
+    assert float(poisson(perfect, perfect)) == pytest.approx(0, abs=1e-10)
 
 
 def test_multinomial_is_scipys_likelihood_up_to_what_no_output_changes():

@@ -284,11 +284,11 @@ def test_variance_head_has_finite_noise_whatever_comes_in():
         ("auto", 0.0, None, "poisson", "softplus"),
         ("auto", 0.0, None, "multinomial", "softmax"),
         ("auto", -3.0, None, "variance", "identity"),
-        ("sigmoid", -0.1, None, "squared", "sigmoid"),
+        ("sigmoid", 0.1, None, "squared", "sigmoid"),
     ],
 )
 def test_output_that_auto_stands_for(asked, smallest, normalise, loss, chosen):
-    assert resolve_output(Network(output=asked), smallest, normalise, loss) == chosen
+    assert resolve_output(Network(output=asked), smallest, 1.0, normalise, loss) == chosen
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,13 @@ def test_output_that_auto_stands_for(asked, smallest, normalise, loss, chosen):
 )
 def test_a_likelihood_of_counts_needs_counts_and_a_fitting_output(output, smallest, loss, words):
     with pytest.raises(ValueError, match=words):
-        resolve_output(Network(output=output), smallest, None, loss)
+        resolve_output(Network(output=output), smallest, 9.0, None, loss)
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(-0.1, 1.0), (0.0, 30.0)])
+def test_a_sigmoid_that_cannot_reach_the_inputs_is_refused(smallest, largest):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        resolve_output(Network(output="sigmoid"), smallest, largest, None, "squared")
 
 
 @pytest.mark.parametrize(

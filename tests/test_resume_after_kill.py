@@ -178,7 +178,7 @@ def test_ctrl_c_on_the_command_line_keeps_checkpoint_and_model_and_the_same_comm
     # Imported here: a process that is killed above loads this file, and shall be quick about it.
     from typer.testing import CliRunner
 
-    from spectessera import cli, load, make_cube, write
+    from spectessera import cli, cli_shared, load, make_cube, write
 
     values = np.random.default_rng(0).poisson(1, (6, 9, 30)).astype(np.uint16)
     values[:, :4, 5:8] += 30
@@ -190,9 +190,9 @@ def test_ctrl_c_on_the_command_line_keeps_checkpoint_and_model_and_the_same_comm
     # The command line as it is, but with a checkpoint after every epoch, not every ten seconds;
     # and should the signal come late, the 30th epoch waits for it.
     code = (
-        "import time; from functools import partial; from spectessera import cli, training\n"
+        "import time; from functools import partial; from spectessera import cli, cli_shared, training\n"
         "training.Checkpoint = partial(training.Checkpoint, seconds=0)\n"
-        "cli._Bar.epoch = lambda self, done, *rest: time.sleep(60 * (done == 30))\n"
+        "cli_shared.Bar.epoch = lambda self, done, *rest: time.sleep(60 * (done == 30))\n"
         "cli.main()"
     )
     with subprocess.Popen([sys.executable, "-c", code, *kept], stderr=subprocess.PIPE) as process:
@@ -211,7 +211,7 @@ def test_ctrl_c_on_the_command_line_keeps_checkpoint_and_model_and_the_same_comm
     assert 0 <= len(stopped.rows) - done <= 1  # one more if the writing itself was interrupted
 
     begun = []
-    monkeypatch.setattr(cli._Bar, "epoch", lambda self, epoch, *rest: begun.append(epoch))
+    monkeypatch.setattr(cli_shared.Bar, "epoch", lambda self, epoch, *rest: begun.append(epoch))
     assert CliRunner().invoke(cli.app, kept).exit_code == 0
     assert begun[0] == done + 1
     assert not state.exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spectessera.kmeans import Clusters
+from spectessera.kmeans import Clusters, choose_k
 from spectessera.losses import Schedule, weighted_squares
 from spectessera.networks import Autoencoder, Network
 from spectessera.training import Batch, Checkpoint, Training, evaluate, split, train
@@ -271,3 +271,39 @@ def test_parts_are_disjoint_and_whole_and_a_tiny_set_is_not_torn():
     tiny = split(30, Training(), 20, torch.Generator().manual_seed(0))
     assert len(tiny.train) == len(tiny.validation) == 30
     assert len(tiny.test) == 0
+
+
+def test_more_weight_never_lowers_the_silhouette_of_counts():
+    """A loss of counts that could be negative would turn the cluster term round (eq. 6)."""
+    generator = np.random.default_rng(0)
+    rate = np.where(np.arange(400)[:, None] % 2, 6.0, 3.0) * np.ones(30)
+    rate[::2, 4:9] += 12
+    counts = torch.from_numpy(generator.poisson(rate).astype(np.float32))
+
+    def silhouette_with(gamma):
+        model = Autoencoder(
+            Network(latent=2, encoder=(16,)), 30, "softplus", generator=torch.Generator()
+        )
+        settings = Training(epochs=25, batch_size=128, loss="poisson", gamma=gamma)
+        history = train(model, counts, Clusters(2, 2), settings)
+        assert all(row["total"] > 0 for row in history.rows)
+        points = model.encode(counts)[0].detach()
+        generator = torch.Generator().manual_seed(0)
+        return float(choose_k(points, Clusters(2, 2), generator=generator).score)
+
+    assert silhouette_with(3.0) > silhouette_with(0.0)
+
+
+def test_a_variance_that_is_nowhere_positive_is_refused():
+    spectra, _, _ = lines(100)
+    model = Autoencoder(Network(encoder=(8,)), 64, "identity", generator=torch.Generator())
+    settings = Training(epochs=1, batch_size=50, loss="variance")
+    for nothing in (torch.zeros_like(spectra), torch.full_like(spectra, torch.nan), -spectra.abs()):
+        with pytest.raises(ValueError, match="nowhere above 0"):
+            train(model, spectra, Clusters(2, 3), settings, variance=nothing)
+
+
+def test_a_schedule_that_ends_after_the_training_is_told(caplog):
+    spectra, _, _ = lines(100)
+    trained(spectra, Clusters(2, 3), epochs=2, gamma=Schedule(0.0, 0.1, 0, 9))
+    assert "ends at epoch 9" in caplog.text

@@ -32,7 +32,10 @@ def check_number(
     if isinstance(value, bool) or not isinstance(value, kinds):
         wanted = "an integer" if integer else "a number"
         raise TypeError(f"{name} must be {wanted}; got {value!r} ({type(value).__name__})")
-    if not np.isfinite(value):
+    if isinstance(value, int):
+        if abs(value) > np.iinfo(np.uint64).max:
+            raise ValueError(f"{name} is too large: {value}")
+    elif not np.isfinite(value):
         raise ValueError(f"{name} must be finite; got {value!r}")
     if low is not None and (value < low or (open_low and value == low)):
         raise ValueError(f"{name} must be {'above' if open_low else 'at least'} {low}; got {value}")

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from . import __version__
 from .cli_options import as_tables, build, numbers, with_settings
+from .cli_shared import command, errors, output, progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,35 +22,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Cut spectral datacubes into regions of like spectra.",
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
-
-# What a bad file, a bad argument or a full disk raises. Anything else is a fault of ours and shows
-# its traceback. SPECTESSERA_DEBUG=1 shows all of them.
-EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
-
-
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn expected errors into one line and exit status 2, Ctrl-C into status 130."""
-
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except EXPECTED as error:
-            if os.environ.get("SPECTESSERA_DEBUG"):
-                raise
-            text = " ".join(str(error).split()) or type(error).__name__
-            errors.print("[bold red]error:[/] ", end="")
-            errors.print(text, markup=False)
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt:
-            errors.print("stopped by Ctrl-C; no file was left half-written")
-            raise typer.Exit(130) from None
-
-    return run
-
-
 # --- arguments that several commands share -----------------------------------------------------
 
 Key = Annotated[
@@ -111,38 +77,6 @@ def _open(
     }
     # Left in the file and read block by block: the same answer in less memory.
     return read(path, key=key, unit=unit, missing=missing, chunks="auto", **given)
-
-
-class _Bar:
-    """A progress bar of several steps; each is a line of its own."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.tasks: dict[str, Any] = {}
-
-    def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
-        if step not in self.tasks:
-            self.tasks[step] = self.progress.add_task(step, total=total, note="")
-        self.progress.update(self.tasks[step], completed=done, total=total, note=note)
-
-    def epoch(self, done: int, total: int, row: dict[str, Any]) -> None:
-        note = f"loss {row['validation_total']:.4g}"
-        if "validation_silhouette" in row:
-            note += f", silhouette {row['validation_silhouette']:.3f}"
-        self("train", done, total, note)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[_Bar]:
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=errors, disable=quiet) as progress:
-        yield _Bar(progress)
 
 
 # --- commands ----------------------------------------------------------------------------------
@@ -221,7 +155,7 @@ def train(
     kept = keep_at(checkpoint, out)
     cubes = [_open(file, key, energy, wavelength, axis, unit, missing) for file in files]
     segmenter = SpectralSegmenter(**configs)
-    with _progress(quiet or as_json) as bar:
+    with progress(quiet or as_json) as bar:
         segmenter.fit(cubes, checkpoint=kept, progress=bar.epoch)
     segmenter.save(out)
     _forget(checkpoint, segmenter)
@@ -294,7 +228,7 @@ def segment(
     kept = keep_at(checkpoint, out / "model.safetensors")
     cube = _open(file, key, energy, wavelength, axis, unit, missing)
     segmenter = SpectralSegmenter(**configs) if model is None else load(model)
-    with _progress(quiet or as_json) as bar:
+    with progress(quiet or as_json) as bar:
         if fit:
             segmenter.fit(cube, checkpoint=kept, progress=bar.epoch)
             out.mkdir(parents=True, exist_ok=True)
@@ -371,7 +305,7 @@ def encode(
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
     segmenter = load(model)
     cube = _open(file, key, energy, wavelength, axis, unit, missing)
-    with _progress(quiet or as_json) as bar:
+    with progress(quiet or as_json) as bar:
         latent, told = encode_cube(cube, segmenter, progress=bar)
     write(latent, out, overwrite=overwrite)
     told = {"file": str(file), "out": str(out), **told}
@@ -380,7 +314,7 @@ def encode(
     elif not quiet:
         output.print(
             f"{told['channels']} channels to {told['latent']} latents: {told['ratio']:.1f} times "
-            f"smaller; error {100 * told['relative_error']:.2f} % (rms, network-input units)",
+            f"smaller ({told['ratio_with_model']:.1f} with the weights); error {100 * told['relative_error']:.2f} % (rms, network-input units)",
         )
         output.print(f"latent cube in {out}", markup=False)
 
@@ -401,7 +335,7 @@ def decode(
 
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
-    decoded = decode_cube(read(file), load(model))
+    decoded = decode_cube(read(file, chunks="auto"), load(model))
     write(decoded, out, overwrite=overwrite)
     if not quiet:
         output.print(f"decoded cube in {out}", markup=False)

@@ -10,9 +10,10 @@ import xarray as xr
 
 from .axis import Axis
 from .cube import blocks, check_cube, make_cube, with_axis
-from .segmenter import SpectralSegmenter
+from .segmenter import ENCODE_ROWS, SpectralSegmenter
 
 BlockProgress = Callable[[str, int, int], None]
+MODEL = "latent_of_model"  # the attribute of a latent cube that says which model made it
 
 
 def encode_cube(
@@ -32,9 +33,10 @@ def encode_cube(
     latent : DataArray (y, x, channel)
         One plain channel per latent dimension; NaN where a pixel is masked or unusable.
     told : dict
-        ``channels``, ``latent``, ``bytes_cube``, ``bytes_latent``, ``ratio`` of the two, and
-        ``relative_error``: root mean square of input minus decoded over that of the input, of all
-        usable pixels, in network-input units.
+        ``channels``, ``latent``, ``bytes_cube``, ``bytes_latent``, ``bytes_model`` (the weights,
+        without which nothing is decoded), ``ratio`` of the cube to the latents,
+        ``ratio_with_model`` to latents and weights, and ``relative_error``: root mean square of
+        input minus decoded over that of the input, of all usable pixels, in network-input units.
 
     Raises
     ------
@@ -57,13 +59,17 @@ def encode_cube(
             progress("encode", done, total)
     names = ("source", "wcs", "object")
     attrs = {name: cube.attrs[name] for name in names if name in cube.attrs}
-    made = make_cube(latent.reshape(height, width, size), attrs={**attrs, "latent_of": "cube"})
+    attrs[MODEL] = segmenter.fingerprint()
+    made = make_cube(latent.reshape(height, width, size), attrs=attrs)
+    weights = sum(each.nbytes for each in segmenter.model_.state_dict().values())
     told = {
         "channels": cube.sizes["channel"],
         "latent": size,
         "bytes_cube": int(cube.nbytes),
         "bytes_latent": int(latent.nbytes),
+        "bytes_model": int(weights),
         "ratio": cube.nbytes / latent.nbytes,
+        "ratio_with_model": cube.nbytes / (latent.nbytes + weights),
         "relative_error": float(np.sqrt(missed / power)) if power > 0 else 0.0,
     }
     return made, told
@@ -75,13 +81,15 @@ def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataAr
     Parameters
     ----------
     latent : DataArray (y, x, channel)
-        Of :func:`encode_cube`; pixels with NaN stay NaN.
+        Of :func:`encode_cube`; pixels with NaN stay NaN. Of a chunked one the spectra are chunked
+        too, and decoded when they are asked for.
     segmenter : SpectralSegmenter
 
     Raises
     ------
     ValueError
-        If it has not as many channels as the model has latent dimensions.
+        If it has not as many channels as the model has latent dimensions, or was encoded by
+        another model.
     """
     latent = check_cube(latent)
     size = segmenter.cluster_centers_.shape[1]
@@ -89,11 +97,34 @@ def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataAr
         raise ValueError(
             f"a latent cube of this model has {size} channels; this has {latent.sizes['channel']}"
         )
+    made_by = latent.attrs.get(MODEL)
+    if made_by is not None and made_by != segmenter.fingerprint():
+        raise ValueError(
+            "the latent cube was encoded by another model, whose latents mean something else; "
+            "decode it with that one"
+        )
     axis: Axis = segmenter.input_axis_
-    points = np.asarray(latent.values, dtype=np.float32).reshape(-1, size)
-    usable = np.isfinite(points).all(axis=1)
-    spectra = np.full((len(points), len(axis)), np.nan, np.float32)
-    if usable.any():
-        spectra[usable] = segmenter.inverse_transform(points[usable])
-    shape = (latent.sizes["y"], latent.sizes["x"], len(axis))
-    return with_axis(make_cube(spectra.reshape(shape), attrs=latent.attrs), axis)
+
+    def decoded(part: np.ndarray) -> np.ndarray:
+        return _decode_block(part, segmenter, len(axis))
+
+    if latent.chunks is None:
+        spectra = decoded(latent.values)
+    else:
+        whole = latent.data.rechunk({2: size})
+        spectra = whole.map_blocks(
+            decoded, dtype=np.float32, chunks=(*whole.chunks[:2], (len(axis),)), meta=whole._meta
+        )
+    attrs = {name: value for name, value in latent.attrs.items() if name != MODEL}
+    return with_axis(make_cube(spectra, attrs=attrs), axis)
+
+
+def _decode_block(latent: np.ndarray, segmenter: SpectralSegmenter, channels: int) -> np.ndarray:
+    """Decode latents (y, x, latent) a few rows at a time: one copy of the spectra is held."""
+    points = np.ascontiguousarray(latent, dtype=np.float32).reshape(-1, latent.shape[2])
+    usable = np.flatnonzero(np.isfinite(points).all(axis=1))
+    spectra = np.full((len(points), channels), np.nan, np.float32)
+    for start in range(0, len(usable), ENCODE_ROWS):
+        rows = usable[start : start + ENCODE_ROWS]
+        spectra[rows] = segmenter.inverse_transform(points[rows])
+    return spectra.reshape(*latent.shape[:2], channels)

@@ -75,11 +75,14 @@ def weighted_squares(output: Tensor, target: Tensor, variance: Tensor) -> Tensor
 
 
 def poisson(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean Poisson negative log-likelihood of counts, without its constant.
+    """Return the mean Poisson negative log-likelihood of counts, above that of a perfect fit.
 
-    output - target log(output), with expectations ``output`` > 0.
+    output - target - target log(output / target), half the deviance, with expectations ``output``
+    > 0. It is never negative: a negative loss, times a factor that grows with the cluster term
+    (:func:`total_loss`), would ask for bad clusters.
     """
-    return (output - target * torch.log(output.clamp(min=SMALLEST))).mean()
+    perfect = torch.xlogy(target, target) - target
+    return (output - target * torch.log(output.clamp(min=SMALLEST)) + perfect).mean()
 
 
 def multinomial(output: Tensor, target: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ MAX_WIDTH = 1_000_000
 # The decoder's last weights start this much smaller, so that the first reconstruction is the mean
 # spectrum and not noise around it: noise teaches the decoder first of all to ignore the latent.
 LAST_LAYER = 0.1
+# Rounding in the division by the maximum.
+ABOVE_ONE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -283,14 +285,16 @@ def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
     return axes
 
 
-def resolve_output(network: Network, smallest: float, normalise: str | None, loss: str) -> str:
+def resolve_output(
+    network: Network, smallest: float, largest: float, normalise: str | None, loss: str
+) -> str:
     """Return the output activation that "auto" stands for.
 
     Parameters
     ----------
     network : Network
-    smallest : float
-        Smallest value of the training inputs.
+    smallest, largest : float
+        Smallest and largest value of the training inputs.
     normalise : str or None
         How the inputs were normalised.
     loss : str
@@ -300,7 +304,7 @@ def resolve_output(network: Network, smallest: float, normalise: str | None, los
     ------
     ValueError
         If the loss is a likelihood of counts, and the inputs are negative or the output is none
-        that it is defined for.
+        that it is defined for; or if the output cannot reach the inputs.
     """
     chosen = network.output
     if chosen == "auto":
@@ -318,4 +322,10 @@ def resolve_output(network: Network, smallest: float, normalise: str | None, los
         if (loss == "multinomial") != (chosen == "softmax") or chosen == "identity":
             wanted = "softmax" if loss == "multinomial" else "softplus or sigmoid"
             raise ValueError(f"the {loss} loss needs the output {wanted}; got {chosen!r}")
+    if chosen == "sigmoid" and (smallest < 0 or largest > 1 + ABOVE_ONE):
+        raise ValueError(
+            f"the output sigmoid reaches from 0 to 1; the inputs go from {smallest:g} to "
+            f"{largest:g}: use Preprocess(normalise='max') on non-negative spectra, or another "
+            "output"
+        )
     return chosen

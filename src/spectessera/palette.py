@@ -133,18 +133,42 @@ def _table() -> np.ndarray:
     return table
 
 
-def _seen(rgb: np.ndarray) -> np.ndarray:
-    """Return CIELAB as three kinds of eyes see it, (n, 3) -> (3, n, 3)."""
+def to_lab(rgb: Any) -> np.ndarray:
+    """Return CIELAB (D65) of sRGB colours.
+
+    Parameters
+    ----------
+    rgb : array (..., 3)
+        Red, green, blue in 0..255.
+
+    Returns
+    -------
+    array (..., 3), float64
+        Lightness L* (0..100), a* and b* (CIE 15:2018).
+    """
+    return _lab(_linear(np.asarray(rgb, dtype=np.float64)))
+
+
+def _linear(rgb: np.ndarray) -> np.ndarray:
+    """Undo the transfer function of sRGB (IEC 61966-2-1), 0..255 -> 0..1."""
     share = rgb / 255.0
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    eyes = [linear, linear @ _PROTANOPE.T, linear @ _DEUTERANOPE.T]
-    xyz = np.clip(np.stack(eyes), 0.0, 1.0) @ _TO_XYZ.T
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def _lab(linear: np.ndarray) -> np.ndarray:
+    xyz = np.clip(linear, 0.0, 1.0) @ _TO_XYZ.T
     small = xyz <= (6 / 29) ** 3
     f = np.where(small, xyz * (29 / 6) ** 2 / 3 + 4 / 29, np.cbrt(xyz))
     lightness = 116 * f[..., 1] - 16
     return np.stack(
         [lightness, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1
     )
+
+
+def _seen(rgb: np.ndarray) -> np.ndarray:
+    """Return CIELAB as three kinds of eyes see it, (n, 3) -> (3, n, 3)."""
+    linear = _linear(rgb)
+    return _lab(np.stack([linear, linear @ _PROTANOPE.T, linear @ _DEUTERANOPE.T]))
 
 
 def _distance(seen: np.ndarray, one: np.ndarray) -> np.ndarray:

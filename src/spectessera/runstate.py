@@ -120,7 +120,7 @@ class Keeper:
         self.checkpoint = checkpoint
         self.run = run
         self.identity = identity
-        self.last = time.monotonic()
+        self.last = float("-inf")  # the first epoch is kept in any case
         if checkpoint.path.exists():
             self._resume()
         remove_leftovers(checkpoint.path)

@@ -5,6 +5,7 @@ The door between numpy and torch, and the only file that names a device.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -308,9 +309,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     ) -> None:
         """Build the network for the inputs and train it; assumes checked input."""
         network, training = configs["network"], configs["training"]
-        smallest = float(found.inputs.min())
+        bounds = float(found.inputs.min()), float(found.inputs.max())
         self.output_ = resolve_output(
-            network, smallest, configs["preprocess"].normalise, training.loss
+            network, *bounds, configs["preprocess"].normalise, training.loss
         )
         generator = torch.Generator().manual_seed(training.seed)
         model = Autoencoder(network, found.inputs.shape[1], self.output_, generator=generator)
@@ -490,6 +491,15 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             block[len(part) :] = 0
             found.append(function(block)[: len(part)].cpu().numpy())
         return np.concatenate(found)
+
+    def fingerprint(self) -> str:
+        """Return a fingerprint of the network's weights; equal models have equal ones."""
+        check_is_fitted(self)
+        found = hashlib.sha256()
+        for name, each in sorted(self.model_.state_dict().items()):
+            found.update(name.encode())
+            found.update(each.cpu().numpy().tobytes())
+        return found.hexdigest()[:32]
 
     def _assign(self, latent: np.ndarray, centers: np.ndarray) -> np.ndarray:
         device = self.device or "cpu"

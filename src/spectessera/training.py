@@ -238,6 +238,10 @@ def train(
     if training.loss == "variance" and variance is None:
         raise ValueError('the loss "variance" needs a cube with a variance; this has none')
     data = Batch(spectra, variance if training.loss == "variance" else None)
+    if data.variance is not None and not (data.variance > 0).any():
+        raise ValueError(
+            'the loss "variance" needs a variance; that of these spectra is nowhere above 0'
+        )
     with _own_randomness(training.seed, spectra.device):
         run = Run(
             model,
@@ -286,6 +290,10 @@ def _loop(
     # the schedules have ended, at the last epoch at the latest.
     ends = (as_schedule(training.beta, "beta").end, as_schedule(training.gamma, "gamma").end)
     settled = min(max(ends), epochs - 1)
+    if max(ends) > epochs:
+        log.warning(
+            "a schedule ends at epoch %d, after the %d epochs of the training", max(ends), epochs
+        )
     validation = data.take(parts.validation)
     for epoch in range(len(run.history.rows), epochs):
         if epoch > settled and epoch - 1 - run.best.epoch >= training.patience:
