@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
-from . import astro_network, cluster_term, kills, training_step, whole_cube
+from . import astro_network, cluster_term, kills, synthetic, training_step, whole_cube
 
 SECTIONS = (
     ("What a training step costs", training_step.main),
     ("Segmenting a whole cube", whole_cube.main),
     ("The astronomical network of the paper", astro_network.main),
+    ("Synthetic cubes and spectra", synthetic.main),
     ("Killed and resumed", kills.main),
     ("What the cluster term does", cluster_term.main),
 )

@@ -3,6 +3,7 @@
 import builtins
 import pickle
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.io import formats, read
-from spectessera.io.envi import read_envi
+from spectessera.io.envi import _fields, read_envi
 
 envi = pytest.importorskip("spectral.io.envi")
 
@@ -317,6 +318,66 @@ def test_a_broken_header_is_told(tmp_path, rest):
     (tmp_path / "scan.img").write_bytes(bytes(280))
     with pytest.raises(ValueError, match=r"scan\.hdr cannot be read as an ENVI header"):
         read(tmp_path / "scan.hdr")
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["description = {\n" + "a\n" * 20_000 + "}\n", "\n" * 20_000, "; " + "x" * 2**20 + "\n"],
+    ids=["brace", "lines", "long"],
+)
+def test_a_header_that_is_far_too_long_is_refused_before_it_is_taken_apart(tmp_path, values, more):
+    header = save(tmp_path, values)
+    header.write_text(header.read_text() + more)
+    with pytest.raises(ValueError, match=r"scan\.hdr has \d+ (lines|bytes), too many for an ENVI"):
+        read(header)
+
+
+def test_every_line_of_a_long_header_is_looked_at_once(values):
+    class Line(str):
+        looked = 0
+
+        def startswith(self, *args):
+            Line.looked += 1
+            return super().startswith(*args)
+
+    lines = [Line(one) for one in ["a = {", *["1,"] * 9_000, "}", "b = 2", *["c = 3"] * 9_000]]
+    found = dict(_fields(lines))
+    assert len(found["a"]) == 9_001
+    assert found.keys() == {"a", "b", "c"}
+    assert Line.looked == len(lines)
+
+
+def test_long_lists_of_one_word_a_line_are_read(tmp_path, values):
+    many = values[:, :, :1].repeat(6000, axis=2)
+    lengths = [f"{one:.3f}" for one in np.linspace(400, 700, 6000)]
+    text = "{\n" + ",\n".join(lengths) + "\n}"
+    header = save(tmp_path, many, wavelength=text, fwhm=text, wavelength_units="nm")
+    assert spectral_axis(read(header)) == Axis(np.array(lengths, float), "nm")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = 1\nA = 2\n = 3\nno sign\n; b = 4\nc = d = e\n",
+        "description = {\n  two \n lines {of} words\n}\nsensor type = {x}\n",
+        "wavelength = {1,\n;2,\n\n 3 , 4\n, }\nbbl={}\n",
+        "a = {1\n b = 2}\nc = { 3\n} 4\n}\n",
+        "a =\nb = {\n",
+    ],
+)
+def test_fields_are_those_that_the_package_spectral_finds(tmp_path, text):
+    (tmp_path / "a.hdr").write_text("ENVI\n" + text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            truth = envi.read_envi_header(str(tmp_path / "a.hdr"))
+        except envi.EnviHeaderParsingError:
+            truth = None
+    if truth is None:
+        with pytest.raises(ValueError, match="not closed"):
+            dict(_fields(text.split("\n")))
+    else:
+        assert dict(_fields(text.split("\n"))) == truth
 
 
 def test_there_is_nothing_to_choose(tmp_path, values):

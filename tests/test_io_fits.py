@@ -11,6 +11,7 @@ from astropy.wcs import WCS
 
 from spectessera.cube import spectral_axis
 from spectessera.io import read
+from spectessera.io._parts import telling
 
 SHAPE = (7, 4, 5)  # (channel, y, x) as FITS has it
 SKY = {
@@ -336,6 +337,61 @@ def test_damage_inside_a_packed_file_is_told(tmp_path, values):
     (tmp_path / "c.fits.gz").write_bytes(packed)
     with pytest.raises(ValueError, match=r"c\.fits\.gz cannot be read as FITS"):
         read(tmp_path / "c.fits.gz")
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_not_reported_as_damage(tmp_path, kind, monkeypatch):
+    """What was inflated is lost with the interruption, and the clean-up finds a wrong checksum."""
+    many = np.random.default_rng(0).normal(5, 2, (7, 150, 160)).astype(np.float32)
+    path = save(tmp_path / "c.fits.gz", image(many, MUSE, "DATA"), image(many, MUSE, "STAT"))
+    real, calls = gzip._GzipReader._add_read_data, []
+
+    def add_or_be_interrupted(reader, part):
+        calls.append(len(part))
+        if len(calls) == at:
+            raise kind
+        real(reader, part)
+
+    monkeypatch.setattr(gzip._GzipReader, "_add_read_data", add_or_be_interrupted)
+    at = 0
+    read(path)
+    for place in np.linspace(1, len(calls), 16):
+        at = int(place)
+        calls.clear()
+        with pytest.raises(kind):
+            read(path)
+
+
+def test_damage_found_after_an_interruption_was_handled_is_still_damage(tmp_path, values):
+    path = save(tmp_path / "c.fits", image(values, MUSE, "DATA"))
+    path.write_bytes(path.read_bytes()[:-2880].replace(b"XTENSION", b"EXTENSIO"))
+    for kind in (KeyboardInterrupt, TimeoutError):
+        try:
+            raise kind
+        except kind:
+            with pytest.raises(ValueError, match=r"c\.fits"):
+                read(path)
+
+
+def test_telling_finds_an_interruption_wherever_an_error_hides_it(tmp_path):
+    def fail(kind, cause=None):
+        with telling(tmp_path, "FITS"):
+            try:
+                raise kind
+            except kind:
+                try:
+                    raise OSError("the clean-up failed")
+                except OSError as error:
+                    raise RuntimeError("so did its clean-up") from (cause or error)
+
+    with pytest.raises(KeyboardInterrupt):
+        fail(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fail(KeyboardInterrupt, EOFError())
+    with pytest.raises(KeyboardInterrupt):
+        fail(EOFError, KeyboardInterrupt())
+    with pytest.raises(ValueError, match="may be damaged or cut short: so did its clean-up"):
+        fail(EOFError)
 
 
 def test_a_file_without_a_cube_tells_what_is_there(tmp_path, values):

@@ -2,6 +2,7 @@
 
 import os
 
+import dask.array as da
 import h5py
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from PIL import Image
 from spectessera._files import atomic, atomic_text
 from spectessera.axis import Axis
 from spectessera.cube import make_cube, spectral_axis
-from spectessera.io import read, read_result, write
+from spectessera.io import check_destination, read, read_result, write
+from spectessera.io._writers import TILE_BYTES, _tiles
 from spectessera.palette import MASKED, colours
 
 SHAPE = (4, 5, 7)
@@ -293,6 +295,102 @@ def test_wrong_places_are_told(tmp_path):
     with pytest.raises(FileExistsError, match="overwrite=True"):
         write(a_cube(), tmp_path / "c.nc", overwrite=False)
     write(a_cube(), tmp_path / "c.nc")
+
+
+@pytest.mark.parametrize("kind", ["cube", "result"])
+def test_a_destination_is_refused_as_writing_would_refuse_it(tmp_path, kind):
+    thing = a_cube() if kind == "cube" else a_result()
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.nc").mkdir()
+    (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "old.h5").write_text("old")
+    write(thing, tmp_path / "old.zarr")
+    (tmp_path / "old.zarr" / "notes.txt").write_text("years of work")
+    names = ["c.tif", "c", "nowhere/c.nc", "file/c.h5", "folder.nc", "folder.zarr", "old.zarr"]
+    for name, overwrite in [*[(name, True) for name in names], ("old.h5", False)]:
+        with pytest.raises((ValueError, OSError)) as told:
+            check_destination(tmp_path / name, overwrite, kind)
+        with pytest.raises(type(told.value)) as wrote:
+            write(thing, tmp_path / name, overwrite=overwrite)
+        assert str(wrote.value) == str(told.value)
+
+
+def test_a_good_destination_is_left_as_it_is(tmp_path):
+    for name in ("c.h5", "c.hdf5", "c.nc", "c.fits", "c.fits.gz", "c.zarr", "C.NC"):
+        check_destination(tmp_path / name)
+        check_destination(str(tmp_path / name), overwrite=False, kind="result")
+    assert not list(tmp_path.iterdir())
+    write(a_cube(), tmp_path / "c.zarr")
+    (tmp_path / "c.h5").write_text("old")
+    check_destination(tmp_path / "c.zarr")
+    check_destination(tmp_path / "c.h5")
+    assert read(tmp_path / "c.zarr").shape == SHAPE
+    assert (tmp_path / "c.h5").read_text() == "old"
+
+
+def test_the_kind_tells_which_suffixes_may_be(tmp_path):
+    check_destination(tmp_path / "c.png", kind="result")
+    with pytest.raises(ValueError, match=r"a cube is written as one of \.nc.*got 'c\.png'"):
+        check_destination(tmp_path / "c.png")
+    with pytest.raises(ValueError, match='kind must be "cube" or "result"; got \'map\''):
+        check_destination(tmp_path / "c.nc", kind="map")
+
+
+def test_a_read_only_destination_is_told_before_work(tmp_path, monkeypatch):
+    (tmp_path / "c.nc").touch()
+    monkeypatch.setattr(os, "access", lambda path, _: path == tmp_path)
+    with pytest.raises(PermissionError, match="read-only"):
+        check_destination(tmp_path / "c.nc")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="no permission to write into the folder"):
+        check_destination(tmp_path / "d.nc")
+
+
+def chunked_like(blocks, channels=1024):
+    """Return a lazy variable of 256 by 256 pixels, uint16, in such blocks."""
+    values = da.zeros((256, 256, channels), dtype=np.uint16, chunks=(*blocks, -1))
+    return xr.Variable(("y", "x", "channel"), values)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [(32, 256), (256, 32), (64, 64), (100, 100), (1, 256), (256, 1), (37, 256), (37, 37), (48, 6),
+     (256, 256), ((96, 96, 64), 256), (5, 7)],
+)  # fmt: skip
+def test_no_tile_lies_in_two_blocks(blocks):
+    """A tile in two blocks is compressed, then read, inflated and compressed again."""
+    variable = chunked_like(blocks)
+    tiles = _tiles(variable)
+    for axis in (0, 1):
+        edges = np.cumsum(variable.chunks[axis])[:-1]
+        assert not np.any(edges % tiles[axis])
+    assert tiles[2] == 1024
+    size = np.prod(tiles) * 2
+    assert size <= 4 * TILE_BYTES
+    assert size >= TILE_BYTES / 4 or tiles[:2] == (5, 7)
+
+
+def test_tiles_are_not_made_tiny_to_fit_large_blocks_of_odd_sizes():
+    assert _tiles(chunked_like(((127, 129), 251))) == (22, 23, 1024)
+
+
+def test_tiles_are_widened_where_there_are_few_rows():
+    flat = xr.Variable(("y", "x", "channel"), np.zeros((2, 3000, 1024), np.uint16))
+    assert _tiles(flat) == (2, 256, 1024)
+    assert _tiles(flat.transpose("x", "y", "channel")) == (256, 2, 1024)
+    long = xr.Variable(("y", "x", "channel"), np.zeros((3, 2, 10**6), np.float64))
+    assert _tiles(long) == (1, 1, 10**6)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".nc"])
+def test_the_tiles_of_a_file_fit_the_blocks_of_a_lazy_cube(tmp_path, suffix):
+    values = np.random.default_rng(0).integers(0, 9, (64, 70, 1024), np.uint16)
+    cube = make_cube(da.from_array(values, chunks=(16, 70, -1)), variance=values)
+    write(cube, tmp_path / f"c{suffix}")
+    with h5py.File(tmp_path / f"c{suffix}") as file:
+        assert file["img"].chunks == (16, 32, 1024)
+        np.testing.assert_array_equal(file["img"], values)
+        np.testing.assert_array_equal(file["variance"], values)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -1,5 +1,6 @@
 """Cubes and results to Zarr stores and back; stores of other programs; stores that do harm."""
 
+import gzip
 import json
 import os
 import pickle
@@ -10,6 +11,7 @@ import zipfile
 
 import dask
 import dask.array as da
+import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
@@ -267,6 +269,67 @@ def test_no_other_folder_or_file_is_ever_replaced(tmp_path):
         write(a_cube(), tmp_path / "file.zarr")
     names = {"c.zarr", "thesis.txt", "file.zarr"}
     assert {one.name for one in tmp_path.iterdir()} == names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "img/notes.txt", "img/c/notes.txt", "img/c/0/0/0.bak", "img/c/0/0/photos/1.jpg", "img/7",
+        "img/c/0/0/0/0", "img/c/7", "wavelength/c/0/0", "c/0/0/0", "2024/12/31", "mask/sub/x", "7",
+    ],
+)  # fmt: skip
+def test_what_a_user_put_into_a_store_at_any_depth_is_never_deleted(tmp_path, name):
+    path = tmp_path / "c.zarr"
+    write(a_cube(mask=np.zeros((4, 5), bool)), path)
+    file = path / name
+    if file.parent.is_file():  # a chunk
+        file.parent.unlink()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("years of work")
+    with pytest.raises(FileExistsError, match=r"is not replaced, because '.*' in it is not part"):
+        write(a_cube(), path)
+    assert file.read_text() == "years of work"
+    assert [one.name for one in tmp_path.iterdir()] == ["c.zarr"]
+
+
+def test_empty_folders_and_links_to_folders_in_a_store_are_not_lost(tmp_path):
+    path = tmp_path / "c.zarr"
+    write(a_cube(), path)
+    (path / "img" / "plans").mkdir()
+    with pytest.raises(FileExistsError, match="'img/plans' in it"):
+        write(a_cube(), path)
+    (path / "img" / "plans").rmdir()
+    (path / "img" / "c").rename(tmp_path / "disk")
+    (path / "img" / "c").symlink_to(tmp_path / "disk", target_is_directory=True)
+    same_cube(read(path), a_cube())
+    with pytest.raises(FileExistsError, match="'img/c' in it"):
+        write(a_cube(), path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("separator", [".", "/"])
+def test_chunks_under_keys_of_any_kind_are_part_of_a_store(tmp_path, version, separator):
+    path = tmp_path / "s.zarr"
+    zarr.create_group(path / "deep", zarr_format=version, attributes={"a": 1})
+    zarr.create_group(path, zarr_format=version)
+    words = {"zarr_format": version, "dtype": "f4", "fill_value": 0}
+    words["chunk_key_encoding"] = {"name": "v2" if version == 2 else "default"}
+    words["chunk_key_encoding"]["separator"] = separator
+    for name, shape in {"deep/cube": (4, 5, 7), "row": (3,), "one": ()}.items():
+        array = zarr.create_array(path / name, shape=shape, chunks=(2,) * len(shape), **words)
+        array[...] = 1
+    (path / "deep" / ".DS_Store").touch()
+    write(a_cube(), path)
+    same_cube(read(path), a_cube())
+
+
+def test_a_damaged_store_may_be_replaced(tmp_path):
+    path = tmp_path / "c.zarr"
+    write(a_cube(), path)
+    (path / "img" / "zarr.json").write_text("{")
+    (path / "wavelength" / "zarr.json").write_text('{"node_type": "array", "shape": 5}')
+    write(a_cube(), path)
+    same_cube(read(path), a_cube())
 
 
 def test_an_error_half_way_leaves_the_old_store_and_nothing_else(tmp_path):
@@ -621,6 +684,112 @@ def test_a_chunk_that_was_lost_is_not_taken_for_zeros(tmp_path, chunks):
     shutil.rmtree(tmp_path / "r.zarr" / "label" / "c")
     with pytest.raises(ValueError, match="chunks of 'label' are missing"):
         read_result(tmp_path / "r.zarr")
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+def test_strange_files_do_not_stand_in_for_lost_chunks(tmp_path, chunks):
+    path = tmp_path / "c.zarr"
+    write(a_cube(np.float64).chunk({"y": 2}), path)
+    (path / "img/c/1/0/0").rename(path / "img/c/1/0/99")
+    with pytest.raises(ValueError, match=r"not complete: 1 of 2 chunks of 'img' are missing"):
+        read(path, chunks=chunks)
+    (path / "img/c/1/0/0").symlink_to(tmp_path / "nowhere")  # a chunk that was never fetched
+    with pytest.raises(ValueError, match=r"not complete: 1 of 2 chunks of 'img' are missing"):
+        read(path, chunks=chunks)
+    (path / "img/c/1/0/0").unlink()
+    (path / "img/c/1/0/99").rename(path / "img/c/1/0/0")
+    (path / "img/c/1/0/99").touch()
+    same_cube(read(path), a_cube(np.float64))
+
+
+@pytest.mark.parametrize("name", ["variance", "mask", "wavelength", "img"])
+def test_an_array_that_was_lost_is_noticed(tmp_path, name):
+    path = tmp_path / "c.zarr"
+    write(a_cube(variance=np.ones(SHAPE), mask=np.zeros((4, 5), bool)), path)
+    shutil.rmtree(path / name)
+    with pytest.raises(ValueError, match=rf"not complete: 1 of 4 arrays \('{name}'\) are missing"):
+        read(path)
+    told = json.loads((path / "zarr.json").read_text())
+    del told["attributes"]["_nc_arrays"]
+    (path / "zarr.json").write_text(json.dumps(told))
+    if name != "img":
+        assert name not in read(path).coords
+
+
+def test_a_variable_that_a_result_lost_is_noticed(tmp_path):
+    write(a_result(), tmp_path / "r.zarr")
+    shutil.rmtree(tmp_path / "r.zarr" / "confidence")
+    with pytest.raises(ValueError, match=r"1 of 7 arrays \('confidence'\) are missing"):
+        read_result(tmp_path / "r.zarr")
+
+
+@pytest.mark.parametrize("told", [5, "img", None, {"img": 1}])
+def test_a_list_of_arrays_that_is_none_is_passed_over(tmp_path, told):
+    write(a_cube(), tmp_path / "c.zarr")
+    attrs = json.loads((tmp_path / "c.zarr" / "zarr.json").read_text())["attributes"]
+    mend(tmp_path / "c.zarr" / "zarr.json", attributes=attrs | {"_nc_arrays": told})
+    same_cube(read(tmp_path / "c.zarr"), a_cube())
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("dtype", ["u2", "f4", "bool"])
+def test_a_cube_of_nothing_but_zeros_is_complete(tmp_path, lazy, dtype):
+    zeros = make_cube(np.zeros((40, 50, 7), dtype), mask=np.zeros((40, 50), bool))
+    write(zeros.chunk({"y": 7, "x": 20}) if lazy else zeros, tmp_path / "c.zarr")
+    same_cube(read(tmp_path / "c.zarr"), zeros)
+
+
+def test_copies_by_other_programs_may_leave_out_arrays_and_empty_chunks(tmp_path):
+    zeros = make_cube(np.zeros((4, 5, 7), np.float32), variance=np.ones((4, 5, 7)))
+    write(zeros.chunk({"y": 2}), tmp_path / "c.zarr")
+    with xr.open_zarr(tmp_path / "c.zarr", consolidated=False) as opened:
+        assert "_nc_arrays" not in opened.attrs
+        words = {"consolidated": False, "zarr_format": 3, "write_empty_chunks": False}
+        opened.drop_vars("variance").to_zarr(tmp_path / "copy.zarr", **words)
+    assert not (tmp_path / "copy.zarr" / "img" / "c").exists()
+    same_cube(read(tmp_path / "copy.zarr"), zeros.drop_vars("variance"))
+    shutil.copytree(tmp_path / "c.zarr", tmp_path / "whole.zarr")
+    zarr.open_group(tmp_path / "whole.zarr").create_array("mine", shape=(9,), dtype="f4")
+    same_cube(read(tmp_path / "whole.zarr"), zeros)
+
+
+@pytest.mark.parametrize("told", [5, "yx", [["a"], "y", "x"], {"y": 0, "x": 1, "z": 2}, [None] * 3])
+@pytest.mark.parametrize("version", [2, 3])
+def test_names_of_axes_that_make_no_sense_are_passed_over(tmp_path, values, told, version):
+    path = store(tmp_path / "s.zarr", version, counts=values + 1)  # 0 is the fill value
+    zarr.open_array(path / "counts").attrs["_ARRAY_DIMENSIONS"] = told
+    order = (1, 2, 0) if isinstance(told, list) and "y" in told else (0, 1, 2)
+    np.testing.assert_array_equal(read(path), (values + 1).transpose(order))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_file_far_larger_than_its_chunk_is_refused_before_it_is_inflated(tmp_path, version):
+    path = tmp_path / "s.zarr"
+    codec = numcodecs.GZip() if version == 2 else zarr.codecs.GzipCodec()
+    words = {"dtype": "f4", "zarr_format": version, "compressors": codec}
+    zarr.create_group(path, zarr_format=version)
+    array = zarr.create_array(path / "label", shape=(4, 4, 4), chunks=(2, 4, 4), **words)
+    array[...] = 1
+    file = path / "label" / ("c/1/0/0" if version == 3 else "1.0.0")
+    file.write_bytes(gzip.compress(bytes(2**27)))
+    cube = read(path, chunks=2)
+    np.testing.assert_array_equal(cube[:2], 1)
+    tracemalloc.start()
+    for reading in (cube.compute, lambda: read(path), lambda: read_result(path)):
+        with pytest.raises(ValueError, match=r"0 has \d+ bytes, too many for a chunk of shape \(2"):
+            reading()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**24
+
+
+def test_chunks_that_no_codec_makes_smaller_are_read(tmp_path):
+    values = np.random.default_rng(0).integers(1, 255, (8, 16, 32), np.uint8)
+    path = tmp_path / "s.zarr"
+    words = {"chunks": (1, 1, 1), "shards": values.shape, "dtype": "u1"}
+    zarr.create_array(path, shape=values.shape, **words)[...] = values
+    assert (path / "c/0/0/0").stat().st_size > 2**16
+    np.testing.assert_array_equal(read(path), values)
 
 
 def test_absurd_shapes_do_no_harm(tmp_path):

@@ -29,7 +29,7 @@ LAYERS = {
     "compression": 4, "htmlreport": 4, "outputs": 4, "overview": 4, "plots": 4, "studies": 4,
     "viewer": 4,
     # 5: what people type
-    "cli": 5, "cli_options": 5, "cli_shared": 5,
+    "cli": 5, "cli_options": 5, "cli_shared": 5, "cli_synth": 5,
 }  # fmt: skip
 
 # Imports within a layer: all that there are. None of them is mutual.
@@ -39,9 +39,10 @@ SAME_LAYER = {
     "kmeans": {"_silhouette"},
     "losses": {"_silhouette"},
     "io": {
-        "io._parts", "io._results", "io._writers", "io.envi", "io.fits", "io.hdf5", "io.numpy",
-        "io.zarr",
+        "io._parts", "io._results", "io._synthetic", "io._writers", "io.envi", "io.fits",
+        "io.hdf5", "io.numpy", "io.zarr",
     },
+    "io._synthetic": {"io._beside", "io._parts", "io._writers"},
     "io._beside": {"io._parts"},
     "io._results": {"io._parts", "io.zarr"},
     "io._wcs": {"io._parts"},
@@ -54,19 +55,42 @@ SAME_LAYER = {
     "io.zarr": {"io._beside", "io._parts"},
     "inference": {"confidence", "segmenter"},
     "runstate": {"modelfile"},
+    "synth": {
+        "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.pigments",
+        "synth.rgb", "synth.scene", "synth.spectra", "synth.stream",
+    },
     "synth.bpt": {"synth.nebular_lines"},
+    "synth.cube": {
+        "synth.nebula", "synth.nebular_table", "synth.pigments", "synth.rgb", "synth.scene",
+        "synth.tiles",
+    },
+    "synth.files": {"synth.stream"},
+    "synth.pages": {"synth.pigments"},
+    "synth.scene": {"synth.counts", "synth.pigments", "synth.rgb", "synth.tiles"},
+    "synth.spectra": {"synth.counts", "synth.pigments", "synth.stream"},
     "synth.nebula": {
         "synth.nebular_lines", "synth.nebular_table", "synth.nebular_zones", "synth.stream",
     },
     "synth.nebular_table": {"io._parts", "io.fits", "synth.nebular_lines"},
     "synth.nebular_zones": {"synth.nebular_lines"},
+    "synth.detector": {"synth.xraydata", "synth.tube"},
+    "synth.pigments": {
+        "synth.xraydata", "synth.detector", "synth.palettefile", "synth.templates", "synth.tube",
+        "synth.xrf",
+    },
+    "synth.tube": {"synth.xraydata"},
+    "synth.xrf": {"synth.xraydata", "synth.detector", "synth.tube"},
     "training": {"runstate"},
     "outputs": {"plots"},
-    "cli": {"cli_options", "cli_shared"},
+    "cli": {"cli_options", "cli_shared", "cli_synth"},
+    "cli_synth": {"cli_options", "cli_shared"},
 }  # fmt: skip
 
 # The torch rooms, and the door between numpy and torch.
-TORCH = {"_silhouette", "runstate", "kmeans", "losses", "networks", "segmenter", "training"}
+TORCH = {
+    "_silhouette", "runstate", "kmeans", "losses", "networks", "segmenter", "training",
+    "synth.rgb",  # a side door: it borrows k-means for the colours of an image
+}  # fmt: skip
 
 # Who may name a device, and why.
 DEVICES = {
@@ -89,6 +113,8 @@ LONG_FUNCTIONS = {
     "training.train": "the order of one training from top to bottom",
     "cli.train": "one parameter per flag of the command line; the body is short",
     "cli.segment": "one parameter per flag of the command line",
+    "cli_synth.make_cube_file": "one parameter per flag of the command line",
+    "evaluate.compare": "half of it are the fields of the answer, one line each",
     "inference._assemble": "a literal list of all that a result holds, one line each",
     "kmeans.choose_k": "a quarter of it are the fields of the answer, one line each",
 }

@@ -30,6 +30,7 @@ PUBLIC = [
     "read",
     "read_result",
     "segment",
+    "synth",
     "write",
 ]
 HEAVY = {

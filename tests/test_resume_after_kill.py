@@ -190,7 +190,8 @@ def test_ctrl_c_on_the_command_line_keeps_checkpoint_and_model_and_the_same_comm
     # The command line as it is, but with a checkpoint after every epoch, not every ten seconds;
     # and should the signal come late, the 30th epoch waits for it.
     code = (
-        "import time; from functools import partial; from spectessera import cli, cli_shared, training\n"
+        "import time; from functools import partial\n"
+        "from spectessera import cli, cli_shared, training\n"
         "training.Checkpoint = partial(training.Checkpoint, seconds=0)\n"
         "cli_shared.Bar.epoch = lambda self, done, *rest: time.sleep(60 * (done == 30))\n"
         "cli.main()"

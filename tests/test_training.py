@@ -7,7 +7,7 @@ import torch
 from spectessera.kmeans import Clusters, choose_k
 from spectessera.losses import Schedule, weighted_squares
 from spectessera.networks import Autoencoder, Network
-from spectessera.training import Batch, Checkpoint, Training, evaluate, split, train
+from spectessera.training import Batch, Checkpoint, Training, split, train, validate
 
 
 def lines(n=600, channels=64, groups=4, sigma=0.05, seed=0):
@@ -167,7 +167,7 @@ def test_best_weights_are_those_of_the_smallest_validation_loss():
     held = split(
         len(spectra), Training(), 10, torch.Generator().manual_seed(0)
     ).validation  # as in the training: the first draw of its generator
-    again = evaluate(model, Batch(spectra[held], None), Clusters(2, 5), Training(batch_size=128))
+    again = validate(model, Batch(spectra[held], None), Clusters(2, 5), Training(batch_size=128))
     assert again["total"] == pytest.approx(min(losses), rel=1e-6)
 
 

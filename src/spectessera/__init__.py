@@ -21,7 +21,7 @@ _HOME = {
     "segment": "inference",
     "write": "io",
 }
-_MODULES = ("io", "kmeans", "plots")
+_MODULES = ("io", "kmeans", "plots", "synth")
 
 __all__ = [
     "Clusters",
@@ -39,11 +39,12 @@ __all__ = [
     "read",
     "read_result",
     "segment",
+    "synth",
     "write",
 ]
 
 if TYPE_CHECKING:
-    from . import io, kmeans, plots
+    from . import io, kmeans, plots, synth
     from .cube import make_cube
     from .inference import segment
     from .io import read, read_result, write

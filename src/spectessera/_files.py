@@ -39,7 +39,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         If the folder or an existing file must not be written.
     """
     target = Path(path).resolve()
-    _check_target(target)
+    check_file_place(target)
     temporary = _beside(target)
     try:
         yield temporary
@@ -80,10 +80,9 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
         If that folder, or the folder to be replaced, must not be written.
     """
     target = Path(path).resolve()
-    _check_place(target)
+    check_folder_place(target, check)
     temporary, old = _beside(target), _beside(target)
     try:
-        _check_old(target, check)
         yield temporary
         _check_old(target, check)
         _exchange(temporary, target, old)
@@ -138,13 +137,21 @@ def remove_leftovers(path: str | Path) -> None:
             each.unlink(missing_ok=True)
 
 
-def _check_target(target: Path) -> None:
-    """Raise, before any work is done, if ``target`` cannot be written as a file."""
+def check_file_place(path: str | Path) -> None:
+    """Raise, before any work is done, what :func:`atomic` would raise for this path."""
+    target = Path(path).resolve()
     _check_place(target)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give the name of a file")
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(f"{target} exists and is read-only; give another name")
+
+
+def check_folder_place(path: str | Path, check: Callable[[Path], None]) -> None:
+    """Raise, before any work is done, what :func:`atomic_folder` would raise for this path."""
+    target = Path(path).resolve()
+    _check_place(target)
+    _check_old(target, check)
 
 
 def _check_place(target: Path) -> None:
@@ -164,3 +171,16 @@ def atomic_text(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, whole or not at all (errors as in :func:`atomic`)."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def files_below(folder: str | Path, depth: int, below: str = "") -> Iterator[str]:
+    """Yield the paths, as seen from ``folder``, of all files that are at most so many folders down.
+
+    Links are followed; those that lead nowhere are no files.
+    """
+    with os.scandir(Path(folder, below)) as entries:
+        for one in entries:
+            if one.is_file():
+                yield below + one.name
+            elif depth and one.is_dir():
+                yield from files_below(folder, depth - 1, f"{below}{one.name}/")

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from . import __version__
+from . import __version__, cli_synth
+from ._files import check_file_place
 from .cli_options import as_tables, build, numbers, with_settings
 from .cli_shared import command, errors, output, progress
 
@@ -22,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Cut spectral datacubes into regions of like spectra.",
 )
+app.add_typer(cli_synth.app, name="synth")
+
 # --- arguments that several commands share -----------------------------------------------------
 
 Key = Annotated[
@@ -151,7 +154,7 @@ def train(
         raise ValueError(f"--out is a .safetensors file; got {out.name}")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
-    check_writable(out)
+    check_file_place(out)
     kept = keep_at(checkpoint, out)
     cubes = [_open(file, key, energy, wavelength, axis, unit, missing) for file in files]
     segmenter = SpectralSegmenter(**configs)
@@ -270,7 +273,7 @@ def keep_at(path: Path | None, model: Path) -> Any:
         raise ValueError(f"--checkpoint {path} is where the model will be; give it another name")
     if path.suffix != ".safetensors":
         raise ValueError(f"--checkpoint is a .safetensors file; got {path.name}")
-    check_writable(path)
+    check_file_place(path)
     return Checkpoint(path)
 
 
@@ -298,11 +301,10 @@ def encode(
 ) -> None:
     """Compress a cube to its latents; tells the ratio and the error."""
     from .compression import encode_cube
-    from .io import write
+    from .io import check_destination, write
     from .segmenter import load
 
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    check_destination(out, overwrite=overwrite)
     segmenter = load(model)
     cube = _open(file, key, energy, wavelength, axis, unit, missing)
     with progress(quiet or as_json) as bar:
@@ -314,8 +316,9 @@ def encode(
     elif not quiet:
         output.print(
             f"{told['channels']} channels to {told['latent']} latents: {told['ratio']:.1f} times "
-            f"smaller ({told['ratio_with_model']:.1f} with the weights); error {100 * told['relative_error']:.2f} % (rms, network-input units)",
+            f"smaller ({told['ratio_with_model']:.1f} with the weights of the model)"
         )
+        output.print(f"error {100 * told['relative_error']:.2f} % (rms, network-input units)")
         output.print(f"latent cube in {out}", markup=False)
 
 
@@ -330,24 +333,14 @@ def decode(
 ) -> None:
     """Decode a latent cube to spectra, in network-input units."""
     from .compression import decode_cube
-    from .io import read, write
+    from .io import check_destination, read, write
     from .segmenter import load
 
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    check_destination(out, overwrite=overwrite)
     decoded = decode_cube(read(file, chunks="auto"), load(model))
     write(decoded, out, overwrite=overwrite)
     if not quiet:
         output.print(f"decoded cube in {out}", markup=False)
-
-
-def check_writable(path: Path) -> None:
-    """Raise before any work if a file cannot be written there."""
-    from ._files import atomic
-
-    with atomic(path.with_name(f".{path.name}.probe")) as temporary:
-        temporary.touch()
-    path.with_name(f".{path.name}.probe").unlink()
 
 
 def _print_summary(summary: dict[str, Any], out: Path) -> None:

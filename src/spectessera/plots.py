@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ._drawing import (
+    MAX_SPECTRA,
+    draw_image,
+    draw_labels,
+    draw_spectra,
+    grey_where_missing,
+    handles,
+    show,
+)
 from .axis import Axis
 from .cube import spectral_axis
-from .palette import MASKED, colours
 
-# More clusters than this get no spectrum of their own in a figure, the map shows them all.
-MAX_SPECTRA = 20
-
-
-def _colour(label: int) -> tuple[float, float, float]:
-    red, green, blue = (colours(label)[label - 1] / 255).tolist()
-    return red, green, blue
-
-
-def draw_labels(axes: Axes, label: xr.DataArray, n_clusters: int) -> None:
-    """Draw a label map (y, x) with the palette of the package; row 0 is where the cube has it."""
-    table = np.concatenate([np.reshape(MASKED, (1, 3)), colours(n_clusters)]) / 255
-    axes.imshow(
-        label.values,
-        cmap=ListedColormap(table),
-        norm=BoundaryNorm(np.arange(n_clusters + 2) - 0.5, n_clusters + 1),
-        interpolation="nearest",
-        origin=_origin(label),
-    )
-    axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
-
-
-def _origin(array: Any) -> Any:
-    """Sky images have y upwards, scans of objects downwards."""
-    return "lower" if "wcs" in array.attrs else "upper"
-
-
-def _draw_image(figure: Figure, axes: Axes, image: xr.DataArray, title: str, origin: Any) -> None:
-    low, high = np.nanpercentile(image.values, (1, 99))
-    drawn = axes.imshow(
-        image.values,
-        origin=origin,
-        interpolation="nearest",
-        cmap="cividis",
-        vmin=low,
-        vmax=high if high > low else low + 1,
-    )
-    axes.set(title=title, xlabel="x (pixel)", ylabel="y (pixel)")
-    figure.colorbar(drawn, ax=axes, shrink=0.8)
+# Terms of the loss in the order of their panels, and what the panels are called.
+TERMS = {
+    "total": "total loss",
+    "reconstruction": "reconstruction",
+    "discrepancy": "discrepancy (MMD)",
+    "cluster": "cluster term",
+    "silhouette": "silhouette",
+}
+LOGARITHMIC = ("total", "reconstruction", "discrepancy")
 
 
 def clusters(result: xr.Dataset) -> Figure:
@@ -74,61 +51,32 @@ def clusters(result: xr.Dataset) -> Figure:
     label = result["label"].assign_attrs(result.attrs)
     draw_labels(image, label, count)
     image.set_title("clusters")
-    drawn = sure.imshow(
+    drawn = show(
+        sure,
         result["confidence"].values,
-        origin=_origin(label),
-        cmap="cividis",
+        label,
+        cmap=grey_where_missing("cividis"),
         vmin=0.5,
         vmax=1,
-        interpolation="nearest",
     )
-    sure.set(title="confidence", xlabel="x (pixel)", ylabel="y (pixel)")
-    figure.colorbar(drawn, ax=sure, shrink=0.8, extend="min")
+    sure.set_title("confidence")
+    figure.colorbar(drawn, ax=sure, shrink=0.8, extend="min", label="probability")
     spectra = figure.add_subplot(grid[1, :])
-    _draw_spectra(spectra, result, "mean_spectrum", axis)
+    kept = result.isel(cluster=slice(MAX_SPECTRA))
+    filled = kept.isel(cluster=kept["size"].values > 0)
+    draw_spectra(spectra, filled["mean_spectrum"].values, filled["cluster"].values.tolist(), axis)
     unit = result.attrs.get("unit", "")
-    spectra.set(
-        xlabel=axis.label(),
-        ylabel=f"mean ({unit})" if unit else "mean",
-        title="mean spectrum of each cluster",
-    )
-    _legend(spectra, result)
-    return figure
-
-
-def _draw_spectra(axes: Axes, result: xr.Dataset, name: str, axis: Axis) -> None:
-    x = axis.values
-    breaks = [part.start for part in axis.segments()[1:]]
-    for label, size in zip(result["cluster"].values, result["size"].values, strict=True):
-        if size == 0 or label > MAX_SPECTRA:
-            continue
-        y = result[name].sel(cluster=label).values
-        # A gap between two windows is a gap in the line.
-        axes.plot(
-            np.insert(x, breaks, np.nan),
-            np.insert(y.astype(float), breaks, np.nan),
-            color=_colour(int(label)),
-            lw=1.2,
-            marker="o" if len(x) == 1 else None,
-        )
-    if len(x) > 1:
-        axes.set_xlim(min(x), max(x))
-
-
-def _legend(axes: Axes, result: xr.Dataset) -> None:
-    total = max(1, int(result["size"].sum()))
-    handles = [
-        Patch(color=_colour(int(label)), label=f"{label}: {100 * size / total:.1f} %")
-        for label, size in zip(result["cluster"].values, result["size"].values, strict=True)
-        if label <= MAX_SPECTRA
-    ]
-    axes.legend(
-        handles=handles,
+    spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
+    spectra.legend(
+        handles=handles(result["cluster"].values.tolist(), result["size"].values.tolist())[
+            :MAX_SPECTRA
+        ],
         title="cluster",
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
         frameon=False,
     )
+    return figure
 
 
 def integrated(result: xr.Dataset) -> Figure:
@@ -139,9 +87,10 @@ def integrated(result: xr.Dataset) -> Figure:
     figure = Figure(figsize=(14, 4.5), layout="constrained")
     titles = ("input", "decoded", "latent")
     for axes, title in zip(figure.subplots(1, 3), titles, strict=True):
-        _draw_image(
-            figure, axes, result[f"integrated_{title}"], f"integrated {title}", _origin(result)
+        draw_image(
+            figure, axes, result[f"integrated_{title}"].values, result, "sum (network units)"
         )
+        axes.set_title(f"integrated {title}")
     return figure
 
 
@@ -168,7 +117,10 @@ def scores(result: xr.Dataset) -> Figure:
 
 
 def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
-    """Draw the terms of the loss along the training.
+    """Draw all that was recorded along the training.
+
+    A panel for every term of the loss that had a weight, then the k chosen in the batches, the
+    weights beta and gamma and the learning rate.
 
     Parameters
     ----------
@@ -177,28 +129,109 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
     best_epoch : int
         Marked, if not negative.
     """
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    panels = figure.subplots(1, 3)
-    epochs = [row["epoch"] for row in rows]
-    for axes, name in zip(panels, ("total", "reconstruction", "silhouette"), strict=True):
-        for prefix, style in (("", "-"), ("validation_", "--")):
-            values = [row.get(prefix + name, np.nan) for row in rows]
-            if np.isfinite(values).any():
-                axes.plot(
-                    epochs,
-                    values,
-                    style,
-                    color="0.2",
-                    lw=1,
-                    label="validation" if prefix else "training",
-                )
-        if not axes.lines:
-            axes.text(0.5, 0.5, "no cluster term", ha="center", transform=axes.transAxes)
-        else:
-            if name != "silhouette":
-                axes.set_yscale("log")
-            axes.legend(frameon=False)
+    names = [name for name in TERMS if np.isfinite(_column(rows, name)).any()]
+    if any(row.get("k") for row in rows):
+        names.append("k")
+    names += [
+        name
+        for name in ("weights", "learning_rate")
+        if any(row.get(each) for row in rows for each in _WEIGHTS.get(name, (name,)))
+    ]
+    columns = min(4, math.ceil(len(names) / 2) if len(names) > 3 else len(names))
+    lines = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(3.4 * columns, 2.9 * lines), layout="constrained")
+    for place, name in enumerate(names, start=1):
+        axes = figure.add_subplot(lines, columns, place)
+        _draw_history(axes, rows, name)
         if best_epoch >= 0:
-            axes.axvline(best_epoch, color="0.7", ls=":", lw=1)
-        axes.set(title=name, xlabel="epoch")
+            axes.axvline(best_epoch, color="0.6", ls=":", lw=1)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+        axes.set_xlabel("epoch")
+    return figure
+
+
+_WEIGHTS = {"weights": ("beta", "gamma")}
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    """Return one value per epoch, NaN where there is none."""
+    return np.array([row.get(name, np.nan) for row in rows], dtype=float)
+
+
+def _draw_history(axes: Axes, rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Draw one panel of the history."""
+    epochs = _column(rows, "epoch")
+    style = {"color": "0.15", "lw": 1.1, "marker": "o" if len(rows) == 1 else None, "ms": 4}
+    if name == "k":
+        axes.set_title("k chosen in the batches")
+        _draw_chosen(axes, rows)
+    elif name == "weights":
+        axes.set_title("weights of the terms")
+        for each, dash in zip(_WEIGHTS[name], ("--", "-"), strict=True):
+            axes.plot(epochs, _column(rows, each), dash, label=each, **style)
+    elif name == "learning_rate":
+        axes.set_title("learning rate")
+        axes.plot(epochs, _column(rows, name), **style)
+        axes.set_yscale("log")
+    else:
+        axes.set_title(TERMS[name])
+        values = {
+            "training": _column(rows, name),
+            "validation": _column(rows, f"validation_{name}"),
+        }
+        for (word, each), dash in zip(values.items(), ("-", "--"), strict=True):
+            if np.isfinite(each).any():
+                axes.plot(epochs, each, dash, label=word, **style)
+        if name in LOGARITHMIC and all(
+            (each[np.isfinite(each)] > 0).all() for each in values.values()
+        ):
+            axes.set_yscale("log")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def _draw_chosen(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
+    """Draw the spread over the batches of the k that they chose."""
+    chosen = [row for row in rows if row.get("k")]
+    epochs = _column(chosen, "epoch")
+    low, quarter, middle, upper, high = np.array(
+        [np.percentile(row["k"], (0, 25, 50, 75, 100)) for row in chosen]
+    ).T
+    axes.fill_between(epochs, low, high, color="0.87", lw=0, label="all batches")
+    axes.fill_between(epochs, quarter, upper, color="0.7", lw=0, label="middle half")
+    axes.plot(
+        epochs,
+        middle,
+        color="0.15",
+        lw=1.1,
+        marker="o" if len(chosen) == 1 else None,
+        label="median",
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_ylim(low.min() - 0.5, high.max() + 0.5)
+
+
+def spectra_of_palette(
+    pigments: Sequence[str], rgb: np.ndarray, template: np.ndarray, axis: Axis
+) -> Figure:
+    """Draw the spectrum of every pigment of a palette, each beside its colour.
+
+    Parameters
+    ----------
+    pigments : sequence of str
+    rgb : array (pigment, 3), 0..255
+    template : array (pigment, channel)
+        Spectra normalised to 1.
+    axis : Axis
+    """
+    figure = Figure(figsize=(10, 1.0 + 0.8 * len(pigments)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(pigments), 1, sharex=True))
+    for axes, name, colour, spectrum in zip(panels, pigments, rgb, template, strict=True):
+        axes.fill_between(axis.values, spectrum, 1e-6, color=np.asarray(colour) / 255, lw=0)
+        axes.plot(axis.values, spectrum, color="0.15", lw=0.7)
+        axes.set(yscale="log", ylim=(1e-5, 1), yticks=[1e-4, 1e-2, 1])
+        axes.tick_params(labelsize=7)
+        axes.set_title(name, loc="left", fontsize=9, pad=2)
+    panels[-1].set(xlabel=axis.label(), xlim=(axis.values.min(), axis.values.max()))
+    figure.supylabel("share of the counts per channel")
     return figure

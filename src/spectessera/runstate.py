@@ -221,7 +221,8 @@ def fingerprint(spectra: Tensor, variance: Tensor | None, output: str, *settings
         As far as the loss looks at it.
     output : str
         The output activation of the network.
-    *settings : dataclass
+    settings : dataclass
+        Any number of them.
     """
     told = [output, list(spectra.shape), *(to_dict(each) for each in settings)]
     found = hashlib.sha256(json.dumps(told).encode())

@@ -36,10 +36,10 @@ __all__ = [
     "History",
     "Progress",
     "Training",
-    "evaluate",
     "loss_terms",
     "split",
     "train",
+    "validate",
 ]
 
 log = logging.getLogger(__name__)
@@ -270,7 +270,7 @@ def train(
         model.eval()
         run.history.best_epoch = run.best.epoch
         if len(parts.test) > clusters.k_min:
-            run.history.test = evaluate(model, data.take(parts.test), clusters, training)
+            run.history.test = validate(model, data.take(parts.test), clusters, training)
     return run.history
 
 
@@ -300,7 +300,7 @@ def _loop(
             break
         started = time.perf_counter()
         row = _epoch(run, data, parts.train, batches, clusters, training, epoch)
-        checked = evaluate(run.model, validation, clusters, training)
+        checked = validate(run.model, validation, clusters, training)
         row |= {f"validation_{name}": value for name, value in checked.items()}
         run.history.rows.append(row)
         run.history.seconds += time.perf_counter() - started
@@ -384,7 +384,7 @@ def reconstruction(output: Tensor, batch: Batch, loss: str) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(
+def validate(
     model: Autoencoder, data: Batch, clusters: Clusters, training: Training
 ) -> dict[str, float]:
     """Return the terms of the loss on spectra, at the final weight of each term.

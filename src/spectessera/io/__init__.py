@@ -23,9 +23,19 @@ from . import envi, fits, hdf5, zarr
 from . import numpy as npy
 from ._parts import Parts, blank
 from ._results import read_result
-from ._writers import write
+from ._synthetic import read_truth, write_synthetic
+from ._writers import check_destination, write
 
-__all__ = ["Format", "formats", "read", "read_result", "write"]
+__all__ = [
+    "Format",
+    "check_destination",
+    "formats",
+    "read",
+    "read_result",
+    "read_truth",
+    "write",
+    "write_synthetic",
+]
 
 
 class Format(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -157,14 +158,35 @@ def whole_blocks(shape: tuple[int, ...], itemsize: int, stored: tuple[int, int])
 
 @contextmanager
 def telling(path: Path, what: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn a library's error about a broken file into one that names the file."""
+    """Turn a library's error about a broken file into one that names the file.
+
+    An interruption stays one: astropy and gzip clean up after it, fail at that because they were
+    interrupted, and the error of the cleaning hides it.
+    """
+    outside = sys.exception()  # what the caller is busy with is no interruption of the reading
     try:
         yield
     except (*BROKEN, *errors) as error:
+        hidden = _interruption(error, outside)
+        if hidden is not None:
+            raise hidden from None
         words = str(error) or type(error).__name__
         raise ValueError(
             f"{path} cannot be read as {what}; it may be damaged or cut short: {words}"
         ) from error
+
+
+def _interruption(error: BaseException, outside: BaseException | None) -> BaseException | None:
+    """Return the interruption that an error hides, or None."""
+    waiting, seen = [error], {id(None), id(outside)}
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (KeyboardInterrupt, SystemExit)):
+            return one
+        seen.add(id(one))
+        causes = (one.__cause__, one.__context__)
+        waiting += [each for each in causes if each is not None and id(each) not in seen]
+    return None
 
 
 def check_stored(

@@ -6,14 +6,15 @@ the hands of other programs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from spectessera._files import atomic, atomic_folder
+from spectessera._files import atomic, atomic_folder, check_file_place, check_folder_place
 from spectessera.axis import Axis
 from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.palette import paint
@@ -67,19 +68,58 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         If nothing can be written there.
     """
     path = Path(path)
-    is_result = isinstance(thing, xr.Dataset)
     checked: Any = check_result(thing) if isinstance(thing, xr.Dataset) else check_cube(thing)
-    table: dict[str, Callable[[Any, Path], None]] = _RESULT if is_result else _CUBE
-    suffix = next((one for one in table if path.name.lower().endswith(one)), None)
-    if suffix is None:
-        what = "result" if is_result else "cube"
-        raise ValueError(f"a {what} is written as one of {', '.join(table)}; got {path.name!r}")
-    if not overwrite and path.exists():
-        raise FileExistsError(f"{path} exists; give overwrite=True or another name")
+    kind: Literal["cube", "result"] = "result" if isinstance(thing, xr.Dataset) else "cube"
+    check_destination(path, overwrite, kind)
     checked = _plain_attributes(checked)
+    suffix = _suffix(path, kind)
     folder = suffix == ".zarr"
     with atomic_folder(path, check_replaceable) if folder else atomic(path) as temporary:
-        table[suffix](checked, temporary)
+        _WRITERS[kind][suffix](checked, temporary)
+
+
+def check_destination(
+    path: str | Path, overwrite: bool = True, kind: Literal["cube", "result"] = "cube"
+) -> None:
+    """Raise what :func:`write` would raise for this path; to be called before hours of work.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where a cube or a result shall be written.
+    overwrite : bool
+        False: raise if the file exists already.
+    kind : "cube" or "result"
+        What shall be written; the formats of both are not the same.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is not that of a format for this kind, or there is no such kind.
+    FileExistsError
+        If the file exists and ``overwrite`` is False, or it is a folder that is no Zarr store.
+    FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
+        If nothing can be written there.
+    """
+    path = Path(path)
+    suffix = _suffix(path, kind)
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} exists; give overwrite=True (--overwrite) or another name")
+    if suffix == ".zarr":
+        check_folder_place(path, check_replaceable)
+    else:
+        check_file_place(path)
+
+
+def _suffix(path: Path, kind: str) -> str:
+    """Return the suffix that tells the format."""
+    if kind not in _WRITERS:
+        raise ValueError(f'kind must be "cube" or "result"; got {kind!r}')
+    for suffix in _WRITERS[kind]:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    known = ", ".join(_WRITERS[kind])
+    raise ValueError(f"a {kind} is written as one of {known}; got {path.name!r}")
 
 
 def _plain_attributes(thing: Any) -> Any:
@@ -97,10 +137,36 @@ def _plain_attributes(thing: Any) -> Any:
     return thing
 
 
-def _tiles(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Return the shape of tiles of about 1 MiB that hold whole spectra."""
-    side = max(1, int((TILE_BYTES / (shape[2] * itemsize)) ** 0.5))
-    return (min(side, shape[0]), min(side, shape[1]), shape[2])
+def _tiles(variable: xr.Variable) -> tuple[int, ...]:
+    """Return the shape of tiles of about 1 MiB that hold whole spectra.
+
+    They divide the blocks of what is lazy, so that each is compressed once.
+    """
+    shape = variable.shape
+    blocks = variable.chunks or tuple((size,) for size in shape)
+    room = max(1, TILE_BYTES // (shape[2] * variable.dtype.itemsize))  # pixels
+    first, second = sorted((0, 1), key=lambda axis: len(blocks[axis]) == 1)  # the bound one first
+    sides = [math.isqrt(room)] * 2
+    sides[first] = _side(blocks[first], sides[first])
+    sides[second] = _side(blocks[second], room // sides[first])
+    sides[first] = _side(blocks[first], room // sides[second])  # longer, where the other is short
+    return (*sides, shape[2])
+
+
+def _side(blocks: tuple[int, ...], wanted: int) -> int:
+    """Return a length near the wanted one that divides all blocks but the last.
+
+    Where none is near, the blocks are large and have odd sizes: tiles on their edges, which are
+    few, are compressed twice then.
+    """
+    wanted = max(1, min(wanted, sum(blocks)))
+    if len(blocks) == 1:
+        return wanted
+    shared = math.gcd(*blocks[:-1])
+    fitting = [n for n in range(1, shared + 1) if shared % n == 0]
+    found = min(fitting, key=lambda n: max(n, wanted) / min(n, wanted))
+    near = wanted <= 4 * found and found <= 4 * wanted
+    return found if near or max(blocks) < 4 * wanted else wanted
 
 
 def _beside(cube: xr.DataArray) -> list[str]:
@@ -116,10 +182,12 @@ def _cube_nc(cube: xr.DataArray, path: Path) -> None:
     kept = [spectral_axis(cube).kind, *_beside(cube)]
     cube = cube.drop_vars([name for name in cube.coords if name not in kept])
     tiles = {"zlib": True, "complevel": 1, "shuffle": True}
-    tiles |= {"chunksizes": _tiles(cube.shape, cube.dtype.itemsize)}  # type: ignore[dict-item]
     data = cube.to_dataset(name=DEFAULT)
     data.attrs["creator"] = CREATOR
-    _to_netcdf(data, path, {name: tiles for name in (DEFAULT, "variance") if name in data})
+    names = [name for name in (DEFAULT, "variance") if name in data]
+    _to_netcdf(
+        data, path, {one: tiles | {"chunksizes": _tiles(data[one].variable)} for one in names}
+    )
 
 
 def _result_nc(result: xr.Dataset, path: Path) -> None:
@@ -165,9 +233,9 @@ def _to_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: Pat
         for name, variable in variables.items():
             options: dict[str, Any] = {}
             dtype = variable.dtype if variable.dtype.kind in "biuf" else h5py.string_dtype()
-            if variable.ndim == 3:
+            if variable.ndim == 3 and variable.size:
                 options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-                options["chunks"] = _tiles(variable.shape, variable.dtype.itemsize)
+                options["chunks"] = _tiles(variable)
             dataset = file.create_dataset(name, variable.shape, dtype, **options)
             if variable.chunks is not None:
                 lazy.append((variable.data, dataset))
@@ -310,17 +378,22 @@ def _result_png(result: xr.Dataset, path: Path) -> None:
     Image.fromarray(picture).save(path, format="PNG")
 
 
-_CUBE: dict[str, Callable[[Any, Path], None]] = {
-    ".nc": _cube_nc,
-    ".h5": _cube_h5,
-    ".hdf5": _cube_h5,
-    ".zarr": _cube_zarr,
+_WRITERS: dict[str, dict[str, Callable[[Any, Path], None]]] = {
+    "cube": {
+        ".nc": _cube_nc,
+        ".h5": _cube_h5,
+        ".hdf5": _cube_h5,
+        ".zarr": _cube_zarr,
+        ".fits": _cube_fits,
+        ".fits.gz": _cube_fits,
+    },
+    "result": {
+        ".nc": _result_nc,
+        ".h5": _result_h5,
+        ".hdf5": _result_h5,
+        ".zarr": _result_zarr,
+        ".fits": _result_fits,
+        ".fits.gz": _result_fits,
+        ".png": _result_png,
+    },
 }
-_CUBE |= dict.fromkeys((".fits", ".fits.gz"), _cube_fits)
-_RESULT: dict[str, Callable[[Any, Path], None]] = {
-    ".nc": _result_nc,
-    ".h5": _result_h5,
-    ".hdf5": _result_h5,
-    ".zarr": _result_zarr,
-}
-_RESULT |= {".fits": _result_fits, ".fits.gz": _result_fits, ".png": _result_png}

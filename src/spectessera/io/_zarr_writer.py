@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import xarray as xr
 
 from ._beside import CREATOR
 from ._parts import stored
-from .zarr import METADATA, is_store
+from .zarr import METADATA, WHOLE, is_store, metadata
 
 EXTRA = (".zattrs", ".zmetadata", ".DS_Store")  # what else is in a store
-CHUNK_FILE = re.compile(r"c|\d+(\.\d+)*")
+CHUNK_KEY = re.compile(r"c|(c[./])?\d+([./]\d+)*")  # of a chunk, or of a folder of chunks
 TILE_BYTES = 2**23  # a chunk is a file, so that it is larger than a tile inside a file
 MOST_SIDE = 1024  # pixels
+MOST_AXES = 65  # of an array of NumPy, and one more
 
 
 def check_replaceable(path: Path) -> None:
@@ -28,13 +30,48 @@ def check_replaceable(path: Path) -> None:
         raise FileExistsError(
             f"{path} is a folder but not a Zarr store, so it is not replaced; give another name"
         )
-    for one in path.iterdir():
-        known = one.name in (*METADATA, *EXTRA) or CHUNK_FILE.fullmatch(one.name)
-        if not known and not is_store(one):
-            raise FileExistsError(
-                f"{path} is not replaced, because {one.name!r} in it is not part of a Zarr store; "
-                "move that, or give another name"
-            )
+    strange = next(_strange(path), None)
+    if strange is not None:
+        name = strange.relative_to(path).as_posix()
+        raise FileExistsError(
+            f"{path} is not replaced, because {name!r} in it is not part of a Zarr store; move "
+            "that, or give another name"
+        )
+
+
+def _strange(store: Path) -> Iterator[Path]:
+    """Yield what is in a store, at any depth, but no part of one."""
+    waiting = [(store, store, _key_lengths(store))]
+    while waiting:
+        folder, node, lengths = waiting.pop()
+        for one in folder.iterdir():
+            name = one.relative_to(node).as_posix()
+            key = len(re.findall(r"\d+", name)) if CHUNK_KEY.fullmatch(name) else None
+            if not one.is_dir():
+                if one.name not in EXTRA and name not in METADATA and key not in lengths:
+                    yield one
+            elif one.is_symlink():  # nobody would know any more what it leads to
+                yield one
+            elif is_store(one):
+                waiting.append((one, one, _key_lengths(one)))
+            elif key is not None and key < max(lengths, default=0):
+                waiting.append((one, node, lengths))
+            else:
+                yield one
+
+
+def _key_lengths(node: Path) -> Collection[int]:
+    """Return how many numbers the keys of chunks may have; none in a group."""
+    try:
+        told, _, is_array = metadata(node, "")
+    except ValueError:  # damaged, which is a good reason to replace it
+        return range(MOST_AXES)
+    if not is_array:
+        return ()
+    shape = told.get("shape")
+    if not isinstance(shape, list):
+        return range(MOST_AXES)
+    return (len(shape),) if shape else (0, 1)  # of no axes it is c, and 0 in format 2
 
 
 def write_zarr(
@@ -46,12 +83,14 @@ def write_zarr(
     """Write variables and coordinates as the arrays of one group, as the xarray library has them.
 
     Chunks hold whole spectra of a square of pixels. What is lazy is computed and written block by
-    block. Nothing has a fill value, so that integers stay integers.
+    block. Nothing has a fill value, so that integers stay integers. The names of all arrays are in
+    an attribute of the root, and all chunks are written, so that a half-made copy is noticed.
     """
     import dask.array as da
     import zarr
 
-    root = {name: stored(value) for name, value in attrs.items()} | {"creator": CREATOR}
+    root: dict[str, Any] = {name: stored(value) for name, value in attrs.items()}
+    root |= {"creator": CREATOR, WHOLE: [*data, *coords]}
     more = [name for name, one in coords.items() if one.dims != (name,)]
     if more:
         root["coordinates"] = " ".join(more)

@@ -7,8 +7,7 @@ the byte: a header that is wrong shows a scrambled image, not an error.
 from __future__ import annotations
 
 import math
-import tempfile
-import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +37,8 @@ KEPT = {
     "coordinate system string": "coordinate_system",
     "bbl": "bbl",
 }
-LONGEST = 2**26  # bytes of a header
+LONGEST = 2**20  # bytes of a header
+MOST_LINES = 20_000
 PACKAGE = "reading ENVI files needs the package spectral: pip install 'spectessera[envi]'"
 
 
@@ -132,8 +132,8 @@ def read_envi(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
 def _parse(header: Path) -> dict[str, Any]:
     """Return the fields of a header: texts, and lists of texts.
 
-    The library decodes files as the system does, which fails on the µm of another system, so it
-    gets a copy.
+    The package spectral would read it too, but decodes files as the system does, which fails on
+    the µm of another system, and takes the square of the time for long lists.
     """
     try:
         from spectral.io import envi
@@ -148,14 +148,43 @@ def _parse(header: Path) -> dict[str, Any]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # told of every name with a capital letter
-        copy = Path(folder, "copy.hdr")
-        copy.write_text(text.lstrip(), errors="replace")
-        with telling(header, "an ENVI header", SpyException):
-            found: dict[str, Any] = envi.read_envi_header(str(copy))
-            envi.check_compatibility(found)
+    lines = text.lstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(lines) > MOST_LINES:
+        raise ValueError(f"{header} has {len(lines)} lines, too many for an ENVI header")
+    with telling(header, "an ENVI header", SpyException):
+        found = dict(_fields(lines[1:]))  # the first says ENVI
+        envi.check_compatibility(found)
     return found
+
+
+def _fields(lines: list[str]) -> Iterator[tuple[str, str | list[str]]]:
+    """Yield names and values: words, or the list of words between braces.
+
+    Raises
+    ------
+    ValueError
+        If a brace is never closed.
+    """
+    rest = (line for line in lines if not line.startswith(";"))  # a remark
+    for line in rest:
+        name, equal, value = (part.strip() for part in line.partition("="))
+        name = name.lower()
+        if not equal:
+            continue
+        if not value.startswith("{"):
+            yield name, value
+            continue
+        parts = [value]
+        while not parts[-1].endswith("}"):
+            more = next(rest, None)
+            if more is None:
+                raise ValueError(f"the brace of {name!r} is not closed")
+            parts.append(more.strip())
+        value = "\n".join(parts)
+        if name == "description":
+            yield name, value.strip("{}").strip()
+        else:
+            yield name, [word.strip() for word in value[1:-1].split(",")]
 
 
 def _layout(header: Path, told: dict[str, Any]) -> _Layout:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import math
 import os
@@ -21,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from spectessera._files import files_below
 
 from ._beside import CREATOR, DEFAULT, HYPERSPY, WANTED, Beside, add_beside, kept, own_axis, unpack
 from ._parts import (
@@ -40,6 +43,13 @@ from ._parts import (
 )
 
 METADATA = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a store
+# An attribute of our own stores: the names of all arrays, each of which has all its chunks. The
+# xarray library leaves out what begins with _nc: its copies need not have all arrays and chunks.
+WHOLE = "_nc_arrays"
+MOST_STORED = (
+    16  # bytes in a file for each byte of its chunk, at most: numbers as text need as many
+)
+LEAST_STORED = 2**16  # bytes that any file may have
 PER_FILE = 2**24  # bytes; what is constant all over a chunk packs better than anything else
 # What zarr raises, besides what all libraries do, on metadata that make no sense.
 ODD = (AttributeError, AssertionError, ArithmeticError)
@@ -50,7 +60,7 @@ def is_store(path: Path) -> bool:
     return any((path / name).is_file() for name in METADATA)
 
 
-def _metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
+def metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
     """Return the metadata of an array or a group, its format (2 or 3), and whether it is an array.
 
     Raises
@@ -96,7 +106,7 @@ def _words(thing: Any) -> Iterator[str]:
 
 def _attributes(path: Path, name: str) -> dict[str, Any]:
     """Return the attributes of an array or a group."""
-    told, version, _ = _metadata(path, name)
+    told, version, _ = metadata(path, name)
     found = told.get("attributes")
     if version == 2:
         file = path / name / ".zattrs"
@@ -109,7 +119,7 @@ def _names(path: Path) -> list[str]:
     found, waiting = [], [""]
     while waiting:
         name = waiting.pop()
-        if _metadata(path, name)[2]:
+        if metadata(path, name)[2]:
             found.append(name)
             continue
         with os.scandir(path / name) as entries:
@@ -123,7 +133,7 @@ def _open(path: Path, name: str) -> Any:
     """Return an array of a store, open to be read."""
     import zarr
 
-    _, version, _ = _metadata(path, name)
+    _, version, _ = metadata(path, name)
     with telling(path, f"Zarr ({name or 'its array'})", *ODD):
         return zarr.open_array(path / name, mode="r", zarr_format=version)  # type: ignore[arg-type]
 
@@ -164,14 +174,15 @@ def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
     """
     with _quiet():
         names = _names(path)
+        whole = _whole(path, names)
         name = _pick(path, names, key)
         own = plain(_attributes(path, "").get("creator")) == CREATOR
-        source = _source(path, name, chunks is None, own)
+        source = _source(path, name, chunks is None, name in whole)
         if chunks == "auto":
             assert source.chunks is not None
             rows, columns = source.chunks[:2]
             chunks = whole_blocks(source.shape, source.dtype.itemsize, (rows, columns))
-        beside = _beside(path, names, name, own)
+        beside = _beside(path, names, name, whole)
         attrs = _packing(path, name)
         axis, note = own_axis(source.shape, beside)
         parts = Parts(unpack(load(source, chunks), attrs), axis=axis, attrs=note | kept(attrs))
@@ -206,14 +217,34 @@ def _pick(path: Path, names: list[str], key: str | None) -> str:
     return name
 
 
-def _source(path: Path, name: str, eager: bool, own: bool) -> Lazy:
+def _whole(path: Path, names: list[str]) -> list[str]:
+    """Return the arrays of which nothing may be missing; none in the stores of others."""
+    told = _attributes(path, "").get(WHOLE)
+    whole = told if isinstance(told, list) else []
+    lost = [f"{one!r}" for one in whole if one not in names]
+    if lost:
+        raise _incomplete(path, f"{len(lost)} of {len(whole)} arrays ({', '.join(lost)})")
+    return whole
+
+
+def _incomplete(path: Path, lost: str) -> ValueError:
+    """Return the error about a store that has lost something."""
+    return ValueError(
+        f"{path} is not complete: {lost} are missing; copy it again, or if that is meant, take the "
+        f"attribute {WHOLE!r} out of its zarr.json"
+    )
+
+
+def _source(path: Path, name: str, eager: bool, whole: bool) -> Lazy:
     """Return an array as a lazy one, its axes in the order (y, x, ...) if they are named so."""
     array = _open(path, name)
     _check_size(path, name, array, eager)
-    if own:
+    if whole:
         _check_whole(path, name, array)
     dims = array.metadata.dimension_names if array.metadata.zarr_format == 3 else None
-    dims = dims or _attributes(path, name).get("_ARRAY_DIMENSIONS") or ()
+    dims = dims or _attributes(path, name).get("_ARRAY_DIMENSIONS")
+    dims = dims if isinstance(dims, (list, tuple)) else ()  # an attribute may be anything
+    dims = [dim if isinstance(dim, str) else "" for dim in dims]
     order = list(range(array.ndim))
     if len(dims) == array.ndim and "y" in dims and "x" in dims:
         order = sorted(order, key=lambda n: {"y": 0, "x": 1}.get(dims[n], 2))
@@ -232,13 +263,15 @@ def _source(path: Path, name: str, eager: bool, own: bool) -> Lazy:
 def _fetch(path: Path, key: tuple[str, tuple[int, ...]], index: tuple[slice, ...]) -> np.ndarray:
     """Read one part of an array."""
     name, order = key
-    where = dict(zip(order, index, strict=True))
+    at = dict(zip(order, index, strict=True))
+    where = tuple(at[n] for n in sorted(at))
+    array = _open(path, name)
+    _check_packed(path, name, array, where)
     with telling(path, f"Zarr ({name or 'its array'})", *ODD):
-        part = np.asarray(_open(path, name)[tuple(where[n] for n in sorted(where))])
-        return native(part.transpose(order))
+        return native(np.asarray(array[where]).transpose(order))
 
 
-def _beside(path: Path, names: list[str], name: str, own: bool) -> dict[str, Beside]:
+def _beside(path: Path, names: list[str], name: str, whole: list[str]) -> dict[str, Beside]:
     """Return what may belong to the cube, of all that is in its group."""
     group = name.rpartition("/")[0]
     found = {}
@@ -246,7 +279,7 @@ def _beside(path: Path, names: list[str], name: str, own: bool) -> dict[str, Bes
         where, _, last = one.rpartition("/")
         if where == group and last.lower() in WANTED and one != name:
             attrs = {k: plain(v) for k, v in _attributes(path, one).items()}
-            found[last] = Beside(_source(path, one, last != "variance", own), attrs)
+            found[last] = Beside(_source(path, one, last != "variance", one in whole), attrs)
     axis = f"{group}/{HYPERSPY}".strip("/")
     if name and is_store(path / axis):
         attrs = {k: plain(v) for k, v in _attributes(path, axis).items()}
@@ -260,7 +293,7 @@ def _packing(path: Path, name: str) -> dict[str, Any]:
     In format 3 that is text in base 64; in format 2 it is the fill value of Zarr itself, which in
     the stores of others is merely the value of what was never written.
     """
-    told, version, _ = _metadata(path, name)
+    told, version, _ = metadata(path, name)
     attrs = _attributes(path, name)
     fill = attrs.get("_FillValue")
     if isinstance(fill, str):
@@ -283,7 +316,7 @@ def _check_size(path: Path, name: str, array: Any, eager: bool) -> None:
         raise ValueError(f"{what} claims chunks of {piece:.3g} bytes; the store is damaged")
     if not eager or size <= SMALL:
         return
-    files = [Path(at, one) for at, _, found in os.walk(path / name) for one in found]
+    files = [path / name / one for one in files_below(path / name, array.ndim + 1)]
     there = sum(file.stat().st_size for file in files)
     if size > max(there * MOST_PACKED, len(files) * PER_FILE, SMALL):
         raise ValueError(
@@ -292,16 +325,45 @@ def _check_size(path: Path, name: str, array: Any, eager: bool) -> None:
         )
 
 
+def _check_packed(path: Path, name: str, array: Any, where: tuple[slice, ...]) -> None:
+    """Refuse files far larger than the chunks that they shall hold, before they are inflated.
+
+    Not caught: a file of at most 16 bytes for each byte of its chunk (or 64 KiB) that inflates to
+    more than the chunk: a codec goes on as long as there is memory, a thousandfold and more, and
+    the size is only compared after that. Nor are words looked at, which may have any length.
+    """
+    if array.dtype.kind in "OT":
+        return
+    pieces = array.shards or array.chunks
+    room = max(LEAST_STORED, MOST_STORED * math.prod(pieces) * array.dtype.itemsize)
+    if array.shards:  # the table of what is in it, and what every codec adds
+        room += 1024 * math.prod(-(-n // m) for n, m in zip(pieces, array.chunks, strict=True))
+    grid = [
+        range(part.indices(length)[0] // piece, -(-part.indices(length)[1] // piece))
+        for part, length, piece in zip(where, array.shape, pieces, strict=True)
+    ]
+    for index in itertools.product(*grid):
+        file = path / name / array.metadata.encode_chunk_key(index)
+        size = file.stat().st_size if file.is_file() else 0
+        if size > room:
+            raise ValueError(
+                f"{file} has {size} bytes, too many for a chunk of shape {tuple(pieces)} of "
+                f"{array.dtype}; the store is damaged"
+            )
+
+
 def _check_whole(path: Path, name: str, array: Any) -> None:
-    """Refuse a store of our own that lacks chunks: Zarr would take them for empty ones."""
-    wanted = math.prod(-(-n // size) for n, size in zip(array.shape, array.chunks, strict=True))
-    there = sum(len(files) for _, _, files in os.walk(path / name / "c"))
-    there += (path / name / "c").is_file()  # of an array without axes
-    if there < wanted:
-        raise ValueError(
-            f"{path} is not complete: {wanted - there} of {wanted} chunks of {name!r} are missing; "
-            "copy it again"
-        )
+    """Refuse an array that lacks chunks: Zarr would take them for zeros, but those are written."""
+    pieces = array.shards or array.chunks
+    grid = [-(-n // size) for n, size in zip(array.shape, pieces, strict=True)]
+    wanted = math.prod(grid)
+    there = {*files_below(path / name, array.ndim + 1)} - {*METADATA}
+    lost = wanted - len(there)  # at least; the grid of a damaged store may be of any size
+    if lost <= 0:
+        keys = map(array.metadata.encode_chunk_key, np.ndindex(*grid))
+        lost = sum(key not in there for key in keys)
+    if lost > 0:
+        raise _incomplete(path, f"{lost} of {wanted} chunks of {name!r}")
 
 
 def open_dataset(path: Path) -> xr.Dataset:
@@ -314,8 +376,12 @@ def open_dataset(path: Path) -> xr.Dataset:
     """
     own = plain(_attributes(path, "").get("creator")) == CREATOR
     with _quiet():
-        for name in _names(path):
-            _source(path, name, True, own)
+        names = _names(path)
+        whole = _whole(path, names)
+        for name in names:
+            _source(path, name, True, name in whole)
+            array = _open(path, name)
+            _check_packed(path, name, array, (slice(None),) * array.ndim)
         with telling(path, "Zarr", *ODD):
             opened = xr.open_dataset(
                 path, engine="zarr", consolidated=False, decode_times=False, decode_timedelta=False

@@ -1,0 +1,332 @@
+"""`spectessera synth`: synthetic cubes, spectra and pages on the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from .cli_options import numbers
+from .cli_shared import command, output, progress
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Make synthetic cubes and spectra, with their truth.",
+)
+
+Out = Annotated[Path, typer.Option(help="The file to write (.h5): cube, axis and truth.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace an existing file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and only that.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+PaletteOption = Annotated[
+    str, typer.Option(help="Name of a palette (see `synth palettes`), or a TOML or JSON file.")
+]
+
+
+@app.command("cube")
+@command
+def make_cube_file(
+    image: Path,
+    out: Out,
+    palette: PaletteOption = "choirbook",
+    counts: Annotated[float, typer.Option(help="Counts of every pixel.")] = 400,
+    threshold: Annotated[
+        float, typer.Option(help="Least similarity of a pigment to a colour, 0 to 1.")
+    ] = 0.8,
+    distance: Annotated[str, typer.Option(help="ciede2000 or cie94.")] = "ciede2000",
+    k_min: Annotated[int, typer.Option(help="Fewest colours of the image.")] = 3,
+    k_max: Annotated[int, typer.Option(help="Most colours of the image.")] = 10,
+    realistic: Annotated[
+        bool,
+        typer.Option(
+            "--realistic",
+            help="Poisson counts, varying thickness, mixtures, background; the flags below.",
+        ),
+    ] = False,
+    thickness: Annotated[
+        str | None,
+        typer.Option(metavar="LEAST,MOST", help="Of the layers, over the nominal thickness."),
+    ] = None,
+    mixture: Annotated[float | None, typer.Option(help="Most of a second pigment.")] = None,
+    background: Annotated[float | None, typer.Option(help="Share of the counts.")] = None,
+    dead: Annotated[float | None, typer.Option(help="Share of the pixels without counts.")] = None,
+    hot: Annotated[float | None, typer.Option(help="Share of the pixels that overcount.")] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a picture into an X-ray fluorescence cube.
+
+    The colours of the picture choose the pigments of a palette (the algorithm of ganX).
+    """
+    from .kmeans import Clusters
+    from .synth.cube import cube_from_rgb
+    from .synth.rgb import read_image
+    from .synth.scene import Realism
+
+    given: dict[str, Any] = {
+        "thickness": None if thickness is None else numbers("--thickness", thickness, 2),
+        "mixture": mixture,
+        "background": background,
+        "dead": dead,
+        "hot": hot,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not realistic:
+        raise ValueError(f"--{', --'.join(given)} would have no effect without --realistic")
+    if not realistic and counts != int(counts):
+        raise ValueError(f"--counts must be a whole number; got {counts:g}")
+    _check(out, overwrite)
+    cube, truth = cube_from_rgb(
+        read_image(image),
+        palette,
+        counts=counts if realistic else int(counts),
+        threshold=threshold,
+        seed=seed,
+        clusters=Clusters(k_min=k_min, k_max=k_max),
+        distance=distance,
+        realism=Realism(**given) if realistic else None,
+        chunks="auto",
+    )
+    told = _write(cube, truth, out, overwrite=overwrite, quiet=quiet or as_json)
+    weight = truth["weight"].values
+    told["pigments"] = {
+        str(name): round(float(share), 4)
+        for name, share in zip(truth["pigment"].values, weight.mean(axis=(0, 1)), strict=True)
+        if share > 0
+    }
+    _tell(told, as_json, quiet)
+
+
+@app.command("nebula")
+@command
+def make_nebula_file(
+    image: Path,
+    out: Out,
+    snr: Annotated[str, typer.Option(help="Peak of H alpha over noise: 30, or 10,100.")] = "30",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a picture of pure colours into a cube of nebulae.
+
+    Red = HII region, green = planetary nebula, blue = shock, everything else = noise.
+    """
+    from .synth.cube import nebular_cube
+    from .synth.rgb import read_image
+
+    _check(out, overwrite)
+    cube, truth = nebular_cube(
+        read_image(image), snr=_one_or_two("--snr", snr), seed=seed, chunks="auto"
+    )
+    told = _write(cube, truth, out, overwrite=overwrite, quiet=quiet or as_json)
+    _tell(told, as_json, quiet)
+
+
+@app.command("spectra")
+@command
+def make_spectra_file(
+    out: Annotated[Path, typer.Option(help="The file to write (.h5), a cube of one column.")],
+    kind: Annotated[str, typer.Option(help="xrf or nebulae.")] = "xrf",
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of spectra.")] = 10_000,
+    palette: PaletteOption = "choirbook",
+    mode: Annotated[str, typer.Option(help="Of xrf: pure, load or mix.")] = "load",
+    counts: Annotated[str, typer.Option(help="Of xrf: 400, or 200,3000.")] = "400",
+    snr: Annotated[str, typer.Option(help="Of nebulae: 30, or 10,100.")] = "10,100",
+    expectation: Annotated[
+        bool, typer.Option("--expectation", help="Also write the noise-free spectra.")
+    ] = False,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a training set of single spectra; any number needs no more memory than one block."""
+    from .synth.files import write_stream
+    from .synth.nebula import nebular_spectra
+    from .synth.spectra import xrf_spectra
+
+    _check(out, overwrite)
+    if kind == "xrf":
+        wanted = np.asarray(_one_or_two("--counts", counts))
+        if (wanted != np.rint(wanted)).any():
+            raise ValueError(f"--counts takes whole numbers; got {counts!r}")
+        pair: Any = tuple(wanted.astype(int).tolist()) if wanted.ndim else int(wanted)
+        stream: Any = xrf_spectra(n, palette, mode, pair, seed=seed)
+    elif kind == "nebulae":
+        stream = nebular_spectra(n, _one_or_two("--snr", snr), seed=seed)
+    else:
+        raise ValueError(f"--kind is xrf or nebulae; got {kind!r}")
+    with progress(quiet or as_json) as bar:
+        write_stream(
+            stream,
+            out,
+            expectation=expectation,
+            overwrite=overwrite,
+            progress=lambda done, total: bar("write", done, total),
+        )
+    told = {"file": str(out), "spectra": n, "channels": len(stream.axis), "seed": seed}
+    _tell(told, as_json, quiet)
+
+
+@app.command("page")
+@command
+def make_page(
+    out: Annotated[Path, typer.Option(help="The picture to write (.png).")],
+    palette: PaletteOption = "choirbook",
+    size: Annotated[str, typer.Option(metavar="HEIGHT,WIDTH", help="In pixels.")] = "256,192",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a page of a manuscript with the colours of a palette, as seed of a cube."""
+    from PIL import Image
+
+    from ._files import atomic
+    from .synth.pages import miniature
+
+    if out.suffix.lower() != ".png":
+        raise ValueError(f"--out is a .png file; got {out.name}")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    height, width = (int(each) for each in numbers("--size", size, 2))
+    page = miniature(seed, (height, width), palette)
+    with atomic(out) as temporary:
+        Image.fromarray(page).save(temporary, format="PNG")
+    if not quiet:
+        output.print(f"page written to {out}", markup=False)
+
+
+@app.command("palettes")
+@command
+def show_palettes(
+    palette: Annotated[
+        str | None, typer.Argument(help="One palette only: a name, or a TOML or JSON file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also draw the spectra of that palette (.png or .pdf).")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the pigments of all palettes, or of one, with their colours."""
+    from .synth.pigments import PALETTES, load_palette
+
+    found = [load_palette(name) for name in ([palette] if palette else PALETTES)]
+    if out is not None:
+        _draw(found, out, overwrite)
+    if as_json:
+        told = {each.name: _described(each) for each in found}
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        return
+    for each in found:
+        table = Table(title=each.name, title_justify="left", box=None, pad_edge=False)
+        for column in ("", "pigment", "formula", "mg/cm2", "count rate"):
+            table.add_column(column)
+        for row in _described(each):
+            red, green, blue = row["rgb"]
+            swatch = f"[on rgb({red},{green},{blue})]    [/]"
+            layer = "" if row["thickness"] is None else f"{row['thickness']:g}"
+            table.add_row(swatch, row["pigment"], row["formula"], layer, f"{row['rate']:.2f}")
+        output.print(table)
+        output.print()
+
+
+def _described(palette: Any) -> list[dict[str, Any]]:
+    """Return what there is to tell of the pigments of a palette."""
+    from .synth.pigments import PIGMENTS
+
+    rows = []
+    for name, rgb, rate in zip(palette.pigments, palette.rgb, palette.rate, strict=True):
+        known = PIGMENTS.get(name)
+        mixture = () if known is None else known.mixture
+        parts = [formula if share == 1 else f"{share:g} {formula}" for share, formula in mixture]
+        rows.append(
+            {
+                "pigment": name,
+                "formula": " + ".join(parts),
+                "thickness": None if known is None else known.thickness,
+                "rgb": [int(each) for each in rgb],
+                "rate": round(float(rate), 4),
+                "source": "" if known is None else known.source,
+            }
+        )
+    return rows
+
+
+def _draw(found: list[Any], out: Path, overwrite: bool) -> None:
+    """Write the figure of one palette."""
+    from . import plots
+    from ._files import atomic
+
+    if len(found) != 1:
+        raise ValueError("--out draws one palette: name it, as in `synth palettes choirbook`")
+    if out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--out is a .png, .pdf or .svg file; got {out.name}")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    (one,) = found
+    figure = plots.spectra_of_palette(one.pigments, one.rgb, one.template, one.axis)
+    with atomic(out) as temporary:
+        figure.savefig(temporary, format=out.suffix[1:].lower(), dpi=150)
+
+
+def _check(out: Path, overwrite: bool) -> None:
+    """Raise before any work if the file cannot be written."""
+    from .io import check_destination
+
+    if out.suffix.lower() not in (".h5", ".hdf5"):
+        raise ValueError(f"--out is a .h5 file, which holds cube and truth; got {out.name}")
+    check_destination(out, overwrite=overwrite)
+
+
+def _write(cube: Any, truth: Any, out: Path, *, overwrite: bool, quiet: bool) -> dict[str, Any]:
+    """Write cube and truth block by block; returns what was written."""
+    from dask.callbacks import Callback
+
+    from .io import write_synthetic
+
+    with progress(quiet) as bar:
+        done = [0]
+
+        def after(_key: Any, _result: Any, _dsk: Any, state: Any, _worker: Any) -> None:
+            done[0] += 1
+            waiting = sum(len(state[name]) for name in ("waiting", "ready", "running"))
+            bar("write", done[0], done[0] + waiting)
+
+        with Callback(posttask=after):
+            write_synthetic(cube, truth, out, overwrite=overwrite)
+    return {
+        "file": str(out),
+        "pixels": f"{cube.sizes['y']} x {cube.sizes['x']} (y, x)",
+        "channels": cube.sizes["channel"],
+        "labels": int(truth["label"].max()),
+    }
+
+
+def _one_or_two(flag: str, text: str) -> float | tuple[float, float]:
+    """Return a number, or the two of a range."""
+    if "," not in text:
+        return numbers(flag, text, 1)[0]
+    low, high = numbers(flag, text, 2)
+    return low, high
+
+
+def _tell(told: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Print what was made."""
+    if as_json:
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    elif not quiet:
+        table = Table(show_header=False, box=None)
+        for name, value in told.items():
+            table.add_row(f"[bold]{name}[/]", str(value))
+        output.print(table)

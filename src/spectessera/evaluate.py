@@ -1,0 +1,325 @@
+"""Evaluation against reference labels: matching, confusion, Tversky index, scores.
+
+Arrays in, numbers out. In label maps 0 = masked or unlabelled, and such pixels are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._check import check_number, check_same_shape
+
+FP_WEIGHT, FN_WEIGHT = 0.3, 0.7  # of the Tversky index, as in arXiv 2401.17695
+MOST_CLASSES = 4096
+
+
+class Matched(NamedTuple):
+    """Clusters and the reference classes that they stand for.
+
+    Attributes
+    ----------
+    clusters : array (k,)
+        Numbers of all clusters, ascending.
+    classes : array (c,)
+        Numbers of all reference classes, ascending.
+    cluster_of : array (c,)
+        Cluster matched to each class; 0 = none.
+    counts : array (c, k), int64
+        Pixels of every class in every cluster.
+    """
+
+    clusters: np.ndarray
+    classes: np.ndarray
+    cluster_of: np.ndarray
+    counts: np.ndarray
+
+
+def match_labels(label: Any, reference: Any) -> Matched:
+    """Match clusters to reference classes so that as many pixels as possible agree.
+
+    The Hungarian method (Kuhn 1955) on the table of counts; there may be more clusters than classes
+    or fewer. A pair without a common pixel is no match.
+
+    Parameters
+    ----------
+    label, reference : array (...) of integers
+        0 = masked or unlabelled.
+
+    Returns
+    -------
+    Matched
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes differ, they are no labels, or no pixel has both.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    found, truth = _both(label, reference)
+    clusters, inner = np.unique(found, return_inverse=True)
+    classes, outer = np.unique(truth, return_inverse=True)
+    if max(len(clusters), len(classes)) > MOST_CLASSES:
+        raise ValueError(
+            f"labels have at most {MOST_CLASSES} different numbers; got "
+            f"{max(len(clusters), len(classes))}"
+        )
+    flat = outer.ravel() * len(clusters) + inner.ravel()
+    size = len(classes) * len(clusters)
+    counts = np.bincount(flat, minlength=size).reshape(len(classes), len(clusters))
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    cluster_of = np.zeros(len(classes), dtype=clusters.dtype)
+    for row, column in zip(rows, columns, strict=True):
+        if counts[row, column] > 0:
+            cluster_of[row] = clusters[column]
+    return Matched(clusters, classes, cluster_of, counts)
+
+
+def _both(label: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of the pixels that have both."""
+    found, truth = _labels("label", label), _labels("reference", reference)
+    check_same_shape("the label map", found.shape, truth.shape, "the reference")
+    both = (found > 0) & (truth > 0)
+    if not both.any():
+        raise ValueError("no pixel has both a label and a reference (0 = masked or unlabelled)")
+    return found[both], truth[both]
+
+
+def _labels(name: str, given: Any) -> np.ndarray:
+    labels = np.asarray(given)
+    if labels.dtype.kind not in "biu":
+        raise TypeError(f"{name} holds integers (0 = masked, 1..K); got dtype {labels.dtype}")
+    if labels.size == 0 or int(labels.min()) < 0:
+        raise ValueError(
+            f"{name} holds 0 (masked) or 1..K, of one pixel at least; add 1 to labels that count "
+            "from 0"
+        )
+    return labels.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How well clusters stand for reference classes; all scores are in [0, 1] but ``ari``.
+
+    A class without a cluster scores 0 in everything and stays in the means.
+
+    Attributes
+    ----------
+    classes : array (c,)
+        Reference classes.
+    cluster_of : array (c,)
+        Cluster matched to each; 0 = none.
+    names : tuple of str
+        Of the classes.
+    tp, fp, fn, tn : array (c,), int64
+        Pixels of the 2 x 2 confusion of each class: a matched cluster against all others.
+    class_accuracy, class_precision, class_recall, class_f1, class_tversky : array (c,)
+        (TP + TN) / n; TP / (TP + FP); TP / (TP + FN); their harmonic mean; and
+        TP / (TP + 0.3 FP + 0.7 FN) (Abraham & Khan 2018).
+    accuracy, precision, recall, f1, tversky : float
+        Means over the classes (macro).
+    weighted_accuracy, weighted_precision, weighted_recall, weighted_f1, weighted_tversky : float
+        Means over the classes, each weighted by its pixels.
+    agreement : float
+        Share of all pixels whose cluster is the one matched to their class.
+    confusion : array (c, c + 1)
+        Share of all pixels of class i (rows) in the cluster matched to class j (columns); the last
+        column has the pixels in clusters that are matched to none. It sums to 1.
+    ari, nmi : float
+        Adjusted Rand index and normalised mutual information, which need no matching.
+    clusters, pixels : int
+        Numbers of clusters and of compared pixels.
+    """
+
+    classes: np.ndarray
+    cluster_of: np.ndarray
+    names: tuple[str, ...]
+    tp: np.ndarray
+    fp: np.ndarray
+    fn: np.ndarray
+    tn: np.ndarray
+    class_accuracy: np.ndarray
+    class_precision: np.ndarray
+    class_recall: np.ndarray
+    class_f1: np.ndarray
+    class_tversky: np.ndarray
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    tversky: float
+    weighted_accuracy: float
+    weighted_precision: float
+    weighted_recall: float
+    weighted_f1: float
+    weighted_tversky: float
+    agreement: float
+    confusion: np.ndarray
+    ari: float
+    nmi: float
+    clusters: int
+    pixels: int
+
+    def __str__(self) -> str:
+        """Return a table: one row per class, then the means."""
+        wide = max(8, *(len(name) for name in self.names))
+        head = f"{'class':<{wide}} cluster  pixels  accuracy precision  recall      f1 tversky"
+        lines = [head, "-" * len(head)]
+        for row, name in enumerate(self.names):
+            cluster = str(self.cluster_of[row]) if self.cluster_of[row] else "none"
+            values = (
+                getattr(self, f"class_{each}")[row]
+                for each in ("accuracy", "precision", "recall", "f1", "tversky")
+            )
+            size = self.tp[row] + self.fn[row]
+            lines.append(f"{name:<{wide}} {cluster:>7} {size:>7}" + _cells(values))
+        for prefix, word in (("", "mean"), ("weighted_", "weighted")):
+            values = (
+                getattr(self, prefix + each)
+                for each in ("accuracy", "precision", "recall", "f1", "tversky")
+            )
+            size = self.pixels if prefix else ""
+            lines.append(
+                f"{word:<{wide}} {self.clusters if prefix else '':>7} {size:>7}" + _cells(values)
+            )
+        lines.append(
+            f"agreement {self.agreement:.4f}, adjusted Rand index {self.ari:.4f}, "
+            f"normalised mutual information {self.nmi:.4f}"
+        )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
+    def to_json(self) -> str:
+        """Return all fields as JSON text."""
+        return json.dumps(self.to_dict(), indent=2)
+
+
+def _cells(values: Any) -> str:
+    """Return five numbers as the columns of the table."""
+    widths = (10, 10, 8, 8, 8)
+    return "".join(f"{value:>{wide}.4f}" for value, wide in zip(values, widths, strict=True))
+
+
+def compare(
+    label: Any,
+    reference: Any,
+    *,
+    names: Any = None,
+    fp_weight: float = FP_WEIGHT,
+    fn_weight: float = FN_WEIGHT,
+) -> Scores:
+    """Compare a label map with a reference: true labels, or a clustering of the RGB image.
+
+    Parameters
+    ----------
+    label, reference : array (y, x) of integers, or any other shape
+        0 = masked or unlabelled; such pixels are left out.
+    names : sequence of str, optional
+        Of the reference classes 1, 2, 3 ...; by default their numbers.
+    fp_weight, fn_weight : float
+        Of the Tversky index.
+
+    Returns
+    -------
+    Scores
+        Prints as a table.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes differ, they are no labels, or no pixel has both.
+    """
+    check_number("fp_weight", fp_weight, low=0.0)
+    check_number("fn_weight", fn_weight, low=0.0)
+    matched = match_labels(label, reference)
+    counts, pixels = matched.counts, int(matched.counts.sum())
+    support = counts.sum(axis=1)
+    position = np.searchsorted(matched.clusters, matched.cluster_of)  # of class i's cluster
+    has = matched.cluster_of > 0
+    rows = np.flatnonzero(has)
+    tp, inside = np.zeros_like(support), np.zeros_like(support)
+    tp[rows] = counts[rows, position[rows]]
+    inside[rows] = counts.sum(axis=0)[position[rows]]
+    fp, fn = inside - tp, support - tp
+    tn = pixels - tp - fp - fn
+    per_class: dict[str, Any] = {
+        "accuracy": np.where(has, (tp + tn) / pixels, 0.0),
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "tversky": _ratio(tp, tp + fp_weight * fp + fn_weight * fn),
+    }
+    confusion = np.zeros((len(support), len(support) + 1))
+    confusion[:, rows] = counts[:, position[rows]]
+    confusion[:, -1] = support - confusion.sum(axis=1)
+    means: dict[str, Any] = {name: float(values.mean()) for name, values in per_class.items()}
+    weighted: dict[str, Any] = {
+        f"weighted_{name}": float(np.average(values, weights=support))
+        for name, values in per_class.items()
+    }
+    return Scores(
+        classes=matched.classes,
+        cluster_of=matched.cluster_of,
+        names=_names(names, matched.classes),
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        tn=tn,
+        **{f"class_{name}": each for name, each in per_class.items()},
+        **means,
+        **weighted,
+        agreement=float(tp.sum() / pixels),
+        confusion=confusion / pixels,
+        ari=adjusted_rand_index(counts),
+        nmi=normalised_mutual_information(counts),
+        clusters=len(matched.clusters),
+        pixels=pixels,
+    )
+
+
+def _names(names: Any, classes: np.ndarray) -> tuple[str, ...]:
+    if names is None:
+        return tuple(str(number) for number in classes)
+    given = [str(name) for name in names]
+    if len(given) < classes.max():
+        raise ValueError(f"{len(given)} names are too few for classes up to {classes.max()}")
+    return tuple(given[number - 1] for number in classes)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole, 0 where there is nothing."""
+    return np.divide(part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0)
+
+
+def adjusted_rand_index(counts: np.ndarray) -> float:
+    """Return the adjusted Rand index (Hubert & Arabie 1985) of a table of counts (c, k)."""
+    counts = np.asarray(counts, dtype=np.float64)
+
+    def pairs(values: np.ndarray) -> float:
+        return float((values * (values - 1) / 2).sum())
+
+    both, rows, columns = pairs(counts), pairs(counts.sum(axis=1)), pairs(counts.sum(axis=0))
+    total = pairs(counts.sum()[None])
+    expected = rows * columns / total if total else 0.0
+    most = (rows + columns) / 2
+    return 1.0 if most == expected else (both - expected) / (most - expected)
+
+
+def normalised_mutual_information(counts: np.ndarray) -> float:
+    """Return the mutual information over the mean entropy (natural logarithms) of counts (c, k)."""
+    share = np.asarray(counts, dtype=np.float64) / np.sum(counts)
+    rows, columns = share.sum(axis=1), share.sum(axis=0)
+    seen = share > 0
+    information = float((share[seen] * np.log((share / np.outer(rows, columns))[seen])).sum())
+    entropy = -sum(float((each * np.log(each)).sum()) for each in (rows, columns)) / 2
+    return 1.0 if entropy == 0 else max(0.0, information) / entropy

@@ -1,0 +1,264 @@
+"""Synthetic cubes with their truth: pigments or nebulae painted onto an RGB image.
+
+The cube of a painting follows ganX (Bombini et al. 2023, arXiv 2304.14078): the colours of the
+image choose the pigments, and every pixel gets counts drawn from their mixture. With
+:class:`Realism` it is measured as a scanner would: Poisson counts, paint of varying thickness,
+mixtures, background, dead and hot pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from spectessera._check import check_number
+from spectessera.axis import Axis
+from spectessera.cube import make_cube
+from spectessera.kmeans import Clusters
+
+from .nebula import NebularBlock, NebularPainter
+from .nebular_table import ModelTable
+from .pigments import Palette, load_palette
+from .rgb import check_image, few_colours, pigment_weights
+from .scene import Realism, Scene
+from .tiles import lazy_values, make_values, tile_pixels
+
+PURE = 128  # of a colour: one of red, green and blue is at least that, the others are below
+
+
+def cube_from_rgb(
+    image: Any,
+    palette: Palette | str = "choirbook",
+    counts: float = 400,
+    threshold: float = 0.8,
+    seed: int = 0,
+    *,
+    clusters: Clusters | None = None,
+    distance: str = "ciede2000",
+    realism: Realism | None = None,
+    chunks: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Turn an image into an X-ray fluorescence cube, with its truth.
+
+    The image is reduced to a few colours (k-means, the k of the best silhouette); the pigments
+    that look like a colour are mixed in proportion to their similarity; counts are drawn from the
+    mixture (ganX, arXiv 2304.14078).
+
+    Parameters
+    ----------
+    image : array (y, x, 3), or as :func:`spectessera.synth.rgb.check_image` takes it
+    palette : Palette or str
+        See :func:`load_palette`.
+    counts : float
+        Counts of every pixel, exactly (an integer then); with ``realism``, the expected counts of
+        a pigment of the palette's mean count rate.
+    threshold : float
+        Least similarity of a pigment to a colour, in [0, 1]. The paper has 0.2, which mixes
+        nearly all pigments; 0.8 leaves one or two.
+    seed : int
+    clusters : Clusters, optional
+        The range of k of the colours; by default 3 to 10.
+    distance : "ciede2000" or "cie94"
+    realism : Realism, optional
+        Measure it as a scanner would.
+    chunks : optional
+        None: the cube is in memory. "auto", a number or ``{"y": 64, "x": 64}``: it is made block
+        by block when it is asked for, the same in any chunking.
+    progress : callable, optional
+        Called with the tiles done and the tiles in all, where the cube is made in memory.
+
+    Returns
+    -------
+    cube : DataArray (y, x, channel), uint16 (uint32 where counts need it)
+        With its energy axis, and the labels of the truth as its coordinate ``reference``.
+    truth : Dataset
+        ``label (y, x)``: 1..K, the colour of the pixel, by size. ``weight (y, x, pigment)``:
+        shares of the pigments; ``template (pigment, channel)``: their spectra at nominal
+        thickness, normalised to 1; ``expectation (y, x, channel)``: expected counts, lazy, which
+        is total times weight @ template unless thickness or background make more of it;
+        ``total (y, x)``: expected counts; ``colour (cluster, rgb)``; with ``realism`` also
+        ``thickness``, ``dead`` and ``hot (y, x)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the image, the palette or a number is not what it should be.
+    """
+    check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
+    check_number("counts", counts, low=1, high=1e9, integer=realism is None)
+    paint = load_palette(palette) if isinstance(palette, str) else palette
+    if not isinstance(paint, Palette):
+        raise TypeError(f"palette must be a Palette or the name of one; got {paint!r}")
+    colours = few_colours(image, clusters, seed=seed)
+    weight = pigment_weights(colours.rgb, paint.rgb, threshold, distance)
+    scene = Scene(paint, colours.colour, weight, float(counts), realism, seed)
+    axis = paint.axis
+    values = make_values(scene.shape, scene.dtype, len(axis), scene.tile, chunks, progress)
+    told = {
+        "source": f"synthetic XRF: palette {paint.name}, threshold {threshold:g}, seed {seed}",
+        "noise": "counts",
+        "unit": "counts",
+    }
+    label = (colours.colour + 1).astype(np.int32)
+    cube = make_cube(values, axis=axis, attrs=told).assign_coords(reference=(("y", "x"), label))
+    return cube, _truth(scene, label, colours.rgb, axis, chunks)
+
+
+def nebular_cube(
+    image: Any,
+    snr: float | tuple[float, float] = 30.0,
+    seed: int = 0,
+    *,
+    classes: tuple[str, str, str] = ("hii", "pn", "shock"),
+    axis: Axis | None = None,
+    low_excitation: float = 0.0,
+    table: ModelTable | None = None,
+    chunks: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Turn an image of pure colours into a cube of emission-line spectra, with its truth.
+
+    The mapping of arXiv 2401.17695: pure red = HII region, pure green = planetary nebula, pure
+    blue = shock, everything else = a background of noise alone. Every pixel has a model of its
+    own, as :func:`nebular_spectra` draws them. A colour is pure where one of red, green and blue
+    is at least 128 and the others are below.
+
+    Parameters
+    ----------
+    image : array (y, x, 3), or as :func:`spectessera.synth.rgb.check_image` takes it
+    snr : float or (low, high)
+        Peak of H alpha over the standard deviation of the noise; log-uniform within a range. The
+        background is as noisy as the rest.
+    seed : int
+    classes : three of "hii", "pn", "shock", "dig" and the classes of ``table``
+        What red, green and blue stand for.
+    axis : Axis, optional
+        Air wavelengths; by default those of MUSE, 4750 to 9350 angstrom.
+    low_excitation, table
+        See :func:`nebular_spectra`.
+    chunks : optional
+        None: in memory; else made block by block, the same in any chunking.
+    progress : callable, optional
+        Called with the tiles done and the tiles in all, where the cube is made in memory.
+
+    Returns
+    -------
+    cube : DataArray (y, x, channel), float32
+        With its wavelengths, its ``variance`` and the labels of the truth as ``reference``.
+    truth : Dataset
+        ``label (y, x)``: 1, 2, 3 for red, green, blue and 4 for the background;
+        ``expectation (y, x, channel)``: noise-free spectra, lazy; ``sigma (y, x)``: standard
+        deviation of the noise; the coordinate ``class (cluster)`` names the labels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not what it should be.
+    """
+    check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
+    if len(classes) != 3:
+        raise ValueError(f"red, green and blue stand for 3 classes; got {classes!r}")
+    picture = check_image(image)
+    bright = picture >= PURE
+    kind = np.where(bright.sum(axis=2) == 1, bright.argmax(axis=2), -1)
+    painter = NebularPainter(snr, classes, seed, axis, low_excitation, table)
+    wavelengths = painter.axis
+    made = _nebular_values(painter, kind, chunks, progress)
+    label = np.where(kind < 0, 4, kind + 1).astype(np.int32)
+    told = {"source": f"synthetic nebulae: {', '.join(classes)}, S/N {snr}, seed {seed}"}
+    cube = make_cube(made.values, axis=wavelengths, variance=made.variance, attrs=told)
+    truth = xr.Dataset(
+        {
+            "label": (("y", "x"), label),
+            "sigma": (("y", "x"), made.sigma),
+            "expectation": (("y", "x", "channel"), made.expectation),
+        },
+        coords={
+            "cluster": np.arange(1, 5),
+            "class": (("cluster",), [*classes, "background"]),
+            wavelengths.kind: (("channel",), wavelengths.values, {"units": wavelengths.unit}),
+        },
+    )
+    return cube.assign_coords(reference=(("y", "x"), label)), truth
+
+
+class _NebularValues(NamedTuple):
+    """``values``, ``variance`` and ``expectation (y, x, channel)``, ``sigma (y, x)``."""
+
+    values: Any
+    variance: Any
+    expectation: Any
+    sigma: Any
+
+
+def _nebular_values(
+    painter: NebularPainter,
+    kind: np.ndarray,
+    chunks: Any,
+    progress: Callable[[int, int], None] | None,
+) -> _NebularValues:
+    """Make the spectra of a map of classes (y, x), -1 = noise alone."""
+    flat, shape, channels = kind.ravel(), kind.shape, len(painter.axis)
+
+    def tile(number: int) -> NebularBlock:
+        return painter.paint(flat[tile_pixels(number, flat.size)], number)
+
+    def spread(number: int) -> np.ndarray:
+        made = tile(number)
+        return np.broadcast_to(made.sigma[:, None] ** 2, made.spectra.shape)
+
+    def lazily(part: Callable[[int], np.ndarray], width: int) -> Any:
+        return lazy_values(shape, np.float32, width, part, "auto" if chunks is None else chunks)
+
+    expectation = lazily(lambda number: tile(number).expectation, channels)
+    if chunks is not None:
+        values = lazily(lambda number: tile(number).spectra, channels)
+        sigma = lazily(lambda number: tile(number).sigma[:, None], 1)
+        return _NebularValues(values, lazily(spread, channels), expectation, sigma[:, :, 0])
+    sigma = np.empty(flat.size, dtype=np.float32)
+
+    def both(number: int) -> np.ndarray:
+        made = tile(number)
+        sigma[tile_pixels(number, flat.size)] = made.sigma
+        return made.spectra
+
+    values = make_values(shape, np.float32, channels, both, None, progress)
+    sigma = sigma.reshape(shape)
+    variance = np.broadcast_to(sigma[:, :, None] ** 2, values.shape)
+    return _NebularValues(values, variance, expectation, sigma)
+
+
+def _truth(scene: Scene, label: np.ndarray, rgb: np.ndarray, axis: Axis, chunks: Any) -> xr.Dataset:
+    """Return the truth; what is as large as the cube is lazy."""
+    shape = scene.shape
+    lazily = "auto" if chunks is None else chunks
+    pigments = len(scene.palette.pigments)
+
+    def shares(number: int) -> np.ndarray:
+        return scene.pigment_shares(tile_pixels(number, scene.index.size)).astype(np.float32)
+
+    image = ("y", "x")
+    expectation = lazy_values(shape, np.float32, len(axis), scene.expected_tile, lazily)
+    data: dict[str, Any] = {
+        "label": (image, label),
+        "total": (image, scene.expected_totals().reshape(shape).astype(np.float32)),
+        "weight": ((*image, "pigment"), lazy_values(shape, np.float32, pigments, shares, lazily)),
+        "template": (("pigment", "channel"), scene.palette.template),
+        "expectation": ((*image, "channel"), expectation),
+        "colour": (("cluster", "rgb"), rgb),
+    }
+    if scene.realism is not None:
+        data["thickness"] = (image, scene.thickness.reshape(shape))
+        data["dead"] = (image, (scene.gain == 0).reshape(shape))
+        data["hot"] = (image, (scene.gain > 1).reshape(shape))
+    coords: dict[str, Any] = {
+        "pigment": list(scene.palette.pigments),
+        "cluster": np.arange(1, len(rgb) + 1),
+        "rgb": ["red", "green", "blue"],
+        axis.kind: (("channel",), axis.values, {"units": axis.unit}),
+    }
+    return xr.Dataset(data, coords=coords, attrs={"palette": scene.palette.name})

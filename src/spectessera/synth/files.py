@@ -1,0 +1,95 @@
+"""Streams of spectra written to a file block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spectessera import __version__
+from spectessera._files import atomic
+
+from .stream import Stream
+
+TILE_BYTES = 2**20
+
+
+def write_stream(
+    stream: Stream[Any],
+    path: str | Path,
+    *,
+    expectation: bool = False,
+    overwrite: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a stream to an HDF5 file that opens as a cube of one column (n, 1, channel).
+
+    One block after the other is made and written. The file holds ``img``, ``axis``, the labels as
+    ``reference (n, 1)``, and all else that is known of each spectrum in the group ``truth``.
+
+    Parameters
+    ----------
+    stream : Stream
+        Of :func:`xrf_spectra` or :func:`nebular_spectra`.
+    path : str or Path
+        A .h5 or .hdf5 file.
+    expectation : bool
+        Also write the noise-free spectra, ``truth/expectation (n, 1, channel)``.
+    overwrite : bool
+        False: raise if the file exists already.
+    progress : callable, optional
+        Called with the blocks done and the blocks in all.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another, or there are no spectra.
+    FileExistsError, OSError
+        If the file exists and must not be replaced, or cannot be written.
+    """
+    import h5py
+
+    path = Path(path)
+    if path.suffix.lower() not in (".h5", ".hdf5"):
+        raise ValueError(f"spectra are written as .h5; got {path.name!r}")
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} exists; give overwrite=True or another name")
+    if stream.n == 0:
+        raise ValueError("there is nothing to write: the stream has 0 spectra")
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["creator"] = f"spectessera {__version__}"
+        axis = file.create_dataset("axis", data=stream.axis.values)
+        axis.attrs["units"] = stream.axis.unit
+        if stream.axis.medium:
+            axis.attrs["medium"] = stream.axis.medium
+        for number, block in enumerate(stream):
+            rows = slice(number * stream.size, number * stream.size + len(block.spectra))
+            for name, values in _columns(block, expectation).items():
+                if name not in file:
+                    _create(file, name, values, stream.n)
+                file[name][rows] = values
+            if progress is not None:
+                progress(number + 1, stream.block_count)
+
+
+def _columns(block: Any, expectation: bool) -> dict[str, np.ndarray]:
+    """Return the arrays of a block by the names that they have in the file."""
+    found = {"img": block.spectra[:, None, :], "reference": block.label[:, None].astype(np.int32)}
+    for name, values in block._asdict().items():
+        if name == "expectation" and expectation:
+            found["truth/expectation"] = values[:, None, :]
+        elif name not in ("spectra", "expectation"):
+            found[f"truth/{name}"] = values
+    return found
+
+
+def _create(file: Any, name: str, values: np.ndarray, n: int) -> None:
+    """Create a dataset for n rows like those of a block."""
+    options: dict[str, Any] = {}
+    if values.ndim == 3:
+        rows = max(1, TILE_BYTES // (values.shape[2] * values.itemsize))
+        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        options["chunks"] = (min(n, rows), *values.shape[1:])
+    file.create_dataset(name, (n, *values.shape[1:]), values.dtype, **options)

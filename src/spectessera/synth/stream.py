@@ -1,0 +1,140 @@
+"""Made-up spectra by the block, so that ten million of them need no more memory than one block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar, final
+
+import numpy as np
+
+from spectessera._check import check_number
+from spectessera.axis import Axis
+
+BLOCK = 4096  # spectra; random numbers are keyed to blocks of this size
+MOST_BYTES = 8 * 2**30  # of what may be collected into memory, unless asked for more
+
+Block = TypeVar("Block", bound=NamedTuple)
+
+
+@final
+class Stream(Generic[Block]):
+    """Blocks of spectra with their truth, made when they are asked for and then forgotten.
+
+    Iterating gives the blocks in order; each can also be had alone, and is the same then. A block
+    is a NamedTuple of arrays, all with one row per spectrum.
+
+    Parameters
+    ----------
+    make : function of a block number and a number of spectra
+        Returns that block. It must depend on nothing else, so that a block is the same whenever
+        it is made; a seed belongs inside it.
+    n : int
+        Number of spectra in all.
+    axis : Axis
+        The spectral axis that all of them share.
+    size : int
+        Spectra per block; the last block has what is left.
+
+    Attributes
+    ----------
+    n : int
+    axis : Axis
+    size : int
+    block_count : int
+        Number of blocks, which is also ``len()`` of the stream.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n`` is negative, ``size`` is below 1, or one of them is no integer.
+    """
+
+    def __init__(
+        self, make: Callable[[int, int], Block], n: int, axis: Axis, size: int = BLOCK
+    ) -> None:
+        check_number("the number of spectra", n, low=0, integer=True)
+        check_number("the size of a block", size, low=1, integer=True)
+        self._make = make
+        self.n = int(n)
+        self.axis = axis
+        self.size = int(size)
+        self.block_count = -(-self.n // self.size)
+
+    def __len__(self) -> int:
+        return self.block_count
+
+    def __iter__(self) -> Iterator[Block]:
+        return (self.block(number) for number in range(self.block_count))
+
+    def __repr__(self) -> str:
+        return (
+            f"Stream of {self.n} spectra, {len(self.axis)} channels each, in {self.block_count} "
+            "blocks"
+        )
+
+    def block(self, number: int) -> Block:
+        """Make one block.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+
+        Returns
+        -------
+        NamedTuple of arrays (m, ...)
+
+        Raises
+        ------
+        IndexError
+            If there is no such block.
+        """
+        check_number("the number of a block", number, integer=True)
+        if not 0 <= number < self.block_count:
+            raise IndexError(
+                f"there is no block {number}: {self.n} spectra are in {self.block_count} blocks, "
+                "counted from 0"
+            )
+        return self._make(int(number), min(self.size, self.n - int(number) * self.size))
+
+    def collect(self, most_bytes: int = MOST_BYTES) -> Block:
+        """Make all spectra and return them as one block.
+
+        Parameters
+        ----------
+        most_bytes : int
+            Memory that the arrays may need together.
+
+        Returns
+        -------
+        NamedTuple of arrays (n, ...)
+
+        Raises
+        ------
+        MemoryError
+            If they need more; nothing has been made then but the first block.
+        ValueError
+            If there are no spectra.
+        """
+        if self.block_count == 0:
+            raise ValueError("there is nothing to collect: the stream has 0 spectra")
+        first = self.block(0)
+        if self.block_count == 1:
+            return first
+        need = sum(array.nbytes for array in first) * self.n // self.size
+        if need > most_bytes:
+            raise MemoryError(
+                f"{self.n} spectra need {need / 2**30:.1f} GiB; go through the blocks one by one, "
+                "or allow it with most_bytes="
+            )
+        whole = [np.empty((self.n, *array.shape[1:]), array.dtype) for array in first]
+        _fill(whole, first, 0)
+        for number in range(1, self.block_count):
+            _fill(whole, self.block(number), number * self.size)
+        return first._make(whole)
+
+
+def _fill(whole: list[np.ndarray], block: Any, start: int) -> None:
+    """Copy the arrays of a block to where they belong."""
+    for target, array in zip(whole, block, strict=True):
+        target[start : start + len(array)] = array

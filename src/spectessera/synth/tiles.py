@@ -1,0 +1,88 @@
+"""Values that are made tile by tile, so that no chunking changes them.
+
+All randomness of synthetic data is keyed to fixed tiles of the flattened image: however a cube is
+cut, a pixel gets the same spectrum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+TILE = 4096  # pixels
+THREADS = 2
+BLOCK_BYTES = 32 * 2**20
+
+
+def tile_pixels(number: int, size: int) -> np.ndarray:
+    """Return the flattened positions of the pixels of a tile of an image of ``size`` pixels."""
+    return np.arange(number * TILE, min((number + 1) * TILE, size))
+
+
+def make_values(
+    shape: tuple[int, int],
+    dtype: Any,
+    channels: int,
+    tile: Callable[[int], np.ndarray],
+    chunks: Any,
+    progress: Callable[[int, int], None] | None,
+) -> Any:
+    """Return values (y, x, channel): in memory, or lazy where chunks are asked for.
+
+    ``tile`` is a function of the number of a tile that returns its values (n, channel).
+    """
+    if chunks is not None:
+        return lazy_values(shape, dtype, channels, tile, chunks)
+    size = shape[0] * shape[1]
+    values = np.empty((size, channels), dtype=dtype)
+    number = -(-size // TILE)
+
+    def fill(each: int) -> None:
+        values[each * TILE : (each + 1) * TILE] = tile(each)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, _ in enumerate(pool.map(fill, range(number)), start=1):
+            if progress is not None:
+                progress(done, number)
+    return values.reshape(*shape, channels)
+
+
+def lazy_values(
+    shape: tuple[int, int],
+    dtype: Any,
+    channels: int,
+    tile: Callable[[int], np.ndarray],
+    chunks: Any,
+) -> Any:
+    """Return a dask array (y, x, channel) whose blocks are cut out of the tiles."""
+    import dask.array as da
+
+    if chunks == "auto":  # bands of whole tiles where the width allows it
+        rows = max(1, BLOCK_BYTES // (shape[1] * channels * np.dtype(dtype).itemsize))
+        chunks = {"y": rows, "x": shape[1]}
+    if isinstance(chunks, dict):
+        chunks = (chunks.get("y", -1), chunks.get("x", -1))
+    elif isinstance(chunks, int):
+        chunks = (chunks, chunks)
+    plain = da.zeros(shape, chunks=chunks, dtype=np.uint8)
+
+    def block(part: np.ndarray, block_info: Any = None) -> np.ndarray:
+        (y0, y1), (x0, x1) = block_info[0]["array-location"]
+        pixel = np.add.outer(np.arange(y0, y1) * shape[1], np.arange(x0, x1)).ravel()
+        out = np.empty((len(pixel), channels), dtype=dtype)
+        number = pixel // TILE
+        for each in np.unique(number):
+            mine = number == each
+            out[mine] = tile(int(each))[pixel[mine] - each * TILE]
+        return out.reshape(*part.shape, channels)
+
+    return plain.map_blocks(
+        block,
+        dtype=dtype,
+        new_axis=2,
+        chunks=(*plain.chunks, (channels,)),
+        meta=np.empty((0, 0, 0), dtype),
+    )

@@ -1,0 +1,52 @@
+"""Make src/spectessera/data/xrf_templates.npz: the spectra of all built-in pigments.
+
+    python tools/make_xrf_templates.py
+
+Needs xraylib (the extra "synth"). The same version of xraylib makes the same numbers, and with the
+same zlib the same file. To be run again whenever a pigment or the physics changes; a test compares
+the file with what is computed.
+"""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+
+from spectessera._files import atomic
+from spectessera.synth.detector import Detector
+from spectessera.synth.pigments import FACTORS, PIGMENTS, compute
+from spectessera.synth.templates import TEMPLATES
+from spectessera.synth.tube import Tube
+from spectessera.synth.xraydata import xraylib
+from spectessera.synth.xrf import EXPOSURE
+
+
+def main() -> None:
+    """Compute and write all spectra."""
+    tube, detector = Tube(), Detector()
+    spectra = []
+    for pigment in PIGMENTS.values():
+        spectra.append(compute(pigment, tube, detector))
+        counts = spectra[-1][FACTORS.index(1.0)].sum()
+        print(f"{pigment.name:16s} {counts:9.1f} counts for one unit of exposure")
+    settings = {
+        "tube": asdict(tube),
+        "detector": asdict(detector),
+        "exposure (mA s sr2)": EXPOSURE,
+        "xraylib": xraylib().__version__,
+    }
+    TEMPLATES.parent.mkdir(exist_ok=True)
+    with atomic(TEMPLATES) as temporary:
+        np.savez_compressed(
+            temporary,
+            pigments=np.array(list(PIGMENTS)),
+            factors=np.array(FACTORS),
+            energy=detector.axis.values,
+            spectra=np.array(spectra, dtype=np.float32),
+            settings=np.array(json.dumps(settings, sort_keys=True)),
+        )
+    print(f"{TEMPLATES}: {TEMPLATES.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
