@@ -6,7 +6,7 @@ diagram is measured from the cube: fluxes of lines summed over a window around e
     python examples/plot_nebula.py [FIGURE]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -100,4 +100,6 @@ def curve_name(style: str) -> str:
 
 
 if __name__ == "__main__":
-    main(*(Path(each) for each in sys.argv[1:2]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figure", type=Path, nargs="?", default=FIGURE)
+    main(parser.parse_args().figure)

@@ -6,7 +6,7 @@ a scanner would measure it. Its element maps are the counts around a line of eac
     python examples/plot_painting.py [PICTURE] [FIGURE]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ FIGURE = HERE.parent / "docs" / "images" / "painting.png"
 LINES = (
     ("Ca", "K\u03b1", 3.69),
     ("Fe", "K\u03b1", 6.40),
-    ("Co", "K\u03b1", 6.93),
+    ("P", "K\u03b1", 2.01),
     ("K", "K\u03b1", 3.31),
     ("Hg", "L\u03b1", 9.99),
     ("Pb", "L\u03b2", 12.61),
@@ -86,4 +86,8 @@ def main(picture: Path = PICTURE, target: Path = FIGURE) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(each) for each in sys.argv[1:3]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("picture", type=Path, nargs="?", default=PICTURE)
+    parser.add_argument("figure", type=Path, nargs="?", default=FIGURE)
+    given = parser.parse_args()
+    main(given.picture, given.figure)

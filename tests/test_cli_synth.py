@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from spectessera import read
 from spectessera.cli import app
 from spectessera.io import read_truth
-from spectessera.synth import PALETTES, cube_from_rgb, miniature, read_image
+from spectessera.synth import PALETTES, cube_from_rgb, load_palette, miniature, read_image
 
 
 def run(*arguments, check=0):
@@ -84,7 +84,12 @@ def test_training_sets_are_cubes_of_one_column(tmp_path):
     assert 50 <= totals.min() <= totals.max() <= 60
     with h5py.File(out) as file:
         np.testing.assert_allclose(file["truth/expectation"][:].sum(axis=2), totals, rtol=1e-4)
+    truth = read_truth(out)
+    assert truth.weight.dims == ("y", "pigment")
+    assert list(truth.pigment.values) == list(load_palette("choirbook").pigments)
+    assert "mode load" in truth.attrs["source"]
     run("spectra", "--kind", "nebulae", "-n", 30, "--out", tmp_path / "n.h5", "-q")
+    assert list(read_truth(tmp_path / "n.h5")["class"].values) == ["hii", "pn", "shock"]
     assert read(tmp_path / "n.h5").shape == (30, 1, 3681)
 
 
@@ -103,6 +108,18 @@ def test_pages_and_palettes_are_drawn(tmp_path):
         assert figure.size[0] > 500
 
 
+def test_an_own_pigment_is_told_as_it_is_not_as_ours(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'name = "own [x]"\npigments = ["azurite"]\n[[own]]\nname = "vermilion"\n'
+        'mixture = [[1.0, "Fe2O3"]]\nthickness = 9\nrgb = [200, 50, 40]\n'
+    )
+    (rows,) = json.loads(run("palettes", path, "--json").stdout).values()
+    assert rows[1]["formula"] == "Fe2O3"
+    assert rows[1]["thickness"] == 9
+    assert "own [x]" in run("palettes", path).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -117,6 +134,10 @@ def test_pages_and_palettes_are_drawn(tmp_path):
         (("spectra", "--kind", "foo", "--out", "x.h5"), "xrf or nebulae"),
         (("spectra", "--counts", "1,2,3", "--out", "x.h5"), "2 numbers"),
         (("spectra", "--mode", "foo", "--out", "x.h5"), "mode"),
+        (("spectra", "--counts", "inf", "--out", "x.h5"), "--counts"),
+        (("spectra", "--kind", "nebulae", "--mode", "mix", "--out", "x.h5"), "are of xrf"),
+        (("cube", "PICTURE", "--counts", "nan", "--out", "x.h5"), "--counts"),
+        (("page", "--size", "40.5,40", "--out", "x.png"), "whole numbers"),
         (("page", "--out", "x.gif"), ".png"),
         (("page", "--size", "4,4", "--out", "x.png"), "height"),
         (("palettes", "--out", "x.png"), "name it"),

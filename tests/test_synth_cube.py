@@ -12,6 +12,7 @@ from spectessera.synth import (
     load_palette,
     miniature,
     nebular_cube,
+    nebular_spectra,
     xrf_spectra,
 )
 
@@ -156,6 +157,8 @@ def test_a_file_holds_cube_axis_and_truth_and_opens_as_ganx_users_open_it(image,
         np.testing.assert_array_equal(told[name].values, truth[name].values)
     assert list(told.pigment.values) == list(truth.pigment.values)
     assert "expectation" not in told
+    assert set(told.coords) == set(truth.coords)
+    assert told.energy.attrs["units"] == "keV"
 
 
 def test_what_holds_no_truth_is_told(image, tmp_path):
@@ -260,6 +263,45 @@ def test_blocks_can_be_made_alone_and_a_range_of_counts_is_kept():
     totals = np.concatenate([each.spectra.sum(axis=1) for each in blocks])
     assert 200 <= totals.min() < 230
     assert 2700 < totals.max() <= 3000
+
+
+def test_a_stream_and_a_cube_of_the_same_seed_have_nothing_in_common(sky):
+    """Else a network would be tested on the models that it was trained on."""
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 255
+    _, truth = nebular_cube(red, snr=30.0, seed=0)
+    block = nebular_spectra(256, 30.0, seed=0).block(0)
+    mine = truth.expectation.values.reshape(256, -1)
+    other = block.expectation
+    strength = [each[:, 1400:1500].max(axis=1) for each in (mine, other)]
+    assert abs(np.corrcoef(*strength)[0, 1]) < 0.3
+
+
+def test_fixed_counts_stay_fixed_where_they_are_asked_for():
+    image = miniature(2, (48, 40))
+    realism = Realism(poisson=False, dead=0.01, hot=0.01, hot_factor=3.0)
+    cube, truth = cube_from_rgb(image, counts=400, realism=realism)
+    total = cube.values.sum(axis=2)
+    assert set(np.unique(total)) == {0, 400, 1200}
+    assert (total[truth.dead.values] == 0).all()
+
+
+def test_what_cannot_be_is_refused(image):
+    flat = load_palette("choirbook")
+    plain = type(flat)("plain", flat.pigments, flat.rgb, flat.axis, [1.0], flat.nominal[:, None])
+    with pytest.raises(ValueError, match="one thickness only"):
+        cube_from_rgb(image, plain, realism=Realism())
+    cube_from_rgb(image[:2, :2], plain, realism=Realism(thickness=(1, 1)))
+    with pytest.raises(ValueError, match="32 bits"):
+        cube_from_rgb(image[:2, :2], counts=10**9, realism=Realism(hot=1.0, hot_factor=1000))
+    for arguments in ({"realism": True}, {"clusters": 3}, {"palette": 7}):
+        with pytest.raises(TypeError, match="must be"):
+            cube_from_rgb(image, **arguments)
+    for chunks in (0, {"z": 3}, {"y": 0}):
+        with pytest.raises(ValueError, match="chunks"):
+            cube_from_rgb(image, chunks=chunks)
+    with pytest.raises(TypeError, match="palette"):
+        xrf_spectra(10, 7)
 
 
 def test_wrong_training_sets_are_refused_in_words():

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from .cli_options import numbers
@@ -82,7 +83,7 @@ def make_cube_file(
     given = {name: value for name, value in given.items() if value is not None}
     if given and not realistic:
         raise ValueError(f"--{', --'.join(given)} would have no effect without --realistic")
-    if not realistic and counts != int(counts):
+    if not realistic and not float(counts).is_integer():
         raise ValueError(f"--counts must be a whole number; got {counts:g}")
     _check(out, overwrite)
     cube, truth = cube_from_rgb(
@@ -158,11 +159,13 @@ def make_spectra_file(
     _check(out, overwrite)
     if kind == "xrf":
         wanted = np.asarray(_one_or_two("--counts", counts))
-        if (wanted != np.rint(wanted)).any():
+        if not np.isfinite(wanted).all() or (wanted != np.rint(wanted)).any():
             raise ValueError(f"--counts takes whole numbers; got {counts!r}")
         pair: Any = tuple(wanted.astype(int).tolist()) if wanted.ndim else int(wanted)
         stream: Any = xrf_spectra(n, palette, mode, pair, seed=seed)
     elif kind == "nebulae":
+        if (palette, mode, counts) != ("choirbook", "load", "400"):
+            raise ValueError("--palette, --mode and --counts are of xrf; nebulae have --snr")
         stream = nebular_spectra(n, _one_or_two("--snr", snr), seed=seed)
     else:
         raise ValueError(f"--kind is xrf or nebulae; got {kind!r}")
@@ -198,7 +201,10 @@ def make_page(
         raise ValueError(f"--out is a .png file; got {out.name}")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
-    height, width = (int(each) for each in numbers("--size", size, 2))
+    sides = numbers("--size", size, 2)
+    if not all(side.is_integer() for side in sides):
+        raise ValueError(f"--size takes whole numbers of pixels; got {size!r}")
+    height, width = (int(side) for side in sides)
     page = miniature(seed, (height, width), palette)
     with atomic(out) as temporary:
         Image.fromarray(page).save(temporary, format="PNG")
@@ -229,25 +235,24 @@ def show_palettes(
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
         return
     for each in found:
-        table = Table(title=each.name, title_justify="left", box=None, pad_edge=False)
+        table = Table(title=escape(each.name), title_justify="left", box=None, pad_edge=False)
         for column in ("", "pigment", "formula", "mg/cm2", "count rate"):
             table.add_column(column)
         for row in _described(each):
             red, green, blue = row["rgb"]
             swatch = f"[on rgb({red},{green},{blue})]    [/]"
             layer = "" if row["thickness"] is None else f"{row['thickness']:g}"
-            table.add_row(swatch, row["pigment"], row["formula"], layer, f"{row['rate']:.2f}")
+            words = (escape(row[each]) for each in ("pigment", "formula"))
+            table.add_row(swatch, *words, layer, f"{row['rate']:.2f}")
         output.print(table)
         output.print()
 
 
 def _described(palette: Any) -> list[dict[str, Any]]:
     """Return what there is to tell of the pigments of a palette."""
-    from .synth.pigments import PIGMENTS
-
     rows = []
-    for name, rgb, rate in zip(palette.pigments, palette.rgb, palette.rate, strict=True):
-        known = PIGMENTS.get(name)
+    columns = (palette.pigments, palette.rgb, palette.rate, palette.recipes)
+    for name, rgb, rate, known in zip(*columns, strict=True):
         mixture = () if known is None else known.mixture
         parts = [formula if share == 1 else f"{share:g} {formula}" for share, formula in mixture]
         rows.append(
@@ -328,5 +333,5 @@ def _tell(told: dict[str, Any], as_json: bool, quiet: bool) -> None:
     elif not quiet:
         table = Table(show_header=False, box=None)
         for name, value in told.items():
-            table.add_row(f"[bold]{name}[/]", str(value))
+            table.add_row(f"[bold]{name}[/]", escape(str(value)))
         output.print(table)

@@ -23,6 +23,7 @@ SUFFIXES = (".h5", ".hdf5")
 LEFT_OUT = ("expectation",)  # as large as the cube; it follows from the rest
 MOST_BYTES = 2**31  # of an array of the truth that is read into memory
 MOST_NAMES = 64
+COORDINATES = "truth_coordinates"  # attribute: names of the variables that are coordinates
 
 
 def write_synthetic(
@@ -60,6 +61,7 @@ def write_synthetic(
     kept = [str(name) for name in truth.variables if name not in LEFT_OUT]
     variables |= {f"{GROUP}/{name}": truth.variables[name] for name in kept}
     attrs = {name: stored(value) for name, value in truth.attrs.items()}
+    attrs[COORDINATES] = " ".join(str(name) for name in truth.coords if name in kept)
     with atomic(path) as temporary:
         _to_hdf5(variables, attrs, temporary)
 
@@ -92,7 +94,8 @@ def read_truth(path: str | Path) -> xr.Dataset:
             raise ValueError(f"{path} holds no truth: it is no synthetic cube of ours")
         found = {name: _variable(path, name, group[name]) for name in group}
         attrs = {str(k): v for k, v in file.attrs.items() if isinstance(v, (str, int, float))}
-    coords = {name: each for name, each in found.items() if each.dims == (name,)}
+    told = str(attrs.pop(COORDINATES, "")).split()
+    coords = {n: each for n, each in found.items() if n in told or each.dims == (n,)}
     try:
         data = {name: each for name, each in found.items() if name not in coords}
         return xr.Dataset(data, coords=coords, attrs=attrs)
@@ -113,4 +116,5 @@ def _variable(path: Path, name: str, dataset: Any) -> xr.Variable:
         raise ValueError(f"{name!r} in the truth of {path} holds {dataset.dtype}, not numbers")
     values = np.asarray(dataset.asstr()[()] if text else dataset[()])
     dims = [each.label or f"{name}_{number}" for number, each in enumerate(dataset.dims)]
-    return xr.Variable(dims, values.astype(str) if text else values)
+    attrs = {str(k): v for k, v in dataset.attrs.items() if isinstance(v, (str, int, float))}
+    return xr.Variable(dims, values.astype(str) if text else values, attrs)

@@ -9,6 +9,7 @@ mixtures, background, dead and hot pixels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,9 +79,10 @@ def cube_from_rgb(
     truth : Dataset
         ``label (y, x)``: 1..K, the colour of the pixel, by size. ``weight (y, x, pigment)``:
         shares of the pigments; ``template (pigment, channel)``: their spectra at nominal
-        thickness, normalised to 1; ``expectation (y, x, channel)``: expected counts, lazy, which
-        is total times weight @ template unless thickness or background make more of it;
-        ``total (y, x)``: expected counts; ``colour (cluster, rgb)``; with ``realism`` also
+        thickness, normalised to 1; ``expectation (y, x, channel)``: expected counts, lazy:
+        total times weight @ template, or with ``realism``, where shares are those of the area,
+        what thickness, count rates and background make of them; ``total (y, x)``: expected
+        counts; ``colour (cluster, rgb)``; with ``realism`` also
         ``thickness``, ``dead`` and ``hot (y, x)``.
 
     Raises
@@ -90,6 +92,8 @@ def cube_from_rgb(
     """
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     check_number("counts", counts, low=1, high=1e9, integer=realism is None)
+    if realism is not None and not isinstance(realism, Realism):
+        raise TypeError(f"realism must be a Realism or None; got {realism!r}")
     paint = load_palette(palette) if isinstance(palette, str) else palette
     if not isinstance(paint, Palette):
         raise TypeError(f"palette must be a Palette or the name of one; got {paint!r}")
@@ -99,7 +103,8 @@ def cube_from_rgb(
     axis = paint.axis
     values = make_values(scene.shape, scene.dtype, len(axis), scene.tile, chunks, progress)
     told = {
-        "source": f"synthetic XRF: palette {paint.name}, threshold {threshold:g}, seed {seed}",
+        "source": f"synthetic XRF: palette {paint.name}, counts {counts:g}, "
+        f"threshold {threshold:g}, {distance}, {realism}, seed {seed}",
         "noise": "counts",
         "unit": "counts",
     }
@@ -204,6 +209,8 @@ def _nebular_values(
     """Make the spectra of a map of classes (y, x), -1 = noise alone."""
     flat, shape, channels = kind.ravel(), kind.shape, len(painter.axis)
 
+    # Values, variance and sigma of a tile are asked for one after the other.
+    @lru_cache(maxsize=4)
     def tile(number: int) -> NebularBlock:
         return painter.paint(flat[tile_pixels(number, flat.size)], number)
 

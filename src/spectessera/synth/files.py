@@ -64,11 +64,16 @@ def write_stream(
         axis.attrs["units"] = stream.axis.unit
         if stream.axis.medium:
             axis.attrs["medium"] = stream.axis.medium
+        file.attrs["source"] = stream.source
+        kind, names = stream.names
+        if names:
+            file.create_dataset(f"truth/{kind}", data=list(names), dtype=h5py.string_dtype())
+            file[f"truth/{kind}"].dims[0].label = kind
         for number, block in enumerate(stream):
             rows = slice(number * stream.size, number * stream.size + len(block.spectra))
             for name, values in _columns(block, expectation).items():
                 if name not in file:
-                    _create(file, name, values, stream.n)
+                    _create(file, name, values, stream.n, kind)
                 file[name][rows] = values
             if progress is not None:
                 progress(number + 1, stream.block_count)
@@ -85,11 +90,14 @@ def _columns(block: Any, expectation: bool) -> dict[str, np.ndarray]:
     return found
 
 
-def _create(file: Any, name: str, values: np.ndarray, n: int) -> None:
-    """Create a dataset for n rows like those of a block."""
+def _create(file: Any, name: str, values: np.ndarray, n: int, kind: str) -> None:
+    """Create a dataset for n rows like those of a block, and name its axes."""
     options: dict[str, Any] = {}
     if values.ndim == 3:
         rows = max(1, TILE_BYTES // (values.shape[2] * values.itemsize))
         options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
         options["chunks"] = (min(n, rows), *values.shape[1:])
-    file.create_dataset(name, (n, *values.shape[1:]), values.dtype, **options)
+    dataset = file.create_dataset(name, (n, *values.shape[1:]), values.dtype, **options)
+    axes = {1: ("y",), 2: ("y", kind if name.endswith("weight") else "x"), 3: ("y", "x", "channel")}
+    for place, axis in enumerate(axes[values.ndim]):
+        dataset.dims[place].label = axis

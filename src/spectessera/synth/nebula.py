@@ -152,7 +152,9 @@ def nebular_spectra(
         H alpha.
     """
     recipe = _recipe(snr, classes, seed, axis, cross, background, low_excitation, table)
-    return Stream(partial(_make_block, recipe), n, recipe.axis)
+    told = f"synthetic nebulae: S/N {snr}, seed {seed}"
+    names = ("class", recipe.classes)
+    return Stream(partial(_make_block, recipe), n, recipe.axis, names=names, source=told)
 
 
 def _recipe(
@@ -252,7 +254,8 @@ def _make_block(
     The models of a whole block are drawn and those that are not asked for dropped: so the first
     spectra of a block do not depend on how many it has.
     """
-    generator = np.random.default_rng([recipe.seed, number])
+    # Spectra of a stream and pixels of a cube of the same seed have nothing in common.
+    generator = np.random.default_rng([40 if kind is None else 41, number, recipe.seed])
     kinds = len(recipe.classes)
     first = generator.integers(kinds, size=BLOCK)
     second = first.copy()

@@ -48,7 +48,7 @@ def miniature(
     for name, side in zip(("height", "width"), shape, strict=True):
         check_number(f"the {name}", side, low=32, high=16_384, integer=True)
     paint = load_palette(palette) if isinstance(palette, str) else palette
-    page = _Page(shape, paint, np.random.default_rng([seed, 20]))
+    page = _Page(shape, paint, np.random.default_rng([20, seed]))
     page.border()
     page.picture()
     page.text()

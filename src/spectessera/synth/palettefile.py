@@ -206,7 +206,7 @@ def _read_spectrum(where: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with h5py.File(path, "r") as file:
             x, y = (_read_numbers(where, path, file, name) for name in ("x", "y"))
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(f"{where}: {path} cannot be read as HDF5: {error}") from error
     if x.shape != y.shape or x.size < 2:
         raise ValueError(

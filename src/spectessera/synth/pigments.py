@@ -210,6 +210,8 @@ class Palette:
         Thickness of the paint layer over its nominal one, ascending; 1 is among them.
     spectra : array (p, f, channel), float64
         Expected counts for one unit of exposure.
+    recipes : tuple of (Pigment or None)
+        What each was computed from, where that is known.
 
     Raises
     ------
@@ -223,6 +225,7 @@ class Palette:
     axis: Axis
     factors: np.ndarray
     spectra: np.ndarray
+    recipes: tuple[Pigment | None, ...] = ()
 
     def __post_init__(self) -> None:
         pigments = tuple(self.pigments)
@@ -248,6 +251,9 @@ class Palette:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         object.__setattr__(self, "pigments", pigments)
+        recipes = tuple(self.recipes) or (None,) * number
+        check_same_shape("the recipes", (len(recipes),), (number,), "the pigments")
+        object.__setattr__(self, "recipes", recipes)
 
     @property
     def nominal(self) -> np.ndarray:
@@ -269,7 +275,9 @@ class Palette:
 def _check_spectra(pigments: tuple[str, ...], spectra: np.ndarray) -> None:
     """Raise ValueError unless all spectra are finite, non-negative and not all zero."""
     for name, each in zip(pigments, spectra, strict=True):
-        if not np.isfinite(each).all():
+        with np.errstate(over="ignore"):
+            whole = each.sum()
+        if not np.isfinite(each).all() or not np.isfinite(whole):
             raise ValueError(f"the spectrum of {name!r} has values that are not finite")
         if (each < 0).any():
             raise ValueError(
@@ -372,7 +380,10 @@ def _assemble(name: str, pigments: list[Pigment]) -> Palette:
         if PIGMENTS.get(pigment.name) == pigment and pigment.name in stored.pigments:
             spectra.append(stored.spectra[stored.pigments.index(pigment.name)])
         else:
-            spectra.append(compute(pigment, Tube(), Detector()))
+            try:
+                spectra.append(compute(pigment, Tube(), Detector()))
+            except ValueError as error:
+                raise ValueError(f"palette {name!r}, pigment {pigment.name!r}: {error}") from error
     return Palette(
         name,
         tuple(pigment.name for pigment in pigments),
@@ -380,4 +391,5 @@ def _assemble(name: str, pigments: list[Pigment]) -> Palette:
         stored.axis,
         stored.factors,
         np.stack(spectra),
+        tuple(pigments),
     )

@@ -48,7 +48,7 @@ def read_image(path: str | Path) -> np.ndarray:
     ValueError
         If it is no picture, or one with too many pixels.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     path = Path(path)
     if not path.exists():
@@ -57,7 +57,8 @@ def read_image(path: str | Path) -> np.ndarray:
         with Image.open(path) as opened:
             deep = opened.mode.startswith(("I", "F"))
             wanted = "RGBA" if opened.has_transparency_data else "RGB"
-            values = np.asarray(opened if deep else opened.convert(wanted))
+            upright = ImageOps.exif_transpose(opened)
+            values = np.asarray(upright if deep else upright.convert(wanted))
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} has too many pixels: {error}") from error
     except PermissionError:
@@ -66,8 +67,10 @@ def read_image(path: str | Path) -> np.ndarray:
         raise ValueError(
             f"{path} is no picture that can be read ({error}); give a PNG, JPEG, TIFF or the like"
         ) from error
-    if deep and values.dtype.kind == "i":  # Pillow has 16-bit pictures as 32-bit integers
-        values = np.clip(values, 0, 65535).astype(np.uint16)
+    if deep and values.dtype.kind == "i":  # Pillow has some 16-bit pictures as 32-bit integers
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"{path} has values beyond 16 bits; scale them to 0..65535")
+        values = values.astype(np.uint16)
     return check_image(values)
 
 
@@ -132,7 +135,14 @@ def few_colours(image: Any, clusters: Clusters | None = None, *, seed: int = 0) 
     Returns
     -------
     Colours
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no image, or the range of k is none.
     """
+    if clusters is not None and not isinstance(clusters, Clusters):
+        raise TypeError(f"clusters must be a Clusters; got {clusters!r}")
     picture = check_image(image)
     height, width, _ = picture.shape
     flat = picture.reshape(-1, 3)
@@ -174,7 +184,7 @@ def _cluster(flat: np.ndarray, settings: Clusters, seed: int) -> np.ndarray:
 
     from spectessera.kmeans import choose_k
 
-    generator = np.random.default_rng([seed, 0])
+    generator = np.random.default_rng([10, seed])
     rows = flat
     if len(flat) > SAMPLE:
         rows = flat[np.sort(generator.choice(len(flat), SAMPLE, replace=False))]
@@ -202,6 +212,11 @@ def delta_e(lab: np.ndarray, other: np.ndarray, distance: str = "ciede2000") -> 
     Returns
     -------
     array (...)
+
+    Raises
+    ------
+    ValueError
+        If the distance is neither.
     """
     check_choice("distance", distance, DISTANCES)
     lab, other = np.broadcast_arrays(np.asarray(lab, float), np.asarray(other, float))
@@ -277,13 +292,18 @@ def pigment_weights(
     pigments : array (pigment, 3)
         Colours of the pigments, 0..255.
     threshold : float
-        In [0, 1]. 0 takes all pigments, 1 only those of just this colour.
+        In [0, 1]. 0 takes all pigments (nearer than 101), 1 only those of just this colour.
     distance : "ciede2000" or "cie94"
 
     Returns
     -------
     array (n, pigment), float64
         Non-negative; every row sums to 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the threshold is not in [0, 1], or the distance is neither.
     """
     check_number("threshold", threshold, low=0.0, high=1.0)
     difference = delta_e(to_lab(rgb)[:, None], to_lab(pigments)[None], distance)

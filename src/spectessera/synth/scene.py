@@ -14,6 +14,8 @@ from .pigments import Palette
 from .rgb import pigment_weights
 from .tiles import TILE, tile_pixels
 
+LEAST, MOST = 0.1, 4.0  # thickness over the nominal one, where the table of spectra ends
+
 
 @dataclass(frozen=True)
 class Realism:
@@ -23,10 +25,10 @@ class Realism:
     ----------
     poisson : bool
         Poisson counts, whose expectation differs between pigments as their count rates do; else
-        every pixel has exactly the asked counts.
+        every pixel has exactly the asked counts (but dead and hot ones).
     thickness : (float, float)
-        The layer's thickness over the nominal one varies smoothly within these bounds; (1, 1)
-        leaves it.
+        The layer's thickness over the nominal one varies smoothly within these bounds, of 0.1 to 4;
+        (1, 1) leaves it.
     scale : float
         Length in pixels over which thickness and mixtures vary.
     mixture : float
@@ -52,11 +54,11 @@ class Realism:
         if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
             raise TypeError(f"thickness is a pair (least, most); got {bounds!r}")
         for bound in bounds:
-            check_number("a bound of the thickness", bound, low=0.05, high=20.0)
+            check_number("a bound of the thickness", bound, low=LEAST, high=MOST)
         if bounds[0] > bounds[1]:
             raise ValueError(f"thickness is a pair (least, most); got {bounds}")
         object.__setattr__(self, "thickness", (float(bounds[0]), float(bounds[1])))
-        check_number("scale", self.scale, low=0.0, open_low=True)
+        check_number("scale", self.scale, low=0.0, high=1e4, open_low=True)
         check_number("mixture", self.mixture, low=0.0, high=0.5)
         check_number("background", self.background, low=0.0, high=0.9)
         check_number("dead", self.dead, low=0.0, high=1.0)
@@ -76,6 +78,11 @@ class Scene:
         realism: Realism | None,
         seed: int,
     ) -> None:
+        if realism is not None and realism.thickness != (1.0, 1.0) and len(palette.factors) == 1:
+            raise ValueError(
+                f"the palette {palette.name!r} has spectra of one thickness only; use "
+                "thickness=(1, 1)"
+            )
         self.palette, self.index, self.weight = palette, index, weight
         self.counts, self.realism, self.seed = counts, realism, seed
         self.shape = index.shape
@@ -96,16 +103,20 @@ class Scene:
         expected = self.expected_totals()
         most = float(expected.max())
         fits = most + 10 * np.sqrt(most) < np.iinfo(np.uint16).max
+        if most + 10 * np.sqrt(most) >= np.iinfo(np.uint32).max:
+            raise ValueError(
+                f"{most:.3g} counts in a pixel are more than 32 bits hold; ask for fewer"
+            )
         self.dtype = np.uint16 if fits else np.uint32
 
     def _vary(self, realism: Realism) -> None:
         """Draw the smooth maps, and the dead and hot pixels."""
         least, most = np.log(realism.thickness)
-        field = _smooth_field(self.shape, realism.scale, [self.seed, 1])
+        field = _smooth_field(self.shape, realism.scale, [1, self.seed])
         self.thickness = np.exp(least + (most - least) * field).astype(np.float32).ravel()
-        field = _smooth_field(self.shape, realism.scale, [self.seed, 2])
+        field = _smooth_field(self.shape, realism.scale, [2, self.seed])
         self.second = (realism.mixture * field).astype(np.float32).ravel()
-        generator = np.random.default_rng([self.seed, 3])
+        generator = np.random.default_rng([3, self.seed])
         order = generator.permutation(self.index.size)
         dead = round(realism.dead * len(order))
         hot = round(realism.hot * len(order))
@@ -122,7 +133,7 @@ class Scene:
         return shares
 
     def _next_pigments(self) -> np.ndarray:
-        """Return for every colour the pigment (one-hot) that is next in share or in colour."""
+        """Return for every colour the pigment (one-hot) that looks most like its first one."""
         first = self.weight.argmax(axis=1)
         order = pigment_weights(self.palette.rgb[first], self.palette.rgb, 0.0)
         order[np.arange(len(first)), first] = -1
@@ -145,6 +156,8 @@ class Scene:
         rates = (shares[:, :, None] * steps[:, None, :]).reshape(len(pixel), -1) * self.rate
         background = self.realism.background / (1 - self.realism.background)
         rates = np.concatenate([rates, background * rates.sum(axis=1, keepdims=True)], axis=1)
+        if not self.realism.poisson:
+            rates /= rates.sum(axis=1, keepdims=True)
         return rates * (self.counts * self.gain[pixel])[:, None]
 
     def expected_totals(self) -> np.ndarray:
@@ -160,7 +173,7 @@ class Scene:
         pixel = tile_pixels(number, self.index.size)
         rates = self.rates(pixel)
         expected = rates.sum(axis=1)
-        generator = np.random.default_rng([self.seed, 4, number])
+        generator = np.random.default_rng([4, number, self.seed])
         if self.realism is not None and self.realism.poisson:
             total = generator.poisson(expected)
         else:

@@ -29,7 +29,7 @@ class XrfBlock(NamedTuple):
     label : array (m,), int64
         Pigment with the largest share, from 1 in the order of the palette.
     weight : array (m, pigment), float32
-        Shares of the pigments in the counts; every row sums to 1.
+        Shares of the pigments in the counts (not of the area); every row sums to 1.
     thickness : array (m,), float32
         Of the layer, over the nominal one.
     """
@@ -80,6 +80,8 @@ def xrf_spectra(
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     check_choice("mode", mode, MODES)
     paint = load_palette(palette) if isinstance(palette, str) else palette
+    if not isinstance(paint, Palette):
+        raise TypeError(f"palette must be a Palette or the name of one; got {paint!r}")
     bounds = counts if isinstance(counts, (tuple, list)) else (counts, counts)
     if len(bounds) != 2:
         raise ValueError(f"counts is a number or a pair (least, most); got {counts!r}")
@@ -92,7 +94,8 @@ def xrf_spectra(
             f"the palette {paint.name!r} has spectra of one thickness only; use mode='pure'"
         )
     source = _Source(paint, mode, (int(bounds[0]), int(bounds[1])), seed)
-    return Stream(source.block, n, paint.axis)
+    told = f"synthetic XRF: palette {paint.name}, mode {mode}, counts {counts}, seed {seed}"
+    return Stream(source.block, n, paint.axis, names=("pigment", paint.pigments), source=told)
 
 
 class _Source:
@@ -108,7 +111,7 @@ class _Source:
 
     def block(self, number: int, m: int) -> XrfBlock:
         """Make one block of m spectra."""
-        generator = np.random.default_rng([self.seed, 30, number])
+        generator = np.random.default_rng([30, number, self.seed])
         pigments = len(self.palette.pigments)
         first = generator.integers(pigments, size=m)
         weight = np.zeros((m, pigments))

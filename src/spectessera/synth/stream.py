@@ -34,12 +34,18 @@ class Stream(Generic[Block]):
         The spectral axis that all of them share.
     size : int
         Spectra per block; the last block has what is left.
+    names : (str, tuple of str)
+        What the columns of weights, and the labels 1, 2, ..., are: "pigment" and their names.
+    source : str
+        What was made, for files.
 
     Attributes
     ----------
     n : int
     axis : Axis
     size : int
+    names : (str, tuple of str)
+    source : str
     block_count : int
         Number of blocks, which is also ``len()`` of the stream.
 
@@ -50,7 +56,14 @@ class Stream(Generic[Block]):
     """
 
     def __init__(
-        self, make: Callable[[int, int], Block], n: int, axis: Axis, size: int = BLOCK
+        self,
+        make: Callable[[int, int], Block],
+        n: int,
+        axis: Axis,
+        size: int = BLOCK,
+        *,
+        names: tuple[str, tuple[str, ...]] = ("class", ()),
+        source: str = "",
     ) -> None:
         check_number("the number of spectra", n, low=0, integer=True)
         check_number("the size of a block", size, low=1, integer=True)
@@ -58,6 +71,8 @@ class Stream(Generic[Block]):
         self.n = int(n)
         self.axis = axis
         self.size = int(size)
+        self.names = names
+        self.source = source
         self.block_count = -(-self.n // self.size)
 
     def __len__(self) -> int:

@@ -6,6 +6,8 @@ cut, a pixel gets the same spectrum.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 TILE = 4096  # pixels
-THREADS = 2
+THREADS = min(8, os.cpu_count() or 1)
 BLOCK_BYTES = 32 * 2**20
 
 
@@ -60,13 +62,23 @@ def lazy_values(
     """Return a dask array (y, x, channel) whose blocks are cut out of the tiles."""
     import dask.array as da
 
-    if chunks == "auto":  # bands of whole tiles where the width allows it
+    if chunks == "auto":
         rows = max(1, BLOCK_BYTES // (shape[1] * channels * np.dtype(dtype).itemsize))
-        chunks = {"y": rows, "x": shape[1]}
+        whole = TILE // math.gcd(TILE, shape[1])  # rows that begin and end with a tile
+        rows = max(rows, -(-TILE // shape[1]))
+        chunks = {
+            "y": min(max(rows - rows % whole, whole) if whole <= 2 * rows else rows, shape[0])
+        }
     if isinstance(chunks, dict):
+        unknown = sorted(set(chunks) - {"y", "x"})
+        if unknown:
+            raise ValueError(f"chunks are given for y and x; got {', '.join(map(str, unknown))}")
         chunks = (chunks.get("y", -1), chunks.get("x", -1))
     elif isinstance(chunks, int):
         chunks = (chunks, chunks)
+    for each in chunks:
+        if isinstance(each, int) and (each < -1 or each == 0):
+            raise ValueError(f"chunks are positive numbers of pixels; got {chunks}")
     plain = da.zeros(shape, chunks=chunks, dtype=np.uint8)
 
     def block(part: np.ndarray, block_info: Any = None) -> np.ndarray:
