@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := demo-results/abell478
+PAGE := demo-results/page
 export PYTHONUNBUFFERED := 1
 
 .PHONY: demo test lint bench clean
@@ -10,8 +11,16 @@ demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
 	    --normalise none --k-min 3 --k-max 6 --seed 0 --overwrite
+	$(BIN)/spectessera synth page --seed 2 --size 192,144 --out $(PAGE).png --overwrite
+	$(BIN)/spectessera synth cube $(PAGE).png --counts 1000 --out $(PAGE).h5 --overwrite
+	$(BIN)/spectessera segment $(PAGE).h5 --fit --out $(PAGE) --stabilise sqrt --normalise l2 \
+	    --latent 8 --gamma 0 --epochs 30 --k-min 4 --k-max 10 --seed 0 --overwrite
+	$(BIN)/spectessera compare $(PAGE) $(PAGE).h5
 	@echo
-	@echo "Look at $(DEMO)/clusters.png (map and mean spectra); $(DEMO)/labels.fits opens in DS9."
+	@echo "A galaxy cluster, real: look at $(DEMO)/clusters.png (map and mean spectra);"
+	@echo "  $(DEMO)/labels.fits opens in DS9."
+	@echo "A page as X-ray fluorescence scan, synthetic: $(PAGE).png and $(PAGE)/clusters.png;"
+	@echo "  the table above compares its clusters with the truth."
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q

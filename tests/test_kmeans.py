@@ -468,3 +468,23 @@ def test_wrong_points_are_refused_in_words(points, error, words):
 def test_wrong_settings_are_refused_by_name(settings, error, words):
     with pytest.raises(error, match=words):
         Clusters(**settings)
+
+
+@pytest.mark.parametrize("many", [300, 5000])  # exact, and estimated
+def test_spectra_of_many_channels_have_the_same_silhouette_as_by_scikit_learn(many):
+    """Beyond 64 dimensions distances and sums of clusters come from products."""
+    from sklearn.metrics import silhouette_score
+
+    generator = np.random.default_rng(0)
+    truth = generator.integers(3, size=many)
+    spectra = generator.standard_normal((3, 90))[truth] + 0.7 * generator.standard_normal(
+        (many, 90)
+    )
+    points = torch.from_numpy(spectra + 20)
+    found = choose_k(points, Clusters(2, 4, restarts=3), generator=seeded())
+    assert found.k == 3
+    expected = silhouette_score(spectra, found.labels.numpy())
+    slack = 3 * float(found.errors.max()) + 1e-9
+    assert abs(float(found.score) - expected) <= slack
+    means = [points[found.labels == label].mean(0) for label in range(3)]
+    torch.testing.assert_close(found.centers, torch.stack(means))

@@ -19,17 +19,19 @@ LAYERS = {
     # 0: shared words and checks, below everything
     "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
-    "_silhouette": 1, "cube": 1, "evaluate": 1, "kmeans": 1, "lines": 1, "losses": 1, "networks": 1,
-    "preprocess": 1,
+    "_embeddings": 1, "_silhouette": 1, "cube": 1, "evaluate": 1, "kmeans": 1, "lines": 1,
+    "losses": 1, "networks": 1, "preprocess": 1,
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "confidence": 3, "inference": 3, "segmenter": 3,
+    "baselines": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "segmenter": 3,
     # 4: what people look at
-    "compression": 4, "htmlreport": 4, "outputs": 4, "overview": 4, "plots": 4, "studies": 4,
-    "viewer": 4,
+    "_drawing": 4, "compression": 4, "htmlreport": 4, "networkplots": 4, "outputs": 4,
+    "overview": 4, "paperplots": 4, "plots": 4, "scoreplots": 4, "searchplots": 4,
+    "studies": 4, "viewer": 4,
     # 5: what people type
-    "cli": 5, "cli_options": 5, "cli_shared": 5, "cli_synth": 5,
+    "cli": 5, "cli_options": 5, "cli_reading": 5, "cli_search": 5, "cli_shared": 5,
+    "cli_studies": 5, "cli_synth": 5,
 }  # fmt: skip
 
 # Imports within a layer: all that there are. None of them is mutual.
@@ -53,6 +55,7 @@ SAME_LAYER = {
     "io.numpy": {"io._parts"},
     "io._writers": {"io._beside", "io._parts", "io._results", "io._wcs", "io._zarr_writer"},
     "io.zarr": {"io._beside", "io._parts"},
+    "baselines": {"segmenter"},
     "inference": {"confidence", "segmenter"},
     "runstate": {"modelfile"},
     "synth": {
@@ -81,14 +84,33 @@ SAME_LAYER = {
     "synth.tube": {"synth.xraydata"},
     "synth.xrf": {"synth.xraydata", "synth.detector", "synth.tube"},
     "training": {"runstate"},
+    "networkplots": {"_drawing"},
     "outputs": {"plots"},
-    "cli": {"cli_options", "cli_shared", "cli_synth"},
+    "paperplots": {"_drawing"},
+    "plots": {"_drawing"},
+    "scoreplots": {"_drawing"},
+    "studies.journal": {"studies.space", "studies.trials"},
+    "studies.search": {"outputs", "studies.journal", "studies.space", "studies.trials"},
+    "studies.trials": {"searchplots", "studies.space"},
+    "studies.paperfigures": {
+        "networkplots", "paperplots", "plots", "scoreplots", "studies.experiments",
+    },
+    "studies.reproduction": {
+        "studies.experiments", "studies.noise", "studies.paperfigures", "studies.tables",
+    },
+    "cli": {
+        "cli_options", "cli_reading", "cli_search", "cli_shared", "cli_studies", "cli_synth",
+    },
+    "cli_studies": {"cli_shared"},
+    "cli_reading": {"cli_options"},
+    "cli_search": {"cli_reading", "cli_shared"},
     "cli_synth": {"cli_options", "cli_shared"},
 }  # fmt: skip
 
 # The torch rooms, and the door between numpy and torch.
 TORCH = {
     "_silhouette", "runstate", "kmeans", "losses", "networks", "segmenter", "training",
+    "baselines",  # a side door: it borrows k-means for points of any method
     "synth.rgb",  # a side door: it borrows k-means for the colours of an image
 }  # fmt: skip
 
@@ -113,8 +135,14 @@ LONG_FUNCTIONS = {
     "training.train": "the order of one training from top to bottom",
     "cli.train": "one parameter per flag of the command line; the body is short",
     "cli.segment": "one parameter per flag of the command line",
+    "cli_search.search_command": "one parameter per flag of the command line",
     "cli_synth.make_cube_file": "one parameter per flag of the command line",
     "evaluate.compare": "half of it are the fields of the answer, one line each",
+    "cli_synth.make_spectra_file": "one parameter per flag of the command line",
+    "studies.experiments.astro": "the settings of an experiment, one line each",
+    "studies.experiments.heritage": "the settings of an experiment, one line each",
+    "studies.paperfigures._of_model": "a literal list of figures",
+    "baselines._assemble": "a literal list of all that a result holds",
     "inference._assemble": "a literal list of all that a result holds, one line each",
     "kmeans.choose_k": "a quarter of it are the fields of the answer, one line each",
 }

@@ -22,6 +22,7 @@ PUBLIC = [
     "SpectralSegmenter",
     "Training",
     "__version__",
+    "baselines",
     "io",
     "kmeans",
     "load",

@@ -21,7 +21,7 @@ _HOME = {
     "segment": "inference",
     "write": "io",
 }
-_MODULES = ("io", "kmeans", "plots", "synth")
+_MODULES = ("baselines", "io", "kmeans", "plots", "synth")
 
 __all__ = [
     "Clusters",
@@ -31,6 +31,7 @@ __all__ = [
     "SpectralSegmenter",
     "Training",
     "__version__",
+    "baselines",
     "io",
     "kmeans",
     "load",
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import io, kmeans, plots, synth
+    from . import baselines, io, kmeans, plots, synth
     from .cube import make_cube
     from .inference import segment
     from .io import read, read_result, write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,11 +21,15 @@ from .palette import MASKED, colours
 # More clusters than this get no spectrum of their own in a figure, the map shows them all.
 MAX_SPECTRA = 20
 # An image longer than this many times its other side is stretched: else a row would be a hair.
-LONGEST = 4.0
+LONGEST = 3.0
+NARROWEST = 1.4  # inches of the width of an image, for its title and ticks
 # Lines of a lighter colour (relative luminance) than this get a dark rim, to be seen on white.
 LIGHT = 0.6
 
+COLUMNS = 200  # of an image whose columns are channels
+
 RGB = tuple[float, float, float]
+GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
 
 def colour(label: int) -> RGB:
@@ -35,9 +40,7 @@ def colour(label: int) -> RGB:
 
 def grey_where_missing(name: str) -> Colormap:
     """Return a colour map of matplotlib that shows what is not finite as masked pixels are."""
-    found = matplotlib.colormaps[name].copy()
-    found.set_bad(tuple(MASKED / 255))
-    return found
+    return matplotlib.colormaps[name].with_extremes(bad=GREY)
 
 
 def origin(array: Any) -> Any:
@@ -46,10 +49,10 @@ def origin(array: Any) -> Any:
 
 
 def panel(shape: Sequence[int], side: float) -> tuple[float, float]:
-    """Return width and height, in inches, of an image (y, x) whose longer side is ``side``."""
+    """Return width and height, in inches, for an image (y, x) whose longer side is ``side``."""
     height, width = shape[:2]
     ratio = min(max(height / width, 1 / LONGEST), LONGEST)
-    return (side, side * ratio) if ratio < 1 else (side / ratio, side)
+    return (side, side * ratio) if ratio < 1 else (max(NARROWEST, side / ratio), side)
 
 
 def show(axes: Axes, values: Any, how: Any, **kwargs: Any) -> Any:
@@ -65,10 +68,28 @@ def show(axes: Axes, values: Any, how: Any, **kwargs: Any) -> Any:
         aspect="equal" if 1 / LONGEST <= height / width <= LONGEST else "auto",
         **kwargs,
     )
-    for each in (axes.xaxis, axes.yaxis):
-        each.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    for each, most in ((axes.xaxis, 3 if height > width else 5), (axes.yaxis, 5)):
+        ticks = MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+        each.set_major_locator(ticks)
     axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
     return drawn
+
+
+def image_grid(shape: Sequence[int], count: int, side: float) -> tuple[int, float, float]:
+    """Return how many images go side by side, and width and height of one in inches."""
+    wide, high = panel(shape, side)
+    columns = max(1, min(count, 6, round(math.sqrt(count * 1.6 * high / wide))))
+    return math.ceil(count / math.ceil(count / columns)), wide, high
+
+
+def only_outer(axes: Axes, place: int, columns: int, count: int) -> None:
+    """Keep the labels of the axes at the left and at the bottom of a grid of images."""
+    if place % columns:
+        axes.set_ylabel("")
+        axes.tick_params(labelleft=False)
+    if place // columns < (count - 1) // columns:
+        axes.set_xlabel("")
+        axes.tick_params(labelbottom=False)
 
 
 def draw_labels(axes: Axes, label: Any, n_clusters: int) -> Any:
@@ -132,10 +153,41 @@ def draw_spectra(axes: Axes, spectra: Any, labels: Sequence[int], axis: Axis) ->
     fit_channels(axes, axis)
 
 
+def draw_mesh(axes: Axes, rows: np.ndarray, edges: Any, axis: Axis, **kwargs: Any) -> list[Any]:
+    """Draw an image ``rows (row, channel)`` window by window of the spectral axis.
+
+    ``edges (row + 1)`` are those of the rows. Neighbouring channels are averaged where there are
+    too many to be seen. Returns the meshes.
+    """
+    drawn = []
+    x = axis.values
+    usual = float(np.median(np.diff(x))) if len(x) > 1 else 1.0
+    step = math.ceil(len(x) / COLUMNS)
+    for part in axis.segments():
+        inside = x[part]
+        steps = np.diff(inside) if len(inside) > 1 else np.array([usual])
+        middles = (inside[1:] + inside[:-1]) / 2
+        ends = inside[0] - steps[0] / 2, inside[-1] + steps[-1] / 2
+        bounds = np.concatenate([ends[:1], middles, ends[1:]])
+        starts = np.arange(0, len(inside), step)
+        sums = np.add.reduceat(rows[:, part], starts, axis=1)
+        values = sums / np.diff(np.append(starts, len(inside)))
+        columns = np.append(bounds[starts], bounds[-1])
+        drawn.append(axes.pcolormesh(columns, edges, values, **kwargs))
+    axes.set_xlabel(axis.label())
+    fit_channels(axes, axis)
+    return drawn
+
+
 def fit_channels(axes: Axes, axis: Axis) -> None:
     """Let the x axis of a panel end where the spectral axis does."""
     if len(axis) > 1:
         axes.set_xlim(axis.values.min(), axis.values.max())
+
+
+def per_cent(share: float) -> str:
+    """Return a share in words, such as "12.5 %"."""
+    return f"{100 * share:.1f} %"
 
 
 def handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
@@ -143,7 +195,10 @@ def handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
     total = max(1, sum(sizes))
     return [
         Patch(
-            facecolor=colour(label), edgecolor="0.35", lw=0.5, label=f"{label}: {size / total:.1%}"
+            facecolor=colour(label),
+            edgecolor="0.35",
+            lw=0.5,
+            label=f"{label}: {per_cent(size / total)}",
         )
         for label, size in zip(labels, sizes, strict=True)
     ]
@@ -155,7 +210,7 @@ def cells(axes: Axes, shade: Any, words: Sequence[Sequence[str]], size: float) -
     axes.imshow(shade, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for row, line in enumerate(words):
         for column, word in enumerate(line):
-            dark = shade[row, column] > 0.5
+            dark = shade[row, column] > 0.6
             axes.text(
                 column,
                 row,

@@ -10,6 +10,9 @@ from torch import Tensor
 
 # Points of the side of a square tile of distances: two tiles stay in the cache of a core.
 _SIDE = 256
+# Of points of more dimensions than this, as whole spectra have, one product is the faster way by
+# far; a latent space has fewer.
+MANY_DIMENSIONS = 64
 # Up to so many points their distances are kept for the backward pass (4 MiB in float32); of more
 # points it takes less time to compute them anew.
 _KEPT_POINTS = 1024
@@ -31,6 +34,15 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """
     total = a.new_empty(len(a), len(b))
     return _squares_into(a.T, b.T.contiguous(), total, torch.empty_like(total))
+
+
+def _product_squares(a: Tensor, b: Tensor) -> Tensor:
+    """Return (n, m) squared distances by one product, of centred points of many dimensions.
+
+    The digits that |a|^2 + |b|^2 - 2ab loses do not count among so many dimensions.
+    """
+    norms = a.square().sum(1)[:, None] + b.square().sum(1)
+    return norms.addmm_(a, b.T, alpha=-2).clamp_(min=0)
 
 
 def _squares_into(a: Tensor, b: Tensor, total: Tensor, spare: Tensor) -> Tensor:
@@ -96,6 +108,8 @@ def half_tiles(points: Tensor, *, keep: bool = False) -> Iterator[_Tile]:
     With ``keep`` the squares of every tile have memory of their own.
     """
     n = len(points)
+    many = points.shape[1] > MANY_DIMENSIONS
+    centred = points - points.mean(0) if many else points
     coordinates = points.T.contiguous()  # (d, n)
     buffers = points.new_empty(2, min(_SIDE, n) ** 2)
     spans = [slice(start, min(start + _SIDE, n)) for start in range(0, n, _SIDE)]
@@ -105,7 +119,12 @@ def half_tiles(points: Tensor, *, keep: bool = False) -> Iterator[_Tile]:
             squares, spare = (each[: shape[0] * shape[1]].view(shape) for each in buffers)
             if keep:
                 squares = torch.empty_like(squares)
-            _squares_into(coordinates[:, rows], coordinates[:, columns], squares, spare)
+            if many:
+                squares.copy_(_product_squares(centred[rows], centred[columns]))
+                if rows is columns:
+                    squares.fill_diagonal_(0)
+            else:
+                _squares_into(coordinates[:, rows], coordinates[:, columns], squares, spare)
             yield _Tile(rows, columns, columns is not rows, squares, spare)
 
 
@@ -297,8 +316,13 @@ def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: 
         sums = torch.zeros(len(part), k, dtype=torch.float64, device=points.device)
         for start in range(0, len(points), columns):
             piece = slice(start, start + columns)
-            distances = squared_distances(points[part], points[piece]).sqrt_()
-            sums += distances @ onehot[piece]
+            if points.shape[1] > MANY_DIMENSIONS:
+                squares = _product_squares(points[part], points[piece])
+                here = (part >= start) & (part < start + columns)
+                squares[here, part[here] - start] = 0
+            else:
+                squares = squared_distances(points[part], points[piece])
+            sums += squares.sqrt_() @ onehot[piece]
         parts.append(silhouette_parts(sums, index[part], counts.double()).score)
     return torch.cat(parts)
 

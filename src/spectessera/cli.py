@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from . import __version__, cli_synth
+from . import __version__, cli_search, cli_studies, cli_synth
 from ._files import check_file_place
-from .cli_options import as_tables, build, numbers, with_settings
+from .cli_options import as_tables, build, with_settings
+from .cli_reading import AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
 from .cli_shared import command, errors, output, progress
 
 app = typer.Typer(
@@ -24,29 +25,12 @@ app = typer.Typer(
     help="Cut spectral datacubes into regions of like spectra.",
 )
 app.add_typer(cli_synth.app, name="synth")
+app.command("search")(cli_search.search_command)
+app.command("compare")(cli_studies.compare_command)
+app.command("reproduce")(cli_studies.reproduce_command)
 
 # --- arguments that several commands share -----------------------------------------------------
 
-Key = Annotated[
-    str | None,
-    typer.Option(help="Which array of the file: HDF5 dataset, FITS extension, NPZ name."),
-]
-Energy = Annotated[
-    str | None,
-    typer.Option(metavar="FIRST,LAST", help="Energies of the first and last channel (keV)."),
-]
-Wavelength = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FIRST,LAST", help="Wavelengths of the first and last channel (angstrom)."
-    ),
-]
-AxisOption = Annotated[
-    str | None,
-    typer.Option("--axis", metavar="FIRST,LAST", help="First and last channel, in --unit."),
-]
-Unit = Annotated[str | None, typer.Option(help="Unit of the axis that is given, or of the file's.")]
-Missing = Annotated[float | None, typer.Option(help="The number that marks missing values.")]
 Config = Annotated[
     Path | None,
     typer.Option(help="A TOML file of settings, such as settings.toml of a run; flags go before."),
@@ -61,25 +45,6 @@ CheckpointOption = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and only that.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
-
-
-def _open(
-    path: Path,
-    key: str | None,
-    energy: str | None,
-    wavelength: str | None,
-    axis: str | None,
-    unit: str | None,
-    missing: float | None,
-) -> Any:
-    from .io import read
-
-    pairs = {"energy": energy, "wavelength": wavelength, "axis": axis}
-    given: dict[str, Any] = {
-        name: numbers(f"--{name}", text, 2) for name, text in pairs.items() if text is not None
-    }
-    # Left in the file and read block by block: the same answer in less memory.
-    return read(path, key=key, unit=unit, missing=missing, chunks="auto", **given)
 
 
 # --- commands ----------------------------------------------------------------------------------
@@ -115,7 +80,7 @@ def info(
     """Tell what is in a file."""
     from .overview import describe_cube
 
-    cube = _open(file, key, energy, wavelength, axis, unit, missing)
+    cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
     found = {"file": str(file), **describe_cube(cube)}
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -156,7 +121,7 @@ def train(
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
     check_file_place(out)
     kept = keep_at(checkpoint, out)
-    cubes = [_open(file, key, energy, wavelength, axis, unit, missing) for file in files]
+    cubes = [open_cube(file, key, energy, wavelength, axis, unit, missing) for file in files]
     segmenter = SpectralSegmenter(**configs)
     with progress(quiet or as_json) as bar:
         segmenter.fit(cubes, checkpoint=kept, progress=bar.epoch)
@@ -229,7 +194,7 @@ def segment(
     clusters: str | int = int(how) if how.isdecimal() else how
     check_folder(out, overwrite=overwrite)
     kept = keep_at(checkpoint, out / "model.safetensors")
-    cube = _open(file, key, energy, wavelength, axis, unit, missing)
+    cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
     segmenter = SpectralSegmenter(**configs) if model is None else load(model)
     with progress(quiet or as_json) as bar:
         if fit:
@@ -306,7 +271,7 @@ def encode(
 
     check_destination(out, overwrite=overwrite)
     segmenter = load(model)
-    cube = _open(file, key, energy, wavelength, axis, unit, missing)
+    cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
     with progress(quiet or as_json) as bar:
         latent, told = encode_cube(cube, segmenter, progress=bar)
     write(latent, out, overwrite=overwrite)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ._check import check_choice, check_number
 from ._silhouette import (
+    MANY_DIMENSIONS,
     Distances,
     Estimate,
     Parts,
@@ -47,6 +48,8 @@ __all__ = [
 EXACT_POINTS = 4096
 # Of more than twice as many points, the restarts compete on a sample of this size.
 RESTART_POINTS = 8192
+# The same for points of many dimensions, whole spectra, of which each iteration costs far more.
+RESTART_SPECTRA = 2048
 # Elements of the largest temporary (64 MiB in float32), whatever the number of points.
 _ELEMENTS = 16 * 1024 * 1024
 
@@ -211,8 +214,21 @@ def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> tuple[Tenso
     flat = (labels + shift).view(-1)
     size = len(labels) * k
     counts = torch.bincount(flat, minlength=size).view(-1, k)
+    if len(columns) > MANY_DIMENSIONS:
+        return _sums_by_product(columns[:, : labels.shape[1]], labels, k), counts
     sums = [torch.bincount(flat, column[: len(flat)], minlength=size) for column in columns]
     return torch.stack(sums, 1).view(len(labels), k, -1), counts
+
+
+def _sums_by_product(columns: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Return sums (runs, k, d) of points of many dimensions, run by run.
+
+    One bincount for every dimension would take far longer; the price is that other numbers of
+    threads may add in another order.
+    """
+    return torch.stack(
+        [(columns @ torch.nn.functional.one_hot(each, k).to(columns)).T for each in labels]
+    )
 
 
 def _fill_empty(points: Tensor, centers: Tensor, labels: Tensor, counts: Tensor, k: int) -> None:
@@ -243,7 +259,9 @@ def _lloyd(
     runs, k, _ = seeds.shape
     absent = torch.arange(k, device=points.device) >= sizes[:, None]
     padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
-    columns = points.double().T.repeat(1, runs)  # (d, runs * n)
+    columns = points.T.contiguous()  # (d, n)
+    if points.shape[1] <= MANY_DIMENSIONS:
+        columns = columns.double().repeat(1, runs)  # (d, runs * n)
     shift = k * torch.arange(runs, device=points.device)[:, None]
     labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
     centers = seeds.clone()
@@ -306,9 +324,10 @@ def _k_means_all(
     """
     shift = points.mean(0, dtype=torch.float64).to(points.dtype)
     points = points - shift
-    if len(points) > 2 * RESTART_POINTS and clusters.restarts > 1:
+    few = RESTART_POINTS if points.shape[1] <= MANY_DIMENSIONS else RESTART_SPECTRA
+    if len(points) > 2 * few and clusters.restarts > 1:
         order = torch.randperm(len(points), generator=generator, device=generator.device)
-        sample = points[order[:RESTART_POINTS].sort().values.to(points.device)]
+        sample = points[order[:few].sort().values.to(points.device)]
         seeds = points.new_zeros(len(ks), ks[-1], points.shape[1])
         for row, part in zip(seeds, _best_runs(sample, ks, clusters, generator), strict=True):
             row[: len(part.centers)] = part.centers

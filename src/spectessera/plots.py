@@ -19,6 +19,7 @@ from ._drawing import (
     draw_spectra,
     grey_where_missing,
     handles,
+    panel,
     show,
 )
 from .axis import Axis
@@ -67,15 +68,8 @@ def clusters(result: xr.Dataset) -> Figure:
     draw_spectra(spectra, filled["mean_spectrum"].values, filled["cluster"].values.tolist(), axis)
     unit = result.attrs.get("unit", "")
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
-    spectra.legend(
-        handles=handles(result["cluster"].values.tolist(), result["size"].values.tolist())[
-            :MAX_SPECTRA
-        ],
-        title="cluster",
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        frameon=False,
-    )
+    keys = handles(result["cluster"].values.tolist(), result["size"].values.tolist())
+    figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
     return figure
 
 
@@ -84,7 +78,8 @@ def integrated(result: xr.Dataset) -> Figure:
 
     Figures 5 and 11 of arXiv 2401.17695.
     """
-    figure = Figure(figsize=(14, 4.5), layout="constrained")
+    wide, high = panel(result["label"].shape, 3.4)
+    figure = Figure(figsize=(3 * (wide + 1.3), high + 1.0), layout="constrained")
     titles = ("input", "decoded", "latent")
     for axes, title in zip(figure.subplots(1, 3), titles, strict=True):
         draw_image(
@@ -128,7 +123,14 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
         ``segmenter.history_.rows``.
     best_epoch : int
         Marked, if not negative.
+
+    Raises
+    ------
+    ValueError
+        If nothing was recorded.
     """
+    if not rows:
+        raise ValueError("there is no epoch to draw; train the segmenter first (fit)")
     names = [name for name in TERMS if np.isfinite(_column(rows, name)).any()]
     if any(row.get("k") for row in rows):
         names.append("k")
@@ -146,11 +148,18 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
         if best_epoch >= 0:
             axes.axvline(best_epoch, color="0.6", ls=":", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
-        axes.set_xlabel("epoch")
+        axes.set(xlabel="epoch", xlim=_epochs(rows))
     return figure
 
 
 _WEIGHTS = {"weights": ("beta", "gamma")}
+
+
+def _epochs(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Return the limits of all panels."""
+    first, last = rows[0]["epoch"], rows[-1]["epoch"]
+    margin = 0.04 * (last - first) or 0.5
+    return first - margin, last + margin
 
 
 def _column(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
@@ -161,7 +170,12 @@ def _column(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
 def _draw_history(axes: Axes, rows: Sequence[dict[str, Any]], name: str) -> None:
     """Draw one panel of the history."""
     epochs = _column(rows, "epoch")
-    style = {"color": "0.15", "lw": 1.1, "marker": "o" if len(rows) == 1 else None, "ms": 4}
+    style: dict[str, Any] = {
+        "color": "0.15",
+        "lw": 1.1,
+        "marker": "o" if len(rows) == 1 else None,
+        "ms": 4,
+    }
     if name == "k":
         axes.set_title("k chosen in the batches")
         _draw_chosen(axes, rows)
@@ -175,19 +189,14 @@ def _draw_history(axes: Axes, rows: Sequence[dict[str, Any]], name: str) -> None
         axes.set_yscale("log")
     else:
         axes.set_title(TERMS[name])
-        values = {
-            "training": _column(rows, name),
-            "validation": _column(rows, f"validation_{name}"),
-        }
-        for (word, each), dash in zip(values.items(), ("-", "--"), strict=True):
-            if np.isfinite(each).any():
-                axes.plot(epochs, each, dash, label=word, **style)
-        if name in LOGARITHMIC and all(
-            (each[np.isfinite(each)] > 0).all() for each in values.values()
-        ):
+        recorded = _column(rows, name), _column(rows, f"validation_{name}")
+        for part, word, dash in zip(recorded, ("training", "validation"), ("-", "--"), strict=True):
+            if np.isfinite(part).any():
+                axes.plot(epochs, part, dash, label=word, **style)
+        if name in LOGARITHMIC and np.nanmin(recorded) > 0:
             axes.set_yscale("log")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper left" if name == "k" else "best")
 
 
 def _draw_chosen(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
@@ -208,7 +217,8 @@ def _draw_chosen(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
         label="median",
     )
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_ylim(low.min() - 0.5, high.max() + 0.5)
+    room = 0.7 * (high.max() - low.min() + 1)  # for the legend
+    axes.set_ylim(low.min() - 0.5, high.max() + 0.5 + room)
 
 
 def spectra_of_palette(

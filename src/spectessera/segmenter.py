@@ -74,6 +74,41 @@ class Clustering(NamedTuple):
     choices: Choices
 
 
+def cluster_points(
+    points: np.ndarray, clusters: Clusters, *, seed: int = 0, device: str = "cpu"
+) -> Clustering:
+    """Cluster points with the k of the best silhouette, whatever made the points.
+
+    Parameters
+    ----------
+    points : array (n, d), float32
+    clusters : Clusters
+    seed : int
+    device : str
+
+    Returns
+    -------
+    Clustering
+
+    Raises
+    ------
+    ValueError
+        If the points are not finite, or fewer than k_min + 1.
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
+    found = choose_k(tensor, clusters, generator=torch.Generator(device).manual_seed(seed))
+    _, centers = order_by_size(found.labels, found.centers)
+    return Clustering(
+        assign(tensor, centers).cpu().numpy(),
+        centers.cpu().numpy(),
+        Choices(
+            np.array(found.ks),
+            found.scores.double().cpu().numpy(),
+            found.errors.double().cpu().numpy(),
+        ),
+    )
+
+
 class LatentGroups(NamedTuple):
     """The clusters of the training as normal distributions, float64.
 
@@ -380,23 +415,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         -------
         Clustering
         """
-        device = self.device or "cpu"
-        found = choose_k(
-            torch.from_numpy(np.ascontiguousarray(latent)).to(device),
-            clusters or self.config("clusters"),
-            generator=torch.Generator(device).manual_seed(seed),
-        )
-        _, centers = order_by_size(found.labels, found.centers)
-        labels = self._assign(latent, centers.cpu().numpy())
-        return Clustering(
-            labels,
-            centers.cpu().numpy(),
-            Choices(
-                np.array(found.ks),
-                found.scores.double().cpu().numpy(),
-                found.errors.double().cpu().numpy(),
-            ),
-        )
+        settings = clusters or self.config("clusters")
+        return cluster_points(latent, settings, seed=seed, device=self.device or "cpu")
 
     # --- use -----------------------------------------------------------------------------------
 
@@ -492,13 +512,17 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             found.append(function(block)[: len(part)].cpu().numpy())
         return np.concatenate(found)
 
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return the weights, biases and buffers of the network by their names."""
+        check_is_fitted(self)
+        return {name: each.cpu().numpy() for name, each in self.model_.state_dict().items()}
+
     def fingerprint(self) -> str:
         """Return a fingerprint of the network's weights; equal models have equal ones."""
-        check_is_fitted(self)
         found = hashlib.sha256()
-        for name, each in sorted(self.model_.state_dict().items()):
+        for name, each in sorted(self.weights().items()):
             found.update(name.encode())
-            found.update(each.cpu().numpy().tobytes())
+            found.update(each.tobytes())
         return found.hexdigest()[:32]
 
     def _assign(self, latent: np.ndarray, centers: np.ndarray) -> np.ndarray:
@@ -517,9 +541,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             If it cannot be written.
         """
         check_is_fitted(self)
-        tensors = {
-            f"model.{name}": each.cpu().numpy() for name, each in self.model_.state_dict().items()
-        }
+        tensors = {f"model.{name}": each for name, each in self.weights().items()}
         tensors["cluster_centers"] = self.cluster_centers_
         for name in Choices._fields:
             tensors[f"choices.{name}"] = getattr(self.choices_, name)

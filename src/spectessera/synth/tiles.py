@@ -62,23 +62,7 @@ def lazy_values(
     """Return a dask array (y, x, channel) whose blocks are cut out of the tiles."""
     import dask.array as da
 
-    if chunks == "auto":
-        rows = max(1, BLOCK_BYTES // (shape[1] * channels * np.dtype(dtype).itemsize))
-        whole = TILE // math.gcd(TILE, shape[1])  # rows that begin and end with a tile
-        rows = max(rows, -(-TILE // shape[1]))
-        chunks = {
-            "y": min(max(rows - rows % whole, whole) if whole <= 2 * rows else rows, shape[0])
-        }
-    if isinstance(chunks, dict):
-        unknown = sorted(set(chunks) - {"y", "x"})
-        if unknown:
-            raise ValueError(f"chunks are given for y and x; got {', '.join(map(str, unknown))}")
-        chunks = (chunks.get("y", -1), chunks.get("x", -1))
-    elif isinstance(chunks, int):
-        chunks = (chunks, chunks)
-    for each in chunks:
-        if isinstance(each, int) and (each < -1 or each == 0):
-            raise ValueError(f"chunks are positive numbers of pixels; got {chunks}")
+    chunks = _chunks(shape, channels * np.dtype(dtype).itemsize, chunks)
     plain = da.zeros(shape, chunks=chunks, dtype=np.uint8)
 
     def block(part: np.ndarray, block_info: Any = None) -> np.ndarray:
@@ -98,3 +82,31 @@ def lazy_values(
         chunks=(*plain.chunks, (channels,)),
         meta=np.empty((0, 0, 0), dtype),
     )
+
+
+def _chunks(shape: tuple[int, int], pixel_bytes: int, chunks: Any) -> tuple[Any, Any]:
+    """Return the chunks of y and x; "auto" is bands of about 32 MiB, of whole tiles where it can.
+
+    Raises
+    ------
+    ValueError
+        If they are not positive, or are of other axes.
+    """
+    if chunks == "auto":
+        rows = max(1, BLOCK_BYTES // (shape[1] * pixel_bytes))
+        whole = TILE // math.gcd(TILE, shape[1])  # rows that begin and end with a tile
+        rows = max(rows, -(-TILE // shape[1]))
+        chunks = {
+            "y": min(max(rows - rows % whole, whole) if whole <= 2 * rows else rows, shape[0])
+        }
+    if isinstance(chunks, dict):
+        unknown = sorted(set(chunks) - {"y", "x"})
+        if unknown:
+            raise ValueError(f"chunks are given for y and x; got {', '.join(map(str, unknown))}")
+        chunks = (chunks.get("y", -1), chunks.get("x", -1))
+    elif isinstance(chunks, int):
+        chunks = (chunks, chunks)
+    for each in chunks:
+        if isinstance(each, int) and (each < -1 or each == 0):
+            raise ValueError(f"chunks are positive numbers of pixels; got {chunks}")
+    return chunks

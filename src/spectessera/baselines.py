@@ -1,0 +1,396 @@
+"""The methods that the paper compares with: another embedding, everything else the same.
+
+Each makes points (n, d) of network inputs (n, channel), where :class:`SpectralSegmenter` has its
+autoencoder. How a cube is read, screened and preprocessed, how k is chosen and how clusters are
+numbered is the segmenter's own code, so that only the embedding differs. One method, the Gaussian
+mixture, differs in its clustering instead.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
+
+from . import __version__
+from ._check import check_choice, check_number
+from ._embeddings import METHODS, Embedding, embed
+from .axis import Axis
+from .cube import blocks, check_cube, integrate, spectral_axis, to_map, with_axis
+from .kmeans import EXACT_POINTS, Clusters, order_by_size, silhouette, silhouette_estimate
+from .preprocess import QUALITY, UNUSABLE, Preprocess
+from .reading import draw_rows, read_inputs
+from .segmenter import Choices, Clustering, cluster_points
+from .settings import to_dict
+
+__all__ = ["METHODS", "Embedding", "cluster_cube", "embed"]
+
+BlockProgress = Callable[[str, int, int], None]
+
+# Methods that are too slow for every pixel of a cube are fitted to a sample of so many.
+FIT_PIXELS = {"umap": 10_000, "tsne": 5_000}
+# Points of more dimensions are clustered with one k after the other: all together, they would
+# take as many times the memory (12 GiB for 16,384 spectra of 1,024 channels).
+WIDE = 64
+KEEP = ("latent",)
+
+
+# --- clustering --------------------------------------------------------------------------------
+
+
+def _by_size(labels: np.ndarray, centers: np.ndarray, choices: Choices) -> Clustering:
+    """Return clusters numbered by size."""
+    ordered = order_by_size(torch.from_numpy(labels), torch.from_numpy(centers))
+    return Clustering(ordered[0].numpy(), ordered[1].numpy(), choices)
+
+
+def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
+    """Return the settings for one k after the other, those of choose_k."""
+    last = min(clusters.k_max, len(points) - 1)
+    return [replace(clusters, k_min=k, k_max=k) for k in range(clusters.k_min, last + 1)]
+
+
+def _k_means(points: np.ndarray, clusters: Clusters, seed: int) -> Clustering:
+    """Cluster as the segmenter does."""
+    if points.shape[1] <= WIDE:
+        return cluster_points(points, clusters, seed=seed)
+    found = [cluster_points(points, each, seed=seed) for each in _each_k(points, clusters)]
+    parts = zip(*(each.choices for each in found), strict=True)
+    choices = Choices(*(np.concatenate(part) for part in parts))
+    return found[int(choices.score.argmax())]._replace(choices=choices)
+
+
+def _mixtures(points: np.ndarray, clusters: Clusters, seed: int) -> Clustering:
+    """Fit a Gaussian mixture for every k and keep the k whose labels have the best silhouette.
+
+    Each starts at the clusters of k-means, so that nothing is left to chance but its seeding.
+    The silhouette of a mixture that leaves all points in one component is NaN.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tensor = torch.from_numpy(points)
+    ks, labels, scores = [], [], []
+    for settings in _each_k(points, clusters):
+        start = cluster_points(points, settings, seed=seed)
+        mine = _mixture_labels(points, start)
+        labels.append(mine)
+        ks.append(settings.k_min)
+        if len(np.unique(mine)) < 2:
+            scores.append((np.nan, np.nan))
+        elif len(points) <= EXACT_POINTS:
+            scores.append((float(silhouette(tensor, torch.from_numpy(mine))), 0.0))
+        else:
+            told = silhouette_estimate(
+                tensor, torch.from_numpy(mine), samples=clusters.samples, generator=generator
+            )
+            scores.append((float(told.score), float(told.error)))
+    score, error = np.array(scores).T
+    if np.isnan(score).all():
+        raise ValueError(
+            f"no mixture of {ks[0]} to {ks[-1]} Gaussians parts these spectra: all of them fall "
+            'into one component; use another method, such as "pca"'
+        )
+    best = labels[int(np.nanargmax(score))]
+    _, best = np.unique(best, return_inverse=True)  # a component without points is none
+    centers = _sum_by_label(points, best, best.max() + 1) / np.bincount(best)[:, None]
+    return _by_size(best, centers.astype(np.float32), Choices(np.array(ks), score, error))
+
+
+def _mixture_labels(points: np.ndarray, start: Clustering) -> np.ndarray:
+    """Return the likeliest component (n,) of every point."""
+    k, d = start.centers.shape
+    wide = points.astype(np.float64)
+    middle, scale = wide.mean(axis=0), float(wide.std()) or 1.0
+    wide = (wide - middle) / scale  # what is added to covariances is absolute
+    means = (start.centers - middle) / scale
+    precisions = np.zeros((k, d, d))
+    for each in range(k):
+        mine = wide[start.labels == each]  # among equal points a center may have none
+        spread = np.cov(mine.T, bias=True).reshape(d, d) if len(mine) else np.zeros((d, d))
+        precisions[each] = np.linalg.inv(spread + 1e-6 * np.eye(d))
+    counts = np.maximum(1, np.bincount(start.labels, minlength=k))
+    model = GaussianMixture(
+        k,
+        max_iter=1000,
+        weights_init=counts / counts.sum(),
+        means_init=means,
+        precisions_init=precisions,
+        random_state=0,  # all of its start is given
+    )
+    return model.fit_predict(wide)
+
+
+# --- cubes -------------------------------------------------------------------------------------
+
+
+class _Pixels(NamedTuple):
+    """What the first pass gathers, in the order of the image."""
+
+    pixel: np.ndarray  # (n,) of all unmasked pixels
+    quality: np.ndarray  # (n,)
+    usable: np.ndarray  # (m,) flattened position of every usable pixel
+    inputs: np.ndarray  # (m, input channel)
+
+
+class _Found(NamedTuple):
+    """What a method made of the usable pixels."""
+
+    clustering: Clustering  # labels (m,) of all of them
+    points: np.ndarray  # (m, d), NaN for pixels without one
+    placed: str  # how the pixels were placed that were not fitted
+    fitted: int
+    seconds: dict[str, float]
+
+
+def cluster_cube(
+    cube: xr.DataArray,
+    method: str,
+    *,
+    preprocess: Preprocess | None = None,
+    clusters: Clusters | None = None,
+    dimensions: int = 3,
+    fit_pixels: int | None = None,
+    seed: int = 0,
+    keep: Sequence[str] = (),
+    progress: BlockProgress | None = None,
+) -> xr.Dataset:
+    """Segment a cube with a baseline: embed its spectra, then cluster them as `segment` does.
+
+    The inputs of all usable pixels are held in memory. A method that is fitted to a sample places
+    the other pixels afterwards: by its own map where it has one, and everything is clustered; but
+    t-SNE has none, so that only its sample is clustered, and every other pixel gets the label of
+    the sampled pixel whose input is nearest. The attribute ``placed`` tells.
+
+    "gmm" clusters its principal components by Gaussian mixtures with full covariances, one for
+    every k, each started at the clusters of k-means; the k is kept whose labels have the best
+    silhouette, the same measure as for all other methods. A component may end without pixels.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+        In memory or chunked; of a chunked cube one block at a time is loaded.
+    method : str
+        One of ``METHODS``, see :func:`embed`.
+    preprocess : Preprocess, optional
+    clusters : Clusters, optional
+        The range of k; ``Clusters(4, 4)`` asks for four.
+    dimensions : int
+        Of the points.
+    fit_pixels : int, optional
+        Fit the method to a random sample of so many pixels; by default to 10,000 for UMAP, 5,000
+        for t-SNE, and all of them for the others.
+    seed : int
+        Of the sample, the embedding and the clustering: the same seed gives the same labels.
+    keep : sequence of "latent"
+        Also return the points, ``latent_cube (y, x, latent)``.
+    progress : callable, optional
+        Called with the name of the step, what is done of it and its whole.
+
+    Returns
+    -------
+    Dataset
+        With the names that :func:`spectessera.segment` gives: ``label (y, x)``, 0 masked or
+        unusable, 1..K numbered by size; ``quality (y, x)``; ``mean_spectrum`` and
+        ``std_spectrum (cluster, channel)``; ``input_mean (cluster, input_channel)``;
+        ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``;
+        ``integrated_input`` and ``integrated_latent (y, x)``. The attributes tell the method, the
+        number of pixels it was fitted to, and ``seconds_fit``, ``seconds_transform``,
+        ``seconds_cluster``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`embed`, or if too few spectra are usable.
+    ImportError
+        If UMAP is asked for and not installed.
+    """
+    check_choice("method", method, METHODS)
+    check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
+    if fit_pixels is not None:
+        check_number("fit_pixels", fit_pixels, low=3, integer=True)
+    if isinstance(keep, str):
+        raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
+    for name in keep:
+        check_choice("keep", name, KEEP)
+    cube = check_cube(cube)
+    preprocess, clusters = preprocess or Preprocess(), clusters or Clusters()
+    tell = progress or (lambda *_: None)
+    pixels = _read(cube, preprocess, tell)
+    total = len(pixels.inputs)
+    rows = draw_rows(total, fit_pixels or FIT_PIXELS.get(method, total), seed)
+    if len(rows) <= max(2, clusters.k_min):
+        raise ValueError(
+            f"{len(rows)} usable spectra of {cube.sizes['y'] * cube.sizes['x']} pixels are too "
+            f"few; at least {max(3, clusters.k_min + 1)} are needed for {clusters.k_min} clusters"
+        )
+    embedding = embed(pixels.inputs[rows], method, dimensions=dimensions, seed=seed)
+    tell("embed", 1, 1)
+    found = _cluster(pixels.inputs, rows, embedding, method, clusters, seed)
+    tell("cluster", 1, 1)
+    result = _assemble(cube, preprocess, pixels, found, keep, tell)
+    asked = {"method": method, "dimensions": dimensions, "fit_pixels": fit_pixels, "seed": seed}
+    settings = {"preprocess": to_dict(preprocess), "clusters": to_dict(clusters)}
+    result.attrs = _attributes(cube, pixels, found, asked, settings)
+    return result
+
+
+def _read(cube: xr.DataArray, preprocess: Preprocess, tell: BlockProgress) -> _Pixels:
+    """Go through the cube once: quality and inputs."""
+    axis, total = spectral_axis(cube), sum(1 for _ in blocks(cube))
+    parts = []
+    for done, block in enumerate(blocks(cube), start=1):
+        read = read_inputs(cube, block, preprocess, axis)
+        parts.append((read.pixel, read.quality, read.pixel[read.usable], read.inputs))
+        tell("read", done, total)
+    pixel, quality, usable, inputs = (np.concatenate(part) for part in zip(*parts, strict=True))
+    whole, order = np.argsort(pixel), np.argsort(usable)
+    return _Pixels(pixel[whole], quality[whole], usable[order], inputs[order])
+
+
+def _cluster(
+    inputs: np.ndarray,
+    rows: np.ndarray,
+    embedding: Embedding,
+    method: str,
+    clusters: Clusters,
+    seed: int,
+) -> _Found:
+    """Place the pixels that were not fitted, and cluster."""
+    work = _mixtures if method == "gmm" else _k_means
+    others = np.delete(np.arange(len(inputs)), rows)
+    points = np.full((len(inputs), embedding.points.shape[1]), np.nan, dtype=np.float32)
+    points[rows] = embedding.points
+    placed = "all were fitted" if len(others) == 0 else "by the map of the method"
+    start = time.perf_counter()
+    if len(others) and embedding.transform is not None:
+        points[others] = embedding.transform(inputs[others])
+    between = time.perf_counter()
+    if len(others) and embedding.transform is None:
+        placed = "label of the nearest fitted input"
+        clustering = work(embedding.points, clusters, seed)
+        search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(inputs[rows])
+        labels = np.empty(len(inputs), dtype=np.int64)
+        labels[rows] = clustering.labels
+        nearest = search.kneighbors(inputs[others], return_distance=False)[:, 0]
+        labels[others] = clustering.labels[nearest]
+        clustering = _by_size(labels, clustering.centers, clustering.choices)  # of all pixels
+    else:
+        clustering = work(points, clusters, seed)
+    end = time.perf_counter()
+    seconds = {"fit": embedding.seconds, "transform": between - start, "cluster": end - between}
+    return _Found(clustering, points, placed, len(rows), seconds)
+
+
+def _assemble(
+    cube: xr.DataArray,
+    preprocess: Preprocess,
+    pixels: _Pixels,
+    found: _Found,
+    keep: Sequence[str],
+    tell: BlockProgress,
+) -> xr.Dataset:
+    """Put everything into the Dataset."""
+
+    def image(values: np.ndarray, **kwargs: Any) -> xr.DataArray:
+        return to_map(values, pixels.usable, cube, **kwargs)
+
+    axis, (labels, centers, choices) = spectral_axis(cube), found.clustering
+    k = len(centers)
+    size = np.bincount(labels, minlength=k)
+    many = np.maximum(1, size)[:, None]  # among equal points a cluster may have none
+    sums, squares = _sums(cube, preprocess, axis, pixels, labels, k, tell)
+    mean = sums / many
+    deviation = np.sqrt(np.maximum(squares / many - mean**2, 0))
+    input_mean = _sum_by_label(pixels.inputs, labels, k) / many
+    quality = to_map(pixels.quality, pixels.pixel, cube, fill=QUALITY["masked"])
+    quality.attrs = {
+        "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
+        "flag_meanings": " ".join(QUALITY),
+    }
+    data = {
+        "label": image((labels + 1).astype(np.int32), fill=0),
+        "quality": quality,
+        "mean_spectrum": (("cluster", "channel"), mean.astype(np.float32)),
+        "std_spectrum": (("cluster", "channel"), deviation.astype(np.float32)),
+        "input_mean": (("cluster", "input_channel"), input_mean.astype(np.float32)),
+        "center": (("cluster", "latent"), centers),
+        "size": (("cluster",), size),
+        "score": (("k",), choices.score),
+        "score_error": (("k",), choices.error),
+        "integrated_input": image(integrate(pixels.inputs)),
+        "integrated_latent": image(integrate(found.points)),
+    }
+    if "latent" in keep:
+        data["latent_cube"] = image(found.points, dims=("latent",))
+    result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": choices.k})
+    result["mean_spectrum"] = with_axis(result["mean_spectrum"], axis)
+    inner = preprocess.input_axis(axis)
+    attrs = {"units": inner.unit, "axis_kind": inner.kind, "medium": inner.medium}
+    return result.assign_coords(input_axis=("input_channel", inner.values, attrs))
+
+
+def _sums(
+    cube: xr.DataArray,
+    preprocess: Preprocess,
+    axis: Axis,
+    pixels: _Pixels,
+    labels: np.ndarray,
+    k: int,
+    tell: BlockProgress,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Go through the cube again: sums (k, channel) of measured spectra and of their squares."""
+    label_of = np.full(cube.sizes["y"] * cube.sizes["x"], -1)
+    label_of[pixels.usable] = labels
+    sums, squares = np.zeros((2, k, cube.sizes["channel"]))
+    total = sum(1 for _ in blocks(cube))
+    for done, block in enumerate(blocks(cube), start=1):
+        read = read_inputs(cube, block, preprocess, axis)
+        values, mine = read.values.astype(np.float64), label_of[read.pixel[read.usable]]
+        sums += _sum_by_label(values, mine, k)
+        squares += _sum_by_label(np.square(values), mine, k)
+        tell("describe", done, total)
+    return sums, squares
+
+
+def _sum_by_label(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the sums (k, channel), float64, of rows by label."""
+    return np.stack([values[labels == each].sum(axis=0, dtype=np.float64) for each in range(k)])
+
+
+def _attributes(
+    cube: xr.DataArray,
+    pixels: _Pixels,
+    found: _Found,
+    asked: dict[str, Any],
+    settings: dict[str, Any],
+) -> dict[str, str | int | float]:
+    """Return strings and numbers only; provenance is one JSON string."""
+    kept = {
+        name: value
+        for name, value in cube.attrs.items()
+        if name in ("source", "unit", "wcs", "object", "instrument", "telescope")
+        and isinstance(value, (str, int, float))
+    }
+    package = "umap-learn" if asked["method"] == "umap" else "scikit-learn"
+    provenance = {"spectessera": __version__, package: version(package)}
+    counts = {name: int(((pixels.quality & bit) > 0).sum()) for name, bit in QUALITY.items()}
+    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - len(pixels.pixel))
+    return kept | {
+        "method": asked["method"],
+        "n_clusters": len(found.clustering.centers),
+        "fitted_pixels": found.fitted,
+        "placed": found.placed,
+        **{f"seconds_{name}": value for name, value in found.seconds.items()},
+        "quality_counts": json.dumps(counts),
+        "usable_pixels": len(pixels.usable),
+        "unusable_pixels": int((pixels.quality & UNUSABLE > 0).sum()),
+        "provenance": json.dumps(provenance | asked | {"settings": settings}),
+    }

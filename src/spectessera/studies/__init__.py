@@ -1,0 +1,1 @@
+"""Whole experiments, made of the verbs below them."""

@@ -1,0 +1,296 @@
+"""The two experiments of arXiv 2401.17695: their data, by seed, and the settings of their networks.
+
+The sources of the paper's data cannot be had; these come from :mod:`spectessera.synth`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from spectessera.cube import make_cube
+from spectessera.kmeans import Clusters
+from spectessera.losses import Schedule
+from spectessera.networks import Network
+from spectessera.preprocess import Preprocess
+from spectessera.synth.cube import cube_from_rgb, nebular_cube
+from spectessera.synth.nebula import nebular_spectra
+from spectessera.synth.pages import miniature
+from spectessera.synth.rgb import few_colours
+from spectessera.training import Training
+
+NAMES = ("astro", "heritage")
+HELD_OUT = 17  # the number of the page that is never trained on
+PAGES = 16  # that are trained on, beside pictures of the user's
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large an experiment is.
+
+    Parameters
+    ----------
+    spectra : int
+        Training spectra.
+    image : (int, int)
+        Pixels of the segmented image.
+    epochs : int
+    levels : tuple of float
+        PSNR of the noise study, dB.
+    fit_pixels : int
+        Pixels that UMAP and t-SNE are fitted on.
+    """
+
+    spectra: int = 12_288
+    image: tuple[int, int] = (72, 96)
+    epochs: int = 30
+    levels: tuple[float, ...] = (np.inf, 40.0, 35.0, 30.0, 25.0, 20.0, 15.0, 10.0)
+    fit_pixels: int = 3000
+
+
+QUICK = Sizes(3072, (40, 56), 10, (np.inf, 30.0, 20.0, 10.0), 1000)
+FULL = Sizes()
+
+
+class Model(NamedTuple):
+    """Settings of one network of ours, and in a few words what they are."""
+
+    name: str
+    words: str
+    preprocess: Preprocess
+    network: Network
+    training: Training
+
+
+class Experiment(NamedTuple):
+    """Data and settings of one experiment.
+
+    Attributes
+    ----------
+    name : str
+        Of the experiment and its variant, fit for a file name.
+    words : str
+    train : list of DataArray
+        Cubes that networks are trained on.
+    cube : DataArray (y, x, channel)
+        The image to be segmented; nothing of it was trained on.
+    picture : array (y, x, 3), uint8
+        What it was painted on.
+    colours : array (y, x), int64
+        The clustered colours of the picture, 1..K.
+    colour_rgb : array (K, 3)
+    truth : array (y, x), int32
+        True labels, 1..K.
+    classes : tuple of str
+        Their names.
+    background : int
+        The class never seen in training; 0 = none.
+    preprocess : Preprocess
+        Of the baselines.
+    clusters : Clusters
+        The range of k of all methods.
+    models : tuple of Model
+    """
+
+    name: str
+    words: str
+    train: list[xr.DataArray]
+    cube: xr.DataArray
+    picture: np.ndarray
+    colours: np.ndarray
+    colour_rgb: np.ndarray
+    truth: np.ndarray
+    classes: tuple[str, ...]
+    background: int
+    preprocess: Preprocess
+    clusters: Clusters
+    models: tuple[Model, ...]
+
+
+def sky(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    """Draw clouds of pure red, green and blue on black, (y, x, 3) uint8."""
+    from scipy.ndimage import gaussian_filter
+
+    generator = np.random.default_rng([50, seed])
+    scale = min(shape) / 10
+    fields = [gaussian_filter(generator.standard_normal(shape), scale, mode="wrap") for _ in "rgb"]
+    stack = np.stack([field / field.std() for field in fields], axis=2)
+    image = np.zeros((*shape, 3), np.uint8)
+    rows, columns = np.nonzero(stack.max(axis=2) > 0.5)
+    image[rows, columns, stack.argmax(axis=2)[rows, columns]] = 255
+    return image
+
+
+def astro(seed: int, sizes: Sizes) -> Experiment:
+    """Return the astronomical experiment: nebulae, on a background never seen in training.
+
+    Section 3 of the paper: a pure autoencoder of self-normalising blocks, 1024-512-256-32-3 and
+    back 3-128-256-1024.
+    """
+    stream = nebular_spectra(sizes.spectra, (10.0, 100.0), seed=1000 + seed)
+    block = stream.collect()
+    train = make_cube(block.spectra[:, None, :], axis=stream.axis)
+    picture = sky(seed, sizes.image)
+    cube, truth = nebular_cube(picture, snr=(10.0, 100.0), seed=2000 + seed)
+    colours = few_colours(picture, Clusters(2, 10), seed=seed)
+    paper_network = Network(
+        latent=3, encoder=(512, 256, 32), decoder=(128, 256), block="snn", init="kaiming"
+    )
+    paper = Preprocess(rebin_to=1024)
+    unit = Preprocess(rebin_to=1024, normalise="l2")
+    training = Training(epochs=sizes.epochs, batch_size=512, gamma=0.0, seed=seed)
+    models = (
+        Model(
+            "paper",
+            "paper: SNN, latent 3, maximum-normalised, reconstruction only",
+            paper,
+            paper_network,
+            training,
+        ),
+        Model(
+            "joint",
+            "the same, trained jointly (gamma = 0.1)",
+            paper,
+            paper_network,
+            replace(training, gamma=0.1),
+        ),
+        Model(
+            "best",
+            "ours: the same, but L2-normalised",
+            unit,
+            replace(paper_network, init="auto"),
+            training,
+        ),
+    )
+    return Experiment(
+        name="astro",
+        words="nebulae, S/N 10-100, background of noise never seen in training",
+        train=[train],
+        cube=cube,
+        picture=picture,
+        colours=colours.colour + 1,
+        colour_rgb=colours.rgb,
+        truth=truth["label"].values,
+        classes=tuple(str(each) for each in truth["class"].values),
+        background=4,
+        preprocess=paper,
+        clusters=Clusters(2, 10),
+        models=models,
+    )
+
+
+def heritage(
+    seed: int, sizes: Sizes, threshold: float, pictures: tuple[np.ndarray, ...] = ()
+) -> Experiment:
+    """Return the heritage experiment: pages as XRF scans, one of them held out.
+
+    Section 3 of the paper: a variational network with the maximum mean discrepancy, 4 + 1 encoder
+    and 4 decoder layers, schedules of beta and gamma; spectra of 17 images, one held out.
+
+    Parameters
+    ----------
+    seed : int
+    sizes : Sizes
+    threshold : float
+        Of the similarity of pigments to colours: 0.2 in the paper, 0.8 by default elsewhere.
+    pictures : tuple of array (y, x, 3)
+        Paintings that replace as many of the 16 procedural pages that are trained on.
+    """
+    shape = (sizes.image[1], sizes.image[0])  # pages are upright
+    pages = [miniature(100 * seed + n, shape) for n in range(PAGES - len(pictures))]
+    train = []
+    for number, page in enumerate((*pictures, *pages)):
+        scan, _ = cube_from_rgb(
+            page, counts=400, threshold=threshold, seed=3000 + 100 * seed + number, chunks="auto"
+        )
+        train.append(scan)
+    picture = miniature(100 * seed + HELD_OUT, shape)
+    cube, truth = cube_from_rgb(picture, counts=400, threshold=threshold, seed=4000 + seed)
+    colours = few_colours(picture, Clusters(2, 10), seed=seed + 1)
+    per_image = sizes.spectra / sum(each.sizes["y"] * each.sizes["x"] for each in train)
+    training = Training(
+        epochs=sizes.epochs, batch_size=512, gamma=0.0, fraction=min(1.0, per_image), seed=seed
+    )
+    end = max(1, sizes.epochs // 2)
+    joint = replace(
+        training, beta=Schedule(0.0, 1.0, 0, end), gamma=Schedule(0.0, 0.1, end // 3, end)
+    )
+    maximum = Preprocess()
+    root = Preprocess(stabilise="sqrt", normalise="l2")
+    variational = Network(latent=3, depth=4, variational=True)
+    models = (
+        Model("paper", "paper: variational, MMD, latent 3, joint", maximum, variational, joint),
+        Model(
+            "reconstruction",
+            "MLP of the same size, latent 3, reconstruction only",
+            maximum,
+            Network(latent=3, depth=4),
+            training,
+        ),
+        Model(
+            "best",
+            "ours: square root, L2, latent 8, reconstruction only",
+            root,
+            Network(latent=8, depth=4),
+            training,
+        ),
+    )
+    return Experiment(
+        name=f"heritage-{threshold:g}",
+        words=f"pages as XRF scans, 400 counts, threshold {threshold:g}, one page held out",
+        train=train,
+        cube=cube,
+        picture=picture,
+        colours=colours.colour + 1,
+        colour_rgb=colours.rgb,
+        truth=truth["label"].values,
+        classes=_pigments(truth),
+        background=0,
+        preprocess=maximum,
+        clusters=Clusters(2, 10),
+        models=models,
+    )
+
+
+def _pigments(truth: xr.Dataset) -> tuple[str, ...]:
+    """Return a name for every colour: its number and its first pigment."""
+    label, weight = truth["label"].values, truth["weight"].values
+    names = []
+    for number in range(1, int(label.max()) + 1):
+        first = weight[label == number].mean(axis=0).argmax()
+        names.append(f"{number} {truth['pigment'].values[first]}")
+    return tuple(names)
+
+
+def variants(name: str, seed: int, sizes: Sizes, folder: Path | None = None) -> tuple[Any, ...]:
+    """Return functions that make the variants of an experiment: data are made when they are needed.
+
+    Parameters
+    ----------
+    name : "astro" or "heritage"
+    seed : int
+    sizes : Sizes
+    folder : Path, optional
+        Of pictures (PNG, JPEG) that are trained on in the heritage experiment.
+    """
+    if name == "astro":
+        return (lambda: astro(seed, sizes),)
+    pictures = tuple(_pictures(folder)) if folder is not None else ()
+    return tuple(
+        lambda threshold=threshold: heritage(seed, sizes, threshold, pictures)
+        for threshold in (0.2, 0.8)
+    )
+
+
+def _pictures(folder: Path) -> list[np.ndarray]:
+    """Read the pictures of a folder, at most as many as there are pages."""
+    from spectessera.synth.rgb import read_image
+
+    paths = sorted(each for each in folder.iterdir() if each.suffix.lower() in (".png", ".jpg"))
+    if not paths:
+        raise ValueError(f"{folder} holds no picture (.png or .jpg)")
+    return [read_image(path) for path in paths[:PAGES]]
