@@ -23,6 +23,8 @@ PUBLIC = [
     "Training",
     "__version__",
     "baselines",
+    "compare",
+    "degrade",
     "io",
     "kmeans",
     "load",
@@ -31,6 +33,7 @@ PUBLIC = [
     "read",
     "read_result",
     "segment",
+    "stability",
     "synth",
     "write",
 ]

@@ -14,11 +14,14 @@ _HOME = {
     "Schedule": "losses",
     "SpectralSegmenter": "segmenter",
     "Training": "training",
+    "compare": "evaluate",
+    "degrade": "studies.noise",
     "load": "segmenter",
     "make_cube": "cube",
     "read": "io",
     "read_result": "io",
     "segment": "inference",
+    "stability": "studies.reruns",
     "write": "io",
 }
 _MODULES = ("baselines", "io", "kmeans", "plots", "synth")
@@ -32,6 +35,8 @@ __all__ = [
     "Training",
     "__version__",
     "baselines",
+    "compare",
+    "degrade",
     "io",
     "kmeans",
     "load",
@@ -40,6 +45,7 @@ __all__ = [
     "read",
     "read_result",
     "segment",
+    "stability",
     "synth",
     "write",
 ]
@@ -47,6 +53,7 @@ __all__ = [
 if TYPE_CHECKING:
     from . import baselines, io, kmeans, plots, synth
     from .cube import make_cube
+    from .evaluate import compare
     from .inference import segment
     from .io import read, read_result, write
     from .kmeans import Clusters
@@ -54,6 +61,8 @@ if TYPE_CHECKING:
     from .networks import Network
     from .preprocess import Preprocess
     from .segmenter import SpectralSegmenter, load
+    from .studies.noise import degrade
+    from .studies.reruns import stability
     from .training import Training
 
 
