@@ -1,7 +1,11 @@
-"""Run all measurements and write RESULTS.md beside this file."""
+"""Run measurements and write RESULTS.md beside this file.
+
+All of them, or those whose title has a word: python -m benchmarks synthetic.
+"""
 
 import datetime
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,23 +33,42 @@ def processor() -> str:
     return f"{platform.machine()}, {names[0]}" if names else platform.machine()
 
 
-def main() -> None:
-    """Run every section and write the page."""
+def measured(title: str, lines: list[str]) -> list[str]:
+    """Return a section of the page: title, when and where it was measured, what was found."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn"))
-    lines = [
-        "# Measured results",
-        "",
-        f"Written by `make bench` on {datetime.date.today()}: {processor()}, "
-        f"{torch.get_num_threads()} threads, Python {platform.python_version()}, {packages}.",
-    ]
-    for title, measure in SECTIONS:
-        section = ["", f"## {title}", "", *measure()]
-        print("\n".join(section), flush=True)
-        lines += section
+    where = (
+        f"{datetime.date.today()}; {processor()}; {torch.get_num_threads()} threads; "
+        f"Python {platform.python_version()}, {packages}."
+    )
+    return [f"## {title}", "", where, "", *lines]
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """Return the sections of the page by their titles."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("## "):
+            found[line[3:]] = []
+        if found:
+            found[list(found)[-1]].append(line)
+    return found
+
+
+def main(words: list[str]) -> None:
+    """Run the sections whose title has one of the words, or all, and write them into the page."""
     target = Path(__file__).parent / "RESULTS.md"
+    there = sections(target.read_text(encoding="utf-8")) if target.exists() else {}
+    for title, measure in SECTIONS:
+        if not words or any(word.lower() in title.lower() for word in words):
+            there[title] = measured(title, measure())
+            print("\n".join(there[title]), flush=True)
+    lines = ["# Measured results", "", "Written by `make bench`, section by section."]
+    for title, _ in SECTIONS:
+        if title in there:
+            lines += ["", *"\n".join(there[title]).strip().splitlines()]
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written to {target}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 import spectessera as spt
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
@@ -185,6 +186,19 @@ def test_what_is_wrong_is_told_by_name():
         embed(rows[:2], "pca")
     with pytest.raises(ValueError, match="have 39 channels"):
         embed(rows, "pca").transform(rows[:, 1:])
+
+
+@pytest.mark.parametrize("method", ["pca", "nmf", "tsne"])
+def test_the_number_of_threads_changes_no_bit(method):
+    rows = np.random.default_rng(0).random((700, 64), dtype=np.float32)
+    rows[:300] *= np.linspace(0, 3, 64, dtype=np.float32)
+    with threadpool_limits(1):
+        one = embed(rows[::3] if method == "tsne" else rows, method)
+    with threadpool_limits(2):
+        two = embed(rows[::3] if method == "tsne" else rows, method)
+    assert np.array_equal(one.points, two.points)
+    if one.transform is not None:
+        assert np.array_equal(one.transform(rows + 1), two.transform(rows + 1))
 
 
 def test_the_largest_seed_of_segment_is_a_seed_here_too():

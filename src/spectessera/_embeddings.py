@@ -163,10 +163,7 @@ def _tsne(task: _Task) -> _Fitted:
         method="barnes_hut" if task.dimensions <= 3 else "exact",
         random_state=task.state,
     )
-    # Threads would add up their parts of a sum in any order, and small differences grow.
-    with threadpool_limits(1, user_api="openmp"):
-        points = model.fit_transform(task.spectra)
-    return _Fitted(points, None, None)
+    return _Fitted(model.fit_transform(task.spectra), None, None)
 
 
 _EMBEDDINGS: dict[str, Callable[[_Task], _Fitted]] = {
@@ -195,12 +192,13 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
         noise and logarithmic beyond, for signed data; the noise is that of the median absolute
         deviation of all values. "pca" and "whitened-pca": principal components, the latter with
         unit variance. "nmf": weights of non-negative parts. "umap": needs the extra ``umap``.
-        "tsne": on one thread, since more would not repeat themselves. "gmm": as "pca".
+        "tsne", which has no map for new spectra. "gmm": as "pca".
     dimensions : int
         Of the points, where the method has a choice; no more than there are spectra or channels.
     seed : int
-        The same seed gives the same points. UMAP places new spectra the same way only when they
-        come in the same order.
+        The same seed gives the same points: on one thread, since several would add up the parts
+        of a sum in another order, and small differences grow. UMAP places new spectra the same
+        way only when they come in the same order.
 
     Returns
     -------
@@ -221,7 +219,8 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
     channels = spectra.shape[1]
     state = int(np.random.SeedSequence(seed).generate_state(1)[0])
     start = time.perf_counter()
-    found = _EMBEDDINGS[method](_Task(spectra, min(dimensions, *spectra.shape), state))
+    with threadpool_limits(1):
+        found = _EMBEDDINGS[method](_Task(spectra, min(dimensions, *spectra.shape), state))
     seconds = time.perf_counter() - start
     points = np.asarray(found.points, dtype=np.float32)
     return Embedding(
@@ -240,6 +239,7 @@ def _checked(function: Rows | None, columns: int) -> Rows | None:
     def safe(rows: np.ndarray) -> np.ndarray:
         checked = check_array(rows, dtype=np.float32)
         check_channels(checked.shape[1], columns)
-        return np.asarray(function(checked), dtype=np.float32)
+        with threadpool_limits(1):
+            return np.asarray(function(checked), dtype=np.float32)
 
     return safe

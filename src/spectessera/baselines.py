@@ -20,6 +20,7 @@ import torch
 import xarray as xr
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from . import __version__
 from ._check import check_choice, check_number
@@ -125,7 +126,8 @@ def _mixture_labels(points: np.ndarray, start: Clustering) -> np.ndarray:
         precisions_init=precisions,
         random_state=0,  # all of its start is given
     )
-    return model.fit_predict(wide)
+    with threadpool_limits(1):  # as in embed
+        return model.fit_predict(wide)
 
 
 # --- cubes -------------------------------------------------------------------------------------
