@@ -179,6 +179,6 @@ def degradation(
                 range(levels), runs.min(axis=0), runs.max(axis=0), color=shade, alpha=0.2, lw=0
             )
     below.set_xticks(range(levels), [words[each].removesuffix(" dB") for each in order])
-    below.set(xlabel="PSNR (dB)", ylabel="weighted score", ylim=(0, 1.03))
+    below.set(xlabel="PSNR (dB)", ylabel="score", ylim=(0, 1.03))
     below.legend(frameon=False, loc="lower left")
     return figure

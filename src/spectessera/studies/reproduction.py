@@ -323,7 +323,10 @@ def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
 
 
 def mean_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the mean and the standard deviation over the seeds for every experiment and method."""
+    """Return the mean and the standard deviation over the seeds for every experiment and method.
+
+    Of times the median: something else may have run on the machine.
+    """
     found = []
     keys = list(dict.fromkeys((row.experiment, row.method) for row in rows))
     for experiment, method in keys:
@@ -331,7 +334,7 @@ def mean_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
         told: dict[str, Any] = {"experiment": experiment, "method": method, "words": mine[0].words}
         for name in COLUMNS:
             values = np.array([getattr(row, name) for row in mine], dtype=float)
-            told[name] = float(values.mean())
+            told[name] = float(np.median(values) if name.endswith("_seconds") else values.mean())
             told[f"{name}_sd"] = float(values.std())
         told["ks"] = [row.k for row in mine]
         found.append(told)

@@ -63,7 +63,8 @@ def _plain(told: dict[str, Any]) -> dict[str, Any]:
 
 def markdown(means: list[dict[str, Any]], seeds: int, name: str) -> list[str]:
     """Return a page of tables, one per variant of the experiment; the best of a column is bold."""
-    lines = [f"# Scores: {name}", "", f"Means (standard deviations) of {seeds} seed(s)."]
+    told = f"Means (standard deviations) of {seeds} seed(s); times are medians."
+    lines = [f"# Scores: {name}", "", told]
     for experiment in dict.fromkeys(each["experiment"] for each in means):
         mine = [each for each in means if each["experiment"] == experiment]
         columns = [c for c in HEAD if not all(math.isnan(each[c[0]]) for each in mine)]
