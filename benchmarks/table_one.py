@@ -249,6 +249,11 @@ def main() -> list[str]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+    return page(found)
+
+
+def page(found: dict[str, Measured]) -> list[str]:
+    """Return what the tables mean, and the tables of all sets."""
     compiled = max(each.compiled for each in found.values())
     lines = [
         f"Every method is fitted to {FITTED:,} spectra of {CHANNELS} channels (the last rows: to",
