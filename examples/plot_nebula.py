@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.ndimage import gaussian_filter
 
 from spectessera.palette import MASKED, colours
+from spectessera.studies.experiments import sky
 from spectessera.synth import nebular_cube
 from spectessera.synth.bpt import kauffmann, kewley_nii
 
@@ -27,18 +27,6 @@ NAMES = ("HII regions", "planetary nebulae", "shocks", "noise alone")
 PAINT = np.concatenate([colours(3)[[1, 2, 0]], MASKED[None]])
 
 
-def picture() -> np.ndarray:
-    """Draw clouds of pure red, green and blue on black."""
-    generator = np.random.default_rng(4)
-    fields = [gaussian_filter(generator.standard_normal(SHAPE), 7, mode="wrap") for _ in range(3)]
-    fields = np.stack([field / field.std() for field in fields], axis=2)
-    image = np.zeros((*SHAPE, 3), np.uint8)
-    strongest = fields.argmax(axis=2)
-    rows, columns = np.nonzero(fields.max(axis=2) > 0.5)
-    image[rows, columns, strongest[rows, columns]] = 255
-    return image
-
-
 def flux(values: np.ndarray, wavelength: np.ndarray, name: str) -> np.ndarray:
     """Return the flux of a line (y, x); H alpha and [NII] share the border between them."""
     low, high = LINES[name] - HALF_WIDTH, LINES[name] + HALF_WIDTH
@@ -50,7 +38,7 @@ def flux(values: np.ndarray, wavelength: np.ndarray, name: str) -> np.ndarray:
 
 def main(target: Path = FIGURE) -> None:
     """Make the cube and draw it."""
-    image = picture()
+    image = sky(4, SHAPE)
     cube, truth = nebular_cube(image, snr=SNR, seed=0)
     wavelength = cube.wavelength.values
     lines = {name: flux(cube.values, wavelength, name) for name in LINES}

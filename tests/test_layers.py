@@ -24,7 +24,8 @@ LAYERS = {
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "segmenter": 3,
+    "baselines": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "resultparts": 3,
+    "segmenter": 3,
     # 4: what people look at
     "_drawing": 4, "compression": 4, "htmlreport": 4, "networkplots": 4, "outputs": 4,
     "overview": 4, "paperplots": 4, "plots": 4, "scoreplots": 4, "searchplots": 4,
@@ -55,31 +56,33 @@ SAME_LAYER = {
     "io.numpy": {"io._parts"},
     "io._writers": {"io._beside", "io._parts", "io._results", "io._wcs", "io._zarr_writer"},
     "io.zarr": {"io._beside", "io._parts"},
-    "baselines": {"segmenter"},
-    "inference": {"confidence", "segmenter"},
+    "baselines": {"resultparts", "segmenter"},
+    "inference": {"confidence", "resultparts", "segmenter"},
     "runstate": {"modelfile"},
     "synth": {
-        "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.pigments",
-        "synth.rgb", "synth.scene", "synth.spectra", "synth.stream",
+        "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.palettes",
+        "synth.pigments", "synth.rgb", "synth.scene", "synth.spectra", "synth.stream",
     },
     "synth.bpt": {"synth.nebular_lines"},
     "synth.cube": {
-        "synth.nebula", "synth.nebular_table", "synth.pigments", "synth.rgb", "synth.scene",
+        "synth.nebula", "synth.nebular_table", "synth.palettes", "synth.rgb", "synth.scene",
         "synth.tiles",
     },
     "synth.files": {"synth.stream"},
-    "synth.pages": {"synth.pigments"},
-    "synth.scene": {"synth.counts", "synth.pigments", "synth.rgb", "synth.tiles"},
-    "synth.spectra": {"synth.counts", "synth.pigments", "synth.stream"},
+    "synth.pages": {"synth.palettes"},
+    "synth.scene": {"synth.counts", "synth.palettes", "synth.rgb", "synth.tiles"},
+    "synth.spectra": {"synth.counts", "synth.palettes", "synth.stream"},
     "synth.nebula": {
         "synth.nebular_lines", "synth.nebular_table", "synth.nebular_zones", "synth.stream",
     },
     "synth.nebular_table": {"io._parts", "io.fits", "synth.nebular_lines"},
     "synth.nebular_zones": {"synth.nebular_lines"},
     "synth.detector": {"synth.xraydata", "synth.tube"},
+    "synth.palettes": {
+        "synth.detector", "synth.palettefile", "synth.pigments", "synth.templates", "synth.tube",
+    },
     "synth.pigments": {
-        "synth.xraydata", "synth.detector", "synth.palettefile", "synth.templates", "synth.tube",
-        "synth.xrf",
+        "synth.detector", "synth.palettefile", "synth.tube", "synth.xraydata", "synth.xrf",
     },
     "synth.tube": {"synth.xraydata"},
     "synth.xrf": {"synth.xraydata", "synth.detector", "synth.tube"},

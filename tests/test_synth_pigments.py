@@ -13,15 +13,8 @@ import xraylib
 from spectessera.axis import Axis
 from spectessera.synth.detector import Detector, width
 from spectessera.synth.palettefile import resample
-from spectessera.synth.pigments import (
-    BINDER,
-    FACTORS,
-    PALETTES,
-    PIGMENTS,
-    Palette,
-    Pigment,
-    load_palette,
-)
+from spectessera.synth.palettes import Palette, load_palette
+from spectessera.synth.pigments import BINDER, FACTORS, PALETTES, PIGMENTS, Pigment
 from spectessera.synth.templates import TEMPLATES, shipped
 from spectessera.synth.tube import Tube
 from spectessera.synth.xraydata import elements

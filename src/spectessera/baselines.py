@@ -26,10 +26,11 @@ from . import __version__
 from ._check import check_choice, check_number
 from ._embeddings import METHODS, Embedding, embed
 from .axis import Axis
-from .cube import blocks, check_cube, integrate, spectral_axis, to_map, with_axis
+from .cube import blocks, check_cube, integrate, spectral_axis, to_map
 from .kmeans import EXACT_POINTS, Clusters, order_by_size, silhouette, silhouette_estimate
-from .preprocess import QUALITY, UNUSABLE, Preprocess
+from .preprocess import Preprocess
 from .reading import draw_rows, read_inputs
+from .resultparts import origin_and_quality, quality_map, with_axes
 from .segmenter import Choices, Clustering, cluster_points
 from .settings import to_dict
 
@@ -312,14 +313,9 @@ def _assemble(
     mean = sums / many
     deviation = np.sqrt(np.maximum(squares / many - mean**2, 0))
     input_mean = _sum_by_label(pixels.inputs, labels, k) / many
-    quality = to_map(pixels.quality, pixels.pixel, cube, fill=QUALITY["masked"])
-    quality.attrs = {
-        "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
-        "flag_meanings": " ".join(QUALITY),
-    }
     data = {
         "label": image((labels + 1).astype(np.int32), fill=0),
-        "quality": quality,
+        "quality": quality_map(cube, pixels.pixel, pixels.quality),
         "mean_spectrum": (("cluster", "channel"), mean.astype(np.float32)),
         "std_spectrum": (("cluster", "channel"), deviation.astype(np.float32)),
         "input_mean": (("cluster", "input_channel"), input_mean.astype(np.float32)),
@@ -333,10 +329,7 @@ def _assemble(
     if "latent" in keep:
         data["latent_cube"] = image(found.points, dims=("latent",))
     result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": choices.k})
-    result["mean_spectrum"] = with_axis(result["mean_spectrum"], axis)
-    inner = preprocess.input_axis(axis)
-    attrs = {"units": inner.unit, "axis_kind": inner.kind, "medium": inner.medium}
-    return result.assign_coords(input_axis=("input_channel", inner.values, attrs))
+    return with_axes(result, axis, preprocess.input_axis(axis))
 
 
 def _sums(
@@ -375,24 +368,13 @@ def _attributes(
     settings: dict[str, Any],
 ) -> dict[str, str | int | float]:
     """Return strings and numbers only; provenance is one JSON string."""
-    kept = {
-        name: value
-        for name, value in cube.attrs.items()
-        if name in ("source", "unit", "wcs", "object", "instrument", "telescope")
-        and isinstance(value, (str, int, float))
-    }
     package = "umap-learn" if asked["method"] == "umap" else "scikit-learn"
     provenance = {"spectessera": __version__, package: version(package)}
-    counts = {name: int(((pixels.quality & bit) > 0).sum()) for name, bit in QUALITY.items()}
-    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - len(pixels.pixel))
-    return kept | {
+    return origin_and_quality(cube, pixels.quality, len(pixels.usable)) | {
         "method": asked["method"],
         "n_clusters": len(found.clustering.centers),
         "fitted_pixels": found.fitted,
         "placed": found.placed,
         **{f"seconds_{name}": value for name, value in found.seconds.items()},
-        "quality_counts": json.dumps(counts),
-        "usable_pixels": len(pixels.usable),
-        "unusable_pixels": int((pixels.quality & UNUSABLE > 0).sum()),
         "provenance": json.dumps(provenance | asked | {"settings": settings}),
     }

@@ -225,7 +225,8 @@ def show_palettes(
     as_json: AsJson = False,
 ) -> None:
     """Show the pigments of all palettes, or of one, with their colours."""
-    from .synth.pigments import PALETTES, load_palette
+    from .synth.palettes import load_palette
+    from .synth.pigments import PALETTES
 
     found = [load_palette(name) for name in ([palette] if palette else PALETTES)]
     if out is not None:

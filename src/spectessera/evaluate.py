@@ -239,6 +239,8 @@ def compare(
     ValueError, TypeError
         If the shapes differ, they are no labels, or no pixel has both.
     """
+    from sklearn.metrics import normalized_mutual_info_score
+
     check_number("fp_weight", fp_weight, low=0.0)
     check_number("fn_weight", fn_weight, low=0.0)
     matched = match_labels(label, reference)
@@ -280,8 +282,8 @@ def compare(
         **weighted,
         agreement=float(tp.sum() / pixels),
         confusion=confusion / pixels,
-        ari=adjusted_rand_index(counts),
-        nmi=normalised_mutual_information(counts),
+        ari=adjusted_rand_index(label, reference),
+        nmi=float(normalized_mutual_info_score(*_both(label, reference))),
         clusters=len(matched.clusters),
         pixels=pixels,
     )
@@ -301,25 +303,19 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0)
 
 
-def adjusted_rand_index(counts: np.ndarray) -> float:
-    """Return the adjusted Rand index (Hubert & Arabie 1985) of a table of counts (c, k)."""
-    counts = np.asarray(counts, dtype=np.float64)
+def adjusted_rand_index(label: Any, reference: Any) -> float:
+    """Return the adjusted Rand index (Hubert & Arabie 1985) of the pixels that have both.
 
-    def pairs(values: np.ndarray) -> float:
-        return float((values * (values - 1) / 2).sum())
+    Parameters
+    ----------
+    label, reference : array (...) of integers
+        0 = masked or unlabelled.
 
-    both, rows, columns = pairs(counts), pairs(counts.sum(axis=1)), pairs(counts.sum(axis=0))
-    total = pairs(counts.sum()[None])
-    expected = rows * columns / total if total else 0.0
-    most = (rows + columns) / 2
-    return 1.0 if most == expected else (both - expected) / (most - expected)
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`match_labels`.
+    """
+    from sklearn.metrics import adjusted_rand_score
 
-
-def normalised_mutual_information(counts: np.ndarray) -> float:
-    """Return the mutual information over the mean entropy (natural logarithms) of counts (c, k)."""
-    share = np.asarray(counts, dtype=np.float64) / np.sum(counts)
-    rows, columns = share.sum(axis=1), share.sum(axis=0)
-    seen = share > 0
-    information = float((share[seen] * np.log((share / np.outer(rows, columns))[seen])).sum())
-    entropy = -sum(float((each * np.log(each)).sum()) for each in (rows, columns)) / 2
-    return 1.0 if entropy == 0 else max(0.0, information) / entropy
+    return float(adjusted_rand_score(*_both(label, reference)))

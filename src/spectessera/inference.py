@@ -11,7 +11,6 @@ import xarray as xr
 
 from . import __version__
 from ._check import check_choice, check_number
-from .axis import Axis
 from .confidence import (
     NOISE_PIXELS,
     REDRAWS,
@@ -20,10 +19,10 @@ from .confidence import (
     noise_covariance,
     same_label_probability,
 )
-from .cube import blocks, integrate, spectral_axis, to_map, with_axis
+from .cube import blocks, integrate, spectral_axis, to_map
 from .kmeans import Clusters
-from .preprocess import QUALITY, UNUSABLE
 from .reading import read_inputs
+from .resultparts import origin_and_quality, quality_map, with_axes
 from .segmenter import Choices, Clustering, SpectralSegmenter
 
 KEEP = ("latent", "decoded")
@@ -324,7 +323,7 @@ def _assemble(
     data = {
         "label": image((found.labels + 1).astype(np.int32), fill=0),
         "confidence": image(confidence),
-        "quality": _quality_map(cube, pixels),
+        "quality": quality_map(cube, pixels.pixel, pixels.quality),
         "mean_spectrum": (ours, means.measured.astype(np.float32)),
         "std_spectrum": (ours, means.deviation.astype(np.float32)),
         "input_mean": (inner, means.inputs.astype(np.float32)),
@@ -341,28 +340,13 @@ def _assemble(
     if "decoded" in keep:
         data["decoded_cube"] = image(segmenter._decode(pixels.latent), dims=("input_channel",))
     result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": found.choices.k})
-    result = _with_axes(result, segmenter.axis_, segmenter.input_axis_)
+    result = with_axes(result, segmenter.axis_, segmenter.input_axis_)
     result.attrs = _attributes(cube, segmenter, pixels, found, sample, clusters, seed)
     return result
 
 
 def _scores(choices: Choices) -> dict[str, Any]:
     return {"score": (("k",), choices.score), "score_error": (("k",), choices.error)}
-
-
-def _quality_map(cube: xr.DataArray, pixels: _Pixels) -> xr.DataArray:
-    found = to_map(pixels.quality, pixels.pixel, cube, fill=QUALITY["masked"])
-    found.attrs = {
-        "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
-        "flag_meanings": " ".join(QUALITY),
-    }
-    return found
-
-
-def _with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:
-    result["mean_spectrum"] = with_axis(result["mean_spectrum"], axis)
-    attrs = {"units": input_axis.unit, "axis_kind": input_axis.kind, "medium": input_axis.medium}
-    return result.assign_coords(input_axis=("input_channel", input_axis.values, attrs))
 
 
 def _attributes(
@@ -375,25 +359,14 @@ def _attributes(
     seed: int,
 ) -> dict[str, str | int | float]:
     """Return strings and numbers only; provenance is one JSON string."""
-    kept = {
-        name: value
-        for name, value in cube.attrs.items()
-        if name in ("source", "unit", "wcs", "object", "instrument", "telescope")
-        and isinstance(value, (str, int, float))
-    }
     provenance = {
         "spectessera": __version__,
         "clusters": clusters,
         "seed": seed,
         "settings": segmenter.settings(),
     }
-    counts = {name: int(((pixels.quality & bit) > 0).sum()) for name, bit in QUALITY.items()}
-    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - len(pixels.pixel))
-    return kept | {
+    return origin_and_quality(cube, pixels.quality, len(pixels.usable)) | {
         "n_clusters": len(found.centers),
         "confidence_noise": sample.noise,
-        "quality_counts": json.dumps(counts),
-        "usable_pixels": len(pixels.usable),
-        "unusable_pixels": int((pixels.quality & UNUSABLE > 0).sum()),
         "provenance": json.dumps(provenance),
     }

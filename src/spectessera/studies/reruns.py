@@ -10,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._check import check_number
-from spectessera.evaluate import adjusted_rand_index as rand_index
-from spectessera.evaluate import match_labels
+from spectessera.evaluate import adjusted_rand_index
 from spectessera.inference import segment
 from spectessera.segmenter import SpectralSegmenter
 
@@ -97,7 +96,5 @@ def stability(
             progress(done, runs)
     ari = np.eye(runs)
     for one, other in combinations(range(runs), 2):
-        ari[one, other] = ari[other, one] = rand_index(
-            match_labels(labels[one], labels[other]).counts
-        )
+        ari[one, other] = ari[other, one] = adjusted_rand_index(labels[one], labels[other])
     return Stability(np.stack(labels), np.array(chosen), seeds, ari, retrain)

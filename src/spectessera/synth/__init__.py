@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "PALETTES": "pigments",
     "PIGMENTS": "pigments",
-    "Palette": "pigments",
+    "Palette": "palettes",
     "Pigment": "pigments",
     "Realism": "scene",
     "Stream": "stream",
     "cube_from_rgb": "cube",
     "load_models": "nebular_table",
-    "load_palette": "pigments",
+    "load_palette": "palettes",
     "miniature": "pages",
     "nebular_cube": "cube",
     "nebular_spectra": "nebula",
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from .nebula import nebular_spectra
     from .nebular_table import load_models
     from .pages import miniature
-    from .pigments import PALETTES, PIGMENTS, Palette, Pigment, load_palette
+    from .palettes import Palette, load_palette
+    from .pigments import PALETTES, PIGMENTS, Pigment
     from .rgb import read_image
     from .scene import Realism
     from .spectra import xrf_spectra

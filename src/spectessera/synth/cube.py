@@ -22,7 +22,7 @@ from spectessera.kmeans import Clusters
 
 from .nebula import NebularBlock, NebularPainter
 from .nebular_table import ModelTable
-from .pigments import Palette, load_palette
+from .palettes import Palette, load_palette
 from .rgb import check_image, few_colours, pigment_weights
 from .scene import Realism, Scene
 from .tiles import lazy_values, make_values, tile_pixels

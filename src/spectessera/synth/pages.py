@@ -11,7 +11,7 @@ import numpy as np
 
 from spectessera._check import check_number
 
-from .pigments import Palette, load_palette
+from .palettes import Palette, load_palette
 
 SUPPORTS = ("parchment", "lead white", "chalk")  # what a page is made of, the first one there
 INKS = ("iron gall ink", "carbon black", "bone black", "indigo")

@@ -10,7 +10,7 @@ from spectessera._check import check_number
 from spectessera.axis import Axis
 
 from .counts import Templates
-from .pigments import Palette
+from .palettes import Palette
 from .rgb import pigment_weights
 from .tiles import TILE, tile_pixels
 
@@ -87,7 +87,6 @@ class Scene:
         self.counts, self.realism, self.seed = counts, realism, seed
         self.shape = index.shape
         spectra = palette.spectra if realism else palette.template[:, None]
-        self.factors = np.log(palette.factors) if realism else np.zeros(1)
         pigments, steps, channels = spectra.shape
         flat = spectra.reshape(pigments * steps, channels)
         # Counts over those of a pigment of the palette's mean rate at nominal thickness.
@@ -146,13 +145,7 @@ class Scene:
         shares = self.pigment_shares(pixel)
         if self.realism is None:
             return np.concatenate([shares, np.zeros((len(shares), 1))], axis=1) * self.counts
-        place = np.interp(np.log(self.thickness[pixel]), self.factors, np.arange(len(self.factors)))
-        low = np.minimum(place.astype(int), max(0, len(self.factors) - 2))
-        part = place - low
-        steps = np.zeros((len(pixel), len(self.factors)))
-        rows = np.arange(len(pixel))
-        steps[rows, low] = 1 - part
-        steps[rows, np.minimum(low + 1, len(self.factors) - 1)] += part
+        steps = self.palette.between(self.thickness[pixel])
         rates = (shares[:, :, None] * steps[:, None, :]).reshape(len(pixel), -1) * self.rate
         background = self.realism.background / (1 - self.realism.background)
         rates = np.concatenate([rates, background * rates.sum(axis=1, keepdims=True)], axis=1)

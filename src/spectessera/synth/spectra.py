@@ -9,7 +9,7 @@ import numpy as np
 from spectessera._check import check_choice, check_number
 
 from .counts import Templates
-from .pigments import Palette, load_palette
+from .palettes import Palette, load_palette
 from .stream import Stream
 
 MODES = ("pure", "load", "mix")
@@ -107,7 +107,6 @@ class _Source:
         flat = palette.spectra.reshape(pigments * steps, channels)
         self.rate = palette.spectra.sum(axis=2)  # (pigment, step)
         self.templates = Templates(flat)
-        self.logs = np.log(palette.factors)
 
     def block(self, number: int, m: int) -> XrfBlock:
         """Make one block of m spectra."""
@@ -146,14 +145,9 @@ class _Source:
 
         Between two thicknesses of the table spectra are interpolated linearly, as counts.
         """
-        m, steps = len(weight), len(self.logs)
-        place = np.interp(np.log(thickness), self.logs, np.arange(steps))
-        low = np.minimum(place.astype(int), max(0, steps - 2))
-        part = place - low
-        between = np.zeros((m, steps))
-        between[np.arange(m), low] = 1 - part
-        between[np.arange(m), np.minimum(low + 1, steps - 1)] += part
-        counted = between[:, None, :] * self.rate[None]  # (m, pigment, step)
+        counted = (
+            self.palette.between(thickness)[:, None, :] * self.rate[None]
+        )  # (m, pigment, step)
         counted /= counted.sum(axis=2, keepdims=True)
-        parts = (weight[:, :, None] * counted).reshape(m, -1)
+        parts = (weight[:, :, None] * counted).reshape(len(weight), -1)
         return parts / parts.sum(axis=1, keepdims=True)
