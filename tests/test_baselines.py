@@ -258,7 +258,7 @@ def test_the_points_are_clustered_by_the_very_code_of_the_segmenter():
 
 
 def test_wide_points_have_the_labels_and_scores_of_choose_k():
-    """They are clustered with one k after the other, to spare memory."""
+    """Spectra themselves, of more channels than any latent space, take the same way."""
     generator = np.random.default_rng(0)
     values = generator.normal(0, 1, (9, 11, 80)).astype(np.float32)
     values[:4] += 2

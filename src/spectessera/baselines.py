@@ -40,9 +40,6 @@ BlockProgress = Callable[[str, int, int], None]
 
 # Methods that are too slow for every pixel of a cube are fitted to a sample of so many.
 FIT_PIXELS = {"umap": 10_000, "tsne": 5_000}
-# Points of more dimensions are clustered with one k after the other: all together, they would
-# take as many times the memory (12 GiB for 16,384 spectra of 1,024 channels).
-WIDE = 64
 KEEP = ("latent",)
 
 
@@ -61,17 +58,7 @@ def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
     return [replace(clusters, k_min=k, k_max=k) for k in range(clusters.k_min, last + 1)]
 
 
-def _k_means(points: np.ndarray, clusters: Clusters, seed: int) -> Clustering:
-    """Cluster as the segmenter does."""
-    if points.shape[1] <= WIDE:
-        return cluster_points(points, clusters, seed=seed)
-    found = [cluster_points(points, each, seed=seed) for each in _each_k(points, clusters)]
-    parts = zip(*(each.choices for each in found), strict=True)
-    choices = Choices(*(np.concatenate(part) for part in parts))
-    return found[int(choices.score.argmax())]._replace(choices=choices)
-
-
-def _mixtures(points: np.ndarray, clusters: Clusters, seed: int) -> Clustering:
+def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Clustering:
     """Fit a Gaussian mixture for every k and keep the k whose labels have the best silhouette.
 
     Each starts at the clusters of k-means, so that nothing is left to chance but its seeding.
@@ -267,7 +254,7 @@ def _cluster(
     seed: int,
 ) -> _Found:
     """Place the pixels that were not fitted, and cluster."""
-    work = _mixtures if method == "gmm" else _k_means
+    work = _mixtures if method == "gmm" else cluster_points
     others = np.delete(np.arange(len(inputs)), rows)
     points = np.full((len(inputs), embedding.points.shape[1]), np.nan, dtype=np.float32)
     points[rows] = embedding.points
@@ -278,7 +265,7 @@ def _cluster(
     between = time.perf_counter()
     if len(others) and embedding.transform is None:
         placed = "label of the nearest fitted input"
-        clustering = work(embedding.points, clusters, seed)
+        clustering = work(embedding.points, clusters, seed=seed)
         search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(inputs[rows])
         labels = np.empty(len(inputs), dtype=np.int64)
         labels[rows] = clustering.labels
@@ -286,7 +273,7 @@ def _cluster(
         labels[others] = clustering.labels[nearest]
         clustering = _by_size(labels, clustering.centers, clustering.choices)  # of all pixels
     else:
-        clustering = work(points, clusters, seed)
+        clustering = work(points, clusters, seed=seed)
     end = time.perf_counter()
     seconds = {"fit": embedding.seconds, "transform": between - start, "cluster": end - between}
     return _Found(clustering, points, placed, len(rows), seconds)
