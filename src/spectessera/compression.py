@@ -61,7 +61,7 @@ def encode_cube(
     attrs = {name: cube.attrs[name] for name in names if name in cube.attrs}
     attrs[MODEL] = segmenter.fingerprint()
     made = make_cube(latent.reshape(height, width, size), attrs=attrs)
-    weights = sum(each.nbytes for each in segmenter.model_.state_dict().values())
+    weights = sum(each.nbytes for each in segmenter.weights().values())
     told = {
         "channels": cube.sizes["channel"],
         "latent": size,
