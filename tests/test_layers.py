@@ -20,11 +20,11 @@ LAYERS = {
     "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
     "_embeddings": 1, "_silhouette": 1, "cube": 1, "evaluate": 1, "kmeans": 1, "lines": 1,
-    "losses": 1, "networks": 1, "preprocess": 1,
+    "losses": 1, "metric": 1, "networks": 1, "preprocess": 1, "resample": 1,
     # 2: what takes time or touches disk
-    "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "synth": 2, "training": 2,
+    "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "resultparts": 3,
+    "baselines": 3, "clustering": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "resultparts": 3,
     "segmenter": 3,
     # 4: what people look at
     "_drawing": 4, "compression": 4, "htmlreport": 4, "networkplots": 4, "outputs": 4,
@@ -38,8 +38,9 @@ LAYERS = {
 # Imports within a layer: all that there are. None of them is mutual.
 SAME_LAYER = {
     "axis": {"_check"},
+    "_embeddings": {"preprocess"},
     "palette": {"_check"},
-    "kmeans": {"_silhouette"},
+    "kmeans": {"_silhouette", "metric"},
     "losses": {"_silhouette"},
     "io": {
         "io._parts", "io._results", "io._synthetic", "io._writers", "io.envi", "io.fits",
@@ -56,8 +57,9 @@ SAME_LAYER = {
     "io.numpy": {"io._parts"},
     "io._writers": {"io._beside", "io._parts", "io._results", "io._wcs", "io._zarr_writer"},
     "io.zarr": {"io._beside", "io._parts"},
-    "baselines": {"resultparts", "segmenter"},
-    "inference": {"confidence", "resultparts", "segmenter"},
+    "baselines": {"clustering", "resultparts"},
+    "inference": {"clustering", "confidence", "resultparts", "segmenter"},
+    "segmenter": {"clustering"},
     "runstate": {"modelfile"},
     "synth": {
         "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.palettes",
@@ -71,6 +73,12 @@ SAME_LAYER = {
     "synth.files": {"synth.stream"},
     "synth.pages": {"synth.palettes"},
     "synth.scene": {"synth.counts", "synth.palettes", "synth.rgb", "synth.tiles"},
+    "synth.instrument": {"synth.detector", "synth.templates"},
+    "synth.modern": {"synth.pigments", "synth.xraydata"},
+    "synth.pairs": {
+        "synth.detector", "synth.instrument", "synth.modern", "synth.nebula",
+        "synth.nebular_lines", "synth.palettes", "synth.pigments", "synth.tube",
+    },
     "synth.spectra": {"synth.counts", "synth.palettes", "synth.stream"},
     "synth.nebula": {
         "synth.nebular_lines", "synth.nebular_table", "synth.nebular_zones", "synth.stream",
@@ -86,7 +94,7 @@ SAME_LAYER = {
     },
     "synth.tube": {"synth.xraydata"},
     "synth.xrf": {"synth.xraydata", "synth.detector", "synth.tube"},
-    "training": {"runstate"},
+    "training": {"runstate", "sources"},
     "networkplots": {"_drawing"},
     "outputs": {"plots"},
     "paperplots": {"_drawing"},
@@ -112,14 +120,17 @@ SAME_LAYER = {
 
 # The torch rooms, and the door between numpy and torch.
 TORCH = {
-    "_silhouette", "runstate", "kmeans", "losses", "networks", "segmenter", "training",
+    "_silhouette", "runstate", "kmeans", "losses", "metric", "networks", "segmenter", "sources",
+    "training",
     "baselines",  # a side door: it borrows k-means for points of any method
+    "clustering",  # the door for k-means itself
     "synth.rgb",  # a side door: it borrows k-means for the colours of an image
 }  # fmt: skip
 
 # Who may name a device, and why.
 DEVICES = {
     "segmenter": "the door between numpy and torch",
+    "clustering": "the same door, for k-means alone",
     "runstate": "the generator of CUDA is part of the state of a run",
     "training": "fork_rng must be told which CUDA generator it has to put back",
 }

@@ -296,7 +296,7 @@ def test_output_that_auto_stands_for(asked, smallest, normalise, loss, chosen):
     [
         ("auto", -1.0, "poisson", r"poisson loss is for counts; some inputs are negative \(-1\)"),
         ("identity", 0.0, "poisson", "needs the output softplus or sigmoid; got 'identity'"),
-        ("sigmoid", 0.0, "multinomial", "needs the output softmax; got 'sigmoid'"),
+        ("sigmoid", 0.0, "multinomial", "needs the output softmax or root-softmax; got 'sigmoid'"),
     ],
 )
 def test_a_likelihood_of_counts_needs_counts_and_a_fitting_output(output, smallest, loss, words):

@@ -184,7 +184,7 @@ def test_a_model_file_is_one_json_string_and_tensors(tmp_path):
         metadata = file.metadata()
     assert list(metadata) == ["spectessera"]
     told = json.loads(metadata["spectessera"])
-    assert told["format"] == 1
+    assert told["format"] == 2
     assert told["axis"]["unit"] == "keV"
     assert told["settings"]["network"]["latent"] == 2
 
@@ -203,13 +203,31 @@ def test_a_file_that_lies_about_its_network_is_refused(tmp_path):
         load(path)
 
 
-def test_a_cube_on_another_axis_is_refused_in_words():
+def test_a_cube_on_another_axis_is_resampled_by_energy():
+    cube, _ = four_line_cube()
+    segmenter = quick(training=Training(epochs=40, gamma=0.0)).fit(cube)
+    finer = np.repeat(cube.values / 2, 2, axis=2)  # each channel cut into two halves
+    edge = 19.0 / 39 / 4
+    again = make_cube(finer, energy=(1.0 - edge, 20.0 + edge))
+    np.testing.assert_allclose(
+        segmenter.transform(again), segmenter.transform(cube), rtol=1e-3, atol=1e-3
+    )
+    np.testing.assert_array_equal(
+        segmenter.transform(again.isel(channel=slice(None, None, -1))), segmenter.transform(again)
+    )
+
+
+def test_a_cube_that_says_nothing_of_the_model_s_energies_is_refused_in_words():
     cube, _ = four_line_cube()
     segmenter = quick(training=Training(epochs=1)).fit(cube)
-    with pytest.raises(ValueError, match=r"energy 1 to 25 keV against energy 1 to 20 keV"):
-        segmenter.transform(make_cube(cube.values, energy=(1.0, 25.0)))
-    with pytest.raises(ValueError, match="30 channels but this model was trained on 40"):
-        segmenter.transform(make_cube(cube.values[..., :30], energy=(1.0, 20.0)))
+    with pytest.raises(ValueError, match=r"energy 1 to 20 keV; the cube goes from 30 to 40 keV"):
+        segmenter.transform(make_cube(cube.values, energy=(30.0, 40.0)))
+    with pytest.raises(ValueError, match="only 17 %"):
+        segmenter.transform(make_cube(cube.values, energy=(17.0, 40.0)))
+    with pytest.raises(ValueError, match="the cube has plain channels: tell its axis"):
+        segmenter.transform(make_cube(cube.values[..., :30]))
+    with pytest.raises(ValueError, match="the cube has wavelength in nm"):
+        segmenter.transform(make_cube(cube.values, wavelength=(400.0, 800.0), unit="nm"))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 40), (1, 2, 40)])

@@ -165,7 +165,7 @@ def test_best_weights_are_those_of_the_smallest_validation_loss():
     losses = [row["validation_total"] for row in history.rows]
     assert history.best_epoch == int(np.argmin(losses))
     held = split(
-        len(spectra), Training(), 10, torch.Generator().manual_seed(0)
+        len(spectra), (0.1, 0.1), 10, torch.Generator().manual_seed(0)
     ).validation  # as in the training: the first draw of its generator
     again = validate(model, Batch(spectra[held], None), Clusters(2, 5), Training(batch_size=128))
     assert again["total"] == pytest.approx(min(losses), rel=1e-6)
@@ -265,10 +265,10 @@ def test_noisy_line_spectra_do_not_collapse_the_latent(dropout):
 
 
 def test_parts_are_disjoint_and_whole_and_a_tiny_set_is_not_torn():
-    parts = split(1000, Training(), 20, torch.Generator().manual_seed(0))
+    parts = split(1000, (0.1, 0.1), 20, torch.Generator().manual_seed(0))
     together = torch.cat([parts.train, parts.validation, parts.test])
     assert torch.equal(together.sort().values, torch.arange(1000))
-    tiny = split(30, Training(), 20, torch.Generator().manual_seed(0))
+    tiny = split(30, (0.1, 0.1), 20, torch.Generator().manual_seed(0))
     assert len(tiny.train) == len(tiny.validation) == 30
     assert len(tiny.test) == 0
 

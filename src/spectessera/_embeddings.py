@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 from threadpoolctl import threadpool_limits
 
 from ._check import check_channels, check_choice, check_number
+from .preprocess import scale_of, stabilise
 
 Rows = Callable[[np.ndarray], np.ndarray]
 
@@ -114,6 +115,26 @@ def _whitened_pca(task: _Task) -> _Fitted:
     return _pca(task, whiten=True)
 
 
+def _linear(task: _Task) -> _Fitted:
+    """Square root and L2, which make counts alike in noise and total; PCA, whitened; the sphere."""
+
+    def inputs(rows: np.ndarray) -> np.ndarray:
+        roots = stabilise(rows, "sqrt")
+        return roots / scale_of(roots, "l2")[:, None]
+
+    fitted = _pca(task._replace(spectra=inputs(task.spectra)), whiten=True)
+
+    def on_sphere(points: np.ndarray) -> np.ndarray:
+        length = np.linalg.norm(points, axis=1, keepdims=True)
+        return points / np.where(length > 0, length, 1.0)
+
+    def transform(rows: np.ndarray) -> np.ndarray:
+        assert fitted.transform is not None
+        return on_sphere(fitted.transform(inputs(rows)))
+
+    return _Fitted(on_sphere(fitted.points), transform, None)
+
+
 def _nmf(task: _Task) -> _Fitted:
     why = "signed values are no sum of non-negative parts"
     model = NMF(
@@ -172,6 +193,7 @@ _EMBEDDINGS: dict[str, Callable[[_Task], _Fitted]] = {
     "asinh": _asinh,
     "pca": _pca,
     "whitened-pca": _whitened_pca,
+    "linear": _linear,
     "nmf": _nmf,
     "umap": _umap,
     "tsne": _tsne,
@@ -191,7 +213,9 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
         "raw": as they are. "sqrt": their square roots, for counts. "asinh": linear within the
         noise and logarithmic beyond, for signed data; the noise is that of the median absolute
         deviation of all values. "pca" and "whitened-pca": principal components, the latter with
-        unit variance. "nmf": weights of non-negative parts. "umap": needs the extra ``umap``.
+        unit variance. "linear": principal components of unit variance of the square roots (of values
+        above 0) divided by their root sum of squares, on the unit sphere; the best of the linear
+        methods for counts. "nmf": weights of non-negative parts. "umap": needs the extra ``umap``.
         "tsne", which has no map for new spectra. "gmm": as "pca".
     dimensions : int
         Of the points, where the method has a choice; no more than there are spectra or channels.

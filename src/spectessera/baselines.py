@@ -26,15 +26,15 @@ from . import __version__
 from ._check import check_choice, check_number
 from ._embeddings import METHODS, Embedding, embed
 from .axis import Axis
+from .clustering import Choices, Groups, cluster_points
 from .cube import blocks, check_cube, integrate, spectral_axis, to_map
 from .kmeans import EXACT_POINTS, Clusters, order_by_size, silhouette, silhouette_estimate
 from .preprocess import Preprocess
-from .reading import draw_rows, read_inputs
+from .reading import Intake, draw_rows, read_inputs
 from .resultparts import origin_and_quality, quality_map, with_axes
-from .segmenter import Choices, Clustering, cluster_points
 from .settings import to_dict
 
-__all__ = ["METHODS", "Embedding", "cluster_cube", "embed"]
+__all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
 
 BlockProgress = Callable[[str, int, int], None]
 
@@ -46,10 +46,15 @@ KEEP = ("latent",)
 # --- clustering --------------------------------------------------------------------------------
 
 
-def _by_size(labels: np.ndarray, centers: np.ndarray, choices: Choices) -> Clustering:
+def _groups(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
+    """Return what the segmenter's own clustering makes of the points."""
+    return Groups(*cluster_points(points, clusters, seed=seed)[:3])
+
+
+def _by_size(labels: np.ndarray, centers: np.ndarray, choices: Choices) -> Groups:
     """Return clusters numbered by size."""
     ordered = order_by_size(torch.from_numpy(labels), torch.from_numpy(centers))
-    return Clustering(ordered[0].numpy(), ordered[1].numpy(), choices)
+    return Groups(ordered[0].numpy(), ordered[1].numpy(), choices)
 
 
 def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
@@ -58,7 +63,7 @@ def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
     return [replace(clusters, k_min=k, k_max=k) for k in range(clusters.k_min, last + 1)]
 
 
-def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Clustering:
+def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
     """Fit a Gaussian mixture for every k and keep the k whose labels have the best silhouette.
 
     Each starts at the clusters of k-means, so that nothing is left to chance but its seeding.
@@ -68,7 +73,7 @@ def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Clusterin
     tensor = torch.from_numpy(points)
     ks, labels, scores = [], [], []
     for settings in _each_k(points, clusters):
-        start = cluster_points(points, settings, seed=seed)
+        start = _groups(points, settings, seed=seed)
         mine = _mixture_labels(points, start)
         labels.append(mine)
         ks.append(settings.k_min)
@@ -93,7 +98,7 @@ def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Clusterin
     return _by_size(best, centers.astype(np.float32), Choices(np.array(ks), score, error))
 
 
-def _mixture_labels(points: np.ndarray, start: Clustering) -> np.ndarray:
+def _mixture_labels(points: np.ndarray, start: Groups) -> np.ndarray:
     """Return the likeliest component (n,) of every point."""
     k, d = start.centers.shape
     wide = points.astype(np.float64)
@@ -133,7 +138,7 @@ class _Pixels(NamedTuple):
 class _Found(NamedTuple):
     """What a method made of the usable pixels."""
 
-    clustering: Clustering  # labels (m,) of all of them
+    clustering: Groups  # labels (m,) of all of them
     points: np.ndarray  # (m, d), NaN for pixels without one
     placed: str  # how the pixels were placed that were not fitted
     fitted: int
@@ -232,12 +237,54 @@ def cluster_cube(
     return result
 
 
+def linear(
+    cube: xr.DataArray,
+    clusters: Clusters | None = None,
+    *,
+    dimensions: int = 10,
+    seed: int = 0,
+    keep: Sequence[str] = (),
+    progress: BlockProgress | None = None,
+) -> xr.Dataset:
+    """Segment a cube without any training: the linear method, whose settings need no thought.
+
+    Square root, division by the root sum of squares, principal components, whitened, projected to
+    the unit sphere, then k-means. For counts it beats all other baselines; a network has to beat
+    it. (Where spectra hardly have noise, as in reflectance, whitening can do harm.)
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    clusters : Clusters, optional
+    dimensions : int
+        Of the principal components.
+    seed : int
+    keep : sequence of "latent"
+    progress : callable, optional
+        See :func:`cluster_cube`.
+
+    Returns
+    -------
+    Dataset
+        As of :func:`cluster_cube`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`cluster_cube`.
+    """
+    return cluster_cube(
+        cube, "linear", clusters=clusters, dimensions=dimensions, seed=seed, keep=keep,
+        progress=progress,
+    )  # fmt: skip
+
+
 def _read(cube: xr.DataArray, preprocess: Preprocess, tell: BlockProgress) -> _Pixels:
     """Go through the cube once: quality and inputs."""
     axis, total = spectral_axis(cube), sum(1 for _ in blocks(cube))
     parts = []
     for done, block in enumerate(blocks(cube), start=1):
-        read = read_inputs(cube, block, preprocess, axis)
+        read = read_inputs(cube, block, Intake(preprocess, axis))
         parts.append((read.pixel, read.quality, read.pixel[read.usable], read.inputs))
         tell("read", done, total)
     pixel, quality, usable, inputs = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -254,7 +301,7 @@ def _cluster(
     seed: int,
 ) -> _Found:
     """Place the pixels that were not fitted, and cluster."""
-    work = _mixtures if method == "gmm" else cluster_points
+    work = _mixtures if method == "gmm" else _groups
     others = np.delete(np.arange(len(inputs)), rows)
     points = np.full((len(inputs), embedding.points.shape[1]), np.nan, dtype=np.float32)
     points[rows] = embedding.points
@@ -334,7 +381,7 @@ def _sums(
     sums, squares = np.zeros((2, k, cube.sizes["channel"]))
     total = sum(1 for _ in blocks(cube))
     for done, block in enumerate(blocks(cube), start=1):
-        read = read_inputs(cube, block, preprocess, axis)
+        read = read_inputs(cube, block, Intake(preprocess, axis))
         values, mine = read.values.astype(np.float64), label_of[read.pixel[read.usable]]
         sums += _sum_by_label(values, mine, k)
         squares += _sum_by_label(np.square(values), mine, k)

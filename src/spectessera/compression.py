@@ -43,7 +43,7 @@ def encode_cube(
     ValueError
         If the axis is not that of the training.
     """
-    cube = segmenter.check_axis(cube)
+    cube = check_cube(cube)
     height, width = cube.sizes["y"], cube.sizes["x"]
     size = segmenter.cluster_centers_.shape[1]
     latent = np.full((height * width, size), np.nan, np.float32)

@@ -299,3 +299,19 @@ def read_block(cube: xr.DataArray, block: Block) -> Spectra:
     rows, columns = np.divmod(spectra.pixel, width)
     pixel = (rows + block.y.start) * cube.sizes["x"] + columns + block.x.start
     return spectra._replace(pixel=pixel)
+
+
+def noise_of(cube: xr.DataArray) -> str:
+    """Tell what is known of a cube's noise: "variance", "counts" or "residual".
+
+    "variance" where it has one; "counts" where it holds non-negative integers along an energy
+    axis, or says ``noise="counts"`` in its attributes; else only the residual of the
+    reconstruction is known.
+    """
+    if "variance" in cube.coords:
+        return "variance"
+    told = cube.attrs.get("noise")
+    if told in ("counts", "residual"):
+        return str(told)
+    counted = cube.dtype.kind == "u" or cube.dtype.kind == "i"
+    return "counts" if counted and spectral_axis(cube).kind == "energy" else "residual"

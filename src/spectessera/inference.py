@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 
 from . import __version__
 from ._check import check_choice, check_number
+from .clustering import Choices, Clustering
 from .confidence import (
     NOISE_PIXELS,
     REDRAWS,
@@ -19,11 +21,11 @@ from .confidence import (
     noise_covariance,
     same_label_probability,
 )
-from .cube import blocks, integrate, spectral_axis, to_map
+from .cube import blocks, check_cube, integrate, noise_of, spectral_axis, to_map
 from .kmeans import Clusters
-from .reading import read_inputs
+from .reading import Intake, read_inputs
 from .resultparts import origin_and_quality, quality_map, with_axes
-from .segmenter import Choices, Clustering, SpectralSegmenter
+from .segmenter import SpectralSegmenter
 
 KEEP = ("latent", "decoded")
 BlockProgress = Callable[[str, int, int], None]
@@ -73,7 +75,8 @@ def segment(
     cube : DataArray (y, x, channel)
         In memory or chunked; of a chunked cube one block at a time is loaded.
     segmenter : SpectralSegmenter
-        Trained on spectra of the same axis.
+        A cube on another axis than that of its training is resampled by energy or wavelength for
+        the network; mean spectra are told on the cube's own axis.
     clusters : "cube", "trained" or int
         "cube": cluster this cube's own latents, with the k of the best silhouette, numbered by
         size. "trained": the centers of the training with their numbers, empty ones included, so
@@ -100,14 +103,16 @@ def segment(
     Raises
     ------
     ValueError
-        If the axis is not that of the training, or too few spectra are usable.
+        If the axis is of another kind than that of the training or covers too little of it, or
+        too few spectra are usable.
     """
     _check_arguments(clusters, seed, keep)
-    cube = segmenter.check_axis(cube)
+    cube = check_cube(cube)
+    intake = segmenter.intake(cube)
     tell = progress or _silent
     pixels = _encode(cube, segmenter, tell)
     found = _cluster(pixels.latent, segmenter, clusters, seed, cube)
-    means, sample = _describe(cube, segmenter, pixels, found, seed, tell)
+    means, sample = _describe(cube, segmenter, intake, pixels, found, seed, tell)
     confidence = _confidence(pixels, found, sample, seed)
     return _assemble(
         cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep
@@ -162,18 +167,12 @@ def _cluster(
 ) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     if clusters == "trained":
+        rule, device = segmenter.rule_, segmenter.device or "cpu"
         centers = segmenter.cluster_centers_
-        return Clustering(segmenter._assign(latent, centers), centers, segmenter.choices_)
+        return Clustering(rule.label(latent, device), centers, segmenter.choices_, rule)
     settings: Clusters = segmenter.config("clusters")
     if not isinstance(clusters, str):
-        settings = Clusters(
-            k_min=int(clusters),
-            k_max=int(clusters),
-            restarts=settings.restarts,
-            seeding=settings.seeding,
-            max_iter=settings.max_iter,
-            samples=settings.samples,
-        )
+        settings = replace(settings, k_min=int(clusters), k_max=int(clusters))
     if len(latent) <= settings.k_min:
         raise ValueError(
             f"the cube has {len(latent)} usable spectra of {cube.sizes['y'] * cube.sizes['x']}; "
@@ -188,6 +187,7 @@ def _cluster(
 def _describe(
     cube: xr.DataArray,
     segmenter: SpectralSegmenter,
+    intake: Intake,
     pixels: _Pixels,
     found: Clustering,
     seed: int,
@@ -195,7 +195,6 @@ def _describe(
 ) -> tuple[_Means, _Sample]:
     """Go through the cube again: sums per cluster, and the pixels to measure again."""
     k = len(found.centers)
-    preprocess, axis = segmenter.config("preprocess"), segmenter.axis_
     total = sum(1 for _ in blocks(cube))
     row_of = np.full(cube.sizes["y"] * cube.sizes["x"], -1)
     row_of[pixels.usable] = np.arange(len(pixels.usable))
@@ -204,7 +203,7 @@ def _describe(
     sums: list[np.ndarray] | None = None
     kept = []
     for done, block in enumerate(blocks(cube), start=1):
-        read = read_inputs(cube, block, preprocess, axis)
+        read = read_inputs(cube, block, intake)
         row = row_of[read.pixel[read.usable]]
         labels = found.labels[row]
         decoded = segmenter._decode(pixels.latent[row])
@@ -221,7 +220,7 @@ def _describe(
     measured, inputs, decoded_mean, squares = (each / counts for each in sums)
     deviation = np.sqrt(np.maximum(squares - measured**2, 0))
     return _Means(measured, deviation, inputs, decoded_mean), _measure_again(
-        cube, segmenter, kept, seed
+        cube, segmenter, intake, kept, seed
     )
 
 
@@ -244,24 +243,8 @@ def _sample_rows(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def noise_of(cube: xr.DataArray) -> str:
-    """Tell what is known of a cube's noise: "variance", "counts" or "residual".
-
-    "variance" where it has one; "counts" where it holds non-negative integers along an energy
-    axis, or says ``noise="counts"`` in its attributes; else only the residual of the
-    reconstruction is known.
-    """
-    if "variance" in cube.coords:
-        return "variance"
-    told = cube.attrs.get("noise")
-    if told in ("counts", "residual"):
-        return str(told)
-    counted = cube.dtype.kind == "u" or cube.dtype.kind == "i"
-    return "counts" if counted and spectral_axis(cube).kind == "energy" else "residual"
-
-
 def _measure_again(
-    cube: xr.DataArray, segmenter: SpectralSegmenter, kept: list[Any], seed: int
+    cube: xr.DataArray, segmenter: SpectralSegmenter, intake: Intake, kept: list[Any], seed: int
 ) -> _Sample:
     """Measure the sampled pixels anew, several times each, and encode that."""
     noise = noise_of(cube)
@@ -273,7 +256,6 @@ def _measure_again(
     variance = None
     if noise == "variance":
         variance = np.concatenate([part[2] for part in kept])[order]
-    preprocess, axis = segmenter.config("preprocess"), segmenter.axis_
     generator = np.random.default_rng([seed, 2])
     latents = []
     residual = np.sqrt(np.square(inputs - decoded, dtype=np.float64).mean(axis=1, keepdims=True))
@@ -281,19 +263,20 @@ def _measure_again(
         if noise == "residual":
             again = draw_again(inputs, np.broadcast_to(residual**2, inputs.shape), generator)
         else:
-            again = preprocess.apply(draw_again(values, variance, generator), axis).values
+            again = intake.apply(draw_again(values, variance, generator)).values
         latents.append(segmenter._encode(again))
     return _Sample(row[order], np.stack(latents, axis=1), noise)
 
 
 def _confidence(pixels: _Pixels, found: Clustering, sample: _Sample, seed: int) -> np.ndarray:
     """Return the probability of the same label for every usable pixel."""
-    noise = noise_covariance(
-        sample.latents.astype(np.float64), found.labels[sample.row], len(found.centers)
-    )
-    mixture = describe(pixels.latent, found.labels, noise)
+    rule, latent = found.rule, found.rule.move(pixels.latent)
+    rows, repeats, d = sample.latents.shape
+    again = rule.move(sample.latents.reshape(-1, d)).reshape(rows, repeats, d)
+    noise = noise_covariance(again.astype(np.float64), found.labels[sample.row], len(found.centers))
+    mixture = describe(latent, found.labels, noise)
     generator = np.random.default_rng([seed, 3])
-    return same_label_probability(pixels.latent, found.labels, found.centers, mixture, generator)
+    return same_label_probability(latent, found.labels, rule.centers, mixture, generator)
 
 
 # --- the result --------------------------------------------------------------------------------
@@ -340,7 +323,7 @@ def _assemble(
     if "decoded" in keep:
         data["decoded_cube"] = image(segmenter._decode(pixels.latent), dims=("input_channel",))
     result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": found.choices.k})
-    result = with_axes(result, segmenter.axis_, segmenter.input_axis_)
+    result = with_axes(result, spectral_axis(cube), segmenter.input_axis_)
     result.attrs = _attributes(cube, segmenter, pixels, found, sample, clusters, seed)
     return result
 
@@ -367,6 +350,7 @@ def _attributes(
     }
     return origin_and_quality(cube, pixels.quality, len(pixels.usable)) | {
         "n_clusters": len(found.centers),
+        "metric": found.rule.metric,
         "confidence_noise": sample.noise,
         "provenance": json.dumps(provenance),
     }

@@ -29,6 +29,7 @@ from ._silhouette import (
     silhouette_parts,
     squared_distances,
 )
+from .metric import METRICS, Metric, fit_metric
 
 __all__ = [
     "Choice",
@@ -72,6 +73,9 @@ class Clusters:
     samples : int
         Points whose silhouette is computed for the estimate, per k, when there are too many for
         the whole matrix of distances.
+    metric : "euclidean", "half-whitened", "whitened" or "whitened-sphere"
+        In which points are clustered and compared, see :mod:`spectessera.metric`: as they are; with
+        the covariance of all points made less uneven, or unit; unit and then on the unit sphere.
     """
 
     k_min: int = 2
@@ -80,6 +84,7 @@ class Clusters:
     seeding: str = "k-means++"
     max_iter: int = 300
     samples: int = 2000
+    metric: str = "euclidean"
 
     def __post_init__(self) -> None:
         check_number("k_min", self.k_min, low=2, integer=True)
@@ -90,10 +95,24 @@ class Clusters:
         check_choice("seeding", self.seeding, ("k-means++", "random"))
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("samples", self.samples, low=10, integer=True)
+        check_choice("metric", self.metric, METRICS)
 
 
 class Partition(NamedTuple):
-    """One clustering: ``labels (n,)`` int64, ``centers (k, d)``, ``inertia ()``."""
+    """One clustering: ``labels (n,)`` int64, ``centers (k, d)``, ``inertia ()``.
+
+    Centers and inertia are in the space of ``metric``, whose statistics are those of the points.
+    """
+
+    labels: Tensor
+    centers: Tensor
+    inertia: Tensor
+    converged: bool
+    metric: Metric
+
+
+class _Run(NamedTuple):
+    """As :class:`Partition`, of points that are in the space of the metric already."""
 
     labels: Tensor
     centers: Tensor
@@ -120,6 +139,8 @@ class Choice(NamedTuple):
     inertia : tensor ()
     converged : tuple of bool
         Whether Lloyd converged for each of ``ks``.
+    metric : Metric
+        In whose space ``centers`` and ``inertia`` are; its statistics are those of the points.
     """
 
     labels: Tensor
@@ -131,6 +152,7 @@ class Choice(NamedTuple):
     ks: tuple[int, ...]
     inertia: Tensor
     converged: tuple[bool, ...]
+    metric: Metric
 
 
 # --- assignment -----------------------------------------------------------------------------------
@@ -294,7 +316,7 @@ def _inertia(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
 
 def _best_runs(
     points: Tensor, ks: tuple[int, ...], clusters: Clusters, generator: torch.Generator
-) -> list[Partition]:
+) -> list[_Run]:
     """Return the best of all restarts for every k; assumes centred points."""
     seeds = seed_centers(
         points, ks[-1], restarts=clusters.restarts, seeding=clusters.seeding, generator=generator
@@ -308,15 +330,13 @@ def _best_runs(
         mine = range(first, first + clusters.restarts)
         costs = [_inertia(points, labels[run], centers[run]) for run in mine]
         run = first + (int(torch.stack(costs).argmin()) if len(costs) > 1 else 0)
-        best.append(
-            Partition(labels[run], centers[run, :k], costs[run - first], bool(converged[run]))
-        )
+        best.append(_Run(labels[run], centers[run, :k], costs[run - first], bool(converged[run])))
     return best
 
 
 def _k_means_all(
     points: Tensor, ks: tuple[int, ...], clusters: Clusters, generator: torch.Generator
-) -> list[Partition]:
+) -> list[_Run]:
     """Return the best clustering for every k; assumes checked input without gradient.
 
     Of many points, the restarts compete on a sample and the best one of every k is then carried
@@ -334,7 +354,7 @@ def _k_means_all(
         sizes = torch.tensor(ks, device=points.device)
         labels, centers, converged = _lloyd(points, seeds, sizes, clusters.max_iter)
         best = [
-            Partition(each, center[:k], _inertia(points, each, center), bool(done))
+            _Run(each, center[:k], _inertia(points, each, center), bool(done))
             for each, center, k, done in zip(labels, centers, ks, converged, strict=True)
         ]
     else:
@@ -370,7 +390,9 @@ def k_means(
     check_number("k", k, low=1, integer=True)
     if k > len(points):
         raise ValueError(f"{k} clusters need at least {k} points; got {len(points)}")
-    return _k_means_all(points, (k,), clusters or Clusters(), generator)[0]
+    clusters = clusters or Clusters()
+    metric = fit_metric(points, clusters.metric)
+    return Partition(*_k_means_all(metric.move(points), (k,), clusters, generator)[0], metric)
 
 
 # --- choice of k -------------------------------------------------------------------------------
@@ -379,8 +401,10 @@ def k_means(
 def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) -> Choice:
     """Cluster with every k of a range and keep the k with the best silhouette (IKMeans).
 
-    Up to 4096 points the silhouettes are exact and ``score`` is differentiable with respect to
-    the points; beyond, they are estimated (:func:`silhouette_estimate`) and constant.
+    All of it happens in the metric of ``clusters``, whose statistics are those of the points and
+    constants of the gradient. Up to 4096 points the silhouettes are exact and ``score`` is
+    differentiable with respect to the points; beyond, they are estimated
+    (:func:`silhouette_estimate`) and constant.
 
     Parameters
     ----------
@@ -406,6 +430,8 @@ def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) 
             f"at least {clusters.k_min + 1} are needed"
         )
     ks = tuple(range(clusters.k_min, min(clusters.k_max, n - 1) + 1))
+    metric = fit_metric(points, clusters.metric)
+    points = metric.move(points)
     constant = points.detach()
     partitions = _k_means_all(constant, ks, clusters, generator)
     if n > EXACT_POINTS:
@@ -437,11 +463,12 @@ def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) 
         ks=ks,
         inertia=partitions[best].inertia,
         converged=tuple(each.converged for each in partitions),
+        metric=metric,
     )
 
 
 def _exact_scores(
-    points: Tensor, partitions: list[Partition], ks: tuple[int, ...]
+    points: Tensor, partitions: list[_Run], ks: tuple[int, ...]
 ) -> tuple[Tensor, Tensor, int]:
     """Return all silhouettes, the differentiable best one and its position.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._check import check_choice, check_number
 from ._silhouette import half_tiles
@@ -85,12 +85,42 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
     return (output - target * torch.log(output.clamp(min=SMALLEST)) + perfect).mean()
 
 
+def multinomial_of_roots(output: Tensor, target: Tensor) -> Tensor:
+    """Return :func:`multinomial` of the squares of output and target.
+
+    The square root of counts, over its root sum of squares, is the root of each channel's share.
+    """
+    share = target.square()
+    return -2 * (share * torch.log(output.clamp(min=SMALLEST))).mean()
+
+
 def multinomial(output: Tensor, target: Tensor) -> Tensor:
     """Return the mean multinomial negative log-likelihood of counts, without its constant.
 
     -target log(output), with probabilities ``output`` that sum to 1.
     """
     return -(target * torch.log(output.clamp(min=SMALLEST))).mean()
+
+
+def composition_error(told: Tensor, shares: Tensor) -> Tensor:
+    """Return half the squared error of the shares (n, component), summed over the components.
+
+    Squares and not a cross-entropy: the latent then moves evenly with the share, and a mixture of
+    two components lies on the line between them, which is what k-means takes distances on.
+    """
+    return 0.5 * (told - shares).square().sum(1).mean()
+
+
+def contrast(latent: Tensor, twin: Tensor, temperature: float = 0.2) -> Tensor:
+    """Return the InfoNCE loss (van den Oord et al. 2018) of latents (n, latent) and their twins.
+
+    Each latent is to be found again among all twins by its direction, and the other way round.
+    """
+    one, other = (nn.functional.normalize(each, dim=1) for each in (latent, twin))
+    scores = one @ other.T / temperature
+    truth = torch.arange(len(scores), device=scores.device)
+    both = nn.functional.cross_entropy(scores, truth), nn.functional.cross_entropy(scores.T, truth)
+    return (both[0] + both[1]) / 2
 
 
 class _Discrepancy(torch.autograd.Function):

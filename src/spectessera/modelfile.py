@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from ._files import atomic
 
-FORMAT = 1
+FORMAT = 2
 KEY = "spectessera"
 MAX_TENSORS = 10_000
 

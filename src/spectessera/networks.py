@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ._check import check_choice, check_number
 
-OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "softplus")
+OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "root-softmax", "softplus")
+BLOCKS = ("mlp", "snn", "normed")
 LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
 MAX_WIDTH = 1_000_000
 # The decoder's last weights start this much smaller, so that the first reconstruction is the mean
@@ -43,25 +44,33 @@ class Network:
         Explicit hidden widths, from the input on and from the latent on. The decoder mirrors the
         encoder by default. ``encoder=(512, 256, 32), decoder=(128, 256)`` is the network of the
         paper's astronomical experiment.
-    block : "mlp" or "snn"
-        Linear, ReLU, Dropout; or Linear, SELU, AlphaDropout.
+    block : "mlp", "snn" or "normed"
+        Linear, ReLU, Dropout; Linear, SELU, AlphaDropout; or Linear, layer normalisation (Ba et
+        al. 2016), SiLU, Dropout.
     dropout : float
         Probability of dropping a hidden unit in training, in [0, 1).
     init : "auto" or "kaiming"
-        "auto": He initialisation (fan-in) for "mlp", LeCun for "snn"; "kaiming": He for both, as
-        in the paper.
+        "auto": He initialisation (fan-in) for "mlp" and "normed", LeCun for "snn"; "kaiming": He
+        for all, as in the paper.
     variational : bool
         Two heads, mean and log-variance; the latent is drawn from them in training only, the
         clustering works on the mean.
     latent_activation : None, "tanh", "sigmoid" or "softplus"
         Applied to the latent (the mean, where variational).
     linear_path : bool
-        Add a linear map to the encoder that starts at the principal components of the inputs:
-        latent = W x + f(x).
-    output : "auto", "identity", "sigmoid", "softmax" or "softplus"
-        Last step of the decoder. "auto" looks at the loss and the inputs: softmax for the
-        multinomial loss and where inputs are normalised to a total, softplus for the Poisson
-        loss, sigmoid where inputs are non-negative and normalised to their maximum, else identity.
+        Add a linear map to the encoder that starts at the whitened principal components of the
+        inputs: latent = W x + f(x), with f(x) = 0 at first. Clustered in the metric
+        "whitened-sphere", an untrained network on root and L2-normalised inputs is then the
+        method :func:`spectessera.baselines.linear`.
+    output : "auto", "identity", "sigmoid", "softmax", "root-softmax" or "softplus"
+        Last step of the decoder. "auto" looks at the loss and the inputs: for the multinomial loss
+        the root of a softmax where inputs are normalised to a root sum of squares (their squares
+        are shares of the counts then), else softmax; softmax where inputs are normalised to a
+        total, softplus for the Poisson loss, sigmoid where inputs are non-negative and normalised
+        to their maximum, else identity.
+    components : int
+        Outputs of a linear head on the latent that learns the shares of so many known components
+        in training on simulated spectra (0: no such head).
     """
 
     latent: int = 3
@@ -76,16 +85,18 @@ class Network:
     latent_activation: str | None = None
     linear_path: bool = False
     output: str = "auto"
+    components: int = 0
 
     def __post_init__(self) -> None:
         check_number("latent", self.latent, low=1, high=MAX_WIDTH, integer=True)
         check_number("depth", self.depth, low=0, high=100, integer=True)
         check_choice("widths", self.widths, ("halving", "harmonic"))
-        check_choice("block", self.block, ("mlp", "snn"))
+        check_choice("block", self.block, BLOCKS)
         check_choice("init", self.init, ("auto", "kaiming"))
         check_choice("output", self.output, OUTPUTS)
         check_choice("latent_activation", self.latent_activation, LATENT_ACTIVATIONS)
         check_number("dropout", self.dropout, low=0.0, high=0.99)
+        check_number("components", self.components, low=0, high=10_000, integer=True)
         for name in ("variational", "linear_path"):  # the word "no" would count as true
             check_choice(name, getattr(self, name), (True, False))
         for name in ("encoder", "decoder"):
@@ -126,7 +137,7 @@ class Autoencoder(nn.Module):
     network : Network
     channels : int
         Channels of an input spectrum.
-    output : "identity", "sigmoid", "softmax" or "softplus"
+    output : "identity", "sigmoid", "softmax", "root-softmax" or "softplus"
         What ``network.output`` was resolved to.
     generator : torch.Generator
         Source of the initial weights.
@@ -139,6 +150,7 @@ class Autoencoder(nn.Module):
     mean_head: nn.Linear
     log_variance_head: nn.Linear | None
     linear: nn.Linear | None
+    composition: nn.Linear | None
 
     def __init__(
         self, network: Network, channels: int, output: str, *, generator: torch.Generator | None
@@ -161,6 +173,9 @@ class Autoencoder(nn.Module):
                 nn.Linear(channels, network.latent, bias=False) if network.linear_path else None
             )
             self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
+            self.composition = (
+                nn.Linear(network.latent, network.components) if network.components else None
+            )
         self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(()))
         _initialise(self, network, generator)
@@ -185,8 +200,9 @@ class Autoencoder(nn.Module):
         with torch.no_grad():
             if self.output == "sigmoid":
                 last.bias.copy_(torch.logit(center, eps=1e-3))
-            elif self.output == "softmax":
-                last.bias.copy_(torch.log(center.clamp(min=1e-3 / self.channels)))
+            elif self.output in ("softmax", "root-softmax"):
+                share = center if self.output == "softmax" else center.square()
+                last.bias.copy_(torch.log(share.clamp(min=1e-3 / self.channels)))
             elif self.output == "softplus":
                 last.bias.copy_(torch.log(torch.expm1(center.clamp(min=1e-3))))
             if self.linear is not None:
@@ -213,11 +229,7 @@ class Autoencoder(nn.Module):
         found = self.decoder(latent)
         if self.output == "identity":
             return torch.addcmul(self.center, self.scale, found)
-        return (
-            torch.softmax(found, 1)
-            if self.output == "softmax"
-            else _ACTIVATIONS[self.output](found)
-        )
+        return _ACTIVATIONS[self.output](found)
 
     def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the reconstruction, the latent mean and the latent that was decoded.
@@ -236,24 +248,30 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "softplus": nn.functional.softplus,
+    "softmax": lambda found: torch.softmax(found, 1),
+    # Half the logarithm, so that a root is never taken of a share that has become 0.
+    "root-softmax": lambda found: torch.exp(0.5 * torch.log_softmax(found, 1)),
 }
 
 
 def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
-    """Return Linear, activation and (where asked) dropout for each pair of widths."""
+    """Return Linear, (normalisation,) activation and (where asked) dropout for each two widths."""
+    activations = {"mlp": nn.ReLU, "snn": nn.SELU, "normed": nn.SiLU}
     found: list[nn.Module] = []
     for before, after in pairwise(widths):
         found.append(nn.Linear(before, after))
-        found.append(nn.ReLU() if network.block == "mlp" else nn.SELU())
+        if network.block == "normed":
+            found.append(nn.LayerNorm(after))
+        found.append(activations[network.block]())
         if network.dropout > 0:
-            kind = nn.Dropout if network.block == "mlp" else nn.AlphaDropout
+            kind = nn.AlphaDropout if network.block == "snn" else nn.Dropout
             found.append(kind(network.dropout))
     return found
 
 
 def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:
-    """Draw all weights anew: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
-    he = network.block == "mlp" or network.init == "kaiming"
+    """Draw all weights anew: He (2015) for ReLU and SiLU, LeCun (1998) for SELU; biases are 0."""
+    he = network.block != "snn" or network.init == "kaiming"
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
             # "linear" has gain 1: a standard deviation of 1/sqrt(fan-in), LeCun's.
@@ -264,6 +282,8 @@ def _initialise(model: Autoencoder, network: Network, generator: torch.Generator
                 nn.init.zeros_(layer.bias)
     with torch.no_grad():
         model._last_layer().weight.mul_(LAST_LAYER)
+        if model.linear is not None:
+            model.mean_head.weight.zero_()  # the latent starts at the principal components
 
 
 def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
@@ -309,19 +329,12 @@ def resolve_output(
     chosen = network.output
     if chosen == "auto":
         if loss == "multinomial" or (smallest >= 0 and normalise == "total"):
-            chosen = "softmax"
+            chosen = "root-softmax" if normalise == "l2" else "softmax"
         elif loss == "poisson":
             chosen = "softplus"
         else:
             chosen = "sigmoid" if smallest >= 0 and normalise == "max" else "identity"
-    if loss in ("poisson", "multinomial"):
-        if smallest < 0:
-            raise ValueError(
-                f"the {loss} loss is for counts; some inputs are negative ({smallest:g})"
-            )
-        if (loss == "multinomial") != (chosen == "softmax") or chosen == "identity":
-            wanted = "softmax" if loss == "multinomial" else "softplus or sigmoid"
-            raise ValueError(f"the {loss} loss needs the output {wanted}; got {chosen!r}")
+    check_loss(loss, chosen, smallest)
     if chosen == "sigmoid" and (smallest < 0 or largest > 1 + ABOVE_ONE):
         raise ValueError(
             f"the output sigmoid reaches from 0 to 1; the inputs go from {smallest:g} to "
@@ -329,3 +342,22 @@ def resolve_output(
             "output"
         )
     return chosen
+
+
+def check_loss(loss: str, output: str, smallest: float) -> None:
+    """Raise ValueError where a likelihood of counts meets negative inputs or another output.
+
+    Parameters
+    ----------
+    loss, output : str
+    smallest : float
+        Of the inputs.
+    """
+    if loss not in ("poisson", "multinomial"):
+        return
+    if smallest < 0:
+        raise ValueError(f"the {loss} loss is for counts; some inputs are negative ({smallest:g})")
+    shares = output in ("softmax", "root-softmax")
+    if (loss == "multinomial") != shares or output == "identity":
+        wanted = "softmax or root-softmax" if loss == "multinomial" else "softplus or sigmoid"
+        raise ValueError(f"the {loss} loss needs the output {wanted}; got {output!r}")

@@ -7,10 +7,54 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from scipy import sparse
 
+from ._check import check_channels
 from .axis import Axis
 from .cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
-from .preprocess import QUALITY, UNUSABLE, Preprocess, screen
+from .preprocess import QUALITY, UNUSABLE, Inputs, Preprocess, combine, screen
+from .resample import resample_weights
+
+
+class Intake(NamedTuple):
+    """The way from the measured spectra of one cube to network inputs.
+
+    Attributes
+    ----------
+    preprocess : Preprocess
+    axis : Axis
+        That the preprocessing works on.
+    weights : sparse array (channel of that axis, channel of the cube), or None
+        By which spectra are moved onto it, where the cube has another axis.
+    """
+
+    preprocess: Preprocess
+    axis: Axis
+    weights: sparse.csr_array | None = None
+
+    def apply(self, values: np.ndarray, variance: np.ndarray | None = None) -> Inputs:
+        """Return the inputs of finite spectra (n, channel of the cube)."""
+        if self.weights is not None:
+            values = combine(values, self.weights)
+            variance = None if variance is None else combine(variance, self.weights.power(2))
+        return self.preprocess.apply(values, self.axis, variance)
+
+
+def intake_of(cube: xr.DataArray, preprocess: Preprocess, axis: Axis) -> Intake:
+    """Return the way of a cube's spectra onto an axis and through the preprocessing.
+
+    Raises
+    ------
+    ValueError
+        If its axis is of another kind, or covers too little; or, being plain channels, has another
+        number of them.
+    """
+    own = spectral_axis(cube)
+    if axis.matches(own):
+        return Intake(preprocess, axis)
+    if axis.kind == "channel":
+        check_channels(len(own), len(axis))
+    return Intake(preprocess, axis, resample_weights(own, axis))
 
 
 class BlockInputs(NamedTuple):
@@ -36,15 +80,13 @@ class BlockInputs(NamedTuple):
     inputs: np.ndarray
 
 
-def read_inputs(
-    cube: xr.DataArray, block: Block, preprocess: Preprocess, axis: Axis
-) -> BlockInputs:
+def read_inputs(cube: xr.DataArray, block: Block, intake: Intake) -> BlockInputs:
     """Read, screen and preprocess one block; assumes a checked cube."""
     spectra = read_block(cube, block)
     saturation = cube.attrs.get("saturation")
     values, quality = screen(
         spectra.values,
-        max_missing=preprocess.max_missing,
+        max_missing=intake.preprocess.max_missing,
         saturation=None if saturation is None else float(saturation),
     )
     usable = quality & UNUSABLE == 0
@@ -52,7 +94,7 @@ def read_inputs(
     if not usable.all():
         values = values[usable]
         variance = None if variance is None else variance[usable]
-    made = preprocess.apply(values, axis)
+    made = intake.apply(values)
     quality[usable] |= np.where(made.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
     return BlockInputs(spectra.pixel, quality, usable, values, variance, made.values)
 
@@ -158,14 +200,22 @@ class Sampling(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """Training spectra: ``inputs (m, input channel)``, their variance or None, and their rows.
+    """Training spectra.
 
-    ``rows (m,)`` are positions in the flattened cubes, one after the other.
+    Attributes
+    ----------
+    inputs : array (m, input channel)
+    variance : array (m, input channel), or None
+    rows : array (m,)
+        Positions in the flattened cubes, one after the other.
+    values : array (m, channel), or None
+        As they were measured.
     """
 
     inputs: np.ndarray
     variance: np.ndarray | None
     rows: np.ndarray
+    values: np.ndarray | None = None
 
 
 def _drawn(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
@@ -193,44 +243,53 @@ def _drawn(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
 
 
 def collect(
-    cubes: list[xr.DataArray], preprocess: Preprocess, sampling: Sampling, *, variance: bool
+    cubes: list[xr.DataArray], intakes: Sequence[Intake], sampling: Sampling, *, extra: str = ""
 ) -> Collected:
     """Read the training spectra of cubes block by block; only those drawn are held.
 
     Parameters
     ----------
     cubes : list of DataArray (y, x, channel)
-    preprocess : Preprocess
+    intakes : sequence of Intake
+        One for each cube.
     sampling : Sampling
-    variance : bool
-        Also return the variance of the inputs.
+    extra : "", "variance" or "values"
+        Also return the variance of the inputs, or the measured values.
 
     Raises
     ------
     ValueError
         If a variance is asked for and a cube has none.
     """
-    if variance and not all("variance" in cube.coords for cube in cubes):
+    if extra == "variance" and not all("variance" in cube.coords for cube in cubes):
         raise ValueError('the loss "variance" needs cubes with a variance')
     starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
     drawn = _drawn(cubes, sampling)
     parts = []
-    for cube, start in zip(cubes, starts[:-1], strict=True):
-        axis = spectral_axis(cube)
+    for cube, intake, start in zip(cubes, intakes, starts[:-1], strict=True):
         for block in blocks(cube):
-            read = read_inputs(cube, block, preprocess, axis)
+            read = read_inputs(cube, block, intake)
             pixel = read.pixel[read.usable] + start
             wanted = drawn[pixel]
-            spread = None
-            if variance:
+            further = None
+            if extra == "variance":
                 assert read.variance is not None
-                spread = preprocess.apply(read.values[wanted], axis, read.variance[wanted]).variance
-            parts.append((read.inputs[wanted], spread, pixel[wanted]))
+                further = intake.apply(read.values[wanted], read.variance[wanted]).variance
+                if further is None:
+                    raise ValueError(
+                        'stabilise="log-quantile" leaves no variance for the loss "variance"'
+                    )
+            elif extra == "values":
+                further = read.values[wanted]
+            parts.append((read.inputs[wanted], further, pixel[wanted]))
     # Rows in the order of the image, whatever the order of the chunks.
     rows = np.concatenate([part[2] for part in parts])
     order = np.argsort(rows)
     inputs = np.concatenate([part[0] for part in parts])[order]
-    spreads = [part[1] for part in parts if part[1] is not None]
-    if variance and len(spreads) < len(parts):
-        raise ValueError('stabilise="log-quantile" leaves no variance for the loss "variance"')
-    return Collected(inputs, np.concatenate(spreads)[order] if variance else None, rows[order])
+    further = np.concatenate([part[1] for part in parts])[order] if extra else None
+    return Collected(
+        inputs,
+        further if extra == "variance" else None,
+        rows[order],
+        further if extra == "values" else None,
+    )

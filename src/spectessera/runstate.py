@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ class Run:
     ) -> None:
         self.model = model
         self.device = model.center.device
-        self.optimiser = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
+        free = [each for each in model.parameters() if each.requires_grad]
+        self.optimiser = torch.optim.Adam(free, learning_rate, fused=True)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=factor, patience=plateau
         )
@@ -211,22 +212,21 @@ def _checksum(arrays: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> str:
     return found.hexdigest()
 
 
-def fingerprint(spectra: Tensor, variance: Tensor | None, output: str, *settings: Any) -> str:
+def fingerprint(tensors: Sequence[Tensor], output: str, *settings: Any) -> str:
     """Return a fingerprint of all that a training depends on.
 
     Parameters
     ----------
-    spectra : tensor (n, channel)
-    variance : tensor (n, channel) or None
-        As far as the loss looks at it.
+    tensors : sequence of tensor
+        Spectra, their variance as far as the loss looks at it, weights that it starts from.
     output : str
         The output activation of the network.
     settings : dataclass
         Any number of them.
     """
-    told = [output, list(spectra.shape), *(to_dict(each) for each in settings)]
+    shapes = [list(each.shape) for each in tensors]
+    told = [output, shapes, *(to_dict(each) for each in settings)]
     found = hashlib.sha256(json.dumps(told).encode())
-    for each in (spectra, variance):
-        if each is not None:
-            found.update(each.cpu().numpy().tobytes())
+    for each in tensors:
+        found.update(each.detach().cpu().numpy().tobytes())
     return found.hexdigest()

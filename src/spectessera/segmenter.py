@@ -5,6 +5,7 @@ The door between numpy and torch, and the only file that names a device.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -18,29 +19,47 @@ from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from . import __version__
-from ._check import check_channels, check_number
+from ._check import check_number
 from .axis import Axis
-from .cube import blocks, check_cube, spectral_axis
-from .kmeans import Clusters, assign, choose_k, order_by_size
+from .clustering import (
+    Choices,
+    Clustering,
+    LatentGroups,
+    Rule,
+    cluster_points,
+    latent_groups,
+)
+from .cube import blocks, check_cube, noise_of
+from .kmeans import Clusters
 from .modelfile import read_model, write_model
-from .networks import Autoencoder, Network, resolve_output
+from .networks import Autoencoder, Network, check_loss, resolve_output
 from .preprocess import Preprocess
 from .reading import (
     Collected,
+    Intake,
     Sampling,
     as_cubes,
-    axis_range,
     collect,
     common_axis,
     draw_rows,
+    intake_of,
     read_inputs,
 )
 from .settings import from_dict, to_dict
-from .training import Checkpoint, History, Progress, Training, train
+from .sources import Simulated, Thinned, split, whole_counts
+from .synth.pairs import Simulation
+from .training import Checkpoint, History, Progress, Training, train, train_on
 
 # Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
 # shape gives the same bits for a row wherever it stands and however the cube is cut.
 ENCODE_ROWS = 2048
+
+# Models that ship with the package; docs/models.md tells of each.
+MODELS = ("maxrf", "nebulae")
+SHIPPED = Path(__file__).parent / "data" / "models"
+# Simulated spectra to validate a pretraining with.
+HELD_OUT = 4096
+_RULE_ARRAYS = ("mean", "matrix", "centers")
 
 CONFIGS: dict[str, type] = {
     "preprocess": Preprocess,
@@ -48,98 +67,6 @@ CONFIGS: dict[str, type] = {
     "clusters": Clusters,
     "training": Training,
 }
-
-
-class Choices(NamedTuple):
-    """What was found for every k: numpy arrays (number of k,)."""
-
-    k: np.ndarray
-    score: np.ndarray
-    error: np.ndarray
-
-
-class Clustering(NamedTuple):
-    """Clusters of latent points, numbered by size from 0.
-
-    Attributes
-    ----------
-    labels : array (n,), int64
-    centers : array (k, latent), float32
-    choices : Choices
-        Silhouette of every k that was tried.
-    """
-
-    labels: np.ndarray
-    centers: np.ndarray
-    choices: Choices
-
-
-def cluster_points(
-    points: np.ndarray, clusters: Clusters, *, seed: int = 0, device: str = "cpu"
-) -> Clustering:
-    """Cluster points with the k of the best silhouette, whatever made the points.
-
-    Parameters
-    ----------
-    points : array (n, d), float32
-    clusters : Clusters
-    seed : int
-    device : str
-
-    Returns
-    -------
-    Clustering
-
-    Raises
-    ------
-    ValueError
-        If the points are not finite, or fewer than k_min + 1.
-    """
-    tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
-    found = choose_k(tensor, clusters, generator=torch.Generator(device).manual_seed(seed))
-    _, centers = order_by_size(found.labels, found.centers)
-    return Clustering(
-        assign(tensor, centers).cpu().numpy(),
-        centers.cpu().numpy(),
-        Choices(
-            np.array(found.ks),
-            found.scores.double().cpu().numpy(),
-            found.errors.double().cpu().numpy(),
-        ),
-    )
-
-
-class LatentGroups(NamedTuple):
-    """The clusters of the training as normal distributions, float64.
-
-    Attributes
-    ----------
-    weight : array (k,)
-        Shares of the training spectra.
-    mean : array (k, latent)
-    root : array (k, latent, latent)
-        Matrix square root of the covariance.
-    """
-
-    weight: np.ndarray
-    mean: np.ndarray
-    root: np.ndarray
-
-
-def _latent_groups(latent: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> LatentGroups:
-    """Describe the clusters of latents (n, latent); one without points is its center."""
-    points, k = latent.astype(np.float64), len(centers)
-    means, roots = [], []
-    for label in range(k):
-        mine = points[labels == label]
-        if len(mine) == 0:  # equal latents: two centers at one place, the first has the points
-            mine = centers[label : label + 1].astype(np.float64)
-        apart = mine - mine.mean(axis=0)
-        values, vectors = np.linalg.eigh(apart.T @ apart / len(mine))
-        means.append(mine.mean(axis=0))
-        roots.append(vectors * np.sqrt(np.maximum(values, 0)))
-    weight = np.bincount(labels, minlength=k) / len(labels)
-    return LatentGroups(weight, np.stack(means), np.stack(roots))
 
 
 class Encoded(NamedTuple):
@@ -181,6 +108,10 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     history_ : History
     axis_, input_axis_ : Axis
         Spectral axis of the spectra and of the network inputs.
+    components_ : tuple of str
+        What a linear head of the network tells the shares of; of a pretrained model.
+    rule_ : Rule
+        How the clusters of the training give a latent its label.
     model_ : Autoencoder
     n_features_in_ : int
 
@@ -202,6 +133,12 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.clusters = clusters
         self.training = training
         self.device = device
+
+    axis_: Axis
+    input_axis_: Axis
+    output_: str
+    components_: tuple[str, ...]
+    model_: Autoencoder
 
     # --- settings ------------------------------------------------------------------------------
 
@@ -258,6 +195,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         X: Any,
         y: Any = None,  # noqa: ARG002 (part of scikit-learn's protocol)
         *,
+        start: str | Path | SpectralSegmenter | None = None,
         checkpoint: Checkpoint | None = None,
         progress: Progress | None = None,
     ) -> SpectralSegmenter:
@@ -269,6 +207,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             Of one spectral axis; masked and unusable pixels are left out. One array alone must be
             finite.
         y : ignored
+        start : str, Path or SpectralSegmenter, optional
+            A trained model to go on from: fine-tuning. A name (``MODELS``), a file or a model; its
+            network, preprocessing and spectral axis are taken over.
         checkpoint : Checkpoint, optional
             Keep the state of the training in a file, and go on from it if it is there.
         progress : callable, optional
@@ -284,20 +225,22 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         ValueError
             If the spectra are too few, not finite, or on different axes.
         """
+        if start is not None:
+            self._start_from(start if isinstance(start, SpectralSegmenter) else load(start))
         configs = {name: self.config(name) for name in CONFIGS}  # complain before any work
         cubes = as_cubes(X)
         if cubes is None:
-            found, total = self._array_inputs(X, configs)
+            found, total = self._array_inputs(X, configs, start is not None)
+            intake = Intake(configs["preprocess"], self.axis_)
         else:
-            found, total = self._cube_inputs(cubes, configs)
+            found, total, intake = self._cube_inputs(cubes, configs, start is not None)
         self.input_axis_ = configs["preprocess"].input_axis(self.axis_)
-        self._train(found, configs, checkpoint, progress)
+        if start is None:
+            self.components_ = ()
+        self._train(found, intake, configs, start is not None, checkpoint, progress)
         latent = self._encode(found.inputs)
         clustering = self.cluster(latent, seed=configs["training"].seed)
-        self.cluster_centers_ = clustering.centers
-        self.n_clusters_ = len(clustering.centers)
-        self.choices_ = clustering.choices
-        self.latent_groups_ = _latent_groups(latent, clustering.labels, clustering.centers)
+        self._take_clusters(latent, clustering)
         if cubes is None and len(found.rows) < total:
             self.labels_ = self.predict(X)
         else:
@@ -305,63 +248,201 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             self.labels_[found.rows] = clustering.labels
         return self
 
-    def _array_inputs(self, X: Any, configs: dict[str, Any]) -> tuple[Collected, int]:
+    def _start_from(self, other: SpectralSegmenter) -> None:
+        """Take over another model but for its clusters; assumes it is trained.
+
+        Raises
+        ------
+        ValueError
+            If this segmenter was told another network or preprocessing.
+        """
+        check_is_fitted(other)
+        for name in ("network", "preprocess"):
+            if getattr(self, name) not in (None, other.config(name)):
+                raise ValueError(
+                    f"the {name} is that of the model to start from; leave {name} out, or train "
+                    "without start"
+                )
+            setattr(self, name, other.config(name))
+        if self.clusters is None:
+            self.clusters = other.clusters
+        if self.training is None:
+            self.training = fine_tuning(other)
+        self.axis_, self.output_ = other.axis_, other.output_
+        self.components_ = other.components_
+        self.n_features_in_ = len(self.axis_)
+        self.model_ = copy.deepcopy(other.model_).to(self.device or "cpu")
+
+    def _take_clusters(self, latent: np.ndarray, clustering: Clustering) -> None:
+        self.cluster_centers_ = clustering.centers
+        self.n_clusters_ = len(clustering.centers)
+        self.choices_, self.rule_ = clustering.choices, clustering.rule
+        self.latent_groups_ = latent_groups(latent, clustering.labels, clustering.centers)
+
+    def _array_inputs(
+        self, X: Any, configs: dict[str, Any], started: bool
+    ) -> tuple[Collected, int]:
         """Return what to train on and the number of all rows."""
         smallest = configs["clusters"].k_min + 1
-        array = validate_data(self, X, dtype=np.float32, ensure_min_samples=smallest)
-        self.axis_ = Axis(np.arange(array.shape[1]))
+        array = validate_data(
+            self, X, dtype=np.float32, ensure_min_samples=smallest, reset=not started
+        )
+        if not started:
+            self.axis_ = Axis(np.arange(array.shape[1]))
         training = configs["training"]
         rows = draw_rows(len(array), training.max_spectra, training.seed)
         inputs = configs["preprocess"].apply(array[rows], self.axis_).values
-        return Collected(inputs, None, rows), len(array)
+        values = array[rows] if training.thinning else None
+        return Collected(inputs, None, rows, values), len(array)
 
     def _cube_inputs(
-        self, cubes: list[xr.DataArray], configs: dict[str, Any]
-    ) -> tuple[Collected, int]:
-        """Return what to train on and the number of all pixels."""
-        self.axis_ = common_axis(cubes)
-        self.n_features_in_ = len(self.axis_)
+        self, cubes: list[xr.DataArray], configs: dict[str, Any], started: bool
+    ) -> tuple[Collected, int, Intake]:
+        """Return what to train on, the number of all pixels, and the way to the inputs."""
+        if not started:
+            self.axis_ = common_axis(cubes)
+            self.n_features_in_ = len(self.axis_)
         training, k_min = configs["training"], configs["clusters"].k_min
         sampling = Sampling(
             training.sampling, training.fraction, training.max_spectra, training.seed
         )
-        found = collect(
-            cubes, configs["preprocess"], sampling, variance=training.loss == "variance"
-        )
+        intakes = [intake_of(cube, configs["preprocess"], self.axis_) for cube in cubes]
+        counted = all(noise_of(cube) == "counts" for cube in cubes)
+        if training.thinning and not counted:
+            raise ValueError(
+                "thinning halves counts, but a cube holds none: it needs non-negative integers "
+                'along an energy axis, or the attribute noise="counts"'
+            )
+        extra = "variance" if training.loss == "variance" else ""
+        if training.thinning or (training.thinning is None and started and counted):
+            common_axis(cubes)  # counts of several axes have no common halves
+            extra = "values"
+        found = collect(cubes, intakes, sampling, extra=extra)
         if len(found.inputs) <= k_min:
             raise ValueError(
                 f"{len(found.inputs)} usable spectra are too few; at least {k_min + 1} are needed "
                 f"for {k_min} clusters"
             )
-        return found, sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
+        return found, sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes), intakes[0]
 
     def _train(
         self,
         found: Collected,
+        intake: Intake,
         configs: dict[str, Any],
+        started: bool,
         checkpoint: Checkpoint | None,
         progress: Progress | None,
     ) -> None:
-        """Build the network for the inputs and train it; assumes checked input."""
-        network, training = configs["network"], configs["training"]
+        """Train the network, a new one unless there is one already; assumes checked input."""
+        clusters, training = configs["clusters"], configs["training"]
+        device = torch.device(self.device or "cpu")
         bounds = float(found.inputs.min()), float(found.inputs.max())
-        self.output_ = resolve_output(
-            network, *bounds, configs["preprocess"].normalise, training.loss
-        )
-        generator = torch.Generator().manual_seed(training.seed)
-        model = Autoencoder(network, found.inputs.shape[1], self.output_, generator=generator)
-        device = self.device or "cpu"
-        self.model_ = model.to(device)
+        if started:
+            check_loss(training.loss, self.output_, bounds[0])
+        else:
+            self._build(configs, found.inputs.shape[1], *bounds)
+        if found.values is not None:
+            shuffle = torch.Generator().manual_seed(training.seed)
+            shares = training.validation, training.test
+            parts = split(len(found.values), shares, 2 * clusters.k_max, shuffle)
+            source = Thinned(
+                whole_counts(found.values),
+                lambda counts: intake.apply(counts).values,
+                parts,
+                training.batch_size,
+                training.seed,
+                device,
+            )
+            self.history_ = train_on(
+                self.model_, source, clusters, training, shuffle=shuffle, trained=started,
+                checkpoint=checkpoint, progress=progress,
+            )  # fmt: skip
+            return
         variance = None if found.variance is None else torch.from_numpy(found.variance).to(device)
         self.history_ = train(
             self.model_,
             torch.from_numpy(found.inputs).to(device),
-            configs["clusters"],
+            clusters,
             training,
             variance=variance,
+            trained=started,
             checkpoint=checkpoint,
             progress=progress,
         )
+
+    def _build(
+        self, configs: dict[str, Any], channels: int, smallest: float, largest: float
+    ) -> None:
+        """Make a new network."""
+        network, training = configs["network"], configs["training"]
+        normalise = configs["preprocess"].normalise
+        self.output_ = resolve_output(network, smallest, largest, normalise, training.loss)
+        generator = torch.Generator().manual_seed(training.seed)
+        model = Autoencoder(network, channels, self.output_, generator=generator)
+        self.model_ = model.to(self.device or "cpu")
+
+    def pretrain(
+        self,
+        simulation: Simulation,
+        *,
+        checkpoint: Checkpoint | None = None,
+        progress: Progress | None = None,
+    ) -> SpectralSegmenter:
+        """Train on simulated spectra, no two alike: to decode what is behind the noise.
+
+        The network sees a simulated measurement and is to decode the expectation of the same
+        composition without noise, on one fixed instrument. An epoch is ``training.steps`` steps.
+        The clusters of the model are those of simulated spectra that it was validated with.
+
+        Parameters
+        ----------
+        simulation : XrfSimulation or NebularSimulation
+            Of :mod:`spectessera.synth`; see also :func:`pretraining`.
+        checkpoint, progress
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        SpectralSegmenter
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the settings do not go together, see :func:`spectessera.training.train`.
+        """
+        configs = {name: self.config(name) for name in CONFIGS}
+        training, preprocess = configs["training"], configs["preprocess"]
+        components = configs["network"].components
+        if components not in (0, len(simulation.components)):
+            raise ValueError(
+                f"components={components}, but the simulation has {len(simulation.components)}"
+            )
+        if training.composition > 0 and components == 0:
+            raise ValueError("composition needs a network with components, which this has not")
+        self.axis_ = simulation.axis
+        self.n_features_in_ = len(self.axis_)
+        self.input_axis_ = preprocess.input_axis(self.axis_)
+        self.components_ = simulation.components if components else ()
+        source = Simulated(
+            simulation.pairs,
+            lambda spectra: preprocess.apply(spectra, self.axis_).values,
+            training.steps,
+            training.batch_size,
+            HELD_OUT,
+            training.contrastive > 0,
+            torch.device(self.device or "cpu"),
+        )
+        seen = source.start
+        self._build(configs, seen.shape[1], float(seen.min()), float(seen.max()))
+        self.history_ = train_on(
+            self.model_, source, configs["clusters"], training, checkpoint=checkpoint,
+            progress=progress,
+        )  # fmt: skip
+        latent = self._encode(seen.cpu().numpy())
+        self._take_clusters(latent, self.cluster(latent, seed=training.seed))
+        return self
 
     def sample(self, n: int, cluster: int | None = None, *, seed: int = 0) -> np.ndarray:
         """Return new spectra, decoded from latents drawn around the clusters of the training.
@@ -441,7 +522,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         latent = self.transform(X)
         usable = np.isfinite(latent).all(axis=1)
         labels = np.full(len(latent), -1, dtype=np.int64)
-        labels[usable] = self._assign(latent[usable], self.cluster_centers_)
+        labels[usable] = self.rule_.label(latent[usable], self.device or "cpu")
         return labels
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -461,32 +542,26 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the axis of the cube is not that of the training.
+            If the axis of the cube is of another kind than that of the training, or covers too
+            little of it.
         """
-        cube = self.check_axis(cube)
-        preprocess: Preprocess = self.config("preprocess")
+        intake = self.intake(cube)
         for block in blocks(cube):
-            read = read_inputs(cube, block, preprocess, self.axis_)
+            read = read_inputs(cube, block, intake)
             yield Encoded(*read, self._encode(read.inputs))
 
-    def check_axis(self, cube: xr.DataArray) -> xr.DataArray:
-        """Return the checked cube, if its axis is that of the training.
+    def intake(self, cube: xr.DataArray) -> Intake:
+        """Return the way of a cube's spectra to network inputs, after a check of the cube.
+
+        A cube on another axis than that of the training is resampled by energy or wavelength.
 
         Raises
         ------
         ValueError
-            If it is not.
+            If its axis is of another kind, or covers less than a third of that of the training.
         """
         check_is_fitted(self)
-        cube = check_cube(cube)
-        check_channels(cube.sizes["channel"], len(self.axis_))
-        axis = spectral_axis(cube)
-        if not self.axis_.matches(axis):
-            raise ValueError(
-                "the cube's spectral axis is not the one that this model was trained on: "
-                f"{axis_range(axis)} against {axis_range(self.axis_)}; train a model for this axis"
-            )
-        return cube
+        return intake_of(check_cube(cube), self.config("preprocess"), self.axis_)
 
     def _encode(self, inputs: np.ndarray) -> np.ndarray:
         """Return latents; assumes checked inputs (n, input channel)."""
@@ -525,34 +600,47 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             found.update(each.tobytes())
         return found.hexdigest()[:32]
 
-    def _assign(self, latent: np.ndarray, centers: np.ndarray) -> np.ndarray:
-        device = self.device or "cpu"
-        points = torch.from_numpy(np.ascontiguousarray(latent)).to(device)
-        return assign(points, torch.from_numpy(np.array(centers)).to(device)).cpu().numpy()
-
     # --- files ---------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write the model to one safetensors file (no pickle).
+
+        Parameters
+        ----------
+        path : str or Path
+        half : bool
+            Write the weights of the layers as float16, in half the space; they are computed with
+            in float32 all the same. Labels may change for pixels on the border of two clusters.
 
         Raises
         ------
         OSError
             If it cannot be written.
+        ValueError
+            If a weight is too large for float16.
         """
         check_is_fitted(self)
-        tensors = {f"model.{name}": each for name, each in self.weights().items()}
+        weights = self.weights()
+        if half:
+            weights = {
+                name: each if name in ("center", "scale") else _halved(name, each)
+                for name, each in weights.items()
+            }
+        tensors = {f"model.{name}": each for name, each in weights.items()}
         tensors["cluster_centers"] = self.cluster_centers_
         for name in Choices._fields:
             tensors[f"choices.{name}"] = getattr(self.choices_, name)
         for name in LatentGroups._fields:
             tensors[f"latent_groups.{name}"] = getattr(self.latent_groups_, name)
+        for name in _RULE_ARRAYS:
+            tensors[f"rule.{name}"] = getattr(self.rule_, name)
         history = self.history_
         metadata = {
             "version": __version__,
             "settings": self.settings(),
             "axis": self.axis_.to_dict(),
             "output": self.output_,
+            "components": list(self.components_),
             "history": {each.name: getattr(history, each.name) for each in fields(history)},
         }
         write_model(path, tensors, metadata)
@@ -583,6 +671,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.axis_ = Axis.from_dict(metadata["axis"])
         self.input_axis_ = self.config("preprocess").input_axis(self.axis_)
         self.output_ = str(metadata["output"])
+        self.components_ = tuple(str(name) for name in metadata["components"])
         self.n_features_in_ = len(self.axis_)
         self.history_ = from_dict(History, metadata["history"], "history")
         self._load_weights(tensors)
@@ -598,6 +687,12 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.choices_ = Choices(*(tensors[f"choices.{name}"] for name in Choices._fields))
         groups = (tensors[f"latent_groups.{name}"] for name in LatentGroups._fields)
         self.latent_groups_ = LatentGroups(*groups)
+        rule = (tensors[f"rule.{name}"].astype(np.float32) for name in _RULE_ARRAYS)
+        self.rule_ = Rule(self.config("clusters").metric, *rule)
+        k, d = centers.shape
+        shapes = tuple(getattr(self.rule_, name).shape for name in _RULE_ARRAYS)
+        if shapes != ((d,), (d, d), (k, d)):
+            raise ValueError(f"the rule that labels follow has shapes {shapes}")
         return self
 
     def _load_weights(self, tensors: dict[str, np.ndarray]) -> None:
@@ -618,12 +713,25 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.model_ = model.to(self.device or "cpu").eval()
 
 
+def _halved(name: str, weights: np.ndarray) -> np.ndarray:
+    """Return weights as float16."""
+    if np.abs(weights).max(initial=0) > np.finfo(np.float16).max:
+        raise ValueError(f"{name} has weights too large for float16; save the model without half")
+    return weights.astype(np.float16)
+
+
+def fine_tuning(model: SpectralSegmenter) -> Training:
+    """Return the settings to go on from a trained model with: its loss, reconstruction alone."""
+    return Training(loss=model.config("training").loss, gamma=0.0)
+
+
 def load(path: str | Path) -> SpectralSegmenter:
-    """Read a model file that :meth:`SpectralSegmenter.save` wrote.
+    """Read a model that ships with the package, or one that :meth:`SpectralSegmenter.save` wrote.
 
     Parameters
     ----------
     path : str or Path
+        A name out of :data:`MODELS`, such as "maxrf", or a file.
 
     Returns
     -------
@@ -636,4 +744,11 @@ def load(path: str | Path) -> SpectralSegmenter:
     ValueError
         If it is not a model, or not one that this version understands.
     """
+    if isinstance(path, str) and path in MODELS:
+        return SpectralSegmenter.load(SHIPPED / f"{path}.safetensors")
+    if not Path(path).exists() and not Path(path).suffix:
+        raise FileNotFoundError(
+            f"there is no model {path}: give a file, or one of those that ship with the package: "
+            f"{', '.join(MODELS)}"
+        )
     return SpectralSegmenter.load(path)

@@ -21,8 +21,11 @@ from .losses import (
     Schedule,
     as_schedule,
     cluster_term,
+    composition_error,
+    contrast,
     maximum_mean_discrepancy,
     multinomial,
+    multinomial_of_roots,
     poisson,
     squared_error,
     total_loss,
@@ -30,6 +33,7 @@ from .losses import (
 )
 from .networks import Autoencoder
 from .runstate import Checkpoint, History, Keeper, Run, fingerprint
+from .sources import Batch, Held, Source, split
 
 __all__ = [
     "Checkpoint",
@@ -37,8 +41,8 @@ __all__ = [
     "Progress",
     "Training",
     "loss_terms",
-    "split",
     "train",
+    "train_on",
     "validate",
 ]
 
@@ -55,11 +59,17 @@ class Training:
     ----------
     epochs : int, optional
         Passes over the training spectra; by default as many as make about 3,000 steps (10 to
-        1,000 epochs), so that a small cube is not stopped short.
+        1,000 epochs), so that a small cube is not stopped short. From a trained model, 600 steps.
+    steps : int
+        Steps of an epoch in training on simulated spectra, which have no end.
     batch_size : int
         Spectra per step; the silhouette is that of the batch, so at least a few per cluster.
-    learning_rate : float
-        Of Adam at the start.
+    learning_rate : float, optional
+        Of Adam at the start; by default 1e-3, and 1e-4 where the training starts from a trained
+        model.
+    decay : "plateau" or "cosine"
+        How the learning rate falls: when the validation loss no longer does, or along half a cosine
+        over all epochs, after a rise over the first tenth of them.
     gamma : float or Schedule
         Weight of the cluster term; 0 trains the reconstruction alone. Large weights pull
         overlapping groups together into few clusters (see benchmarks/RESULTS.md).
@@ -68,9 +78,21 @@ class Training:
         distribution (InfoVAE); nothing is computed where it is 0.
     bandwidth : float, optional
         Of its Gaussian kernel; by default latent / sqrt(2), that of the published code.
+    composition : float
+        In training on simulated spectra: weight of the squared error of the shares of the known
+        components, told by a linear head on the latent.
+    contrastive : float
+        In training on simulated spectra: weight of the contrast (InfoNCE) between two measurements
+        of one composition and those of all others in the batch.
     loss : "squared", "variance", "poisson" or "multinomial"
         Reconstruction: mean squared error, squares over the cube's variance, or the negative
         log-likelihood of counts.
+    thinning : bool, optional
+        Split the counts of every spectrum at random into two halves, of which one is seen and the
+        other decoded, see :class:`spectessera.sources.Thinned`; by default where the cubes hold
+        counts and the training starts from a trained model.
+    freeze : int
+        First so many layers of the encoder that keep their weights.
     denoise : float
         In training, Gaussian noise of this many standard deviations of the inputs (over all
         spectra and channels) is added to what the encoder sees; the aim stays the spectrum itself.
@@ -98,12 +120,18 @@ class Training:
     """
 
     epochs: int | None = None
+    steps: int = 100
     batch_size: int = 512
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
+    decay: str = "plateau"
     gamma: float | Schedule = 0.01
     beta: float | Schedule = 0.0
     bandwidth: float | None = None
+    composition: float = 0.0
+    contrastive: float = 0.0
     loss: str = "squared"
+    thinning: bool | None = None
+    freeze: int = 0
     denoise: float = 0.0
     total: str = "normalised"
     lloyd_iter: int = 10
@@ -120,8 +148,15 @@ class Training:
     def __post_init__(self) -> None:
         if self.epochs is not None:
             check_number("epochs", self.epochs, low=1, integer=True)
+        check_number("steps", self.steps, low=1, high=1_000_000, integer=True)
         check_number("batch_size", self.batch_size, low=2, high=EXACT_POINTS, integer=True)
-        check_number("learning_rate", self.learning_rate, low=0.0, open_low=True)
+        if self.learning_rate is not None:
+            check_number("learning_rate", self.learning_rate, low=0.0, open_low=True)
+        check_choice("decay", self.decay, ("plateau", "cosine"))
+        check_number("composition", self.composition, low=0.0)
+        check_number("contrastive", self.contrastive, low=0.0)
+        check_choice("thinning", self.thinning, (None, True, False))
+        check_number("freeze", self.freeze, low=0, high=100, integer=True)
         as_schedule(self.gamma, "gamma")
         as_schedule(self.beta, "beta")
         if self.bandwidth is not None:
@@ -139,41 +174,6 @@ class Training:
         check_number("fraction", self.fraction, low=0.0, high=1.0)
         check_number("max_spectra", self.max_spectra, low=10, integer=True)
         check_number("seed", self.seed, low=0, high=2**63 - 1, integer=True)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Positions of the training, validation and test spectra."""
-
-    train: Tensor
-    validation: Tensor
-    test: Tensor
-
-
-def split(n: int, training: Training, smallest: int, generator: torch.Generator) -> Split:
-    """Share out n spectra at random.
-
-    A validation part of fewer than ``smallest`` spectra could not be clustered: then the training
-    spectra themselves are used to validate, and nothing is set apart.
-    """
-    order = torch.randperm(n, generator=generator)
-    held = round(n * training.validation)
-    tested = round(n * training.test)
-    if held < smallest or n - held - tested < smallest:
-        return Split(order, order, order[:0])
-    return Split(order[held + tested :], order[:held], order[held : held + tested])
-
-
-class Batch(NamedTuple):
-    """Spectra (n, channel) and, for the loss that needs it, their variance."""
-
-    spectra: Tensor
-    variance: Tensor | None
-
-    def take(self, rows: Tensor) -> Batch:
-        """Return some rows."""
-        rows = rows.to(self.spectra.device)
-        return Batch(self.spectra[rows], None if self.variance is None else self.variance[rows])
 
 
 class Weights(NamedTuple):
@@ -198,6 +198,7 @@ def train(
     training: Training,
     *,
     variance: Tensor | None = None,
+    trained: bool = False,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> History:
@@ -213,6 +214,8 @@ def train(
     training : Training
     variance : tensor (n, channel), optional
         Of the spectra; the loss "variance" needs it, the others do not look at it.
+    trained : bool
+        See :func:`train_on`.
     checkpoint : Checkpoint, optional
         Where the state of the training is kept. If it is there already, the training goes on from
         it, and ends with the same weights, bit for bit, as one that was never interrupted.
@@ -230,11 +233,7 @@ def train(
         If the loss stops being finite, there are too few spectra to be clustered, the loss
         "variance" has no variance, or the checkpoint is of another training.
     """
-    if training.batch_size <= 2 * clusters.k_min:
-        raise ValueError(
-            f"batch_size={training.batch_size} is too small for {clusters.k_min} or more clusters "
-            f"in a batch; take at least {2 * clusters.k_min + 1}"
-        )
+    _check_batch(training, clusters)
     if training.loss == "variance" and variance is None:
         raise ValueError('the loss "variance" needs a cube with a variance; this has none')
     data = Batch(spectra, variance if training.loss == "variance" else None)
@@ -242,24 +241,76 @@ def train(
         raise ValueError(
             'the loss "variance" needs a variance; that of these spectra is nowhere above 0'
         )
-    with _own_randomness(training.seed, spectra.device):
+    shuffle = torch.Generator().manual_seed(training.seed)
+    shares = training.validation, training.test
+    parts = split(len(spectra), shares, 2 * clusters.k_max, shuffle)
+    source = Held(data, parts, training.batch_size)
+    return train_on(
+        model, source, clusters, training, shuffle=shuffle, trained=trained, checkpoint=checkpoint,
+        progress=progress,
+    )  # fmt: skip
+
+
+def train_on(
+    model: Autoencoder,
+    source: Source,
+    clusters: Clusters,
+    training: Training,
+    *,
+    shuffle: torch.Generator | None = None,
+    trained: bool = False,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> History:
+    """Train a model in place on whatever gives batches; it ends with its best weights.
+
+    Parameters
+    ----------
+    model : Autoencoder
+    source : Source
+    clusters : Clusters
+    training : Training
+        See :func:`train`.
+    shuffle : torch.Generator, optional
+        Of the order of the spectra; by default one of the seed of the training.
+    trained : bool
+        Whether the model has been trained already: then it keeps its weights, and the learning
+        rate is 1e-4 unless told.
+    checkpoint : Checkpoint, optional
+    progress : callable, optional
+        See :func:`train`.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError
+        As :func:`train`; or if more layers are to be frozen than there are.
+    """
+    _check_batch(training, clusters)
+    device = source.start.device
+    with _own_randomness(training.seed, device):
+        identity = (*source.identity, *(model.parameters() if trained else ()))
+        _freeze(model, training.freeze)
         run = Run(
             model,
-            learning_rate=training.learning_rate,
+            learning_rate=training.learning_rate or (1e-4 if trained else 1e-3),
             factor=training.factor,
             plateau=training.plateau,
             seed=training.seed,
         )
-        parts = split(len(spectra), training, 2 * clusters.k_max, run.shuffle)
-        model.start_from(spectra[parts.train])
+        if shuffle is not None:
+            run.shuffle = shuffle
+        if not trained:
+            model.start_from(source.start)
         keeper = None
         if checkpoint is not None:
-            identity = fingerprint(
-                data.spectra, data.variance, model.output, model.network, clusters, training
-            )
-            keeper = Keeper(checkpoint, run, identity)
+            told = fingerprint(identity, model.output, model.network, clusters, training)
+            keeper = Keeper(checkpoint, run, told)
         try:
-            _loop(run, data, parts, clusters, training, keeper, progress)
+            _loop(run, source, clusters, training, 600 if trained else 3000, keeper, progress)
         except KeyboardInterrupt:
             if not run.history.rows:
                 raise
@@ -269,23 +320,47 @@ def train(
         model.load_state_dict(run.best.weights)
         model.eval()
         run.history.best_epoch = run.best.epoch
-        if len(parts.test) > clusters.k_min:
-            run.history.test = validate(model, data.take(parts.test), clusters, training)
+        if len(source.test.spectra) > clusters.k_min:
+            run.history.test = validate(model, source.test, clusters, training)
     return run.history
+
+
+def _check_batch(training: Training, clusters: Clusters) -> None:
+    if training.batch_size <= 2 * clusters.k_min:
+        raise ValueError(
+            f"batch_size={training.batch_size} is too small for {clusters.k_min} or more clusters "
+            f"in a batch; take at least {2 * clusters.k_min + 1}"
+        )
+
+
+def _freeze(model: Autoencoder, layers: int) -> None:
+    """Let the first layers of the encoder keep their weights.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer.
+    """
+    linear = [each for each in model.encoder if isinstance(each, torch.nn.Linear)]
+    if layers > len(linear):
+        raise ValueError(f"freeze={layers}, but the encoder has {len(linear)} hidden layers")
+    frozen = 0
+    for each in model.encoder:
+        frozen += isinstance(each, torch.nn.Linear)
+        each.requires_grad_(frozen > layers)
 
 
 def _loop(
     run: Run,
-    data: Batch,
-    parts: Split,
+    source: Source,
     clusters: Clusters,
     training: Training,
+    steps: int,
     keeper: Keeper | None,
     progress: Progress | None,
 ) -> None:
     """Run the epochs that are left; assumes checked input."""
-    batches = math.ceil(len(parts.train) / training.batch_size)
-    epochs = training.epochs or min(1000, max(10, round(3000 / batches)))
+    epochs = training.epochs or min(1000, max(10, round(steps / source.steps)))
     # Losses of different weights cannot be compared: the choice of the best weights begins when
     # the schedules have ended, at the last epoch at the latest.
     ends = (as_schedule(training.beta, "beta").end, as_schedule(training.gamma, "gamma").end)
@@ -294,33 +369,38 @@ def _loop(
         log.warning(
             "a schedule ends at epoch %d, after the %d epochs of the training", max(ends), epochs
         )
-    validation = data.take(parts.validation)
     for epoch in range(len(run.history.rows), epochs):
         if epoch > settled and epoch - 1 - run.best.epoch >= training.patience:
             break
         started = time.perf_counter()
-        row = _epoch(run, data, parts.train, batches, clusters, training, epoch)
-        checked = validate(run.model, validation, clusters, training)
+        if training.decay == "cosine":
+            first = training.learning_rate or run.optimiser.defaults["lr"]
+            run.optimiser.param_groups[0]["lr"] = first * _cosine(epoch, epochs)
+        row = _epoch(run, source, clusters, training, epoch)
+        checked = validate(run.model, source.validation, clusters, training)
         row |= {f"validation_{name}": value for name, value in checked.items()}
         run.history.rows.append(row)
         run.history.seconds += time.perf_counter() - started
         if epoch >= settled:
             run.best.offer(checked["total"], epoch, run.model)
-            run.plateau.step(checked["total"])
+            if training.decay == "plateau":
+                run.plateau.step(checked["total"])
         if keeper is not None:
             keeper.keep()
         if progress is not None:
             progress(epoch + 1, epochs, row)
 
 
+def _cosine(epoch: int, epochs: int) -> float:
+    """Return the factor of the learning rate: up over a tenth of the epochs, then down to 0."""
+    rise = max(1, epochs // 10)
+    if epoch < rise:
+        return (epoch + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * (epoch - rise) / (epochs - rise)))
+
+
 def _epoch(
-    run: Run,
-    data: Batch,
-    rows: Tensor,
-    batches: int,
-    clusters: Clusters,
-    training: Training,
-    epoch: int,
+    run: Run, source: Source, clusters: Clusters, training: Training, epoch: int
 ) -> dict[str, Any]:
     """Take all steps of one epoch and return its row of history."""
     weights = weights_at(training, epoch)
@@ -328,10 +408,9 @@ def _epoch(
     fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
     run.model.train()
     steps = []
-    order = rows[torch.randperm(len(rows), generator=run.shuffle)]
-    for index in order.tensor_split(batches):
+    for batch in source.batches(epoch, run.shuffle):
         run.optimiser.zero_grad()
-        terms = loss_terms(run.model, data.take(index), fast, training, weights, run.seeding)
+        terms = loss_terms(run.model, batch, fast, training, weights, run.seeding)
         terms["total"].backward()
         run.optimiser.step()
         steps.append({name: value.detach() for name, value in terms.items()})
@@ -356,9 +435,16 @@ def loss_terms(
     if model.training and training.denoise > 0:
         seen = seen + training.denoise * model.scale * torch.randn_like(seen)
     output, latent, drawn = model(seen)
-    base = reconstruction(output, batch, training.loss)
+    base = reconstruction(output, batch, training.loss, model.output)
     _check_finite(base.detach())
     terms = {"reconstruction": base}
+    if training.composition > 0 and batch.weight is not None:
+        assert model.composition is not None  # the segmenter has seen to it
+        terms["composition"] = composition_error(model.composition(latent), batch.weight)
+        base = base + training.composition * terms["composition"]
+    if training.contrastive > 0 and batch.twin is not None:
+        terms["contrast"] = contrast(latent, model.encode(batch.twin)[0])
+        base = base + training.contrastive * terms["contrast"]
     if weights.beta > 0:
         bandwidth = training.bandwidth or drawn.shape[1] / 2**0.5
         prior = torch.randn(
@@ -374,13 +460,15 @@ def loss_terms(
     return {"total": base, **terms}
 
 
-def reconstruction(output: Tensor, batch: Batch, loss: str) -> Tensor:
-    """Return the reconstruction term of an output (n, channel)."""
+def reconstruction(output: Tensor, batch: Batch, loss: str, kind: str) -> Tensor:
+    """Return the reconstruction term of an output (n, channel) of the kind of the network."""
+    target = batch.spectra if batch.target is None else batch.target
     if loss == "variance":
         assert batch.variance is not None  # train() has seen to it
-        return weighted_squares(output, batch.spectra, batch.variance)
-    plain = {"squared": squared_error, "poisson": poisson, "multinomial": multinomial}
-    return plain[loss](output, batch.spectra)
+        return weighted_squares(output, target, batch.variance)
+    counts = multinomial_of_roots if kind == "root-softmax" else multinomial
+    plain = {"squared": squared_error, "poisson": poisson, "multinomial": counts}
+    return plain[loss](output, target)
 
 
 @torch.no_grad()
