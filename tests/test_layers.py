@@ -20,11 +20,12 @@ LAYERS = {
     "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
     "_embeddings": 1, "_silhouette": 1, "cube": 1, "evaluate": 1, "kmeans": 1, "lines": 1,
-    "losses": 1, "metric": 1, "networks": 1, "preprocess": 1, "resample": 1,
+    "losses": 1, "metric": 1, "networks": 1, "preprocess": 1, "resample": 1, "rules": 1,
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "clustering": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "resultparts": 3,
+    "baselines": 3, "clustering": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "pretraining": 3,
+    "resultparts": 3,
     "segmenter": 3,
     # 4: what people look at
     "_drawing": 4, "compression": 4, "htmlreport": 4, "networkplots": 4, "outputs": 4,
@@ -39,6 +40,7 @@ LAYERS = {
 SAME_LAYER = {
     "axis": {"_check"},
     "_embeddings": {"preprocess"},
+    "rules": {"preprocess"},
     "palette": {"_check"},
     "kmeans": {"_silhouette", "metric"},
     "losses": {"_silhouette"},
@@ -60,6 +62,7 @@ SAME_LAYER = {
     "baselines": {"clustering", "resultparts"},
     "inference": {"clustering", "confidence", "resultparts", "segmenter"},
     "segmenter": {"clustering"},
+    "pretraining": set(),
     "runstate": {"modelfile"},
     "synth": {
         "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.palettes",

@@ -213,10 +213,10 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
         "raw": as they are. "sqrt": their square roots, for counts. "asinh": linear within the
         noise and logarithmic beyond, for signed data; the noise is that of the median absolute
         deviation of all values. "pca" and "whitened-pca": principal components, the latter with
-        unit variance. "linear": principal components of unit variance of the square roots (of values
-        above 0) divided by their root sum of squares, on the unit sphere; the best of the linear
-        methods for counts. "nmf": weights of non-negative parts. "umap": needs the extra ``umap``.
-        "tsne", which has no map for new spectra. "gmm": as "pca".
+        unit variance. "linear": principal components of unit variance of the square roots (of
+        values above 0) divided by their root sum of squares, on the unit sphere; the best of the
+        linear methods for counts. "nmf": weights of non-negative parts. "umap": needs the extra
+        ``umap``. "tsne", which has no map for new spectra. "gmm": as "pca".
     dimensions : int
         Of the points, where the method has a choice; no more than there are spectra or channels.
     seed : int

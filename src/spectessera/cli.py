@@ -13,7 +13,7 @@ from rich.table import Table
 
 from . import __version__, cli_search, cli_studies, cli_synth
 from ._files import check_file_place
-from .cli_options import as_tables, build, with_settings
+from .cli_options import build, with_settings
 from .cli_reading import AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
 from .cli_shared import command, errors, output, progress
 
@@ -96,9 +96,22 @@ def info(
 @command
 @with_settings
 def train(
-    files: list[Path],
     out: Annotated[Path, typer.Option(help="The model file to write (.safetensors).")],
     settings: dict[str, dict[str, Any]],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Cubes to train on; none with --simulate.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Go on from a trained model: a file, or maxrf or nebulae."),
+    ] = None,
+    simulate: Annotated[
+        str | None,
+        typer.Option(help='Train on simulated spectra, no two alike: "xrf" or "nebulae".'),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write the weights as float16, in half the space.")
+    ] = False,
     key: Key = None,
     energy: Energy = None,
     wavelength: Wavelength = None,
@@ -111,21 +124,38 @@ def train(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on the spectra of one or more cubes."""
-    from .segmenter import SpectralSegmenter
+    """Train a model on the spectra of one or more cubes, or on simulated ones."""
+    from .segmenter import SpectralSegmenter, load
 
-    configs = build(settings, config)
+    if bool(files) == bool(simulate):
+        raise ValueError("give either cubes to train on, or --simulate xrf or --simulate nebulae")
+    if simulate and start:
+        raise ValueError("--simulate trains a new model; leave out --start")
     if out.suffix != ".safetensors":
         raise ValueError(f"--out is a .safetensors file; got {out.name}")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
     check_file_place(out)
     kept = keep_at(checkpoint, out)
-    cubes = [open_cube(file, key, energy, wavelength, axis, unit, missing) for file in files]
+    begun = None if start is None else load(start)
+    configs = build(settings, config, base_of(begun, simulate))
     segmenter = SpectralSegmenter(**configs)
     with progress(quiet or as_json) as bar:
-        segmenter.fit(cubes, checkpoint=kept, progress=bar.epoch)
-    segmenter.save(out)
+        if simulate:
+            from .pretraining import simulation
+
+            source = simulation(
+                simulate,
+                seed=configs["training"].seed,
+                progress=lambda done, total: bar("templates", done, total),
+            )
+            segmenter.pretrain(source, checkpoint=kept, progress=bar.epoch)
+        else:
+            cubes = [
+                open_cube(f, key, energy, wavelength, axis, unit, missing) for f in files or ()
+            ]
+            segmenter.fit(cubes, start=begun, checkpoint=kept, progress=bar.epoch)
+    segmenter.save(out, half=half)
     _forget(checkpoint, segmenter)
     told = {
         "model": str(out),
@@ -135,7 +165,7 @@ def train(
         "seconds": round(segmenter.history_.seconds, 2),
         "interrupted": segmenter.history_.interrupted,
         "test": segmenter.history_.test,
-        "settings": as_tables(configs),
+        "settings": segmenter.settings(),
     }
     if as_json:
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
@@ -153,8 +183,15 @@ def segment(
     file: Path,
     out: Annotated[Path, typer.Option(help="The folder to write the results to.")],
     settings: dict[str, dict[str, Any]],
-    model: Annotated[Path | None, typer.Option(help="A trained model (.safetensors).")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae."),
+    ] = None,
     fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube itself.")] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(help="With --fit: go on from a trained model, a file, or maxrf or nebulae."),
+    ] = None,
     how: Annotated[
         str, typer.Option("--clusters", help='"cube", "trained" or a number of clusters.')
     ] = "cube",
@@ -182,23 +219,24 @@ def segment(
 
     if (model is None) == (not fit):
         raise ValueError("give either --model FILE or --fit")
-    given = [f"--{n.replace('_', '-')}" for part in settings.values() for n in part if n != "seed"]
-    given += [f"--{n}" for n, v in (("config", config), ("checkpoint", checkpoint)) if v]
-    if model is not None and given:
-        raise ValueError(
-            f"{', '.join(given)} would have no effect on a trained model; "
-            "leave it out, or train anew with --fit"
-        )
-    configs = build(settings, config)
+    if start is not None and not fit:
+        raise ValueError("--start is a model to train on from, with --fit; to use it, --model")
+    if model is not None:
+        _refuse_training(settings, config, checkpoint)
+    begun = None if model is None and start is None else load(model or start or "")
+    configs = build(settings, config, base_of(begun, None))
     seed = configs["training"].seed
     clusters: str | int = int(how) if how.isdecimal() else how
     check_folder(out, overwrite=overwrite)
     kept = keep_at(checkpoint, out / "model.safetensors")
     cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
-    segmenter = SpectralSegmenter(**configs) if model is None else load(model)
+    segmenter = SpectralSegmenter(**configs)
+    if model is not None:
+        assert begun is not None
+        segmenter = begun.set_params(clusters=configs["clusters"])
     with progress(quiet or as_json) as bar:
         if fit:
-            segmenter.fit(cube, checkpoint=kept, progress=bar.epoch)
+            segmenter.fit(cube, start=begun, checkpoint=kept, progress=bar.epoch)
             out.mkdir(parents=True, exist_ok=True)
             segmenter.save(out / "model.safetensors")
             _forget(checkpoint, segmenter)
@@ -214,7 +252,8 @@ def segment(
         )
     run = {
         "file": str(file),
-        "model": None if model is None else str(model),
+        "model": model,
+        "start": start,
         "seed": seed,
         "clusters": clusters,
     }
@@ -223,6 +262,36 @@ def segment(
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     elif not quiet:
         _print_summary(summary, out)
+
+
+def _refuse_training(
+    settings: dict[str, dict[str, Any]], config: Path | None, checkpoint: Path | None
+) -> None:
+    """Say which flags a trained model has no use for; how it is clustered may be changed."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for group in ("preprocess", "network", "training")
+        for name in settings[group]
+        if name != "seed"
+    ]
+    given += [f"--{name}" for name, v in (("config", config), ("checkpoint", checkpoint)) if v]
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} would have no effect on a trained model; "
+            "leave it out, or train anew with --fit"
+        )
+
+
+def base_of(begun: Any, simulate: str | None) -> dict[str, Any]:
+    """Return what flags change: the settings of a model, of a pretraining, or the defaults."""
+    from .pretraining import recipe
+    from .segmenter import CONFIGS, DEFAULTS, fine_tuning
+
+    if simulate is not None:
+        return recipe(simulate)
+    if begun is not None:
+        return {name: begun.config(name) for name in CONFIGS} | {"training": fine_tuning(begun)}
+    return dict(DEFAULTS)
 
 
 def keep_at(path: Path | None, model: Path) -> Any:
@@ -252,7 +321,9 @@ def _forget(checkpoint: Path | None, segmenter: Any) -> None:
 @command
 def encode(
     file: Path,
-    model: Annotated[Path, typer.Option(help="A trained model (.safetensors).")],
+    model: Annotated[
+        str, typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae.")
+    ],
     out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
     key: Key = None,
     energy: Energy = None,
@@ -291,7 +362,7 @@ def encode(
 @command
 def decode(
     file: Path,
-    model: Annotated[Path, typer.Option(help="The model that encoded it (.safetensors).")],
+    model: Annotated[str, typer.Option(help="The model that encoded it (file or name).")],
     out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     quiet: Quiet = False,

@@ -171,8 +171,14 @@ def numbers(flag: str, text: str, count: int) -> tuple[float, ...]:
     return tuple(float(_number(flag, part, float)) for part in parts)
 
 
-def build(settings: Mapping[str, Mapping[str, Any]], config: Path | None = None) -> dict[str, Any]:
+def build(
+    settings: Mapping[str, Mapping[str, Any]],
+    config: Path | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the configurations of a TOML file, changed by the fields given as flags.
+
+    ``base`` stands in for the defaults where the file has no table of that name.
 
     Raises
     ------
@@ -185,8 +191,10 @@ def build(settings: Mapping[str, Mapping[str, Any]], config: Path | None = None)
     found = {}
     for name, kind in CONFIGS.items():
         where = f"{config}, [{name}]" if name in tables else ""
-        base: Any = from_dict(kind, tables.get(name, {}), where)
-        found[name] = replace(base, **settings[name])
+        first: Any = (base or {}).get(name) or kind()
+        if name in tables:
+            first = from_dict(kind, to_dict(first) | dict(tables[name]), where)
+        found[name] = replace(first, **settings[name])
     return found
 
 

@@ -49,16 +49,16 @@ class Rule(NamedTuple):
     matrix: np.ndarray
     centers: np.ndarray
 
-    def move(self, points: np.ndarray, device: str = "cpu") -> np.ndarray:
+    def move(self, points: np.ndarray, device: str | None = None) -> np.ndarray:
         """Return points (n, d) in the space of the metric; no point's answer depends on others."""
         return self._move(points, device).cpu().numpy()
 
-    def label(self, points: np.ndarray, device: str = "cpu") -> np.ndarray:
+    def label(self, points: np.ndarray, device: str | None = None) -> np.ndarray:
         """Return the labels (n,), int64 from 0, of points (n, d)."""
         centers = torch.from_numpy(np.array(self.centers)).to(device)
         return assign(self._move(points, device), centers).cpu().numpy()
 
-    def _move(self, points: np.ndarray, device: str) -> torch.Tensor:
+    def _move(self, points: np.ndarray, device: str | None) -> torch.Tensor:
         arrays = (torch.from_numpy(np.array(each)).to(device) for each in (self.mean, self.matrix))
         tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
         return Metric(self.metric, *arrays).move(tensor)

@@ -167,9 +167,8 @@ def _cluster(
 ) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     if clusters == "trained":
-        rule, device = segmenter.rule_, segmenter.device or "cpu"
-        centers = segmenter.cluster_centers_
-        return Clustering(rule.label(latent, device), centers, segmenter.choices_, rule)
+        rule, centers = segmenter.rule_, segmenter.cluster_centers_
+        return Clustering(rule.label(latent, segmenter.device), centers, segmenter.choices_, rule)
     settings: Clusters = segmenter.config("clusters")
     if not isinstance(clusters, str):
         settings = replace(settings, k_min=int(clusters), k_max=int(clusters))

@@ -12,9 +12,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-METRICS = ("euclidean", "half-whitened", "whitened", "whitened-sphere")
+METRICS = ("euclidean", "half-whitened", "whitened", "half-whitened-sphere", "whitened-sphere")
 # Power of the eigenvalues of the covariance that each metric multiplies with.
-_POWER = {"half-whitened": -0.25, "whitened": -0.5, "whitened-sphere": -0.5}
+_POWER = {
+    "half-whitened": -0.25,
+    "whitened": -0.5,
+    "half-whitened-sphere": -0.25,
+    "whitened-sphere": -0.5,
+}
 # A direction with less than this share of the largest variance is rounding, or a dead dimension.
 _NOTHING = 1e-7
 # Above so many dimensions the covariance is a matrix product.
@@ -57,7 +62,7 @@ class Metric(NamedTuple):
                 torch.sub(part, self.mean, out=block[: len(part)])
                 block[len(part) :] = 0
                 target.copy_((block @ self.matrix)[: len(part)])
-        if self.name != "whitened-sphere":
+        if not self.name.endswith("sphere"):
             return moved
         length = moved.square().sum(1, keepdim=True).sqrt()
         return moved / torch.where(length > 0, length, 1.0)
@@ -73,12 +78,12 @@ def fit_metric(points: Tensor, name: str) -> Metric:
     ----------
     points : tensor (n, d)
     name : str
-        One of :data:`METRICS`.
+        One of :data:`METRICS`; "auto" is "euclidean".
     """
     points = points.detach()
     d = points.shape[1]
-    if name == "euclidean":
-        return Metric(name, points.new_zeros(d), torch.eye(d).to(points))
+    if name in ("auto", "euclidean"):
+        return Metric("euclidean", points.new_zeros(d), torch.eye(d).to(points))
     mean = points.mean(0, dtype=torch.float64)
     values, vectors = torch.linalg.eigh(_covariance(points, mean))
     kept = values > _NOTHING * values[-1].clamp(min=0)

@@ -16,6 +16,28 @@ from ._files import atomic
 FORMAT = 2
 KEY = "spectessera"
 MAX_TENSORS = 10_000
+# Models that ship with the package; docs/models.md tells of each.
+MODELS = ("maxrf", "nebulae")
+SHIPPED = Path(__file__).parent / "data" / "models"
+
+
+def model_path(name: str | Path) -> Path:
+    """Return the file of a model, given by its path or by the name of one that ships.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither such a file nor such a name.
+    """
+    if isinstance(name, str) and name in MODELS:
+        return SHIPPED / f"{name}.safetensors"
+    path = Path(name)
+    if not path.exists() and not path.suffix:
+        raise FileNotFoundError(
+            f"there is no model {path}: give a file, or one of those that ship with the package: "
+            f"{', '.join(MODELS)}"
+        )
+    return path
 
 
 def write_model(

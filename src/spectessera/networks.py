@@ -23,6 +23,9 @@ MAX_WIDTH = 1_000_000
 # The decoder's last weights start this much smaller, so that the first reconstruction is the mean
 # spectrum and not noise around it: noise teaches the decoder first of all to ignore the latent.
 LAST_LAYER = 0.1
+# Before a layer normalisation the size of the weights is of no account but for how fast they turn:
+# large ones learn slowly. At He's size, training took more than twice the steps.
+NORMED = 3**-0.5
 # Rounding in the division by the maximum.
 ABOVE_ONE = 1e-5
 
@@ -50,8 +53,8 @@ class Network:
     dropout : float
         Probability of dropping a hidden unit in training, in [0, 1).
     init : "auto" or "kaiming"
-        "auto": He initialisation (fan-in) for "mlp" and "normed", LeCun for "snn"; "kaiming": He
-        for all, as in the paper.
+        "auto": He initialisation (fan-in) for "mlp", LeCun for "snn", that over sqrt(3) for
+        "normed"; "kaiming": He for all, as in the paper.
     variational : bool
         Two heads, mean and log-variance; the latent is drawn from them in training only, the
         clustering works on the mean.
@@ -270,14 +273,17 @@ def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
 
 
 def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:
-    """Draw all weights anew: He (2015) for ReLU and SiLU, LeCun (1998) for SELU; biases are 0."""
-    he = network.block != "snn" or network.init == "kaiming"
+    """Draw all weights anew: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
+    he = network.block == "mlp" or network.init == "kaiming"
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
             # "linear" has gain 1: a standard deviation of 1/sqrt(fan-in), LeCun's.
             nn.init.kaiming_normal_(
                 layer.weight, nonlinearity="relu" if he else "linear", generator=generator
             )
+            if network.block == "normed" and not he:
+                with torch.no_grad():
+                    layer.weight.mul_(NORMED)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     with torch.no_grad():

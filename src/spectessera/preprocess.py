@@ -6,7 +6,7 @@ spectrum has the same input whatever it is processed with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from scipy import ndimage, sparse
 from ._check import check_choice, check_ndim, check_number
 from .axis import Axis
 
+AUTO = "auto"
 STABILISE = (None, "log", "sqrt", "anscombe", "asinh", "log-quantile")
 NORMALISE = (None, "max", "l2", "total")
 SPEED_OF_LIGHT = 299_792.458  # km/s, exact by definition of the metre
@@ -368,12 +369,14 @@ class Preprocess:
         Sum neighbouring channels into so many bins; never across a gap of the axis.
     smooth : int
         Running mean over so many (odd) channels; 1 is none.
-    stabilise : None, "log", "sqrt", "anscombe", "asinh" or "log-quantile"
-        See :func:`stabilise`. "sqrt" makes the noise of counts alike in all channels.
+    stabilise : None, "auto", "log", "sqrt", "anscombe", "asinh" or "log-quantile"
+        See :func:`stabilise`. "sqrt" makes the noise of counts alike in all channels. "auto" is
+        what suits the noise of the spectra, chosen when a segmenter is trained
+        (:mod:`spectessera.rules`); without one, None.
     softening : float
         Where asinh turns from linear to logarithmic, in the unit of the values.
-    normalise : None, "max", "l2" or "total"
-        Divide every spectrum by its maximum, its root sum of squares or its sum.
+    normalise : None, "auto", "max", "l2" or "total"
+        Divide every spectrum by its maximum, its root sum of squares or its sum. "auto" is "l2".
     max_missing : float
         Largest share of channels of a spectrum that is mended by interpolation.
     """
@@ -401,10 +404,18 @@ class Preprocess:
         check_number("redshift", self.redshift, low=-1.0, open_low=True)
         if self.rebin_to is not None:
             check_number("rebin_to", self.rebin_to, low=1, integer=True)
-        check_choice("stabilise", self.stabilise, STABILISE)
+        check_choice("stabilise", self.stabilise, (*STABILISE, AUTO))
         check_number("softening", self.softening, low=0.0, open_low=True)
-        check_choice("normalise", self.normalise, NORMALISE)
+        check_choice("normalise", self.normalise, (*NORMALISE, AUTO))
         check_number("max_missing", self.max_missing, low=0.0, high=1.0)
+
+    def settled(self) -> Preprocess:
+        """Return the settings without "auto": those without a segmenter to choose."""
+        return replace(
+            self,
+            stabilise=None if self.stabilise == AUTO else self.stabilise,
+            normalise="l2" if self.normalise == AUTO else self.normalise,
+        )
 
     def input_axis(self, axis: Axis) -> Axis:
         """Return the axis of the inputs made of spectra on ``axis``."""
@@ -433,6 +444,8 @@ class Preprocess:
         ValueError
             If the axis does not suit the settings.
         """
+        if AUTO in (self.stabilise, self.normalise):
+            return self.settled().apply(values, axis, variance)
         kept = kept_channels(axis, self.keep, self.exclude)
         if not kept.all():
             axis = axis.take(kept)
@@ -484,6 +497,8 @@ class Preprocess:
         scale : array (n,), optional
             As in :class:`Inputs`.
         """
+        if AUTO in (self.stabilise, self.normalise):
+            return self.settled().undo(inputs, scale)
         left = []
         values = np.asarray(inputs, dtype=np.float32)
         if scale is not None:

@@ -31,9 +31,9 @@ from .clustering import (
 )
 from .cube import blocks, check_cube, noise_of
 from .kmeans import Clusters
-from .modelfile import read_model, write_model
+from .modelfile import model_path, read_model, write_model
 from .networks import Autoencoder, Network, check_loss, resolve_output
-from .preprocess import Preprocess
+from .preprocess import AUTO, Preprocess, scale_of, stabilise
 from .reading import (
     Collected,
     Intake,
@@ -45,6 +45,13 @@ from .reading import (
     intake_of,
     read_inputs,
 )
+from .rules import (
+    JUDGED,
+    noise_share,
+    suited_denoising,
+    suited_metric,
+    suited_stabilisation,
+)
 from .settings import from_dict, to_dict
 from .sources import Simulated, Thinned, split, whole_counts
 from .synth.pairs import Simulation
@@ -54,9 +61,6 @@ from .training import Checkpoint, History, Progress, Training, train, train_on
 # shape gives the same bits for a row wherever it stands and however the cube is cut.
 ENCODE_ROWS = 2048
 
-# Models that ship with the package; docs/models.md tells of each.
-MODELS = ("maxrf", "nebulae")
-SHIPPED = Path(__file__).parent / "data" / "models"
 # Simulated spectra to validate a pretraining with.
 HELD_OUT = 4096
 _RULE_ARRAYS = ("mean", "matrix", "centers")
@@ -67,6 +71,23 @@ CONFIGS: dict[str, type] = {
     "clusters": Clusters,
     "training": Training,
 }
+
+
+# What is not told is chosen by what suits the spectra: one rule for all cubes.
+DEFAULTS: dict[str, Any] = {
+    "preprocess": Preprocess(stabilise="auto", normalise="auto"),
+    "network": Network(latent=10, depth=2, linear_path=True),
+    "clusters": Clusters(),
+    "training": Training(gamma=0.0, learning_rate=3e-4, denoise=None),
+}
+
+
+OPEN = (
+    ("preprocess", "stabilise"),
+    ("preprocess", "normalise"),
+    ("clusters", "metric"),
+    ("training", "denoise"),
+)
 
 
 class Encoded(NamedTuple):
@@ -81,8 +102,18 @@ class Encoded(NamedTuple):
     latent: np.ndarray
 
 
+def _is_open(name: str, field: str, value: Any) -> bool:
+    """Tell whether a setting is left to the rule."""
+    return value == AUTO or (value is None and (name, field) == ("training", "denoise"))
+
+
 class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     """Deep spectral clustering: an autoencoder trained jointly with a differentiable k-means.
+
+    What is not told is what wins in benchmarks/QUALITY.md: roots of the values where they are noisy
+    or non-negative, divided by their root sum of squares; an encoder that starts at the principal
+    components; whitened latents on the unit sphere; no cluster term. Settings that are told (a
+    ``Preprocess``, a ``Network`` ...) are taken as they are, those of the paper among them.
 
     Parameters
     ----------
@@ -90,7 +121,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     network : Network, optional
     clusters : Clusters, optional
     training : Training, optional
-        Settings; None is the defaults of each. ``set_params(network__latent=4)`` changes one.
+        Settings; None is ``DEFAULTS``. ``set_params(network__latent=4)`` changes one.
     device : str, optional
         Such as "cuda" or "mps"; by default the CPU.
 
@@ -138,6 +169,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     input_axis_: Axis
     output_: str
     components_: tuple[str, ...]
+    chosen_: dict[str, dict[str, Any]]
     model_: Autoencoder
 
     # --- settings ------------------------------------------------------------------------------
@@ -147,7 +179,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         params = super().get_params(deep=False)
         if deep:
             for name in CONFIGS:
-                config = self.config(name)
+                config = self._told(name)
                 for each in fields(config):
                     params[f"{name}__{each.name}"] = getattr(config, each.name)
         return params
@@ -162,21 +194,59 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
                     f"{', '.join(self._get_param_names())}, and fields as in network__latent"
                 )
             if nested:
-                config = self.config(outer)
+                config = self._told(outer)
                 if inner not in {each.name for each in fields(config)}:
                     raise ValueError(f"{inner!r} is not a setting of {type(config).__name__}")
                 value = replace(config, **{inner: value})
             setattr(self, outer, value)
         return self
 
-    def config(self, name: str) -> Any:
-        """Return a configuration, the default one where it is None."""
+    def _told(self, name: str) -> Any:
+        """Return a configuration as it was told, else the default one."""
         value = getattr(self, name)
         if value is None:
-            return CONFIGS[name]()
+            return DEFAULTS[name]
         if not isinstance(value, CONFIGS[name]):
             raise TypeError(f"{name} must be a {CONFIGS[name].__name__}; got {value!r}")
         return value
+
+    def config(self, name: str) -> Any:
+        """Return a configuration, with what was chosen for the spectra of the training."""
+        value = self._told(name)
+        chosen = self.__dict__.get("chosen_", {}).get(name, {})
+        left = {f: each for f, each in chosen.items() if _is_open(name, f, getattr(value, f))}
+        return replace(value, **left) if left else value
+
+    def _choose(self, plain: np.ndarray) -> None:
+        """Choose what is left open by what suits spectra (n, channel), see :mod:`.rules`.
+
+        They are preprocessed but for the stabilisation and the normalisation.
+        """
+        self.chosen_ = {"preprocess": {"stabilise": suited_stabilisation(plain), "normalise": "l2"}}
+        preprocess = self.config("preprocess")
+        values = stabilise(plain, preprocess.stabilise, preprocess.softening)
+        noise = noise_share(values / scale_of(values, preprocess.normalise)[:, None])
+        metric = suited_metric(noise, self.config("network").latent)
+        self.chosen_["clusters"] = {"metric": metric}
+        self.chosen_["training"] = {"denoise": suited_denoising(noise)}
+
+    def _judge(self, X: Any, cubes: list[xr.DataArray] | None) -> None:
+        """Look at some spectra and choose what is left open, if anything is."""
+        self.chosen_ = {}
+        if not any(_is_open(n, field, getattr(self.config(n), field)) for n, field in OPEN):
+            return
+        plain = replace(self.config("preprocess"), stabilise=None, normalise=None)
+        training = self.config("training")
+        if cubes is None:
+            array = check_array(X, dtype=np.float32)
+            rows = draw_rows(len(array), JUDGED, training.seed)
+            self._choose(plain.apply(array[rows], Axis(np.arange(array.shape[1]))).values)
+            return
+        sampling = Sampling(training.sampling, training.fraction, JUDGED, training.seed)
+        intakes = [intake_of(cube, plain, common_axis(cubes)) for cube in cubes]
+        inputs = collect(cubes, intakes, sampling).inputs
+        if len(inputs):
+            self._choose(inputs)
 
     def settings(self) -> dict[str, Any]:
         """Return all settings as plain values, as they are written to files."""
@@ -208,8 +278,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             finite.
         y : ignored
         start : str, Path or SpectralSegmenter, optional
-            A trained model to go on from: fine-tuning. A name (``MODELS``), a file or a model; its
-            network, preprocessing and spectral axis are taken over.
+            A trained model to go on from: fine-tuning. A name such as "maxrf", a file or a model;
+            its network, preprocessing and spectral axis are taken over.
         checkpoint : Checkpoint, optional
             Keep the state of the training in a file, and go on from it if it is there.
         progress : callable, optional
@@ -227,8 +297,12 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         """
         if start is not None:
             self._start_from(start if isinstance(start, SpectralSegmenter) else load(start))
-        configs = {name: self.config(name) for name in CONFIGS}  # complain before any work
+        for name in CONFIGS:
+            self.config(name)  # complain before any work
         cubes = as_cubes(X)
+        if start is None:
+            self._judge(X, cubes)
+        configs = {name: self.config(name) for name in CONFIGS}
         if cubes is None:
             found, total = self._array_inputs(X, configs, start is not None)
             intake = Intake(configs["preprocess"], self.axis_)
@@ -266,6 +340,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             setattr(self, name, other.config(name))
         if self.clusters is None:
             self.clusters = other.clusters
+        self._leave_to(other.rule_.metric)
         if self.training is None:
             self.training = fine_tuning(other)
         self.axis_, self.output_ = other.axis_, other.output_
@@ -278,6 +353,10 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.n_clusters_ = len(clustering.centers)
         self.choices_, self.rule_ = clustering.choices, clustering.rule
         self.latent_groups_ = latent_groups(latent, clustering.labels, clustering.centers)
+
+    def _leave_to(self, metric: str) -> None:
+        """Settle what is left open of a model that is trained already."""
+        self.chosen_ = {"clusters": {"metric": metric}, "training": {"denoise": 0.0}}
 
     def _array_inputs(
         self, X: Any, configs: dict[str, Any], started: bool
@@ -398,7 +477,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         simulation : XrfSimulation or NebularSimulation
-            Of :mod:`spectessera.synth`; see also :func:`pretraining`.
+            See :mod:`spectessera.synth.pairs`, and :mod:`spectessera.pretraining` for the settings.
         checkpoint, progress
             As for :meth:`fit`.
 
@@ -412,6 +491,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         ValueError
             If the settings do not go together, see :func:`spectessera.training.train`.
         """
+        self._leave_to("whitened-sphere")
         configs = {name: self.config(name) for name in CONFIGS}
         training, preprocess = configs["training"], configs["preprocess"]
         components = configs["network"].components
@@ -689,6 +769,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.latent_groups_ = LatentGroups(*groups)
         rule = (tensors[f"rule.{name}"].astype(np.float32) for name in _RULE_ARRAYS)
         self.rule_ = Rule(self.config("clusters").metric, *rule)
+        self._leave_to(self.rule_.metric)
         k, d = centers.shape
         shapes = tuple(getattr(self.rule_, name).shape for name in _RULE_ARRAYS)
         if shapes != ((d,), (d, d), (k, d)):
@@ -731,7 +812,7 @@ def load(path: str | Path) -> SpectralSegmenter:
     Parameters
     ----------
     path : str or Path
-        A name out of :data:`MODELS`, such as "maxrf", or a file.
+        A name out of :data:`spectessera.modelfile.MODELS`, such as "maxrf", or a file.
 
     Returns
     -------
@@ -744,11 +825,4 @@ def load(path: str | Path) -> SpectralSegmenter:
     ValueError
         If it is not a model, or not one that this version understands.
     """
-    if isinstance(path, str) and path in MODELS:
-        return SpectralSegmenter.load(SHIPPED / f"{path}.safetensors")
-    if not Path(path).exists() and not Path(path).suffix:
-        raise FileNotFoundError(
-            f"there is no model {path}: give a file, or one of those that ship with the package: "
-            f"{', '.join(MODELS)}"
-        )
-    return SpectralSegmenter.load(path)
+    return SpectralSegmenter.load(model_path(path))

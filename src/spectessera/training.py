@@ -93,9 +93,10 @@ class Training:
         counts and the training starts from a trained model.
     freeze : int
         First so many layers of the encoder that keep their weights.
-    denoise : float
+    denoise : float, optional
         In training, Gaussian noise of this many standard deviations of the inputs (over all
         spectra and channels) is added to what the encoder sees; the aim stays the spectrum itself.
+        None is what suits the noise of the spectra (:mod:`spectessera.rules`).
     total : "normalised" or "sum"
         How the terms are joined, see :func:`spectessera.losses.total_loss`.
     lloyd_iter : int
@@ -132,7 +133,7 @@ class Training:
     loss: str = "squared"
     thinning: bool | None = None
     freeze: int = 0
-    denoise: float = 0.0
+    denoise: float | None = 0.0
     total: str = "normalised"
     lloyd_iter: int = 10
     validation: float = 0.1
@@ -162,7 +163,8 @@ class Training:
         if self.bandwidth is not None:
             check_number("bandwidth", self.bandwidth, low=0.0, open_low=True)
         check_choice("loss", self.loss, RECONSTRUCTIONS)
-        check_number("denoise", self.denoise, low=0.0)
+        if self.denoise is not None:
+            check_number("denoise", self.denoise, low=0.0)
         check_choice("total", self.total, TOTALS)
         check_number("lloyd_iter", self.lloyd_iter, low=1, integer=True)
         check_number("validation", self.validation, low=0.0, high=0.5)
@@ -432,7 +434,7 @@ def loss_terms(
     a weight is not computed.
     """
     seen = batch.spectra
-    if model.training and training.denoise > 0:
+    if model.training and training.denoise:
         seen = seen + training.denoise * model.scale * torch.randn_like(seen)
     output, latent, drawn = model(seen)
     base = reconstruction(output, batch, training.loss, model.output)

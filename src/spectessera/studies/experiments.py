@@ -178,7 +178,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
         classes=tuple(str(each) for each in truth["class"].values),
         background=4,
         preprocess=paper,
-        clusters=Clusters(2, 10),
+        clusters=Clusters(2, 10, metric="euclidean"),
         models=models,
     )
 
@@ -251,7 +251,7 @@ def heritage(
         classes=_pigments(truth),
         background=0,
         preprocess=maximum,
-        clusters=Clusters(2, 10),
+        clusters=Clusters(2, 10, metric="euclidean"),
         models=models,
     )
 

@@ -245,7 +245,7 @@ def _row(
 def _classes(experiment: Experiment) -> Clusters:
     """Return clusters as many as classes."""
     many = len(np.unique(experiment.truth[experiment.truth > 0]))
-    return Clusters(many, many)
+    return Clusters(many, many, metric="euclidean")
 
 
 def _ours(experiment: Experiment, model: Model, home: Path, seed: int) -> Row:

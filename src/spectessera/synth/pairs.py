@@ -30,6 +30,8 @@ from .tube import Tube
 GROUP = 64
 TUBES = (Tube("Rh", 40), Tube("Rh", 30), Tube("Rh", 50), Tube("Mo", 40), Tube("Mo", 50),
          Tube("W", 40))  # fmt: skip
+# Share of the groups that have the first of the tubes, whatever the others.
+USUAL = 0.5
 # Templates of the other tubes are computed for a sharp detector and then broadened.
 SHARP = Detector(noise=0.05)
 KNOWN = PIGMENTS | {each.name: each for each in MODERN}
@@ -149,7 +151,7 @@ class XrfSimulation:
     def _measured(self, weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Measure compositions (m, pigment) with one instrument: counts (m, channel)."""
         m = len(weight)
-        tube = generator.integers(len(self._spectra))
+        tube = int(generator.random() > USUAL and generator.integers(len(self._spectra)))
         thickness = _evenly(THICKNESS, m, generator)
         counted = self._palette.between(thickness)[:, None, :] * self._spectra[tube].sum(axis=2)
         counted /= counted.sum(axis=2, keepdims=True)  # (m, pigment, step)

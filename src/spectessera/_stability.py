@@ -1,0 +1,154 @@
+"""Stability of a clustering: do its clusters come back when only half of the points are seen?
+
+The points are halved at random, each half is clustered on its own, and its centers label all
+points. Every cluster of the clustering of all points then looks for the cluster most like it, by
+the Jaccard index: shared points over the points of either. k clusters are as stable as the worst
+of them (Hennig 2007, Computational Statistics & Data Analysis 52, 258-271), and the number of
+clusters is the largest k whose worst cluster is stable, as in Tibshirani & Walther (2005).
+
+The worst cluster, not the mean over pairs of points: where one cluster of ten is cut at will, the
+adjusted Rand index still says 0.95, and a few far-apart groups of clusters beat the clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._lloyd import Run, Search, assign, best_runs
+from ._silhouette import MANY_DIMENSIONS
+
+# A cluster of which this share comes back is there; Hennig calls 0.75 valid, 0.85 highly stable.
+STABLE = 0.8
+# Of more points, a sample of this size is halved: a matter of seconds for any number of points.
+SAMPLE_POINTS = 4096
+# The same for points of many dimensions, whole spectra, of which each iteration costs far more.
+SAMPLE_SPECTRA = 1024
+# Each gives two clusterings. The standard error is then a few hundredths at worst.
+SPLITS = 8
+# With fewer, an unlucky seeding looks like an unstable cluster.
+RESTARTS = 4
+# Without clusters Lloyd creeps on for hundreds of iterations, to no more stable an end.
+MAX_ITER = 25
+
+
+class Stability(NamedTuple):
+    """How well every k is found again; all (number of k,) float64.
+
+    Attributes
+    ----------
+    scores : tensor
+        Mean over all halves of the Jaccard index of the worst cluster, from 0 to 1.
+    errors : tensor
+        Standard error of every score. Halves of one split are counted as independent.
+    agreement : tensor
+        Mean over all halves of the adjusted Rand index with the clustering of all points.
+    """
+
+    scores: Tensor
+    errors: Tensor
+    agreement: Tensor
+
+
+def stability(
+    points: Tensor, partitions: Sequence[Run], search: Search, generator: torch.Generator
+) -> Stability:
+    """Cluster halves of the points with every k and compare; assumes checked input.
+
+    A k that is more than half of the points has all 0. A cluster that is too rare to be in the
+    sample of many points is not judged.
+
+    Parameters
+    ----------
+    points : tensor (n, d)
+        In the space of the metric, without gradient; at least 2.
+    partitions : sequence of Run
+        The clusterings of all points, one per k, in ascending order of k.
+    search : Search
+        Of which the seeding counts, and the iterations up to 25.
+    generator : torch.Generator
+    """
+    labels = torch.stack([part.labels for part in partitions])  # (m, n)
+    points, labels = _sample(points, labels, generator)
+    ks = tuple(len(part.centers) for part in partitions if len(part.centers) <= len(points) // 2)
+    found = points.new_zeros(2, 2 * SPLITS, len(partitions), dtype=torch.float64)
+    if ks:
+        search = Search(RESTARTS, search.seeding, min(search.max_iter, MAX_ITER))
+        for row, half in enumerate(_halves(points, generator)):
+            for position, run in enumerate(best_runs(half, ks, search, generator)):
+                table = contingency(labels[position], assign(points, run.centers), ks[position])
+                found[0, row, position] = worst_jaccard(table)
+                found[1, row, position] = adjusted_rand(table)
+    (scores, agreement), spread = found.mean(1), found[0].std(0)
+    return Stability(scores, spread / len(found[0]) ** 0.5, agreement)
+
+
+def pick(scores: Tensor) -> int:
+    """Return the position of the largest k that is stable, or of the most stable if none is.
+
+    Parameters
+    ----------
+    scores : tensor (number of k,)
+        In ascending order of k.
+    """
+    stable = (scores >= STABLE).nonzero()
+    return int(stable[-1]) if len(stable) else int(scores.argmax())
+
+
+# --- halves ------------------------------------------------------------------------------------
+
+
+def _order(points: Tensor, generator: torch.Generator) -> Tensor:
+    order = torch.randperm(len(points), generator=generator, device=generator.device)
+    return order.to(points.device)
+
+
+def _sample(points: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return centred points (s, d) and their labels (m, s): all of them, or as many as serve."""
+    most = SAMPLE_POINTS if points.shape[1] <= MANY_DIMENSIONS else SAMPLE_SPECTRA
+    if len(points) > most:
+        rows = _order(points, generator)[:most].sort().values
+        points, labels = points[rows], labels[:, rows]
+    return points - points.mean(0, dtype=torch.float64).to(points.dtype), labels
+
+
+def _halves(points: Tensor, generator: torch.Generator) -> list[Tensor]:
+    """Return both halves of every split of the points (n, d), n // 2 and the rest."""
+    halves = []
+    for _ in range(SPLITS):
+        order = _order(points, generator)
+        middle = len(points) // 2
+        halves += [points[part.sort().values] for part in (order[:middle], order[middle:])]
+    return halves
+
+
+# --- agreement ---------------------------------------------------------------------------------
+
+
+def contingency(a: Tensor, b: Tensor, k: int) -> Tensor:
+    """Return how many points have label i in ``a`` (n,) and j in ``b`` (n,), (k, k) float64."""
+    return torch.bincount(a * k + b, minlength=k * k).view(k, k).double()
+
+
+def worst_jaccard(table: Tensor) -> Tensor:
+    """Return the least Jaccard index of any row of a contingency table with its best column."""
+    rows, columns = table.sum(1, keepdim=True), table.sum(0)
+    shared = table / (rows + columns - table).clamp(min=1)  # (k, k)
+    return shared.max(1).values[rows[:, 0] > 0].min()
+
+
+def adjusted_rand(table: Tensor) -> Tensor:
+    """Return the adjusted Rand index of a contingency table (Hubert & Arabie 1985)."""
+
+    def pairs(counts: Tensor) -> Tensor:
+        return (counts * (counts - 1) / 2).sum()
+
+    together, rows, columns = pairs(table), pairs(table.sum(1)), pairs(table.sum(0))
+    expected = rows * columns / pairs(table.sum()).clamp(min=1)
+    largest = (rows + columns) / 2
+    if largest == expected:  # both are one cluster, or both all clusters of one point
+        return torch.ones_like(largest)
+    return (together - expected) / (largest - expected)
