@@ -19,8 +19,9 @@ LAYERS = {
     # 0: shared words and checks, below everything
     "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
-    "_embeddings": 1, "_silhouette": 1, "cube": 1, "evaluate": 1, "kmeans": 1, "lines": 1,
-    "losses": 1, "metric": 1, "networks": 1, "preprocess": 1, "resample": 1, "rules": 1,
+    "_embeddings": 1, "_lloyd": 1, "_silhouette": 1, "_stability": 1, "cube": 1, "evaluate": 1,
+    "kmeans": 1, "lines": 1, "losses": 1, "metric": 1, "networks": 1, "preprocess": 1,
+    "resample": 1, "rules": 1,
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
@@ -42,7 +43,9 @@ SAME_LAYER = {
     "_embeddings": {"preprocess"},
     "rules": {"preprocess"},
     "palette": {"_check"},
-    "kmeans": {"_silhouette", "metric"},
+    "_lloyd": {"_silhouette"},
+    "_stability": {"_lloyd", "_silhouette"},
+    "kmeans": {"_lloyd", "_silhouette", "_stability", "metric"},
     "losses": {"_silhouette"},
     "io": {
         "io._parts", "io._results", "io._synthetic", "io._writers", "io.envi", "io.fits",
@@ -123,8 +126,8 @@ SAME_LAYER = {
 
 # The torch rooms, and the door between numpy and torch.
 TORCH = {
-    "_silhouette", "runstate", "kmeans", "losses", "metric", "networks", "segmenter", "sources",
-    "training",
+    "_lloyd", "_silhouette", "_stability", "runstate", "kmeans", "losses", "metric", "networks",
+    "segmenter", "sources", "training",
     "baselines",  # a side door: it borrows k-means for points of any method
     "clustering",  # the door for k-means itself
     "synth.rgb",  # a side door: it borrows k-means for the colours of an image
@@ -144,7 +147,6 @@ LONGEST_FUNCTION = 40
 LONG_FILES = {
     "cli.py": "one function per command, most of it flags and their help",
     "training.py": "a third of it is the documentation of the settings and their checks",
-    "kmeans.py": "seeding, Lloyd and the choice of k are one batched computation",
     "preprocess.py": "one plain function per step, and the class that composes them in order",
     "segmenter.py": "the one door between numpy and torch: an estimator, its blocks and its file",
 }

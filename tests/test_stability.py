@@ -7,6 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from spectessera import _stability
 from spectessera._lloyd import Search, k_means_all
 from spectessera._stability import (
+    DOUBT,
     STABLE,
     adjusted_rand,
     contingency,
@@ -36,8 +37,16 @@ def judged(points, ks, seed=0):
     return partitions, stability(points, partitions, SEARCH, seeded(seed + 1))
 
 
+def picked(found):
+    return pick(found.scores, found.errors)
+
+
+def stable(found):
+    return found.scores + DOUBT * found.errors >= STABLE
+
+
 def chosen(points, ks, seed=0):
-    return ks[pick(judged(points, ks, seed)[1].scores)]
+    return ks[picked(judged(points, ks, seed)[1])]
 
 
 SQUARE = [[0, 0], [10, 0], [0, 10], [10, 10]]
@@ -57,7 +66,7 @@ def test_four_blobs_come_back_and_five_do_not():
     _, found = judged(blobs(SQUARE), range(2, 8))
     assert found.scores[2] > 0.98
     assert found.agreement[2] > 0.98
-    assert (found.scores[3:] < STABLE).all()
+    assert stable(found).tolist()[2:] == [True, False, False, False]
     assert found.scores.shape == found.errors.shape == found.agreement.shape == (6,)
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
 
@@ -68,6 +77,7 @@ def test_worst_cluster_tells_what_the_rand_index_hardly_does():
     eight, nine = 6, 7
     assert found.agreement[nine] > 0.9
     assert found.scores[nine] < 0.6 < STABLE < found.scores[eight]
+    assert picked(found) == eight
 
 
 def test_pairs_of_near_blobs_are_four_clusters_where_the_silhouette_sees_two():
@@ -77,7 +87,7 @@ def test_pairs_of_near_blobs_are_four_clusters_where_the_silhouette_sees_two():
     silhouettes = [float(silhouette(points, part.labels)) for part in partitions]
     assert silhouettes.index(max(silhouettes)) == 0
     assert found.scores[0] == 1
-    assert pick(found.scores) == 2
+    assert picked(found) == 2
 
 
 def test_overlapping_blobs_are_still_counted():
@@ -88,14 +98,14 @@ def test_overlapping_blobs_are_still_counted():
 
 def test_blobs_that_coincide_are_not_told_apart():
     """What no clustering can see is not counted: of four centers two are the same."""
-    points = blobs([[0, 0], [12, 0], [0, 12], [0, 12]], each=200)
-    assert chosen(points, range(2, 8)) == 3
+    centers = 12 * torch.eye(4)[[0, 1, 2, 2]]
+    assert chosen(blobs(centers, each=200), range(2, 8)) == 3
 
 
 def test_one_blob_is_stable_with_no_k():
     """Round, in four dimensions: there is no direction in which it would be cut again."""
     _, found = judged(torch.randn(1500, 4, generator=seeded(2)), range(2, 8))
-    assert (found.scores < STABLE).all()
+    assert not stable(found).any()
 
 
 def test_a_rare_cluster_counts():
@@ -104,9 +114,15 @@ def test_a_rare_cluster_counts():
 
 
 def test_the_largest_stable_k_is_picked_and_else_the_most_stable():
-    assert pick(torch.tensor([0.99, 0.3, 0.81, 0.79])) == 2
-    assert pick(torch.tensor([0.5, 0.7, 0.6])) == 1
-    assert pick(torch.tensor([0.0, 0.0])) == 0
+    none = torch.zeros(4)
+    assert pick(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none) == 2
+    assert pick(torch.tensor([0.5, 0.7, 0.6, 0.2]), none) == 1
+    assert pick(none, none) == 0
+
+
+def test_a_k_that_is_stable_but_for_chance_is_picked():
+    scores = torch.tensor([0.99, STABLE - 0.1, STABLE - 0.1])
+    assert pick(scores, torch.tensor([0.0, 0.06, 0.04])) == 1
 
 
 # --- the edges ---------------------------------------------------------------------------------
@@ -117,14 +133,14 @@ def test_equal_points_have_finite_scores_and_no_stable_k(n):
     ks = tuple(range(1, min(n, 6)))[-4:]
     _, found = judged(torch.full((n, 3), 100.3), ks)
     assert all(torch.isfinite(each).all() for each in found)
-    assert all(k == 1 or score < STABLE for k, score in zip(ks, found.scores, strict=True))
+    assert all(k == 1 or not good for k, good in zip(ks, stable(found), strict=True))
 
 
 def test_points_that_coincide_have_no_more_clusters_than_places():
     points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).repeat(100, 1)
     _, found = judged(points, range(2, 7))
     assert found.scores[1] == 1
-    assert pick(found.scores) == 1
+    assert picked(found) == 1
 
 
 def test_more_clusters_than_half_of_the_points_are_never_stable():
@@ -138,7 +154,7 @@ def test_more_clusters_than_half_of_the_points_are_never_stable():
 def test_far_from_the_origin_the_same_is_stable():
     near, far = (judged(blobs(SQUARE) + shift, range(2, 7))[1] for shift in (0, 1000))
     torch.testing.assert_close(near.scores, far.scores, atol=0.05, rtol=0)
-    assert pick(near.scores) == pick(far.scores) == 2
+    assert picked(near) == picked(far) == 2
 
 
 def test_same_seed_gives_the_same_scores_bit_for_bit():

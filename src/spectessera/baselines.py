@@ -26,7 +26,7 @@ from . import __version__
 from ._check import check_choice, check_number
 from ._embeddings import METHODS, Embedding, embed
 from .axis import Axis
-from .clustering import Choices, Groups, cluster_points
+from .clustering import Choices, Groups, cluster_points, only_silhouettes
 from .cube import blocks, check_cube, integrate, spectral_axis, to_map
 from .kmeans import EXACT_POINTS, Clusters, order_by_size, silhouette, silhouette_estimate
 from .preprocess import Preprocess
@@ -63,7 +63,7 @@ def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
     return [replace(clusters, k_min=k, k_max=k) for k in range(clusters.k_min, last + 1)]
 
 
-def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
+def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
     """Fit a Gaussian mixture for every k and keep the k whose labels have the best silhouette.
 
     Each starts at the clusters of k-means, so that nothing is left to chance but its seeding.
@@ -95,7 +95,7 @@ def _mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
     best = labels[int(np.nanargmax(score))]
     _, best = np.unique(best, return_inverse=True)  # a component without points is none
     centers = _sum_by_label(points, best, best.max() + 1) / np.bincount(best)[:, None]
-    return _by_size(best, centers.astype(np.float32), Choices(np.array(ks), score, error))
+    return _by_size(best, centers.astype(np.float32), only_silhouettes(np.array(ks), score, error))
 
 
 def _mixture_labels(points: np.ndarray, start: Groups) -> np.ndarray:
@@ -301,7 +301,7 @@ def _cluster(
     seed: int,
 ) -> _Found:
     """Place the pixels that were not fitted, and cluster."""
-    work = _mixtures if method == "gmm" else _groups
+    work = mixtures if method == "gmm" else _groups
     others = np.delete(np.arange(len(inputs)), rows)
     points = np.full((len(inputs), embedding.points.shape[1]), np.nan, dtype=np.float32)
     points[rows] = embedding.points
@@ -357,6 +357,9 @@ def _assemble(
         "size": (("cluster",), size),
         "score": (("k",), choices.score),
         "score_error": (("k",), choices.error),
+        "stability": (("k",), choices.stability),
+        "stability_error": (("k",), choices.stability_error),
+        "agreement": (("k",), choices.agreement),
         "integrated_input": image(integrate(pixels.inputs)),
         "integrated_latent": image(integrate(found.points)),
     }

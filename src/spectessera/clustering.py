@@ -6,6 +6,7 @@ clustered by the same code.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,31 @@ from .metric import Metric
 
 
 class Choices(NamedTuple):
-    """What was found for every k: numpy arrays (number of k,)."""
+    """What speaks for every k that was tried: numpy arrays (number of k,).
+
+    Attributes
+    ----------
+    k : array
+    score, error : array
+        Silhouette and its standard error.
+    stability, stability_error : array
+        Jaccard index of the cluster that comes back worst when half of the points are clustered,
+        and its standard error; NaN where nobody looked.
+    agreement : array
+        Adjusted Rand index of those clusterings with that of all points.
+    """
 
     k: np.ndarray
     score: np.ndarray
     error: np.ndarray
+    stability: np.ndarray
+    stability_error: np.ndarray
+    agreement: np.ndarray
+
+
+def only_silhouettes(k: np.ndarray, score: np.ndarray, error: np.ndarray) -> Choices:
+    """Return choices of which the stability is not known."""
+    return Choices(k, score, error, *np.full((3, len(k)), np.nan))
 
 
 class Groups(NamedTuple):
@@ -105,16 +126,19 @@ def cluster_points(
         If the points are not finite, or fewer than k_min + 1.
     """
     tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
-    found = choose_k(tensor, clusters, generator=torch.Generator(device).manual_seed(seed))
+    generator = torch.Generator(tensor.device).manual_seed(seed)
+    # Of one k there is nothing to choose.
+    several = clusters.k_max > clusters.k_min
+    settings = clusters if several else replace(clusters, criterion="silhouette")
+    found = choose_k(tensor, settings, generator=generator, both=several)
     _, centers = order_by_size(found.labels, found.centers)
     arrays = (each.cpu().numpy() for each in (found.metric.mean, found.metric.matrix, centers))
     rule = Rule(found.metric.name, *arrays)
     labels = rule.label(points, device)
-    choices = Choices(
-        np.array(found.ks),
-        found.scores.double().cpu().numpy(),
-        found.errors.double().cpu().numpy(),
-    )
+    curves = [found.scores, found.errors, *(found.stability or ())]
+    columns = [each.double().cpu().numpy() for each in curves]
+    ks = np.array(found.ks)
+    choices = Choices(ks, *columns) if several else only_silhouettes(ks, *columns)
     return Clustering(labels, centers_of(points, labels, rule), choices, rule)
 
 

@@ -22,7 +22,7 @@ from .confidence import (
     same_label_probability,
 )
 from .cube import blocks, check_cube, integrate, noise_of, spectral_axis, to_map
-from .kmeans import Clusters
+from .kmeans import STABLE, Clusters
 from .reading import Intake, read_inputs
 from .resultparts import origin_and_quality, quality_map, with_axes
 from .segmenter import SpectralSegmenter
@@ -97,8 +97,9 @@ def segment(
         unit; ``input_mean`` (eq. 9 of the paper), ``reconstructed_mean`` (eq. 8) and
         ``decoded_mean`` (eq. 10) ``(cluster, input_channel)`` in network-input units;
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
-        the silhouettes; ``integrated_input``, ``integrated_decoded`` and ``integrated_latent
-        (y, x)``. Attributes are strings and numbers.
+        the silhouettes; ``stability``, ``stability_error`` and ``agreement (k)``, see
+        :class:`spectessera.clustering.Choices`; ``integrated_input``, ``integrated_decoded`` and
+        ``integrated_latent (y, x)``. Attributes are strings and numbers.
 
     Raises
     ------
@@ -328,7 +329,8 @@ def _assemble(
 
 
 def _scores(choices: Choices) -> dict[str, Any]:
-    return {"score": (("k",), choices.score), "score_error": (("k",), choices.error)}
+    names = ("score", "score_error", "stability", "stability_error", "agreement")
+    return {name: (("k",), values) for name, values in zip(names, choices[1:], strict=True)}
 
 
 def _attributes(
@@ -350,6 +352,8 @@ def _attributes(
     return origin_and_quality(cube, pixels.quality, len(pixels.usable)) | {
         "n_clusters": len(found.centers),
         "metric": found.rule.metric,
+        "criterion": segmenter.config("clusters").criterion,
+        "stable_from": STABLE,
         "confidence_noise": sample.noise,
         "provenance": json.dumps(provenance),
     }

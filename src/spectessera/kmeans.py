@@ -25,9 +25,11 @@ from ._silhouette import (
     silhouette_estimate,
     silhouette_parts,
 )
+from ._stability import STABLE, Stability, pick, stability
 from .metric import METRICS, Metric, fit_metric
 
 __all__ = [
+    "STABLE",
     "Choice",
     "Clusters",
     "Estimate",
@@ -69,6 +71,10 @@ class Clusters:
         the covariance of all points made less uneven, or unit; either on the unit sphere. "auto" is
         what suits the noise of the spectra (:mod:`spectessera.rules`); of points alone, as they
         are.
+    criterion : "stability" or "silhouette"
+        What chooses k. "silhouette": the largest one (as in the paper). "stability": the largest k
+        all of whose clusters come back when half of the points are clustered alone
+        (:mod:`spectessera._stability`). Training takes the silhouette, which has a gradient.
     """
 
     k_min: int = 2
@@ -78,6 +84,7 @@ class Clusters:
     max_iter: int = 300
     samples: int = 2000
     metric: str = "auto"
+    criterion: str = "stability"
 
     def __post_init__(self) -> None:
         check_number("k_min", self.k_min, low=2, integer=True)
@@ -89,6 +96,7 @@ class Clusters:
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("samples", self.samples, low=10, integer=True)
         check_choice("metric", self.metric, ("auto", *METRICS))
+        check_choice("criterion", self.criterion, ("stability", "silhouette"))
 
 
 class Partition(NamedTuple):
@@ -105,7 +113,7 @@ class Partition(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The clustering with the best silhouette among all k that were tried.
+    """The best clustering among all k that were tried.
 
     Attributes
     ----------
@@ -125,6 +133,8 @@ class Choice(NamedTuple):
         Whether Lloyd converged for each of ``ks``.
     metric : Metric
         In whose space ``centers`` and ``inertia`` are; its statistics are those of the points.
+    stability : Stability or None
+        Of the best clustering of every k, constant; None where it was not asked for.
     """
 
     labels: Tensor
@@ -137,6 +147,7 @@ class Choice(NamedTuple):
     inertia: Tensor
     converged: tuple[bool, ...]
     metric: Metric
+    stability: Stability | None = None
 
 
 def k_means(
@@ -180,8 +191,10 @@ def _search(clusters: Clusters) -> Search:
 # --- choice of k -------------------------------------------------------------------------------
 
 
-def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) -> Choice:
-    """Cluster with every k of a range and keep the k with the best silhouette (IKMeans).
+def choose_k(
+    points: Tensor, clusters: Clusters, *, generator: torch.Generator, both: bool = False
+) -> Choice:
+    """Cluster with every k of a range and keep the best k by a criterion (IKMeans).
 
     All of it happens in the metric of ``clusters``, whose statistics are those of the points and
     constants of the gradient. Up to 4096 points the silhouettes are exact and ``score`` is
@@ -194,6 +207,8 @@ def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) 
         At least 3 points. Where n <= k_max, k runs up to n - 1 only.
     clusters : Clusters
     generator : torch.Generator
+    both : bool
+        Also tell the stability where the silhouette chooses. (The silhouette is always told.)
 
     Returns
     -------
@@ -215,30 +230,30 @@ def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) 
     metric = fit_metric(points, clusters.metric)
     points = metric.move(points)
     constant = points.detach()
-    partitions = k_means_all(constant, ks, _search(clusters), generator)
+    search = _search(clusters)
+    partitions = k_means_all(constant, ks, search, generator)
     if n > EXACT_POINTS:
         if points.requires_grad:
             raise ValueError(
                 f"the silhouette of {n} points is only estimated, without a gradient; "
                 f"use batches of at most {EXACT_POINTS}"
             )
-        estimates = [
-            silhouette_estimate(
-                constant, part.labels, samples=clusters.samples, generator=generator
-            )
-            for part in partitions
-        ]
-        scores = torch.stack([each.score for each in estimates])
-        errors = torch.stack([each.error for each in estimates])
-        best = int(scores.argmax())
-        score = scores[best]
+        scores, errors = _estimated_scores(constant, partitions, clusters.samples, generator)
+        judged = None
     else:
-        scores, score, best = _exact_scores(points, partitions, ks)
+        judged = _Exact(points, partitions, ks)
+        scores = judged.scores
         errors = torch.zeros_like(scores)
+    stable = None
+    if both or clusters.criterion == "stability":
+        stable = stability(constant, partitions, search, generator)
+    best = int(scores.argmax())
+    if stable is not None and clusters.criterion == "stability":
+        best = pick(stable.scores, stable.errors)
     return Choice(
         labels=partitions[best].labels,
         centers=partitions[best].centers,
-        score=score,
+        score=scores[best] if judged is None else judged.differentiable(best),
         scores=scores,
         errors=errors,
         k=ks[best],
@@ -246,37 +261,52 @@ def choose_k(points: Tensor, clusters: Clusters, *, generator: torch.Generator) 
         inertia=partitions[best].inertia,
         converged=tuple(each.converged for each in partitions),
         metric=metric,
+        stability=stable,
     )
 
 
-def _exact_scores(
-    points: Tensor, partitions: list[Run], ks: tuple[int, ...]
-) -> tuple[Tensor, Tensor, int]:
-    """Return all silhouettes, the differentiable best one and its position.
+def _estimated_scores(
+    points: Tensor, partitions: list[Run], samples: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the silhouettes of all k and their standard errors."""
+    estimates = [
+        silhouette_estimate(points, part.labels, samples=samples, generator=generator)
+        for part in partitions
+    ]
+    return torch.stack([e.score for e in estimates]), torch.stack([e.error for e in estimates])
+
+
+class _Exact:
+    """Exact silhouettes of all k (``scores``), of which one can be had with its gradient.
 
     One pass over the distances and one matrix product (all one-hot labels side by side) serve
     all k.
     """
-    n, widest = len(points), ks[-1]
-    labels = torch.stack([part.labels for part in partitions])  # (m, n)
-    sizes = torch.tensor(ks, device=points.device)
-    starts = sizes.cumsum(0) - sizes  # first column of every k
-    onehot = points.new_zeros(n, sum(ks), requires_grad=False)
-    onehot.scatter_(1, (labels + starts[:, None]).T, 1.0)
-    distances = Distances(points)
-    sums = distances.sums(onehot)  # (n, sum k)
-    # Padded to the widest k, all k are judged together; padding has no points and no neighbours.
-    columns = torch.arange(widest, device=points.device) + starts[:, None]  # (m, widest)
-    padding = torch.arange(widest, device=points.device) >= sizes[:, None]
-    columns = columns.masked_fill(padding, 0)
-    counts = onehot.sum(0)[columns].masked_fill(padding, 0.0)
-    parts = silhouette_parts(sums[:, columns].transpose(0, 1), labels, counts)
-    scores = parts.score.mean(1)
-    best = int(scores.argmax())
-    mine = slice(int(starts[best]), int(starts[best]) + ks[best])
-    chosen = Parts(*(part[best] for part in parts))
-    score = SilhouetteScore.apply(points, labels[best], onehot[:, mine], chosen, distances)
-    return scores, score, best
+
+    def __init__(self, points: Tensor, partitions: list[Run], ks: tuple[int, ...]) -> None:
+        n, widest = len(points), ks[-1]
+        self.points, self.ks = points, ks
+        self.labels = torch.stack([part.labels for part in partitions])  # (m, n)
+        sizes = torch.tensor(ks, device=points.device)
+        self.starts = sizes.cumsum(0) - sizes  # first column of every k
+        self.onehot = points.new_zeros(n, sum(ks), requires_grad=False)
+        self.onehot.scatter_(1, (self.labels + self.starts[:, None]).T, 1.0)
+        self.distances = Distances(points)
+        sums = self.distances.sums(self.onehot)  # (n, sum k)
+        # Padded to the widest k, all k are judged together; padding has no points, no neighbours.
+        columns = torch.arange(widest, device=points.device) + self.starts[:, None]  # (m, widest)
+        padding = torch.arange(widest, device=points.device) >= sizes[:, None]
+        columns = columns.masked_fill(padding, 0)
+        counts = self.onehot.sum(0)[columns].masked_fill(padding, 0.0)
+        self.parts = silhouette_parts(sums[:, columns].transpose(0, 1), self.labels, counts)
+        self.scores = self.parts.score.mean(1)
+
+    def differentiable(self, best: int) -> Tensor:
+        """Return the silhouette of one k, differentiable with respect to the points."""
+        first = int(self.starts[best])
+        mine = self.onehot[:, first : first + self.ks[best]]
+        chosen = Parts(*(part[best] for part in self.parts))
+        return SilhouetteScore.apply(self.points, self.labels[best], mine, chosen, self.distances)
 
 
 def order_by_size(labels: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,8 @@ from ._silhouette import half_tiles
 
 TOTALS = ("normalised", "sum")
 RECONSTRUCTIONS = ("squared", "variance", "poisson", "multinomial")
+# Weight of the cross-entropy of shares beside their squared error.
+LOGITS = 0.1
 # Under the logarithm: an expectation this small of a count that was seen is a finite surprise.
 SMALLEST = 1e-12
 
@@ -103,12 +105,16 @@ def multinomial(output: Tensor, target: Tensor) -> Tensor:
 
 
 def composition_error(told: Tensor, shares: Tensor) -> Tensor:
-    """Return half the squared error of the shares (n, component), summed over the components.
+    """Return how far a linear head is from the shares (n, component) of known components.
 
-    Squares and not a cross-entropy: the latent then moves evenly with the share, and a mixture of
-    two components lies on the line between them, which is what k-means takes distances on.
+    ``told`` (n, 2 component) holds shares, of which half the squared error is taken, and logits,
+    of which a tenth of the cross-entropy is. For the squares the latent moves evenly with the share: a
+    mixture of two components lies on the line between them, which is what k-means takes distances
+    on. For the cross-entropy components that hardly differ are kept apart as far as they do.
     """
-    return 0.5 * (told - shares).square().sum(1).mean()
+    even, logits = told.chunk(2, dim=1)
+    squares = 0.5 * (even - shares).square().sum(1).mean()
+    return squares + LOGITS * nn.functional.cross_entropy(logits, shares)
 
 
 def contrast(latent: Tensor, twin: Tensor, temperature: float = 0.2) -> Tensor:

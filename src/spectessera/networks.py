@@ -72,8 +72,8 @@ class Network:
         total, softplus for the Poisson loss, sigmoid where inputs are non-negative and normalised
         to their maximum, else identity.
     components : int
-        Outputs of a linear head on the latent that learns the shares of so many known components
-        in training on simulated spectra (0: no such head).
+        Of so many known components a linear head on the latent learns the shares, and the logits
+        of the shares, in training on simulated spectra (0: no such head).
     """
 
     latent: int = 3
@@ -177,7 +177,7 @@ class Autoencoder(nn.Module):
             )
             self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
             self.composition = (
-                nn.Linear(network.latent, network.components) if network.components else None
+                nn.Linear(network.latent, 2 * network.components) if network.components else None
             )
         self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(()))

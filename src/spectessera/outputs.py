@@ -19,6 +19,8 @@ from .io import write
 from .segmenter import SpectralSegmenter
 
 RESULT = "result.nc"
+# Silhouettes that differ by less are nearly alike.
+NEAR = 0.02
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -105,11 +107,17 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
                 "confidence": sure,
             }
         )
+    names = {
+        "silhouette": "score",
+        "standard_error": "score_error",
+        "stability": "stability",
+        "stability_error": "stability_error",
+        "agreement": "agreement",
+    }
+    curves = {word: result[name] for word, name in names.items()}
     scores = {
-        str(int(k)): {"silhouette": float(score), "standard_error": float(error)}
-        for k, score, error in zip(
-            result["k"].values, result["score"].values, result["score_error"].values, strict=True
-        )
+        str(k): {w: float(c.sel(k=k)) for w, c in curves.items() if np.isfinite(c.sel(k=k))}
+        for k in result["k"].values.tolist()
     }
     return {
         "spectessera": __version__,
@@ -119,14 +127,34 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
         "n_clusters": int(result.attrs["n_clusters"]),
         "clusters": clusters,
         "scores": scores,
+        "criterion": result.attrs["criterion"],
+        "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
         "notes": notes(result),
     }
 
 
+def choice_note(result: xr.Dataset) -> list[str]:
+    """Return a warning where no number of clusters stands out, by neither criterion."""
+    stable, error = result["stability"].values, result["stability_error"].values
+    score, spread = result["score"].values, result["score_error"].values
+    if len(score) < 2 or not np.isfinite(stable).all():
+        return []
+    best = int(np.argmax(score))
+    close = score + 2 * np.hypot(spread, spread[best]) + NEAR >= score[best]
+    if (stable + 2 * error >= result.attrs["stable_from"]).any() or close.sum() < 2:
+        return []
+    ks = ", ".join(str(k) for k in result["k"].values[close])
+    return [
+        "no number of clusters stands out: with none do all clusters come back when half of the "
+        f"pixels are clustered, and the silhouettes of k = {ks} are nearly alike; choose k "
+        "yourself (--clusters NUMBER) and trust no single border"
+    ]
+
+
 def notes(result: xr.Dataset) -> list[str]:
-    """Return what the user should be told of the quality of the spectra: how many, and where."""
+    """Return what the user should be told of the quality of the spectra and the choice of k."""
     words = {
         "masked": "masked by the file: left out",
         "not_finite": "with too many values that are not finite: left out",
@@ -145,4 +173,4 @@ def notes(result: xr.Dataset) -> list[str]:
                 f"{len(rows)} spectra {words[name]} (rows {rows.min()} to {rows.max()}, "
                 f"columns {columns.min()} to {columns.max()})"
             )
-    return found
+    return found + choice_note(result)

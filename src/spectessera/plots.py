@@ -90,24 +90,37 @@ def integrated(result: xr.Dataset) -> Figure:
 
 
 def scores(result: xr.Dataset) -> Figure:
-    """Draw the silhouette against the number of clusters, with two standard errors."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.errorbar(
-        result["k"].values,
-        result["score"].values,
-        yerr=2 * result["score_error"].values,
-        marker="o",
-        color="0.2",
-        capsize=3,
-        lw=1,
-    )
+    """Draw what speaks for each number of clusters, with two standard errors.
+
+    The silhouette; and, where it was computed, the stability: of the cluster that comes back worst
+    when half of the pixels are clustered, with the mean agreement (adjusted Rand index) beside it.
+    """
+    told = "stability" in result and bool(np.isfinite(result["stability"]).any())
+    figure = Figure(figsize=(6, 6 if told else 4), layout="constrained")
+    panels = figure.subplots(1 + told, 1, sharex=True, squeeze=False)[:, 0]
+    k = result["k"].values
+    style = {"marker": "o", "color": "0.2", "capsize": 3, "lw": 1}
+    panels[0].errorbar(k, result["score"].values, yerr=2 * result["score_error"].values, **style)
+    panels[0].set_ylabel("silhouette")
+    if told:
+        error = 2 * result["stability_error"].values
+        panels[1].errorbar(
+            k, result["stability"].values, yerr=error, label="worst cluster", **style
+        )
+        panels[1].plot(k, result["agreement"].values, "s:", color="0.55", ms=4, lw=1, label="ARI")
+        if "stable_from" in result.attrs:
+            panels[1].axhline(float(result.attrs["stable_from"]), color="0.8", lw=1, zorder=0)
+        panels[1].set(ylabel="stability", ylim=(-0.03, 1.05))
+        panels[1].legend(frameon=False)
     count = int(result.attrs["n_clusters"])
-    if count in result["k"].values:
-        axes.axvline(count, color="0.6", ls="--", lw=1, label=f"chosen: {count}")
-        axes.legend(frameon=False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="number of clusters k", ylabel="silhouette")
+    for axes in panels:
+        if count in k:
+            axes.axvline(count, color="0.6", ls="--", lw=1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_title(
+        f"{count} clusters, chosen by {result.attrs.get('criterion', 'silhouette')}"
+    )
+    panels[-1].set_xlabel("number of clusters k")
     return figure
 
 

@@ -16,14 +16,14 @@ from .training import Training
 
 ROOTS = Preprocess(stabilise="sqrt", normalise="l2")
 STREAMED = Training(
-    epochs=80, batch_size=512, learning_rate=2e-3, decay="cosine", gamma=0.0, loss="multinomial",
+    epochs=60, batch_size=512, learning_rate=2e-3, decay="cosine", gamma=0.0, loss="multinomial",
 )  # fmt: skip
 PRETRAINING: dict[str, dict[str, Any]] = {
     "xrf": {
         "preprocess": ROOTS,
-        "network": Network(latent=16, encoder=(512, 256), block="normed", components=len(KNOWN)),
+        "network": Network(latent=24, encoder=(512, 256), block="normed", components=len(KNOWN)),
         "clusters": Clusters(2, 16, metric="whitened-sphere"),
-        "training": replace(STREAMED, composition=0.004),
+        "training": replace(STREAMED, composition=0.002),
     },
     "nebulae": {
         "preprocess": ROOTS,

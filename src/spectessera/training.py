@@ -393,6 +393,11 @@ def _loop(
             progress(epoch + 1, epochs, row)
 
 
+def for_batches(clusters: Clusters, training: Training) -> Clusters:
+    """Return how a batch is clustered: one seeding, few iterations, by the silhouette."""
+    return replace(clusters, restarts=1, max_iter=training.lloyd_iter, criterion="silhouette")
+
+
 def _cosine(epoch: int, epochs: int) -> float:
     """Return the factor of the learning rate: up over a tenth of the epochs, then down to 0."""
     rise = max(1, epochs // 10)
@@ -407,7 +412,7 @@ def _epoch(
     """Take all steps of one epoch and return its row of history."""
     weights = weights_at(training, epoch)
     learning_rate = float(run.optimiser.param_groups[0]["lr"])
-    fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
+    fast = for_batches(clusters, training)
     run.model.train()
     steps = []
     for batch in source.batches(epoch, run.shuffle):
@@ -482,7 +487,7 @@ def validate(
     The seedings are the same at every call, so that two epochs differ by their weights alone.
     """
     model.eval()
-    fast = replace(clusters, restarts=1, max_iter=training.lloyd_iter)
+    fast = for_batches(clusters, training)
     generator = torch.Generator(data.spectra.device).manual_seed(training.seed)
     batches = math.ceil(len(data.spectra) / training.batch_size)
     steps = [

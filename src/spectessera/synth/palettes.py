@@ -185,7 +185,7 @@ def load_palette(name_or_path: str | Path) -> Palette:
     if not isinstance(name_or_path, (str, Path)):
         raise TypeError(f"a palette is a name or a path; got {name_or_path!r}")
     if isinstance(name_or_path, str) and name_or_path in PALETTES:
-        return _assemble(name_or_path, [PIGMENTS[each] for each in PALETTES[name_or_path]])
+        return assemble(name_or_path, [PIGMENTS[each] for each in PALETTES[name_or_path]])
     path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(PALETTES)
@@ -209,7 +209,7 @@ def _own(text: PaletteText) -> Palette:
             pigments.append(Pigment(**table))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{text.path}: pigment {number} of own: {error}") from error
-    return _assemble(text.name, pigments)
+    return assemble(text.name, pigments)
 
 
 def _known(name: str, path: Path) -> Pigment:
@@ -220,8 +220,16 @@ def _known(name: str, path: Path) -> Pigment:
     raise ValueError(f"{path}: pigment {name!r:.120} is not known; {words}")
 
 
-def _assemble(name: str, pigments: list[Pigment]) -> Palette:
-    """Look up or compute the spectra of pigments."""
+def assemble(name: str, pigments: list[Pigment]) -> Palette:
+    """Return the palette of pigments, looking up or computing their spectra.
+
+    Raises
+    ------
+    ValueError
+        If a spectrum cannot be computed.
+    ImportError
+        If one is not built in and xraylib is not installed.
+    """
     stored = shipped()
     spectra = []
     for pigment in pigments:

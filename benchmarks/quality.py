@@ -1,0 +1,357 @@
+"""How good the maps are: every method on synthetic sets drawn anew and on labelled real cubes.
+
+    python -m benchmarks.quality                     all methods and sets, five seeds
+    python -m benchmarks.quality --only nebulae      sets with that word
+    python -m benchmarks.quality --folder FOLDER     also jasper_ridge.npz of that folder
+    python -m benchmarks.quality --page              only write the page of the numbers
+
+Every row (a set, a seed, a method) is appended to quality.csv when it is done, and one that is
+there is not measured again; QUALITY.md is written of all rows. Methods look at no label. The seeds
+of the draws were never used while methods were made: those were tuned on draws below 1000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import spectessera as spt
+from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training
+from spectessera.axis import Axis
+from spectessera.baselines import embed
+from spectessera.clustering import cluster_points
+from spectessera.evaluate import compare
+from spectessera.synth import load_palette, nebular_spectra, xrf_spectra
+from spectessera.synth.palettes import Palette, assemble
+from spectessera.synth.pigments import PIGMENTS
+
+HERE = Path(__file__).parent
+ROWS, PAGE = HERE / "quality.csv", HERE / "QUALITY.md"
+SEEDS = (1000, 1001, 1002, 1003, 1004)
+SPECTRA = 4000
+FIELDS = ("set", "seed", "method", "ari", "f1", "tversky", "seconds", "k", "chosen")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Spectra (n, channel) with their classes (n,), 0 = none, and their axis."""
+
+    spectra: np.ndarray
+    label: np.ndarray
+    axis: Axis
+    model: str | None
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        return len(np.unique(self.label[self.label > 0]))
+
+    def cube(self) -> object:
+        """Return the spectra as a cube of one column."""
+        counted = self.model == "maxrf"
+        values = self.spectra.astype(np.uint16) if counted else self.spectra
+        return spt.make_cube(values[:, None, :], axis=self.axis)
+
+
+# --- sets ------------------------------------------------------------------------------------
+
+
+@cache
+def all_pigments() -> Palette:
+    """Return the palette of all 24 pigments."""
+    return assemble("all", list(PIGMENTS.values()))
+
+
+def pigments(palette: str, mode: str, counts: int, seed: int) -> Drawn:
+    """Draw XRF spectra, their 1024 channels summed in pairs."""
+    paint = all_pigments() if palette == "all" else load_palette(palette)
+    block = xrf_spectra(SPECTRA, paint, mode, counts, seed=seed).collect()
+    spectra = block.spectra.reshape(SPECTRA, 512, 2).sum(axis=2).astype(np.float32)
+    axis = Axis(paint.axis.values.reshape(512, 2).mean(axis=1), "keV")
+    return Drawn(spectra, block.label, axis, "maxrf")
+
+
+def nebulae(low: float, high: float, background: float, seed: int) -> Drawn:
+    """Draw nebular spectra; noise alone, where there is any, is a class of its own."""
+    axis = Axis(np.linspace(4750, 9350, 1024), "angstrom", medium="air")
+    stream = nebular_spectra(SPECTRA, (low, high), background=background, seed=seed, axis=axis)
+    block = stream.collect()
+    return Drawn(block.spectra, block.label + (background > 0), axis, "nebulae")
+
+
+def indian_pines(seed: int) -> Drawn:  # noqa: ARG001 (a real cube is the same for every seed)
+    """Return the AVIRIS cube that ships with the package tensorly."""
+    from tensorly.datasets import load_indian_pines
+
+    found = load_indian_pines()
+    values = np.asarray(found.tensor, dtype=np.float32)
+    label = np.asarray(found.ticks[0], dtype=np.int64).reshape(-1)
+    return Drawn(values.reshape(len(label), -1), label, Axis(np.arange(values.shape[2])), None)
+
+
+def jasper_ridge(folder: Path, seed: int) -> Drawn:  # noqa: ARG001
+    """Return the AVIRIS cube of a file with ``cube`` and ``labels``."""
+    with np.load(folder / "jasper_ridge.npz", allow_pickle=False) as stored:
+        values, label = stored["cube"].astype(np.float32), stored["labels"].reshape(-1)
+    spectra = values.reshape(len(label), -1)
+    return Drawn(spectra, label.astype(np.int64), Axis(np.arange(spectra.shape[1])), None)
+
+
+SETS: dict[str, Callable[[int], Drawn]] = {
+    "8 load, 400": partial(pigments, "choirbook", "load", 400),
+    "8 mix, 400": partial(pigments, "choirbook", "mix", 400),
+    "8 mix, 1000": partial(pigments, "choirbook", "mix", 1000),
+    "12 load, 400": partial(pigments, "gothic-book", "load", 400),
+    "12 load, 1000": partial(pigments, "gothic-book", "load", 1000),
+    "12 mix, 400": partial(pigments, "gothic-book", "mix", 400),
+    "24 load, 1000": partial(pigments, "all", "load", 1000),
+    "nebulae, S/N 5-10": partial(nebulae, 5, 10, 0.0),
+    "nebulae, S/N 10-30": partial(nebulae, 10, 30, 0.0),
+    "nebulae, S/N 30-100": partial(nebulae, 30, 100, 0.0),
+    "nebulae, S/N 10-30, a quarter noise": partial(nebulae, 10, 30, 0.25),
+    "Indian Pines": indian_pines,
+}
+WIDEST = {24: 28, 16: 20, 12: 16, 8: 12}
+
+
+# --- methods -----------------------------------------------------------------------------------
+
+# A method: spectra, the range of k, a seed -> labels (n,) from 0, the k that was taken.
+Method = Callable[[Drawn, Clusters, int], tuple[np.ndarray, int]]
+
+
+def _embedded(
+    method: str, dimensions: int, normalise: str | None, drawn: Drawn, ks: Clusters, seed: int
+) -> tuple[np.ndarray, int]:
+    inputs = Preprocess(normalise=normalise).apply(drawn.spectra, drawn.axis).values
+    if method == "sqrt-pca":
+        inputs, method = np.sqrt(np.maximum(inputs, 0)), "pca"
+    points = embed(inputs, method, dimensions=dimensions, seed=seed).points
+    found = cluster_points(points, replace(ks, metric="euclidean"), seed=seed)
+    return found.labels, len(found.centers)
+
+
+def _mixture(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
+    """Cluster principal components of roots by Gaussian mixtures; k by the silhouette."""
+    from spectessera.baselines import mixtures
+
+    roots = Preprocess(stabilise="sqrt", normalise="l2").apply(drawn.spectra, drawn.axis).values
+    points = embed(roots, "gmm", dimensions=10, seed=seed).points
+    found = mixtures(points, ks, seed=seed)
+    return found.labels, len(found.centers)
+
+
+def _trained(settings: dict, drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
+    training = replace(settings.get("training", _default("training")), seed=seed)
+    told = {"clusters": ks, **settings, "training": training}
+    if "metric" in settings:
+        told["clusters"] = replace(ks, metric=told.pop("metric"))
+    segmenter = SpectralSegmenter(**told).fit(drawn.spectra)
+    return segmenter.labels_, segmenter.n_clusters_
+
+
+def _default(name: str) -> Training:
+    from spectessera.segmenter import DEFAULTS
+
+    return DEFAULTS[name]
+
+
+def _pretrained(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
+    assert drawn.model is not None
+    model = _shipped(drawn.model)
+    clusters = replace(model.config("clusters"), k_min=ks.k_min, k_max=ks.k_max)
+    found = model.cluster(model.transform(drawn.spectra), clusters, seed=seed)
+    return found.labels, len(found.centers)
+
+
+def _fine_tuned(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
+    from spectessera.segmenter import fine_tuning
+
+    assert drawn.model is not None
+    model = _shipped(drawn.model)
+    clusters = replace(model.config("clusters"), k_min=ks.k_min, k_max=ks.k_max)
+    training = replace(fine_tuning(model), seed=seed)
+    segmenter = SpectralSegmenter(clusters=clusters, training=training)
+    segmenter.fit(drawn.cube(), start=model)
+    return segmenter.labels_, segmenter.n_clusters_
+
+
+@cache
+def _shipped(name: str) -> SpectralSegmenter:
+    return spt.load(name)
+
+
+PAPER = {
+    "preprocess": Preprocess(),
+    "network": Network(latent=3),
+    "training": Training(epochs=60, gamma=0.1),
+    "metric": "euclidean",
+}
+METHODS: dict[str, Method] = {
+    "k-means, maximum": partial(_embedded, "raw", 1, "max"),
+    "k-means, L2": partial(_embedded, "raw", 1, "l2"),
+    "maximum, PCA 3": partial(_embedded, "pca", 3, "max"),
+    "root, PCA 10": partial(_embedded, "sqrt-pca", 10, None),
+    "linear": partial(_embedded, "linear", 10, None),
+    "mixture on root, PCA 10": _mixture,
+    "UMAP": partial(_embedded, "umap", 3, "l2"),
+    "paper's autoencoder": partial(_trained, PAPER),
+    "ours, from scratch": partial(_trained, {}),
+    "ours, pretrained": _pretrained,
+    "ours, fine-tuned": _fine_tuned,
+}
+SLOW = ("UMAP",)  # of cubes of tens of thousands of pixels
+CHOOSING = ("linear", "ours, from scratch", "ours, pretrained", "paper's autoencoder")
+
+
+# --- measuring ---------------------------------------------------------------------------------
+
+
+def scored(drawn: Drawn, label: np.ndarray) -> dict[str, float]:
+    """Return the scores of labels from 0; unlabelled spectra are left out."""
+    scores = compare(label + 1, drawn.label)
+    return {"ari": scores.ari, "f1": scores.f1, "tversky": scores.tversky}
+
+
+def measure(name: str, drawn: Drawn, seed: int, method: str) -> dict[str, object]:
+    """Run one method with the true k, and let it choose k where that is its business."""
+    start = time.perf_counter()
+    label, _ = METHODS[method](drawn, Clusters(drawn.k, drawn.k), seed)
+    seconds = time.perf_counter() - start
+    chosen: int | str = ""
+    if method in CHOOSING:
+        rule = "silhouette" if method.startswith("paper") else Clusters().criterion
+        free = Clusters(2, WIDEST.get(drawn.k, 10), criterion=rule)
+        _, chosen = METHODS[method](drawn, free, seed)
+    row = {"set": name, "seed": seed, "method": method, "seconds": seconds, "k": drawn.k}
+    return row | scored(drawn, label) | {"chosen": chosen}
+
+
+def rows() -> list[dict[str, str]]:
+    """Return the rows that were measured."""
+    if not ROWS.exists():
+        return []
+    with ROWS.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def run(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list[str]) -> None:
+    """Measure what is not there yet."""
+    done = {(row["set"], row["seed"], row["method"]) for row in rows()}
+    for name, draw in sets.items():
+        if words and not any(word in name for word in words):
+            continue
+        for seed in SEEDS:
+            drawn = None
+            for method in METHODS:
+                if (name, str(seed), method) in done or (methods and method not in methods):
+                    continue
+                drawn = drawn or draw(seed)
+                if drawn.model is None and method in ("ours, pretrained", "ours, fine-tuned"):
+                    continue
+                if method in SLOW and len(drawn.spectra) > 5000:
+                    continue
+                append(measure(name, drawn, seed, method))
+
+
+def append(row: dict[str, object]) -> None:
+    """Write a row to the file."""
+    new = not ROWS.exists()
+    with ROWS.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, FIELDS)
+        if new:
+            writer.writeheader()
+        writer.writerow({key: f"{v:.4f}" if isinstance(v, float) else v for key, v in row.items()})
+    print(", ".join(str(row[key]) for key in ("set", "seed", "method")), f"{row['ari']:.3f}")
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+def table(found: list[dict[str, str]], field: str, digits: int = 3) -> list[str]:
+    """Return a table of means over the seeds: sets as rows, methods as columns."""
+    sets = list(dict.fromkeys(row["set"] for row in found))
+    methods = [m for m in METHODS if any(r["method"] == m and r[field] for r in found)]
+    lines = ["| set | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    for name in sets:
+        cells = []
+        for method in methods:
+            mine = [
+                float(r[field])
+                for r in found
+                if r["set"] == name and r["method"] == method and r[field]
+            ]
+            cells.append(f"{np.mean(mine):.{digits}f}" if mine else "-")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def choice(found: list[dict[str, str]]) -> list[str]:
+    """Return how often the k that was chosen is right, and right within one."""
+    lines = [
+        "| method | right | within 1 | of draws | chosen (true): by set |",
+        "|---|---|---|---|---|",
+    ]
+    for method in CHOOSING:
+        mine = [r for r in found if r["method"] == method and r["chosen"] and "Indian" not in r["set"]
+                and "Jasper" not in r["set"]]  # fmt: skip
+        if not mine:
+            continue
+        apart = np.array([int(r["chosen"]) - int(r["k"]) for r in mine])
+        sets = dict.fromkeys(r["set"] for r in mine)
+        words = "; ".join(
+            f"{name}: {', '.join(r['chosen'] for r in mine if r['set'] == name)} "
+            f"({next(r['k'] for r in mine if r['set'] == name)})"
+            for name in sets
+        )
+        lines.append(
+            f"| {method} | {np.mean(apart == 0):.0%} | {np.mean(abs(apart) <= 1):.0%} | "
+            f"{len(mine)} | {words} |"
+        )
+    return lines
+
+
+def write_page() -> None:
+    """Write QUALITY.md of all rows, under the words of quality_head.md."""
+    from .__main__ import measured
+
+    found = rows()
+    parts = [(HERE / "quality_head.md").read_text(encoding="utf-8").rstrip(), ""]
+    for title, field in (("Adjusted Rand index", "ari"), ("F1, macro", "f1"),
+                         ("Tversky index, macro", "tversky")):  # fmt: skip
+        parts += measured(f"{title}, true k", table(found, field)) + [""]
+    parts += ["## Seconds, on one thread", "", *table(found, "seconds", 1), ""]
+    parts += ["## The k that is chosen", "", *choice(found), ""]
+    tail = HERE / "quality_tail.md"
+    if tail.exists():
+        parts += [tail.read_text(encoding="utf-8").rstrip(), ""]
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="*", default=[], help="words of sets")
+    parser.add_argument("--methods", nargs="*", default=[], help="methods, by their whole name")
+    parser.add_argument("--folder", type=Path, help="where jasper_ridge.npz is")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    told = parser.parse_args()
+    torch.set_num_threads(1)
+    sets = dict(SETS)
+    if told.folder is not None:
+        sets["Jasper Ridge"] = partial(jasper_ridge, told.folder)
+    if not told.page:
+        run(sets, told.only, told.methods)
+    write_page()
+
+
+if __name__ == "__main__":
+    main()
