@@ -25,9 +25,8 @@ LAYERS = {
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "clustering": 3, "confidence": 3, "inference": 3, "labelmaps": 3, "pretraining": 3,
-    "resultparts": 3,
-    "segmenter": 3,
+    "baselines": 3, "clustering": 3, "confidence": 3, "inference": 3, "labelmaps": 3,
+    "mixture": 3, "pretraining": 3, "resultparts": 3, "segmenter": 3,
     # 4: what people look at
     "_drawing": 4, "compression": 4, "htmlreport": 4, "networkplots": 4, "outputs": 4,
     "overview": 4, "paperplots": 4, "plots": 4, "scoreplots": 4, "searchplots": 4,
@@ -62,7 +61,8 @@ SAME_LAYER = {
     "io.numpy": {"io._parts"},
     "io._writers": {"io._beside", "io._parts", "io._results", "io._wcs", "io._zarr_writer"},
     "io.zarr": {"io._beside", "io._parts"},
-    "baselines": {"clustering", "resultparts"},
+    "baselines": {"clustering", "mixture", "resultparts"},
+    "mixture": {"clustering"},
     "inference": {"clustering", "confidence", "resultparts", "segmenter"},
     "segmenter": {"clustering"},
     "pretraining": set(),
@@ -130,6 +130,7 @@ TORCH = {
     "segmenter", "sources", "training",
     "baselines",  # a side door: it borrows k-means for points of any method
     "clustering",  # the door for k-means itself
+    "mixture",  # a side door: it borrows the silhouette
     "synth.rgb",  # a side door: it borrows k-means for the colours of an image
 }  # fmt: skip
 
@@ -151,7 +152,7 @@ LONG_FILES = {
     "segmenter.py": "the one door between numpy and torch: an estimator, its blocks and its file",
 }
 LONG_FUNCTIONS = {
-    "training.train": "the order of one training from top to bottom",
+    "training.train_on": "the order of one training from top to bottom",
     "cli.train": "one parameter per flag of the command line; the body is short",
     "cli.segment": "one parameter per flag of the command line",
     "cli_search.search_command": "one parameter per flag of the command line",

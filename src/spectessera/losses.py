@@ -107,8 +107,8 @@ def multinomial(output: Tensor, target: Tensor) -> Tensor:
 def composition_error(told: Tensor, shares: Tensor) -> Tensor:
     """Return how far a linear head is from the shares (n, component) of known components.
 
-    ``told`` (n, 2 component) holds shares, of which half the squared error is taken, and logits,
-    of which a tenth of the cross-entropy is. For the squares the latent moves evenly with the share: a
+    ``told`` (n, 2 component) holds shares, of which half the squared error is taken, and logits, of
+    which a tenth of the cross-entropy is. For the squares the latent moves evenly with the share: a
     mixture of two components lies on the line between them, which is what k-means takes distances
     on. For the cross-entropy components that hardly differ are kept apart as far as they do.
     """

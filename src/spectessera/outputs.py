@@ -107,6 +107,24 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
                 "confidence": sure,
             }
         )
+    return {
+        "spectessera": __version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **run,
+        "shape": [int(result.sizes["y"]), int(result.sizes["x"]), int(result.sizes["channel"])],
+        "n_clusters": int(result.attrs["n_clusters"]),
+        "clusters": clusters,
+        "scores": _scores(result),
+        "criterion": result.attrs["criterion"],
+        "metric": result.attrs["metric"],
+        "confidence_noise": result.attrs["confidence_noise"],
+        "quality": json.loads(result.attrs["quality_counts"]),
+        "notes": notes(result),
+    }
+
+
+def _scores(result: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Return what speaks for every k."""
     names = {
         "silhouette": "score",
         "standard_error": "score_error",
@@ -115,23 +133,9 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
         "agreement": "agreement",
     }
     curves = {word: result[name] for word, name in names.items()}
-    scores = {
+    return {
         str(k): {w: float(c.sel(k=k)) for w, c in curves.items() if np.isfinite(c.sel(k=k))}
         for k in result["k"].values.tolist()
-    }
-    return {
-        "spectessera": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **run,
-        "shape": [int(result.sizes["y"]), int(result.sizes["x"]), int(result.sizes["channel"])],
-        "n_clusters": int(result.attrs["n_clusters"]),
-        "clusters": clusters,
-        "scores": scores,
-        "criterion": result.attrs["criterion"],
-        "metric": result.attrs["metric"],
-        "confidence_noise": result.attrs["confidence_noise"],
-        "quality": json.loads(result.attrs["quality_counts"]),
-        "notes": notes(result),
     }
 
 

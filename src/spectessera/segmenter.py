@@ -421,34 +421,25 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             check_loss(training.loss, self.output_, bounds[0])
         else:
             self._build(configs, found.inputs.shape[1], *bounds)
+        told: dict[str, Any] = {"trained": started, "checkpoint": checkpoint, "progress": progress}
         if found.values is not None:
             shuffle = torch.Generator().manual_seed(training.seed)
             shares = training.validation, training.test
-            parts = split(len(found.values), shares, 2 * clusters.k_max, shuffle)
             source = Thinned(
                 whole_counts(found.values),
                 lambda counts: intake.apply(counts).values,
-                parts,
+                split(len(found.values), shares, 2 * clusters.k_max, shuffle),
                 training.batch_size,
                 training.seed,
                 device,
             )
             self.history_ = train_on(
-                self.model_, source, clusters, training, shuffle=shuffle, trained=started,
-                checkpoint=checkpoint, progress=progress,
-            )  # fmt: skip
+                self.model_, source, clusters, training, shuffle=shuffle, **told
+            )
             return
         variance = None if found.variance is None else torch.from_numpy(found.variance).to(device)
-        self.history_ = train(
-            self.model_,
-            torch.from_numpy(found.inputs).to(device),
-            clusters,
-            training,
-            variance=variance,
-            trained=started,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
+        inputs = torch.from_numpy(found.inputs).to(device)
+        self.history_ = train(self.model_, inputs, clusters, training, variance=variance, **told)
 
     def _build(
         self, configs: dict[str, Any], channels: int, smallest: float, largest: float

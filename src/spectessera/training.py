@@ -59,7 +59,8 @@ class Training:
     ----------
     epochs : int, optional
         Passes over the training spectra; by default as many as make about 3,000 steps (10 to
-        1,000 epochs), so that a small cube is not stopped short. From a trained model, 600 steps.
+        1,000 epochs), so that a small cube is not stopped short; 600 steps from a trained model or
+        with a linear path, which start near their end.
     steps : int
         Steps of an epoch in training on simulated spectra, which have no end.
     batch_size : int
@@ -312,7 +313,8 @@ def train_on(
             told = fingerprint(identity, model.output, model.network, clusters, training)
             keeper = Keeper(checkpoint, run, told)
         try:
-            _loop(run, source, clusters, training, 600 if trained else 3000, keeper, progress)
+            steps = 600 if trained or model.linear is not None else 3000
+            _loop(run, source, clusters, training, steps, keeper, progress)
         except KeyboardInterrupt:
             if not run.history.rows:
                 raise
