@@ -6,15 +6,14 @@ DEMO := demo-results/abell478
 PAGE := demo-results/page
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench quality clean
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
 	    --normalise none --k-min 3 --k-max 6 --seed 0 --overwrite
 	$(BIN)/spectessera synth page --seed 2 --size 192,144 --out $(PAGE).png --overwrite
 	$(BIN)/spectessera synth cube $(PAGE).png --counts 1000 --out $(PAGE).h5 --overwrite
-	$(BIN)/spectessera segment $(PAGE).h5 --fit --out $(PAGE) --stabilise sqrt --normalise l2 \
-	    --latent 8 --gamma 0 --epochs 30 --k-min 4 --k-max 10 --seed 0 --overwrite
+	$(BIN)/spectessera segment $(PAGE).h5 --model maxrf --out $(PAGE) --overwrite
 	$(BIN)/spectessera compare $(PAGE) $(PAGE).h5
 	@echo
 	@echo "A galaxy cluster, real: look at $(DEMO)/clusters.png (map and mean spectra);"
@@ -32,6 +31,11 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Hours the first time; what is in quality.csv is not measured again.
+quality: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[quality]'
+	$(BIN)/python -m benchmarks.quality
 
 clean:
 	rm -rf .venv build dist demo-results .pytest_cache .mypy_cache .ruff_cache

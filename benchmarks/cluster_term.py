@@ -21,7 +21,7 @@ def measure(gamma: float, seed: int) -> tuple[float, float, float, float, int]:
     segmenter = SpectralSegmenter(
         Preprocess(normalise=None),
         Network(latent=3),
-        Clusters(2, 10, metric="euclidean"),
+        Clusters(2, 10, metric="euclidean", criterion="silhouette"),
         Training(epochs=60, gamma=gamma, seed=seed),
     ).fit(made.noisy)
     latent = segmenter.transform(made.noisy)

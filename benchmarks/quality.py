@@ -3,6 +3,7 @@
     python -m benchmarks.quality                     all methods and sets, five seeds
     python -m benchmarks.quality --only nebulae      sets with that word
     python -m benchmarks.quality --folder FOLDER     also jasper_ridge.npz of that folder
+    python -m benchmarks.quality --further pages     whole pages, or the deep options, again
     python -m benchmarks.quality --page              only write the page of the numbers
 
 Every row (a set, a seed, a method) is appended to quality.csv when it is done, and one that is
@@ -120,6 +121,8 @@ SETS: dict[str, Callable[[int], Drawn]] = {
     "nebulae, S/N 10-30, a quarter noise": partial(nebulae, 10, 30, 0.25),
     "Indian Pines": indian_pines,
 }
+# Sections that modules of these names measure.
+FURTHER = {"pages": "Whole pages", "options": "What each deep option does"}
 DRAWN = tuple(name for name in SETS if name != "Indian Pines")
 WIDEST = {24: 28, 16: 20, 12: 16, 8: 12}
 
@@ -178,10 +181,14 @@ def _default(name: str) -> Training:
     return DEFAULTS[name]
 
 
-def _pretrained(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
+def _pretrained(
+    metric: str | None, drawn: Drawn, ks: Clusters, seed: int
+) -> tuple[np.ndarray, int]:
     assert drawn.model is not None
     model = _shipped(drawn.model)
     clusters = replace(model.config("clusters"), k_min=ks.k_min, k_max=ks.k_max)
+    if metric is not None:
+        clusters = replace(clusters, metric=metric)
     found = model.cluster(model.transform(drawn.spectra), clusters, seed=seed)
     return found.labels, len(found.centers)
 
@@ -219,11 +226,15 @@ METHODS: dict[str, Method] = {
     "UMAP": partial(_embedded, "umap", 3, "l2"),
     "paper's autoencoder": partial(_trained, PAPER),
     "ours, from scratch": _from_scratch,
-    "ours, pretrained": _pretrained,
+    "ours, pretrained": partial(_pretrained, None),
+    "ours, pretrained, on the sphere": partial(_pretrained, "whitened-sphere"),
     "ours, fine-tuned": _fine_tuned,
 }
+SIMULATED = ("ours, pretrained", "ours, pretrained, on the sphere", "ours, fine-tuned")
 SLOW = ("UMAP",)  # of cubes of tens of thousands of pixels
-CHOOSING = ("linear", "ours, from scratch", "ours, pretrained")
+CHOOSING = (
+    "linear", "ours, from scratch", "ours, pretrained", "ours, pretrained, on the sphere"
+)  # fmt: skip
 
 
 # --- measuring ---------------------------------------------------------------------------------
@@ -268,7 +279,7 @@ def run(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list
                 if (name, str(seed), method) in done or (methods and method not in methods):
                     continue
                 drawn = drawn or draw(seed)
-                if drawn.model is None and method in ("ours, pretrained", "ours, fine-tuned"):
+                if drawn.model is None and method in SIMULATED:
                     continue
                 if method in SLOW and len(drawn.spectra) > 5000:
                     continue
@@ -340,10 +351,23 @@ def write_page() -> None:
         parts += [*measured(f"{title}, true k", table(found, field)), ""]
     parts += ["## Seconds, on one thread", "", *table(found, "seconds", 1), ""]
     parts += ["## The k that is chosen", "", *choice(found), ""]
-    tail = HERE / "quality_tail.md"
-    if tail.exists():
-        parts += [tail.read_text(encoding="utf-8").rstrip(), ""]
+    for name in (*FURTHER, "tail"):
+        further = HERE / f"quality_{name}.md"
+        if further.exists():
+            parts += [further.read_text(encoding="utf-8").rstrip(), ""]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+def run_further(names: list[str]) -> None:
+    """Measure further sections of the page and keep each in a file."""
+    from importlib import import_module
+
+    from .__main__ import measured
+
+    for name in names:
+        lines = import_module(f"benchmarks.{name}").main()
+        text = "\n".join(measured(FURTHER[name], lines)) + "\n"
+        (HERE / f"quality_{name}.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -353,13 +377,20 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=[], help="methods, by their whole name")
     parser.add_argument("--folder", type=Path, help="where jasper_ridge.npz is")
     parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument("--further", nargs="*", default=None, help="sections: pages, options")
     told = parser.parse_args()
+    if told.further is not None:
+        run_further(told.further or list(FURTHER))
+        write_page()
+        return
     torch.set_num_threads(1)
     sets = dict(SETS)
     if told.folder is not None:
         sets["Jasper Ridge"] = partial(jasper_ridge, told.folder)
     if not told.page:
         run(sets, told.only, told.methods)
+        missing = [name for name in FURTHER if not (HERE / f"quality_{name}.md").exists()]
+        run_further(missing if not told.methods else [])
     write_page()
 
 

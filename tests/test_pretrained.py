@@ -10,7 +10,7 @@ import spectessera as spt
 from spectessera import Clusters, SpectralSegmenter, Training
 from spectessera.modelfile import MODELS, SHIPPED, read_model
 from spectessera.pretraining import recipe, simulation
-from spectessera.synth import cube_from_rgb, miniature, nebular_spectra, xrf_spectra
+from spectessera.synth import cube_from_rgb, load_palette, miniature, nebular_spectra, xrf_spectra
 from spectessera.synth.pairs import NebularSimulation
 
 
@@ -21,7 +21,16 @@ def maxrf():
 
 @pytest.fixture(scope="module")
 def page():
-    return cube_from_rgb(miniature(4, (40, 52)), counts=600, seed=3)
+    """A page in pure pigments, no two colours of which are the same pigment; and its truth."""
+    palette = load_palette("choirbook")
+    picture = miniature(4, (40, 52), palette=palette).astype(int)
+    nearest = np.square(picture[:, :, None] - palette.rgb.astype(int)).sum(axis=3).argmin(axis=2)
+    few = len(np.unique(nearest))
+    assert few >= 5
+    clusters = Clusters(few, few)
+    return cube_from_rgb(
+        palette.rgb[nearest], palette, counts=600, threshold=1.0, clusters=clusters, seed=3
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -15,7 +15,7 @@ from spectessera._stability import (
     stability,
     worst_jaccard,
 )
-from spectessera.kmeans import silhouette
+from spectessera.kmeans import Clusters, choose_k, silhouette
 
 SEARCH = Search(restarts=10, seeding="k-means++", max_iter=300)
 
@@ -113,11 +113,31 @@ def test_a_rare_cluster_counts():
     assert chosen(points, range(2, 9)) == 5
 
 
-def test_the_largest_stable_k_is_picked_and_else_the_most_stable():
+def test_the_largest_stable_k_is_picked_and_none_where_none_is():
     none = torch.zeros(4)
     assert pick(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none) == 2
-    assert pick(torch.tensor([0.5, 0.7, 0.6, 0.2]), none) == 1
-    assert pick(none, none) == 0
+    assert pick(torch.tensor([0.5, 0.7, 0.6, 0.2]), none) is None
+
+
+def test_where_no_k_is_stable_the_silhouette_chooses():
+    points = torch.randn(900, 4, generator=seeded(2))
+    by_stability, by_silhouette = (
+        choose_k(points, Clusters(2, 6, criterion=each), generator=seeded(), both=True)
+        for each in ("stability", "silhouette")
+    )
+    assert not stable(by_stability.stability).any()
+    assert by_stability.k == by_silhouette.k == by_stability.ks[int(by_stability.scores.argmax())]
+
+
+def test_the_criterion_decides_where_they_differ():
+    points = blobs([[0, 0], [6, 0], [100, 0], [106, 0]], each=100)
+    found = {
+        each: choose_k(points, Clusters(2, 7, criterion=each), generator=seeded())
+        for each in ("stability", "silhouette")
+    }
+    assert found["stability"].k == 4
+    assert found["silhouette"].k == 2
+    assert found["silhouette"].stability is None
 
 
 def test_a_k_that_is_stable_but_for_chance_is_picked():

@@ -91,8 +91,8 @@ def stability(
     return Stability(scores, spread / len(found[0]) ** 0.5, agreement)
 
 
-def pick(scores: Tensor, errors: Tensor) -> int:
-    """Return the position of the largest k that is stable, or of the most stable if none is.
+def pick(scores: Tensor, errors: Tensor) -> int | None:
+    """Return the position of the largest k that is stable; None where none is.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def pick(scores: Tensor, errors: Tensor) -> int:
         As of :func:`stability`, in ascending order of k.
     """
     stable = (scores + DOUBT * errors >= STABLE).nonzero()
-    return int(stable[-1]) if len(stable) else int(scores.argmax())
+    return int(stable[-1]) if len(stable) else None
 
 
 # --- halves ------------------------------------------------------------------------------------

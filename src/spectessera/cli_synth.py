@@ -92,7 +92,7 @@ def make_cube_file(
         counts=counts if realistic else int(counts),
         threshold=threshold,
         seed=seed,
-        clusters=Clusters(k_min=k_min, k_max=k_max),
+        clusters=Clusters(k_min=k_min, k_max=k_max, criterion="silhouette"),
         distance=distance,
         realism=Realism(**given) if realistic else None,
         chunks="auto",

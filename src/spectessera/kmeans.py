@@ -74,7 +74,8 @@ class Clusters:
     criterion : "stability" or "silhouette"
         What chooses k. "silhouette": the largest one (as in the paper). "stability": the largest k
         all of whose clusters come back when half of the points are clustered alone
-        (:mod:`spectessera._stability`). Training takes the silhouette, which has a gradient.
+        (:mod:`spectessera._stability`); that of the largest silhouette where there is no such k.
+        Training takes the silhouette, which has a gradient.
     """
 
     k_min: int = 2
@@ -249,7 +250,9 @@ def choose_k(
         stable = stability(constant, partitions, search, generator)
     best = int(scores.argmax())
     if stable is not None and clusters.criterion == "stability":
-        best = pick(stable.scores, stable.errors)
+        # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
+        picked = pick(stable.scores, stable.errors)
+        best = best if picked is None else picked
     return Choice(
         labels=partitions[best].labels,
         centers=partitions[best].centers,

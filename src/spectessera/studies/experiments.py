@@ -136,7 +136,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
     train = make_cube(block.spectra[:, None, :], axis=stream.axis)
     picture = sky(seed, sizes.image)
     cube, truth = nebular_cube(picture, snr=(10.0, 100.0), seed=2000 + seed)
-    colours = few_colours(picture, Clusters(2, 10), seed=seed)
+    colours = few_colours(picture, Clusters(2, 10, criterion="silhouette"), seed=seed)
     paper_network = Network(
         latent=3, encoder=(512, 256, 32), decoder=(128, 256), block="snn", init="kaiming"
     )
@@ -178,7 +178,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
         classes=tuple(str(each) for each in truth["class"].values),
         background=4,
         preprocess=paper,
-        clusters=Clusters(2, 10, metric="euclidean"),
+        clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
         models=models,
     )
 
@@ -210,7 +210,7 @@ def heritage(
         train.append(scan)
     picture = miniature(100 * seed + HELD_OUT, shape)
     cube, truth = cube_from_rgb(picture, counts=400, threshold=threshold, seed=4000 + seed)
-    colours = few_colours(picture, Clusters(2, 10), seed=seed + 1)
+    colours = few_colours(picture, Clusters(2, 10, criterion="silhouette"), seed=seed + 1)
     per_image = sizes.spectra / sum(each.sizes["y"] * each.sizes["x"] for each in train)
     training = Training(
         epochs=sizes.epochs, batch_size=512, gamma=0.0, fraction=min(1.0, per_image), seed=seed
@@ -251,7 +251,7 @@ def heritage(
         classes=_pigments(truth),
         background=0,
         preprocess=maximum,
-        clusters=Clusters(2, 10, metric="euclidean"),
+        clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
         models=models,
     )
 

@@ -146,7 +146,7 @@ def few_colours(image: Any, clusters: Clusters | None = None, *, seed: int = 0) 
     picture = check_image(image)
     height, width, _ = picture.shape
     flat = picture.reshape(-1, 3)
-    settings = clusters or Clusters(k_min=3, k_max=10)
+    settings = clusters or Clusters(k_min=3, k_max=10, criterion="silhouette")
     distinct = _distinct(flat, settings.k_min)
     if distinct is not None:
         centers = distinct.astype(np.float64)
