@@ -1,4 +1,4 @@
-"""What each deep option does to the maps: one change at a time, three draws, the true k."""
+"""What each deep option does to the maps: one change at a time, two draws, the true k."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from spectessera.synth.tube import Tube
 
 from .quality import SETS, Drawn, scored
 
-SEEDS = (2000, 2001, 2002)
-NAMES = ("8 load, 400", "8 mix, 400", "12 load, 400", "nebulae, S/N 10-30")
+SEEDS = (2000, 2001)
+NAMES = ("8 mix, 400", "nebulae, S/N 10-30")
+PIGMENTS_ONLY = ("8 load, 400", "8 mix, 400", "12 load, 400")
 NETWORK, TRAINING = DEFAULTS["network"], DEFAULTS["training"]
 VARIANTS = {
     "default": (NETWORK, TRAINING),
@@ -68,7 +69,7 @@ def main() -> list[str]:
     """Return the lines of the section."""
     torch.set_num_threads(1)
     lines = [
-        "Adjusted Rand index, means of three draws, true k. One change at a time to "
+        "Adjusted Rand index, means of two draws, true k. One change at a time to "
         "`SpectralSegmenter()`, trained on the draw itself:",
         "",
         "| trained on the draw | " + " | ".join(NAMES) + " |",
@@ -88,13 +89,14 @@ def main() -> list[str]:
         "the 24 pigments of manuscripts, one tube (the models that ship had 6,000 steps of 512, 40 "
         "pigments and six tubes):",
         "",
-        "| pretrained | " + " | ".join(NAMES[:3]) + " |",
-        "|---" * len(NAMES) + "|",
+        "| pretrained | " + " | ".join(PIGMENTS_ONLY) + " |",
+        "|---" * (len(PIGMENTS_ONLY) + 1) + "|",
     ]
     source = XrfSimulation(tuple(PIGMENTS), (Tube(),))
+    draws |= {name: [SETS[name](seed) for seed in SEEDS] for name in PIGMENTS_ONLY}
     for name, model in pretrained(source, epochs).items():
         cells = {}
-        for each in NAMES[:3]:
+        for each in PIGMENTS_ONLY:
             cells[each] = []
             for drawn, seed in zip(draws[each], SEEDS, strict=True):
                 clusters = replace(model.config("clusters"), k_min=drawn.k, k_max=drawn.k)

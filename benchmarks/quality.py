@@ -122,7 +122,11 @@ SETS: dict[str, Callable[[int], Drawn]] = {
     "Indian Pines": indian_pines,
 }
 # Sections that modules of these names measure.
-FURTHER = {"pages": "Whole pages", "options": "What each deep option does"}
+FURTHER = {
+    "ceiling": "What labels would give",
+    "pages": "Whole pages",
+    "options": "What each deep option does",
+}
 DRAWN = tuple(name for name in SETS if name != "Indian Pines")
 WIDEST = {24: 28, 16: 20, 12: 16, 8: 12}
 
@@ -351,7 +355,7 @@ def write_page() -> None:
         parts += [*measured(f"{title}, true k", table(found, field)), ""]
     parts += ["## Seconds, on one thread", "", *table(found, "seconds", 1), ""]
     parts += ["## The k that is chosen", "", *choice(found), ""]
-    for name in (*FURTHER, "tail"):
+    for name in ("left_out", *FURTHER, "tail"):
         further = HERE / f"quality_{name}.md"
         if further.exists():
             parts += [further.read_text(encoding="utf-8").rstrip(), ""]
@@ -377,7 +381,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=[], help="methods, by their whole name")
     parser.add_argument("--folder", type=Path, help="where jasper_ridge.npz is")
     parser.add_argument("--page", action="store_true", help="only write the page")
-    parser.add_argument("--further", nargs="*", default=None, help="sections: pages, options")
+    parser.add_argument(
+        "--further", nargs="*", default=None, help="sections: ceiling, pages, options"
+    )
     told = parser.parse_args()
     if told.further is not None:
         run_further(told.further or list(FURTHER))

@@ -39,7 +39,7 @@ def test_models_ship_small_and_half(name):
     assert path.stat().st_size < 3_000_000
     tensors, metadata = read_model(path)
     assert tensors["model.encoder.0.weight"].dtype == np.float16
-    assert metadata["settings"]["clusters"]["metric"] in ("whitened", "whitened-sphere")
+    assert metadata["settings"]["clusters"]["metric"] == "half-whitened"
     model = spt.load(name)
     assert all(each.dtype == np.float32 for each in model.weights().values())
     assert len(model.components_) == {"maxrf": 40, "nebulae": 4}[name]
@@ -48,7 +48,7 @@ def test_models_ship_small_and_half(name):
 def test_pigments_are_told_apart_by_a_model_that_never_saw_the_draw(maxrf):
     block = xrf_spectra(2000, "choirbook", "load", 400, seed=77).collect()
     spectra = block.spectra.reshape(2000, 512, 2).sum(axis=2).astype(np.float32)
-    clusters = Clusters(8, 8, metric="whitened-sphere")
+    clusters = Clusters(8, 8, metric="half-whitened")
     found = maxrf.cluster(maxrf.transform(spectra), clusters)
     assert adjusted_rand_score(block.label, found.labels) > 0.95
 
@@ -59,7 +59,7 @@ def test_a_page_on_its_own_axis_is_segmented_out_of_the_box(maxrf, page):
     result = spt.segment(cube, maxrf, int(truth["label"].max()))
     assert result.sizes["channel"] == 1024
     assert result.sizes["input_channel"] == 512
-    assert result.attrs["metric"] == "whitened-sphere"
+    assert result.attrs["metric"] == "half-whitened"
     scores = spt.compare(result["label"], truth["label"])
     assert scores.agreement > 0.85
     # Half the channels, and another unit: the same map.
@@ -76,7 +76,7 @@ def test_nebulae_are_told_apart_and_noise_is_a_group_of_its_own():
     model = spt.load("nebulae")
     stream = nebular_spectra(2000, (15.0, 40.0), background=0.25, seed=78, axis=model.axis_)
     block = stream.collect()
-    found = model.cluster(model.transform(block.spectra), Clusters(4, 4, metric="whitened"))
+    found = model.cluster(model.transform(block.spectra), Clusters(4, 4, metric="half-whitened"))
     assert adjusted_rand_score(block.label, found.labels) > 0.8
     noise = np.bincount(found.labels[block.label == 0], minlength=4)
     assert noise.max() > 0.95 * noise.sum()
@@ -158,7 +158,7 @@ def test_fine_tuning_halves_counts_and_keeps_frozen_layers(maxrf, page):
     assert not np.array_equal(before["encoder.3.weight"], after["encoder.3.weight"])
     assert tuned.history_.rows[0]["learning_rate"] == 1e-4
     assert tuned.axis_ == maxrf.axis_
-    assert tuned.rule_.metric == "whitened-sphere"
+    assert tuned.rule_.metric == "half-whitened"
     assert maxrf.weights()["encoder.3.weight"].tobytes() == before["encoder.3.weight"].tobytes()
 
 

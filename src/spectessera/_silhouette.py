@@ -13,6 +13,8 @@ _SIDE = 256
 # Of points of more dimensions than this, as whole spectra have, one product is the faster way by
 # far; a latent space has fewer.
 MANY_DIMENSIONS = 64
+# From so many on, an estimate takes the product already: it is three times as fast there.
+SOME_DIMENSIONS = 8
 # Up to so many points their distances are kept for the backward pass (4 MiB in float32); of more
 # points it takes less time to compute them anew.
 _KEPT_POINTS = 1024
@@ -309,6 +311,10 @@ def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: 
     """Return the silhouettes (m,), float64, of chosen points, each against all points."""
     k = len(counts)
     onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)  # (n, k)
+    # Digits that a product loses are far below the error of the estimate.
+    product = points.shape[1] > SOME_DIMENSIONS
+    if product:
+        points = points - points.mean(0, dtype=torch.float64).to(points.dtype)
     columns = 4096
     rows = 256  # tiles of a few MiB stay in the cache of a core
     parts = []
@@ -316,7 +322,7 @@ def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: 
         sums = torch.zeros(len(part), k, dtype=torch.float64, device=points.device)
         for start in range(0, len(points), columns):
             piece = slice(start, start + columns)
-            if points.shape[1] > MANY_DIMENSIONS:
+            if product:
                 squares = _product_squares(points[part], points[piece])
                 here = (part >= start) & (part < start + columns)
                 squares[here, part[here] - start] = 0

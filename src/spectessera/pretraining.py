@@ -29,7 +29,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
     "nebulae": {
         "preprocess": ROOTS,
         "network": Network(latent=16, encoder=(512, 256), block="normed", components=len(CLASSES)),
-        "clusters": Clusters(2, 10, metric="whitened"),
+        "clusters": Clusters(2, 10, metric="half-whitened"),
         "training": replace(STREAMED, epochs=40, composition=0.002),
     },
 }
