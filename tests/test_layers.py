@@ -21,7 +21,7 @@ LAYERS = {
     # 1: mathematics, pure functions
     "_embeddings": 1, "_lloyd": 1, "_silhouette": 1, "_stability": 1, "cube": 1, "evaluate": 1,
     "kmeans": 1, "lines": 1, "losses": 1, "metric": 1, "networks": 1, "preprocess": 1,
-    "resample": 1, "rules": 1,
+    "resampling": 1, "rules": 1,
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs

@@ -192,8 +192,8 @@ def build(
     for name, kind in CONFIGS.items():
         where = f"{config}, [{name}]" if name in tables else ""
         first: Any = (base or {}).get(name) or kind()
-        if name in tables:
-            first = from_dict(kind, to_dict(first) | dict(tables[name]), where)
+        if name in tables:  # a table leaves out what is None: it is whole as it stands
+            first = from_dict(kind, tables[name], where)
         found[name] = replace(first, **settings[name])
     return found
 

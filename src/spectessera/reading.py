@@ -13,7 +13,7 @@ from ._check import check_channels
 from .axis import Axis
 from .cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
 from .preprocess import QUALITY, UNUSABLE, Inputs, Preprocess, combine, screen
-from .resample import resample_weights
+from .resampling import resample_weights
 
 
 class Intake(NamedTuple):

@@ -5,7 +5,7 @@ import pytest
 
 from spectessera.axis import Axis
 from spectessera.preprocess import combine
-from spectessera.resample import air_wavelengths, channel_edges, resample_weights
+from spectessera.resampling import air_wavelengths, channel_edges, resample_weights
 
 
 def energies(low, high, channels):
