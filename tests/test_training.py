@@ -257,7 +257,9 @@ def test_noisy_line_spectra_do_not_collapse_the_latent(dropout):
     assert (spectra.mean(0) - truth).square().mean() > 5 * error
     from spectessera.kmeans import choose_k
 
-    found = choose_k(latent, Clusters(2, 6), generator=torch.Generator().manual_seed(0))
+    found = choose_k(
+        latent, Clusters(2, 6, criterion="silhouette"), generator=torch.Generator().manual_seed(0)
+    )
     assert found.k == 4
     table = np.zeros((4, 4))
     np.add.at(table, (group, found.labels.numpy()), 1)
