@@ -38,7 +38,7 @@ def judged(points, ks, seed=0):
 
 
 def picked(found):
-    return pick(found.scores, found.errors)
+    return pick(found.scores, found.errors, torch.ones_like(found.scores))
 
 
 def stable(found):
@@ -114,9 +114,15 @@ def test_a_rare_cluster_counts():
 
 
 def test_the_largest_stable_k_is_picked_and_none_where_none_is():
-    none = torch.zeros(4)
-    assert pick(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none) == 2
-    assert pick(torch.tensor([0.5, 0.7, 0.6, 0.2]), none) is None
+    none, alike = torch.zeros(4), torch.ones(4)
+    assert pick(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none, alike) == 2
+    assert pick(torch.tensor([0.5, 0.7, 0.6, 0.2]), none, alike) is None
+
+
+def test_a_stable_cut_through_a_group_is_told_by_its_silhouette():
+    stable, none = torch.tensor([0.99, 1.0, 0.98, 0.2]), torch.zeros(4)
+    assert pick(stable, none, torch.tensor([0.58, 0.57, 0.38, 0.9])) == 1
+    assert pick(stable, none, torch.tensor([0.58, 0.57, 0.45, 0.9])) == 2
 
 
 def test_where_no_k_is_stable_the_silhouette_chooses():
@@ -142,7 +148,7 @@ def test_the_criterion_decides_where_they_differ():
 
 def test_a_k_that_is_stable_but_for_chance_is_picked():
     scores = torch.tensor([0.99, STABLE - 0.1, STABLE - 0.1])
-    assert pick(scores, torch.tensor([0.0, 0.06, 0.04])) == 1
+    assert pick(scores, torch.tensor([0.0, 0.06, 0.04]), torch.ones(3)) == 1
 
 
 # --- the edges ---------------------------------------------------------------------------------

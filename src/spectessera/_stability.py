@@ -28,6 +28,8 @@ from ._silhouette import MANY_DIMENSIONS
 # takes this much: an oblong cluster of few dimensions, which halves cut alike, reaches 0.9.
 STABLE = 0.95
 DOUBT = 2.0
+# A silhouette below this share of another's is far below it.
+FAR_BELOW = 0.7
 # Of more points, a sample of this size is halved: a matter of seconds for any number of points.
 SAMPLE_POINTS = 4096
 # The same for points of many dimensions, whole spectra, of which each iteration costs far more.
@@ -91,16 +93,23 @@ def stability(
     return Stability(scores, spread / len(found[0]) ** 0.5, agreement)
 
 
-def pick(scores: Tensor, errors: Tensor) -> int | None:
+def pick(scores: Tensor, errors: Tensor, silhouettes: Tensor) -> int | None:
     """Return the position of the largest k that is stable; None where none is.
+
+    A k whose silhouette is far below that of another stable k does not count: it cuts an oblong
+    group, which halves of many points cut at the same place.
 
     Parameters
     ----------
     scores, errors : tensor (number of k,)
         As of :func:`stability`, in ascending order of k.
+    silhouettes : tensor (number of k,)
     """
-    stable = (scores + DOUBT * errors >= STABLE).nonzero()
-    return int(stable[-1]) if len(stable) else None
+    stable = scores + DOUBT * errors >= STABLE
+    if not stable.any():
+        return None
+    good = stable & (silhouettes >= FAR_BELOW * silhouettes[stable].max())
+    return int(good.nonzero()[-1])
 
 
 # --- halves ------------------------------------------------------------------------------------

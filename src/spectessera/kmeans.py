@@ -73,9 +73,10 @@ class Clusters:
         are.
     criterion : "stability" or "silhouette"
         What chooses k. "silhouette": the largest one (as in the paper). "stability": the largest k
-        all of whose clusters come back when half of the points are clustered alone
-        (:mod:`spectessera._stability`); that of the largest silhouette where there is no such k.
-        Training takes the silhouette, which has a gradient.
+        all of whose clusters come back when half of the points are clustered alone, unless its
+        silhouette is far below that of another such k (:mod:`spectessera._stability`); that of the
+        largest silhouette where there is no such k. Training takes the silhouette, which has a
+        gradient.
     """
 
     k_min: int = 2
@@ -251,7 +252,7 @@ def choose_k(
     best = int(scores.argmax())
     if stable is not None and clusters.criterion == "stability":
         # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
-        picked = pick(stable.scores, stable.errors)
+        picked = pick(stable.scores, stable.errors, scores)
         best = best if picked is None else picked
     return Choice(
         labels=partitions[best].labels,
