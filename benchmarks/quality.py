@@ -236,9 +236,7 @@ METHODS: dict[str, Method] = {
 }
 SIMULATED = ("ours, pretrained", "ours, pretrained, on the sphere", "ours, fine-tuned")
 SLOW = ("UMAP",)  # of cubes of tens of thousands of pixels
-CHOOSING = (
-    "linear", "ours, from scratch", "ours, pretrained", "ours, pretrained, on the sphere"
-)  # fmt: skip
+CHOOSING = ("linear", "ours, from scratch", "ours, pretrained")
 
 
 # --- measuring ---------------------------------------------------------------------------------
