@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from spectessera import Clusters, SpectralSegmenter
+from spectessera.defaults import DEFAULTS
 from spectessera.pretraining import recipe
-from spectessera.segmenter import DEFAULTS
 from spectessera.synth.pairs import XrfSimulation
 from spectessera.synth.pigments import PIGMENTS
 from spectessera.synth.tube import Tube

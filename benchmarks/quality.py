@@ -7,8 +7,8 @@
     python -m benchmarks.quality --page              only write the page of the numbers
 
 Every row (a set, a seed, a method) is appended to quality.csv when it is done, and one that is
-there is not measured again; QUALITY.md is written of all rows. Methods look at no label. The seeds
-of the draws were never used while methods were made: those were tuned on draws below 1000.
+there is not measured again; QUALITY.md is written of all rows. Methods look at no label. No network
+was trained or chosen on the seeds of the draws; quality_head.md tells what was chosen after them.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _from_scratch(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, in
 
 
 def _default(name: str) -> Training:
-    from spectessera.segmenter import DEFAULTS
+    from spectessera.defaults import DEFAULTS
 
     return DEFAULTS[name]
 
@@ -198,12 +198,12 @@ def _pretrained(
 
 
 def _fine_tuned(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
-    from spectessera.segmenter import fine_tuning
+    from spectessera.defaults import fine_tuning
 
     assert drawn.model is not None
     model = _shipped(drawn.model)
     clusters = replace(model.config("clusters"), k_min=ks.k_min, k_max=ks.k_max)
-    training = replace(fine_tuning(model), seed=seed)
+    training = replace(fine_tuning(model.config("training").loss), seed=seed)
     segmenter = SpectralSegmenter(clusters=clusters, training=training)
     segmenter.fit(drawn.cube(), start=model)
     return segmenter.labels_, segmenter.n_clusters_

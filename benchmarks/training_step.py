@@ -6,7 +6,7 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -14,7 +14,7 @@ import torch
 from spectessera import Clusters, Network, Training
 from spectessera.kmeans import choose_k
 from spectessera.networks import Autoencoder
-from spectessera.training import Batch, loss_terms, weights_at
+from spectessera.training import Batch, for_batches, loss_terms, weights_at
 
 from .line_spectra import line_spectra
 
@@ -48,7 +48,7 @@ class Stepper:
         )
         self.batch = Batch(spectra, None)
         self.training = Training(batch_size=len(spectra), gamma=kind.gamma, beta=kind.beta)
-        self.clusters = replace(Clusters(*kind.k), restarts=1, max_iter=self.training.lloyd_iter)
+        self.clusters = for_batches(Clusters(*kind.k), self.training)
         self.seeding = torch.Generator().manual_seed(0)
         generator = torch.Generator().manual_seed(0)
         self.model = Autoencoder(network, CHANNELS, "identity", generator=generator)

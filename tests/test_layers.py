@@ -25,7 +25,8 @@ LAYERS = {
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "clustering": 3, "confidence": 3, "inference": 3, "labelmaps": 3,
+    "baselines": 3, "clustering": 3, "confidence": 3, "defaults": 3, "inference": 3,
+    "labelmaps": 3,
     "mixture": 3, "pretraining": 3, "resultparts": 3, "segmenter": 3,
     # 4: what people look at
     "_drawing": 4, "compression": 4, "htmlreport": 4, "networkplots": 4, "outputs": 4,
@@ -64,8 +65,7 @@ SAME_LAYER = {
     "baselines": {"clustering", "mixture", "resultparts"},
     "mixture": {"clustering"},
     "inference": {"clustering", "confidence", "resultparts", "segmenter"},
-    "segmenter": {"clustering"},
-    "pretraining": set(),
+    "segmenter": {"clustering", "defaults"},
     "runstate": {"modelfile"},
     "synth": {
         "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.palettes",
@@ -127,9 +127,10 @@ SAME_LAYER = {
 # The torch rooms, and the door between numpy and torch.
 TORCH = {
     "_lloyd", "_silhouette", "_stability", "runstate", "kmeans", "losses", "metric", "networks",
-    "segmenter", "sources", "training",
+    "segmenter", "training",
     "baselines",  # a side door: it borrows k-means for points of any method
     "clustering",  # the door for k-means itself
+    "sources",  # a side door: halves of counts and simulations are made as numpy, beside training
     "mixture",  # a side door: it borrows the silhouette
     "synth.rgb",  # a side door: it borrows k-means for the colours of an image
 }  # fmt: skip

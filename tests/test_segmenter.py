@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, load, make_cube
-from spectessera.segmenter import DEFAULTS
+from spectessera.defaults import DEFAULTS
 
 QUICK = Training(epochs=40, batch_size=128, learning_rate=3e-3)
 

@@ -75,6 +75,15 @@ def parse_unit(unit: str) -> str:
     return found
 
 
+def channel_bounds(middle: np.ndarray) -> np.ndarray:
+    """Return the edges (channel + 1,) of channels, half-way between their middles (channel,).
+
+    There are two or more; the first and the last are as wide to either side.
+    """
+    first, last = 1.5 * middle[0] - 0.5 * middle[1], 1.5 * middle[-1] - 0.5 * middle[-2]
+    return np.concatenate([[first], (middle[1:] + middle[:-1]) / 2, [last]])
+
+
 @dataclass(frozen=True, eq=False)
 class Axis:
     """A strictly monotonic spectral axis.

@@ -284,13 +284,15 @@ def _refuse_training(
 
 def base_of(begun: Any, simulate: str | None) -> dict[str, Any]:
     """Return what flags change: the settings of a model, of a pretraining, or the defaults."""
+    from .defaults import CONFIGS, DEFAULTS, fine_tuning
     from .pretraining import recipe
-    from .segmenter import CONFIGS, DEFAULTS, fine_tuning
 
     if simulate is not None:
         return recipe(simulate)
     if begun is not None:
-        return {name: begun.config(name) for name in CONFIGS} | {"training": fine_tuning(begun)}
+        return {name: begun.config(name) for name in CONFIGS} | {
+            "training": fine_tuning(begun.config("training").loss)
+        }
     return dict(DEFAULTS)
 
 

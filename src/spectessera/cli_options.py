@@ -17,19 +17,10 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from .kmeans import Clusters
+from .defaults import CONFIGS
 from .losses import Schedule
-from .networks import Network
-from .preprocess import Preprocess
 from .settings import from_dict, to_dict
-from .training import Training
 
-CONFIGS: dict[str, type] = {
-    "preprocess": Preprocess,
-    "network": Network,
-    "clusters": Clusters,
-    "training": Training,
-}
 _WINDOWS = ("keep", "exclude")
 
 

@@ -24,7 +24,7 @@ MAX_WIDTH = 1_000_000
 # spectrum and not noise around it: noise teaches the decoder first of all to ignore the latent.
 LAST_LAYER = 0.1
 # Before a layer normalisation the size of the weights is of no account but for how fast they turn:
-# large ones learn slowly. At He's size, training took more than twice the steps.
+# large ones turn slowly.
 NORMED = 3**-0.5
 # Rounding in the division by the maximum.
 ABOVE_ONE = 1e-5

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from scipy import sparse
 
-from .axis import UNITS, Axis
+from .axis import UNITS, Axis, channel_bounds
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,7 @@ def channel_edges(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
             half = 0.5 * abs(axis.values[1] - axis.values[0]) if len(axis) > 1 else 0.5
             ends = np.array([values[0] - half, values[0] + half])
         else:
-            middle = (values[1:] + values[:-1]) / 2
-            first, last = 2 * values[0] - middle[0], 2 * values[-1] - middle[-1]
-            ends = np.concatenate([[first], middle, [last]])
+            ends = channel_bounds(values)
         low[part], high[part] = np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])
     return low, high
 

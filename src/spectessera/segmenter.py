@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,10 +30,11 @@ from .clustering import (
     latent_groups,
 )
 from .cube import blocks, check_cube, noise_of
+from .defaults import CONFIGS, DEFAULTS, Chosen, fine_tuning, of_trained, open_settings, suited
 from .kmeans import Clusters
 from .modelfile import model_path, read_model, write_model
 from .networks import Autoencoder, Network, check_loss, resolve_output
-from .preprocess import AUTO, Preprocess, scale_of, stabilise
+from .preprocess import Preprocess
 from .reading import (
     Collected,
     Intake,
@@ -45,17 +46,13 @@ from .reading import (
     intake_of,
     read_inputs,
 )
-from .rules import (
-    JUDGED,
-    noise_share,
-    suited_denoising,
-    suited_metric,
-    suited_stabilisation,
-)
+from .rules import JUDGED
 from .settings import from_dict, to_dict
 from .sources import Simulated, Thinned, split, whole_counts
-from .synth.pairs import Simulation
 from .training import Checkpoint, History, Progress, Training, train, train_on
+
+if TYPE_CHECKING:
+    from .synth.pairs import Simulation
 
 # Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
 # shape gives the same bits for a row wherever it stands and however the cube is cut.
@@ -64,30 +61,6 @@ ENCODE_ROWS = 2048
 # Simulated spectra to validate a pretraining with.
 HELD_OUT = 4096
 _RULE_ARRAYS = ("mean", "matrix", "centers")
-
-CONFIGS: dict[str, type] = {
-    "preprocess": Preprocess,
-    "network": Network,
-    "clusters": Clusters,
-    "training": Training,
-}
-
-
-# What is not told is chosen by what suits the spectra: one rule for all cubes.
-DEFAULTS: dict[str, Any] = {
-    "preprocess": Preprocess(stabilise="auto", normalise="auto"),
-    "network": Network(latent=10, depth=2, linear_path=True),
-    "clusters": Clusters(),
-    "training": Training(gamma=0.0, learning_rate=3e-4, denoise=None),
-}
-
-
-OPEN = (
-    ("preprocess", "stabilise"),
-    ("preprocess", "normalise"),
-    ("clusters", "metric"),
-    ("training", "denoise"),
-)
 
 
 class Encoded(NamedTuple):
@@ -100,11 +73,6 @@ class Encoded(NamedTuple):
     variance: np.ndarray | None
     inputs: np.ndarray
     latent: np.ndarray
-
-
-def _is_open(name: str, field: str, value: Any) -> bool:
-    """Tell whether a setting is left to the rule."""
-    return value == AUTO or (value is None and (name, field) == ("training", "denoise"))
 
 
 class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
@@ -121,21 +89,22 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     network : Network, optional
     clusters : Clusters, optional
     training : Training, optional
-        Settings; None is ``DEFAULTS``. ``set_params(network__latent=4)`` changes one.
+        Settings; None is :data:`spectessera.defaults.DEFAULTS`.
+        ``set_params(network__latent=4)`` changes one.
     device : str, optional
         Such as "cuda" or "mps"; by default the CPU.
 
     Attributes
     ----------
     n_clusters_ : int
-        k with the best silhouette over the latents of the training spectra.
+        k that was chosen over the latents of the training spectra.
     cluster_centers_ : array (k, latent), float32
         Numbered by size.
     labels_ : array (n,), int64
         Cluster of every row of the array, or of every pixel of the cube(s), flattened; -1 for
         pixels that are masked, unusable or were not drawn for training.
     choices_ : Choices
-        Silhouette, and its standard error, of every k.
+        What speaks for every k: silhouette and stability.
     history_ : History
     axis_, input_axis_ : Axis
         Spectral axis of the spectra and of the network inputs.
@@ -169,7 +138,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     input_axis_: Axis
     output_: str
     components_: tuple[str, ...]
-    chosen_: dict[str, dict[str, Any]]
+    chosen_: Chosen
     model_: Autoencoder
 
     # --- settings ------------------------------------------------------------------------------
@@ -214,39 +183,27 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         """Return a configuration, with what was chosen for the spectra of the training."""
         value = self._told(name)
         chosen = self.__dict__.get("chosen_", {}).get(name, {})
-        left = {f: each for f, each in chosen.items() if _is_open(name, f, getattr(value, f))}
+        left = {field: chosen[field] for field in open_settings(name, value) if field in chosen}
         return replace(value, **left) if left else value
 
-    def _choose(self, plain: np.ndarray) -> None:
-        """Choose what is left open by what suits spectra (n, channel), see :mod:`.rules`.
-
-        They are preprocessed but for the stabilisation and the normalisation.
-        """
-        self.chosen_ = {"preprocess": {"stabilise": suited_stabilisation(plain), "normalise": "l2"}}
-        preprocess = self.config("preprocess")
-        values = stabilise(plain, preprocess.stabilise, preprocess.softening)
-        noise = noise_share(values / scale_of(values, preprocess.normalise)[:, None])
-        metric = suited_metric(noise, self.config("network").latent)
-        self.chosen_["clusters"] = {"metric": metric}
-        self.chosen_["training"] = {"denoise": suited_denoising(noise)}
-
     def _judge(self, X: Any, cubes: list[xr.DataArray] | None) -> None:
-        """Look at some spectra and choose what is left open, if anything is."""
+        """Look at some spectra and choose what is left open, if anything is; see :mod:`.rules`."""
         self.chosen_ = {}
-        if not any(_is_open(n, field, getattr(self.config(n), field)) for n, field in OPEN):
+        configs = {name: self.config(name) for name in CONFIGS}
+        if not any(open_settings(name, each) for name, each in configs.items()):
             return
-        plain = replace(self.config("preprocess"), stabilise=None, normalise=None)
-        training = self.config("training")
+        plain = replace(configs["preprocess"], stabilise=None, normalise=None)
+        training = configs["training"]
         if cubes is None:
             array = check_array(X, dtype=np.float32)
             rows = draw_rows(len(array), JUDGED, training.seed)
-            self._choose(plain.apply(array[rows], Axis(np.arange(array.shape[1]))).values)
-            return
-        sampling = Sampling(training.sampling, training.fraction, JUDGED, training.seed)
-        intakes = [intake_of(cube, plain, common_axis(cubes)) for cube in cubes]
-        inputs = collect(cubes, intakes, sampling).inputs
+            inputs = plain.apply(array[rows], Axis(np.arange(array.shape[1]))).values
+        else:
+            sampling = Sampling(training.sampling, training.fraction, JUDGED, training.seed)
+            axis = common_axis(cubes)
+            inputs = collect(cubes, [Intake(plain, axis)] * len(cubes), sampling).inputs
         if len(inputs):
-            self._choose(inputs)
+            self.chosen_ = suited(inputs, configs)
 
     def settings(self) -> dict[str, Any]:
         """Return all settings as plain values, as they are written to files."""
@@ -340,9 +297,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             setattr(self, name, other.config(name))
         if self.clusters is None:
             self.clusters = other.clusters
-        self._leave_to(other.rule_.metric)
+        self.chosen_ = of_trained(other.rule_.metric)
         if self.training is None:
-            self.training = fine_tuning(other)
+            self.training = fine_tuning(other.config("training").loss)
         self.axis_, self.output_ = other.axis_, other.output_
         self.components_ = other.components_
         self.n_features_in_ = len(self.axis_)
@@ -353,10 +310,6 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.n_clusters_ = len(clustering.centers)
         self.choices_, self.rule_ = clustering.choices, clustering.rule
         self.latent_groups_ = latent_groups(latent, clustering.labels, clustering.centers)
-
-    def _leave_to(self, metric: str) -> None:
-        """Settle what is left open of a model that is trained already."""
-        self.chosen_ = {"clusters": {"metric": metric}, "training": {"denoise": 0.0}}
 
     def _array_inputs(
         self, X: Any, configs: dict[str, Any], started: bool
@@ -482,7 +435,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         ValueError
             If the settings do not go together, see :func:`spectessera.training.train`.
         """
-        self._leave_to("whitened-sphere")
+        self.chosen_ = of_trained("whitened-sphere")
         configs = {name: self.config(name) for name in CONFIGS}
         training, preprocess = configs["training"], configs["preprocess"]
         components = configs["network"].components
@@ -554,7 +507,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     def cluster(
         self, latent: np.ndarray, clusters: Clusters | None = None, *, seed: int = 0
     ) -> Clustering:
-        """Cluster latent points (n, latent) with the k of the best silhouette.
+        """Cluster latent points (n, latent) with the best k.
 
         Parameters
         ----------
@@ -760,7 +713,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.latent_groups_ = LatentGroups(*groups)
         rule = (tensors[f"rule.{name}"].astype(np.float32) for name in _RULE_ARRAYS)
         self.rule_ = Rule(self.config("clusters").metric, *rule)
-        self._leave_to(self.rule_.metric)
+        self.chosen_ = of_trained(self.rule_.metric)
         k, d = centers.shape
         shapes = tuple(getattr(self.rule_, name).shape for name in _RULE_ARRAYS)
         if shapes != ((d,), (d, d), (k, d)):
@@ -790,11 +743,6 @@ def _halved(name: str, weights: np.ndarray) -> np.ndarray:
     if np.abs(weights).max(initial=0) > np.finfo(np.float16).max:
         raise ValueError(f"{name} has weights too large for float16; save the model without half")
     return weights.astype(np.float16)
-
-
-def fine_tuning(model: SpectralSegmenter) -> Training:
-    """Return the settings to go on from a trained model with: its loss, reconstruction alone."""
-    return Training(loss=model.config("training").loss, gamma=0.0)
 
 
 def load(path: str | Path) -> SpectralSegmenter:

@@ -378,7 +378,7 @@ def _loop(
             break
         started = time.perf_counter()
         if training.decay == "cosine":
-            first = training.learning_rate or run.optimiser.defaults["lr"]
+            first = run.optimiser.defaults["lr"]
             run.optimiser.param_groups[0]["lr"] = first * _cosine(epoch, epochs)
         row = _epoch(run, source, clusters, training, epoch)
         checked = validate(run.model, source.validation, clusters, training)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import erf
 
 from spectessera._check import check_ndim, check_number, check_same_shape
-from spectessera.axis import Axis
+from spectessera.axis import Axis, channel_bounds
 from spectessera.preprocess import SPEED_OF_LIGHT
 
 R_V = 3.1
@@ -300,7 +300,5 @@ def channel_edges(axis: Axis) -> list[tuple[slice, np.ndarray]]:
         own = values[part]
         if len(own) < 2:
             raise ValueError(f"a window of one channel, at {own[0]:g} angstrom, has no known width")
-        middle = (own[1:] + own[:-1]) / 2
-        ends = [[1.5 * own[0] - 0.5 * own[1]], middle, [1.5 * own[-1] - 0.5 * own[-2]]]
-        found.append((part, np.concatenate(ends)))
+        found.append((part, channel_bounds(own)))
     return found

@@ -22,7 +22,7 @@ from .instrument import CHANNELS, Instrument, broaden, draw_instrument, measure,
 from .modern import MODERN
 from .nebula import CLASSES, draw_models
 from .nebular_lines import extinction, line_wavelengths, paint
-from .palettes import load_palette
+from .palettes import between
 from .pigments import FACTORS, PIGMENTS, compute
 from .tube import Tube
 
@@ -75,7 +75,6 @@ class Simulation(Protocol):
 
     axis: Axis
     components: tuple[str, ...]
-    told: str
 
     def pairs(self, number: int, m: int, *, twins: bool = False) -> Pairs:
         """Return m pairs; the same number gives the same ones, every other number others."""
@@ -122,15 +121,16 @@ class XrfSimulation:
         check_number("seed", seed, low=0, integer=True)
         self.components, self.seed = names, int(seed)
         self.axis = model_axis()
-        self.told = f"simulated XRF of {len(names)} pigments, seed {seed}"
         recipes = [KNOWN[name] for name in names]
-        self._palette = load_palette("choirbook")  # for its thicknesses alone
         found = []
         for done, tube in enumerate(tubes, start=1):
             found.append(np.stack([compute(each, tube, SHARP) for each in recipes]))
             if progress is not None:
                 progress(done, len(tubes))
-        self._spectra = np.stack(found)  # (tube, pigment, step, channel)
+        spectra = np.stack(found)  # (tube, pigment, step, channel)
+        self._rate = spectra.sum(axis=3)
+        flat = spectra.reshape(len(spectra), -1, spectra.shape[-1])
+        self._templates = flat / flat.sum(axis=2, keepdims=True)
         nominal = np.stack([compute(each, Tube(), Detector()) for each in recipes])
         canonical = broaden(nominal[:, FACTORS.index(1.0)], Instrument())
         self._canonical = canonical / canonical.sum(axis=1, keepdims=True)
@@ -151,14 +151,12 @@ class XrfSimulation:
     def _measured(self, weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Measure compositions (m, pigment) with one instrument: counts (m, channel)."""
         m = len(weight)
-        tube = int(generator.random() > USUAL and generator.integers(len(self._spectra)))
+        tube = int(generator.random() > USUAL and generator.integers(len(self._rate)))
         thickness = _evenly(THICKNESS, m, generator)
-        counted = self._palette.between(thickness)[:, None, :] * self._spectra[tube].sum(axis=2)
+        counted = between(thickness, FACTORS)[:, None, :] * self._rate[tube]
         counted /= counted.sum(axis=2, keepdims=True)  # (m, pigment, step)
         parts = (weight[:, :, None] * counted).reshape(m, -1)
-        templates = self._spectra[tube].reshape(-1, self._spectra.shape[-1])
-        expected = parts @ (templates / templates.sum(axis=1, keepdims=True))
-        seen = measure(expected, draw_instrument(generator), generator)
+        seen = measure(parts @ self._templates[tube], draw_instrument(generator), generator)
         total = _evenly(COUNTS, m, generator)
         counts = generator.poisson(seen * (total / seen.sum(axis=1))[:, None])
         counts[:, CHANNELS // 8] += counts.sum(axis=1) == 0  # an empty spectrum has no input
@@ -207,7 +205,6 @@ class NebularSimulation:
         check_number("seed", seed, low=0, integer=True)
         self.components, self.seed = tuple(classes), int(seed)
         self.axis = Axis(np.linspace(4750, 9350, NEBULAR_CHANNELS), "angstrom", medium="air")
-        self.told = f"simulated nebulae ({', '.join(classes)}), seed {seed}"
 
     def pairs(self, number: int, m: int, *, twins: bool = False) -> Pairs:
         """Return m pairs; see :class:`Simulation`."""

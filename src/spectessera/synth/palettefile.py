@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectessera.axis import Axis
+from spectessera.axis import Axis, channel_bounds
 
 LARGEST = 1 << 20  # bytes of a file of text
 MOST_PIGMENTS = 256
@@ -260,9 +260,4 @@ def resample(x: np.ndarray, y: np.ndarray, onto: np.ndarray) -> np.ndarray:
     array (m,), float64
     """
     total = np.concatenate([[0.0], np.cumsum(y)])
-    return np.diff(np.interp(_edges(onto), _edges(x), total))
-
-
-def _edges(middle: np.ndarray) -> np.ndarray:
-    inner = (middle[1:] + middle[:-1]) / 2
-    return np.concatenate([[2 * middle[0] - inner[0]], inner, [2 * middle[-1] - inner[-1]]])
+    return np.diff(np.interp(channel_bounds(onto), channel_bounds(x), total))

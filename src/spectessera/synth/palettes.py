@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,15 +115,20 @@ class Palette:
         thickness : array (n,)
             Over the nominal one, above 0.
         """
-        many = len(self.factors)
-        place = np.interp(np.log(thickness), np.log(self.factors), np.arange(many))
-        low = np.minimum(place.astype(int), max(0, many - 2))
-        part = place - low
-        shares = np.zeros((len(place), many))
-        rows = np.arange(len(place))
-        shares[rows, low] = 1 - part
-        shares[rows, np.minimum(low + 1, many - 1)] += part
-        return shares
+        return between(thickness, self.factors)
+
+
+def between(thickness: np.ndarray, factors: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return the shares (n, f) of tabulated thicknesses ``factors`` (f,), see Palette.between."""
+    many = len(factors)
+    place = np.interp(np.log(thickness), np.log(factors), np.arange(many))
+    low = np.minimum(place.astype(int), max(0, many - 2))
+    part = place - low
+    shares = np.zeros((len(place), many))
+    rows = np.arange(len(place))
+    shares[rows, low] = 1 - part
+    shares[rows, np.minimum(low + 1, many - 1)] += part
+    return shares
 
 
 def _check_spectra(pigments: tuple[str, ...], spectra: np.ndarray) -> None:
