@@ -460,7 +460,7 @@ def test_wrong_points_are_refused_in_words(points, error, words):
         ({"k_max": 3.0}, TypeError, "k_max must be an integer"),
         ({"restarts": 0}, ValueError, "restarts"),
         ({"restarts": True}, TypeError, "restarts"),
-        ({"seeding": "first"}, ValueError, "seeding must be one of 'k-means"),
+        ({"seeding": "first"}, ValueError, "seeding must be one of 'greedy"),
         ({"samples": 9}, ValueError, "samples"),
         ({"max_iter": 0}, ValueError, "max_iter"),
     ],

@@ -6,6 +6,8 @@ of a padded array of centers, and a run that has converged leaves the batch.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +21,10 @@ RESTART_POINTS = 8192
 RESTART_SPECTRA = 2048
 # Elements of the largest temporary (64 MiB in float32), whatever the number of points.
 _ELEMENTS = 16 * 1024 * 1024
+# Runs of all k are one batch where all have fewer points than this.
+_ONE_BATCH = 8192
+# Where fewer than one label in so many changes, sums are mended, not summed anew.
+_FEW_MOVE = 8
 
 
 class Search(NamedTuple):
@@ -57,7 +63,11 @@ def assign(points: Tensor, centers: Tensor) -> Tensor:
 def seed_centers(
     points: Tensor, k: int, *, restarts: int, seeding: str, generator: torch.Generator
 ) -> Tensor:
-    """Return seeds (restarts, k, d); the first j of them are a seeding for j search."""
+    """Return seeds (restarts, k, d); the first j of them are a seeding for j search.
+
+    "greedy" draws 2 + log k candidates each time and takes the one that leaves the least inertia
+    (Arthur & Vassilvitskii 2007, section 5).
+    """
     n = len(points)
     if seeding == "random":
         order = torch.stack(
@@ -67,10 +77,12 @@ def seed_centers(
             ]
         )
         return points[order.to(points.device)]
+    tries = 2 + int(math.log(k)) if seeding == "greedy" else 1
     draws = torch.rand(
-        (k, restarts), generator=generator, device=generator.device, dtype=torch.float64
+        (k, restarts, tries), generator=generator, device=generator.device, dtype=torch.float64
     ).to(points.device)
-    index = (draws[0] * n).long().clamp_(max=n - 1)  # (restarts,)
+    every = torch.arange(restarts, device=points.device)
+    index = (draws[0, :, 0] * n).long().clamp_(max=n - 1)  # (restarts,)
     chosen = [points[index]]
     nearest = squared_distances(chosen[0], points)  # (restarts, n)
     for j in range(1, k):
@@ -79,10 +91,13 @@ def seed_centers(
         if not (total > 0).all():  # all points coincide with a seed: any is as good as another
             flat = torch.arange(1, n + 1, device=points.device, dtype=cumulated.dtype)
             cumulated = torch.where(total > 0, cumulated, flat.expand_as(cumulated))
-        target = draws[j, :, None] * cumulated[:, -1:]
-        index = torch.searchsorted(cumulated, target, right=True)[:, 0].clamp_(max=n - 1)
-        chosen.append(points[index])
-        nearest = torch.minimum(nearest, squared_distances(chosen[-1], points))
+        target = draws[j] * cumulated[:, -1:]  # (restarts, tries)
+        index = torch.searchsorted(cumulated, target, right=True).clamp_(max=n - 1)
+        apart = squared_distances(points[index.view(-1)], points).view(restarts, tries, n)
+        apart = torch.minimum(apart, nearest[:, None])
+        best = apart.sum(2, dtype=torch.float64).argmin(1) if tries > 1 else every * 0
+        chosen.append(points[index[every, best]])
+        nearest = apart[every, best]
     return torch.stack(chosen, 1)  # (restarts, k, d)
 
 
@@ -108,8 +123,15 @@ def _nearest(points: Tensor, centers: Tensor, padding: Tensor) -> Tensor:
     return (found[0] if len(found) == 1 else torch.cat(found)).T.contiguous()
 
 
-def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return sums (runs, k, d) in float64 and counts (runs, k) of the points of each cluster.
+class _Moments(NamedTuple):
+    """Of every cluster of every run: sums (runs, k, d), float64, and counts (runs, k)."""
+
+    sums: Tensor
+    counts: Tensor
+
+
+def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> _Moments:
+    """Return the sums and counts of the points of each cluster.
 
     ``columns`` (d, runs * n or more) holds the coordinates of the points, once for every run, and
     ``shift`` (runs, 1) the number of clusters in all runs before. Counting additions go in the
@@ -120,9 +142,28 @@ def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> tuple[Tenso
     size = len(labels) * k
     counts = torch.bincount(flat, minlength=size).view(-1, k)
     if len(columns) > MANY_DIMENSIONS:
-        return _sums_by_product(columns[:, : labels.shape[1]], labels, k), counts
+        return _Moments(_sums_by_product(columns[:, : labels.shape[1]], labels, k), counts)
     sums = [torch.bincount(flat, column[: len(flat)], minlength=size) for column in columns]
-    return torch.stack(sums, 1).view(len(labels), k, -1), counts
+    return _Moments(torch.stack(sums, 1).view(len(labels), k, -1), counts)
+
+
+def _moved(
+    columns: Tensor, before: _Moments, old: Tensor, new: Tensor, shift: Tensor, k: int
+) -> _Moments:
+    """Return the moments of the new labels, from those of the old ones where few have changed."""
+    gone = (new != old).view(-1).nonzero()[:, 0]
+    if len(gone) * _FEW_MOVE > new.numel() or len(columns) > MANY_DIMENSIONS:
+        return _sums(columns, new, shift, k)
+    size = len(new) * k
+    left, joined = ((each + shift).view(-1)[gone] for each in (old, new))
+    counts = torch.bincount(joined, minlength=size) - torch.bincount(left, minlength=size)
+    sums = []
+    for column in columns:
+        mine = column[gone]
+        plus, minus = (torch.bincount(each, mine, minlength=size) for each in (joined, left))
+        sums.append(plus - minus)
+    change = torch.stack(sums, 1).view(len(new), k, -1)
+    return _Moments(before.sums + change, before.counts + counts.view(-1, k))
 
 
 def _sums_by_product(columns: Tensor, labels: Tensor, k: int) -> Tensor:
@@ -174,18 +215,21 @@ def _lloyd(
     # The runs that go on, and their state: written back only when one of them has converged.
     active = torch.arange(runs, device=points.device)
     old, now = labels, centers
+    moments = _Moments(points.new_zeros(0), counts=points.new_zeros(0))
     for _ in range(max_iter):
         new = _nearest(points, now, padding)
-        sums, counts = _sums(columns, new, shift[: len(active)], k)
-        if int(counts.count_nonzero()) < int(sizes.sum()):
-            for row in ((counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
-                _fill_empty(points, now[row], new[row], counts[row], int(sizes[row]))
-            sums, counts = _sums(columns, new, shift[: len(active)], k)
+        moments = _moved(columns, moments, old, new, shift[: len(active)], k)
+        if int(moments.counts.count_nonzero()) < int(sizes.sum()):
+            for row in ((moments.counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
+                _fill_empty(points, now[row], new[row], moments.counts[row], int(sizes[row]))
+            moments = _sums(columns, new, shift[: len(active)], k)
         changed = (new != old).any(1)
-        old, now = new, (sums / counts.clamp(min=1)[..., None]).to(points.dtype)
+        means = moments.sums / moments.counts.clamp(min=1)[..., None]
+        old, now = new, means.to(points.dtype)
         if not changed.all():
             labels[active], centers[active], converged[active] = old, now, ~changed
             active, old, now = active[changed], old[changed], now[changed]
+            moments = _Moments(moments.sums[changed], moments.counts[changed])
             padding, sizes = padding[changed], sizes[changed]
             if len(active) == 0:
                 break
@@ -198,23 +242,64 @@ def _inertia(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
 
 
 def best_runs(
-    points: Tensor, ks: tuple[int, ...], search: Search, generator: torch.Generator
+    points: Tensor,
+    ks: tuple[int, ...],
+    search: Search,
+    generator: torch.Generator,
+    known: Tensor | None = None,
 ) -> list[Run]:
-    """Return the best of all restarts for every k; assumes centred points."""
+    """Return the best of all restarts for every k; assumes centred points.
+
+    ``known`` (number of k, largest k, d) are centers that one more run of every k starts from.
+    """
     seeds = seed_centers(
         points, ks[-1], restarts=search.restarts, seeding=search.seeding, generator=generator
     )
-    runs = seeds.repeat(len(ks), 1, 1)  # run = position of k * restarts + restart
-    sizes = torch.tensor(ks, device=points.device).repeat_interleave(search.restarts)
-    labels, centers, converged = _lloyd(points, runs, sizes, search.max_iter)
+    starts = seeds.expand(len(ks), *seeds.shape)  # (number of k, restarts, k, d)
+    if known is not None:
+        starts = torch.cat([known[:, None], starts], 1)
+    best = []
+    for part in _alike(ks, len(points) * starts.shape[1]):
+        best += _best_of(points, starts[part, :, : ks[part][-1]], ks[part], search.max_iter)
+    return best
+
+
+def _alike(ks: tuple[int, ...], points: int) -> list[slice]:
+    """Return the k that run in one batch: all, or of many points those that differ by a third.
+
+    In a batch every run takes the time of the largest k; of few points, calls cost more than that.
+    """
+    if points < _ONE_BATCH:
+        return [slice(0, len(ks))]
+    parts, first = [], 0
+    for position, k in enumerate(ks):
+        if 3 * k > 4 * ks[first]:
+            parts.append(slice(first, position))
+            first = position
+    return [*parts, slice(first, len(ks))]
+
+
+def _best_of(points: Tensor, starts: Tensor, ks: tuple[int, ...], max_iter: int) -> list[Run]:
+    """Run from all starts (number of k, starts, k, d) and return the best for every k."""
+    each = starts.shape[1]
+    sizes = torch.tensor(ks, device=points.device).repeat_interleave(each)
+    labels, centers, converged = _lloyd(points, starts.flatten(0, 1), sizes, max_iter)
     best = []
     for position, k in enumerate(ks):
-        first = position * search.restarts
-        mine = range(first, first + search.restarts)
+        first = position * each
+        mine = range(first, first + each)
         costs = [_inertia(points, labels[run], centers[run]) for run in mine]
         run = first + (int(torch.stack(costs).argmin()) if len(costs) > 1 else 0)
         best.append(Run(labels[run], centers[run, :k], costs[run - first], bool(converged[run])))
     return best
+
+
+def padded(runs: Sequence[Run]) -> Tensor:
+    """Return the centers of runs in one tensor (runs, largest k, d), the rest 0."""
+    most = max(len(run.centers) for run in runs)
+    return torch.stack(
+        [torch.nn.functional.pad(run.centers, (0, 0, 0, most - len(run.centers))) for run in runs]
+    )
 
 
 def k_means_all(
@@ -231,15 +316,10 @@ def k_means_all(
     if len(points) > 2 * few and search.restarts > 1:
         order = torch.randperm(len(points), generator=generator, device=generator.device)
         sample = points[order[:few].sort().values.to(points.device)]
-        seeds = points.new_zeros(len(ks), ks[-1], points.shape[1])
-        for row, part in zip(seeds, best_runs(sample, ks, search, generator), strict=True):
-            row[: len(part.centers)] = part.centers
-        sizes = torch.tensor(ks, device=points.device)
-        labels, centers, converged = _lloyd(points, seeds, sizes, search.max_iter)
-        best = [
-            Run(each, center[:k], _inertia(points, each, center), bool(done))
-            for each, center, k, done in zip(labels, centers, ks, converged, strict=True)
-        ]
+        starts = padded(best_runs(sample, ks, search, generator))[:, None]
+        best = []
+        for part in _alike(ks, len(points)):
+            best += _best_of(points, starts[part, :, : ks[part][-1]], ks[part], search.max_iter)
     else:
         best = best_runs(points, ks, search, generator)
     return [part._replace(centers=part.centers + shift) for part in best]

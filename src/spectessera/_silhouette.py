@@ -275,21 +275,48 @@ def silhouette_estimate(
         As :func:`silhouette`.
     """
     points = check_points(points).detach()
-    index, k = check_labels(points, labels)
-    counts = torch.bincount(index, minlength=k)
-    chosen = _draw_strata(index, counts, max(2, samples // k), generator)
+    index, _ = check_labels(points, labels)
+    scores, errors = silhouette_estimates(points, index[None], samples, generator)
+    return Estimate(scores[0], errors[0])
+
+
+def silhouette_estimates(
+    points: Tensor, labels: Tensor, samples: int, generator: torch.Generator
+) -> Estimate:
+    """Estimate the silhouettes of several clusterings by one pass over distances.
+
+    Assumes checked input. The points are drawn from the clusters of the last clustering: strata
+    serve any quantity without bias, and the same points make the clusterings comparable.
+
+    Parameters
+    ----------
+    points : tensor (n, d)
+    labels : tensor (m, n), int64
+        From 0; of each clustering the number of clusters is its largest label and one.
+    samples : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    Estimate
+        Of (m,) each, float64.
+    """
+    strata = labels[-1]
+    sizes = torch.bincount(strata)
+    chosen = _draw_strata(strata, sizes, max(2, samples // len(sizes)), generator)
     centred = points - points.mean(0)
-    scores = _sampled_silhouettes(centred, index, counts, chosen)
+    values = _sampled_silhouettes(centred, labels, chosen)  # (m, s)
+    score = values.new_zeros(len(labels))
+    variance = values.new_zeros(len(labels))
     n = len(points)
-    score = scores.new_zeros(())
-    variance = scores.new_zeros(())
-    for cluster in range(k):
-        mine = scores[index[chosen] == cluster]
-        size = float(counts[cluster])
-        share = size / n
-        score = score + share * mine.mean()
-        if len(mine) < size:
-            variance = variance + share**2 * (1 - len(mine) / size) * mine.var() / len(mine)
+    for stratum, size in enumerate(sizes.tolist()):
+        mine = values[:, strata[chosen] == stratum]
+        drawn, share = mine.shape[1], size / n
+        if drawn == 0:
+            continue
+        score = score + share * mine.mean(1)
+        if drawn < size:
+            variance = variance + share**2 * (1 - drawn / size) * mine.var(1) / drawn
     return Estimate(score, variance.sqrt())
 
 
@@ -307,30 +334,35 @@ def _draw_strata(
     return torch.cat(chosen)
 
 
-def _sampled_silhouettes(points: Tensor, index: Tensor, counts: Tensor, chosen: Tensor) -> Tensor:
-    """Return the silhouettes (m,), float64, of chosen points, each against all points."""
-    k = len(counts)
-    onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)  # (n, k)
+def _sampled_silhouettes(points: Tensor, labels: Tensor, chosen: Tensor) -> Tensor:
+    """Return the silhouettes (m, s), float64, of chosen points, each against all points."""
+    ks = [int(each) + 1 for each in labels.max(1).values]
     # Digits that a product loses are far below the error of the estimate.
     product = points.shape[1] > SOME_DIMENSIONS
     if product:
         points = points - points.mean(0, dtype=torch.float64).to(points.dtype)
-    columns = 4096
-    rows = 256  # tiles of a few MiB stay in the cache of a core
-    parts = []
-    for part in chosen.split(rows):
-        sums = torch.zeros(len(part), k, dtype=torch.float64, device=points.device)
-        for start in range(0, len(points), columns):
-            piece = slice(start, start + columns)
+    columns, rows = 4096, 256  # tiles of a few MiB stay in the cache of a core
+    sums = torch.zeros(len(chosen), sum(ks), dtype=torch.float64, device=points.device)
+    for start in range(0, len(points), columns):
+        piece = slice(start, start + columns)
+        onehot = torch.cat(
+            [torch.nn.functional.one_hot(row[piece], k) for row, k in zip(labels, ks, strict=True)],
+            1,
+        ).to(points.dtype)
+        for first in range(0, len(chosen), rows):
+            part = chosen[first : first + rows]
             if product:
                 squares = _product_squares(points[part], points[piece])
                 here = (part >= start) & (part < start + columns)
                 squares[here, part[here] - start] = 0
             else:
                 squares = squared_distances(points[part], points[piece])
-            sums += squares.sqrt_() @ onehot[piece]
-        parts.append(silhouette_parts(sums, index[part], counts.double()).score)
-    return torch.cat(parts)
+            sums[first : first + rows] += squares.sqrt_() @ onehot
+    found = []
+    for row, mine in zip(labels, sums.split(ks, dim=1), strict=True):
+        counts = torch.bincount(row, minlength=mine.shape[1]).double()
+        found.append(silhouette_parts(mine, row[chosen], counts).score)
+    return torch.stack(found)
 
 
 def check_points(points: Tensor) -> Tensor:

@@ -1,11 +1,13 @@
 """Stability of a clustering: do its clusters come back when only half of the points are seen?
 
 The points are halved at random, each half is clustered on its own, and its centers label all
-points. Every cluster of the clustering of all points then looks for the cluster most like it, by
-the Jaccard index: shared points over the points of either. k clusters are as stable as the worst
-of them (Hennig 2007, Computational Statistics & Data Analysis 52, 258-271), and the number of
-clusters is the largest k whose worst cluster is stable, as by the prediction strength of
-Tibshirani & Walther (2005, Journal of Computational and Graphical Statistics 14, 511-528).
+points. (One of the starts are the centers of all points: a half in which nothing better is found
+is no evidence against them.) Every cluster of the clustering of all points then looks for the
+cluster most like it, by the Jaccard index: shared points over the points of either. k clusters are
+as stable as the worst of them (Hennig 2007, Computational Statistics & Data Analysis 52, 258-271),
+and the number of clusters is the largest k whose worst cluster is stable, as by the prediction
+strength of Tibshirani & Walther (2005, Journal of Computational and Graphical Statistics 14,
+511-528).
 
 The worst cluster, not the mean over pairs of points: where one cluster of ten is cut at will, the
 adjusted Rand index still says 0.95, and a few far-apart groups of clusters beat the clusters.
@@ -20,14 +22,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._lloyd import Run, Search, assign, best_runs
+from ._lloyd import Run, Search, assign, best_runs, padded
 from ._silhouette import MANY_DIMENSIONS
 
-# A cluster of which this share comes back is there; so many standard errors less are chance. One
-# half that misses a cluster costs a true k dearly, and its error tells so. Without that doubt it
-# takes this much: an oblong cluster of few dimensions, which halves cut alike, reaches 0.9.
-STABLE = 0.95
-DOUBT = 2.0
+# A k is stable whose worst cluster comes back by this share, give or take half a standard error. Of
+# overlapping clusters the borders alone move by some per cent between halves; an oblong cluster
+# that halves cut alike reaches 0.9.
+STABLE = 0.97
+DOUBT = 0.5
 # A silhouette below this share of another's is far below it.
 FAR_BELOW = 0.7
 # Of more points, a sample of this size is halved: a matter of seconds for any number of points.
@@ -36,7 +38,7 @@ SAMPLE_POINTS = 4096
 SAMPLE_SPECTRA = 2048
 # Each gives two clusterings. The standard error is then a tenth at worst.
 SPLITS = 8
-# With fewer, an unlucky seeding looks like an unstable cluster.
+# Beside the centers of all points; fewer would let those win too easily.
 RESTARTS = 4
 # Without clusters Lloyd creeps on for hundreds of iterations, to no more stable an end.
 MAX_ITER = 25
@@ -79,13 +81,14 @@ def stability(
     generator : torch.Generator
     """
     labels = torch.stack([part.labels for part in partitions])  # (m, n)
-    points, labels = _sample(points, labels, generator)
+    points, labels, shift = _sample(points, labels, generator)
     ks = tuple(len(part.centers) for part in partitions if len(part.centers) <= len(points) // 2)
     found = points.new_zeros(2, 2 * SPLITS, len(partitions), dtype=torch.float64)
     if ks:
         search = Search(RESTARTS, search.seeding, min(search.max_iter, MAX_ITER))
+        known = padded(partitions[: len(ks)]) - shift
         for row, half in enumerate(_halves(points, generator)):
-            for position, run in enumerate(best_runs(half, ks, search, generator)):
+            for position, run in enumerate(best_runs(half, ks, search, generator, known)):
                 table = contingency(labels[position], assign(points, run.centers), ks[position])
                 found[0, row, position] = worst_jaccard(table)
                 found[1, row, position] = adjusted_rand(table)
@@ -120,13 +123,16 @@ def _order(points: Tensor, generator: torch.Generator) -> Tensor:
     return order.to(points.device)
 
 
-def _sample(points: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return centred points (s, d) and their labels (m, s): all of them, or as many as serve."""
+def _sample(
+    points: Tensor, labels: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return points (s, d), all or as many as serve, centred; labels (m, s); what they lost."""
     most = SAMPLE_POINTS if points.shape[1] <= MANY_DIMENSIONS else SAMPLE_SPECTRA
     if len(points) > most:
         rows = _order(points, generator)[:most].sort().values
         points, labels = points[rows], labels[:, rows]
-    return points - points.mean(0, dtype=torch.float64).to(points.dtype), labels
+    shift = points.mean(0, dtype=torch.float64).to(points.dtype)
+    return points - shift, labels, shift
 
 
 def _halves(points: Tensor, generator: torch.Generator) -> list[Tensor]:

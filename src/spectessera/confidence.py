@@ -202,9 +202,10 @@ def _responsibility(
     logs = np.empty((len(points), len(alive)))
     for position, c in enumerate(alive):
         root = np.linalg.cholesky(mixture.spread[c] + floors[c] * np.eye(d))
-        apart = np.linalg.solve(root, (points - mixture.mean[c]).T)
+        # The inverse of so small a root, once, instead of solving for every point.
+        apart = (points - mixture.mean[c]) @ np.linalg.inv(root).T
         logs[:, position] = (
-            np.log(mixture.weight[c]) - np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=0)
+            np.log(mixture.weight[c]) - np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=1)
         )
     logs -= logs.max(axis=1, keepdims=True)
     weights = np.exp(logs)

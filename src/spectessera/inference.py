@@ -39,7 +39,6 @@ class _Pixels(NamedTuple):
     usable: np.ndarray  # (m,) flattened position of every usable pixel
     latent: np.ndarray  # (m, latent)
     input_sum: np.ndarray  # (m,)
-    decoded_sum: np.ndarray  # (m,)
 
 
 class _Means(NamedTuple):
@@ -49,6 +48,7 @@ class _Means(NamedTuple):
     deviation: np.ndarray  # (k, channel)
     inputs: np.ndarray  # (k, input channel)
     reconstructed: np.ndarray  # (k, input channel)
+    decoded_sum: np.ndarray  # (m,) of every usable pixel, over channels
 
 
 class _Sample(NamedTuple):
@@ -141,21 +141,12 @@ def _encode(cube: xr.DataArray, segmenter: SpectralSegmenter, tell: BlockProgres
     total = sum(1 for _ in blocks(cube))
     parts = []
     for done, part in enumerate(segmenter.encode_blocks(cube), start=1):
-        decoded = segmenter._decode(part.latent)
-        parts.append(
-            (
-                part.pixel,
-                part.quality,
-                part.pixel[part.usable],
-                part.latent,
-                integrate(part.inputs),
-                integrate(decoded),
-            )
-        )
+        usable = part.pixel[part.usable]
+        parts.append((part.pixel, part.quality, usable, part.latent, integrate(part.inputs)))
         tell("encode", done, total)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     whole, usable = np.argsort(columns[0]), np.argsort(columns[2])
-    orders = (whole, whole, usable, usable, usable, usable)
+    orders = (whole, whole, usable, usable, usable)
     return _Pixels(*(column[order] for column, order in zip(columns, orders, strict=True)))
 
 
@@ -201,12 +192,14 @@ def _describe(
     sampled = np.zeros(len(pixels.usable), dtype=bool)
     sampled[_sample_rows(found.labels, k, seed)] = True
     sums: list[np.ndarray] | None = None
+    decoded_sum = np.empty(len(pixels.usable), dtype=np.float32)
     kept = []
     for done, block in enumerate(blocks(cube), start=1):
         read = read_inputs(cube, block, intake)
         row = row_of[read.pixel[read.usable]]
         labels = found.labels[row]
         decoded = segmenter._decode(pixels.latent[row])
+        decoded_sum[row] = integrate(decoded)
         arrays = (read.values, read.inputs, decoded)
         part = [_sum_by_label(each, labels, k) for each in arrays]
         part.append(_sum_by_label(np.square(read.values, dtype=np.float64), labels, k))
@@ -219,9 +212,8 @@ def _describe(
     counts = np.maximum(1, np.bincount(found.labels, minlength=k))[:, None]
     measured, inputs, decoded_mean, squares = (each / counts for each in sums)
     deviation = np.sqrt(np.maximum(squares - measured**2, 0))
-    return _Means(measured, deviation, inputs, decoded_mean), _measure_again(
-        cube, segmenter, intake, kept, seed
-    )
+    means = _Means(measured, deviation, inputs, decoded_mean, decoded_sum)
+    return means, _measure_again(cube, segmenter, intake, kept, seed)
 
 
 def _sum_by_label(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
@@ -315,7 +307,7 @@ def _assemble(
         "center": (("cluster", "latent"), found.centers),
         "size": (("cluster",), np.bincount(found.labels, minlength=k)),
         "integrated_input": image(pixels.input_sum),
-        "integrated_decoded": image(pixels.decoded_sum),
+        "integrated_decoded": image(means.decoded_sum),
         "integrated_latent": image(integrate(pixels.latent)),
     } | _scores(found.choices)
     if "latent" in keep:

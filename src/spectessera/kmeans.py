@@ -23,6 +23,7 @@ from ._silhouette import (
     check_points,
     silhouette,
     silhouette_estimate,
+    silhouette_estimates,
     silhouette_parts,
 )
 from ._stability import STABLE, Stability, pick, stability
@@ -57,14 +58,16 @@ class Clusters:
         Every k in this range is tried; the one with the best silhouette is kept.
     restarts : int
         Seedings per k; the one with the smallest inertia is kept. (Training uses one.)
-    seeding : "k-means++" or "random"
+    seeding : "greedy", "k-means++" or "random"
         k-means++ draws seeds with probability proportional to the squared distance to the
-        nearest seed so far (Arthur & Vassilvitskii 2007).
+        nearest seed so far (Arthur & Vassilvitskii 2007); the greedy one takes the best of a few
+        such draws each time, which counts where clusters are of unequal size. (Training takes
+        one draw.)
     max_iter : int
         Lloyd iterations at most; fewer when the labels stop changing.
     samples : int
-        Points whose silhouette is computed for the estimate, per k, when there are too many for
-        the whole matrix of distances.
+        Points whose silhouettes are computed for the estimates, the same for every k, when there
+        are too many for the whole matrix of distances.
     metric : "auto", "euclidean", "half-whitened", "whitened", "half-whitened-sphere" or \
             "whitened-sphere"
         In which points are clustered and compared, see :mod:`spectessera.metric`: as they are; with
@@ -82,7 +85,7 @@ class Clusters:
     k_min: int = 2
     k_max: int = 10
     restarts: int = 10
-    seeding: str = "k-means++"
+    seeding: str = "greedy"
     max_iter: int = 300
     samples: int = 2000
     metric: str = "auto"
@@ -94,7 +97,7 @@ class Clusters:
         if self.k_max < self.k_min:
             raise ValueError(f"k_max must be at least k_min; got {self.k_min} to {self.k_max}")
         check_number("restarts", self.restarts, low=1, high=1000, integer=True)
-        check_choice("seeding", self.seeding, ("k-means++", "random"))
+        check_choice("seeding", self.seeding, ("greedy", "k-means++", "random"))
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("samples", self.samples, low=10, integer=True)
         check_choice("metric", self.metric, ("auto", *METRICS))
@@ -240,7 +243,8 @@ def choose_k(
                 f"the silhouette of {n} points is only estimated, without a gradient; "
                 f"use batches of at most {EXACT_POINTS}"
             )
-        scores, errors = _estimated_scores(constant, partitions, clusters.samples, generator)
+        labels = torch.stack([part.labels for part in partitions])
+        scores, errors = silhouette_estimates(constant, labels, clusters.samples, generator)
         judged = None
     else:
         judged = _Exact(points, partitions, ks)
@@ -267,17 +271,6 @@ def choose_k(
         metric=metric,
         stability=stable,
     )
-
-
-def _estimated_scores(
-    points: Tensor, partitions: list[Run], samples: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Return the silhouettes of all k and their standard errors."""
-    estimates = [
-        silhouette_estimate(points, part.labels, samples=samples, generator=generator)
-        for part in partitions
-    ]
-    return torch.stack([e.score for e in estimates]), torch.stack([e.error for e in estimates])
 
 
 class _Exact:

@@ -396,8 +396,15 @@ def _loop(
 
 
 def for_batches(clusters: Clusters, training: Training) -> Clusters:
-    """Return how a batch is clustered: one seeding, few iterations, by the silhouette."""
-    return replace(clusters, restarts=1, max_iter=training.lloyd_iter, criterion="silhouette")
+    """Return how a batch is clustered: one plain seeding, few iterations, by the silhouette."""
+    seeding = "k-means++" if clusters.seeding == "greedy" else clusters.seeding
+    return replace(
+        clusters,
+        restarts=1,
+        seeding=seeding,
+        max_iter=training.lloyd_iter,
+        criterion="silhouette",
+    )
 
 
 def _cosine(epoch: int, epochs: int) -> float:
