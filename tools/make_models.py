@@ -8,7 +8,8 @@
 ``spectessera train --simulate``. The weights are written as float16; what that changes is told: the
 share of labels that agree with those of the unrounded model, on fresh simulated spectra clustered
 into as many groups as the model has components. With ``--without`` the pigments named are left out
-of the training, to see how well strangers are told apart.
+of the training, to see how well strangers are told apart. With ``--weights`` nothing is trained:
+the clusters of a model that there is are made again, as when a default of clustering has changed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +27,9 @@ import torch
 from spectessera import SpectralSegmenter, load
 from spectessera.evaluate import compare
 from spectessera.pretraining import recipe, simulation
-from spectessera.synth.pairs import KNOWN, XrfSimulation
+from spectessera.segmenter import HELD_OUT
+from spectessera.sources import Simulated
+from spectessera.synth.pairs import KNOWN, Simulation, XrfSimulation
 from spectessera.synth.pigments import PIGMENTS
 
 KINDS = {"maxrf": "xrf", "nebulae": "nebulae"}
@@ -55,12 +59,33 @@ def agreement(one: SpectralSegmenter, other: SpectralSegmenter, source: object) 
     }
 
 
+def clustered_again(path: Path, settings: dict[str, Any], source: Simulation) -> SpectralSegmenter:
+    """Return a model with the clusters that its training would have ended with by today's rules."""
+    segmenter = load(path)
+    segmenter.set_params(clusters=settings["clusters"])
+    training, preprocess = segmenter.config("training"), segmenter.config("preprocess")
+    # Those that the training was validated with.
+    seen = Simulated(
+        source.pairs,
+        lambda spectra: preprocess.apply(spectra, segmenter.axis_).values,
+        training.steps,
+        training.batch_size,
+        HELD_OUT,
+        False,
+        torch.device("cpu"),
+    ).start
+    latent = segmenter._encode(seen.numpy())
+    segmenter._take_clusters(latent, segmenter.cluster(latent, seed=training.seed))
+    return segmenter
+
+
 def main() -> int:
     """Train, write, compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", choices=tuple(KINDS))
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--without", nargs="*", default=[], help="pigments to leave out")
+    parser.add_argument("--weights", type=Path, help="a model whose clusters are made again")
     parser.add_argument("--epochs", type=int, help="fewer, to try")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -76,6 +101,9 @@ def main() -> int:
         source = simulation(kind)
     if arguments.epochs:
         settings["training"] = replace(settings["training"], epochs=arguments.epochs)
+    if arguments.weights is not None:
+        clustered_again(arguments.weights, settings, source).save(arguments.output, half=True)
+        return 0
     segmenter = SpectralSegmenter(**settings)
     start = time.perf_counter()
     segmenter.pretrain(source, progress=told)
