@@ -1,0 +1,95 @@
+"""Deep clustering of ClustPy (DCN, IDEC, VaDE) on the same draws, with its own defaults.
+
+    python -m benchmarks.peers --python ENV/bin/python     an environment with clustpy and torch
+
+ClustPy lives in an environment of its own. It is given the true k, and the spectra divided by
+their maximum (as deep clustering is mostly used) or as roots over their root sum of squares. What
+it finds is scored here and kept in quality_peers.md; minutes each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from unittest.mock import MagicMock
+
+import numpy as np
+
+METHODS = ("DCN", "IDEC", "VaDE")
+SETS = ("8 load, 400",)
+SEEDS = (3000,)
+
+
+def child(method: str, path: str, k: int, seed: int) -> None:
+    """Cluster the inputs of a file by one method of ClustPy; in its own environment."""
+    # Imported there for images only; its builds are tied to one version of torch each.
+    names = ("", ".models", ".models._api", ".models.resnet", ".transforms", ".datasets", ".ops")
+    sys.modules.update({f"torchvision{name}": MagicMock() for name in names})
+    from clustpy import deep  # type: ignore[import-not-found]
+
+    with np.load(path, allow_pickle=False) as stored:
+        inputs = stored["inputs"]
+    start = time.perf_counter()
+    try:
+        found = getattr(deep, method)(k, random_state=seed)
+    except TypeError:  # of older versions
+        found = getattr(deep, method)(k, random_state=np.random.RandomState(seed))
+    found.fit(inputs)
+    np.savez(path, labels=np.asarray(found.labels_), seconds=time.perf_counter() - start)
+
+
+def main() -> None:
+    """Run all, and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--python", required=True, help="of the environment that has clustpy")
+    python = parser.parse_args().python
+    from spectessera import Preprocess
+
+    from .__main__ import measured
+    from .quality import HERE, scored, write_page
+    from .quality import SETS as DRAWS
+
+    version = subprocess.run(
+        [python, "-c", "import importlib.metadata as m; print(m.version('clustpy'))"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    lines = [
+        f"ClustPy {version} with its defaults, the true k, one thread; one draw (seed "
+        f"{', '.join(map(str, SEEDS))}).",
+        "",
+        "| set | method | input | adjusted Rand index | F1 | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    kinds = {"maximum": Preprocess(), "root, L2": Preprocess(stabilise="sqrt", normalise="l2")}
+    for name in SETS:
+        for seed in SEEDS:
+            drawn = DRAWS[name](seed)
+            for kind, preprocess in kinds.items():
+                inputs = preprocess.apply(drawn.spectra, drawn.axis).values
+                for method in METHODS:
+                    with tempfile.TemporaryDirectory() as folder:
+                        path = f"{folder}/points.npz"
+                        np.savez(path, inputs=inputs)
+                        told = [python, __file__, "--child", method, path, str(drawn.k), str(seed)]
+                        subprocess.run(told, check=True, capture_output=True)
+                        with np.load(path, allow_pickle=False) as stored:
+                            label, seconds = stored["labels"].astype(int), float(stored["seconds"])
+                    score = scored(drawn, label)
+                    lines.append(
+                        f"| {name} | {method} | {kind} | {score['ari']:.3f} | {score['f1']:.3f} | "
+                        f"{seconds:.0f} |"
+                    )
+                    print(lines[-1], flush=True)
+    text = "\n".join(measured("Deep clustering elsewhere", lines)) + "\n"
+    (HERE / "quality_peers.md").write_text(text, encoding="utf-8")
+    write_page()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        child(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    else:
+        main()
