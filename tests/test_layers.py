@@ -20,8 +20,9 @@ LAYERS = {
     "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
     "_embeddings": 1, "_lloyd": 1, "_silhouette": 1, "_stability": 1, "cube": 1, "evaluate": 1,
-    "kmeans": 1, "lines": 1, "losses": 1, "metric": 1, "networks": 1, "preprocess": 1,
-    "resampling": 1, "rules": 1,
+    "kmeans": 1, "lines": 1, "losses": 1, "metric": 1, "networks": 1, "peaks": 1,
+    "preprocess": 1, "resampling": 1, "rules": 1, "xraylines": 1, "_xrayfamilies": 1,
+    "_xrayfit": 1, "_xraystudy": 1, "_xraywords": 1,
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
@@ -43,6 +44,12 @@ SAME_LAYER = {
     "_embeddings": {"preprocess"},
     "rules": {"preprocess"},
     "palette": {"_check"},
+    "peaks": {"lines"},
+    "_xrayfamilies": {"peaks"},
+    "_xrayfit": {"_xrayfamilies", "peaks"},
+    "_xraystudy": {"_xrayfamilies", "_xrayfit", "lines"},
+    "_xraywords": {"_xrayfamilies", "_xrayfit", "_xraystudy", "lines"},
+    "xraylines": {"_xrayfamilies", "_xrayfit", "_xraystudy", "_xraywords", "lines", "peaks"},
     "_lloyd": {"_silhouette"},
     "_stability": {"_lloyd", "_silhouette"},
     "kmeans": {"_lloyd", "_silhouette", "_stability", "metric"},
