@@ -29,6 +29,7 @@ LAYERS = {
     # 3: people's verbs
     "baselines": 3, "clustering": 3, "emissionclass": 3, "confidence": 3, "defaults": 3, "inference": 3,
     "labelmaps": 3,
+    "naming": 3, "pigmentmatch": 3, "pigmentevidence": 3, "templatefit": 3, "doubts": 3,
     "mixture": 3, "pretraining": 3, "resultparts": 3, "segmenter": 3,
     # 4: what people look at
     "_reportcards": 4, "_reportfacts": 4, "_reportfigures": 4, "_reportmaps": 4,
@@ -88,6 +89,8 @@ SAME_LAYER = {
     "io.zarr": {"io._beside", "io._parts"},
     "baselines": {"clustering", "mixture", "resultparts"},
     "mixture": {"clustering"},
+    "naming": {"emissionclass", "pigmentmatch"},
+    "pigmentmatch": {"pigmentevidence", "templatefit"},
     "inference": {"clustering", "confidence", "resultparts", "segmenter"},
     "segmenter": {"clustering", "defaults"},
     "runstate": {"modelfile"},
