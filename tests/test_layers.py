@@ -27,9 +27,10 @@ LAYERS = {
     # 2: what takes time or touches disk
     "io": 2, "modelfile": 2, "reading": 2, "runstate": 2, "sources": 2, "synth": 2, "training": 2,
     # 3: people's verbs
-    "baselines": 3, "clustering": 3, "emissionclass": 3, "confidence": 3, "defaults": 3, "inference": 3,
-    "labelmaps": 3,
-    "naming": 3, "pigmentmatch": 3, "pigmentevidence": 3, "templatefit": 3, "doubts": 3,
+    "baselines": 3, "clustering": 3, "confidence": 3, "defaults": 3, "doubts": 3,
+    "emissionclass": 3, "inference": 3, "labelmaps": 3,
+    "naming": 3, "notes": 3, "novelty": 3, "pigmentmatch": 3,
+    "pigmentevidence": 3, "templatefit": 3,
     "mixture": 3, "pretraining": 3, "resultparts": 3, "segmenter": 3,
     # 4: what people look at
     "_reportcards": 4, "_reportfacts": 4, "_reportfigures": 4, "_reportmaps": 4,
@@ -38,7 +39,7 @@ LAYERS = {
     "overview": 4, "paperplots": 4, "plots": 4, "scoreplots": 4, "searchplots": 4,
     "studies": 4, "viewer": 4,
     # 5: what people type
-    "cli": 5, "cli_options": 5, "cli_reading": 5, "cli_search": 5, "cli_shared": 5,
+    "cli": 5, "cli_options": 5, "cli_reading": 5, "cli_search": 5, "cli_report": 5, "cli_shared": 5,
     "cli_studies": 5, "cli_synth": 5,
 }  # fmt: skip
 
@@ -91,8 +92,10 @@ SAME_LAYER = {
     "mixture": {"clustering"},
     "naming": {"emissionclass", "pigmentmatch"},
     "pigmentmatch": {"pigmentevidence", "templatefit"},
-    "inference": {"clustering", "confidence", "resultparts", "segmenter"},
-    "segmenter": {"clustering", "defaults"},
+    "inference": {"clustering", "confidence", "novelty", "resultparts", "segmenter"},
+    "notes": {"doubts", "naming", "novelty"},
+    "novelty": {"clustering"},
+    "segmenter": {"clustering", "defaults", "novelty"},
     "runstate": {"modelfile"},
     "synth": {
         "synth.cube", "synth.nebula", "synth.nebular_table", "synth.pages", "synth.palettes",
@@ -129,7 +132,7 @@ SAME_LAYER = {
     "synth.xrf": {"synth.xraydata", "synth.detector", "synth.tube"},
     "training": {"runstate", "sources"},
     "networkplots": {"_drawing"},
-    "outputs": {"plots"},
+    "outputs": {"htmlreport", "plots"},
     "paperplots": {"_drawing"},
     "plots": {"_drawing"},
     "scoreplots": {"_drawing"},
@@ -143,10 +146,12 @@ SAME_LAYER = {
         "studies.experiments", "studies.noise", "studies.paperfigures", "studies.tables",
     },
     "cli": {
-        "cli_options", "cli_reading", "cli_search", "cli_shared", "cli_studies", "cli_synth",
+        "cli_options", "cli_reading", "cli_report", "cli_search", "cli_shared",
+        "cli_studies", "cli_synth",
     },
     "cli_studies": {"cli_shared"},
     "cli_reading": {"cli_options"},
+    "cli_report": {"cli_shared"},
     "cli_search": {"cli_reading", "cli_shared"},
     "cli_synth": {"cli_options", "cli_shared"},
 }  # fmt: skip

@@ -32,6 +32,7 @@ PUBLIC = [
     "plots",
     "read",
     "read_result",
+    "report",
     "segment",
     "stability",
     "synth",

@@ -9,7 +9,7 @@ import xraylib
 
 from spectessera.synth.detector import Detector, efficiency, escaping, response, width
 from spectessera.synth.tube import ANODES, Beam, Tube, characteristic, continuum, tube_spectrum
-from spectessera.synth.xraydata import SHELLS, attenuation, composition, elements, lines
+from spectessera.synth.xraydata import SHELLS, attenuation, composition, element_lines, elements
 from spectessera.synth.xrf import (
     EXPOSURE,
     Layer,
@@ -165,11 +165,11 @@ def test_the_mass_fractions_of_a_compound_sum_to_one():
 def test_no_line_is_counted_twice():
     """Group macros (KA, LB ...) and second names (KA1) must not be added to the lines."""
     for z in range(1, 99):
-        known = lines(z)
+        known = element_lines(z)
         assert len(set(known.name)) == len(known.name)
         share = np.bincount(known.shell, known.share, minlength=len(SHELLS))
         assert (share < 1.0002).all(), z
-    lead = lines(82)
+    lead = element_lines(82)
     for shell in range(4):
         assert lead.share[lead.shell == shell].sum() == pytest.approx(1, abs=2e-3)
     assert {"L3O45", "L3M5"} <= set(lead.name)

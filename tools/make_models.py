@@ -75,7 +75,7 @@ def clustered_again(path: Path, settings: dict[str, Any], source: Simulation) ->
         torch.device("cpu"),
     ).start
     latent = segmenter._encode(seen.numpy())
-    segmenter._take_clusters(latent, segmenter.cluster(latent, seed=training.seed))
+    segmenter._take_clusters(seen.numpy(), latent, segmenter.cluster(latent, seed=training.seed))
     return segmenter
 
 

@@ -20,6 +20,7 @@ _HOME = {
     "make_cube": "cube",
     "read": "io",
     "read_result": "io",
+    "report": "htmlreport",
     "segment": "inference",
     "stability": "studies.reruns",
     "write": "io",
@@ -44,6 +45,7 @@ __all__ = [
     "plots",
     "read",
     "read_result",
+    "report",
     "segment",
     "stability",
     "synth",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from . import baselines, io, kmeans, plots, synth
     from .cube import make_cube
     from .evaluate import compare
+    from .htmlreport import report
     from .inference import segment
     from .io import read, read_result, write
     from .kmeans import Clusters

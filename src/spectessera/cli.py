@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from . import __version__, cli_search, cli_studies, cli_synth
+from . import __version__, cli_report, cli_search, cli_studies, cli_synth
 from ._files import check_file_place
 from .cli_options import build, with_settings
 from .cli_reading import AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_synth.app, name="synth")
 app.command("search")(cli_search.search_command)
+app.command("report")(cli_report.report_command)
 app.command("compare")(cli_studies.compare_command)
 app.command("reproduce")(cli_studies.reproduce_command)
 
@@ -206,6 +208,12 @@ def segment(
     missing: Missing = None,
     config: Config = None,
     checkpoint: CheckpointOption = None,
+    with_report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html: one file, to send.")
+    ] = False,
+    anode: Annotated[
+        str | None, typer.Option(help="Of the X-ray tube (Rh, Mo, W, ...), for the names of lines.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace results that are in the folder already.")
     ] = False,
@@ -213,9 +221,11 @@ def segment(
     quiet: Quiet = False,
 ) -> None:
     """Segment a cube with a trained model, or with one trained on the cube itself."""
+    from .htmlreport import check_bokeh
     from .inference import segment as segment_cube
     from .outputs import check_folder, write_folder
     from .segmenter import SpectralSegmenter, load
+    from .xraylines import XraySettings
 
     if (model is None) == (not fit):
         raise ValueError("give either --model FILE or --fit")
@@ -228,6 +238,9 @@ def segment(
     seed = configs["training"].seed
     clusters: str | int = int(how) if how.isdecimal() else how
     check_folder(out, overwrite=overwrite)
+    XraySettings(anode=anode)  # complain before any work
+    if with_report:
+        check_bokeh()
     kept = keep_at(checkpoint, out / "model.safetensors")
     cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
     segmenter = SpectralSegmenter(**configs)
@@ -257,7 +270,9 @@ def segment(
         "seed": seed,
         "clusters": clusters,
     }
-    summary = write_folder(result, segmenter, out, run, fitted=fit)
+    summary = write_folder(
+        result, segmenter, out, run, fitted=fit, anode=anode, with_report=with_report
+    )
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     elif not quiet:
@@ -382,11 +397,13 @@ def decode(
 
 
 def _print_summary(summary: dict[str, Any], out: Path) -> None:
+    from .outputs import REPORT
     from .palette import colours
 
     table = Table(title=f"{summary['n_clusters']} clusters", box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
+    table.add_column("what it may be")
     for row in summary["clusters"]:
         red, green, blue = colours(row["cluster"])[-1].tolist()
         sure = row["confidence"]
@@ -395,11 +412,14 @@ def _print_summary(summary: dict[str, Any], out: Path) -> None:
             str(row["size"]),
             f"{100 * row['share']:.1f} %",
             "-" if sure is None else f"{sure:.2f}",
+            Text(row["name"] or "-"),
         )
     output.print(table)
     for warning in summary["notes"]:
         output.print(f"note: {warning}", markup=False)
     output.print(f"results in {out}", markup=False)
+    if (out / REPORT).exists():
+        output.print(f"open {out / REPORT} in a browser", markup=False)
 
 
 def main() -> None:

@@ -12,8 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .kmeans import Clusters, assign, choose_k, order_by_size
+from ._stability import adjusted_rand, contingency
+from .kmeans import Clusters, assign, choose_k, k_means, order_by_size
 from .metric import Metric
+
+# Other seeds that are tried, each on as many points.
+SEEDS = 3
+SEED_POINTS = 8192
 
 
 class Choices(NamedTuple):
@@ -140,6 +145,28 @@ def cluster_points(
     ks = np.array(found.ks)
     choices = Choices(ks, *columns) if several else only_silhouettes(ks, *columns)
     return Clustering(labels, centers_of(points, labels, rule), choices, rule)
+
+
+def agreement_of_seeds(
+    points: np.ndarray, found: Clustering, clusters: Clusters, *, seed: int, device: str = "cpu"
+) -> float:
+    """Return how alike the clusters are that other seeds find: an adjusted Rand index.
+
+    Mean over three other seeds, each clustering a sample of the points (n, d) into as many
+    clusters. NaN for points that are too few to have other clusters.
+    """
+    k = len(found.centers)
+    rows = np.random.default_rng([seed, 4]).permutation(len(points))[:SEED_POINTS]
+    if len(rows) <= k:
+        return float("nan")
+    sample = torch.from_numpy(np.ascontiguousarray(points[rows])).to(device)
+    labels = torch.from_numpy(found.labels[rows]).to(device)
+    scores = []
+    for other in range(seed + 1, seed + 1 + SEEDS):
+        generator = torch.Generator(sample.device).manual_seed(other % 2**63)
+        again = k_means(sample, k, clusters, generator=generator)
+        scores.append(float(adjusted_rand(contingency(labels, again.labels, k))))
+    return float(np.mean(scores))
 
 
 def centers_of(points: np.ndarray, labels: np.ndarray, rule: Rule) -> np.ndarray:

@@ -15,9 +15,9 @@ from .linefits import (
     REACH,
     Prepared,
     Shape,
-    baselines,
     columns_of,
     line_kernel,
+    local_levels,
     matched,
     significance,
     windows,
@@ -184,7 +184,7 @@ def _solve(ready: Prepared, both: list[tuple[Entry, Shape]]) -> Measured:
     sigma = np.array([shape.widths(at) for (_, shape), at in zip(both, center, strict=True)])
     use = windows(ready, 0, center, REACH * sigma + 6 * ready.step)
     root = np.sqrt(ready.weight[0, use])
-    lines, base = _design(ready, use, both), baselines(use, ready.wave)
+    lines, base = _design(ready, use, both), local_levels(use, ready.wave)
     value, covariance = _least_squares(root, np.hstack([lines, base]), ready.flux[0, use])
     many = len(both)
     left = root * (ready.flux[0, use] - np.hstack([lines, base]) @ value)

@@ -22,6 +22,8 @@ from ._reportmaps import document, frame_ratio, sky
 from .cube import spectral_axis
 from .io._results import check_result
 from .lines import Naming
+from .naming import name_clusters
+from .notes import warnings_of
 
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
@@ -49,6 +51,7 @@ def report(
     namings: Sequence[Naming] | None = None,
     names: Mapping[int, str] | None = None,
     warnings: Sequence[str] = (),
+    anode: str | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a segmentation as one self-contained HTML file, to read, to print and to send.
@@ -64,11 +67,14 @@ def report(
     path : str or Path
         The file to write, such as "report.html".
     namings : sequence of Naming, optional
-        What is said of the mean spectrum of every cluster, in the order of ``result["cluster"]``.
+        What is said of the mean spectrum of every cluster, in the order of ``result["cluster"]``;
+        by default :func:`spectessera.naming.name_clusters`.
     names : mapping of int to str, optional
         The user's own names by the number of the cluster; they come before those of ``namings``.
     warnings : sequence of str
-        What else the reader should be told, in words.
+        What the reader should be told beside :func:`spectessera.notes.warnings_of`, in words.
+    anode : str, optional
+        Of the X-ray tube, such as "Rh"; for the names by default.
     overwrite : bool
         Whether a file that is there may be replaced.
 
@@ -89,7 +95,7 @@ def report(
         If bokeh is not installed.
     """
     path = Path(path)
-    _check_bokeh()
+    check_bokeh()
     check_file_place(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another name, or overwrite=True")
@@ -97,13 +103,17 @@ def report(
     names = _check_names(result, namings, names or {})
     if isinstance(warnings, str):
         raise TypeError(f"warnings is a list of sentences, such as [{warnings!r}]")
-    page = _page(result, cards(result, namings, names), list(warnings))
+    if namings is None:
+        namings = name_clusters(result, anode=anode)
+    told = [*warnings, *warnings_of(result, namings)]
+    page = _page(result, cards(result, namings, names), told)
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
     atomic_text(path, page.encode("utf-8", "replace").decode("utf-8"))
     return path
 
 
-def _check_bokeh() -> None:
+def check_bokeh() -> None:
+    """Raise an ImportError that names the pip line if bokeh is not installed."""
     try:
         import bokeh  # noqa: F401
     except ImportError as error:

@@ -23,6 +23,7 @@ from .confidence import (
 )
 from .cube import blocks, check_cube, integrate, noise_of, spectral_axis, to_map
 from .kmeans import STABLE, Clusters
+from .novelty import latent_distance, novelty_of, reconstruction_error
 from .reading import Intake, read_inputs
 from .resultparts import origin_and_quality, quality_map, with_axes
 from .segmenter import SpectralSegmenter
@@ -49,6 +50,7 @@ class _Means(NamedTuple):
     inputs: np.ndarray  # (k, input channel)
     reconstructed: np.ndarray  # (k, input channel)
     decoded_sum: np.ndarray  # (m,) of every usable pixel, over channels
+    error: np.ndarray  # (m,) of its reconstruction
 
 
 class _Sample(NamedTuple):
@@ -92,14 +94,17 @@ def segment(
     -------
     Dataset
         ``label (y, x)``: 0 masked or unusable, 1..K clusters; ``confidence (y, x)``: the
-        probability that a new measurement of that pixel gets the same label; ``quality (y, x)``
-        bits; ``mean_spectrum`` and ``std_spectrum (cluster, channel)`` in the cube's axis and
-        unit; ``input_mean`` (eq. 9 of the paper), ``reconstructed_mean`` (eq. 8) and
-        ``decoded_mean`` (eq. 10) ``(cluster, input_channel)`` in network-input units;
+        probability that a new measurement of that pixel gets the same label; ``novelty (y, x)``:
+        how unlike the training spectra it is, above 0.95 for one in twenty of those
+        (:mod:`spectessera.novelty`); ``quality (y, x)`` bits; ``mean_spectrum`` and
+        ``std_spectrum (cluster, channel)`` in the cube's axis and unit; ``input_mean`` (eq. 9 of
+        the paper), ``reconstructed_mean`` (eq. 8) and ``decoded_mean`` (eq. 10)
+        ``(cluster, input_channel)`` in network-input units;
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
         the silhouettes; ``stability``, ``stability_error`` and ``agreement (k)``, see
         :class:`spectessera.clustering.Choices`; ``integrated_input``, ``integrated_decoded`` and
-        ``integrated_latent (y, x)``. Attributes are strings and numbers.
+        ``integrated_latent (y, x)``. Attributes are strings and numbers, among them
+        ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
 
     Raises
     ------
@@ -115,9 +120,12 @@ def segment(
     found = _cluster(pixels.latent, segmenter, clusters, seed, cube)
     means, sample = _describe(cube, segmenter, intake, pixels, found, seed, tell)
     confidence = _confidence(pixels, found, sample, seed)
-    return _assemble(
+    result = _assemble(
         cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep
     )
+    if clusters != "trained":
+        result.attrs["seed_agreement"] = segmenter.seed_agreement(pixels.latent, found, seed=seed)
+    return result
 
 
 def _silent(_step: str, _done: int, _total: int) -> None:
@@ -193,6 +201,7 @@ def _describe(
     sampled[_sample_rows(found.labels, k, seed)] = True
     sums: list[np.ndarray] | None = None
     decoded_sum = np.empty(len(pixels.usable), dtype=np.float32)
+    error = np.empty(len(pixels.usable))
     kept = []
     for done, block in enumerate(blocks(cube), start=1):
         read = read_inputs(cube, block, intake)
@@ -200,6 +209,7 @@ def _describe(
         labels = found.labels[row]
         decoded = segmenter._decode(pixels.latent[row])
         decoded_sum[row] = integrate(decoded)
+        error[row] = reconstruction_error(read.inputs, decoded)
         arrays = (read.values, read.inputs, decoded)
         part = [_sum_by_label(each, labels, k) for each in arrays]
         part.append(_sum_by_label(np.square(read.values, dtype=np.float64), labels, k))
@@ -212,7 +222,7 @@ def _describe(
     counts = np.maximum(1, np.bincount(found.labels, minlength=k))[:, None]
     measured, inputs, decoded_mean, squares = (each / counts for each in sums)
     deviation = np.sqrt(np.maximum(squares - measured**2, 0))
-    means = _Means(measured, deviation, inputs, decoded_mean, decoded_sum)
+    means = _Means(measured, deviation, inputs, decoded_mean, decoded_sum, error)
     return means, _measure_again(cube, segmenter, intake, kept, seed)
 
 
@@ -292,12 +302,14 @@ def _assemble(
         return to_map(values, pixels.usable, cube, **kwargs)
 
     k = len(found.centers)
+    distance = latent_distance(pixels.latent, segmenter.latent_groups_)
     ours = ("cluster", "channel")
     inner = ("cluster", "input_channel")
     decoded_centers = segmenter._decode(found.centers)
     data = {
         "label": image((found.labels + 1).astype(np.int32), fill=0),
         "confidence": image(confidence),
+        "novelty": image(novelty_of(segmenter.typical_, distance, means.error)),
         "quality": quality_map(cube, pixels.pixel, pixels.quality),
         "mean_spectrum": (ours, means.measured.astype(np.float32)),
         "std_spectrum": (ours, means.deviation.astype(np.float32)),

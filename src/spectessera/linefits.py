@@ -232,7 +232,7 @@ def windows(ready: Prepared, row: int, centers: np.ndarray, half: np.ndarray) ->
     return near & (ready.weight[row] > 0)
 
 
-def baselines(use: np.ndarray, wave: np.ndarray) -> np.ndarray:
+def local_levels(use: np.ndarray, wave: np.ndarray) -> np.ndarray:
     """Return a straight line (used channel, 2 * run) for every run of used channels.
 
     The running median follows the continuum under a line only roughly.
@@ -270,7 +270,7 @@ def refine(ready: Prepared, row: int, rest: np.ndarray, start: Shape, most: floa
     center = rest * (1 + start.redshift)
     use = windows(ready, row, center, (most + REACH * 150.0) / SPEED_OF_LIGHT * center)
     root = np.sqrt(ready.weight[row, use])
-    base = baselines(use, ready.wave)
+    base = local_levels(use, ready.wave)
     goal = root * ready.flux[row, use]
 
     def at(values: np.ndarray) -> Shape:

@@ -181,14 +181,19 @@ def tell_apart(
     places = numbers.index(first), numbers.index(second)
     means, errors = result["mean_spectrum"].values.astype(np.float64), _errors(result)
     axis = spectral_axis(result["mean_spectrum"])
-    pair = [each[place] for each in (means, errors) for place in places]
-    if len(axis) < FEWEST_CHANNELS or not all(np.isfinite(each).all() for each in pair):
+    one, other = places
+    usable = all(_usable(means[place], errors[place]) for place in places)
+    if len(axis) < FEWEST_CHANNELS or not usable:
         return ()
     lines = []
     for place in places:
         for candidate in namings[place].candidates if namings else ():
-            lines += [line for line in candidate.lines if candidate.kind in ("element", "line")]
-    found = differing_peaks(*pair, axis, width=_line_width(axis), lines=tuple(lines))
+            if candidate.kind in ("element", "line") and candidate.score >= LIKELY:
+                lines += candidate.lines
+    found = differing_peaks(
+        means[one], means[other], errors[one], errors[other], axis,
+        width=_line_width(axis), lines=tuple(lines),
+    )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -abs(each[1])))
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import tomli_w
 import xarray as xr
 
 from . import __version__, plots
+from .htmlreport import report
 from .io import write
+from .lines import Naming
+from .naming import lines_of, name_clusters, title_of
+from .notes import quality_notes, warnings_of
 from .segmenter import SpectralSegmenter
 
-RESULT = "result.nc"
-# Silhouettes that differ by less are nearly alike.
-NEAR = 0.02
+RESULT, REPORT = "result.nc", "report.html"
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -53,13 +56,16 @@ def write_folder(
     run: dict[str, Any],
     *,
     fitted: bool,
+    anode: str | None = None,
+    with_report: bool = False,
 ) -> dict[str, Any]:
     """Write everything of a segmentation and return its summary.
 
     All files are made in a folder of their own first and moved in place together at the end;
     other files of the user in ``folder`` are left alone.
     """
-    summary = summarise(result, run)
+    namings = name_clusters(result, anode=anode)
+    summary = summarise(result, run, namings)
     folder.mkdir(parents=True, exist_ok=True)
     staging = folder / f".{secrets.token_hex(4)}"
     staging.mkdir()
@@ -68,16 +74,9 @@ def write_folder(
         write(result, staging / "labels.png")
         if "wcs" in result.attrs:
             write(result, staging / "labels.fits")
-        figures = {
-            "clusters.png": plots.clusters(result),
-            "integrated.png": plots.integrated(result),
-            "scores.png": plots.scores(result),
-        }
-        if fitted:
-            history = segmenter.history_
-            figures["history.png"] = plots.history(history.rows, history.best_epoch)
-        for name, figure in figures.items():
-            figure.savefig(staging / name, dpi=110)
+        _draw(result, segmenter if fitted else None, staging)
+        if with_report:
+            report(result, staging / REPORT, namings=namings)
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         (staging / "summary.json").write_text(text, encoding="utf-8")
         settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()
@@ -86,18 +85,35 @@ def write_folder(
             os.replace(path, folder / path.name)
         if "wcs" not in result.attrs:  # of an older run: it would belong to another cube
             (folder / "labels.fits").unlink(missing_ok=True)
+        if not with_report:
+            (folder / REPORT).unlink(missing_ok=True)
     finally:
         shutil.rmtree(staging)
     return summary
 
 
-def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
+def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) -> None:
+    """Write the figures of a result, and of the training if there was one."""
+    figures = {
+        "clusters.png": plots.clusters(result),
+        "integrated.png": plots.integrated(result),
+        "scores.png": plots.scores(result),
+    }
+    if fitted is not None:
+        history = fitted.history_
+        figures["history.png"] = plots.history(history.rows, history.best_epoch)
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=110)
+
+
+def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]) -> dict[str, Any]:
     """Return what a person or a script wants to know first, as plain values."""
     label = result["label"].values
     confidence = result["confidence"].values
     total = max(1, int((label > 0).sum()))
     clusters = []
-    for cluster, size in zip(result["cluster"].values, result["size"].values, strict=True):
+    numbers, sizes = result["cluster"].values, result["size"].values
+    for cluster, size, naming in zip(numbers, sizes, namings, strict=True):
         sure = float(confidence[label == cluster].mean()) if size else None
         clusters.append(
             {
@@ -106,6 +122,7 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
                 "share": int(size) / total,
                 "confidence": sure,
             }
+            | _named(naming)
         )
     return {
         "spectessera": __version__,
@@ -119,8 +136,31 @@ def summarise(result: xr.Dataset, run: dict[str, Any]) -> dict[str, Any]:
         "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
-        "notes": notes(result),
+        "seed_agreement": _finite(result.attrs.get("seed_agreement")),
+        "notes": quality_notes(result) + warnings_of(result, namings),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number that JSON has."""
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _named(naming: Naming) -> dict[str, Any]:
+    """Return what is said of one cluster: its name, its lines, what it may be of."""
+    kinds = ("pigment", "class", "element", "line")
+    said: dict[str, Any] = {
+        "name": title_of(naming),
+        "lines": lines_of(naming),
+        "candidates": [
+            {"name": each.name, "kind": each.kind, "score": each.score, "evidence": each.words}
+            for each in naming.of_kind(*kinds)
+        ],
+        "unexplained": [peak.position for peak in naming.unexplained],
+    }
+    if naming.redshift is not None:
+        said |= {"redshift": naming.redshift, "redshift_error": naming.redshift_error}
+    return said
 
 
 def _scores(result: xr.Dataset) -> dict[str, dict[str, float]]:
@@ -137,44 +177,3 @@ def _scores(result: xr.Dataset) -> dict[str, dict[str, float]]:
         str(k): {w: float(c.sel(k=k)) for w, c in curves.items() if np.isfinite(c.sel(k=k))}
         for k in result["k"].values.tolist()
     }
-
-
-def choice_note(result: xr.Dataset) -> list[str]:
-    """Return a warning where no number of clusters stands out, by neither criterion."""
-    stable, error = result["stability"].values, result["stability_error"].values
-    score, spread = result["score"].values, result["score_error"].values
-    if len(score) < 2 or not np.isfinite(stable).all():
-        return []
-    best = int(np.argmax(score))
-    close = score + 2 * np.hypot(spread, spread[best]) + NEAR >= score[best]
-    if (stable + 2 * error >= result.attrs["stable_from"]).any() or close.sum() < 2:
-        return []
-    ks = ", ".join(str(k) for k in result["k"].values[close])
-    return [
-        "no number of clusters stands out: with none do all clusters come back when half of the "
-        f"pixels are clustered, and the silhouettes of k = {ks} are nearly alike; choose k "
-        "yourself (--clusters NUMBER) and trust no single border"
-    ]
-
-
-def notes(result: xr.Dataset) -> list[str]:
-    """Return what the user should be told of the quality of the spectra and the choice of k."""
-    words = {
-        "masked": "masked by the file: left out",
-        "not_finite": "with too many values that are not finite: left out",
-        "empty": "with nothing but zeros: left out",
-        "saturated": "saturated: left out",
-        "repaired": "with a few values that are not finite: interpolated",
-        "negative_clipped": "with negative values, set to 0 before the square root",
-    }
-    quality = result["quality"].values
-    masks = [int(bit) for bit in result["quality"].attrs["flag_masks"].split(",")]
-    found = []
-    for name, bit in zip(result["quality"].attrs["flag_meanings"].split(), masks, strict=True):
-        rows, columns = np.nonzero(quality & bit)
-        if len(rows):
-            found.append(
-                f"{len(rows)} spectra {words[name]} (rows {rows.min()} to {rows.max()}, "
-                f"columns {columns.min()} to {columns.max()})"
-            )
-    return found + choice_note(result)

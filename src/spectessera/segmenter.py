@@ -26,6 +26,7 @@ from .clustering import (
     Clustering,
     LatentGroups,
     Rule,
+    agreement_of_seeds,
     cluster_points,
     latent_groups,
 )
@@ -34,6 +35,13 @@ from .defaults import CONFIGS, DEFAULTS, Chosen, fine_tuning, of_trained, open_s
 from .kmeans import Clusters
 from .modelfile import model_path, read_model, write_model
 from .networks import Autoencoder, Network, check_loss, resolve_output
+from .novelty import (
+    Typical,
+    check_typical,
+    latent_distance,
+    reconstruction_error,
+    typical_of,
+)
 from .preprocess import Preprocess
 from .reading import (
     Collected,
@@ -271,7 +279,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self._train(found, intake, configs, start is not None, checkpoint, progress)
         latent = self._encode(found.inputs)
         clustering = self.cluster(latent, seed=configs["training"].seed)
-        self._take_clusters(latent, clustering)
+        self._take_clusters(found.inputs, latent, clustering)
         if cubes is None and len(found.rows) < total:
             self.labels_ = self.predict(X)
         else:
@@ -305,11 +313,18 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.n_features_in_ = len(self.axis_)
         self.model_ = copy.deepcopy(other.model_).to(self.device or "cpu")
 
-    def _take_clusters(self, latent: np.ndarray, clustering: Clustering) -> None:
+    def _take_clusters(
+        self, inputs: np.ndarray, latent: np.ndarray, clustering: Clustering
+    ) -> None:
+        """Keep the clusters of the training, and how far its spectra are from what is known."""
         self.cluster_centers_ = clustering.centers
         self.n_clusters_ = len(clustering.centers)
         self.choices_, self.rule_ = clustering.choices, clustering.rule
         self.latent_groups_ = latent_groups(latent, clustering.labels, clustering.centers)
+        parts = [slice(first, first + JUDGED) for first in range(0, len(inputs), JUDGED)]
+        errors = [reconstruction_error(inputs[part], self._decode(latent[part])) for part in parts]
+        distance = latent_distance(latent, self.latent_groups_)
+        self.typical_ = typical_of(distance, np.concatenate(errors))
 
     def _array_inputs(
         self, X: Any, configs: dict[str, Any], started: bool
@@ -464,8 +479,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             self.model_, source, configs["clusters"], training, checkpoint=checkpoint,
             progress=progress,
         )  # fmt: skip
-        latent = self._encode(seen.cpu().numpy())
-        self._take_clusters(latent, self.cluster(latent, seed=training.seed))
+        inputs = seen.cpu().numpy()
+        latent = self._encode(inputs)
+        self._take_clusters(inputs, latent, self.cluster(latent, seed=training.seed))
         return self
 
     def sample(self, n: int, cluster: int | None = None, *, seed: int = 0) -> np.ndarray:
@@ -522,6 +538,11 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         """
         settings = clusters or self.config("clusters")
         return cluster_points(latent, settings, seed=seed, device=self.device or "cpu")
+
+    def seed_agreement(self, latent: np.ndarray, found: Clustering, *, seed: int = 0) -> float:
+        """Return how alike other seeds cluster latents (n, latent): an adjusted Rand index."""
+        settings, device = self.config("clusters"), self.device or "cpu"
+        return agreement_of_seeds(latent, found, settings, seed=seed, device=device)
 
     # --- use -----------------------------------------------------------------------------------
 
@@ -656,6 +677,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             tensors[f"choices.{name}"] = getattr(self.choices_, name)
         for name in LatentGroups._fields:
             tensors[f"latent_groups.{name}"] = getattr(self.latent_groups_, name)
+        for name in Typical._fields:
+            tensors[f"typical.{name}"] = getattr(self.typical_, name)
         for name in _RULE_ARRAYS:
             tensors[f"rule.{name}"] = getattr(self.rule_, name)
         history = self.history_
@@ -711,6 +734,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.choices_ = Choices(*(tensors[f"choices.{name}"] for name in Choices._fields))
         groups = (tensors[f"latent_groups.{name}"] for name in LatentGroups._fields)
         self.latent_groups_ = LatentGroups(*groups)
+        self.typical_ = check_typical(Typical(*(tensors[f"typical.{n}"] for n in Typical._fields)))
         rule = (tensors[f"rule.{name}"].astype(np.float32) for name in _RULE_ARRAYS)
         self.rule_ = Rule(self.config("clusters").metric, *rule)
         self.chosen_ = of_trained(self.rule_.metric)

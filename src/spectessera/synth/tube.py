@@ -14,7 +14,15 @@ import numpy as np
 
 from spectessera._check import check_choice, check_number
 
-from .xraydata import SHELLS, attenuation, composition, elements, lines, photoabsorption, xraylib
+from .xraydata import (
+    SHELLS,
+    attenuation,
+    composition,
+    element_lines,
+    elements,
+    photoabsorption,
+    xraylib,
+)
 
 ANODES = {"Cr": 24, "Mo": 42, "Rh": 45, "W": 74}
 LOWEST = 1.0  # keV; below it nothing leaves the window
@@ -166,7 +174,7 @@ def characteristic(tube: Tube) -> Beam:
     ----------
     tube : Tube
     """
-    z, known = ANODES[tube.anode], lines(ANODES[tube.anode])
+    z, known = ANODES[tube.anode], element_lines(ANODES[tube.anode])
     energies, photons = [], []
     for shell, name in enumerate(SHELLS):
         if name not in _STRENGTH:

@@ -178,7 +178,7 @@ def _sum(
 
 
 @cache
-def lines(z: int) -> Lines:
+def element_lines(z: int) -> Lines:
     """Return the K, L and M lines of an element above 0.3 keV."""
     library = xraylib()
     found = []
@@ -211,7 +211,7 @@ def shell_fluorescence(z: int, shell: int, energy: np.ndarray) -> np.ndarray:
     Coster-Kronig transitions ("full cascade" of xraylib, on the partial cross sections of Kissel).
     """
     library = xraylib()
-    known = lines(z)
+    known = element_lines(z)
     member = np.flatnonzero(known.shell == shell)
     found = np.zeros(len(energy))
     edge = _or_zero(library.EdgeEnergy, z, getattr(library, f"{SHELLS[shell]}_SHELL"))

@@ -27,8 +27,8 @@ from .xraydata import (
     attenuation,
     check_mixture,
     compton,
+    element_lines,
     elements,
-    lines,
     rayleigh,
     shell_fluorescence,
     symbol,
@@ -237,7 +237,7 @@ def _fluorescence(stack: _Stack, beam: Beam) -> EmittedLines:
     into = beam.photons.copy()  # (n,), what reaches the layer
     for depth, (mixture, thickness, inwards) in enumerate(zip(*stack, strict=True)):
         for z, fraction in mixture.items():
-            known = lines(z)
+            known = element_lines(z)
             cross = [shell_fluorescence(z, shell, beam.energy) for shell in range(len(SHELLS))]
             member = [i for i, shell in enumerate(known.shell) if cross[shell].any()]
             if not member:
