@@ -66,7 +66,7 @@ def frame_ratio(shape: Sequence[int]) -> float:
 
 
 def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
-    """Return the map of clusters and that of the confidence, which move together."""
+    """Return the maps of clusters, of the confidence and of the novelty, which move together."""
     from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
     from bokeh.palettes import Cividis256
 
@@ -79,6 +79,8 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
         "confidence": [per_cents(result["confidence"].values)],
         "quality": [result["quality"].values.astype(np.uint8)],
     }
+    if "novelty" in result:
+        data["novelty"] = [per_cents(result["novelty"].values)]
     if places is not None:
         data |= {"lng": [places["lng"]], "lat": [places["lat"]]}
     source = ColumnDataSource(data=data, name="pixels")
@@ -93,11 +95,27 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
         "label": LinearColorMapper(palette=painted, low=-0.5, high=count + 0.5),
         "confidence": LinearColorMapper(palette=Cividis256, low=50, high=100, high_color=GREY),
     }
-    tell_sky = None if places is None else without_math(places["words"])
-    return [_map(name, source, mapper, shared, tell_sky) for name, mapper in mappers.items()]
+    # A field in @{} is escaped; the words are made of the numbers by report.js.
+    told = [("cluster", "@{cluster_words}"), ("confidence", "@{confidence_words}")]
+    if "novelty" in result:
+        mappers["novelty"] = LinearColorMapper(
+            palette=Cividis256, low=50, high=100, high_color=GREY
+        )
+        told.append(("novelty", "@{novelty_words}"))
+    told.append(("row, column", "@{place_words}"))
+    if places is not None:
+        told.append((without_math(places["words"]), "@{sky_words}"))
+    told.append(("quality", "@{quality_words}"))
+    return [_map(name, source, mapper, shared, told) for name, mapper in mappers.items()]
 
 
-def _map(name: str, source: Any, mapper: Any, ranges: tuple[Any, Any], tell_sky: str | None) -> Any:
+def _map(
+    name: str,
+    source: Any,
+    mapper: Any,
+    ranges: tuple[Any, Any],
+    told: list[tuple[str, str]],
+) -> Any:
     """Return one map of a column of the pixels."""
     from bokeh.models import HoverTool
     from bokeh.plotting import figure
@@ -120,16 +138,7 @@ def _map(name: str, source: Any, mapper: Any, ranges: tuple[Any, Any], tell_sky:
     image = drawn.image(
         image=name, x=left, y=top, dw=width, dh=height, source=source, color_mapper=mapper
     )
-    # The columns in words are made of the numbers by report.js. A field in @{} is escaped.
-    rows = [
-        ("cluster", "@{cluster_words}"),
-        ("confidence", "@{confidence_words}"),
-        ("row, column", "@{place_words}"),
-        ("quality", "@{quality_words}"),
-    ]
-    if tell_sky is not None:
-        rows.insert(3, (tell_sky, "@{sky_words}"))
-    drawn.add_tools(HoverTool(tooltips=rows, renderers=[image], attachment="horizontal"))
+    drawn.add_tools(HoverTool(tooltips=told, renderers=[image], attachment="horizontal"))
     style(drawn)
     drawn.grid.visible = False
     return drawn

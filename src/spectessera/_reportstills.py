@@ -48,14 +48,14 @@ def label_map(result: xr.Dataset) -> Figure:
     return figure
 
 
-def confidence_map(result: xr.Dataset) -> Figure:
-    """Draw the map of the confidence."""
+def share_map(result: xr.Dataset, name: str) -> Figure:
+    """Draw a map of shares from 0 to 1: "confidence" or "novelty"."""
     label = result["label"].assign_attrs(result.attrs)
     wide, high = panel(label.shape, 4.0)
     figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
     axes = figure.add_subplot()
     shown = grey_where_missing("cividis")
-    show(axes, result["confidence"].values, label, cmap=shown, vmin=0.5, vmax=1)
+    show(axes, result[name].values, label, cmap=shown, vmin=0.5, vmax=1)
     axes.set(xlabel="column", ylabel="row")
     return figure
 

@@ -82,17 +82,14 @@ def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixtu
 
     It starts at the labelled points. Those are cut off at the borders between clusters, which
     makes overlapping clusters look narrower and further apart than they are: a few steps of
-    expectation and maximisation (Dempster et al. 1977) give the overlap back. Clusters that are
-    slices of one cloud are one Gaussian first, in the place of one of them; the others get
-    weight 0: from slices those steps would take forever to find the cloud.
+    expectation and maximisation (Dempster et al. 1977) give the overlap back.
     """
     k, d = len(noise), latent.shape[1]
     latent = latent[:: max(1, len(latent) // EM_PIXELS)].astype(np.float64)
     labels = labels[:: max(1, len(labels) // EM_PIXELS)]
     shares = np.zeros((len(latent), k))
     shares[np.arange(len(latent)), labels] = 1.0
-    mixture = _join(_maximise(latent, shares, noise), len(latent))
-    noise = mixture.noise
+    mixture = _maximise(latent, shares, noise)
     for _ in range(EM_STEPS):
         alive = np.flatnonzero(mixture.weight > 0)
         shares = np.zeros((len(latent), k))
@@ -113,48 +110,6 @@ def _maximise(latent: np.ndarray, shares: np.ndarray, noise: np.ndarray) -> Mixt
         apart = latent - mean[c]
         spread[c] = (shares[:, c, None] * apart).T @ apart / counts[c]
     return Mixture(counts / counts.sum(), mean, spread, noise)
-
-
-def _join(mixture: Mixture, n: int) -> Mixture:
-    """Return the mixture with clusters joined as long as that is the better description.
-
-    Better by the information criterion of Schwarz (1978), of the likelihood of labelled points: a
-    Gaussian that is cut into slices is described best by itself, groups that differ are not. The
-    pair that gains most is joined first. Clusters of too few points for a covariance stay.
-    """
-    weight, mean, spread, noise = (each.copy() for each in mixture)
-    d = mean.shape[1]
-    tiny = _floors(mixture)[0] * np.eye(d)
-    able = [int(c) for c in np.flatnonzero(weight * n > d + 1)]
-    numbers = 1 + d + d * (d + 1) / 2  # that one Gaussian has
-
-    def length(share: float, covariance: np.ndarray) -> float:
-        """Return the code length of the points of a Gaussian, up to what all share."""
-        return n * share * (0.5 * np.linalg.slogdet(covariance + tiny)[1] - np.log(share))
-
-    def both(i: int, j: int) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return share, mean and covariance of the points of two clusters."""
-        share = weight[i] + weight[j]
-        a, b = weight[i] / share, weight[j] / share
-        apart = mean[i] - mean[j]
-        within = a * spread[i] + b * spread[j] + a * b * np.outer(apart, apart)
-        return share, a * mean[i] + b * mean[j], within
-
-    def gain(i: int, j: int) -> float:
-        share, _, covariance = both(i, j)
-        apart = length(weight[i], spread[i]) + length(weight[j], spread[j])
-        return apart + 0.5 * numbers * np.log(n) - length(share, covariance)
-
-    gains = {(i, j): gain(i, j) for i in able for j in able if i < j}
-    while gains and max(gains.values()) > 0:
-        i, j = max(gains, key=gains.__getitem__)
-        noise[i] = (weight[i] * noise[i] + weight[j] * noise[j]) / (weight[i] + weight[j])
-        weight[i], mean[i], spread[i] = both(i, j)
-        weight[j] = 0.0
-        able.remove(j)
-        gains = {pair: value for pair, value in gains.items() if not {i, j} & {*pair}}
-        gains |= {(min(i, c), max(i, c)): gain(i, c) for c in able if c != i}
-    return Mixture(weight, mean, spread, noise)
 
 
 def _floors(mixture: Mixture) -> np.ndarray:

@@ -267,15 +267,25 @@ def _maps(result: xr.Dataset, made: list[Card]) -> str:
     )
     right = text.figure(
         "map-confidence",
-        _reportstills.uri(_reportstills.confidence_map(result)),
+        _reportstills.uri(_reportstills.share_map(result, "confidence")),
         "Map of the confidence of every pixel",
         "The probability that a new measurement of the pixel would give the same cluster."
         + _colour_bar(),
         "How sure that is",
     )
+    drawn = left + right
+    if "novelty" in result:
+        drawn += text.figure(
+            "map-novelty",
+            _reportstills.uri(_reportstills.share_map(result, "novelty")),
+            "Map of the novelty of every pixel",
+            "How unlike the spectra of the training: of those, one in twenty is above 95 %."
+            + _colour_bar(),
+            "What the model has not seen before",
+        )
     height, width = result["label"].shape
     wide = " wide" if width > 2.2 * height else ""
-    return f'<div class="maps{wide}">{left}{right}</div>{text.legend(made)}'
+    return f'<div class="maps{wide}">{drawn}</div>{text.legend(made)}'
 
 
 def _colour_bar() -> str:

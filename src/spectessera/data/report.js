@@ -16,6 +16,10 @@
     const width = told.width;
     data.cluster_words = lazy((at) => told.names[label[at]]);
     data.confidence_words = lazy((at) => (sure[at] > 100 ? "none" : `${sure[at]} %`));
+    if (data.novelty) {
+      const unlike = data.novelty[0];
+      data.novelty_words = lazy((at) => (unlike[at] > 100 ? "none" : `${unlike[at]} %`));
+    }
     data.place_words = lazy((at) => `${Math.floor(at / width)}, ${at % width}`);
     data.quality_words = lazy((at) => {
       const found = told.quality.filter(([bit]) => quality[at] & bit).map(([, words]) => words);
@@ -32,8 +36,9 @@
 
   // Square pixels at every width of the window.
   const fit = (doc) => {
-    for (const name of ["map-label", "map-confidence"]) {
+    for (const name of ["map-label", "map-confidence", "map-novelty"]) {
       const figure = doc.get_model_by_name(name);
+      if (!figure) continue;
       const box = document.getElementById(`fig-${name}`).clientWidth;
       if (box < 50) continue;
       const most = Math.min(box - 76, told.tallest / told.ratio);
