@@ -10,16 +10,18 @@ export PYTHONUNBUFFERED := 1
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
-	    --normalise none --k-min 3 --k-max 6 --seed 0 --overwrite
+	    --normalise none --k-min 3 --k-max 6 --seed 0 --report --overwrite
 	$(BIN)/spectessera synth page --seed 2 --size 192,144 --out $(PAGE).png --overwrite
 	$(BIN)/spectessera synth cube $(PAGE).png --counts 1000 --out $(PAGE).h5 --overwrite
-	$(BIN)/spectessera segment $(PAGE).h5 --model maxrf --out $(PAGE) --overwrite
+	$(BIN)/spectessera segment $(PAGE).h5 --model maxrf --report --anode Rh --out $(PAGE) --overwrite
 	$(BIN)/spectessera compare $(PAGE) $(PAGE).h5
 	@echo
-	@echo "A galaxy cluster, real: look at $(DEMO)/clusters.png (map and mean spectra);"
-	@echo "  $(DEMO)/labels.fits opens in DS9."
-	@echo "A page as X-ray fluorescence scan, synthetic: $(PAGE).png and $(PAGE)/clusters.png;"
-	@echo "  the table above compares its clusters with the truth."
+	@echo "A page as X-ray fluorescence scan, synthetic: $(PAGE).png; the table above compares its"
+	@echo "  clusters with the truth."
+	@echo "A galaxy cluster, real: $(DEMO)/labels.fits opens in DS9."
+	@echo "Open these reports in a browser:"
+	@echo "  $(PAGE)/report.html"
+	@echo "  $(DEMO)/report.html"
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q

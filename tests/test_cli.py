@@ -213,11 +213,16 @@ def test_ctrl_c_in_training_keeps_the_model_and_nothing_half(scan, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "spectessera.cli", "segment", str(scan), "--fit"]
     command += ["--out", str(out), "--epochs", "100000", "--patience", "100000", "--encoder", "8"]
+    begun = tmp_path / "state.safetensors"
+    command += ["--checkpoint", str(begun)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"COLUMNS": "200"},
     )  # fmt: skip
-    time.sleep(12)
+    for _ in range(600):  # its checkpoint tells that the training goes on, on any machine
+        if begun.exists():
+            break
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
@@ -258,3 +263,58 @@ def test_the_checkpoint_must_not_be_the_model_which_would_be_removed_with_it(sca
     done = run("segment", scan, "--fit", "--out", tmp_path, "--checkpoint", model, *FAST)
     assert "give it another name" in one_line(done)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- report ------------------------------------------------------------------------------------
+
+
+def test_a_report_is_written_with_the_segmentation_and_again_with_names(scan, tmp_path):
+    out = tmp_path / "out"
+    run("segment", scan, "--fit", "--report", "--out", out, *FAST, check=0)
+    first = (out / "report.html").read_text(encoding="utf-8")
+    assert "the blue" not in first
+    words = one_line(run("report", out))
+    assert "--overwrite" in words
+    hostile = "2=<script>alert(1)</script>"
+    run("report", out, "--name", "1=the blue", "--name", hostile, "--overwrite", check=0)
+    again = (out / "report.html").read_text(encoding="utf-8")
+    assert "the blue" in again
+    assert "<script>alert(1)" not in again
+    run("segment", scan, "--fit", "--out", out, "--overwrite", *FAST, check=0)
+    assert not (out / "report.html").exists()  # it would tell of other results
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--name", "azurite"], "as in 3=azurite"),
+        (["--name", "99=azurite"], "99"),
+        (["--anode", "Xx"], "anode"),
+        (["--out", "no/such/folder/report.html"], "no"),
+    ],
+)
+def test_what_a_report_cannot_be_made_of_is_told(segmented, flags, words, tmp_path):
+    out = [] if "--out" in flags else ["--out", tmp_path / "r.html"]
+    assert words in one_line(run("report", segmented, *flags, *out))
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_report_of_no_result_is_one_clear_line(scan, tmp_path):
+    one_line(run("report", tmp_path))
+    one_line(run("report", tmp_path / "nothing.nc"))
+    one_line(run("report", scan))
+
+
+def test_an_unknown_anode_is_told_before_any_work(scan, tmp_path):
+    words = run("segment", scan, "--fit", "--anode", "Xx", "--out", tmp_path / "out", *FAST)
+    assert "anode" in one_line(words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_summary_tells_lines_and_candidates(segmented):
+    summary = json.loads((segmented / "summary.json").read_text())
+    for cluster in summary["clusters"]:
+        assert {"name", "lines", "candidates", "unexplained", "confidence"} <= set(cluster)
+        for line in cluster["lines"]:
+            assert line["significance"] >= 5
+    assert "seed_agreement" in summary
