@@ -16,7 +16,7 @@ from .lines import Candidate, Line, Naming
 from .peaks import differing_peaks
 from .pigmentmatch import pigment_candidates
 from .redshift import Redshift, fit_redshift
-from .xraylines import XraySettings, line_width, name_xray
+from .xraylines import STRETCH, XraySettings, line_width, name_xray
 
 # Spectra of fewer channels have no shape of a line.
 FEWEST_CHANNELS = 30
@@ -68,10 +68,11 @@ def name_clusters(
         return [Naming() for _ in sizes]
     if axis.kind == "energy":
         counted = result.attrs.get("confidence_noise") == "counts"
-        return [
+        named = [
             _xray(mean, error, int(size), axis, settings, counted)
             for mean, error, size in zip(means, errors, sizes, strict=True)
         ]
+        return _of_one_calibration(named, sizes)
     if _is_optical(axis):
         given = _told_redshift(result) if redshift is None else redshift
         return _optical(means, errors, axis, given)
@@ -113,6 +114,21 @@ def _xray(
         return naming
     pigments = pigment_candidates(mean, size, axis, naming=naming)
     return replace(naming, candidates=(*pigments, *naming.candidates))
+
+
+def _of_one_calibration(namings: list[Naming], sizes: np.ndarray) -> list[Naming]:
+    """Take back all names where the calibration is off for clusters of most of the pixels.
+
+    All pixels have one axis: where other spectra fit by chance, their names are chance, too.
+    """
+    off = [any(STRETCH in note for note in naming.notes) for naming in namings]
+    if 2 * sizes[off].sum() <= sizes[[bool(each.peaks) for each in namings]].sum():
+        return namings
+    note = "the lines of other clusters tell that the calibration is off, so nothing is named"
+    return [
+        naming if wrong else replace(naming, candidates=(), unexplained=naming.peaks, notes=(note,))
+        for naming, wrong in zip(namings, off, strict=True)
+    ]
 
 
 # --- light -------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ FEWEST_CHANNELS = 32
 # than half of that, and less than STRETCHED, the calibration is said to be off.
 SUSPECT = 0.2
 STRETCHED = 0.35
+STRETCH = "the calibration seems to be off"
 HARD = 5.0  # keV; the L lines of the anodes with K lines in sight are softer
 FURTHEST = 0.06
 GAINS = tuple(round(0.94 + 0.01 * step, 2) for step in range(13))
@@ -123,7 +124,7 @@ def name_xray(
         tried = _stretched(data, response, places, worst, highest)
         other = _study(data, tried, peaks, settings) if tried else study
         # Uncommon elements explain as well what common ones cannot, or they do not.
-        if tried and 2 * cost(other) < cost(study):
+        if tried and 2 * _excess(other) < _excess(study):
             study, factor = other, 1 / tried.gain
     found, unexplained = candidates_of(study, settings.anode)
     naming = Naming(peaks, found, unexplained)
@@ -296,6 +297,12 @@ def _study(
     return Study(data, response, peaks, solver, use, tuple(pairs), reached)
 
 
+def _excess(study: Study) -> float:
+    """Return the cost of a fit beyond that of noise alone, which every channel adds 1 to."""
+    channels = len(study.data.at)
+    return max(cost(study) - channels, float(np.sqrt(2 * channels)))
+
+
 def _settled(
     given: _Given, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
 ) -> Study:
@@ -360,10 +367,7 @@ def _one_anode(solver: fits.Solver, use: list[int], anode: str | None, reached: 
 def _suspect(naming: Naming, factor: float) -> Naming:
     """Take back all elements: with a wrong calibration every name is chance."""
     would = [each.name for each in naming.of_kind("element") if each.score > 0.5][:6]
-    words = (
-        f"the lines fit only when the energies are multiplied by {factor:.3f}: the calibration "
-        "seems to be off"
-    )
+    words = f"the lines fit only when the energies are multiplied by {factor:.3f}: {STRETCH}"
     if would:
         words += f"; with that factor there would be {', '.join(would)}"
     return replace(naming, candidates=(), unexplained=naming.peaks, notes=(words,))
