@@ -121,13 +121,12 @@ def name_xray(
         study = _study(data, response, peaks, settings)
     else:
         study = _settled(given, start, peaks, settings)
-        tried = _stretched(data, response, places, worst, highest)
-        other = _study(data, tried, peaks, settings) if tried else study
         # Uncommon elements explain as well what common ones cannot, or they do not.
-        if tried and 2 * _excess(other) < _excess(study):
-            study, factor = other, 1 / tried.gain
-    found, unexplained = candidates_of(study, settings.anode)
-    naming = Naming(peaks, found, unexplained)
+        if tried := _stretched(data, response, places, worst, highest):
+            other = _study(data, tried, peaks, settings)
+            if 2 * _excess(other) < _excess(study):
+                study, factor = other, 1 / tried.gain
+    naming = Naming(peaks, *candidates_of(study, settings.anode))
     if factor != 1.0:
         naming = _suspect(naming, factor)
     return _in_unit(naming, axis)
@@ -299,8 +298,7 @@ def _study(
 
 def _excess(study: Study) -> float:
     """Return the cost of a fit beyond that of noise alone, which every channel adds 1 to."""
-    channels = len(study.data.at)
-    return max(cost(study) - channels, float(np.sqrt(2 * channels)))
+    return max(cost(study) - len(study.data.at), float(np.sqrt(2 * len(study.data.at))))
 
 
 def _settled(
