@@ -43,7 +43,7 @@ def main(path: str) -> list[str]:
                 latent = model.transform(drawn.spectra)
                 for metric in METRICS:
                     clusters = replace(
-                        model.config("clusters"), k_min=drawn.k, k_max=drawn.k, metric=metric
+                        models[0].config("clusters"), k_min=drawn.k, k_max=drawn.k, metric=metric
                     )
                     labels = model.cluster(latent, clusters, seed=seed).labels
                     found.setdefault((metric, number), []).append(scored(drawn, labels)["ari"])
