@@ -299,6 +299,23 @@ def test_what_a_report_cannot_be_made_of_is_told(segmented, flags, words, tmp_pa
     assert not (tmp_path / "r.html").exists()
 
 
+def test_a_report_never_replaces_the_result(segmented):
+    result = segmented / "result.nc"
+    before = result.read_bytes()
+    assert "the result itself" in one_line(run("report", segmented, "--out", result, "--overwrite"))
+    assert result.read_bytes() == before
+    assert "is a folder" in one_line(run("report", segmented, "--out", segmented))
+
+
+def test_a_name_that_is_no_text_and_the_anode_are_kept(scan, tmp_path):
+    odd = tmp_path / os.fsdecode(b"bad\xff.h5")
+    odd.write_bytes(scan.read_bytes())
+    out = tmp_path / "out"
+    run("segment", odd, "--fit", "--report", "--anode", "Rh", "--out", out, *FAST, check=0)
+    assert read_result(out / "result.nc").attrs["anode"] == "Rh"
+    assert json.loads((out / "summary.json").read_text())["anode"] == "Rh"
+
+
 def test_a_report_of_no_result_is_one_clear_line(scan, tmp_path):
     one_line(run("report", tmp_path))
     one_line(run("report", tmp_path / "nothing.nc"))

@@ -207,7 +207,7 @@ def test_errors_that_are_told_too_small_make_no_lines():
 def test_a_calibration_that_is_off_is_told_and_nothing_claimed():
     spectrum, error = painted(HII, 1.03 * 1.1 - 1)  # all wavelengths 3 % too long
     naming = name_nebula(spectrum, error, MUSE, redshift=0.1)
-    note = "the lines do not fit the redshift z = 0.1000; the calibration may be off"
+    note = "the lines do not fit the redshift z = 0.1000: that or the calibration may be wrong"
     assert note in naming.notes
     assert naming.of_kind("line", "class") == ()
     assert len(naming.unexplained) >= 4

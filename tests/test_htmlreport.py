@@ -18,7 +18,7 @@ from spectessera.lines import Naming
 
 pytest.importorskip("bokeh", reason="a report needs bokeh")
 
-from spectessera._reportfacts import best_name, cards
+from spectessera._reportfacts import cards
 from spectessera._reportfigures import Scale, without_math
 from spectessera._reportmaps import per_cents, sky
 from spectessera.htmlreport import report
@@ -163,13 +163,6 @@ def test_names_and_evidence_are_told(tmp_path):
     ):
         assert words in page.text
     assert page.told()["names"] == ["none (masked)", "1: Hg red", "2", "3: Blue robe"]
-
-
-def test_the_best_name_is_a_pigment_then_elements():
-    naming = made_naming("Hg")
-    assert best_name(naming) == "Hg red"
-    assert best_name(dataclasses.replace(naming, candidates=naming.of_kind("element"))) == "Hg"
-    assert best_name(Naming()) == best_name(None) == ""
 
 
 def test_what_tells_two_clusters_apart_is_where_their_lines_are():

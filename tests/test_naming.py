@@ -145,3 +145,33 @@ def test_a_name_is_the_likely_pigment_else_elements():
     ochre = Candidate("red ochre", "pigment", 0.3, lines, "")
     assert title_of(Naming(candidates=(ochre, iron))) == "Fe"
     assert title_of(Naming()) == ""
+
+
+def test_a_baseline_is_named_and_reported_too(tmp_path):
+    """Its result tells neither what is stable nor a novelty."""
+    palette = load_palette("choirbook")
+    generator = np.random.default_rng(0)
+    rates = palette.spectra[[2, 3], np.abs(palette.factors - 1).argmin()]
+    rates = 500 * rates / rates.sum(axis=1, keepdims=True)
+    values = generator.poisson(np.repeat(rates, 40, axis=0).reshape(8, 10, -1))
+    cube = spt.make_cube(values.astype(np.uint16), energy=tuple(palette.axis.values[[0, -1]]))
+    result = spt.baselines.cluster_cube(cube, "pca", clusters=spt.Clusters(2, 2))
+    assert {"Hg", "Cu"} <= {row["of"] for each in name_clusters(result) for row in lines_of(each)}
+    assert spt.report(result, tmp_path / "report.html").stat().st_size > 1e5
+
+
+def test_smooth_reflectance_has_no_redshift():
+    axis = Axis(np.linspace(400, 1000, 300), "nm")
+    generator = np.random.default_rng(0)
+    shapes = [1 / (1 + np.exp((at - axis.values) / 40)) for at in (520, 600)]
+    spectra = [each * generator.normal(1, 0.005, (200, 300)) for each in shapes]
+    for naming in name_clusters(result_of(spectra, axis, [200, 200], noise="residual")):
+        assert naming.redshift is None
+        assert not naming.of_kind("line", "class")
+
+
+def test_the_anode_that_was_told_is_remembered():
+    result = painted(["vermilion"], pixels=3000)
+    result.attrs["anode"] = "Xx"
+    with pytest.raises(ValueError, match="anode"):
+        name_clusters(result)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from spectessera.notes import choice_note, novelty_notes, seed_notes
+from spectessera.lines import Candidate, Line, Naming, Peak
+from spectessera.notes import choice_note, novelty_notes, same_name_notes, seed_notes
 
 
 def maps(label, novelty):
@@ -60,3 +61,18 @@ def test_a_k_that_nothing_speaks_for_is_told():
     assert choice_note(chosen([0.10, 0.31, 0.10], [0.6, 0.5, 0.4])) == []
     assert choice_note(chosen([0.3], [0.5])) == []
     assert choice_note(xr.Dataset()) == []
+
+
+def test_trained_clusters_were_not_chosen():
+    given = chosen([0.30, 0.31, 0.10], [0.6, 0.5, 0.4])
+    given.attrs["provenance"] = '{"clusters": "trained"}'
+    assert choice_note(given) == []
+
+
+def test_two_clusters_of_one_name_are_told():
+    line = Line("Sn Ka", 25.2, Peak(25.2, 0.01, 0.3, 9.0, 9.0))
+    tin = Naming(candidates=(Candidate("lead-tin yellow", "pigment", 0.6, (line,), ""),))
+    result = xr.Dataset(coords={"cluster": [1, 2, 5]})
+    (words,) = same_name_notes(result, [tin, Naming(), tin])
+    assert "clusters 1, 5" in words
+    assert same_name_notes(result, [tin, Naming(), Naming()]) == []

@@ -184,3 +184,8 @@ def files_below(folder: str | Path, depth: int, below: str = "") -> Iterator[str
                 yield below + one.name
             elif depth and one.is_dir():
                 yield from files_below(folder, depth - 1, f"{below}{one.name}/")
+
+
+def readable(text: str) -> str:
+    """Return text that any file can hold: what was no UTF-8 in a file's name becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -11,13 +11,13 @@ import xarray as xr
 from .axis import Axis
 from .cube import spectral_axis
 from .lines import Line, Naming
+from .naming import title_of
 
 MOST_DIFFERENCES = 5
 # Differences this many times smaller than the largest are not told.
 SMALL = 0.2
 WINDOW = 0.015  # of the channels: within it only the largest difference is told
 MEANS = ("pigment", "class")  # kinds of candidates that name a cluster better than its elements
-MOST_ELEMENTS = 4
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,6 @@ def _significance(line: Line) -> float:
     return abs(line.peak.significance) if line.peak else 0.0
 
 
-def best_name(naming: Naming | None) -> str:
-    """Return the name that the best candidates give: a pigment or a class, else the elements."""
-    if naming is None:
-        return ""
-    best = naming.of_kind(*MEANS)
-    if best:
-        return max(best, key=lambda each: each.score).name
-    elements = [each.name for each in naming.of_kind("element")]
-    return ", ".join(elements[:MOST_ELEMENTS])
-
-
 def cards(
     result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
 ) -> list[Card]:
@@ -120,21 +109,21 @@ def cards(
     total = max(1, sum(sizes))
     made = []
     for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
-        other = nearest[place]
+        other, naming = nearest[place], told[place]
         values = confidence[label == cluster]
         values = values[np.isfinite(values)]
         known = told[place], None if other is None else told[other]
         made.append(
             Card(
                 cluster=cluster,
-                name=names.get(cluster) or best_name(told[place]),
+                name=names.get(cluster) or ("" if naming is None else title_of(naming)),
                 given=bool(names.get(cluster)),
                 size=size,
                 share=size / total,
                 confidence=float(values.mean()) if values.size else None,
                 mean=mean[place],
                 deviation=deviation[place],
-                naming=told[place],
+                naming=naming,
                 nearest=None if other is None else numbers[other],
                 differences=()
                 if other is None

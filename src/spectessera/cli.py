@@ -221,6 +221,7 @@ def segment(
     quiet: Quiet = False,
 ) -> None:
     """Segment a cube with a trained model, or with one trained on the cube itself."""
+    from ._files import readable
     from .htmlreport import check_bokeh
     from .inference import segment as segment_cube
     from .outputs import check_folder, write_folder
@@ -263,16 +264,17 @@ def segment(
         result = segment_cube(
             cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar
         )
+    if anode is not None:
+        result.attrs["anode"] = anode
     run = {
-        "file": str(file),
+        "file": readable(str(file)),
         "model": model,
         "start": start,
         "seed": seed,
         "clusters": clusters,
+        "anode": anode,
     }
-    summary = write_folder(
-        result, segmenter, out, run, fitted=fit, anode=anode, with_report=with_report
-    )
+    summary = write_folder(result, segmenter, out, run, fitted=fit, with_report=with_report)
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     elif not quiet:

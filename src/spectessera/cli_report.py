@@ -38,6 +38,10 @@ def report_command(
 
     source = result / RESULT if result.is_dir() else result
     path = out or source.parent / REPORT
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; --out is the file to write")
+    if path.exists() and path.samefile(source):
+        raise ValueError(f"{path} is the result itself; give the report another name")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another --out, or --overwrite")
     found = read_result(source)

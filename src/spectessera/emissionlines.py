@@ -20,7 +20,7 @@ from .lines import Candidate, Line, Naming, Peak
 from .opticallines import SKY, rest_vacuum
 from .redshift import PATTERNS, SIGNIFICANT, Redshift
 
-FIT_NOTE = "the lines do not fit the redshift z = {:.4f}; the calibration may be off"
+FIT_NOTE = "the lines do not fit the redshift z = {:.4f}: that or the calibration may be wrong"
 # Sunlight is left out: hydrogen of a nebula at rest would always be suspected.
 _AIRGLOW = tuple(line for line in SKY if line.ion in {"[OI]", "Na", "OH"})
 _SKY_PLACES = rest_vacuum(_AIRGLOW)

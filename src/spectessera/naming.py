@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import groupby
 
 import numpy as np
 import xarray as xr
@@ -44,7 +43,8 @@ def name_clusters(
     redshift : float, optional
         Of all clusters; by default the one that the preprocessing was told, or it is fitted.
     anode : str, optional
-        Of the X-ray tube, such as "Rh": its lines are no elements of the sample.
+        Of the X-ray tube, such as "Rh": its lines are no elements of the sample. By default the
+        one that the result was written with (its attribute ``anode``), if any.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def name_clusters(
     if "mean_spectrum" not in result:
         raise ValueError("the result has no mean_spectrum; is it one of spectessera?")
     axis = spectral_axis(result["mean_spectrum"])
-    settings = XraySettings(anode=anode)
+    settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
     means = result["mean_spectrum"].values.astype(np.float64)
     errors = _errors(result)
     sizes = result["size"].values
@@ -156,6 +156,19 @@ def _optical(means: np.ndarray, errors: np.ndarray, axis: Axis, told: float | No
     shift: float | Redshift | None = told
     if told is None and any(good):
         shift = fit_redshift(means[good], errors[good], axis)
+    named = _at(means, errors, axis, good, shift)
+    if told is None and shift is not None and not any(each.of_kind("line") for each in named):
+        return _at(means, errors, axis, good, None)  # a redshift is nothing without its lines
+    return named
+
+
+def _at(
+    means: np.ndarray,
+    errors: np.ndarray,
+    axis: Axis,
+    good: list[bool],
+    shift: float | Redshift | None,
+) -> list[Naming]:
     return [
         name_nebula(mean, error, axis, redshift=shift) if fine else Naming()
         for mean, error, fine in zip(means, errors, good, strict=True)
@@ -240,20 +253,26 @@ LIKELY = 0.5
 FEW = 4
 
 
-def notes_of(namings: list[Naming]) -> list[str]:
-    """Return what the namings warn of, once, with the clusters that it is true of."""
-    told: list[tuple[str, int]] = [
-        (note, number) for number, naming in enumerate(namings, start=1) for note in naming.notes
+def notes_of(namings: list[Naming], numbers: list[int] | None = None) -> list[str]:
+    """Return what the namings warn of, once, with the clusters that it is true of.
+
+    Parameters
+    ----------
+    namings : list of Naming
+    numbers : list of int, optional
+        What the clusters are called; by default from 1.
+    """
+    clusters = numbers or list(range(1, len(namings) + 1))
+    told: dict[str, list[str]] = {}
+    for cluster, naming in zip(clusters, namings, strict=True):
+        for note in naming.notes:
+            told.setdefault(note, []).append(str(cluster))
+    return [
+        note
+        if len(who) == len(namings)
+        else f"cluster{'s' if len(who) > 1 else ''} {', '.join(who)}: {note}"
+        for note, who in told.items()
     ]
-    found = []
-    for note, group in groupby(sorted(told), key=lambda each: each[0]):
-        numbers = [str(number) for _, number in group]
-        if len(numbers) == len(namings):
-            found.append(note)
-        else:
-            plural = "s" if len(numbers) > 1 else ""
-            found.append(f"cluster{plural} {', '.join(numbers)}: {note}")
-    return found
 
 
 def lines_of(naming: Naming) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 
 from .doubts import doubts_of
 from .lines import Naming
-from .naming import notes_of
+from .naming import notes_of, title_of
 from .novelty import NOVEL
 
 # Silhouettes that differ by less are nearly alike.
@@ -35,7 +36,8 @@ def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[str]:
         *seed_notes(result),
         *novelty_notes(result),
         *doubts_of(result),
-        *notes_of(list(namings)),
+        *same_name_notes(result, namings),
+        *notes_of(list(namings), result["cluster"].values.tolist()),
     ]
 
 
@@ -64,7 +66,9 @@ def quality_notes(result: xr.Dataset) -> list[str]:
 
 def choice_note(result: xr.Dataset) -> list[str]:
     """Return a warning where no number of clusters stands out, by neither criterion."""
-    if any(name not in result for name in ("score", "score_error", "stability", "stability_error")):
+    needed = ("score", "score_error", "stability", "stability_error")
+    told = "stable_from" in result.attrs and all(name in result for name in needed)
+    if not told or _how(result) == "trained":
         return []
     stable, error = result["stability"].values, result["stability_error"].values
     score, spread = result["score"].values, result["score_error"].values
@@ -79,6 +83,28 @@ def choice_note(result: xr.Dataset) -> list[str]:
         "no number of clusters stands out: with none do all clusters come back when half of the "
         f"pixels are clustered, and the silhouettes of k = {ks} are nearly alike; choose k "
         "yourself (--clusters NUMBER) and trust no single border"
+    ]
+
+
+def _how(result: xr.Dataset) -> object:
+    """Return how the clusters were asked for: "cube", "trained", a number; None if not told."""
+    try:
+        return json.loads(result.attrs["provenance"])["clusters"]
+    except (KeyError, TypeError, ValueError):  # of a baseline, or of another program
+        return None
+
+
+def same_name_notes(result: xr.Dataset, namings: Sequence[Naming]) -> list[str]:
+    """Return which clusters have one pigment or class as their name: perhaps one thing, cut."""
+    named: dict[str, list[str]] = {}
+    for cluster, naming in zip(result["cluster"].values, namings, strict=True):
+        if naming.of_kind("pigment", "class") and title_of(naming):
+            named.setdefault(title_of(naming), []).append(str(int(cluster)))
+    return [
+        f"clusters {', '.join(clusters)} have the same name, {name}: perhaps one material that was "
+        "cut in two, or mixtures with it"
+        for name, clusters in named.items()
+        if len(clusters) > 1
     ]
 
 

@@ -56,7 +56,6 @@ def write_folder(
     run: dict[str, Any],
     *,
     fitted: bool,
-    anode: str | None = None,
     with_report: bool = False,
 ) -> dict[str, Any]:
     """Write everything of a segmentation and return its summary.
@@ -64,7 +63,7 @@ def write_folder(
     All files are made in a folder of their own first and moved in place together at the end;
     other files of the user in ``folder`` are left alone.
     """
-    namings = name_clusters(result, anode=anode)
+    namings = name_clusters(result)
     summary = summarise(result, run, namings)
     folder.mkdir(parents=True, exist_ok=True)
     staging = folder / f".{secrets.token_hex(4)}"

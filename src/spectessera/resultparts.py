@@ -7,6 +7,7 @@ import json
 import numpy as np
 import xarray as xr
 
+from ._files import readable
 from .axis import Axis
 from .cube import to_map, with_axis
 from .preprocess import QUALITY, UNUSABLE
@@ -39,7 +40,7 @@ def origin_and_quality(
     ``quality (n,)`` is of the pixels that are not masked, of which ``usable`` were labelled.
     """
     kept = {
-        name: value
+        name: readable(value) if isinstance(value, str) else value
         for name, value in cube.attrs.items()
         if name in KEPT and isinstance(value, (str, int, float))
     }
