@@ -23,18 +23,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import spectessera as spt
-from spectessera import Clusters, SpectralSegmenter
+from spectessera import SpectralSegmenter
 from spectessera.evaluate import match_labels
-from spectessera.synth import Realism, cube_from_rgb, load_palette, miniature, nebular_cube
+from spectessera.synth import miniature, nebular_cube
 
 from .__main__ import measured
-from .pages import PAGES as REALISTIC
+from .pages import PAGES
+from .pages import page as one_page
 
 HERE = Path(__file__).parent
 PAGE, FIGURE = HERE / "calibration.md", HERE.parent / "docs" / "images" / "reliability.png"
 SIDE, REPEATS, BINS, SEEDS = 96, 5, 10, (2100, 2101)
 COUNTS, PALETTES = (400, 10_000), ("choirbook", "gothic-book")
-PAGES = {"pure": Realism(thickness=(1, 1), mixture=0.0, background=0.0), **REALISTIC}
 MANY = 16  # clusters: more than the pigments of any page
 SURE, UNSURE, LIMIT = 0.9, 0.6, 0.05
 
@@ -93,19 +93,7 @@ def page(
     A pixel's counts are Poisson in all and spread over the channels as its spectrum is; that is
     the same as independent Poisson counts of every channel, which the repeats are.
     """
-    paint = load_palette(palette)
-    picture = miniature(seed, (SIDE, SIDE), palette=paint).astype(int)
-    nearest = np.square(picture[:, :, None] - paint.rgb.astype(int)).sum(axis=3).argmin(axis=2)
-    few = len(np.unique(nearest))
-    cube, truth = cube_from_rgb(
-        paint.rgb[nearest],
-        paint,
-        counts=counts,
-        threshold=1.0,
-        clusters=Clusters(few, few),
-        realism=PAGES[kind],
-        seed=seed,
-    )
+    cube, truth = one_page(kind, seed, SIDE, palette, counts)
     expected = truth["expectation"].values
 
     def again(repeat: int) -> xr.DataArray:

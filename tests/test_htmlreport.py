@@ -186,7 +186,7 @@ def test_settings_provenance_score_warnings_and_citation_are_told(tmp_path):
         "0.0.7",
         "0.700 ± 0.010",
         "look at k = 4 too",
-        "1 pixel: masked in the file: left out.",
+        "1 spectrum masked by the file: left out (row ",
         "arXiv:2401.17695",
     ):
         assert words in page.text
@@ -200,7 +200,7 @@ def test_a_result_of_the_time_before_stability_is_reported(tmp_path):
 
 def test_a_method_that_tells_no_confidence_is_reported(tmp_path):
     page = write(tmp_path, made_result().drop_vars("confidence"))
-    assert "This result tells no confidence." in page.text
+    assert "this result tells no confidence" in page.text
     assert (array_of(page.told(), "confidence") == 255).all()
 
 

@@ -27,8 +27,6 @@ import torch
 from spectessera import SpectralSegmenter, load
 from spectessera.evaluate import compare
 from spectessera.pretraining import recipe, simulation
-from spectessera.segmenter import HELD_OUT
-from spectessera.sources import Simulated
 from spectessera.synth.pairs import KNOWN, Simulation, XrfSimulation
 from spectessera.synth.pigments import PIGMENTS
 
@@ -63,20 +61,7 @@ def clustered_again(path: Path, settings: dict[str, Any], source: Simulation) ->
     """Return a model with the clusters that its training would have ended with by today's rules."""
     segmenter = load(path)
     segmenter.set_params(clusters=settings["clusters"])
-    training, preprocess = segmenter.config("training"), segmenter.config("preprocess")
-    # Those that the training was validated with.
-    seen = Simulated(
-        source.pairs,
-        lambda spectra: preprocess.apply(spectra, segmenter.axis_).values,
-        training.steps,
-        training.batch_size,
-        HELD_OUT,
-        False,
-        torch.device("cpu"),
-    ).start
-    latent = segmenter._encode(seen.numpy())
-    segmenter._take_clusters(seen.numpy(), latent, segmenter.cluster(latent, seed=training.seed))
-    return segmenter
+    return segmenter._end_pretraining(segmenter._simulated(source))
 
 
 def main() -> int:

@@ -17,7 +17,6 @@ MOST_DIFFERENCES = 5
 # Differences this many times smaller than the largest are not told.
 SMALL = 0.2
 WINDOW = 0.015  # of the channels: within it only the largest difference is told
-MEANS = ("pigment", "class")  # kinds of candidates that name a cluster better than its elements
 
 
 @dataclass(frozen=True)

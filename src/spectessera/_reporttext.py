@@ -12,6 +12,7 @@ import xarray as xr
 
 from ._reportfacts import Card
 from .palette import colours
+from .resultparts import provenance
 
 NARROW = "\u202f"  # a thin blank that does not break
 DASH = "\u2013"
@@ -232,36 +233,6 @@ def score_table(result: xr.Dataset) -> str:
     heads = ["k", *(words[name] for name in names)]
     numeric = range(1, len(heads))
     return table("One standard error is given where it is known.", heads, rows, numeric)
-
-
-def quality_notes(result: xr.Dataset) -> list[str]:
-    """Return how many pixels have something to tell, in words that are not escaped."""
-    found = []
-    quality = result["quality"].values
-    for bit, name in quality_bits(result):
-        hits = int(((quality & bit) > 0).sum())
-        if hits:
-            found.append(f"{count(hits, 'pixel')}: {QUALITY_WORDS.get(name, name)}.")
-    if mean_confidence(result) is None:
-        found.append("This result tells no confidence.")
-    return found
-
-
-def quality_bits(result: xr.Dataset) -> list[tuple[int, str]]:
-    """Return the bits of the quality map with their names."""
-    attrs = result["quality"].attrs
-    masks = [int(bit) for bit in str(attrs.get("flag_masks", "")).split(",") if bit.strip()]
-    names = str(attrs.get("flag_meanings", "")).split()
-    return list(zip(masks, names, strict=False))
-
-
-def provenance(result: xr.Dataset) -> dict[str, Any]:
-    """Return what the result tells of its making; empty if that is no JSON object."""
-    try:
-        found = json.loads(result.attrs.get("provenance", "{}"))
-    except (TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def settings(result: xr.Dataset) -> str:

@@ -8,13 +8,13 @@ a verdict: every one of these traces can be a real thing, too.
 
 from __future__ import annotations
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from scipy import ndimage
 
+from .resultparts import provenance
 from .settings import NONE
 
 # A cluster of fewer pixels tells neither a shape in the image nor its own noise.
@@ -148,9 +148,8 @@ def _spectra_of(result: xr.Dataset) -> _Spectra:
 def _normalised(result: xr.Dataset) -> str | None:
     """Return how the spectra were normalised; None where they were not or nothing tells."""
     try:
-        told: Any = json.loads(result.attrs.get("provenance", "{}"))
-        found = told["settings"]["preprocess"]["normalise"]
-    except (KeyError, TypeError, ValueError):  # a result of other making: nothing tells
+        found = provenance(result)["settings"]["preprocess"]["normalise"]
+    except (KeyError, TypeError):  # a result of other making: nothing tells
         return None
     return None if found in (None, NONE) else str(found)
 

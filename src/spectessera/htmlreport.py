@@ -14,7 +14,7 @@ import xarray as xr
 
 from . import __version__, _reportstills
 from . import _reporttext as text
-from ._files import atomic_text, check_file_place
+from ._files import atomic_text, check_file_place, readable
 from ._reportcards import card_html
 from ._reportfacts import Card, cards
 from ._reportfigures import score_panels, with_figure
@@ -23,7 +23,8 @@ from .cube import spectral_axis
 from .io._results import check_result
 from .lines import Naming
 from .naming import name_clusters
-from .notes import warnings_of
+from .notes import quality_notes, warnings_of
+from .resultparts import quality_bits
 
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
@@ -108,7 +109,7 @@ def report(
     told = [*warnings, *warnings_of(result, namings)]
     page = _page(result, cards(result, namings, names), told)
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
-    atomic_text(path, page.encode("utf-8", "replace").decode("utf-8"))
+    atomic_text(path, readable(page))
     return path
 
 
@@ -137,11 +138,7 @@ def _check(result: xr.Dataset) -> xr.Dataset:
     if "confidence" not in result:  # not every method of spectessera.baselines tells one
         result = result.assign(confidence=result["label"].astype(float) * float("nan"))
     result = result.assign_attrs(
-        {
-            name: value.encode("utf-8", "replace").decode("utf-8")
-            for name, value in result.attrs.items()
-            if isinstance(value, str)
-        }
+        {name: readable(value) for name, value in result.attrs.items() if isinstance(value, str)}
     )
     return result.transpose("y", "x", "cluster", ..., missing_dims="ignore").compute()
 
@@ -226,7 +223,7 @@ def _told(result: xr.Dataset, made: list[Card]) -> str:
         "roots": roots,
         "names": names,
         "quality": [
-            (bit, text.QUALITY_WORDS.get(name, name)) for bit, name in text.quality_bits(result)
+            (bit, text.QUALITY_WORDS.get(name, name)) for bit, name in quality_bits(result)
         ],
         "sky": None if places is None else places["origin"],
         "width": result.sizes["x"],
@@ -347,7 +344,9 @@ def _choice(result: xr.Dataset) -> str:
 
 
 def _warnings(result: xr.Dataset, warnings: list[str]) -> str:
-    told = [*warnings, *text.quality_notes(result)]
+    told = [*warnings, *quality_notes(result)]
+    if text.mean_confidence(result) is None:
+        told.append("this result tells no confidence")
     if not told:
         return "<p>There is nothing to warn of.</p>"
     rows = "".join(f"<li>{text.safe(each)}</li>" for each in told)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from .lines import Candidate, Line, Naming
 from .peaks import differing_peaks
 from .pigmentmatch import pigment_candidates
 from .redshift import Redshift, fit_redshift
+from .resultparts import provenance
 from .xraylines import STRETCH, XraySettings, line_width, name_xray
 
 # Spectra of fewer channels have no shape of a line.
@@ -23,6 +23,9 @@ FEWEST_CHANNELS = 30
 OPTICAL = (3000.0, 11_000.0)
 # A channel's full width at half maximum of a line is at least that of so many channels.
 NARROWEST = 3.0
+# A candidate of this score is likelier than not, and gives a name; of elements, so many do.
+LIKELY = 0.5
+FEW = 4
 
 
 def name_clusters(
@@ -144,8 +147,7 @@ def _is_optical(axis: Axis) -> bool:
 def _told_redshift(result: xr.Dataset) -> float | None:
     """Return the redshift that the preprocessing was told, if it was."""
     try:
-        settings = json.loads(result.attrs["provenance"])["settings"]
-        told = float(settings["preprocess"]["redshift"])
+        told = float(provenance(result)["settings"]["preprocess"]["redshift"])
     except (KeyError, TypeError, ValueError):  # of a baseline, or of another program
         return None
     return told or None
@@ -207,10 +209,9 @@ def tell_apart(
     for number in (first, second):
         if number not in numbers:
             raise ValueError(f"there is no cluster {number}; there are {numbers}")
-    places = numbers.index(first), numbers.index(second)
+    one, other = places = numbers.index(first), numbers.index(second)
     means, errors = result["mean_spectrum"].values.astype(np.float64), _errors(result)
     axis = spectral_axis(result["mean_spectrum"])
-    one, other = places
     usable = all(_usable(means[place], errors[place]) for place in places)
     if len(axis) < FEWEST_CHANNELS or not usable:
         return ()
@@ -231,9 +232,9 @@ def _line_width(axis: Axis) -> float:
     step = float(np.median(np.abs(np.diff(axis.values))))
     if axis.kind != "energy":
         return NARROWEST * step
-    middle = float(np.median(axis.to("keV").values))
-    factor = abs(axis.values[0] / axis.to("keV").values[0]) if axis.to("keV").values[0] else 1.0
-    return max(NARROWEST * step, float(line_width().width(np.array(middle))) * factor)
+    one = float(Axis(np.ones(1), axis.unit).to("keV").values[0])  # the unit, in keV
+    middle = float(np.median(axis.values)) * one
+    return max(NARROWEST * step, float(line_width().width(middle)) / one)
 
 
 # --- in words ----------------------------------------------------------------------------------
@@ -247,10 +248,6 @@ def title_of(naming: Naming) -> str:
             return best[0].name
     sure = [each for each in naming.of_kind("element", "line") if each.score >= LIKELY]
     return ", ".join(each.name for each in sure[:FEW])
-
-
-LIKELY = 0.5
-FEW = 4
 
 
 def notes_of(namings: list[Naming], numbers: list[int] | None = None) -> list[str]:

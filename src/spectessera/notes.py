@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from .doubts import doubts_of
 from .lines import Naming
 from .naming import notes_of, title_of
 from .novelty import NOVEL
+from .resultparts import provenance, quality_bits
 
 # Silhouettes that differ by less are nearly alike.
 NEAR = 0.02
@@ -52,23 +52,26 @@ def quality_notes(result: xr.Dataset) -> list[str]:
         "negative_clipped": "with negative values, set to 0 before the square root",
     }
     quality = result["quality"].values
-    masks = [int(bit) for bit in result["quality"].attrs["flag_masks"].split(",")]
     found = []
-    for name, bit in zip(result["quality"].attrs["flag_meanings"].split(), masks, strict=True):
+    for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)
         if len(rows):
-            found.append(
-                f"{len(rows)} spectra {words[name]} (rows {rows.min()} to {rows.max()}, "
-                f"columns {columns.min()} to {columns.max()})"
-            )
+            many = "spectrum" if len(rows) == 1 else "spectra"
+            places = f"{_span('row', rows)}, {_span('column', columns)}"
+            found.append(f"{len(rows)} {many} {words.get(name, name)} ({places})")
     return found
+
+
+def _span(word: str, places: np.ndarray) -> str:
+    first, last = places.min(), places.max()
+    return f"{word} {first}" if first == last else f"{word}s {first} to {last}"
 
 
 def choice_note(result: xr.Dataset) -> list[str]:
     """Return a warning where no number of clusters stands out, by neither criterion."""
     needed = ("score", "score_error", "stability", "stability_error")
     told = "stable_from" in result.attrs and all(name in result for name in needed)
-    if not told or _how(result) == "trained":
+    if not told or provenance(result).get("clusters") == "trained":
         return []
     stable, error = result["stability"].values, result["stability_error"].values
     score, spread = result["score"].values, result["score_error"].values
@@ -84,14 +87,6 @@ def choice_note(result: xr.Dataset) -> list[str]:
         f"pixels are clustered, and the silhouettes of k = {ks} are nearly alike; choose k "
         "yourself (--clusters NUMBER) and trust no single border"
     ]
-
-
-def _how(result: xr.Dataset) -> object:
-    """Return how the clusters were asked for: "cube", "trained", a number; None if not told."""
-    try:
-        return json.loads(result.attrs["provenance"])["clusters"]
-    except (KeyError, TypeError, ValueError):  # of a baseline, or of another program
-        return None
 
 
 def same_name_notes(result: xr.Dataset, namings: Sequence[Naming]) -> list[str]:

@@ -203,8 +203,16 @@ def _named(peak: Peak, lines: tuple[Line, ...]) -> tuple[Line, float]:
     return Line(f"{peak.position:.5g}", peak.position, peak, stronger), signed
 
 
-def _prepare(spectrum: np.ndarray, error: np.ndarray, axis: Axis, width: Width) -> _Prepared:
-    """Check what is given and turn it so that the axis rises."""
+def check_spectrum(
+    spectrum: np.ndarray, error: np.ndarray, axis: Axis
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a spectrum and its standard error, (channel,) float64 each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the axis is none, shapes disagree, values are not finite or an error is negative.
+    """
     if not isinstance(axis, Axis):
         raise TypeError(f"axis must be an Axis; got {axis!r}")
     arrays = []
@@ -218,6 +226,12 @@ def _prepare(spectrum: np.ndarray, error: np.ndarray, axis: Axis, width: Width) 
         arrays.append(array.astype(np.float64))
     if (arrays[1] < 0).any():
         raise ValueError("error is a standard error and cannot be negative")
+    return arrays[0], arrays[1]
+
+
+def _prepare(spectrum: np.ndarray, error: np.ndarray, axis: Axis, width: Width) -> _Prepared:
+    """Check what is given and turn it so that the axis rises."""
+    values, noise = check_spectrum(spectrum, error, axis)
     order = np.argsort(axis.values, kind="stable")
     at = axis.values[order]
     if callable(width):
@@ -229,10 +243,10 @@ def _prepare(spectrum: np.ndarray, error: np.ndarray, axis: Axis, width: Width) 
         raise ValueError("width must be finite and above 0 everywhere on the axis")
     step = np.gradient(at) if len(at) > 1 else np.ones(len(at))
     channels = np.maximum(wide / step, 1.0)  # nothing is sharper than a channel
-    noise = arrays[1][order]
+    noise = noise[order]
     if (noise > 0).any():
         noise = np.maximum(noise, noise[noise > 0].min())
-    return _Prepared(at, order, arrays[0][order], noise, channels, step)
+    return _Prepared(at, order, values[order], noise, channels, step)
 
 
 def _smooth(values: np.ndarray, width: np.ndarray) -> np.ndarray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
+from ._xrayfamilies import table
 from .axis import Axis
 from .lines import Line, Naming, Peak
 from .peaks import find_peaks
@@ -21,19 +23,25 @@ STRONGER = 1.5  # a line is a pigment's own that is so much stronger than that o
 EXPOSURE = 100.0  # of the templates whose peaks are found: some 1e5 to 1e6 counts
 LIGHT = {"H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne"}  # no lines that pass air
 
-# The first lines of elements that pigments are told by, in keV (X-ray Data Booklet, table 1-2).
-ALPHA = {
-    "Ka": {
-        "Na": 1.041, "Mg": 1.254, "Al": 1.487, "Si": 1.740, "P": 2.013, "S": 2.307, "Cl": 2.622,
-        "K": 3.312, "Ca": 3.690, "Ti": 4.509, "Cr": 5.412, "Mn": 5.895, "Fe": 6.399, "Co": 6.925,
-        "Ni": 7.472, "Cu": 8.041, "Zn": 8.631, "As": 10.532, "Se": 11.209, "Sr": 14.142,
-        "Ag": 22.103, "Cd": 23.108, "Sn": 25.193, "Sb": 26.274, "Ba": 32.063,
-    },
-    "La": {
-        "Ag": 2.984, "Cd": 3.134, "Sn": 3.444, "Sb": 3.605, "Ba": 4.466, "Au": 9.705, "Hg": 9.980,
-        "Pb": 10.541, "Bi": 10.828,
-    },
-}  # fmt: skip
+# The elements that pigments are told by, by their first lines.
+TOLD_BY = {
+    "Ka": "Na Mg Al Si P S Cl K Ca Ti Cr Mn Fe Co Ni Cu Zn As Se Sr Ag Cd Sn Sb Ba",
+    "La": "Ag Cd Sn Sb Ba Au Hg Pb Bi",
+}
+
+
+@cache
+def _energies() -> dict[str, dict[str, float]]:
+    """Return the energies in keV of those lines, by series and element."""
+    known = {
+        (family.symbol, group.name): group.energy
+        for family in table().families
+        for group in family.groups
+    }
+    return {
+        series: {element: known[element, series] for element in elements.split()}
+        for series, elements in TOLD_BY.items()
+    }
 
 
 def line_elements(pigment: Pigment) -> tuple[str, ...]:
@@ -88,9 +96,9 @@ def first_lines(elements: Sequence[str], peaks: Sequence[Peak]) -> tuple[Line, .
     """Return the first K and L lines of elements, with the peaks that they may be."""
     found = []
     for element in elements:
-        for series, table in ALPHA.items():
-            if element in table:
-                energy = table[element]
+        for series, energies in _energies().items():
+            if element in energies:
+                energy = energies[element]
                 near = [each for each in peaks if abs(each.position - energy) < _reach(energy)]
                 peak = min(near, key=lambda each: abs(each.position - energy), default=None)
                 found.append(Line(f"{element} {series}", energy, peak))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -51,3 +52,20 @@ def origin_and_quality(
         "usable_pixels": usable,
         "unusable_pixels": int((quality & UNUSABLE > 0).sum()),
     }
+
+
+def provenance(result: xr.Dataset) -> dict[str, Any]:
+    """Return what a result tells of its making; empty if that is no JSON object."""
+    try:
+        found = json.loads(result.attrs.get("provenance", "{}"))
+    except (TypeError, ValueError):  # of another program
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def quality_bits(result: xr.Dataset) -> list[tuple[int, str]]:
+    """Return the bits of the quality map with their names."""
+    attrs = result["quality"].attrs
+    masks = [int(bit) for bit in str(attrs.get("flag_masks", "")).split(",") if bit.strip()]
+    names = str(attrs.get("flag_meanings", "")).split()
+    return list(zip(masks, names, strict=False))

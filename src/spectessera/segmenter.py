@@ -464,7 +464,19 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.n_features_in_ = len(self.axis_)
         self.input_axis_ = preprocess.input_axis(self.axis_)
         self.components_ = simulation.components if components else ()
-        source = Simulated(
+        source = self._simulated(simulation)
+        seen = source.start
+        self._build(configs, seen.shape[1], float(seen.min()), float(seen.max()))
+        self.history_ = train_on(
+            self.model_, source, configs["clusters"], training, checkpoint=checkpoint,
+            progress=progress,
+        )  # fmt: skip
+        return self._end_pretraining(source)
+
+    def _simulated(self, simulation: Simulation) -> Simulated:
+        """Return what a pretraining draws from; its ``start`` are the inputs to validate with."""
+        training, preprocess = self.config("training"), self.config("preprocess")
+        return Simulated(
             simulation.pairs,
             lambda spectra: preprocess.apply(spectra, self.axis_).values,
             training.steps,
@@ -473,15 +485,13 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             training.contrastive > 0,
             torch.device(self.device or "cpu"),
         )
-        seen = source.start
-        self._build(configs, seen.shape[1], float(seen.min()), float(seen.max()))
-        self.history_ = train_on(
-            self.model_, source, configs["clusters"], training, checkpoint=checkpoint,
-            progress=progress,
-        )  # fmt: skip
-        inputs = seen.cpu().numpy()
+
+    def _end_pretraining(self, source: Simulated) -> SpectralSegmenter:
+        """Take the clusters of the simulated spectra that a pretraining was validated with."""
+        inputs = source.start.cpu().numpy()
         latent = self._encode(inputs)
-        self._take_clusters(inputs, latent, self.cluster(latent, seed=training.seed))
+        seed = self.config("training").seed
+        self._take_clusters(inputs, latent, self.cluster(latent, seed=seed))
         return self
 
     def sample(self, n: int, cluster: int | None = None, *, seed: int = 0) -> np.ndarray:

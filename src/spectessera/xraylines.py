@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _xrayfit as fits
-from ._check import check_choice, check_ndim, check_number, check_numeric, check_same_shape
+from ._check import check_choice, check_number
 from ._xrayfamilies import ANODES, HARD_ANODES, PAIR, Response
 from ._xraystudy import Study, cost
 from ._xraywords import candidates_of
 from .axis import Axis
 from .lines import Line, Naming, Peak
-from .peaks import FWHM, find_peaks
+from .peaks import FWHM, check_spectrum, find_peaks
 
 FEWEST_CHANNELS = 32
 # A misfit of the strong peaks beyond this makes the calibration suspect; if a factor makes it less
@@ -158,28 +158,16 @@ def _prepare(
     spectrum: np.ndarray, error: np.ndarray, axis: Axis, settings: XraySettings
 ) -> _Given | None:
     """Check what is given; return it in keV, rising, or None where there is nothing to be named."""
-    if not isinstance(axis, Axis):
-        raise TypeError(f"axis must be an Axis; got {axis!r}")
+    values, deviation = check_spectrum(spectrum, error, axis)
     if axis.kind != "energy":
         raise ValueError(
             f"X-ray lines are named on an axis of energy; this one is of {axis.kind} "
             f"({axis.unit or 'no unit'}): calibrate it first"
         )
-    arrays = []
-    for name, given in (("spectrum", spectrum), ("error", error)):
-        array = np.asarray(given)
-        check_numeric(name, array)
-        check_ndim(name, array, 1, "(channel,)")
-        check_same_shape(name, array.shape, (len(axis),), "the axis")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} has values that are not finite; leave those channels out")
-        arrays.append(array.astype(np.float64))
-    if (arrays[1] < 0).any():
-        raise ValueError("error is a standard error and cannot be negative")
     energy = axis.to("keV").values
     order = np.argsort(energy, kind="stable")
     order = order[energy[order] >= settings.lowest]
-    at, counts, noise = energy[order], arrays[0][order], arrays[1][order]
+    at, counts, noise = energy[order], values[order], deviation[order]
     if len(at) < FEWEST_CHANNELS or not (noise > 0).any() or not (counts > 0).any():
         return None
     # A scan may tell keV where there is nothing at all: a few channels either side are enough.
