@@ -17,9 +17,11 @@ ROOT = Path(spectessera.__file__).parent
 # Module -> layer. A folder stands for all modules in it. Imports go downward.
 LAYERS = {
     # 0: shared words and checks, below everything
-    "_check": 0, "_files": 0, "axis": 0, "palette": 0, "settings": 0,
+    "_check": 0, "_files": 0, "_threads": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
-    "_embeddings": 1, "_lloyd": 1, "_silhouette": 1, "_stability": 1, "cube": 1, "evaluate": 1,
+    "_embeddings": 1, "_imagesilhouette": 1, "_lloyd": 1, "_silhouette": 1,
+    "_silhouetteestimate": 1, "_stability": 1,
+    "cube": 1, "evaluate": 1,
     "kmeans": 1, "lines": 1, "losses": 1, "metric": 1, "networks": 1, "peaks": 1,
     "preprocess": 1, "resampling": 1, "rules": 1, "xraylines": 1, "_xrayfamilies": 1,
     "_xrayfit": 1, "_xraystudy": 1, "_xraywords": 1,
@@ -62,7 +64,11 @@ SAME_LAYER = {
     "xraylines": {"_xrayfamilies", "_xrayfit", "_xraystudy", "_xraywords", "lines", "peaks"},
     "_lloyd": {"_silhouette"},
     "_stability": {"_lloyd", "_silhouette"},
-    "kmeans": {"_lloyd", "_silhouette", "_stability", "metric"},
+    "_imagesilhouette": {"_silhouette"},
+    "_silhouetteestimate": {"_silhouette"},
+    "kmeans": {
+        "_imagesilhouette", "_lloyd", "_silhouette", "_silhouetteestimate", "_stability", "metric",
+    },
     "losses": {"_silhouette"},
     "_reportcards": {"_reportfacts", "_reporttext"},
     "_reporttext": {"_reportfacts"},
@@ -159,7 +165,8 @@ SAME_LAYER = {
 
 # The torch rooms, and the door between numpy and torch.
 TORCH = {
-    "_lloyd", "_silhouette", "_stability", "runstate", "kmeans", "losses", "metric", "networks",
+    "_imagesilhouette", "_lloyd", "_silhouette", "_silhouetteestimate", "_stability", "_threads",
+    "runstate", "kmeans", "losses", "metric", "networks",
     "segmenter", "training",
     "baselines",  # a side door: it borrows k-means for points of any method
     "clustering",  # the door for k-means itself

@@ -1,8 +1,8 @@
-"""The silhouette: exact with a closed-form gradient, or estimated in bounded memory."""
+"""The silhouette of a batch of points: exact, with a closed-form gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -20,13 +20,6 @@ SOME_DIMENSIONS = 8
 _KEPT_POINTS = 1024
 
 
-class Estimate(NamedTuple):
-    """An estimated silhouette and its standard error."""
-
-    score: Tensor
-    error: Tensor
-
-
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Return (n, m) squared distances, exact for equal points; assumes checked input.
 
@@ -35,10 +28,10 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     element is computed alike whatever its neighbours (so labels do not depend on blocks).
     """
     total = a.new_empty(len(a), len(b))
-    return _squares_into(a.T, b.T.contiguous(), total, torch.empty_like(total))
+    return squares_into(a.T, b.T.contiguous(), total, torch.empty_like(total))
 
 
-def _product_squares(a: Tensor, b: Tensor) -> Tensor:
+def product_squares(a: Tensor, b: Tensor) -> Tensor:
     """Return (n, m) squared distances by one product, of centred points of many dimensions.
 
     The digits that |a|^2 + |b|^2 - 2ab loses do not count among so many dimensions.
@@ -47,7 +40,7 @@ def _product_squares(a: Tensor, b: Tensor) -> Tensor:
     return norms.addmm_(a, b.T, alpha=-2).clamp_(min=0)
 
 
-def _squares_into(a: Tensor, b: Tensor, total: Tensor, spare: Tensor) -> Tensor:
+def squares_into(a: Tensor, b: Tensor, total: Tensor, spare: Tensor) -> Tensor:
     """Write squared distances of (d, n) and (d, m) into ``total`` (n, m).
 
     New memory for every tile would take longer; so do coordinates that are not side by side.
@@ -122,11 +115,11 @@ def half_tiles(points: Tensor, *, keep: bool = False) -> Iterator[_Tile]:
             if keep:
                 squares = torch.empty_like(squares)
             if many:
-                squares.copy_(_product_squares(centred[rows], centred[columns]))
+                squares.copy_(product_squares(centred[rows], centred[columns]))
                 if rows is columns:
                     squares.fill_diagonal_(0)
             else:
-                _squares_into(coordinates[:, rows], coordinates[:, columns], squares, spare)
+                squares_into(coordinates[:, rows], coordinates[:, columns], squares, spare)
             yield _Tile(rows, columns, columns is not rows, squares, spare)
 
 
@@ -222,7 +215,7 @@ def silhouette(points: Tensor, labels: Tensor) -> Tensor:
     s_i = (b_i - a_i) / max(a_i, b_i) (Rousseeuw 1987), 0 for a point alone in its cluster; a_i is
     the mean distance to the other points of the own cluster, b_i the smallest mean distance to
     another cluster. Needs the whole (n, n) matrix of distances: for many points see
-    :func:`silhouette_estimate`.
+    :func:`silhouette_image` and :func:`silhouette_estimate`.
 
     Parameters
     ----------
@@ -247,122 +240,10 @@ def silhouette(points: Tensor, labels: Tensor) -> Tensor:
     return SilhouetteScore.apply(points, index, onehot, parts, distances)
 
 
-def silhouette_estimate(
-    points: Tensor, labels: Tensor, *, samples: int = 2000, generator: torch.Generator
-) -> Estimate:
-    """Estimate the mean silhouette of many points, with its standard error, in bounded memory.
-
-    From every cluster ``samples / k`` points are drawn (a cluster with no more points than that
-    is taken whole); each is compared with ALL points, so its silhouette is exact, and the means
-    of the clusters are averaged by their sizes (stratified sampling, e.g. Cochran 1977, eq. 5.6,
-    with the finite population correction). A silhouette inside a sub-sample would be biased.
-
-    Parameters
-    ----------
-    points : tensor (n, d)
-    labels : tensor (n,), integer
-    samples : int
-        Points whose silhouette is computed.
-    generator : torch.Generator
-
-    Returns
-    -------
-    Estimate
-
-    Raises
-    ------
-    ValueError
-        As :func:`silhouette`.
-    """
-    points = check_points(points).detach()
-    index, _ = check_labels(points, labels)
-    scores, errors = silhouette_estimates(points, index[None], samples, generator)
-    return Estimate(scores[0], errors[0])
-
-
-def silhouette_estimates(
-    points: Tensor, labels: Tensor, samples: int, generator: torch.Generator
-) -> Estimate:
-    """Estimate the silhouettes of several clusterings by one pass over distances.
-
-    Assumes checked input. The points are drawn from the clusters of the last clustering: strata
-    serve any quantity without bias, and the same points make the clusterings comparable.
-
-    Parameters
-    ----------
-    points : tensor (n, d)
-    labels : tensor (m, n), int64
-        From 0; of each clustering the number of clusters is its largest label and one.
-    samples : int
-    generator : torch.Generator
-
-    Returns
-    -------
-    Estimate
-        Of (m,) each, float64.
-    """
-    strata = labels[-1]
-    sizes = torch.bincount(strata)
-    chosen = _draw_strata(strata, sizes, max(2, samples // len(sizes)), generator)
-    centred = points - points.mean(0)
-    values = _sampled_silhouettes(centred, labels, chosen)  # (m, s)
-    score = values.new_zeros(len(labels))
-    variance = values.new_zeros(len(labels))
-    n = len(points)
-    for stratum, size in enumerate(sizes.tolist()):
-        mine = values[:, strata[chosen] == stratum]
-        drawn, share = mine.shape[1], size / n
-        if drawn == 0:
-            continue
-        score = score + share * mine.mean(1)
-        if drawn < size:
-            variance = variance + share**2 * (1 - drawn / size) * mine.var(1) / drawn
-    return Estimate(score, variance.sqrt())
-
-
-def _draw_strata(
-    index: Tensor, counts: Tensor, per_cluster: int, generator: torch.Generator
-) -> Tensor:
-    """Return the positions of ``per_cluster`` points of each cluster, drawn without replacement."""
-    chosen = []
-    for cluster, size in enumerate(counts.tolist()):
-        members = (index == cluster).nonzero()[:, 0]
-        if size > per_cluster:
-            order = torch.randperm(size, generator=generator, device=generator.device)
-            members = members[order[:per_cluster].to(members.device)]
-        chosen.append(members)
-    return torch.cat(chosen)
-
-
-def _sampled_silhouettes(points: Tensor, labels: Tensor, chosen: Tensor) -> Tensor:
-    """Return the silhouettes (m, s), float64, of chosen points, each against all points."""
-    ks = [int(each) + 1 for each in labels.max(1).values]
-    # Digits that a product loses are far below the error of the estimate.
-    product = points.shape[1] > SOME_DIMENSIONS
-    if product:
-        points = points - points.mean(0, dtype=torch.float64).to(points.dtype)
-    columns, rows = 4096, 256  # tiles of a few MiB stay in the cache of a core
-    sums = torch.zeros(len(chosen), sum(ks), dtype=torch.float64, device=points.device)
-    for start in range(0, len(points), columns):
-        piece = slice(start, start + columns)
-        onehot = torch.cat(
-            [torch.nn.functional.one_hot(row[piece], k) for row, k in zip(labels, ks, strict=True)],
-            1,
-        ).to(points.dtype)
-        for first in range(0, len(chosen), rows):
-            part = chosen[first : first + rows]
-            if product:
-                squares = _product_squares(points[part], points[piece])
-                here = (part >= start) & (part < start + columns)
-                squares[here, part[here] - start] = 0
-            else:
-                squares = squared_distances(points[part], points[piece])
-            sums[first : first + rows] += squares.sqrt_() @ onehot
-    found = []
-    for row, mine in zip(labels, sums.split(ks, dim=1), strict=True):
-        counts = torch.bincount(row, minlength=mine.shape[1]).double()
-        found.append(silhouette_parts(mine, row[chosen], counts).score)
-    return torch.stack(found)
+def onehot_of(labels: Iterable[Tensor], ks: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return the one-hot labels of all clusterings side by side, (n, sum of k)."""
+    each = zip(labels, ks, strict=True)
+    return torch.cat([torch.nn.functional.one_hot(row, k).to(dtype) for row, k in each], 1)
 
 
 def check_points(points: Tensor) -> Tensor:

@@ -14,18 +14,17 @@ import torch
 from torch import Tensor
 
 from ._check import check_choice, check_number
+from ._imagesilhouette import ImageSilhouette, silhouette_image
 from ._lloyd import Run, Search, assign, k_means_all, seed_centers
 from ._silhouette import (
     Distances,
-    Estimate,
     Parts,
     SilhouetteScore,
     check_points,
     silhouette,
-    silhouette_estimate,
-    silhouette_estimates,
     silhouette_parts,
 )
+from ._silhouetteestimate import Estimate, silhouette_estimate, silhouette_estimates
 from ._stability import STABLE, Stability, pick, stability
 from .metric import METRICS, Metric, fit_metric
 
@@ -34,6 +33,7 @@ __all__ = [
     "Choice",
     "Clusters",
     "Estimate",
+    "ImageSilhouette",
     "Partition",
     "assign",
     "choose_k",
@@ -42,6 +42,7 @@ __all__ = [
     "seed_centers",
     "silhouette",
     "silhouette_estimate",
+    "silhouette_image",
 ]
 
 # Up to this many points the silhouette is computed from the whole matrix of distances (64 MiB).
