@@ -8,6 +8,7 @@ from spectessera.confidence import (
     describe,
     draw_again,
     noise_covariance,
+    normal_draws,
     same_label_probability,
 )
 
@@ -23,6 +24,11 @@ def gaussian(rng, covariance, n):
 MEANS = np.array([[0.0, 0.0], [4.0, 0.0], [1.0, 4.0]])
 TRUE = np.array([[[1.0, 0.3], [0.3, 0.5]], [[0.4, 0.0], [0.0, 0.8]], [[0.6, -0.2], [-0.2, 0.3]]])
 SHARES = np.array([0.5, 0.3, 0.2])
+
+
+def drawn(points, seed):
+    """Return the draws of a new measurement of points."""
+    return normal_draws(points.shape[1], np.random.default_rng(seed))
 
 
 def measured_twice(noise, n=40_000, seed=0):
@@ -44,7 +50,7 @@ def test_probability_is_how_often_a_second_measurement_has_the_same_label(size):
     first, second = measured_twice(noise)
     labels, again = nearest(first, MEANS), nearest(second, MEANS)
     mixture = describe(first, labels, np.stack([noise] * 3))
-    told = same_label_probability(first, labels, MEANS, mixture, np.random.default_rng(1))
+    told = same_label_probability(first, labels, MEANS, mixture, drawn(first, 1))
     assert told.dtype == np.float32
     assert ((told >= 0) & (told <= 1)).all()
     same = labels == again
@@ -60,7 +66,7 @@ def test_probability_with_the_true_mixture_is_that_of_bayes():
     first, second = measured_twice(noise, seed=3)
     mixture = Mixture(SHARES, MEANS, TRUE + noise, np.stack([noise] * 3))
     labels = nearest(first, MEANS)
-    told = same_label_probability(first, labels, MEANS, mixture, np.random.default_rng(0))
+    told = same_label_probability(first, labels, MEANS, mixture, drawn(first, 0))
     same = labels == nearest(second, MEANS)
     for rows in np.array_split(np.argsort(told, kind="stable"), 10):
         assert abs(told[rows].mean() - same[rows].mean()) < 0.025
@@ -72,7 +78,7 @@ def test_a_point_half_way_between_two_equal_clusters_is_even_and_one_inside_is_s
     mixture = Mixture(np.array([0.5, 0.5]), centers, noise + 2.0, noise)
     points = np.array([[0.0], [-3.0], [3.5]])
     labels = np.array([0, 0, 1])
-    told = same_label_probability(points, labels, centers, mixture, np.random.default_rng(0))
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
     assert abs(told[0] - 0.5) < 0.1
     assert (told[1:] > 0.99).all()
 
@@ -82,11 +88,9 @@ def test_one_answer_does_not_depend_on_the_other_points():
     first, _ = measured_twice(noise, n=3000)
     labels = nearest(first, MEANS)
     mixture = describe(first, labels, np.stack([noise] * 3))
-    told = same_label_probability(first, labels, MEANS, mixture, np.random.default_rng(5))
+    told = same_label_probability(first, labels, MEANS, mixture, drawn(first, 5))
     rows = np.arange(7, 3000, 211)
-    few = same_label_probability(
-        first[rows], labels[rows], MEANS, mixture, np.random.default_rng(5)
-    )
+    few = same_label_probability(first[rows], labels[rows], MEANS, mixture, drawn(first, 5))
     np.testing.assert_allclose(few, told[rows], atol=1e-6)
 
 
@@ -96,7 +100,7 @@ def test_without_noise_and_without_spread_every_label_is_sure(offset):
     labels = np.repeat(np.arange(3), 5)
     centers = points[::5]
     mixture = describe(points, labels, np.zeros((3, 2, 2)))
-    told = same_label_probability(points, labels, centers, mixture, np.random.default_rng(0))
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
     np.testing.assert_array_equal(told, 1)
 
 
@@ -105,7 +109,7 @@ def test_all_points_equal_and_no_noise_is_finite():
     labels = np.array([0, 0, 0, 0, 0, 1])
     centers = points[:2].copy()
     mixture = describe(points, labels, np.zeros((2, 2, 2)))
-    told = same_label_probability(points, labels, centers, mixture, np.random.default_rng(0))
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
     assert np.isfinite(told).all()
 
 
@@ -117,7 +121,7 @@ def test_empty_clusters_of_a_trained_numbering_do_not_matter():
     labels = nearest(first, centers)
     mixture = describe(first, labels, noise)
     assert mixture.weight[2] == 0
-    told = same_label_probability(first, labels, centers, mixture, np.random.default_rng(0))
+    told = same_label_probability(first, labels, centers, mixture, drawn(first, 0))
     without = same_label_probability(
         first, nearest(first, MEANS), MEANS,
         Mixture(*(each[[0, 1, 3]] for each in mixture)), np.random.default_rng(0),
@@ -136,7 +140,7 @@ def test_one_latent_dimension_and_clusters_of_one_point_are_described(d):
     assert mixture.spread.shape == (2, d, d)
     np.testing.assert_allclose(mixture.spread[1], noise[1])
     centers = np.stack([points[:39].mean(axis=0), points[39]])
-    told = same_label_probability(points, labels, centers, mixture, np.random.default_rng(0))
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
     assert (told > 0.99).all()
 
 

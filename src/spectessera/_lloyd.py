@@ -21,7 +21,7 @@ RESTART_POINTS = 8192
 _SETTLE_POINTS = 65_536
 # Lloyd ends on all of so many points where the centers move by less: the sum of the squares of
 # their moves, in units of the mean variance of the points. (scikit-learn's default is 1e-4.)
-_STILL = 1e-5
+STILL = 1e-5
 # The same for points of many dimensions, whole spectra, of which each iteration costs far more.
 RESTART_SPECTRA = 2048
 # Elements of the largest temporary (64 MiB in float32), whatever the number of points.
@@ -30,6 +30,8 @@ _ELEMENTS = 16 * 1024 * 1024
 _ONE_BATCH = 8192
 # Numbers of so many centers need six bits, which leaves four digits to a squared distance.
 _MOST_PACKED = 64
+# Points of all runs, up to which they are repeated for each run: one call then sums them all.
+_ONE_COPY = 2**17
 # Where fewer than one label in so many changes, sums are mended, not summed anew.
 _FEW_MOVE = 8
 
@@ -169,18 +171,21 @@ class _Moments(NamedTuple):
 def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> _Moments:
     """Return the sums and counts of the points of each cluster.
 
-    ``columns`` (d, runs * n or more) holds the coordinates of the points, once for every run, and
-    ``shift`` (runs, 1) the number of clusters in all runs before. Counting additions go in the
-    order of the points, so the sums are the same for any number of threads; a matrix product
+    ``columns`` (d, n or runs * n) holds the coordinates of the points, of few points once for every
+    run, and ``shift`` (runs, 1) the number of clusters in all runs before. Counting additions go
+    in the order of the points, so the sums are the same for any number of threads; a matrix product
     would not promise that.
     """
+    runs, n = labels.shape
     flat = (labels + shift).view(-1)
-    size = len(labels) * k
-    counts = torch.bincount(flat, minlength=size).view(-1, k)
+    counts = torch.bincount(flat, minlength=runs * k).view(-1, k)
     if len(columns) > MANY_DIMENSIONS:
-        return _Moments(_sums_by_product(columns[:, : labels.shape[1]], labels, k), counts)
-    sums = [torch.bincount(flat, column[: len(flat)], minlength=size) for column in columns]
-    return _Moments(torch.stack(sums, 1).view(len(labels), k, -1), counts)
+        return _Moments(_sums_by_product(columns, labels, k), counts)
+    if columns.shape[1] == n < len(flat):
+        each = [[torch.bincount(row, column, minlength=k) for column in columns] for row in labels]
+        return _Moments(torch.stack([torch.stack(sums, 1) for sums in each]), counts)
+    sums = [torch.bincount(flat, column[: len(flat)], minlength=runs * k) for column in columns]
+    return _Moments(torch.stack(sums, 1).view(runs, k, -1), counts)
 
 
 def _moved(
@@ -195,7 +200,7 @@ def _moved(
     counts = torch.bincount(joined, minlength=size) - torch.bincount(left, minlength=size)
     sums = []
     for column in columns:
-        mine = column[gone]
+        mine = column[gone % columns.shape[1]]
         plus, minus = (torch.bincount(each, mine, minlength=size) for each in (joined, left))
         sums.append(plus - minus)
     change = torch.stack(sums, 1).view(len(new), k, -1)
@@ -245,7 +250,9 @@ def _lloyd(
     space = _Space(points)
     columns = points.T.contiguous()  # (d, n)
     if points.shape[1] <= MANY_DIMENSIONS:
-        columns = columns.double().repeat(1, runs)  # (d, runs * n)
+        columns = columns.double()
+        if runs * len(points) <= _ONE_COPY:
+            columns = columns.repeat(1, runs)  # (d, runs * n)
     shift = k * torch.arange(runs, device=points.device)[:, None]
     labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
     centers = seeds.clone()
@@ -367,7 +374,7 @@ def k_means_all(
         if many and len(points) > 2 * _SETTLE_POINTS:
             sample = points[order[:_SETTLE_POINTS].sort().values]
             best = _carried_on(sample, best, ks, search.max_iter, still)
-            still = _STILL * float(points.var(0).mean())
+            still = STILL * float(points.var(0).mean())
         best = _carried_on(points, best, ks, search.max_iter, still)
     return [part._replace(centers=part.centers + shift) for part in best]
 

@@ -1,15 +1,22 @@
-"""Work in threads of which each computes alone: as many as PyTorch was told to use."""
+"""Work in threads of which each computes alone: as many as PyTorch was told to use.
+
+Several threads inside one operation and several operations at once would be in each other's way;
+so one operation is one thread, and threads share out the operations.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 def threads_for(tensor: torch.Tensor) -> int:
@@ -18,24 +25,59 @@ def threads_for(tensor: torch.Tensor) -> int:
 
 
 @contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads that compute alone; what waits is dropped when the work is broken off."""
+    before = torch.get_num_threads()
+    # PyTorch counts its threads for each thread anew; what it shares is put back at the end.
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def crew(
     tensor: torch.Tensor,
 ) -> Iterator[Callable[[Callable[[Item], object], Iterable[Item]], None]]:
     """Give a function that does something for every item, several at a time.
 
-    Each thread computes with one thread, so that an answer does not depend on how many there are,
-    as long as items touch different memory.
+    An answer does not depend on how many threads there are, as long as items touch different
+    memory.
     """
-    before = torch.get_num_threads()
+    with _pool(threads_for(tensor)) as pool:
 
-    def do(function: Callable[[Item], object], items: Iterable[Item]) -> None:
-        for _ in pool.map(function, items):
-            pass
+        def do(function: Callable[[Item], object], items: Iterable[Item]) -> None:
+            for _ in pool.map(function, items):
+                pass
 
-    with ThreadPoolExecutor(
-        threads_for(tensor), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        try:
-            yield do
-        finally:
-            torch.set_num_threads(before)
+        yield do
+
+
+def ahead(
+    function: Callable[[Item], Answer], items: Iterable[Item], *, workers: int | None = None
+) -> Iterator[Answer]:
+    """Yield the function of every item, in order, while the next ones are computed already.
+
+    There is one thread more than PyTorch was told to use: one of them mostly waits for the disk.
+    No more answers are held than there are threads.
+    """
+    workers = workers or torch.get_num_threads() + 1
+    waiting: deque[Future[Answer]] = deque()
+    with _pool(workers) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Compute in one thread, in a thread of a process whose threads all do."""
+    torch.set_num_threads(1)
+    with threadpool_limits(1, user_api="blas"):
+        yield

@@ -332,7 +332,7 @@ def _attributes(
     """Return strings and numbers only; provenance is one JSON string."""
     package = "umap-learn" if asked["method"] == "umap" else "scikit-learn"
     provenance = {"spectessera": __version__, package: version(package)}
-    return origin_and_quality(cube, pixels.quality, len(pixels.usable)) | {
+    return origin_and_quality(cube, pixels.quality) | {
         "method": asked["method"],
         "n_clusters": len(found.clustering.centers),
         "fitted_pixels": found.fitted,

@@ -134,12 +134,20 @@ def _split(spread: np.ndarray, noise: np.ndarray, floor: float) -> tuple[np.ndar
     return gain, true - gain @ true + noise + tiny
 
 
+def normal_draws(d: int, generator: np.random.Generator) -> np.ndarray:
+    """Return standard normal draws (draw, d), spread evenly (scrambled Sobol points).
+
+    An unlucky set would err alike for every pixel.
+    """
+    return ndtri(qmc.Sobol(d, rng=generator).random(DRAWS).clip(1e-9, 1 - 1e-9))
+
+
 def same_label_probability(
     latent: np.ndarray,
     labels: np.ndarray,
     centers: np.ndarray,
     mixture: Mixture,
-    generator: np.random.Generator,
+    draws: np.ndarray,
 ) -> np.ndarray:
     """Return the probability (n,), float32, that a new measurement gets the same label.
 
@@ -151,12 +159,10 @@ def same_label_probability(
     centers : array (k, d)
         Not changed by the new measurement.
     mixture : Mixture
-    generator : numpy.random.Generator
-        The same draws serve all pixels, so the answer for one does not depend on others. They are
-        spread evenly (scrambled Sobol points): an unlucky set would err alike for every pixel.
+    draws : array (draw, d)
+        Of :func:`normal_draws`. The same serve all pixels, so the answer for one does not depend
+        on others.
     """
-    d = latent.shape[1]
-    draws = ndtri(qmc.Sobol(d, rng=generator).random(DRAWS).clip(1e-9, 1 - 1e-9))
     alive = np.flatnonzero(mixture.weight > 0)
     floors = _floors(mixture)
     parts = [_split(mixture.spread[c], mixture.noise[c], floors[c]) for c in alive]
@@ -170,7 +176,7 @@ def same_label_probability(
             gain, covariance = parts[position]
             expected = mixture.mean[c] + (points - mixture.mean[c]) @ gain.T
             same = _count_same(expected, draws @ np.linalg.cholesky(covariance).T, centers, mine)
-            total += belongs[:, position] * same / DRAWS
+            total += belongs[:, position] * same / len(draws)
         result[rows] = total
     return result
 

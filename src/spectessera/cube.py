@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,11 @@ from ._check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 
 DIMS = ("y", "x", "channel")
+# Of a cube in memory, a block has so many pixels at most, and so many values.
 BLOCK_PIXELS = 16_384
+BLOCK_VALUES = 2**23
+
+_Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
 
 
 class Spectra(NamedTuple):
@@ -156,8 +160,8 @@ def _make_axis(
     return made
 
 
-def with_axis(array: xr.DataArray, axis: Axis, dim: str = "channel") -> xr.DataArray:
-    """Return the array with ``axis`` as the coordinate of ``dim`` (replacing an older one)."""
+def with_axis(array: _Owner, axis: Axis, dim: str = "channel") -> _Owner:
+    """Return the array or Dataset with ``axis`` along ``dim``, replacing an older one."""
     old = [name for name in KINDS if name in array.coords and array.coords[name].dims == (dim,)]
     attrs = {"units": axis.unit, "axis_kind": axis.kind}
     if axis.medium:
@@ -269,16 +273,17 @@ def integrate(spectra: np.ndarray) -> np.ndarray:
     return spectra.sum(axis=1, dtype=np.float64).astype(np.float32)
 
 
-def blocks(cube: xr.DataArray, pixels: int = BLOCK_PIXELS) -> Iterator[Block]:
+def blocks(cube: xr.DataArray, pixels: int | None = None) -> Iterator[Block]:
     """Yield rectangles that tile the image, in row-major order of their corners.
 
     A chunked cube is cut along its chunks, so that every chunk is read once; any other cube into
-    bands of rows of at most ``pixels`` pixels (one row at least).
+    bands of rows of at most ``pixels`` (one row at least), by default 16,384 and 32 MiB of float32.
     """
     if cube.chunks is not None:
         y_sizes, x_sizes = cube.chunks[0], cube.chunks[1]
     else:
         height, width = cube.sizes["y"], cube.sizes["x"]
+        pixels = pixels or min(BLOCK_PIXELS, BLOCK_VALUES // cube.sizes["channel"])
         rows = max(1, pixels // width)
         y_sizes = tuple(min(rows, height - start) for start in range(0, height, rows))
         x_sizes = (width,)
@@ -289,16 +294,31 @@ def blocks(cube: xr.DataArray, pixels: int = BLOCK_PIXELS) -> Iterator[Block]:
             yield Block(slice(y0, y1), slice(x0, x1))
 
 
+def load_block(cube: xr.DataArray, block: Block) -> xr.DataArray:
+    """Load what is needed of one block: its values, and its variance and mask where there are any.
+
+    It is computed in this thread, whatever the scheduler of dask.
+    """
+    part = bare(cube).isel(y=block.y, x=block.x)
+    return part.compute(scheduler="synchronous") if part.chunks is not None else part
+
+
+def bare(cube: xr.DataArray) -> xr.DataArray:
+    """Return the cube without the coordinates that tell nothing of its spectra."""
+    wanted = ("variance", "mask", *KINDS)
+    return cube.drop_vars([name for name in cube.coords if name not in wanted])
+
+
 def read_block(cube: xr.DataArray, block: Block) -> Spectra:
     """Load one block; ``pixel`` counts in the whole image, not in the block."""
-    part = cube.isel(y=block.y, x=block.x)
-    if part.chunks is not None:
-        part = part.compute()
-    spectra = to_spectra(part)
-    width = block.x.stop - block.x.start
-    rows, columns = np.divmod(spectra.pixel, width)
-    pixel = (rows + block.y.start) * cube.sizes["x"] + columns + block.x.start
-    return spectra._replace(pixel=pixel)
+    spectra = to_spectra(load_block(cube, block))
+    return spectra._replace(pixel=in_image(cube, block, spectra.pixel))
+
+
+def in_image(cube: xr.DataArray, block: Block, pixel: np.ndarray) -> np.ndarray:
+    """Return where pixels of a flattened block are in the flattened image."""
+    rows, columns = np.divmod(pixel, block.x.stop - block.x.start)
+    return (rows + block.y.start) * cube.sizes["x"] + columns + block.x.start
 
 
 def noise_of(cube: xr.DataArray) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,53 +13,78 @@ import xarray as xr
 
 from . import __version__
 from ._check import check_choice, check_number
+from .blockwork import Task, over_blocks
 from .clustering import Choices, Clustering
 from .confidence import (
+    EM_PIXELS,
     NOISE_PIXELS,
     REDRAWS,
+    Mixture,
     describe,
     draw_again,
     noise_covariance,
-    same_label_probability,
+    normal_draws,
 )
-from .cube import blocks, check_cube, integrate, noise_of, spectral_axis, to_map
+from .cube import Block, blocks, check_cube, noise_of, spectral_axis
+from .io import ResultStore, open_result, result_store
 from .kmeans import STABLE, Clusters
-from .novelty import latent_distance, novelty_of, reconstruction_error
-from .reading import Intake, read_inputs
-from .resultparts import origin_and_quality, quality_map, with_axes
+from .passes import (
+    Decoded,
+    Judge,
+    Kept,
+    Means,
+    Reader,
+    add_means,
+    describe_block,
+    encode_block,
+    join_kept,
+    judge_block,
+)
+from .pixelstore import MEMORY, Pixels, is_usable, members, nth
+from .resultparts import QUALITY_ATTRS, origin_and_quality, with_axes
 from .segmenter import SpectralSegmenter
 
-KEEP = ("latent", "decoded")
+KEEP = ("latent", "decoded", "silhouette")
 BlockProgress = Callable[[str, int, int], None]
 
 
-class _Pixels(NamedTuple):
-    """What the first pass gathers: all pixels that are not masked, in the order of the image."""
-
-    pixel: np.ndarray  # (n,) of all unmasked pixels
-    quality: np.ndarray  # (n,)
-    usable: np.ndarray  # (m,) flattened position of every usable pixel
-    latent: np.ndarray  # (m, latent)
-    input_sum: np.ndarray  # (m,)
-
-
-class _Means(NamedTuple):
-    """What the second pass gathers, per cluster; float64."""
-
-    measured: np.ndarray  # (k, channel)
-    deviation: np.ndarray  # (k, channel)
-    inputs: np.ndarray  # (k, input channel)
-    reconstructed: np.ndarray  # (k, input channel)
-    decoded_sum: np.ndarray  # (m,) of every usable pixel, over channels
-    error: np.ndarray  # (m,) of its reconstruction
-
-
 class _Sample(NamedTuple):
-    """Pixels that are measured again to learn the noise."""
+    """Pixels that were measured again to learn the noise.
 
-    row: np.ndarray  # (s,) positions among the usable pixels
-    latents: np.ndarray  # (s, redraws, latent)
+    Attributes
+    ----------
+    labels : array (s,)
+        From 0.
+    latents : array (s, redraws, latent)
+    noise : str
+    """
+
+    labels: np.ndarray
+    latents: np.ndarray
     noise: str
+
+
+class _Job(NamedTuple):
+    """What is asked for."""
+
+    cube: xr.DataArray
+    segmenter: SpectralSegmenter
+    clusters: str | int
+    seed: int
+    keep: tuple[str, ...]
+    means: bool
+    tell: BlockProgress
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.cube.sizes["y"], self.cube.sizes["x"]
+
+    def told(self, step: str, answers: Iterator[Any]) -> Iterator[Any]:
+        """Pass on answers, telling how far a step has come."""
+        total = sum(1 for _ in blocks(self.cube))
+        for done, answer in enumerate(answers, start=1):
+            yield answer
+            self.tell(step, done, total)
 
 
 def segment(
@@ -68,6 +94,9 @@ def segment(
     *,
     seed: int = 0,
     keep: Sequence[str] = (),
+    means: bool = True,
+    store: str | Path | None = None,
+    memory: int = MEMORY,
     progress: BlockProgress | None = None,
 ) -> xr.Dataset:
     """Segment a cube with a trained segmenter.
@@ -75,7 +104,8 @@ def segment(
     Parameters
     ----------
     cube : DataArray (y, x, channel)
-        In memory or chunked; of a chunked cube one block at a time is loaded.
+        In memory or chunked; of a chunked cube, for each thread one block at a time is loaded,
+        or, where a ``distributed.Client`` is active, on each thread of its workers.
     segmenter : SpectralSegmenter
         A cube on another axis than that of its training is resampled by energy or wavelength for
         the network; mean spectra are told on the cube's own axis.
@@ -85,8 +115,19 @@ def segment(
         that labels agree across cubes. A number: cluster the cube into so many.
     seed : int
         Of the clustering and of the noise draws.
-    keep : sequence of "latent", "decoded"
-        Also return ``latent_cube (y, x, latent)``, ``decoded_cube (y, x, input_channel)``.
+    keep : sequence of "latent", "decoded", "silhouette"
+        Also return ``latent_cube (y, x, latent)``, ``decoded_cube (y, x, input_channel)``, or
+        ``silhouette (y, x)``: the exact silhouette of every pixel, whose time grows with the
+        square of their number.
+    means : bool
+        False: read the cube once and leave out what needs a second reading, the spectra
+        ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
+    store : str or Path, optional
+        A ``.zarr`` folder to write the maps to block by block, so that no map is in memory as a
+        whole; the answer is then read from there as it is asked for.
+    memory : int
+        Bytes of latents that are kept in memory, by default 256 MiB; more go into a temporary
+        file.
     progress : callable, optional
         Called with the name of the step, the blocks done and the blocks in all.
 
@@ -101,7 +142,8 @@ def segment(
         the paper), ``reconstructed_mean`` (eq. 8) and ``decoded_mean`` (eq. 10)
         ``(cluster, input_channel)`` in network-input units;
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
-        the silhouettes; ``stability``, ``stability_error`` and ``agreement (k)``, see
+        the silhouettes, exact or estimated, as the attribute ``silhouette`` says; ``stability``,
+        ``stability_error`` and ``agreement (k)``, see
         :class:`spectessera.clustering.Choices`; ``integrated_input``, ``integrated_decoded`` and
         ``integrated_latent (y, x)``. Attributes are strings and numbers, among them
         ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
@@ -111,154 +153,300 @@ def segment(
     ValueError
         If the axis is of another kind than that of the training or covers too little of it, or
         too few spectra are usable.
+    OSError
+        If the store cannot be written, or a scheduler is lost.
     """
-    _check_arguments(clusters, seed, keep)
+    _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)
-    intake = segmenter.intake(cube)
-    tell = progress or _silent
-    pixels = _encode(cube, segmenter, tell)
-    found = _cluster(pixels.latent, segmenter, clusters, seed, cube)
-    means, sample = _describe(cube, segmenter, intake, pixels, found, seed, tell)
-    confidence = _confidence(pixels, found, sample, seed)
-    result = _assemble(
-        cube, segmenter, pixels, found, means, confidence, sample, clusters, seed, keep
+    reader = _reader(cube, segmenter)
+    job = _Job(cube, segmenter, clusters, seed, tuple(keep), means, progress or _silent)
+    if store is None:
+        return _segment(job, reader, memory, None)
+    first = next(blocks(cube))
+    tile = (first.y.stop - first.y.start, first.x.stop - first.x.start)
+    with result_store(store, job.shape, tile) as zarr:
+        _segment(job, reader, memory, zarr)
+    return open_result(store)
+
+
+def _reader(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
+    saturation = cube.attrs.get("saturation")
+    return Reader(
+        segmenter, segmenter.intake(cube), None if saturation is None else float(saturation)
     )
-    if clusters != "trained":
-        result.attrs["seed_agreement"] = segmenter.seed_agreement(pixels.latent, found, seed=seed)
-    return result
+
+
+def _segment(job: _Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:
+    """Segment a cube; what goes into a store is not in the answer."""
+    maps = _Maps(job, zarr)
+    pixels, kept = _encode(job, reader, memory, maps)
+    job.tell("cluster", 0, 1)
+    found = _cluster(pixels, job)
+    job.tell("cluster", 1, 1)
+    labels = _label_map(pixels, found)
+    sums: Means | None = None
+    if job.means:
+        sums, kept = _describe(job, reader, pixels, labels, len(found.centers), maps)
+    sample = _measure_again(job, reader.intake, kept, labels)
+    _judge(job, pixels, labels, found, sample, maps)
+    if "silhouette" in job.keep:
+        _silhouettes(job, pixels, labels, found, maps)
+    result = _assemble(job, pixels, found, labels, sums, sample)
+    if job.clusters != "trained":
+        result.attrs["seed_agreement"] = job.segmenter.seed_agreement(pixels, found, seed=job.seed)
+    return maps.joined(result)
 
 
 def _silent(_step: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
-def _check_arguments(clusters: str | int, seed: int, keep: Sequence[str]) -> None:
+def _check_arguments(
+    clusters: str | int, seed: int, keep: Sequence[str], memory: int, store: str | Path | None
+) -> None:
     if isinstance(clusters, str):
         check_choice("clusters", clusters, ("cube", "trained"))
     else:
         check_number("clusters", clusters, low=2, high=1000, integer=True)
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
+    check_number("memory", memory, low=0, integer=True)
     if isinstance(keep, str):
         raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
     for name in keep:
         check_choice("keep", name, KEEP)
+    if store is not None and Path(store).suffix != ".zarr":
+        raise ValueError(f"store is a .zarr folder; got {Path(store).name!r}")
 
 
-def _encode(cube: xr.DataArray, segmenter: SpectralSegmenter, tell: BlockProgress) -> _Pixels:
-    """Go through the cube once: quality, latents and integrated images."""
-    total = sum(1 for _ in blocks(cube))
-    parts = []
-    for done, part in enumerate(segmenter.encode_blocks(cube), start=1):
-        usable = part.pixel[part.usable]
-        parts.append((part.pixel, part.quality, usable, part.latent, integrate(part.inputs)))
-        tell("encode", done, total)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    whole, usable = np.argsort(columns[0]), np.argsort(columns[2])
-    orders = (whole, whole, usable, usable, usable)
-    return _Pixels(*(column[order] for column, order in zip(columns, orders, strict=True)))
+class _Maps:
+    """The maps of a result, in memory or in a store."""
+
+    def __init__(self, job: _Job, zarr: ResultStore | None) -> None:
+        self.job, self.zarr = job, zarr
+        self.held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+        self.attrs: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, dtype: Any = np.float32, dim: str = "", size: int = 0) -> None:
+        """Make room for a map of numbers, or of rows."""
+        dims, sizes = ((dim,), (size,)) if dim else ((), ())
+        if self.zarr is not None:
+            self.zarr.add(name, dtype, dims, sizes)
+        else:
+            shape = (*self.job.shape, *sizes)
+            self.held[name] = (("y", "x", *dims), np.empty(shape, dtype))
+
+    def put(self, name: str, block: Block, usable: np.ndarray, values: np.ndarray) -> None:
+        """Take the values (m, ...) of the usable pixels of a block; all others are NaN."""
+        whole = np.full((len(usable), *values.shape[1:]), np.nan, np.float32)
+        whole[usable] = values
+        self.put_whole(name, block, whole)
+
+    def put_whole(self, name: str, block: Block, values: np.ndarray) -> None:
+        """Take the values of all pixels (y * x, ...) of a block."""
+        if self.zarr is not None:
+            self.zarr.put(name, block, values)
+            return
+        array = self.held[name][1]
+        array[block.y, block.x] = values.reshape(array[block.y, block.x].shape)
+
+    def joined(self, rest: xr.Dataset) -> xr.Dataset:
+        """Return the result with its maps, or write the rest to the store."""
+        cube = self.job.cube
+        coords = {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
+        rest = rest.assign_coords(coords)
+        if self.zarr is not None:
+            self.zarr.finish(rest, self.attrs)
+            return rest
+        for name, (dims, array) in self.held.items():
+            rest[name] = xr.DataArray(array, dims=dims, attrs=self.attrs.get(name, {}))
+        return rest
 
 
-def _cluster(
-    latent: np.ndarray,
-    segmenter: SpectralSegmenter,
-    clusters: str | int,
-    seed: int,
-    cube: xr.DataArray,
-) -> Clustering:
+# --- the first pass ----------------------------------------------------------------------------
+
+
+def _encode(
+    job: _Job, reader: Reader, memory: int, maps: _Maps
+) -> tuple[Pixels, list[tuple[np.ndarray, Kept]]]:
+    """Go through the cube once: quality, latents, and, if there is no second pass, the decoder."""
+    size = job.segmenter.cluster_centers_.shape[1]
+    pixels = Pixels(job.shape, size, memory)
+    chosen = None if job.means else _any_pixels(job)
+    for name in ("integrated_input", "integrated_latent"):
+        maps.add(name)
+    if not job.means:
+        _add_decoded(job, maps)
+    if "latent" in job.keep:
+        maps.add("latent_cube", dim="latent", size=size)
+    maps.add("quality", np.uint8)
+    maps.attrs["quality"] = QUALITY_ATTRS
+    whole = "decoded" in job.keep and not job.means
+
+    def tasks() -> Iterator[Task]:
+        for block in blocks(job.cube):
+            wanted = None if chosen is None else _inside(chosen, block, job.shape[1])
+            yield Task(block, (wanted, whole))
+
+    kept = []
+    for task, found in job.told("encode", over_blocks(encode_block, reader, job.cube, tasks())):
+        block, usable = task.block, is_usable(found.quality)
+        height, width = (side.stop - side.start for side in (block.y, block.x))
+        pixels.quality[block.y, block.x] = found.quality.reshape(height, width)
+        pixels.latents.put(block, usable, found.latent)
+        maps.put_whole("quality", block, found.quality)
+        maps.put("integrated_input", block, usable, found.input_sum)
+        maps.put("integrated_latent", block, usable, found.latent_sum)
+        if "latent" in job.keep:
+            maps.put("latent_cube", block, usable, found.latent)
+        if found.decoded is not None:
+            kept.append(_take_decoded(job, block, usable, found.decoded, maps))
+    return pixels, kept
+
+
+def _any_pixels(job: _Job) -> np.ndarray:
+    """Draw pixels to be measured again, without knowing clusters; ascending positions."""
+    count = job.shape[0] * job.shape[1]
+    generator = np.random.default_rng([job.seed, 1])
+    return np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
+
+
+def _inside(positions: np.ndarray, block: Block, width: int) -> np.ndarray:
+    """Return which of some pixels are in a block, as positions in the flattened block."""
+    y, x = np.divmod(positions, width)
+    here = (y >= block.y.start) & (y < block.y.stop) & (x >= block.x.start) & (x < block.x.stop)
+    return (y[here] - block.y.start) * (block.x.stop - block.x.start) + x[here] - block.x.start
+
+
+def _add_decoded(job: _Job, maps: _Maps) -> None:
+    """Make room for what the decoder tells."""
+    for name in ("integrated_decoded", "novelty"):
+        maps.add(name)
+    if "decoded" in job.keep:
+        maps.add("decoded_cube", dim="input_channel", size=len(job.segmenter.input_axis_))
+
+
+def _take_decoded(
+    job: _Job, block: Block, usable: np.ndarray, decoded: Decoded, maps: _Maps
+) -> tuple[np.ndarray, Kept]:
+    """Put what the decoder tells of a block, and return the pixels to be measured again."""
+    maps.put("integrated_decoded", block, usable, decoded.sum)
+    maps.put("novelty", block, usable, decoded.novelty)
+    if decoded.spectra is not None:
+        maps.put("decoded_cube", block, usable, decoded.spectra)
+    y, x = np.divmod(decoded.kept.pixel, block.x.stop - block.x.start)
+    return (y + block.y.start) * job.shape[1] + x + block.x.start, decoded.kept
+
+
+# --- clusters ----------------------------------------------------------------------------------
+
+
+def _cluster(pixels: Pixels, job: _Job) -> Clustering:
     """Label the usable pixels; labels count from 0."""
+    segmenter, clusters = job.segmenter, job.clusters
     if clusters == "trained":
         rule, centers = segmenter.rule_, segmenter.cluster_centers_
-        return Clustering(rule.label(latent, segmenter.device), centers, segmenter.choices_, rule)
+        parts = [rule.label(part, segmenter.device).astype(np.int16) for part in pixels.parts()]
+        return Clustering(np.concatenate(parts), centers, segmenter.choices_, rule)
     settings: Clusters = segmenter.config("clusters")
     if not isinstance(clusters, str):
         settings = replace(settings, k_min=int(clusters), k_max=int(clusters))
-    if len(latent) <= settings.k_min:
+    if len(pixels) <= settings.k_min:
         raise ValueError(
-            f"the cube has {len(latent)} usable spectra of {cube.sizes['y'] * cube.sizes['x']}; "
+            f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
         )
-    return segmenter.cluster(latent, settings, seed=seed)
+    return segmenter.cluster(pixels, settings, seed=job.seed)
+
+
+def _label_map(pixels: Pixels, found: Clustering) -> np.ndarray:
+    """Return the labels (y * x,), int16: 0 where a pixel is not usable, else from 1."""
+    usable = is_usable(pixels.quality).ravel()
+    labels = np.zeros(len(usable), np.int16)
+    labels[usable] = found.labels + 1
+    return labels
+
+
+def _sizes(labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the number of pixels of every cluster."""
+    return np.array([sum(int(m.sum()) for _, m in members(labels, c + 1)) for c in range(k)])
+
+
+def _silhouettes(
+    job: _Job, pixels: Pixels, labels: np.ndarray, found: Clustering, maps: _Maps
+) -> None:
+    """Put the exact silhouette of every pixel."""
+    moved = np.concatenate([found.rule.move(part) for part in pixels.parts()])
+    told = job.segmenter.silhouettes(
+        moved, found.labels, progress=lambda done, total: job.tell("silhouette", done, total)
+    )
+    flat = np.full(len(labels), np.nan, np.float32)
+    flat[labels > 0] = told
+    image = flat.reshape(job.shape)
+    maps.add("silhouette")
+    for block in blocks(job.cube):
+        maps.put_whole("silhouette", block, image[block.y, block.x])
 
 
 # --- the second pass ---------------------------------------------------------------------------
 
 
 def _describe(
-    cube: xr.DataArray,
-    segmenter: SpectralSegmenter,
-    intake: Intake,
-    pixels: _Pixels,
-    found: Clustering,
-    seed: int,
-    tell: BlockProgress,
-) -> tuple[_Means, _Sample]:
+    job: _Job, reader: Reader, pixels: Pixels, labels: np.ndarray, k: int, maps: _Maps
+) -> tuple[Means | None, list[tuple[np.ndarray, Kept]]]:
     """Go through the cube again: sums per cluster, and the pixels to measure again."""
-    k = len(found.centers)
-    total = sum(1 for _ in blocks(cube))
-    row_of = np.full(cube.sizes["y"] * cube.sizes["x"], -1)
-    row_of[pixels.usable] = np.arange(len(pixels.usable))
-    sampled = np.zeros(len(pixels.usable), dtype=bool)
-    sampled[_sample_rows(found.labels, k, seed)] = True
-    sums: list[np.ndarray] | None = None
-    decoded_sum = np.empty(len(pixels.usable), dtype=np.float32)
-    error = np.empty(len(pixels.usable))
-    kept = []
-    for done, block in enumerate(blocks(cube), start=1):
-        read = read_inputs(cube, block, intake)
-        row = row_of[read.pixel[read.usable]]
-        labels = found.labels[row]
-        decoded = segmenter._decode(pixels.latent[row])
-        decoded_sum[row] = integrate(decoded)
-        error[row] = reconstruction_error(read.inputs, decoded)
-        arrays = (read.values, read.inputs, decoded)
-        part = [_sum_by_label(each, labels, k) for each in arrays]
-        part.append(_sum_by_label(np.square(read.values, dtype=np.float64), labels, k))
-        sums = part if sums is None else [a + b for a, b in zip(sums, part, strict=True)]
-        mine = sampled[row]
-        variance = None if read.variance is None else read.variance[mine]
-        kept.append((row[mine], read.values[mine], variance, read.inputs[mine], decoded[mine]))
-        tell("describe", done, total)
-    assert sums is not None  # a cube has at least one block
-    counts = np.maximum(1, np.bincount(found.labels, minlength=k))[:, None]
-    measured, inputs, decoded_mean, squares = (each / counts for each in sums)
-    deviation = np.sqrt(np.maximum(squares - measured**2, 0))
-    means = _Means(measured, deviation, inputs, decoded_mean, decoded_sum, error)
-    return means, _measure_again(cube, segmenter, intake, kept, seed)
+    _add_decoded(job, maps)
+    chosen = _pixels_of_clusters(labels, k, job.seed)
+    image = labels.reshape(job.shape)
+    whole = "decoded" in job.keep
+
+    def tasks() -> Iterator[Task]:
+        for block in blocks(job.cube):
+            latent = pixels.latents.take(block, pixels.usable(block))
+            wanted = _inside(chosen, block, job.shape[1])
+            mine = image[block.y, block.x].ravel()
+            yield Task(block, (latent, mine, wanted, whole, k))
+
+    sums, kept = None, []
+    answers = over_blocks(describe_block, reader, job.cube, tasks())
+    for task, found in job.told("describe", answers):
+        usable = pixels.usable(task.block)
+        kept.append(_take_decoded(job, task.block, usable, found, maps))
+        sums = add_means(sums, found.means)
+    return sums, kept
 
 
-def _sum_by_label(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Return the sums (k, channel), float64, of rows by label."""
-    found = np.zeros((k, values.shape[1]))
-    for label in np.unique(labels):
-        found[label] = values[labels == label].sum(axis=0, dtype=np.float64)
-    return found
-
-
-def _sample_rows(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Draw the pixels that are measured again: as many of each cluster."""
+def _pixels_of_clusters(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Draw the pixels that are measured again, as many of each cluster; ascending positions."""
     generator = np.random.default_rng([seed, 1])
-    rows = []
-    for label in range(k):
-        members = np.flatnonzero(labels == label)
-        count = min(len(members), max(2, NOISE_PIXELS // k))
-        rows.append(generator.choice(members, count, replace=False))
-    return np.concatenate(rows)
+    found = []
+    for label, size in enumerate(_sizes(labels, k), start=1):
+        count = min(size, max(2, NOISE_PIXELS // k))
+        ranks = np.sort(generator.choice(size, count, replace=False))
+        found.append(nth(members(labels, label), ranks))
+    return np.sort(np.concatenate(found))
+
+
+# --- confidence --------------------------------------------------------------------------------
 
 
 def _measure_again(
-    cube: xr.DataArray, segmenter: SpectralSegmenter, intake: Intake, kept: list[Any], seed: int
+    job: _Job,
+    intake: Any,
+    kept: list[tuple[np.ndarray, Kept]],
+    labels: np.ndarray,
 ) -> _Sample:
     """Measure the sampled pixels anew, several times each, and encode that."""
-    noise = noise_of(cube)
-    row = np.concatenate([part[0] for part in kept])
-    order = np.argsort(row)
+    noise = noise_of(job.cube)
+    position = np.concatenate([each for each, _ in kept])
+    order = np.argsort(position)
+    joined = join_kept([each for _, each in kept])
     values, inputs, decoded = (
-        np.concatenate([part[column] for part in kept])[order] for column in (1, 3, 4)
+        each[order] for each in (joined.values, joined.inputs, joined.decoded)
     )
-    variance = None
-    if noise == "variance":
-        variance = np.concatenate([part[2] for part in kept])[order]
-    generator = np.random.default_rng([seed, 2])
+    variance = (
+        joined.variance[order] if noise == "variance" and joined.variance is not None else None
+    )
+    generator = np.random.default_rng([job.seed, 2])
     latents = []
     residual = np.sqrt(np.square(inputs - decoded, dtype=np.float64).mean(axis=1, keepdims=True))
     for _ in range(REDRAWS):
@@ -266,69 +454,83 @@ def _measure_again(
             again = draw_again(inputs, np.broadcast_to(residual**2, inputs.shape), generator)
         else:
             again = intake.apply(draw_again(values, variance, generator)).values
-        latents.append(segmenter._encode(again))
-    return _Sample(row[order], np.stack(latents, axis=1), noise)
+        latents.append(job.segmenter._encode(again))
+    mine = labels[position[order]].astype(np.int64) - 1
+    return _Sample(mine, np.stack(latents, axis=1), noise)
 
 
-def _confidence(pixels: _Pixels, found: Clustering, sample: _Sample, seed: int) -> np.ndarray:
-    """Return the probability of the same label for every usable pixel."""
-    rule, latent = found.rule, found.rule.move(pixels.latent)
+def _mixture(pixels: Pixels, found: Clustering, sample: _Sample) -> Mixture:
+    """Return the clusters as a mixture, from some of the pixels."""
     rows, repeats, d = sample.latents.shape
-    again = rule.move(sample.latents.reshape(-1, d)).reshape(rows, repeats, d)
-    noise = noise_covariance(again.astype(np.float64), found.labels[sample.row], len(found.centers))
-    mixture = describe(latent, found.labels, noise)
-    generator = np.random.default_rng([seed, 3])
-    return same_label_probability(latent, found.labels, rule.centers, mixture, generator)
+    again = found.rule.move(sample.latents.reshape(-1, d)).reshape(rows, repeats, d)
+    noise = noise_covariance(again.astype(np.float64), sample.labels, len(found.centers))
+    n = len(found.labels)
+    ranks = np.arange(0, n, max(1, n // EM_PIXELS))
+    return describe(found.rule.move(pixels.take(ranks)), found.labels[ranks], noise)
+
+
+def _judge(
+    job: _Job,
+    pixels: Pixels,
+    labels: np.ndarray,
+    found: Clustering,
+    sample: _Sample,
+    maps: _Maps,
+) -> None:
+    """Put labels, and the probability of the same label for every usable pixel."""
+    maps.add("label", np.int32)
+    maps.add("confidence")
+    generator = np.random.default_rng([job.seed, 3])
+    draws = normal_draws(found.rule.centers.shape[1], generator)
+    judge = Judge(found.rule, _mixture(pixels, found, sample), draws)
+    image = labels.reshape(job.shape)
+
+    def tasks() -> Iterator[Task]:
+        for block in blocks(job.cube):
+            usable = pixels.usable(block)
+            mine = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
+            yield Task(block, (pixels.latents.take(block, usable), mine))
+
+    for task, sure in job.told("confidence", over_blocks(judge_block, judge, None, tasks())):
+        block = task.block
+        maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
+        maps.put("confidence", block, pixels.usable(block), sure)
 
 
 # --- the result --------------------------------------------------------------------------------
 
 
 def _assemble(
-    cube: xr.DataArray,
-    segmenter: SpectralSegmenter,
-    pixels: _Pixels,
+    job: _Job,
+    pixels: Pixels,
     found: Clustering,
-    means: _Means,
-    confidence: np.ndarray,
+    labels: np.ndarray,
+    sums: Means | None,
     sample: _Sample,
-    clusters: str | int,
-    seed: int,
-    keep: Sequence[str],
 ) -> xr.Dataset:
-    """Put everything into the Dataset."""
-
-    def image(values: np.ndarray, **kwargs: Any) -> xr.DataArray:
-        return to_map(values, pixels.usable, cube, **kwargs)
-
-    k = len(found.centers)
-    distance = latent_distance(pixels.latent, segmenter.latent_groups_)
-    ours = ("cluster", "channel")
+    """Put everything but the maps into a Dataset."""
+    segmenter, k = job.segmenter, len(found.centers)
     inner = ("cluster", "input_channel")
-    decoded_centers = segmenter._decode(found.centers)
-    data = {
-        "label": image((found.labels + 1).astype(np.int32), fill=0),
-        "confidence": image(confidence),
-        "novelty": image(novelty_of(segmenter.typical_, distance, means.error)),
-        "quality": quality_map(cube, pixels.pixel, pixels.quality),
-        "mean_spectrum": (ours, means.measured.astype(np.float32)),
-        "std_spectrum": (ours, means.deviation.astype(np.float32)),
-        "input_mean": (inner, means.inputs.astype(np.float32)),
-        "reconstructed_mean": (inner, means.reconstructed.astype(np.float32)),
-        "decoded_mean": (inner, decoded_centers),
+    size = _sizes(labels, k)
+    data: dict[str, Any] = {
+        "decoded_mean": (inner, segmenter._decode(found.centers)),
         "center": (("cluster", "latent"), found.centers),
-        "size": (("cluster",), np.bincount(found.labels, minlength=k)),
-        "integrated_input": image(pixels.input_sum),
-        "integrated_decoded": image(means.decoded_sum),
-        "integrated_latent": image(integrate(pixels.latent)),
+        "size": (("cluster",), size),
     } | _scores(found.choices)
-    if "latent" in keep:
-        data["latent_cube"] = image(pixels.latent, dims=("latent",))
-    if "decoded" in keep:
-        data["decoded_cube"] = image(segmenter._decode(pixels.latent), dims=("input_channel",))
+    if sums is not None:
+        counts = np.maximum(1, size)[:, None]
+        measured, squares, inputs, decoded = (each / counts for each in sums)
+        spread = np.sqrt(np.maximum(squares - measured**2, 0))
+        ours = ("cluster", "channel")
+        data |= {
+            "mean_spectrum": (ours, measured.astype(np.float32)),
+            "std_spectrum": (ours, spread.astype(np.float32)),
+            "input_mean": (inner, inputs.astype(np.float32)),
+            "reconstructed_mean": (inner, decoded.astype(np.float32)),
+        }
     result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": found.choices.k})
-    result = with_axes(result, spectral_axis(cube), segmenter.input_axis_)
-    result.attrs = _attributes(cube, segmenter, pixels, found, sample, clusters, seed)
+    result = with_axes(result, spectral_axis(job.cube), segmenter.input_axis_)
+    result.attrs = _attributes(job, pixels, found, sample)
     return result
 
 
@@ -338,26 +540,23 @@ def _scores(choices: Choices) -> dict[str, Any]:
 
 
 def _attributes(
-    cube: xr.DataArray,
-    segmenter: SpectralSegmenter,
-    pixels: _Pixels,
-    found: Clustering,
-    sample: _Sample,
-    clusters: str | int,
-    seed: int,
+    job: _Job, pixels: Pixels, found: Clustering, sample: _Sample
 ) -> dict[str, str | int | float]:
     """Return strings and numbers only; provenance is one JSON string."""
+    settings: Clusters = job.segmenter.config("clusters")
     provenance = {
         "spectessera": __version__,
-        "clusters": clusters,
-        "seed": seed,
-        "settings": segmenter.settings(),
+        "clusters": job.clusters,
+        "seed": job.seed,
+        "settings": job.segmenter.settings(),
     }
-    return origin_and_quality(cube, pixels.quality, len(pixels.usable)) | {
+    return origin_and_quality(job.cube, pixels.quality) | {
         "n_clusters": len(found.centers),
         "metric": found.rule.metric,
-        "criterion": segmenter.config("clusters").criterion,
+        "criterion": settings.criterion,
         "stable_from": STABLE,
+        "silhouette": "exact" if not found.choices.error.any() else "estimate",
+        "clustered_pixels": min(len(found.labels), settings.max_points),
         "confidence_noise": sample.noise,
         "provenance": json.dumps(provenance),
     }

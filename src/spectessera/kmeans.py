@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ._check import check_choice, check_number
-from ._imagesilhouette import ImageSilhouette, silhouette_image
-from ._lloyd import Run, Search, assign, k_means_all, seed_centers
+from ._imagesilhouette import ImageSilhouette, PairProgress, silhouette_image
+from ._lloyd import STILL, Run, Search, assign, k_means_all, seed_centers
 from ._silhouette import (
     Distances,
     Parts,
@@ -30,10 +30,12 @@ from .metric import METRICS, Metric, fit_metric
 
 __all__ = [
     "STABLE",
+    "STILL",
     "Choice",
     "Clusters",
     "Estimate",
     "ImageSilhouette",
+    "PairProgress",
     "Partition",
     "assign",
     "choose_k",
@@ -89,6 +91,9 @@ class Clusters:
     seeding: str = "greedy"
     max_iter: int = 300
     samples: int = 2000
+    silhouette: str = "auto"
+    max_points: int = 262_144
+    refine: bool = False
     metric: str = "auto"
     criterion: str = "stability"
 
@@ -101,6 +106,9 @@ class Clusters:
         check_choice("seeding", self.seeding, ("greedy", "k-means++", "random"))
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("samples", self.samples, low=10, integer=True)
+        check_choice("silhouette", self.silhouette, ("auto", "exact"))
+        check_number("max_points", self.max_points, low=1000, integer=True)
+        check_choice("refine", self.refine, (False, True))
         check_choice("metric", self.metric, ("auto", *METRICS))
         check_choice("criterion", self.criterion, ("stability", "silhouette"))
 
@@ -204,8 +212,8 @@ def choose_k(
 
     All of it happens in the metric of ``clusters``, whose statistics are those of the points and
     constants of the gradient. Up to 4096 points the silhouettes are exact and ``score`` is
-    differentiable with respect to the points; beyond, they are estimated
-    (:func:`silhouette_estimate`) and constant.
+    differentiable with respect to the points; beyond, they are constant, and estimated
+    (:func:`silhouette_estimate`) unless ``clusters.silhouette`` is "exact".
 
     Parameters
     ----------
@@ -244,9 +252,13 @@ def choose_k(
                 f"the silhouette of {n} points is only estimated, without a gradient; "
                 f"use batches of at most {EXACT_POINTS}"
             )
-        labels = torch.stack([part.labels for part in partitions])
-        scores, errors = silhouette_estimates(constant, labels, clusters.samples, generator)
         judged = None
+        labels = torch.stack([part.labels for part in partitions])
+        if clusters.silhouette == "exact":
+            scores = silhouette_image(constant, labels).score
+            errors = torch.zeros_like(scores)
+        else:
+            scores, errors = silhouette_estimates(constant, labels, clusters.samples, generator)
     else:
         judged = _Exact(points, partitions, ks)
         scores = judged.scores

@@ -16,29 +16,30 @@ from .preprocess import QUALITY, UNUSABLE
 KEPT = ("source", "unit", "wcs", "object", "instrument", "telescope")  # attributes of the cube
 
 
+QUALITY_ATTRS = {
+    "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
+    "flag_meanings": " ".join(QUALITY),
+}
+
+
 def quality_map(cube: xr.DataArray, pixel: np.ndarray, quality: np.ndarray) -> xr.DataArray:
     """Return the quality bits (y, x) of the pixels that are not masked, and what the bits mean."""
     found = to_map(quality, pixel, cube, fill=QUALITY["masked"])
-    found.attrs = {
-        "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
-        "flag_meanings": " ".join(QUALITY),
-    }
+    found.attrs = dict(QUALITY_ATTRS)
     return found
 
 
 def with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:
     """Return a result with the axis of its mean spectra and that of the inputs."""
-    result["mean_spectrum"] = with_axis(result["mean_spectrum"], axis)
     attrs = {"units": input_axis.unit, "axis_kind": input_axis.kind, "medium": input_axis.medium}
-    return result.assign_coords(input_axis=("input_channel", input_axis.values, attrs))
+    result = result.assign_coords(input_axis=("input_channel", input_axis.values, attrs))
+    return with_axis(result, axis)
 
 
-def origin_and_quality(
-    cube: xr.DataArray, quality: np.ndarray, usable: int
-) -> dict[str, str | int | float]:
+def origin_and_quality(cube: xr.DataArray, quality: np.ndarray) -> dict[str, str | int | float]:
     """Return the attributes that tell where a cube comes from and how good its pixels are.
 
-    ``quality (n,)`` is of the pixels that are not masked, of which ``usable`` were labelled.
+    ``quality`` has the bits of all pixels, or of those that are not masked.
     """
     kept = {
         name: readable(value) if isinstance(value, str) else value
@@ -46,11 +47,13 @@ def origin_and_quality(
         if name in KEPT and isinstance(value, (str, int, float))
     }
     counts = {name: int(((quality & bit) > 0).sum()) for name, bit in QUALITY.items()}
-    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - len(quality))
+    seen = int(((quality & QUALITY["masked"]) == 0).sum())
+    unusable = int(((quality & UNUSABLE) > 0).sum()) - (quality.size - seen)
+    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - seen)
     return kept | {
         "quality_counts": json.dumps(counts),
-        "usable_pixels": usable,
-        "unusable_pixels": int((quality & UNUSABLE > 0).sum()),
+        "usable_pixels": seen - unusable,
+        "unusable_pixels": unusable,
     }
 
 

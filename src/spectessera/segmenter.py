@@ -20,19 +20,21 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from . import __version__
 from ._check import check_number
+from ._threads import ahead
 from .axis import Axis
 from .clustering import (
     Choices,
     Clustering,
     LatentGroups,
+    Points,
     Rule,
     agreement_of_seeds,
     cluster_points,
     latent_groups,
 )
-from .cube import blocks, check_cube, noise_of
+from .cube import Block, blocks, check_cube, noise_of
 from .defaults import CONFIGS, DEFAULTS, Chosen, fine_tuning, of_trained, open_settings, suited
-from .kmeans import Clusters
+from .kmeans import Clusters, PairProgress, silhouette_image
 from .modelfile import model_path, read_model, write_model
 from .networks import Autoencoder, Network, check_loss, resolve_output
 from .novelty import (
@@ -531,13 +533,13 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         return self._decode(latent.astype(np.float32))
 
     def cluster(
-        self, latent: np.ndarray, clusters: Clusters | None = None, *, seed: int = 0
+        self, latent: np.ndarray | Points, clusters: Clusters | None = None, *, seed: int = 0
     ) -> Clustering:
         """Cluster latent points (n, latent) with the best k.
 
         Parameters
         ----------
-        latent : array (n, latent), float32
+        latent : array (n, latent), float32, or Points
         clusters : Clusters, optional
             By default those of this segmenter.
         seed : int
@@ -549,10 +551,21 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         settings = clusters or self.config("clusters")
         return cluster_points(latent, settings, seed=seed, device=self.device or "cpu")
 
-    def seed_agreement(self, latent: np.ndarray, found: Clustering, *, seed: int = 0) -> float:
+    def seed_agreement(
+        self, latent: np.ndarray | Points, found: Clustering, *, seed: int = 0
+    ) -> float:
         """Return how alike other seeds cluster latents (n, latent): an adjusted Rand index."""
         settings, device = self.config("clusters"), self.device or "cpu"
         return agreement_of_seeds(latent, found, settings, seed=seed, device=device)
+
+    def silhouettes(
+        self, points: np.ndarray, labels: np.ndarray, *, progress: PairProgress | None = None
+    ) -> np.ndarray:
+        """Return the exact silhouettes (n,), float32, of points (n, d) with labels (n,)."""
+        tensors = (torch.from_numpy(each).to(self.device or "cpu") for each in (points, labels))
+        found = silhouette_image(*tensors, per_point=True, progress=progress).per_point
+        assert found is not None
+        return found.cpu().numpy()
 
     # --- use -----------------------------------------------------------------------------------
 
@@ -601,9 +614,12 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             little of it.
         """
         intake = self.intake(cube)
-        for block in blocks(cube):
+
+        def encode(block: Block) -> Encoded:
             read = read_inputs(cube, block, intake)
-            yield Encoded(*read, self._encode(read.inputs))
+            return Encoded(*read, self._encode(read.inputs))
+
+        yield from ahead(encode, blocks(cube))
 
     def intake(self, cube: xr.DataArray) -> Intake:
         """Return the way of a cube's spectra to network inputs, after a check of the cube.

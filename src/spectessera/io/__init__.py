@@ -22,17 +22,21 @@ from spectessera.cube import make_cube
 from . import envi, fits, hdf5, zarr
 from . import numpy as npy
 from ._parts import Parts, blank
-from ._results import read_result
+from ._result_store import ResultStore, result_store
+from ._results import open_result, read_result
 from ._synthetic import read_truth, write_synthetic
 from ._writers import check_destination, write
 
 __all__ = [
     "Format",
+    "ResultStore",
     "check_destination",
     "formats",
+    "open_result",
     "read",
     "read_result",
     "read_truth",
+    "result_store",
     "write",
     "write_synthetic",
 ]

@@ -56,12 +56,33 @@ def read_result(path: str | Path) -> xr.Dataset:
     path = Path(path)
     opened = zarr.open_dataset(path) if zarr.is_store(path) else _open_netcdf(path)
     with opened:
-        try:
-            result = check_result(opened)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        result = _checked(path, opened)
         with telling(path, "a result"):
             result = result.load()
+    return _plain(result)
+
+
+def open_result(path: str | Path) -> xr.Dataset:
+    """Return a result that was written as Zarr; maps are read when they are asked for.
+
+    Raises
+    ------
+    ValueError
+        If the store is broken, or holds no labels.
+    """
+    path = Path(path)
+    return _plain(_checked(path, zarr.open_dataset(path)))
+
+
+def _checked(path: Path, opened: xr.Dataset) -> xr.Dataset:
+    try:
+        return check_result(opened)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _plain(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose attributes are what they were before NumPy got hold of them."""
     owners: list[Any] = [result, *result.variables.values()]
     for array in owners:
         array.attrs = {name: _simple(value) for name, value in array.attrs.items()}

@@ -74,45 +74,56 @@ def _key_lengths(node: Path) -> Collection[int]:
     return (len(shape),) if shape else (0, 1)  # of no axes it is c, and 0 in format 2
 
 
+def new_group(path: Path) -> Any:
+    """Make a store without arrays."""
+    import zarr
+
+    return zarr.create_group(path, zarr_format=3)
+
+
 def write_zarr(
     data: dict[str, xr.Variable],
     coords: dict[str, xr.Variable],
     attrs: dict[str, Any],
     path: Path,
+    *,
+    there: tuple[str, ...] = (),
 ) -> None:
     """Write variables and coordinates as the arrays of one group, as the xarray library has them.
 
     Chunks hold whole spectra of a square of pixels. What is lazy is computed and written block by
     block. Nothing has a fill value, so that integers stay integers. The names of all arrays are in
     an attribute of the root, and all chunks are written, so that a half-made copy is noticed.
+    ``there`` names arrays that are in the group already, all their chunks written.
     """
     import dask.array as da
     import zarr
 
     root: dict[str, Any] = {name: stored(value) for name, value in attrs.items()}
-    root |= {"creator": CREATOR, WHOLE: [*data, *coords]}
+    root |= {"creator": CREATOR, WHOLE: [*there, *data, *coords]}
     more = [name for name, one in coords.items() if one.dims != (name,)]
     if more:
         root["coordinates"] = " ".join(more)
-    group = zarr.create_group(path, zarr_format=3, attributes=root)
+    group = zarr.open_group(path, mode="r+") if there else new_group(path)
+    group.attrs.update(root)
     lazy: list[tuple[Any, Any]] = []
     alone = False
     for name, variable in (data | coords).items():
-        tiles, whole = _tiles(variable)
-        array = _create(group, name, variable, tiles)
+        array = add_array(group, name, variable)
         if variable.chunks is not None:
             lazy.append((variable.data, array))
-            alone |= not whole
+            alone |= not _tiles(variable)[1]
         else:
             array[...] = variable.values if variable.dtype.kind in "biuf" else _text(variable)
     if lazy:  # all at once: what they share is computed once
         da.store([one for one, _ in lazy], [array for _, array in lazy], lock=alone)
 
 
-def _create(group: Any, name: str, variable: xr.Variable, tiles: tuple[int, ...]) -> Any:
+def add_array(group: Any, name: str, variable: xr.Variable) -> Any:
     """Make an empty array for a variable."""
     from zarr.codecs import BloscCodec
 
+    tiles, _ = _tiles(variable)
     words: dict[str, Any] = {"dtype": str}
     if variable.dtype.kind in "biuf":
         words = {"dtype": variable.dtype.newbyteorder("=")}

@@ -24,7 +24,6 @@ from ._parts import (
     native,
     telling,
     told_axis,
-    whole_blocks,
 )
 
 SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".bin", ".hyspex")  # of the data
@@ -88,7 +87,7 @@ def read_envi(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
         There is one array, so there is nothing to choose.
     chunks : dict, int or "auto", optional
         Leave the data in the file and give a dask array. "auto" makes blocks of whole rows of at
-        most 128 MiB.
+        most 32 MiB.
 
     Returns
     -------
@@ -114,9 +113,6 @@ def read_envi(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
     layout = _layout(header, told)
     data = _data_file(header, layout) if data is None else data
     _check_size(header, data, layout)
-    if chunks == "auto":
-        stored = (1, layout.shape[1])
-        chunks = whole_blocks(layout.shape, np.dtype(layout.dtype).itemsize, stored)
     dtype = np.dtype(layout.dtype).newbyteorder("=")
     values = load(Lazy(data, layout, layout.shape, dtype, _fetch, locked=False), chunks)
     attrs: dict[str, Any] = {"source": path.name}

@@ -39,7 +39,6 @@ from ._parts import (
     native,
     plain,
     telling,
-    whole_blocks,
 )
 
 METADATA = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a store
@@ -157,7 +156,7 @@ def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
     key : str, optional
         Path of the array inside the store, such as ``"scan/counts"``.
     chunks : dict, int or "auto", optional
-        Leave the data in the store and give a dask array. "auto" makes blocks of at most 128 MiB
+        Leave the data in the store and give a dask array. "auto" makes blocks of at most 32 MiB
         that hold whole spectra and are made of whole chunks of the store along y and x, where
         these are not larger.
 
@@ -178,10 +177,6 @@ def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
         name = _pick(path, names, key)
         own = plain(_attributes(path, "").get("creator")) == CREATOR
         source = _source(path, name, chunks is None, name in whole)
-        if chunks == "auto":
-            assert source.chunks is not None
-            rows, columns = source.chunks[:2]
-            chunks = whole_blocks(source.shape, source.dtype.itemsize, (rows, columns))
         beside = _beside(path, names, name, whole)
         attrs = _packing(path, name)
         axis, note = own_axis(source.shape, beside)

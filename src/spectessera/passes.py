@@ -1,0 +1,297 @@
+"""What is done with each block of a cube that is segmented; functions without effects.
+
+The first pass reads, screens, preprocesses and encodes; the second reads again for the means of
+the clusters; the third tells how sure each label is, of the latents alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from .clustering import Rule
+from .confidence import Mixture, same_label_probability
+from .cube import integrate, to_spectra
+from .novelty import latent_distance, novelty_of, reconstruction_error
+from .pixelstore import is_usable
+from .preprocess import QUALITY, screen
+from .reading import Intake
+from .segmenter import SpectralSegmenter
+
+# Spectra that are preprocessed together: what that takes beside them is little then.
+ROWS = 4096
+
+
+class Means(NamedTuple):
+    """Sums over the spectra of every cluster, float64.
+
+    Attributes
+    ----------
+    measured, squares : array (k, channel)
+        Of the values, and of their squares.
+    inputs, decoded : array (k, input channel)
+    """
+
+    measured: np.ndarray
+    squares: np.ndarray
+    inputs: np.ndarray
+    decoded: np.ndarray
+
+
+class Kept(NamedTuple):
+    """Some usable pixels as they were measured, to be measured again.
+
+    Attributes
+    ----------
+    pixel : array (s,)
+        In the flattened block.
+    values : array (s, channel)
+    variance : array (s, channel), or None
+    inputs, decoded : array (s, input channel)
+    """
+
+    pixel: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+    inputs: np.ndarray
+    decoded: np.ndarray
+
+
+class Decoded(NamedTuple):
+    """What the decoder tells of the usable pixels of a block.
+
+    Attributes
+    ----------
+    sum : array (m,), float32
+        Of every decoded spectrum over its channels.
+    novelty : array (m,), float32
+    kept : Kept
+    spectra : array (m, input channel), or None
+        Where they are wanted.
+    means : Means, or None
+        Where labels are known.
+    """
+
+    sum: np.ndarray
+    novelty: np.ndarray
+    kept: Kept
+    spectra: np.ndarray | None
+    means: Means | None
+
+
+class Encoded(NamedTuple):
+    """One block after the first pass; of m usable pixels.
+
+    Attributes
+    ----------
+    quality : array (y * x,), uint8
+    latent : array (m, latent)
+    input_sum, latent_sum : array (m,), float32
+    decoded : Decoded, or None
+        Where there is no second pass.
+    """
+
+    quality: np.ndarray
+    latent: np.ndarray
+    input_sum: np.ndarray
+    latent_sum: np.ndarray
+    decoded: Decoded | None
+
+
+class Reader(NamedTuple):
+    """What all blocks of one cube are worked on with.
+
+    Attributes
+    ----------
+    segmenter : SpectralSegmenter
+    intake : Intake
+    saturation : float or None
+        Of the detector.
+    """
+
+    segmenter: SpectralSegmenter
+    intake: Intake
+    saturation: float | None
+
+
+def encode_block(
+    reader: Reader, part: xr.DataArray, wanted: np.ndarray | None, whole: bool
+) -> Encoded:
+    """Read, screen, preprocess and encode one block.
+
+    Parameters
+    ----------
+    reader : Reader
+    part : DataArray (y, x, channel)
+        In memory.
+    wanted : array (s,), or None
+        Pixels of the flattened block to keep as they were measured, those that are usable; None:
+        leave the decoder to the second pass.
+    whole : bool
+        Return the decoded spectra.
+    """
+    spectra = to_spectra(part)
+    quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
+    found, after = [], []
+    for first in range(0, max(1, len(spectra.pixel)), ROWS):
+        rows = slice(first, first + ROWS)
+        pixel = spectra.pixel[rows]
+        values, bits = screen(
+            spectra.values[rows],
+            max_missing=reader.intake.preprocess.max_missing,
+            saturation=reader.saturation,
+        )
+        usable = is_usable(bits)
+        made = reader.intake.apply(values[usable])
+        bits[usable] |= np.where(made.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
+        quality[pixel] = bits
+        latent = reader.segmenter._encode(made.values)
+        found.append((latent, integrate(made.values), integrate(latent)))
+        if wanted is not None:
+            variance = None if spectra.variance is None else spectra.variance[rows][usable]
+            chosen = Chosen(pixel[usable], values[usable], variance, made.values, latent)
+            after.append(_decode(reader, chosen, wanted, whole, None))
+    latent, input_sum, latent_sum = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Encoded(quality, latent, input_sum, latent_sum, _join(after) if after else None)
+
+
+class Chosen(NamedTuple):
+    """Usable pixels of a block, and what is known of them."""
+
+    pixel: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+    inputs: np.ndarray
+    latent: np.ndarray
+
+
+def describe_block(
+    reader: Reader,
+    part: xr.DataArray,
+    latent: np.ndarray,
+    labels: np.ndarray,
+    wanted: np.ndarray,
+    whole: bool,
+    k: int,
+) -> Decoded:
+    """Read one block again and add up its spectra by label.
+
+    Parameters
+    ----------
+    reader : Reader
+    part : DataArray (y, x, channel)
+        In memory.
+    latent : array (m, latent)
+        Of the usable pixels.
+    labels : array (y * x,)
+        1..k, or 0 where a pixel is not usable.
+    wanted : array (s,)
+        Pixels of the flattened block to keep as they were measured.
+    whole : bool
+        Return the decoded spectra.
+    k : int
+    """
+    spectra = to_spectra(part)
+    rows = np.flatnonzero(labels[spectra.pixel] > 0)
+    after = []
+    for first in range(0, max(1, len(rows)), ROWS):
+        some = rows[first : first + ROWS]
+        values, _ = screen(
+            spectra.values[some],
+            max_missing=reader.intake.preprocess.max_missing,
+            saturation=reader.saturation,
+        )
+        variance = None if spectra.variance is None else spectra.variance[some]
+        inputs = reader.intake.apply(values).values
+        pixel = spectra.pixel[some]
+        chosen = Chosen(pixel, values, variance, inputs, latent[first : first + ROWS])
+        after.append(_decode(reader, chosen, wanted, whole, (labels[pixel] - 1, k)))
+    return _join(after)
+
+
+def _decode(
+    reader: Reader,
+    chosen: Chosen,
+    wanted: np.ndarray,
+    whole: bool,
+    labels: tuple[np.ndarray, int] | None,
+) -> Decoded:
+    """Decode some pixels; ``labels`` are theirs, from 0, and k."""
+    segmenter = reader.segmenter
+    decoded = segmenter._decode(chosen.latent)
+    error = reconstruction_error(chosen.inputs, decoded)
+    distance = latent_distance(chosen.latent, segmenter.latent_groups_)
+    mine = np.flatnonzero(np.isin(chosen.pixel, wanted))
+    variance = None if chosen.variance is None else chosen.variance[mine]
+    kept = Kept(
+        chosen.pixel[mine], chosen.values[mine], variance, chosen.inputs[mine], decoded[mine]
+    )
+    means = None
+    if labels is not None:
+        onehot = np.zeros((labels[1], len(decoded)))
+        onehot[labels[0], np.arange(len(decoded))] = 1.0
+        wide = chosen.values.astype(np.float64)
+        sums = [onehot @ wide, onehot @ np.square(wide, out=wide)]
+        sums += [onehot @ each.astype(np.float64) for each in (chosen.inputs, decoded)]
+        means = Means(*sums)
+    novelty = novelty_of(segmenter.typical_, distance, error)
+    return Decoded(integrate(decoded), novelty, kept, decoded if whole else None, means)
+
+
+def add_means(one: Means | None, other: Means | None) -> Means | None:
+    """Return the sums of two parts of an image."""
+    if one is None or other is None:
+        return one or other
+    return Means(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def join_kept(parts: list[Kept]) -> Kept:
+    """Return the pixels of several parts, one after the other."""
+    pixel, values, variance, inputs, decoded = zip(*parts, strict=True)
+    known = [each for each in variance if each is not None]
+    return Kept(
+        np.concatenate(pixel),
+        np.concatenate(values),
+        np.concatenate(known) if known else None,
+        np.concatenate(inputs),
+        np.concatenate(decoded),
+    )
+
+
+def _join(parts: list[Decoded]) -> Decoded:
+    """Return one block of the pieces that were worked on one after the other."""
+    means = None
+    for part in parts:
+        means = add_means(means, part.means)
+    spectra = [part.spectra for part in parts if part.spectra is not None]
+    return Decoded(
+        np.concatenate([part.sum for part in parts]),
+        np.concatenate([part.novelty for part in parts]),
+        join_kept([part.kept for part in parts]),
+        np.concatenate(spectra) if spectra else None,
+        means,
+    )
+
+
+class Judge(NamedTuple):
+    """What tells how sure a label is.
+
+    Attributes
+    ----------
+    rule : Rule
+    mixture : Mixture
+    draws : array (draw, latent)
+        See :func:`spectessera.confidence.normal_draws`.
+    """
+
+    rule: Rule
+    mixture: Mixture
+    draws: np.ndarray
+
+
+def judge_block(judge: Judge, _: None, latent: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
+    moved = judge.rule.move(latent)
+    return same_label_probability(moved, labels, judge.rule.centers, judge.mixture, judge.draws)
