@@ -124,7 +124,7 @@ def test_empty_clusters_of_a_trained_numbering_do_not_matter():
     told = same_label_probability(first, labels, centers, mixture, drawn(first, 0))
     without = same_label_probability(
         first, nearest(first, MEANS), MEANS,
-        Mixture(*(each[[0, 1, 3]] for each in mixture)), np.random.default_rng(0),
+        Mixture(*(each[[0, 1, 3]] for each in mixture)), drawn(first, 0),
     )  # fmt: skip
     np.testing.assert_allclose(told, without, atol=1e-6)
 

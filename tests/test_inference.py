@@ -192,4 +192,5 @@ def test_progress_counts_the_blocks_of_each_step(segmenter):
     cube, _ = stripes()
     seen = []
     segment(cube.chunk({"y": 10}), segmenter, progress=lambda *args: seen.append(args))
-    assert seen == [("encode", 1, 2), ("encode", 2, 2), ("describe", 1, 2), ("describe", 2, 2)]
+    both = [(name, done, 2) for name in ("encode", "describe", "confidence") for done in (1, 2)]
+    assert seen == [*both[:2], ("cluster", 0, 1), ("cluster", 1, 1), *both[2:]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,16 +16,9 @@ from ._check import check_choice, check_number
 from .blockwork import Task, over_blocks
 from .clustering import Choices, Clustering
 from .confidence import (
-    EM_PIXELS,
-    NOISE_PIXELS,
-    REDRAWS,
-    Mixture,
-    describe,
-    draw_again,
-    noise_covariance,
     normal_draws,
 )
-from .cube import Block, blocks, check_cube, noise_of, spectral_axis
+from .cube import Block, blocks, check_cube, spectral_axis
 from .io import ResultStore, open_result, result_store
 from .kmeans import STABLE, Clusters
 from .passes import (
@@ -37,54 +30,23 @@ from .passes import (
     add_means,
     describe_block,
     encode_block,
-    join_kept,
     judge_block,
 )
-from .pixelstore import MEMORY, Pixels, is_usable, members, nth
+from .pixelstore import MEMORY, Pixels, is_usable
+from .remeasure import (
+    Sample,
+    any_pixels,
+    inside,
+    measure_again,
+    mixture_of,
+    pixels_of_clusters,
+    sizes_of,
+)
+from .resultmaps import BlockProgress, Job, Maps, silent
 from .resultparts import QUALITY_ATTRS, origin_and_quality, with_axes
 from .segmenter import SpectralSegmenter
 
 KEEP = ("latent", "decoded", "silhouette")
-BlockProgress = Callable[[str, int, int], None]
-
-
-class _Sample(NamedTuple):
-    """Pixels that were measured again to learn the noise.
-
-    Attributes
-    ----------
-    labels : array (s,)
-        From 0.
-    latents : array (s, redraws, latent)
-    noise : str
-    """
-
-    labels: np.ndarray
-    latents: np.ndarray
-    noise: str
-
-
-class _Job(NamedTuple):
-    """What is asked for."""
-
-    cube: xr.DataArray
-    segmenter: SpectralSegmenter
-    clusters: str | int
-    seed: int
-    keep: tuple[str, ...]
-    means: bool
-    tell: BlockProgress
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.cube.sizes["y"], self.cube.sizes["x"]
-
-    def told(self, step: str, answers: Iterator[Any]) -> Iterator[Any]:
-        """Pass on answers, telling how far a step has come."""
-        total = sum(1 for _ in blocks(self.cube))
-        for done, answer in enumerate(answers, start=1):
-            yield answer
-            self.tell(step, done, total)
 
 
 def segment(
@@ -159,7 +121,7 @@ def segment(
     _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)
     reader = _reader(cube, segmenter)
-    job = _Job(cube, segmenter, clusters, seed, tuple(keep), means, progress or _silent)
+    job = Job(cube, segmenter, clusters, seed, tuple(keep), means, progress or silent)
     if store is None:
         return _segment(job, reader, memory, None)
     first = next(blocks(cube))
@@ -176,18 +138,18 @@ def _reader(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
     )
 
 
-def _segment(job: _Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:
+def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:
     """Segment a cube; what goes into a store is not in the answer."""
-    maps = _Maps(job, zarr)
+    maps = Maps(job, zarr)
     pixels, kept = _encode(job, reader, memory, maps)
     job.tell("cluster", 0, 1)
     found = _cluster(pixels, job)
     job.tell("cluster", 1, 1)
-    labels = _label_map(pixels, found)
+    labels = pixels.label_map(found.labels)
     sums: Means | None = None
     if job.means:
         sums, kept = _describe(job, reader, pixels, labels, len(found.centers), maps)
-    sample = _measure_again(job, reader.intake, kept, labels)
+    sample = measure_again(job, reader.intake, kept, labels)
     _judge(job, pixels, labels, found, sample, maps)
     if "silhouette" in job.keep:
         _silhouettes(job, pixels, labels, found, maps)
@@ -195,10 +157,6 @@ def _segment(job: _Job, reader: Reader, memory: int, zarr: ResultStore | None) -
     if job.clusters != "trained":
         result.attrs["seed_agreement"] = job.segmenter.seed_agreement(pixels, found, seed=job.seed)
     return maps.joined(result)
-
-
-def _silent(_step: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
 
 
 def _check_arguments(
@@ -218,60 +176,16 @@ def _check_arguments(
         raise ValueError(f"store is a .zarr folder; got {Path(store).name!r}")
 
 
-class _Maps:
-    """The maps of a result, in memory or in a store."""
-
-    def __init__(self, job: _Job, zarr: ResultStore | None) -> None:
-        self.job, self.zarr = job, zarr
-        self.held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-        self.attrs: dict[str, dict[str, Any]] = {}
-
-    def add(self, name: str, dtype: Any = np.float32, dim: str = "", size: int = 0) -> None:
-        """Make room for a map of numbers, or of rows."""
-        dims, sizes = ((dim,), (size,)) if dim else ((), ())
-        if self.zarr is not None:
-            self.zarr.add(name, dtype, dims, sizes)
-        else:
-            shape = (*self.job.shape, *sizes)
-            self.held[name] = (("y", "x", *dims), np.empty(shape, dtype))
-
-    def put(self, name: str, block: Block, usable: np.ndarray, values: np.ndarray) -> None:
-        """Take the values (m, ...) of the usable pixels of a block; all others are NaN."""
-        whole = np.full((len(usable), *values.shape[1:]), np.nan, np.float32)
-        whole[usable] = values
-        self.put_whole(name, block, whole)
-
-    def put_whole(self, name: str, block: Block, values: np.ndarray) -> None:
-        """Take the values of all pixels (y * x, ...) of a block."""
-        if self.zarr is not None:
-            self.zarr.put(name, block, values)
-            return
-        array = self.held[name][1]
-        array[block.y, block.x] = values.reshape(array[block.y, block.x].shape)
-
-    def joined(self, rest: xr.Dataset) -> xr.Dataset:
-        """Return the result with its maps, or write the rest to the store."""
-        cube = self.job.cube
-        coords = {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
-        rest = rest.assign_coords(coords)
-        if self.zarr is not None:
-            self.zarr.finish(rest, self.attrs)
-            return rest
-        for name, (dims, array) in self.held.items():
-            rest[name] = xr.DataArray(array, dims=dims, attrs=self.attrs.get(name, {}))
-        return rest
-
-
 # --- the first pass ----------------------------------------------------------------------------
 
 
 def _encode(
-    job: _Job, reader: Reader, memory: int, maps: _Maps
+    job: Job, reader: Reader, memory: int, maps: Maps
 ) -> tuple[Pixels, list[tuple[np.ndarray, Kept]]]:
     """Go through the cube once: quality, latents, and, if there is no second pass, the decoder."""
     size = job.segmenter.cluster_centers_.shape[1]
     pixels = Pixels(job.shape, size, memory)
-    chosen = None if job.means else _any_pixels(job)
+    chosen = None if job.means else any_pixels(job)
     for name in ("integrated_input", "integrated_latent"):
         maps.add(name)
     if not job.means:
@@ -284,7 +198,7 @@ def _encode(
 
     def tasks() -> Iterator[Task]:
         for block in blocks(job.cube):
-            wanted = None if chosen is None else _inside(chosen, block, job.shape[1])
+            wanted = None if chosen is None else inside(chosen, block, job.shape[1])
             yield Task(block, (wanted, whole))
 
     kept = []
@@ -303,21 +217,7 @@ def _encode(
     return pixels, kept
 
 
-def _any_pixels(job: _Job) -> np.ndarray:
-    """Draw pixels to be measured again, without knowing clusters; ascending positions."""
-    count = job.shape[0] * job.shape[1]
-    generator = np.random.default_rng([job.seed, 1])
-    return np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
-
-
-def _inside(positions: np.ndarray, block: Block, width: int) -> np.ndarray:
-    """Return which of some pixels are in a block, as positions in the flattened block."""
-    y, x = np.divmod(positions, width)
-    here = (y >= block.y.start) & (y < block.y.stop) & (x >= block.x.start) & (x < block.x.stop)
-    return (y[here] - block.y.start) * (block.x.stop - block.x.start) + x[here] - block.x.start
-
-
-def _add_decoded(job: _Job, maps: _Maps) -> None:
+def _add_decoded(job: Job, maps: Maps) -> None:
     """Make room for what the decoder tells."""
     for name in ("integrated_decoded", "novelty"):
         maps.add(name)
@@ -326,7 +226,7 @@ def _add_decoded(job: _Job, maps: _Maps) -> None:
 
 
 def _take_decoded(
-    job: _Job, block: Block, usable: np.ndarray, decoded: Decoded, maps: _Maps
+    job: Job, block: Block, usable: np.ndarray, decoded: Decoded, maps: Maps
 ) -> tuple[np.ndarray, Kept]:
     """Put what the decoder tells of a block, and return the pixels to be measured again."""
     maps.put("integrated_decoded", block, usable, decoded.sum)
@@ -340,7 +240,7 @@ def _take_decoded(
 # --- clusters ----------------------------------------------------------------------------------
 
 
-def _cluster(pixels: Pixels, job: _Job) -> Clustering:
+def _cluster(pixels: Pixels, job: Job) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     segmenter, clusters = job.segmenter, job.clusters
     if clusters == "trained":
@@ -358,21 +258,8 @@ def _cluster(pixels: Pixels, job: _Job) -> Clustering:
     return segmenter.cluster(pixels, settings, seed=job.seed)
 
 
-def _label_map(pixels: Pixels, found: Clustering) -> np.ndarray:
-    """Return the labels (y * x,), int16: 0 where a pixel is not usable, else from 1."""
-    usable = is_usable(pixels.quality).ravel()
-    labels = np.zeros(len(usable), np.int16)
-    labels[usable] = found.labels + 1
-    return labels
-
-
-def _sizes(labels: np.ndarray, k: int) -> np.ndarray:
-    """Return the number of pixels of every cluster."""
-    return np.array([sum(int(m.sum()) for _, m in members(labels, c + 1)) for c in range(k)])
-
-
 def _silhouettes(
-    job: _Job, pixels: Pixels, labels: np.ndarray, found: Clustering, maps: _Maps
+    job: Job, pixels: Pixels, labels: np.ndarray, found: Clustering, maps: Maps
 ) -> None:
     """Put the exact silhouette of every pixel."""
     moved = np.concatenate([found.rule.move(part) for part in pixels.parts()])
@@ -391,18 +278,18 @@ def _silhouettes(
 
 
 def _describe(
-    job: _Job, reader: Reader, pixels: Pixels, labels: np.ndarray, k: int, maps: _Maps
+    job: Job, reader: Reader, pixels: Pixels, labels: np.ndarray, k: int, maps: Maps
 ) -> tuple[Means | None, list[tuple[np.ndarray, Kept]]]:
     """Go through the cube again: sums per cluster, and the pixels to measure again."""
     _add_decoded(job, maps)
-    chosen = _pixels_of_clusters(labels, k, job.seed)
+    chosen = pixels_of_clusters(labels, k, job.seed)
     image = labels.reshape(job.shape)
     whole = "decoded" in job.keep
 
     def tasks() -> Iterator[Task]:
         for block in blocks(job.cube):
             latent = pixels.latents.take(block, pixels.usable(block))
-            wanted = _inside(chosen, block, job.shape[1])
+            wanted = inside(chosen, block, job.shape[1])
             mine = image[block.y, block.x].ravel()
             yield Task(block, (latent, mine, wanted, whole, k))
 
@@ -415,74 +302,23 @@ def _describe(
     return sums, kept
 
 
-def _pixels_of_clusters(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Draw the pixels that are measured again, as many of each cluster; ascending positions."""
-    generator = np.random.default_rng([seed, 1])
-    found = []
-    for label, size in enumerate(_sizes(labels, k), start=1):
-        count = min(size, max(2, NOISE_PIXELS // k))
-        ranks = np.sort(generator.choice(size, count, replace=False))
-        found.append(nth(members(labels, label), ranks))
-    return np.sort(np.concatenate(found))
-
-
 # --- confidence --------------------------------------------------------------------------------
 
 
-def _measure_again(
-    job: _Job,
-    intake: Any,
-    kept: list[tuple[np.ndarray, Kept]],
-    labels: np.ndarray,
-) -> _Sample:
-    """Measure the sampled pixels anew, several times each, and encode that."""
-    noise = noise_of(job.cube)
-    position = np.concatenate([each for each, _ in kept])
-    order = np.argsort(position)
-    joined = join_kept([each for _, each in kept])
-    values, inputs, decoded = (
-        each[order] for each in (joined.values, joined.inputs, joined.decoded)
-    )
-    variance = (
-        joined.variance[order] if noise == "variance" and joined.variance is not None else None
-    )
-    generator = np.random.default_rng([job.seed, 2])
-    latents = []
-    residual = np.sqrt(np.square(inputs - decoded, dtype=np.float64).mean(axis=1, keepdims=True))
-    for _ in range(REDRAWS):
-        if noise == "residual":
-            again = draw_again(inputs, np.broadcast_to(residual**2, inputs.shape), generator)
-        else:
-            again = intake.apply(draw_again(values, variance, generator)).values
-        latents.append(job.segmenter._encode(again))
-    mine = labels[position[order]].astype(np.int64) - 1
-    return _Sample(mine, np.stack(latents, axis=1), noise)
-
-
-def _mixture(pixels: Pixels, found: Clustering, sample: _Sample) -> Mixture:
-    """Return the clusters as a mixture, from some of the pixels."""
-    rows, repeats, d = sample.latents.shape
-    again = found.rule.move(sample.latents.reshape(-1, d)).reshape(rows, repeats, d)
-    noise = noise_covariance(again.astype(np.float64), sample.labels, len(found.centers))
-    n = len(found.labels)
-    ranks = np.arange(0, n, max(1, n // EM_PIXELS))
-    return describe(found.rule.move(pixels.take(ranks)), found.labels[ranks], noise)
-
-
 def _judge(
-    job: _Job,
+    job: Job,
     pixels: Pixels,
     labels: np.ndarray,
     found: Clustering,
-    sample: _Sample,
-    maps: _Maps,
+    sample: Sample,
+    maps: Maps,
 ) -> None:
     """Put labels, and the probability of the same label for every usable pixel."""
     maps.add("label", np.int32)
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
     draws = normal_draws(found.rule.centers.shape[1], generator)
-    judge = Judge(found.rule, _mixture(pixels, found, sample), draws)
+    judge = Judge(found.rule, mixture_of(pixels, found, sample), draws)
     image = labels.reshape(job.shape)
 
     def tasks() -> Iterator[Task]:
@@ -501,17 +337,17 @@ def _judge(
 
 
 def _assemble(
-    job: _Job,
+    job: Job,
     pixels: Pixels,
     found: Clustering,
     labels: np.ndarray,
     sums: Means | None,
-    sample: _Sample,
+    sample: Sample,
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""
     segmenter, k = job.segmenter, len(found.centers)
     inner = ("cluster", "input_channel")
-    size = _sizes(labels, k)
+    size = sizes_of(labels, k)
     data: dict[str, Any] = {
         "decoded_mean": (inner, segmenter._decode(found.centers)),
         "center": (("cluster", "latent"), found.centers),
@@ -540,7 +376,7 @@ def _scores(choices: Choices) -> dict[str, Any]:
 
 
 def _attributes(
-    job: _Job, pixels: Pixels, found: Clustering, sample: _Sample
+    job: Job, pixels: Pixels, found: Clustering, sample: Sample
 ) -> dict[str, str | int | float]:
     """Return strings and numbers only; provenance is one JSON string."""
     settings: Clusters = job.segmenter.config("clusters")

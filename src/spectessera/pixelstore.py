@@ -107,6 +107,13 @@ class Pixels:
         for number, usable in self._tiles():
             yield self.latents.tile(number)[usable]
 
+    def label_map(self, labels: np.ndarray) -> np.ndarray:
+        """Return (y * x,), int16: 0 where a pixel is not usable, else the label (from 0) and 1."""
+        usable = is_usable(self.quality).ravel()
+        found = np.zeros(len(usable), np.int16)
+        found[usable] = labels + 1
+        return found
+
     def positions(self, ranks: np.ndarray) -> np.ndarray:
         """Return where usable pixels of ascending numbers are in the flattened image."""
         return nth(self._tiles(), ranks)
