@@ -9,10 +9,11 @@ Each run is a process of its own, so that its peak is its own and no import was 
 are given the same threads, the same limits of time and memory and up to 16 clusters to choose
 from. Nothing outside `by_spectessera` may need this package: HyperSpy's process runs this file too.
 
-HyperSpy is used as its guide tells for counts: decomposition with the Poissonian noise
-normalised, k-means of the significant loadings, normalised. Its silhouettes are those of all pixels
-and give peaks of which the highest is taken. Its metrics "gap", the default, and "elbow" hold the
-distances of all pairs of pixels: 8 n^2 bytes, 32 GiB for 256 x 256.
+HyperSpy is used in the way that suits counts: decomposition with the Poissonian noise normalised,
+k-means of the significant loadings at length 1. Its silhouettes are those of all pixels, in time
+that grows with their square, and it gives their peaks, of which the highest is taken here. Its
+metrics "gap", the default, and "elbow" hold the distances of all pairs of pixels at once: 8 n^2 and
+4 n^2 bytes, 32 and 16 GiB for 256 x 256.
 """
 
 from __future__ import annotations

@@ -189,21 +189,32 @@ def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> _Moments:
 
 
 def _moved(
-    columns: Tensor, before: _Moments, old: Tensor, new: Tensor, shift: Tensor, k: int
+    columns: Tensor,
+    rows: Tensor,
+    before: _Moments,
+    old: Tensor,
+    new: Tensor,
+    shift: Tensor,
+    k: int,
 ) -> _Moments:
-    """Return the moments of the new labels, from those of the old ones where few have changed."""
+    """Return the moments of the new labels, from those of the old ones where few have changed.
+
+    ``rows`` (n, d) are the coordinates as ``columns``, once.
+    """
     gone = (new != old).view(-1).nonzero()[:, 0]
-    if len(gone) * _FEW_MOVE > new.numel() or len(columns) > MANY_DIMENSIONS:
+    n, d = rows.shape
+    if len(gone) * _FEW_MOVE > new.numel() or d > MANY_DIMENSIONS:
         return _sums(columns, new, shift, k)
     size = len(new) * k
     left, joined = ((each + shift).view(-1)[gone] for each in (old, new))
     counts = torch.bincount(joined, minlength=size) - torch.bincount(left, minlength=size)
-    sums = []
-    for column in columns:
-        mine = column[gone % columns.shape[1]]
-        plus, minus = (torch.bincount(each, mine, minlength=size) for each in (joined, left))
-        sums.append(plus - minus)
-    change = torch.stack(sums, 1).view(len(new), k, -1)
+    # One call for all dimensions: of few points the calls are what takes time.
+    mine, dimension = rows[gone % n].view(-1), torch.arange(d, device=rows.device)
+    plus, minus = (
+        torch.bincount((each[:, None] * d + dimension).view(-1), mine, minlength=size * d)
+        for each in (joined, left)
+    )
+    change = (plus - minus).view(len(new), k, d)
     return _Moments(before.sums + change, before.counts + counts.view(-1, k))
 
 
@@ -248,9 +259,9 @@ def _lloyd(
     absent = torch.arange(k, device=points.device) >= sizes[:, None]
     padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
     space = _Space(points)
-    columns = points.T.contiguous()  # (d, n)
+    rows, columns = points, points.T.contiguous()  # (n, d), (d, n)
     if points.shape[1] <= MANY_DIMENSIONS:
-        columns = columns.double()
+        rows, columns = rows.double(), columns.double()
         if runs * len(points) <= _ONE_COPY:
             columns = columns.repeat(1, runs)  # (d, runs * n)
     shift = k * torch.arange(runs, device=points.device)[:, None]
@@ -263,7 +274,7 @@ def _lloyd(
     moments = _Moments(points.new_zeros(0), counts=points.new_zeros(0))
     for _ in range(max_iter):
         new = space.nearest(now, padding)
-        moments = _moved(columns, moments, old, new, shift[: len(active)], k)
+        moments = _moved(columns, rows, moments, old, new, shift[: len(active)], k)
         if int(moments.counts.count_nonzero()) < int(sizes.sum()):
             for row in ((moments.counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
                 _fill_empty(points, now[row], new[row], moments.counts[row], int(sizes[row]))
