@@ -122,10 +122,15 @@ class _Space:
     """
 
     def __init__(self, points: Tensor) -> None:
+        self.points = points  # (n, d)
         ones = points.new_ones(len(points), 1)
-        self.columns = torch.cat([points, ones], 1).T.contiguous()  # (d + 1, n)
+        self.wide = torch.cat([points, ones], 1).T.contiguous()  # (d + 1, n)
         self.norms = points.square().sum(1)
         self.whole = {4: torch.int32, 8: torch.int64}[points.element_size()]
+        # What sums are made of: with more digits, where that does not take too long.
+        few = points.shape[1] <= MANY_DIMENSIONS
+        self.rows = points.double() if few else points  # (n, d)
+        self.columns = self.rows.T.contiguous()  # (d, n)
 
     def nearest(self, centers: Tensor, padding: Tensor) -> Tensor:
         """Return labels (runs, n), int64, of centers (runs, k, d).
@@ -139,7 +144,7 @@ class _Space:
         rows = max(1, _ELEMENTS // (runs * k))
         for first in range(0, len(self.norms), rows):
             part = slice(first, first + rows)
-            squares = (flat @ self.columns[:, part]).view(runs, k, -1)
+            squares = (flat @ self.wide[:, part]).view(runs, k, -1)
             if k > _MOST_PACKED:
                 torch.argmin(squares, 1, out=found[:, part])
             else:
@@ -247,7 +252,7 @@ def _fill_empty(points: Tensor, centers: Tensor, labels: Tensor, counts: Tensor,
 
 
 def _lloyd(
-    points: Tensor, seeds: Tensor, sizes: Tensor, max_iter: int, still: float = 0.0
+    space: _Space, seeds: Tensor, sizes: Tensor, max_iter: int, still: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run Lloyd's iterations for all runs at once; assumes checked, centred points.
 
@@ -256,14 +261,11 @@ def _lloyd(
     labels (runs, n), centers (runs, k, d) and whether each run converged (runs,).
     """
     runs, k, _ = seeds.shape
-    absent = torch.arange(k, device=points.device) >= sizes[:, None]
+    absent = torch.arange(k, device=seeds.device) >= sizes[:, None]
     padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
-    space = _Space(points)
-    rows, columns = points, points.T.contiguous()  # (n, d), (d, n)
-    if points.shape[1] <= MANY_DIMENSIONS:
-        rows, columns = rows.double(), columns.double()
-        if runs * len(points) <= _ONE_COPY:
-            columns = columns.repeat(1, runs)  # (d, runs * n)
+    points, rows, columns = space.points, space.rows, space.columns
+    if points.shape[1] <= MANY_DIMENSIONS and runs * len(points) <= _ONE_COPY:
+        columns = columns.repeat(1, runs)  # (d, runs * n)
     shift = k * torch.arange(runs, device=points.device)[:, None]
     labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
     centers = seeds.clone()
@@ -316,9 +318,9 @@ def best_runs(
     starts = seeds.expand(len(ks), *seeds.shape)  # (number of k, restarts, k, d)
     if known is not None:
         starts = torch.cat([known[:, None], starts], 1)
-    best = []
+    best, space = [], _Space(points)
     for part in _alike(ks, len(points) * starts.shape[1]):
-        best += _best_of(points, starts[part, :, : ks[part][-1]], ks[part], search.max_iter)
+        best += _best_of(space, starts[part, :, : ks[part][-1]], ks[part], search.max_iter)
     return best
 
 
@@ -338,17 +340,17 @@ def _alike(ks: tuple[int, ...], points: int) -> list[slice]:
 
 
 def _best_of(
-    points: Tensor, starts: Tensor, ks: tuple[int, ...], max_iter: int, still: float = 0.0
+    space: _Space, starts: Tensor, ks: tuple[int, ...], max_iter: int, still: float = 0.0
 ) -> list[Run]:
     """Run from all starts (number of k, starts, k, d) and return the best for every k."""
     each = starts.shape[1]
-    sizes = torch.tensor(ks, device=points.device).repeat_interleave(each)
-    labels, centers, converged = _lloyd(points, starts.flatten(0, 1), sizes, max_iter, still)
+    sizes = torch.tensor(ks, device=starts.device).repeat_interleave(each)
+    labels, centers, converged = _lloyd(space, starts.flatten(0, 1), sizes, max_iter, still)
     best = []
     for position, k in enumerate(ks):
         first = position * each
         mine = range(first, first + each)
-        costs = [_inertia(points, labels[run], centers[run]) for run in mine]
+        costs = [_inertia(space.points, labels[run], centers[run]) for run in mine]
         run = first + (int(torch.stack(costs).argmin()) if len(costs) > 1 else 0)
         best.append(Run(labels[run], centers[run, :k], costs[run - first], bool(converged[run])))
     return best
@@ -384,8 +386,8 @@ def k_means_all(
         still = 0.0
         if many and len(points) > 2 * _SETTLE_POINTS:
             sample = points[order[:_SETTLE_POINTS].sort().values]
-            best = _carried_on(sample, best, ks, search.max_iter, still)
             still = STILL * float(points.var(0).mean())
+            best = _carried_on(sample, best, ks, search.max_iter, still / 10)
         best = _carried_on(points, best, ks, search.max_iter, still)
     return [part._replace(centers=part.centers + shift) for part in best]
 
@@ -395,7 +397,7 @@ def _carried_on(
 ) -> list[Run]:
     """Return the clusterings of points that begin at the centers of others."""
     starts = padded(runs)[:, None]
-    best = []
+    best, space = [], _Space(points)
     for part in _alike(ks, len(points)):
-        best += _best_of(points, starts[part, :, : ks[part][-1]], ks[part], max_iter, still)
+        best += _best_of(space, starts[part, :, : ks[part][-1]], ks[part], max_iter, still)
     return best

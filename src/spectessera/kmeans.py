@@ -92,7 +92,7 @@ class Clusters:
     max_iter: int = 300
     samples: int = 2000
     silhouette: str = "auto"
-    max_points: int = 65_536
+    max_points: int = 262_144
     refine: bool = False
     metric: str = "auto"
     criterion: str = "stability"

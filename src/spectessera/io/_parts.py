@@ -98,7 +98,8 @@ def chunked(source: Lazy | np.ndarray, chunks: Any, path: Path, key: Any) -> Any
 
     if isinstance(chunks, str) and chunks == "auto" and source.ndim == 3:
         stored = getattr(source, "chunks", None) or (1, source.shape[1])
-        chunks = whole_blocks(source.shape, source.dtype.itemsize, stored[:2])
+        size = max(4, source.dtype.itemsize)  # they are worked on as float32
+        chunks = whole_blocks(source.shape, size, stored[:2])
     sizes = _chunk_sizes(chunks)
     _check_blocks(path, source.shape, sizes)
     about = path.stat()
