@@ -154,7 +154,7 @@ def test_confidence_is_the_frequency_of_the_same_label_measured_again(segmenter)
 
 
 def test_noise_is_told_by_variance_counts_or_residual(segmenter):
-    from spectessera.inference import noise_of
+    from spectessera.cube import noise_of
 
     counts = np.ones((3, 4, 5), np.uint16)
     assert noise_of(make_cube(counts, energy=(1, 5))) == "counts"

@@ -19,7 +19,7 @@ LAYERS = {
     # 0: shared words and checks, below everything
     "_check": 0, "_files": 0, "_threads": 0, "axis": 0, "palette": 0, "settings": 0,
     # 1: mathematics, pure functions
-    "_embeddings": 1, "_imagesilhouette": 1, "_lloyd": 1, "_silhouette": 1,
+    "_embeddings": 1, "_imagesilhouette": 1, "_lloyd": 1, "_seeding": 1, "_silhouette": 1,
     "_silhouetteestimate": 1, "_stability": 1,
     "cube": 1, "evaluate": 1,
     "kmeans": 1, "lines": 1, "losses": 1, "metric": 1, "networks": 1, "peaks": 1,
@@ -43,8 +43,8 @@ LAYERS = {
     "overview": 4, "paperplots": 4, "plots": 4, "scoreplots": 4, "searchplots": 4,
     "studies": 4, "viewer": 4,
     # 5: what people type
-    "cli": 5, "cli_options": 5, "cli_reading": 5, "cli_search": 5, "cli_report": 5, "cli_shared": 5,
-    "cli_studies": 5, "cli_synth": 5,
+    "cli": 5, "cli_options": 5, "cli_reading": 5, "cli_search": 5, "cli_report": 5,
+    "cli_scheduler": 5, "cli_shared": 5, "cli_studies": 5, "cli_synth": 5,
 }  # fmt: skip
 
 # Imports within a layer: all that there are. None of them is mutual.
@@ -64,12 +64,14 @@ SAME_LAYER = {
     "_xraystudy": {"_xrayfamilies", "_xrayfit", "lines"},
     "_xraywords": {"_xrayfamilies", "_xrayfit", "_xraystudy", "lines"},
     "xraylines": {"_xrayfamilies", "_xrayfit", "_xraystudy", "_xraywords", "lines", "peaks"},
-    "_lloyd": {"_silhouette"},
-    "_stability": {"_lloyd", "_silhouette"},
+    "_lloyd": {"_seeding", "_silhouette"},
+    "_seeding": {"_silhouette"},
+    "_stability": {"_lloyd", "_seeding", "_silhouette"},
     "_imagesilhouette": {"_silhouette"},
     "_silhouetteestimate": {"_silhouette"},
     "kmeans": {
-        "_imagesilhouette", "_lloyd", "_silhouette", "_silhouetteestimate", "_stability", "metric",
+        "_imagesilhouette", "_lloyd", "_seeding", "_silhouette", "_silhouetteestimate",
+        "_stability", "metric",
     },
     "losses": {"_silhouette"},
     "_reportcards": {"_reportfacts", "_reporttext"},
@@ -83,7 +85,7 @@ SAME_LAYER = {
     },
     "io": {
         "io._parts", "io._result_store", "io._results", "io._synthetic", "io._writers", "io.envi",
-        "io.fits", "io.hdf5", "io.numpy", "io.zarr",
+        "io.fits", "io._zarr_writer", "io.hdf5", "io.numpy", "io.zarr",
     },
     "io._synthetic": {"io._beside", "io._parts", "io._writers"},
     "io._beside": {"io._parts"},
@@ -161,7 +163,7 @@ SAME_LAYER = {
         "studies.experiments", "studies.noise", "studies.paperfigures", "studies.tables",
     },
     "cli": {
-        "cli_options", "cli_reading", "cli_report", "cli_search", "cli_shared",
+        "cli_options", "cli_reading", "cli_report", "cli_scheduler", "cli_search", "cli_shared",
         "cli_studies", "cli_synth",
     },
     "cli_studies": {"cli_shared"},
@@ -173,7 +175,8 @@ SAME_LAYER = {
 
 # The torch rooms, and the door between numpy and torch.
 TORCH = {
-    "_imagesilhouette", "_lloyd", "_silhouette", "_silhouetteestimate", "_stability", "_threads",
+    "_imagesilhouette", "_lloyd", "_seeding", "_silhouette", "_silhouetteestimate", "_stability",
+    "_threads",
     "runstate", "kmeans", "losses", "metric", "networks",
     "segmenter", "training",
     "baselines",  # a side door: it borrows k-means for points of any method

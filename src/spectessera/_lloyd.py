@@ -6,14 +6,14 @@ of a padded array of centers, and a run that has converged leaves the batch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ._silhouette import MANY_DIMENSIONS, squared_distances
+from ._seeding import ELEMENTS, seed_centers
+from ._silhouette import MANY_DIMENSIONS
 
 # Of more than twice as many points, the restarts compete on a sample of this size.
 RESTART_POINTS = 8192
@@ -24,8 +24,6 @@ _SETTLE_POINTS = 65_536
 STILL = 1e-5
 # The same for points of many dimensions, whole spectra, of which each iteration costs far more.
 RESTART_SPECTRA = 2048
-# Elements of the largest temporary (64 MiB in float32), whatever the number of points.
-_ELEMENTS = 16 * 1024 * 1024
 # Runs of all k are one batch where all have fewer points than this.
 _ONE_BATCH = 8192
 # Numbers of so many centers need six bits, which leaves four digits to a squared distance.
@@ -51,63 +49,6 @@ class Run(NamedTuple):
     centers: Tensor
     inertia: Tensor
     converged: bool
-
-
-# --- assignment -----------------------------------------------------------------------------------
-
-
-def assign(points: Tensor, centers: Tensor) -> Tensor:
-    """Return the index of the nearest center of every point, (n, d), (k, d) -> (n,).
-
-    The first center wins a tie. Every row is computed on its own: the answer does not depend on
-    the other rows, on blocks or on threads.
-    """
-    rows = max(1, _ELEMENTS // len(centers))
-    return torch.cat([squared_distances(part, centers).argmin(1) for part in points.split(rows)])
-
-
-# --- seeding -----------------------------------------------------------------------------------
-
-
-def seed_centers(
-    points: Tensor, k: int, *, restarts: int, seeding: str, generator: torch.Generator
-) -> Tensor:
-    """Return seeds (restarts, k, d); the first j of them are a seeding for j search.
-
-    "greedy" draws 2 + log k candidates each time and takes the one that leaves the least inertia
-    (Arthur & Vassilvitskii 2007, section 5).
-    """
-    n = len(points)
-    if seeding == "random":
-        order = torch.stack(
-            [
-                torch.randperm(n, generator=generator, device=generator.device)[:k]
-                for _ in range(restarts)
-            ]
-        )
-        return points[order.to(points.device)]
-    tries = 2 + int(math.log(k)) if seeding == "greedy" else 1
-    draws = torch.rand(
-        (k, restarts, tries), generator=generator, device=generator.device, dtype=torch.float64
-    ).to(points.device)
-    every = torch.arange(restarts, device=points.device)
-    index = (draws[0, :, 0] * n).long().clamp_(max=n - 1)  # (restarts,)
-    chosen = [points[index]]
-    nearest = squared_distances(chosen[0], points)  # (restarts, n)
-    for j in range(1, k):
-        cumulated = nearest.double().cumsum(1)
-        total = cumulated[:, -1:]
-        if not (total > 0).all():  # all points coincide with a seed: any is as good as another
-            flat = torch.arange(1, n + 1, device=points.device, dtype=cumulated.dtype)
-            cumulated = torch.where(total > 0, cumulated, flat.expand_as(cumulated))
-        target = draws[j] * cumulated[:, -1:]  # (restarts, tries)
-        index = torch.searchsorted(cumulated, target, right=True).clamp_(max=n - 1)
-        apart = squared_distances(points[index.view(-1)], points).view(restarts, tries, n)
-        apart = torch.minimum(apart, nearest[:, None])
-        best = apart.sum(2, dtype=torch.float64).argmin(1) if tries > 1 else every * 0
-        chosen.append(points[index[every, best]])
-        nearest = apart[every, best]
-    return torch.stack(chosen, 1)  # (restarts, k, d)
 
 
 # --- Lloyd -------------------------------------------------------------------------------------
@@ -141,7 +82,7 @@ class _Space:
         norms = centers.square().sum(2) + padding
         flat = torch.cat([-2 * centers, norms[..., None]], 2).view(runs * k, d + 1)
         found = torch.empty(runs, len(self.norms), dtype=torch.int64, device=centers.device)
-        rows = max(1, _ELEMENTS // (runs * k))
+        rows = max(1, ELEMENTS // (runs * k))
         for first in range(0, len(self.norms), rows):
             part = slice(first, first + rows)
             squares = (flat @ self.wide[:, part]).view(runs, k, -1)

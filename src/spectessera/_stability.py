@@ -22,7 +22,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._lloyd import Run, Search, assign, best_runs, padded
+from ._lloyd import Run, Search, best_runs, padded
+from ._seeding import assign
 from ._silhouette import MANY_DIMENSIONS
 
 # A k is stable whose worst cluster comes back by this share, give or take half a standard error. Of

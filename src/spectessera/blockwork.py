@@ -7,8 +7,8 @@ where it is worked on; only the answer travels.
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import dask
@@ -81,33 +81,59 @@ def active_client() -> Any:
 def _on_cluster(
     client: Any, work: Work[Answer], shared: Any, cube: xr.DataArray | None, tasks: Iterable[Task]
 ) -> Iterator[tuple[Task, Answer]]:
-    """Do the tasks on the workers of a client, a few for each thread of theirs at a time."""
+    """Do the tasks on the workers of a client, a few for each thread of theirs at a time.
+
+    Answers are fetched as soon as they are there: what a worker still has when it is lost would
+    have to be done again.
+    """
+    from distributed import as_completed
+
+    most = 4 * _threads_of(client)
+    # A task, not scattered data: what a lost worker had is made again, and sent again.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
+        model = client.submit(_same, shared, pure=False, key=_key("shared", work))
+    source = None if cube is None else bare(cube)
+    coming = enumerate(tasks)
+    done = as_completed(with_results=True)
+    waiting: dict[str, tuple[int, Task]] = {}
+    ready: dict[int, tuple[Task, Answer]] = {}
+    futures, following = {}, 0
+    try:
+        while True:
+            for number, task in islice(coming, most - len(waiting) - len(ready)):
+                future = _send(client, work, model, source, task)
+                waiting[future.key], futures[future.key] = (number, task), future
+                done.add(future)
+            if not waiting:
+                return
+            key, answer = _next(client, done, waiting)
+            number, task = waiting.pop(key)
+            del futures[key]  # so that the worker may forget it
+            ready[number] = (task, answer)
+            while following in ready:
+                yield ready.pop(following)
+                following += 1
+    finally:
+        client.cancel(list(futures.values()))
+
+
+def _threads_of(client: Any) -> int:
+    """Return the number of threads of all workers."""
     threads = sum(client.nthreads().values())
     if threads == 0:
         raise ConnectionError(
             f"the scheduler {client.scheduler.address} has no workers; start some, or wait for "
             "them with client.wait_for_workers(1)"
         )
-    waiting: deque[tuple[Task, Any]] = deque()
-    # A task, not scattered data: what a lost worker had is made again, and sent again.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
-        model = client.submit(_same, shared, pure=False, key=_key("shared", work))
-    source = None if cube is None else bare(cube)
+    return int(threads)
+
+
+def _send(client: Any, work: Work[Answer], model: Any, source: Any, task: Task) -> Any:
+    """Send one task; its block is loaded by whoever does it."""
+    part = None if source is None else source.isel(y=task.block.y, x=task.block.x)
     name = work.__name__.strip("_")
-    try:
-        for task in tasks:
-            part = None
-            if source is not None:
-                part = source.isel(y=task.block.y, x=task.block.x)
-            call = dask.delayed(_in_worker, pure=False, name=name)
-            made = call(work, model, part, *task.arguments, dask_key_name=_key(name, work))
-            waiting.append((task, client.compute(made)))
-            if len(waiting) > 4 * threads:
-                yield _next(client, waiting)
-        while waiting:
-            yield _next(client, waiting)
-    finally:
-        client.cancel([future for _, future in waiting])
+    call = dask.delayed(_in_worker, pure=False, name=name)
+    return client.compute(call(work, model, part, *task.arguments, dask_key_name=_key(name, work)))
 
 
 def _key(name: str, work: Work[Answer]) -> str:
@@ -126,22 +152,20 @@ def _in_worker(work: Work[Answer], shared: Any, part: Any, *arguments: Any) -> A
         return work(shared, part, *arguments)
 
 
-def _next(client: Any, waiting: deque[tuple[Task, Any]]) -> tuple[Task, Any]:
-    """Return the answer that is next in order; what only clusters suffer is told in our words."""
-    from distributed import CancelledError
-    from distributed.scheduler import KilledWorker
+def _next(client: Any, done: Any, waiting: dict[str, tuple[int, Task]]) -> tuple[str, Any]:
+    """Return key and answer of a task; what only clusters suffer is told in our words."""
+    from distributed import CancelledError, KilledWorker
 
-    task, future = waiting[0]
     try:
-        answer = future.result()
+        future, answer = next(done)
     except KilledWorker as error:
+        block = next((task.block for key, (_, task) in waiting.items() if key in str(error)), "?")
         raise MemoryError(
-            f"block {task.block} was the death of one worker after the other, which mostly is a "
-            "lack of memory; read the cube in smaller chunks, or give workers more memory"
+            f"block {block} was the death of one worker after the other, which mostly is a lack "
+            "of memory; read the cube in smaller chunks, or give workers more memory"
         ) from error
     except CancelledError as error:
         raise ConnectionError(
             f"the work was cancelled, or the scheduler {client.scheduler.address} was lost"
         ) from error
-    waiting.popleft()
-    return task, answer
+    return future.key, answer

@@ -16,6 +16,7 @@ from . import __version__, cli_report, cli_search, cli_studies, cli_synth
 from ._files import check_file_place
 from .cli_options import build, with_settings
 from .cli_reading import AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
+from .cli_scheduler import Scheduler, scheduler
 from .cli_shared import command, errors, output, progress
 
 app = typer.Typer(
@@ -198,7 +199,8 @@ def segment(
         str, typer.Option("--clusters", help='"cube", "trained" or a number of clusters.')
     ] = "cube",
     also: Annotated[
-        list[str] | None, typer.Option(help="Also write the cube: latent, decoded.")
+        list[str] | None,
+        typer.Option(help="Also write the cube: latent, decoded; or the map: silhouette."),
     ] = None,
     key: Key = None,
     energy: Energy = None,
@@ -214,6 +216,13 @@ def segment(
     anode: Annotated[
         str | None, typer.Option(help="Of the X-ray tube (Rh, Mo, W, ...), for the names of lines.")
     ] = None,
+    to_zarr: Annotated[
+        bool,
+        typer.Option(
+            "--zarr", help="Write result.zarr, block by block, not result.nc: for large images."
+        ),
+    ] = False,
+    where: Scheduler = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace results that are in the folder already.")
     ] = False,
@@ -224,6 +233,7 @@ def segment(
     from ._files import readable
     from .htmlreport import check_bokeh
     from .inference import segment as segment_cube
+    from .io import RESULT_STORE
     from .outputs import check_folder, write_folder
     from .segmenter import SpectralSegmenter, load
     from .xraylines import XraySettings
@@ -244,10 +254,13 @@ def segment(
         check_bokeh()
     kept = keep_at(checkpoint, out / "model.safetensors")
     cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
+    if anode is not None:
+        cube.attrs["anode"] = anode
     segmenter = SpectralSegmenter(**configs)
     if model is not None:
         assert begun is not None
         segmenter = begun.set_params(clusters=configs["clusters"])
+    stored = to_zarr or where is not None
     with progress(quiet or as_json) as bar:
         if fit:
             segmenter.fit(cube, start=begun, checkpoint=kept, progress=bar.epoch)
@@ -261,11 +274,13 @@ def segment(
                     markup=False,
                 )
                 raise typer.Exit(130)
-        result = segment_cube(
-            cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar
-        )
-    if anode is not None:
-        result.attrs["anode"] = anode
+        if stored:
+            out.mkdir(parents=True, exist_ok=True)
+        with scheduler(where):
+            result = segment_cube(
+                cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar,
+                store=out / RESULT_STORE if stored else None,
+            )  # fmt: skip
     run = {
         "file": readable(str(file)),
         "model": model,
@@ -274,7 +289,9 @@ def segment(
         "clusters": clusters,
         "anode": anode,
     }
-    summary = write_folder(result, segmenter, out, run, fitted=fit, with_report=with_report)
+    summary = write_folder(
+        result, segmenter, out, run, fitted=fit, with_report=with_report, stored=stored
+    )
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     elif not quiet:

@@ -13,7 +13,8 @@ from .cli_shared import command, output
 @command
 def report_command(
     result: Annotated[
-        Path, typer.Argument(help="A folder that segment has written, or its result.nc.")
+        Path,
+        typer.Argument(help="A folder that segment has written, or its result.nc or result.zarr."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The file to write; by default report.html beside it.")
@@ -32,11 +33,11 @@ def report_command(
 ) -> None:
     """Write a report of a segmentation: one HTML file, to read, to print and to send."""
     from .htmlreport import report
-    from .io import read_result
+    from .io import read_result, result_in
     from .naming import name_clusters
-    from .outputs import REPORT, RESULT
+    from .outputs import REPORT
 
-    source = result / RESULT if result.is_dir() else result
+    source = result_in(result)
     path = out or source.parent / REPORT
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --out is the file to write")

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ._check import check_choice, check_number
 from ._imagesilhouette import ImageSilhouette, PairProgress, silhouette_image
-from ._lloyd import STILL, Run, Search, assign, k_means_all, seed_centers
+from ._lloyd import STILL, Run, Search, k_means_all
+from ._seeding import assign, seed_centers
 from ._silhouette import (
     Distances,
     Parts,
@@ -71,6 +72,14 @@ class Clusters:
     samples : int
         Points whose silhouettes are computed for the estimates, the same for every k, when there
         are too many for the whole matrix of distances.
+    silhouette : "auto" or "exact"
+        "auto": estimated of more than 4096 points. "exact": of all points, however many; the time
+        grows with their square.
+    max_points : int
+        Of more points, k and the centers are found on a sample of so many, and the others get the
+        label of the nearest center.
+    refine : bool
+        Let Lloyd go on from there over all points.
     metric : "auto", "euclidean", "half-whitened", "whitened", "half-whitened-sphere" or \
             "whitened-sphere"
         In which points are clustered and compared, see :mod:`spectessera.metric`: as they are; with

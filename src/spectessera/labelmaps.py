@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .io import read, read_result
+from .io import read, read_result, result_in
 from .io._parts import telling
 
-IN_FOLDER = "result.nc"  # what a segmentation leaves in its folder
 LARGEST = 2**31  # pixels
 
 
@@ -38,8 +37,7 @@ def read_labels(path: str | Path) -> np.ndarray:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.is_dir() and (path / IN_FOLDER).is_file():
-        path = path / IN_FOLDER
+    path = result_in(path)
     name = path.name.lower()
     if name.endswith((".fits", ".fit", ".fts", ".fits.gz")):
         found = _of_fits(path)

@@ -17,13 +17,13 @@ import xarray as xr
 
 from . import __version__, plots
 from .htmlreport import report
-from .io import write
+from .io import RESULT, RESULT_STORE, remove_store, write
 from .lines import Naming
 from .naming import lines_of, name_clusters, title_of
 from .notes import quality_notes, warnings_of
 from .segmenter import SpectralSegmenter
 
-RESULT, REPORT = "result.nc", "report.html"
+REPORT = "report.html"
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -38,7 +38,8 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; --out is a folder")
-    if (folder / RESULT).exists() and not overwrite:
+    there = any((folder / name).exists() for name in (RESULT, RESULT_STORE))
+    if there and not overwrite:
         raise FileExistsError(f"{folder} holds results already; give another --out, or --overwrite")
     nearest = folder.absolute()
     while not nearest.exists():
@@ -57,8 +58,11 @@ def write_folder(
     *,
     fitted: bool,
     with_report: bool = False,
+    stored: bool = False,
 ) -> dict[str, Any]:
     """Write everything of a segmentation and return its summary.
+
+    ``stored``: the result itself is in the folder already, as a Zarr store.
 
     All files are made in a folder of their own first and moved in place together at the end;
     other files of the user in ``folder`` are left alone.
@@ -69,7 +73,8 @@ def write_folder(
     staging = folder / f".{secrets.token_hex(4)}"
     staging.mkdir()
     try:
-        write(result, staging / RESULT)
+        if not stored:
+            write(result, staging / RESULT)
         write(result, staging / "labels.png")
         if "wcs" in result.attrs:
             write(result, staging / "labels.fits")
@@ -82,13 +87,19 @@ def write_folder(
         (staging / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
         for path in sorted(staging.iterdir()):
             os.replace(path, folder / path.name)
-        if "wcs" not in result.attrs:  # of an older run: it would belong to another cube
-            (folder / "labels.fits").unlink(missing_ok=True)
-        if not with_report:
-            (folder / REPORT).unlink(missing_ok=True)
+        _forget_older(folder, "wcs" in result.attrs, with_report, stored)
     finally:
         shutil.rmtree(staging)
     return summary
+
+
+def _forget_older(folder: Path, with_wcs: bool, with_report: bool, stored: bool) -> None:
+    """Remove what an older run left that this one does not replace: it is of another cube."""
+    kept = {"labels.fits": with_wcs, REPORT: with_report, RESULT: not stored}
+    for name in [each for each, mine in kept.items() if not mine]:
+        (folder / name).unlink(missing_ok=True)
+    if not stored:
+        remove_store(folder / RESULT_STORE)
 
 
 def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) -> None:

@@ -13,7 +13,15 @@ from .axis import Axis
 from .cube import to_map, with_axis
 from .preprocess import QUALITY, UNUSABLE
 
-KEPT = ("source", "unit", "wcs", "object", "instrument", "telescope")  # attributes of the cube
+KEPT = (
+    "source",
+    "unit",
+    "wcs",
+    "object",
+    "instrument",
+    "telescope",
+    "anode",
+)  # attributes of the cube
 
 
 QUALITY_ATTRS = {

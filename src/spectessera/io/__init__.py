@@ -23,11 +23,14 @@ from . import envi, fits, hdf5, zarr
 from . import numpy as npy
 from ._parts import Parts, blank
 from ._result_store import ResultStore, result_store
-from ._results import open_result, read_result
+from ._results import RESULT, RESULT_STORE, open_result, read_result, result_in
 from ._synthetic import read_truth, write_synthetic
 from ._writers import check_destination, write
+from ._zarr_writer import remove_store
 
 __all__ = [
+    "RESULT",
+    "RESULT_STORE",
     "Format",
     "ResultStore",
     "check_destination",
@@ -36,6 +39,8 @@ __all__ = [
     "read",
     "read_result",
     "read_truth",
+    "remove_store",
+    "result_in",
     "result_store",
     "write",
     "write_synthetic",

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,8 @@ def chunked(source: Lazy | np.ndarray, chunks: Any, path: Path, key: Any) -> Any
     about = path.stat()
     full = str(path.resolve())
     token = tokenize(full, about.st_mtime_ns, about.st_size, str(key), sizes)
+    if isinstance(source, Lazy):  # workers of a cluster are at home in other folders
+        source = replace(source, path=Path(full))
     return da.from_array(
         source,
         chunks=sizes,

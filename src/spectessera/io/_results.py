@@ -13,6 +13,18 @@ import xarray as xr
 from . import zarr
 from ._parts import plain, telling
 
+RESULT, RESULT_STORE = "result.nc", "result.zarr"  # what a segmentation leaves in its folder
+
+
+def result_in(path: str | Path) -> Path:
+    """Return the result in the folder of a segmentation; any other path as it is."""
+    path = Path(path)
+    if path.is_dir() and not zarr.is_store(path):
+        for name in (RESULT, RESULT_STORE):
+            if (path / name).exists():
+                return path / name
+    return path
+
 
 def check_result(result: xr.Dataset) -> xr.Dataset:
     """Return a result, after a look at its labels.
@@ -39,7 +51,7 @@ def read_result(path: str | Path) -> xr.Dataset:
     Parameters
     ----------
     path : str or Path
-        A ``.nc`` file or a ``.zarr`` folder.
+        A ``.nc`` file, a ``.zarr`` folder, or the folder of ``spectessera segment``.
 
     Returns
     -------
@@ -53,7 +65,7 @@ def read_result(path: str | Path) -> xr.Dataset:
     ValueError
         If it is neither a NetCDF 4 file nor a Zarr store, is broken, or has no labels.
     """
-    path = Path(path)
+    path = result_in(path)
     opened = zarr.open_dataset(path) if zarr.is_store(path) else _open_netcdf(path)
     with opened:
         result = _checked(path, opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,13 @@ def check_replaceable(path: Path) -> None:
             f"{path} is not replaced, because {name!r} in it is not part of a Zarr store; move "
             "that, or give another name"
         )
+
+
+def remove_store(path: Path) -> None:
+    """Remove a Zarr store, if there is one, and nothing but a Zarr store."""
+    if path.is_dir():
+        check_replaceable(path)
+        shutil.rmtree(path)
 
 
 def _strange(store: Path) -> Iterator[Path]:

@@ -1,0 +1,67 @@
+"""Where the work is done: here, in processes of this machine, or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS|local:N",
+        help="Work on a Dask cluster (tcp://host:8786), or in N processes of this machine. "
+        "The result is then result.zarr.",
+    ),
+]
+# Seconds to wait for a scheduler and its first worker.
+PATIENCE = 30
+
+
+@contextmanager
+def scheduler(where: str | None) -> Iterator[None]:
+    """Have the workers of a scheduler do the work inside; None: this process.
+
+    Raises
+    ------
+    ImportError
+        If the package distributed is not installed.
+    ValueError
+        If it is neither an address nor local:N.
+    OSError
+        If there is no scheduler, or it has no workers.
+    """
+    if where is None:
+        yield
+        return
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ImportError(
+            "--scheduler needs the package distributed: pip install 'spectessera[distributed]'"
+        ) from error
+    kind, _, count = where.partition(":")
+    if kind == "local":
+        if not count.isdecimal() or not 1 <= int(count) <= 1000:
+            raise ValueError(f"--scheduler local:N is for N processes, 1 to 1000; got {where!r}")
+        with (
+            LocalCluster(
+                n_workers=int(count), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            ) as cluster,
+            Client(cluster),
+        ):
+            yield
+        return
+    if "://" not in where:
+        raise ValueError(
+            f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
+        )
+    with Client(where, timeout=PATIENCE) as client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise OSError(f"the scheduler {where} has no workers; start some") from error
+        yield
