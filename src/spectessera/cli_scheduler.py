@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -18,7 +19,7 @@ Scheduler = Annotated[
     ),
 ]
 # Seconds to wait for a scheduler and its first worker.
-PATIENCE = 30
+PATIENCE = 10
 
 
 @contextmanager
@@ -43,13 +44,19 @@ def scheduler(where: str | None) -> Iterator[None]:
         raise ImportError(
             "--scheduler needs the package distributed: pip install 'spectessera[distributed]'"
         ) from error
+    # What scheduler and workers tell each other is their own affair; what they lose is not.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     kind, _, count = where.partition(":")
     if kind == "local":
         if not count.isdecimal() or not 1 <= int(count) <= 1000:
             raise ValueError(f"--scheduler local:N is for N processes, 1 to 1000; got {where!r}")
         with (
             LocalCluster(
-                n_workers=int(count), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+                n_workers=int(count),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.WARNING,
             ) as cluster,
             Client(cluster),
         ):

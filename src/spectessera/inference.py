@@ -33,6 +33,7 @@ from .passes import (
     judge_block,
 )
 from .pixelstore import MEMORY, Pixels, is_usable
+from .reading import saturation_of
 from .remeasure import (
     Sample,
     any_pixels,
@@ -132,10 +133,7 @@ def segment(
 
 
 def _reader(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
-    saturation = cube.attrs.get("saturation")
-    return Reader(
-        segmenter, segmenter.intake(cube), None if saturation is None else float(saturation)
-    )
+    return Reader(segmenter, segmenter.intake(cube), saturation_of(cube))
 
 
 def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +10,10 @@ import xarray as xr
 from scipy import sparse
 
 from ._check import check_channels
+from ._threads import ahead
 from .axis import Axis
 from .cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
-from .preprocess import QUALITY, UNUSABLE, Inputs, Preprocess, combine, screen
+from .preprocess import QUALITY, UNUSABLE, Inputs, Preprocess, Screened, combine, screen
 from .resampling import resample_weights
 
 
@@ -83,12 +84,7 @@ class BlockInputs(NamedTuple):
 def read_inputs(cube: xr.DataArray, block: Block, intake: Intake) -> BlockInputs:
     """Read, screen and preprocess one block; assumes a checked cube."""
     spectra = read_block(cube, block)
-    saturation = cube.attrs.get("saturation")
-    values, quality = screen(
-        spectra.values,
-        max_missing=intake.preprocess.max_missing,
-        saturation=None if saturation is None else float(saturation),
-    )
+    values, quality = _screened(cube, spectra.values, intake.preprocess.max_missing)
     usable = quality & UNUSABLE == 0
     variance = spectra.variance
     if not usable.all():
@@ -97,6 +93,16 @@ def read_inputs(cube: xr.DataArray, block: Block, intake: Intake) -> BlockInputs
     made = intake.apply(values)
     quality[usable] |= np.where(made.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
     return BlockInputs(spectra.pixel, quality, usable, values, variance, made.values)
+
+
+def saturation_of(cube: xr.DataArray) -> float | None:
+    """Return the value at which the detector of a cube saturates, where it tells one."""
+    found = cube.attrs.get("saturation")
+    return None if found is None else float(found)
+
+
+def _screened(cube: xr.DataArray, values: np.ndarray, max_missing: float) -> Screened:
+    return screen(values, max_missing=max_missing, saturation=saturation_of(cube))
 
 
 def axis_range(axis: Axis) -> str:
@@ -188,14 +194,11 @@ class Sampling(NamedTuple):
     rule : "random" or "signal"
     fraction : float
         Random share of the pixels of each cube, or, by the rule "signal", of those without signal.
-    max_spectra : int
-        In all.
     seed : int
     """
 
     rule: str
     fraction: float
-    max_spectra: int
     seed: int
 
 
@@ -218,8 +221,28 @@ class Collected(NamedTuple):
     values: np.ndarray | None = None
 
 
-def _drawn(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
-    """Return a mask of the pixels of all cubes, one after the other, that are drawn.
+class Drawn(NamedTuple):
+    """Measured spectra of some pixels of one block, screened.
+
+    Attributes
+    ----------
+    cube : int
+        Position of the cube among all.
+    rows : array (n,)
+        Positions in the flattened cubes, one after the other.
+    values : array (n, channel), float32
+        All usable.
+    variance : array (n, channel), float32, or None
+    """
+
+    cube: int
+    rows: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+
+
+def candidates(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
+    """Return the positions of the pixels that may be drawn, of all cubes one after the other.
 
     The draw does not look at chunks, so they cannot change it.
     """
@@ -234,54 +257,88 @@ def _drawn(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
             count = max(1, round(sampling.fraction * pixels))
             mask[np.random.default_rng(seed).choice(pixels, count, replace=False)] = True
             masks.append(mask)
-    drawn = np.concatenate(masks)
-    candidates = np.flatnonzero(drawn)
-    kept = candidates[draw_rows(len(candidates), sampling.max_spectra, sampling.seed)]
-    drawn[:] = False
-    drawn[kept] = True
-    return drawn
+    return np.flatnonzero(np.concatenate(masks))
 
 
-def collect(
-    cubes: list[xr.DataArray], intakes: Sequence[Intake], sampling: Sampling, *, extra: str = ""
-) -> Collected:
-    """Read the training spectra of cubes block by block; only those drawn are held.
+def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: float) -> list[Drawn]:
+    """Read the spectra at some positions of cubes, block by block, some blocks ahead.
+
+    Whole blocks are read, each once, and none in which nothing is drawn; only what is drawn is
+    held.
 
     Parameters
     ----------
     cubes : list of DataArray (y, x, channel)
+    positions : array (n,)
+        In the flattened cubes, one after the other.
+    max_missing : float
+        See :func:`spectessera.preprocess.screen`.
+    """
+    starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
+    wanted = np.zeros(starts[-1], dtype=bool)
+    wanted[positions] = True
+
+    def tasks() -> Iterator[tuple[int, Block, np.ndarray]]:
+        for number, cube in enumerate(cubes):
+            mine = wanted[starts[number] : starts[number + 1]]
+            image = mine.reshape(cube.sizes["y"], cube.sizes["x"])
+            for block in blocks(cube):
+                # Where nothing is drawn at all, an empty answer has its shape from any block.
+                if image[block.y, block.x].any() or len(positions) == 0:
+                    yield number, block, mine
+
+    def read(task: tuple[int, Block, np.ndarray]) -> Drawn:
+        number, block, mine = task
+        spectra = read_block(cubes[number], block)
+        drawn = np.flatnonzero(mine[spectra.pixel])
+        values, quality = _screened(cubes[number], spectra.values[drawn], max_missing)
+        usable = quality & UNUSABLE == 0
+        drawn = drawn[usable]
+        variance = None if spectra.variance is None else spectra.variance[drawn]
+        return Drawn(number, spectra.pixel[drawn] + starts[number], values[usable], variance)
+
+    return list(ahead(read, tasks()))
+
+
+def collect(
+    drawn: list[Drawn], intakes: Sequence[Intake], positions: np.ndarray, *, extra: str = ""
+) -> Collected:
+    """Return the training spectra of what was read.
+
+    Parameters
+    ----------
+    drawn : list of Drawn
+        Emptied on the way: spectra are not in memory twice.
     intakes : sequence of Intake
         One for each cube.
-    sampling : Sampling
+    positions : array (n,)
+        Which of them to take; those that are not usable are not there.
     extra : "", "variance" or "values"
         Also return the variance of the inputs, or the measured values.
 
     Raises
     ------
     ValueError
-        If a variance is asked for and a cube has none.
+        If a variance is asked for that the inputs do not have.
     """
-    if extra == "variance" and not all("variance" in cube.coords for cube in cubes):
-        raise ValueError('the loss "variance" needs cubes with a variance')
-    starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
-    drawn = _drawn(cubes, sampling)
     parts = []
-    for cube, intake, start in zip(cubes, intakes, starts[:-1], strict=True):
-        for block in blocks(cube):
-            read = read_inputs(cube, block, intake)
-            pixel = read.pixel[read.usable] + start
-            wanted = drawn[pixel]
-            further = None
-            if extra == "variance":
-                assert read.variance is not None
-                further = intake.apply(read.values[wanted], read.variance[wanted]).variance
-                if further is None:
-                    raise ValueError(
-                        'stabilise="log-quantile" leaves no variance for the loss "variance"'
-                    )
-            elif extra == "values":
-                further = read.values[wanted]
-            parts.append((read.inputs[wanted], further, pixel[wanted]))
+    while drawn:
+        block = drawn.pop()
+        taken = np.isin(block.rows, positions)
+        values = block.values[taken]
+        further = values if extra == "values" else None
+        intake = intakes[block.cube]
+        if extra == "variance":
+            assert block.variance is not None
+            made = intake.apply(values, block.variance[taken])
+            further = made.variance
+            if further is None:
+                raise ValueError(
+                    'stabilise="log-quantile" leaves no variance for the loss "variance"'
+                )
+        else:
+            made = intake.apply(values)
+        parts.append((made.values, further, block.rows[taken]))
     # Rows in the order of the image, whatever the order of the chunks.
     rows = np.concatenate([part[2] for part in parts])
     order = np.argsort(rows)

@@ -47,13 +47,16 @@ from .novelty import (
 from .preprocess import Preprocess
 from .reading import (
     Collected,
+    Drawn,
     Intake,
     Sampling,
     as_cubes,
+    candidates,
     collect,
     common_axis,
     draw_rows,
     intake_of,
+    read_drawn,
     read_inputs,
 )
 from .rules import JUDGED
@@ -83,6 +86,14 @@ class Encoded(NamedTuple):
     variance: np.ndarray | None
     inputs: np.ndarray
     latent: np.ndarray
+
+
+class _Measured(NamedTuple):
+    """Spectra that were read; positions (n,) to train on, and to judge by."""
+
+    drawn: list[Drawn]
+    train: np.ndarray
+    judge: np.ndarray
 
 
 class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
@@ -196,22 +207,47 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         left = {field: chosen[field] for field in open_settings(name, value) if field in chosen}
         return replace(value, **left) if left else value
 
-    def _judge(self, X: Any, cubes: list[xr.DataArray] | None) -> None:
-        """Look at some spectra and choose what is left open, if anything is; see :mod:`.rules`."""
-        self.chosen_ = {}
+    def _is_open(self) -> bool:
+        """Tell whether a setting is left to be chosen for the spectra."""
+        return any(open_settings(name, self.config(name)) for name in CONFIGS)
+
+    def _look(self, X: Any, cubes: list[xr.DataArray] | None, *, started: bool) -> _Measured | None:
+        """Read the spectra of cubes, and choose what is left open."""
+        if not started:
+            self.chosen_ = {}
+            if cubes is not None:
+                self.axis_ = common_axis(cubes)
+        judged = not started and self._is_open()
+        measured = None if cubes is None else self._measure(cubes, judged)
+        if judged:
+            self._judge(X, measured)
+        return measured
+
+    def _measure(self, cubes: list[xr.DataArray], judged: bool) -> _Measured:
+        """Read the spectra to train on, and those to judge by, in one go."""
+        training = self.config("training")
+        if training.loss == "variance" and not all("variance" in cube.coords for cube in cubes):
+            raise ValueError('the loss "variance" needs cubes with a variance')
+        sampling = Sampling(training.sampling, training.fraction, training.seed)
+        able = candidates(cubes, sampling)
+        train = able[draw_rows(len(able), training.max_spectra, training.seed)]
+        judge = able[draw_rows(len(able), JUDGED if judged else 0, training.seed)]
+        both = np.union1d(train, judge)
+        drawn = read_drawn(cubes, both, self.config("preprocess").max_missing)
+        return _Measured(drawn, train, judge)
+
+    def _judge(self, X: Any, measured: _Measured | None) -> None:
+        """Look at some spectra and choose what is left open; see :mod:`.rules`."""
         configs = {name: self.config(name) for name in CONFIGS}
-        if not any(open_settings(name, each) for name, each in configs.items()):
-            return
         plain = replace(configs["preprocess"], stabilise=None, normalise=None)
         training = configs["training"]
-        if cubes is None:
+        if measured is None:
             array = check_array(X, dtype=np.float32)
             rows = draw_rows(len(array), JUDGED, training.seed)
             inputs = plain.apply(array[rows], Axis(np.arange(array.shape[1]))).values
         else:
-            sampling = Sampling(training.sampling, training.fraction, JUDGED, training.seed)
-            axis = common_axis(cubes)
-            inputs = collect(cubes, [Intake(plain, axis)] * len(cubes), sampling).inputs
+            intakes = [Intake(plain, self.axis_)] * (1 + max(each.cube for each in measured.drawn))
+            inputs = collect(list(measured.drawn), intakes, measured.judge).inputs
         if len(inputs):
             self.chosen_ = suited(inputs, configs)
 
@@ -267,14 +303,14 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         for name in CONFIGS:
             self.config(name)  # complain before any work
         cubes = as_cubes(X)
-        if start is None:
-            self._judge(X, cubes)
+        measured = self._look(X, cubes, started=start is not None)
         configs = {name: self.config(name) for name in CONFIGS}
-        if cubes is None:
+        if cubes is None or measured is None:
             found, total = self._array_inputs(X, configs, start is not None)
             intake = Intake(configs["preprocess"], self.axis_)
         else:
-            found, total, intake = self._cube_inputs(cubes, configs, start is not None)
+            found, intake = self._cube_inputs(cubes, measured, configs, start is not None)
+            total = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes)
         self.input_axis_ = configs["preprocess"].input_axis(self.axis_)
         if start is None:
             self.components_ = ()
@@ -345,16 +381,16 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         return Collected(inputs, None, rows, values), len(array)
 
     def _cube_inputs(
-        self, cubes: list[xr.DataArray], configs: dict[str, Any], started: bool
-    ) -> tuple[Collected, int, Intake]:
-        """Return what to train on, the number of all pixels, and the way to the inputs."""
+        self,
+        cubes: list[xr.DataArray],
+        measured: _Measured,
+        configs: dict[str, Any],
+        started: bool,
+    ) -> tuple[Collected, Intake]:
+        """Return what to train on, and the way to the inputs."""
         if not started:
-            self.axis_ = common_axis(cubes)
             self.n_features_in_ = len(self.axis_)
         training, k_min = configs["training"], configs["clusters"].k_min
-        sampling = Sampling(
-            training.sampling, training.fraction, training.max_spectra, training.seed
-        )
         intakes = [intake_of(cube, configs["preprocess"], self.axis_) for cube in cubes]
         counted = all(noise_of(cube) == "counts" for cube in cubes)
         if training.thinning and not counted:
@@ -366,13 +402,13 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         if training.thinning or (training.thinning is None and started and counted):
             common_axis(cubes)  # counts of several axes have no common halves
             extra = "values"
-        found = collect(cubes, intakes, sampling, extra=extra)
+        found = collect(measured.drawn, intakes, measured.train, extra=extra)
         if len(found.inputs) <= k_min:
             raise ValueError(
                 f"{len(found.inputs)} usable spectra are too few; at least {k_min + 1} are needed "
                 f"for {k_min} clusters"
             )
-        return found, sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes), intakes[0]
+        return found, intakes[0]
 
     def _train(
         self,
