@@ -11,11 +11,24 @@ from pathlib import Path
 
 import torch
 
-from . import astro_network, cluster_term, kills, synthetic, training_step, whole_cube
+from . import (
+    astro_network,
+    big_cubes,
+    cluster_term,
+    kills,
+    peers_from_disk,
+    silhouettes,
+    synthetic,
+    training_step,
+    whole_cube,
+)
 
 SECTIONS = (
     ("What a training step costs", training_step.main),
     ("Segmenting a whole cube", whole_cube.main),
+    ("Silhouettes and the choice of k", silhouettes.main),
+    ("Cubes larger than memory", big_cubes.main),
+    ("From disk to labels, beside peers", peers_from_disk.main),
     ("The astronomical network of the paper", astro_network.main),
     ("Synthetic cubes and spectra", synthetic.main),
     ("Killed and resumed", kills.main),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -20,6 +22,19 @@ Scheduler = Annotated[
 ]
 # Seconds to wait for a scheduler and its first worker.
 PATIENCE = 10
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that a Ctrl-C does not reach: this one is to stop, and ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -50,16 +65,15 @@ def scheduler(where: str | None) -> Iterator[None]:
     if kind == "local":
         if not count.isdecimal() or not 1 <= int(count) <= 1000:
             raise ValueError(f"--scheduler local:N is for N processes, 1 to 1000; got {where!r}")
-        with (
-            LocalCluster(
+        with _deaf_to_interrupts():
+            cluster = LocalCluster(
                 n_workers=int(count),
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=None,
-                silence_logs=logging.WARNING,
-            ) as cluster,
-            Client(cluster),
-        ):
+                silence_logs=logging.ERROR,
+            )
+        with cluster, Client(cluster):
             yield
         return
     if "://" not in where:

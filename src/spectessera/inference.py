@@ -121,7 +121,7 @@ def segment(
     """
     _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)
-    reader = _reader(cube, segmenter)
+    reader = reader_of(cube, segmenter)
     job = Job(cube, segmenter, clusters, seed, tuple(keep), means, progress or silent)
     if store is None:
         return _segment(job, reader, memory, None)
@@ -132,7 +132,8 @@ def segment(
     return open_result(store)
 
 
-def _reader(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
+def reader_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
+    """Return what all blocks of a cube are worked on with."""
     return Reader(segmenter, segmenter.intake(cube), saturation_of(cube))
 
 

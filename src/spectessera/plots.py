@@ -43,7 +43,14 @@ def clusters(result: xr.Dataset) -> Figure:
     ----------
     result : Dataset
         Of :func:`spectessera.segment`.
+
+    Raises
+    ------
+    ValueError
+        If it has no mean spectra.
     """
+    if "mean_spectrum" not in result:
+        raise ValueError("there are no mean spectra to draw; segment the cube with means=True")
     count = int(result.attrs["n_clusters"])
     axis = spectral_axis(result["mean_spectrum"])
     figure = Figure(figsize=(12, 8.5), layout="constrained")
