@@ -1,5 +1,6 @@
 """One thing is done with every block: in threads here, or on the workers of a cluster."""
 
+import gc
 import logging
 import os
 import threading
@@ -19,7 +20,7 @@ HEIGHT, WIDTH, CHANNELS = 12, 9, 5
 
 
 def numbered_cube():
-    """Return a cube in 24 blocks, whose value is the number of the pixel."""
+    """Return a cube in 20 blocks, whose value is the number of the pixel."""
     values = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH, 1)
     cube = make_cube(np.repeat(values, CHANNELS, axis=2), energy=(1, 5))
     return cube.chunk({"y": 3, "x": 2})
@@ -137,7 +138,9 @@ def test_a_block_that_cannot_be_read_raises_its_own_error():
     values = da.map_blocks(broken, chunks=((4, 4), (5,), (6,)), dtype="f4", meta=np.empty((0,) * 3))
     cube = make_cube(values, energy=(1, 5))
     with pytest.raises(OSError, match="the disk is gone"):
-        list(over_blocks(work_of_sums(), {"factor": 1}, cube, [Task(each) for each in blocks(cube)]))
+        list(
+            over_blocks(work_of_sums(), {"factor": 1}, cube, [Task(each) for each in blocks(cube)])
+        )
 
 
 def test_only_a_few_tasks_are_taken_ahead():
@@ -145,7 +148,7 @@ def test_only_a_few_tasks_are_taken_ahead():
     most = 0
     for done, _ in enumerate(over_blocks(lambda *_: None, None, None, tasks), start=1):
         most = max(most, tasks.taken - done)
-    assert done == 24
+    assert done == 20
     assert 1 <= most <= 4  # two threads, one that waits for the disk, and the next
 
 
@@ -175,7 +178,7 @@ def test_work_is_in_one_thread_and_the_number_of_threads_is_put_back(threads_bef
     pools = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
     tasks = [Task(each, (n,)) for n, each in enumerate(blocks(numbered_cube()))]
     found = [answer for _, answer in over_blocks(work_of_threads(), None, None, tasks)]
-    assert found == [1] * 24
+    assert found == [1] * 20
     assert torch.get_num_threads() == threads_before
     after = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
     assert after == pools
@@ -206,7 +209,7 @@ def cluster():
     """Two workers on this machine, each of one thread."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     ) as local:  # fmt: skip
         yield local
@@ -270,7 +273,7 @@ def test_what_all_blocks_share_is_one_task_and_is_sent_once_to_each_worker(clien
         time.sleep(0.3)  # until the scheduler has told the stream
     names = [record["key"].partition("-")[0] for record in stream.data]
     assert names.count("shared") == 1
-    assert names.count("which") == 24
+    assert names.count("which") == 20
     # One object on each worker, whatever the number of blocks.
     assert len(set(found)) == len({pid for pid, _ in found})
 
@@ -292,8 +295,9 @@ def test_an_error_on_a_worker_is_raised_here_and_the_rest_is_forgotten(client):
     tasks = Counted(Task(each, (n,)) for n, each in enumerate(blocks(cube)))
     with pytest.raises(ValueError, match="block 5 is broken"):
         list(over_blocks(work_of_errors(), "broken", cube, tasks))
-    assert tasks.taken < 24
+    assert tasks.taken <= 5 + 8
     for _ in range(50):
+        gc.collect()  # the frames of the error hold what was shared
         if not client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
             break
         time.sleep(0.1)
@@ -314,7 +318,10 @@ def test_a_scheduler_without_workers_is_told():
     tasks = [Task(each) for each in blocks(numbered_cube())]
     with (
         distributed.LocalCluster(
-            n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL
+            n_workers=0,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
         ) as empty,
         distributed.Client(empty),
         pytest.raises(ConnectionError, match=r"tcp://\S+ has no workers; start some"),

@@ -73,9 +73,9 @@ def segment(
         A cube on another axis than that of its training is resampled by energy or wavelength for
         the network; mean spectra are told on the cube's own axis.
     clusters : "cube", "trained" or int
-        "cube": cluster this cube's own latents, with the k of the best silhouette, numbered by
-        size. "trained": the centers of the training with their numbers, empty ones included, so
-        that labels agree across cubes. A number: cluster the cube into so many.
+        "cube": cluster this cube's own latents, with the best k, numbered by size. "trained": the
+        centers of the training with their numbers, empty ones included, so that labels agree
+        across cubes. A number: cluster the cube into so many.
     seed : int
         Of the clustering and of the noise draws.
     keep : sequence of "latent", "decoded", "silhouette"
@@ -118,6 +118,8 @@ def segment(
         too few spectra are usable.
     OSError
         If the store cannot be written, or a scheduler is lost.
+    MemoryError
+        If a block was the death of one worker of a cluster after the other.
     """
     _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)
