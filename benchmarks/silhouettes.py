@@ -184,13 +184,20 @@ def choice() -> list[str]:
     return lines
 
 
-def main() -> list[str]:
-    """Measure and return lines of the page."""
-    return [*exact(), "", *coverage(), "", *choice()]
+SECTIONS = (exact, coverage, choice)
+
+
+def main(names: tuple[str, ...] = ()) -> list[str]:
+    """Measure and return lines of the page; of all sections, or of those that are named."""
+    lines: list[str] = []
+    for section in SECTIONS:
+        if not names or section.__name__ in names:
+            lines += [*section(), ""]
+    return lines[:-1]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:] and sys.argv[1].startswith("{"):
         work(sys.argv[1])
     else:
-        print("\n".join(main()))
+        print("\n".join(main(tuple(sys.argv[1:]))))

@@ -1,6 +1,7 @@
 """What is known of every pixel, in memory or in a file, in the order of the image."""
 
 import gc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ def some_blocks():
     y, x = (0, 4, 9, HEIGHT), (0, 5, WIDTH)
     cut = [
         Block(slice(top, bottom), slice(left, right))
-        for top, bottom in zip(y[:-1], y[1:], strict=True)
-        for left, right in zip(x[:-1], x[1:], strict=True)
+        for top, bottom in pairwise(y)
+        for left, right in pairwise(x)
     ]
     return [cut[each] for each in (3, 0, 5, 1, 4, 2)]
 

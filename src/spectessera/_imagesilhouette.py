@@ -158,6 +158,8 @@ def _rounds(blocks: int) -> Iterator[list[tuple[int, int]]]:
     1850; Anderson 1997, Combinatorial designs and tournaments).
     """
     yield [(block, block) for block in range(blocks)]
+    if blocks == 1:
+        return
     ring = list(range(blocks + blocks % 2))
     for _ in range(len(ring) - 1):
         pairs = [tuple(sorted((ring[i], ring[-1 - i]))) for i in range(len(ring) // 2)]

@@ -261,7 +261,7 @@ def segment(
         assert begun is not None
         segmenter = begun.set_params(clusters=configs["clusters"])
     stored = to_zarr or where is not None
-    with progress(quiet or as_json) as bar:
+    with scheduler(where), progress(quiet or as_json) as bar:
         if fit:
             segmenter.fit(cube, start=begun, checkpoint=kept, progress=bar.epoch)
             out.mkdir(parents=True, exist_ok=True)
@@ -276,11 +276,10 @@ def segment(
                 raise typer.Exit(130)
         if stored:
             out.mkdir(parents=True, exist_ok=True)
-        with scheduler(where):
-            result = segment_cube(
-                cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar,
-                store=out / RESULT_STORE if stored else None,
-            )  # fmt: skip
+        result = segment_cube(
+            cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar,
+            store=out / RESULT_STORE if stored else None,
+        )  # fmt: skip
     run = {
         "file": readable(str(file)),
         "model": model,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
+import dask
 import typer
 
 Scheduler = Annotated[
@@ -70,10 +71,12 @@ def scheduler(where: str | None) -> Iterator[None]:
                 n_workers=int(count),
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.ERROR,
             )
-        with cluster, Client(cluster):
+        # On one machine nobody needs long to answer: who does not is lost.
+        patience = dask.config.set({"distributed.comm.timeouts.connect": "5s"})
+        with patience, cluster, Client(cluster):
             yield
         return
     if "://" not in where:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,20 +29,15 @@ class Grid:
 
     def __init__(self, shape: tuple[int, int], size: int, memory: int = MEMORY) -> None:
         self.shape = (*shape, size)
-        self.folder: tempfile.TemporaryDirectory[str] | None = None
         if 4 * math.prod(self.shape) <= memory:
             self.held: np.ndarray | None = np.zeros(self.shape, np.float32)
             return
         self.held = None
-        self.folder = tempfile.TemporaryDirectory(prefix="spectessera-")
+        folder = tempfile.mkdtemp(prefix="spectessera-")
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.path = Path(folder, "pixels")
         with self.path.open("wb") as file:
             file.truncate(4 * math.prod(self.shape))
-
-    @property
-    def path(self) -> Path:
-        """The temporary file."""
-        assert self.folder is not None
-        return Path(self.folder.name, "pixels")
 
     def _array(self) -> np.ndarray:
         if self.held is not None:
