@@ -317,13 +317,13 @@ def dask_seconds(told: dict) -> dict:
     from distributed import Client, LocalCluster, get_task_stream
 
     import spectessera as spt
-    from spectessera.blockwork import Task, over_blocks
+    from spectessera.blockwork import Shared, Task, over_blocks
     from spectessera.cube import blocks
     from spectessera.inference import reader_of
     from spectessera.passes import encode_block
 
     cube = spt.read(told["cube"], chunks=BLOCK)
-    reader = reader_of(cube, spt.load("maxrf"))
+    reader = Shared(reader_of(cube, spt.load("maxrf")))
     tasks = [Task(block, (None, False)) for block in blocks(cube)]
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**options) as workers, Client(workers) as client:
@@ -385,8 +385,8 @@ def precision(folder: Path) -> list[str]:
             margin = max(margin, float(((nearest[:, 1] - nearest[:, 0]) / nearest.sum(1)).max()))
     return [
         f"float32 against float64 (network, metric and distances) over the {n:,} pixels of the",
-        f"scan and the trained clusters of maxrf: {other} labels differ ({100 * other / n:.4f} %), "
-        f"all of them within a relative margin of {margin:.1e} of the border.",
+        f"scan and the trained clusters of maxrf: {other} labels differ ({100 * other / n:.4f} %)"
+        + (f", within a relative margin of {margin:.1e} of the border." if other else "."),
     ]
 
 

@@ -449,7 +449,7 @@ def test_a_cluster_does_not_change_a_bit_and_encodes_no_block_twice(
     names = Counter(str(record["key"]).rpartition("-")[0] for record in stream.data)
     work = ("encode_block", "describe_block", "judge_block")
     assert {name: names[name] for name in work} == dict.fromkeys(work, BLOCKS)
-    assert names["shared"] == 2 + 1  # of two passes over the cube, and of one over the latents
+    assert names["shared"] == 1 + 1  # of both passes over the cube, and of that over the latents
 
 
 def test_an_error_on_a_worker_leaves_no_store(segmenter, client, tmp_path):

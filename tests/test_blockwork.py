@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from spectessera import make_cube
 from spectessera._threads import ahead, alone, crew
-from spectessera.blockwork import Task, active_client, over_blocks
+from spectessera.blockwork import Shared, Task, active_client, over_blocks
 from spectessera.cube import blocks
 
 HEIGHT, WIDTH, CHANNELS = 12, 9, 5
@@ -88,14 +88,14 @@ def test_answers_come_in_the_order_of_the_blocks():
     """The first blocks take longest."""
     cube = numbered_cube()
     tasks = [Task(each, (0.01 * (n < 3),)) for n, each in enumerate(blocks(cube))]
-    found = list(over_blocks(work_of_sums(), {"factor": 3}, cube, tasks))
+    found = list(over_blocks(work_of_sums(), Shared({"factor": 3}), cube, tasks))
     assert [task.block for task, _ in found] == list(blocks(cube))
     assert [answer for _, answer in found] == expected_sums(cube, 3)
 
 
 def test_without_a_cube_nothing_is_read():
     tasks = [Task(each, (n,)) for n, each in enumerate(blocks(numbered_cube()))]
-    found = over_blocks(lambda shared, part, n: (shared, part, n), "all", None, tasks)
+    found = over_blocks(lambda shared, part, n: (shared, part, n), Shared("all"), None, tasks)
     assert [answer for _, answer in found] == [("all", None, n) for n in range(len(tasks))]
 
 
@@ -104,7 +104,7 @@ def test_blocks_are_worked_on_several_at_a_time():
     cube, barrier = numbered_cube().isel(y=slice(0, 3)).isel(x=slice(0, 8)), threading.Barrier(2)
     tasks = [Task(each) for each in blocks(cube)]
     assert len(tasks) == 4
-    found = over_blocks(lambda *_: barrier.wait(timeout=20) < 2, None, None, tasks)
+    found = over_blocks(lambda *_: barrier.wait(timeout=20) < 2, Shared(None), None, tasks)
     assert [answer for _, answer in found] == [True] * 4
 
 
@@ -119,7 +119,7 @@ def test_an_error_in_a_block_is_raised_here_and_no_more_blocks_are_begun():
 
     cube = numbered_cube()
     tasks = Counted(Task(each, (n,)) for n, each in enumerate(blocks(cube)))
-    answers = over_blocks(failing, None, cube, tasks)
+    answers = over_blocks(failing, Shared(None), cube, tasks)
     assert [next(answers)[1] for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="block 5 is broken"):
         next(answers)
@@ -138,14 +138,16 @@ def test_a_block_that_cannot_be_read_raises_its_own_error():
     cube = make_cube(values, energy=(1, 5))
     with pytest.raises(OSError, match="the disk is gone"):
         list(
-            over_blocks(work_of_sums(), {"factor": 1}, cube, [Task(each) for each in blocks(cube)])
+            over_blocks(
+                work_of_sums(), Shared({"factor": 1}), cube, [Task(each) for each in blocks(cube)]
+            )
         )
 
 
 def test_only_a_few_tasks_are_taken_ahead():
     tasks = Counted(Task(each) for each in blocks(numbered_cube()))
     most = 0
-    for done, _ in enumerate(over_blocks(lambda *_: None, None, None, tasks), start=1):
+    for done, _ in enumerate(over_blocks(lambda *_: None, Shared(None), None, tasks), start=1):
         most = max(most, tasks.taken - done)
     assert done == 20
     assert 1 <= most <= 4  # two threads, one that waits for the disk, and the next
@@ -176,7 +178,7 @@ def test_work_is_in_one_thread_and_the_number_of_threads_is_put_back(threads_bef
     torch.set_num_threads(threads_before)
     pools = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
     tasks = [Task(each, (n,)) for n, each in enumerate(blocks(numbered_cube()))]
-    found = [answer for _, answer in over_blocks(work_of_threads(), None, None, tasks)]
+    found = [answer for _, answer in over_blocks(work_of_threads(), Shared(None), None, tasks)]
     assert found == [1] * 20
     assert torch.get_num_threads() == threads_before
     after = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
@@ -234,7 +236,7 @@ def test_a_client_is_active_while_it_is_open(client):
 def test_workers_do_the_work_and_answers_come_in_order(client):
     cube = numbered_cube()
     tasks = [Task(each, (0.03 * (n < 3),)) for n, each in enumerate(blocks(cube))]
-    found = list(over_blocks(work_of_sums(), {"factor": 2}, cube, tasks))
+    found = list(over_blocks(work_of_sums(), Shared({"factor": 2}), cube, tasks))
     assert [task.block for task, _ in found] == list(blocks(cube))
     assert [answer for _, answer in found] == expected_sums(cube, 2)
 
@@ -248,7 +250,7 @@ def test_every_block_is_worked_on_by_a_worker_in_one_thread(client, cluster):
         return os.getpid(), torch.get_num_threads()
 
     tasks = [Task(each) for each in blocks(numbered_cube())]
-    found = [answer for _, answer in over_blocks(where, None, None, tasks)]
+    found = [answer for _, answer in over_blocks(where, Shared(None), None, tasks)]
     workers = {worker.pid for worker in cluster.workers.values()}
     assert {pid for pid, _ in found} == workers
     assert os.getpid() not in workers
@@ -268,7 +270,7 @@ def test_what_all_blocks_share_is_one_task_and_is_sent_once_to_each_worker(clien
 
     tasks = [Task(each) for each in blocks(numbered_cube())]
     with get_task_stream(client=client) as stream:
-        found = [answer for _, answer in over_blocks(which, shared, None, tasks)]
+        found = [answer for _, answer in over_blocks(which, Shared(shared), None, tasks)]
         time.sleep(0.3)  # until the scheduler has told the stream
     names = [record["key"].partition("-")[0] for record in stream.data]
     assert names.count("shared") == 1
@@ -281,7 +283,7 @@ def test_only_a_few_tasks_are_sent_ahead(client):
     cube = numbered_cube().chunk({"y": 1, "x": 2})
     tasks = Counted(Task(each, (n,)) for n, each in enumerate(blocks(cube)))
     most = 0
-    for done, _ in enumerate(over_blocks(work_of_threads(), None, None, tasks), start=1):
+    for done, _ in enumerate(over_blocks(work_of_threads(), Shared(None), None, tasks), start=1):
         most = max(most, tasks.taken - done)
     assert done == len(tasks.items) == 60
     assert 1 <= most <= 8  # four for each thread of the workers
@@ -291,7 +293,7 @@ def test_an_error_on_a_worker_is_raised_here_and_the_rest_is_forgotten(client):
     cube = numbered_cube()
     tasks = Counted(Task(each, (n,)) for n, each in enumerate(blocks(cube)))
     with pytest.raises(ValueError, match="block 5 is broken"):
-        list(over_blocks(work_of_errors(), "broken", cube, tasks))
+        list(over_blocks(work_of_errors(), Shared("broken"), cube, tasks))
     assert tasks.taken <= 5 + 8
     for _ in range(50):
         gc.collect()  # the frames of the error hold what was shared
@@ -306,7 +308,9 @@ def test_tasks_of_the_same_content_are_done_again_each_time(client):
     cube = numbered_cube().chunk({"y": 6, "x": 9})
     for factor in (2, 5, 2):
         tasks = [Task(each) for each in blocks(cube)]
-        found = [each for _, each in over_blocks(work_of_sums(), {"factor": factor}, cube, tasks)]
+        found = [
+            each for _, each in over_blocks(work_of_sums(), Shared({"factor": factor}), cube, tasks)
+        ]
         assert found == expected_sums(cube, factor)
 
 
@@ -323,7 +327,7 @@ def test_a_scheduler_without_workers_is_told():
         distributed.Client(empty),
         pytest.raises(ConnectionError, match=r"tcp://\S+ has no workers; start some"),
     ):
-        list(over_blocks(work_of_sums(), {"factor": 1}, None, tasks))
+        list(over_blocks(work_of_sums(), Shared({"factor": 1}), None, tasks))
 
 
 def test_a_block_that_kills_every_worker_is_named(client, cluster):
@@ -342,5 +346,5 @@ def test_a_block_that_kills_every_worker_is_named(client, cluster):
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         pytest.raises(MemoryError, match="was the death of one worker after the other"),
     ):
-        list(over_blocks(deadly, None, None, tasks))
+        list(over_blocks(deadly, Shared(None), None, tasks))
     client.wait_for_workers(2, timeout=30)

@@ -70,8 +70,7 @@ class _Space:
         self.whole = {4: torch.int32, 8: torch.int64}[points.element_size()]
         # What sums are made of: with more digits, where that does not take too long.
         few = points.shape[1] <= MANY_DIMENSIONS
-        self.rows = points.double() if few else points  # (n, d)
-        self.columns = self.rows.T.contiguous()  # (d, n)
+        self.columns = (points.double() if few else points).T.contiguous()  # (d, n)
 
     def nearest(self, centers: Tensor, padding: Tensor) -> Tensor:
         """Return labels (runs, n), int64, of centers (runs, k, d).
@@ -145,7 +144,7 @@ def _moved(
 ) -> _Moments:
     """Return the moments of the new labels, from those of the old ones where few have changed.
 
-    ``rows`` (n, d) are the coordinates as ``columns``, once.
+    ``rows`` (n, d) are the points, of which ``columns`` are the coordinates.
     """
     gone = (new != old).view(-1).nonzero()[:, 0]
     n, d = rows.shape
@@ -155,7 +154,8 @@ def _moved(
     left, joined = ((each + shift).view(-1)[gone] for each in (old, new))
     counts = torch.bincount(joined, minlength=size) - torch.bincount(left, minlength=size)
     # One call for all dimensions: of few points the calls are what takes time.
-    mine, dimension = rows[gone % n].view(-1), torch.arange(d, device=rows.device)
+    mine = rows[gone % n].to(columns.dtype).view(-1)
+    dimension = torch.arange(d, device=rows.device)
     plus, minus = (
         torch.bincount((each[:, None] * d + dimension).view(-1), mine, minlength=size * d)
         for each in (joined, left)
@@ -204,7 +204,7 @@ def _lloyd(
     runs, k, _ = seeds.shape
     absent = torch.arange(k, device=seeds.device) >= sizes[:, None]
     padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
-    points, rows, columns = space.points, space.rows, space.columns
+    points, columns = space.points, space.columns
     if points.shape[1] <= MANY_DIMENSIONS and runs * len(points) <= _ONE_COPY:
         columns = columns.repeat(1, runs)  # (d, runs * n)
     shift = k * torch.arange(runs, device=points.device)[:, None]
@@ -217,7 +217,7 @@ def _lloyd(
     moments = _Moments(points.new_zeros(0), counts=points.new_zeros(0))
     for _ in range(max_iter):
         new = space.nearest(now, padding)
-        moments = _moved(columns, rows, moments, old, new, shift[: len(active)], k)
+        moments = _moved(columns, points, moments, old, new, shift[: len(active)], k)
         if int(moments.counts.count_nonzero()) < int(sizes.sum()):
             for row in ((moments.counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
                 _fill_empty(points, now[row], new[row], moments.counts[row], int(sizes[row]))

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ._silhouette import squared_distances
 
-# Elements of the largest temporary (64 MiB in float32), whatever the number of points.
-ELEMENTS = 16 * 1024 * 1024
+# Elements of the largest temporary (16 MiB in float32), whatever the number of points.
+ELEMENTS = 4 * 1024 * 1024
 
 
 def assign(points: Tensor, centers: Tensor) -> Tensor:

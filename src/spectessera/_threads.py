@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -24,6 +25,12 @@ def threads_for(tensor: torch.Tensor) -> int:
     return torch.get_num_threads() if tensor.is_cpu else 1
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return the libraries of linear algebra; to look for them takes as long as a small task."""
+    return ThreadpoolController()
+
+
 @contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Give threads that compute alone; what waits is dropped when the work is broken off."""
@@ -31,7 +38,7 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     # PyTorch counts its threads for each thread anew; what it shares is put back at the end.
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        with threadpool_limits(1, user_api="blas"):
+        with _libraries().limit(limits=1, user_api="blas"):
             yield pool
     finally:
         pool.shutdown(cancel_futures=True)
@@ -79,5 +86,5 @@ def ahead(
 def alone() -> Iterator[None]:
     """Compute in one thread, in a thread of a process whose threads all do."""
     torch.set_num_threads(1)
-    with threadpool_limits(1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield

@@ -29,8 +29,24 @@ class Task(NamedTuple):
     arguments: tuple[Any, ...] = ()
 
 
+class Shared:
+    """What all blocks are worked on with; to be sent once to every worker of a cluster."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.sent: tuple[Any, Any] | None = None
+
+    def on(self, client: Any) -> Any:
+        """Return it as a task of a client: what a lost worker had of it is made again."""
+        if self.sent is None or self.sent[0] is not client:
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
+                key = f"shared-{dask.base.tokenize(object())}"
+                self.sent = client, client.submit(_same, self.value, pure=False, key=key)
+        return self.sent[1]
+
+
 def over_blocks(
-    work: Work[Answer], shared: Any, cube: xr.DataArray | None, tasks: Iterable[Task]
+    work: Work[Answer], shared: Shared, cube: xr.DataArray | None, tasks: Iterable[Task]
 ) -> Iterator[tuple[Task, Answer]]:
     """Yield every task with ``work(shared, block, *arguments)``, in order.
 
@@ -40,8 +56,7 @@ def over_blocks(
     ----------
     work : function of a module
         It has no effect but its answer: a block whose worker was lost is done again.
-    shared : object
-        Sent once to every worker.
+    shared : Shared
     cube : DataArray (y, x, channel), or None
         Whose blocks are loaded; None: nothing is read.
     tasks : iterable of Task
@@ -61,7 +76,7 @@ def over_blocks(
 
     def do(task: Task) -> tuple[Task, Answer]:
         part = None if cube is None else load_block(cube, task.block)
-        return task, work(shared, part, *task.arguments)
+        return task, work(shared.value, part, *task.arguments)
 
     yield from ahead(do, tasks)
 
@@ -79,7 +94,11 @@ def active_client() -> Any:
 
 
 def _on_cluster(
-    client: Any, work: Work[Answer], shared: Any, cube: xr.DataArray | None, tasks: Iterable[Task]
+    client: Any,
+    work: Work[Answer],
+    shared: Shared,
+    cube: xr.DataArray | None,
+    tasks: Iterable[Task],
 ) -> Iterator[tuple[Task, Answer]]:
     """Do the tasks on the workers of a client, a few for each thread of theirs at a time.
 
@@ -89,9 +108,7 @@ def _on_cluster(
     from distributed import as_completed
 
     most = 4 * _threads_of(client)
-    # A task, not scattered data: what a lost worker had is made again, and sent again.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
-        model = client.submit(_same, shared, pure=False, key=_key("shared", work))
+    model = shared.on(client)
     source = None if cube is None else bare(cube)
     coming = enumerate(tasks)
     done = as_completed(with_results=True)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
+from dask.local import get_sync
 
 from ._check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
@@ -21,7 +22,7 @@ from .axis import KINDS, Axis
 DIMS = ("y", "x", "channel")
 # Of a cube in memory, a block has so many pixels at most, and so many values.
 BLOCK_PIXELS = 16_384
-BLOCK_VALUES = 2**23
+BLOCK_VALUES = 2**22
 
 _Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
 
@@ -277,7 +278,7 @@ def blocks(cube: xr.DataArray, pixels: int | None = None) -> Iterator[Block]:
     """Yield rectangles that tile the image, in row-major order of their corners.
 
     A chunked cube is cut along its chunks, so that every chunk is read once; any other cube into
-    bands of rows of at most ``pixels`` (one row at least), by default 16,384 and 32 MiB of float32.
+    bands of rows of at most ``pixels`` (one row at least), by default 16,384 and 16 MiB of float32.
     """
     if cube.chunks is not None:
         y_sizes, x_sizes = cube.chunks[0], cube.chunks[1]
@@ -300,7 +301,7 @@ def load_block(cube: xr.DataArray, block: Block) -> xr.DataArray:
     It is computed in this thread, whatever the scheduler of dask.
     """
     part = bare(cube).isel(y=block.y, x=block.x)
-    return part.compute(scheduler="synchronous") if part.chunks is not None else part
+    return part if part.chunks is None else part.compute(scheduler=get_sync)
 
 
 def bare(cube: xr.DataArray) -> xr.DataArray:

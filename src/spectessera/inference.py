@@ -13,7 +13,7 @@ import xarray as xr
 
 from . import __version__
 from ._check import check_choice, check_number
-from .blockwork import Task, over_blocks
+from .blockwork import Shared, Task, over_blocks
 from .clustering import Choices, Clustering
 from .confidence import (
     normal_draws,
@@ -89,8 +89,7 @@ def segment(
         A ``.zarr`` folder to write the maps to block by block, so that no map is in memory as a
         whole; the answer is then read from there as it is asked for.
     memory : int
-        Bytes of latents that are kept in memory, by default 256 MiB; more go into a temporary
-        file.
+        Bytes of latents that stay in memory, by default 256 MiB; more go into a temporary file.
     progress : callable, optional
         Called with the name of the step, the blocks done and the blocks in all.
 
@@ -128,7 +127,7 @@ def segment(
     if store is None:
         return _segment(job, reader, memory, None)
     first = next(blocks(cube))
-    tile = (first.y.stop - first.y.start, first.x.stop - first.x.start)
+    tile = first.y.stop - first.y.start, first.x.stop - first.x.start
     with result_store(store, job.shape, tile) as zarr:
         _segment(job, reader, memory, zarr)
     return open_result(store)
@@ -141,15 +140,15 @@ def reader_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
 
 def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:
     """Segment a cube; what goes into a store is not in the answer."""
-    maps = Maps(job, zarr)
-    pixels, kept = _encode(job, reader, memory, maps)
+    maps, shared = Maps(job, zarr), Shared(reader)
+    pixels, kept = _encode(job, shared, memory, maps)
     job.tell("cluster", 0, 1)
     found = _cluster(pixels, job)
     job.tell("cluster", 1, 1)
     labels = pixels.label_map(found.labels)
     sums: Means | None = None
     if job.means:
-        sums, kept = _describe(job, reader, pixels, labels, len(found.centers), maps)
+        sums, kept = _describe(job, shared, pixels, labels, len(found.centers), maps)
     sample = measure_again(job, reader.intake, kept, labels)
     _judge(job, pixels, labels, found, sample, maps)
     if "silhouette" in job.keep:
@@ -181,7 +180,7 @@ def _check_arguments(
 
 
 def _encode(
-    job: Job, reader: Reader, memory: int, maps: Maps
+    job: Job, shared: Shared, memory: int, maps: Maps
 ) -> tuple[Pixels, list[tuple[np.ndarray, Kept]]]:
     """Go through the cube once: quality, latents, and, if there is no second pass, the decoder."""
     size = job.segmenter.cluster_centers_.shape[1]
@@ -203,7 +202,7 @@ def _encode(
             yield Task(block, (wanted, whole))
 
     kept = []
-    for task, found in job.told("encode", over_blocks(encode_block, reader, job.cube, tasks())):
+    for task, found in job.told("encode", over_blocks(encode_block, shared, job.cube, tasks())):
         block, usable = task.block, is_usable(found.quality)
         height, width = (side.stop - side.start for side in (block.y, block.x))
         pixels.quality[block.y, block.x] = found.quality.reshape(height, width)
@@ -279,7 +278,7 @@ def _silhouettes(
 
 
 def _describe(
-    job: Job, reader: Reader, pixels: Pixels, labels: np.ndarray, k: int, maps: Maps
+    job: Job, shared: Shared, pixels: Pixels, labels: np.ndarray, k: int, maps: Maps
 ) -> tuple[Means | None, list[tuple[np.ndarray, Kept]]]:
     """Go through the cube again: sums per cluster, and the pixels to measure again."""
     _add_decoded(job, maps)
@@ -295,7 +294,7 @@ def _describe(
             yield Task(block, (latent, mine, wanted, whole, k))
 
     sums, kept = None, []
-    answers = over_blocks(describe_block, reader, job.cube, tasks())
+    answers = over_blocks(describe_block, shared, job.cube, tasks())
     for task, found in job.told("describe", answers):
         usable = pixels.usable(task.block)
         kept.append(_take_decoded(job, task.block, usable, found, maps))
@@ -328,7 +327,9 @@ def _judge(
             mine = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
             yield Task(block, (pixels.latents.take(block, usable), mine))
 
-    for task, sure in job.told("confidence", over_blocks(judge_block, judge, None, tasks())):
+    for task, sure in job.told(
+        "confidence", over_blocks(judge_block, Shared(judge), None, tasks())
+    ):
         block = task.block
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
         maps.put("confidence", block, pixels.usable(block), sure)

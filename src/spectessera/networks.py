@@ -181,7 +181,8 @@ class Autoencoder(nn.Module):
             )
         self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(()))
-        _initialise(self, network, generator)
+        if not self.center.is_meta:  # without memory there is nothing to draw, and a second to lose
+            _initialise(self, network, generator)
 
     def _last_layer(self) -> nn.Linear:
         last = self.decoder[-1]

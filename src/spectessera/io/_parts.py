@@ -28,7 +28,7 @@ BROKEN: tuple[type[Exception], ...] = (
 # No compression in use packs better than this, so a header that declares more is wrong.
 MOST_PACKED = 1100
 SMALL = 2**30  # bytes; less than this is never refused for how well it is packed
-BLOCK = 2**25  # bytes of a block of a lazy cube, at most, where the reader chooses it
+BLOCK = 2**24  # bytes of a block of a lazy cube, at most, where the reader chooses it
 MOST_BLOCKS = 10**7  # more would fill the memory with the mere plan of what to read
 
 
@@ -144,7 +144,7 @@ def _check_blocks(path: Path, shape: tuple[int, ...], sizes: tuple[Any, ...]) ->
 
 
 def whole_blocks(shape: tuple[int, ...], itemsize: int, stored: tuple[int, ...]) -> dict[str, int]:
-    """Return the sizes along y and x of blocks of at most 32 MiB that hold whole spectra.
+    """Return the sizes along y and x of blocks of at most 16 MiB that hold whole spectra.
 
     They are multiples of ``stored``, the sizes (y, x) that the file itself is cut into, so that
     nothing is read twice; a stored piece whose whole spectra are larger is cut by rows.

@@ -87,7 +87,7 @@ def read_envi(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
         There is one array, so there is nothing to choose.
     chunks : dict, int or "auto", optional
         Leave the data in the file and give a dask array. "auto" makes blocks of whole rows of at
-        most 32 MiB.
+        most 16 MiB.
 
     Returns
     -------

@@ -156,7 +156,7 @@ def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
     key : str, optional
         Path of the array inside the store, such as ``"scan/counts"``.
     chunks : dict, int or "auto", optional
-        Leave the data in the store and give a dask array. "auto" makes blocks of at most 32 MiB
+        Leave the data in the store and give a dask array. "auto" makes blocks of at most 16 MiB
         that hold whole spectra and are made of whole chunks of the store along y and x, where
         these are not larger.
 
