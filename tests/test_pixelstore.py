@@ -59,7 +59,7 @@ def memory(request):
 
 def test_a_grid_is_in_memory_up_to_the_bytes_it_may_take_and_else_in_a_file():
     bytes_of_it = 4 * HEIGHT * WIDTH * SIZE
-    assert Grid((HEIGHT, WIDTH), SIZE, bytes_of_it).folder is None
+    assert Grid((HEIGHT, WIDTH), SIZE, bytes_of_it).held is not None
     spilled = Grid((HEIGHT, WIDTH), SIZE, bytes_of_it - 1)
     assert spilled.held is None
     assert spilled.path.stat().st_size == bytes_of_it
