@@ -794,10 +794,10 @@ def test_chunks_that_no_codec_makes_smaller_are_read(tmp_path):
 
 def test_absurd_shapes_do_no_harm(tmp_path):
     path = tmp_path / "s.zarr"
-    zarr.create_array(path, shape=(100_000, 100_000, 4000), chunks=(10, 10, 4000), dtype="f4")
+    zarr.create_array(path, shape=(80_000, 80_000, 4000), chunks=(10, 10, 4000), dtype="f4")
     with pytest.raises(ValueError, match=r"more than .* bytes on disk can hold"):
         read(path)
-    assert read(path, chunks=1000).shape == (100_000, 100_000, 4000)
+    assert read(path, chunks=1000).shape == (80_000, 80_000, 4000)
     assert read(path, chunks="auto")[7, 9].compute().sum() == 0
     with pytest.raises(ValueError, match="give larger chunks"):
         read(path, chunks=1)
