@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits
 import spectessera as spt
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
 from spectessera.baselines import METHODS, cluster_cube, embed
+from spectessera.clustering import by_size
 from spectessera.cube import spectral_axis
-from spectessera.kmeans import choose_k, order_by_size
+from spectessera.kmeans import choose_k
 from spectessera.segmenter import cluster_points
 
 HEIGHT, WIDTH, CHANNELS = 15, 17, 40
@@ -269,8 +270,8 @@ def test_wide_points_have_the_labels_and_scores_of_choose_k():
     )
     points = torch.from_numpy(values.reshape(-1, 80))
     choice = choose_k(points, clusters, generator=torch.Generator().manual_seed(2))
-    labels, _ = order_by_size(choice.labels, choice.centers)
-    assert np.array_equal(result["label"].values.ravel(), labels.numpy() + 1)
+    labels, _ = by_size(choice.labels.numpy(), choice.centers.numpy())
+    assert np.array_equal(result["label"].values.ravel(), labels + 1)
     np.testing.assert_allclose(result["score"], choice.scores, rtol=1e-6)
 
 

@@ -20,9 +20,9 @@ import torch
 import xarray as xr
 from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
-from typer.testing import CliRunner
 
 import spectessera as spt
+from commands import one_line, run, two_stripes
 from spectessera import (
     Clusters,
     Network,
@@ -33,7 +33,6 @@ from spectessera import (
     make_cube,
     outputs,
 )
-from spectessera.cli import app
 from spectessera.cube import blocks
 from spectessera.metric import fit_metric
 
@@ -494,34 +493,11 @@ def test_a_worker_that_is_killed_in_the_middle_does_not_change_a_bit(
 FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2")
 
 
-def run(*arguments, check=None):
-    """Run a command in this process."""
-    done = CliRunner().invoke(app, [str(each) for each in arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    if check is not None:
-        assert done.exit_code == check, done.stderr
-    return done
-
-
-def one_line(done):
-    """Assert that a command ended with one clear line, and return it."""
-    assert done.exit_code == 2, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     """A file of two stripes, 6 x 9 pixels, and a model of it."""
-    generator = np.random.default_rng(0)
-    values = generator.poisson(1, (6, 9, 30)).astype(np.uint16)
-    values[:, :4, 5:8] += 30
-    values[:, 4:, 20:23] += 30
     folder = tmp_path_factory.mktemp("cli")
-    spt.write(make_cube(values, energy=(1.0, 15.0)), folder / "scan.h5")
+    spt.write(two_stripes(), folder / "scan.h5")
     run("train", folder / "scan.h5", "--out", folder / "m.safetensors", *FAST, "-q", check=0)
     return folder / "scan.h5", folder / "m.safetensors"
 

@@ -10,44 +10,19 @@ import tomllib
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from spectessera import make_cube, read, read_result, write
-from spectessera.cli import app
+from commands import one_line, run, two_stripes
+from spectessera import read, read_result, write
 from spectessera.cli_options import CONFIGS, described, parse
 
 FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2", "--quiet")
 
 
-def run(*arguments, check=None, **kwargs):
-    """Run a command in this process; returns its exit code, stdout and stderr."""
-    done = CliRunner().invoke(app, [str(each) for each in arguments], **kwargs)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    if check is not None:
-        assert done.exit_code == check, done.stderr
-    return done
-
-
-def one_line(done):
-    """Assert that a command ended with one clear line, and return it."""
-    assert done.exit_code == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     """A file of two stripes, 6 x 9 pixels."""
-    generator = np.random.default_rng(0)
-    values = generator.poisson(1, (6, 9, 30)).astype(np.uint16)
-    values[:, :4, 5:8] += 30
-    values[:, 4:, 20:23] += 30
     path = tmp_path_factory.mktemp("cli") / "scan.h5"
-    write(make_cube(values, energy=(1.0, 15.0)), path)
+    write(two_stripes(), path)
     return path
 
 

@@ -6,30 +6,21 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
+import commands
 from spectessera import read
-from spectessera.cli import app
 from spectessera.io import read_truth
 from spectessera.synth import PALETTES, cube_from_rgb, load_palette, miniature, read_image
 
 
 def run(*arguments, check=0):
     """Run `synth` in this process; returns what it printed."""
-    done = CliRunner().invoke(app, ["synth", *(str(each) for each in arguments)])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == check, done.stderr
-    return done
+    return commands.run("synth", *arguments, check=check)
 
 
 def refused(*arguments):
     """Return the one line of an error."""
-    done = run(*arguments, check=2)
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
+    return commands.one_line(run(*arguments, check=2))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from spectessera.kmeans import (
     assign,
     choose_k,
     k_means,
-    order_by_size,
     seed_centers,
     silhouette,
     silhouette_estimate,
@@ -427,14 +426,6 @@ def test_restarts_on_a_sample_still_find_the_blobs_of_all_points():
     rare = torch.tensor([30.0, -20.0]) + torch.randn(100, 2, generator=seeded(7))
     found = k_means(torch.cat([points, rare]), 5, Clusters(restarts=5), generator=seeded())
     assert same_partition(found.labels, torch.cat([truth, torch.full((100,), 4)]))
-
-
-def test_clusters_are_renumbered_by_size_and_ties_by_the_first_point():
-    labels = torch.tensor([2, 0, 1, 1, 0, 1, 3, 3])
-    centers = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
-    renumbered, moved = order_by_size(labels, centers)
-    assert renumbered.tolist() == [3, 1, 0, 0, 1, 0, 2, 2]
-    assert moved[:, 0].tolist() == [1.0, 0.0, 3.0, 2.0]
 
 
 @pytest.mark.parametrize(

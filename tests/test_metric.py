@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spectessera import Clusters
-from spectessera.clustering import cluster_points
+from spectessera.clustering import by_size, cluster_points
 from spectessera.kmeans import choose_k, k_means
 from spectessera.metric import METRICS, fit_metric
 
@@ -124,3 +124,11 @@ def test_the_silhouette_has_a_gradient_in_every_metric(name):
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ValueError, match="metric must be one of"):
         Clusters(metric="mahalanobis")
+
+
+def test_clusters_are_renumbered_by_size_and_ties_by_the_first_point():
+    labels = np.array([2, 0, 1, 1, 0, 1, 3, 3])
+    centers = np.array([[0.0], [1.0], [2.0], [3.0]])
+    renumbered, moved = by_size(labels, centers)
+    assert renumbered.tolist() == [3, 1, 0, 0, 1, 0, 2, 2]
+    assert moved[:, 0].tolist() == [1.0, 0.0, 3.0, 2.0]

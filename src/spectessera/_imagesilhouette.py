@@ -1,10 +1,9 @@
 """The silhouette of a whole image, exact, in bounded memory: from all pairs of points.
 
-The points are cut into blocks. A task takes a pair of blocks, computes the
-distances between them once, tile by tile in the cache of a core, and adds them to the sums of both.
-Tasks that run at the same time have no block in common: they go in the rounds of a tournament in
-which every block meets every other once. So the sums of a block are added in one order, whatever
-the number of threads.
+The points are cut into blocks. A task takes a pair of blocks, computes the distances between them
+once, tile by tile in the cache of a core, and adds them to the sums of both. Tasks that run at the
+same time have no block in common: they go in the rounds of a tournament in which every block meets
+every other once. So the sums of a block are added in one order, whatever the number of threads.
 """
 
 from __future__ import annotations

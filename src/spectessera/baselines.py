@@ -22,10 +22,10 @@ from . import __version__
 from ._check import check_choice, check_number
 from ._embeddings import METHODS, Embedding, embed
 from .axis import Axis
-from .clustering import Groups, cluster_points
+from .clustering import Groups, by_size, cluster_points
 from .cube import blocks, check_cube, integrate, spectral_axis, to_map
 from .kmeans import Clusters
-from .mixture import by_size, mixtures
+from .mixture import mixtures
 from .preprocess import Preprocess
 from .reading import Intake, draw_rows, read_inputs
 from .resultparts import origin_and_quality, quality_map, with_axes
@@ -243,7 +243,8 @@ def _cluster(
         labels[rows] = clustering.labels
         nearest = search.kneighbors(inputs[others], return_distance=False)[:, 0]
         labels[others] = clustering.labels[nearest]
-        clustering = by_size(labels, clustering.centers, clustering.choices)  # of all pixels
+        numbered = by_size(labels, clustering.centers)  # of all pixels
+        clustering = Groups(*numbered, clustering.choices)
     else:
         clustering = work(points, clusters, seed=seed)
     end = time.perf_counter()

@@ -109,7 +109,7 @@ class Points(Protocol):
         ...
 
 
-class Held:
+class InMemory:
     """Points that are in memory."""
 
     def __init__(self, array: np.ndarray) -> None:
@@ -172,7 +172,7 @@ def cluster_points(
     ValueError
         If the points are not finite, or fewer than k_min + 1.
     """
-    rows = Held(points) if isinstance(points, np.ndarray) else points
+    rows = InMemory(points) if isinstance(points, np.ndarray) else points
     n = len(rows)
     ranks = np.arange(n)
     if n > clusters.max_points:
@@ -186,8 +186,8 @@ def cluster_points(
     if n > len(ranks) and clusters.refine:
         variance = float(metric.move(sample).var(0).mean())
         rule = _refined(rows, rule, clusters.max_iter, STILL * variance, device)
-    labelled = _label(rows, rule, device)
-    labels, rule = _by_size(labelled, rule)
+    labels, centers = by_size(_label(rows, rule, device), rule.centers)
+    rule = rule._replace(centers=centers)
     curves = [found.scores, found.errors, *(found.stability or ())]
     columns = [each.double().cpu().numpy() for each in curves]
     ks = np.array(found.ks)
@@ -216,21 +216,25 @@ def _label(rows: Points, rule: Rule, device: str) -> np.ndarray:
     return labels
 
 
-def _by_size(labels: np.ndarray, rule: Rule) -> tuple[np.ndarray, Rule]:
-    """Renumber clusters by size, the largest first, ties by their first point."""
-    k = len(rule.centers)
+def by_size(labels: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Renumber clusters (n,), (k, d) by size, the largest first, ties by their first point.
+
+    Part by part: of very many labels, an index into them all would be four times as large.
+    """
+    k = len(centers)
     counts, first = np.zeros(k, np.int64), np.full(k, len(labels))
-    for start in range(0, len(labels), _PART):
-        part = labels[start : start + _PART]
-        counts += np.bincount(part, minlength=k)
-        there, where = np.unique(part, return_index=True)
-        first[there] = np.minimum(first[there], start + where)
+    parts = [slice(start, start + _PART) for start in range(0, len(labels), _PART)]
+    for part in parts:
+        counts += np.bincount(labels[part], minlength=k)
+        there, where = np.unique(labels[part], return_index=True)
+        first[there] = np.minimum(first[there], part.start + where)
     order = np.lexsort((first, -counts))
     rank = np.empty(k, labels.dtype)
     rank[order] = np.arange(k)
-    for start in range(0, len(labels), _PART):
-        labels[start : start + _PART] = rank[labels[start : start + _PART]]
-    return labels, rule._replace(centers=rule.centers[order])
+    renumbered = np.empty_like(labels)
+    for part in parts:
+        renumbered[part] = rank[labels[part]]
+    return renumbered, centers[order]
 
 
 def _refined(rows: Points, rule: Rule, max_iter: int, still: float, device: str) -> Rule:
@@ -269,7 +273,7 @@ def agreement_of_seeds(
     Mean over three other seeds, each clustering a sample of the points (n, d) into as many
     clusters. NaN for points that are too few to have other clusters.
     """
-    all_points = Held(points) if isinstance(points, np.ndarray) else points
+    all_points = InMemory(points) if isinstance(points, np.ndarray) else points
     k, n = len(found.centers), len(all_points)
     generator = np.random.default_rng([seed, 4])
     ranks = np.sort(generator.choice(n, min(n, SEED_POINTS), replace=False))

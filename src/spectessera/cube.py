@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import xarray as xr
-from dask.local import get_sync
 
 from ._check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
@@ -301,7 +300,11 @@ def load_block(cube: xr.DataArray, block: Block) -> xr.DataArray:
     It is computed in this thread, whatever the scheduler of dask.
     """
     part = bare(cube).isel(y=block.y, x=block.x)
-    return part if part.chunks is None else part.compute(scheduler=get_sync)
+    if part.chunks is None:
+        return part
+    from dask.local import get_sync
+
+    return part.compute(scheduler=get_sync)
 
 
 def bare(cube: xr.DataArray) -> xr.DataArray:

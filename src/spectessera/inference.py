@@ -18,7 +18,7 @@ from .clustering import Choices, Clustering
 from .confidence import (
     normal_draws,
 )
-from .cube import Block, blocks, check_cube, spectral_axis
+from .cube import Block, blocks, check_cube, in_image, spectral_axis
 from .io import ResultStore, open_result, result_store
 from .kmeans import STABLE, Clusters
 from .passes import (
@@ -233,8 +233,7 @@ def _take_decoded(
     maps.put("novelty", block, usable, decoded.novelty)
     if decoded.spectra is not None:
         maps.put("decoded_cube", block, usable, decoded.spectra)
-    y, x = np.divmod(decoded.kept.pixel, block.x.stop - block.x.start)
-    return (y + block.y.start) * job.shape[1] + x + block.x.start, decoded.kept
+    return in_image(job.cube, block, decoded.kept.pixel), decoded.kept
 
 
 # --- clusters ----------------------------------------------------------------------------------

@@ -41,7 +41,6 @@ __all__ = [
     "assign",
     "choose_k",
     "k_means",
-    "order_by_size",
     "seed_centers",
     "silhouette",
     "silhouette_estimate",
@@ -326,16 +325,3 @@ class _Exact:
         mine = self.onehot[:, first : first + self.ks[best]]
         chosen = Parts(*(part[best] for part in self.parts))
         return SilhouetteScore.apply(self.points, self.labels[best], mine, chosen, self.distances)
-
-
-def order_by_size(labels: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Renumber clusters by size, the largest first, ties by their first point."""
-    k = len(centers)
-    counts = torch.bincount(labels, minlength=k)
-    n = len(labels)
-    positions = torch.arange(n, device=labels.device)
-    first = torch.full((k,), n, device=labels.device).scatter_reduce(0, labels, positions, "amin")
-    order = sorted(range(k), key=lambda each: (-int(counts[each]), int(first[each])))
-    rank = torch.empty(k, dtype=torch.int64, device=labels.device)
-    rank[torch.tensor(order, device=labels.device)] = torch.arange(k, device=labels.device)
-    return rank[labels], centers[torch.tensor(order, device=labels.device)]

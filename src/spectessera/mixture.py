@@ -9,14 +9,8 @@ import torch
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from .clustering import Choices, Groups, cluster_points, only_silhouettes
-from .kmeans import EXACT_POINTS, Clusters, order_by_size, silhouette, silhouette_estimate
-
-
-def by_size(labels: np.ndarray, centers: np.ndarray, choices: Choices) -> Groups:
-    """Return clusters numbered by size."""
-    ordered = order_by_size(torch.from_numpy(labels), torch.from_numpy(centers))
-    return Groups(ordered[0].numpy(), ordered[1].numpy(), choices)
+from .clustering import Groups, by_size, cluster_points, only_silhouettes
+from .kmeans import EXACT_POINTS, Clusters, silhouette, silhouette_estimate
 
 
 def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
@@ -58,7 +52,8 @@ def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
     _, best = np.unique(best, return_inverse=True)  # a component without points is none
     sums = [points[best == each].sum(axis=0, dtype=np.float64) for each in range(best.max() + 1)]
     centers = np.stack(sums) / np.bincount(best)[:, None]
-    return by_size(best, centers.astype(np.float32), only_silhouettes(np.array(ks), score, error))
+    numbered = by_size(best, centers.astype(np.float32))
+    return Groups(*numbered, only_silhouettes(np.array(ks), score, error))
 
 
 def _mixture_labels(points: np.ndarray, start: Groups) -> np.ndarray:

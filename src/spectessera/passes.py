@@ -13,11 +13,10 @@ import xarray as xr
 
 from .clustering import Rule
 from .confidence import Mixture, same_label_probability
-from .cube import integrate, to_spectra
+from .cube import Spectra, integrate, to_spectra
 from .novelty import latent_distance, novelty_of, reconstruction_error
-from .pixelstore import is_usable
-from .preprocess import QUALITY, screen
-from .reading import Intake
+from .preprocess import QUALITY
+from .reading import BlockInputs, Intake, inputs_of
 from .segmenter import SpectralSegmenter
 
 # Spectra that are preprocessed together: what that takes beside them is little then.
@@ -81,7 +80,7 @@ class Decoded(NamedTuple):
     means: Means | None
 
 
-class Encoded(NamedTuple):
+class EncodedBlock(NamedTuple):
     """One block after the first pass; of m usable pixels.
 
     Attributes
@@ -118,7 +117,7 @@ class Reader(NamedTuple):
 
 def encode_block(
     reader: Reader, part: xr.DataArray, wanted: np.ndarray | None, whole: bool
-) -> Encoded:
+) -> EncodedBlock:
     """Read, screen, preprocess and encode one block.
 
     Parameters
@@ -136,35 +135,21 @@ def encode_block(
     quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
     found, after = [], []
     for first in range(0, max(1, len(spectra.pixel)), ROWS):
-        rows = slice(first, first + ROWS)
-        pixel = spectra.pixel[rows]
-        values, bits = screen(
-            spectra.values[rows],
-            max_missing=reader.intake.preprocess.max_missing,
-            saturation=reader.saturation,
-        )
-        usable = is_usable(bits)
-        made = reader.intake.apply(values[usable])
-        bits[usable] |= np.where(made.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
-        quality[pixel] = bits
-        latent = reader.segmenter._encode(made.values)
-        found.append((latent, integrate(made.values), integrate(latent)))
+        read = _some(reader, spectra, slice(first, first + ROWS))
+        quality[read.pixel] = read.quality
+        latent = reader.segmenter._encode(read.inputs)
+        found.append((latent, integrate(read.inputs), integrate(latent)))
         if wanted is not None:
-            variance = None if spectra.variance is None else spectra.variance[rows][usable]
-            chosen = Chosen(pixel[usable], values[usable], variance, made.values, latent)
-            after.append(_decode(reader, chosen, wanted, whole, None))
+            after.append(_decode(reader, read, latent, wanted, whole, None))
     latent, input_sum, latent_sum = (np.concatenate(each) for each in zip(*found, strict=True))
-    return Encoded(quality, latent, input_sum, latent_sum, _join(after) if after else None)
+    return EncodedBlock(quality, latent, input_sum, latent_sum, _join(after) if after else None)
 
 
-class Chosen(NamedTuple):
-    """Usable pixels of a block, and what is known of them."""
-
-    pixel: np.ndarray
-    values: np.ndarray
-    variance: np.ndarray | None
-    inputs: np.ndarray
-    latent: np.ndarray
+def _some(reader: Reader, spectra: Spectra, rows: slice | np.ndarray) -> BlockInputs:
+    """Screen and preprocess some of the spectra of a block."""
+    variance = None if spectra.variance is None else spectra.variance[rows]
+    some = Spectra(spectra.values[rows], variance, spectra.pixel[rows])
+    return inputs_of(some, reader.intake, reader.saturation)
 
 
 def describe_block(
@@ -197,44 +182,35 @@ def describe_block(
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
     after = []
     for first in range(0, max(1, len(rows)), ROWS):
-        some = rows[first : first + ROWS]
-        values, _ = screen(
-            spectra.values[some],
-            max_missing=reader.intake.preprocess.max_missing,
-            saturation=reader.saturation,
-        )
-        variance = None if spectra.variance is None else spectra.variance[some]
-        inputs = reader.intake.apply(values).values
-        pixel = spectra.pixel[some]
-        chosen = Chosen(pixel, values, variance, inputs, latent[first : first + ROWS])
-        after.append(_decode(reader, chosen, wanted, whole, (labels[pixel] - 1, k)))
+        read = _some(reader, spectra, rows[first : first + ROWS])
+        mine = labels[read.pixel] - 1, k
+        after.append(_decode(reader, read, latent[first : first + ROWS], wanted, whole, mine))
     return _join(after)
 
 
 def _decode(
     reader: Reader,
-    chosen: Chosen,
+    read: BlockInputs,
+    latent: np.ndarray,
     wanted: np.ndarray,
     whole: bool,
     labels: tuple[np.ndarray, int] | None,
 ) -> Decoded:
-    """Decode some pixels; ``labels`` are theirs, from 0, and k."""
-    segmenter = reader.segmenter
-    decoded = segmenter._decode(chosen.latent)
-    error = reconstruction_error(chosen.inputs, decoded)
-    distance = latent_distance(chosen.latent, segmenter.latent_groups_)
-    mine = np.flatnonzero(np.isin(chosen.pixel, wanted))
-    variance = None if chosen.variance is None else chosen.variance[mine]
-    kept = Kept(
-        chosen.pixel[mine], chosen.values[mine], variance, chosen.inputs[mine], decoded[mine]
-    )
+    """Decode the usable ones of some pixels; ``labels`` are theirs, from 0, and k."""
+    segmenter, pixel = reader.segmenter, read.pixel[read.usable]
+    decoded = segmenter._decode(latent)
+    error = reconstruction_error(read.inputs, decoded)
+    distance = latent_distance(latent, segmenter.latent_groups_)
+    mine = np.flatnonzero(np.isin(pixel, wanted))
+    variance = None if read.variance is None else read.variance[mine]
+    kept = Kept(pixel[mine], read.values[mine], variance, read.inputs[mine], decoded[mine])
     means = None
     if labels is not None:
         onehot = np.zeros((labels[1], len(decoded)))
         onehot[labels[0], np.arange(len(decoded))] = 1.0
-        wide = chosen.values.astype(np.float64)
+        wide = read.values.astype(np.float64)
         sums = [onehot @ wide, onehot @ np.square(wide, out=wide)]
-        sums += [onehot @ each.astype(np.float64) for each in (chosen.inputs, decoded)]
+        sums += [onehot @ each.astype(np.float64) for each in (read.inputs, decoded)]
         means = Means(*sums)
     novelty = novelty_of(segmenter.typical_, distance, error)
     return Decoded(integrate(decoded), novelty, kept, decoded if whole else None, means)

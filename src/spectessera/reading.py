@@ -12,8 +12,8 @@ from scipy import sparse
 from ._check import check_channels
 from ._threads import ahead
 from .axis import Axis
-from .cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
-from .preprocess import QUALITY, UNUSABLE, Inputs, Preprocess, Screened, combine, screen
+from .cube import Block, Spectra, blocks, check_cube, make_cube, read_block, spectral_axis
+from .preprocess import QUALITY, UNUSABLE, Inputs, Preprocess, combine, screen
 from .resampling import resample_weights
 
 
@@ -83,8 +83,14 @@ class BlockInputs(NamedTuple):
 
 def read_inputs(cube: xr.DataArray, block: Block, intake: Intake) -> BlockInputs:
     """Read, screen and preprocess one block; assumes a checked cube."""
-    spectra = read_block(cube, block)
-    values, quality = _screened(cube, spectra.values, intake.preprocess.max_missing)
+    return inputs_of(read_block(cube, block), intake, saturation_of(cube))
+
+
+def inputs_of(spectra: Spectra, intake: Intake, saturation: float | None) -> BlockInputs:
+    """Screen and preprocess spectra."""
+    values, quality = screen(
+        spectra.values, max_missing=intake.preprocess.max_missing, saturation=saturation
+    )
     usable = quality & UNUSABLE == 0
     variance = spectra.variance
     if not usable.all():
@@ -99,10 +105,6 @@ def saturation_of(cube: xr.DataArray) -> float | None:
     """Return the value at which the detector of a cube saturates, where it tells one."""
     found = cube.attrs.get("saturation")
     return None if found is None else float(found)
-
-
-def _screened(cube: xr.DataArray, values: np.ndarray, max_missing: float) -> Screened:
-    return screen(values, max_missing=max_missing, saturation=saturation_of(cube))
 
 
 def axis_range(axis: Axis) -> str:
@@ -291,7 +293,11 @@ def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: fl
         number, block, mine = task
         spectra = read_block(cubes[number], block)
         drawn = np.flatnonzero(mine[spectra.pixel])
-        values, quality = _screened(cubes[number], spectra.values[drawn], max_missing)
+        values, quality = screen(
+            spectra.values[drawn],
+            max_missing=max_missing,
+            saturation=saturation_of(cubes[number]),
+        )
         usable = quality & UNUSABLE == 0
         drawn = drawn[usable]
         variance = None if spectra.variance is None else spectra.variance[drawn]
