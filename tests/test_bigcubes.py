@@ -595,6 +595,7 @@ def test_processes_of_this_machine_do_the_work(scan, tmp_path):
         ("somewhere:8786", "an address such as tcp://host:8786"),
         ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1"),
         ("carrier://pigeon", "carrier"),
+        ("tcp://", "tcp://"),
     ],
 )
 def test_a_wrong_scheduler_is_one_line(scan, tmp_path, monkeypatch, where, words):
@@ -602,6 +603,7 @@ def test_a_wrong_scheduler_is_one_line(scan, tmp_path, monkeypatch, where, words
     monkeypatch.setattr(cli_scheduler, "PATIENCE", 1)
     done = segment_into(tmp_path / "out", scan, "--scheduler", where, check=None)
     assert words in one_line(done)
+    assert dask.config.get("scheduler", None) is None  # else what is computed next looks for it
     left = tmp_path / "out"
     assert not left.exists() or list(left.iterdir()) == []
 

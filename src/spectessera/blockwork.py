@@ -85,10 +85,10 @@ def active_client() -> Any:
     """Return the ``distributed.Client`` that is active here, or None."""
     if "distributed" not in sys.modules:  # who has not imported it has no client
         return None
-    from distributed import default_client
+    from distributed import Client
 
     try:
-        return default_client()
+        return Client.current()
     except ValueError:
         return None
 

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import dask
 import typer
@@ -36,6 +36,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _current(client: Any) -> Iterator[Any]:
+    """Have a client that is not the default of Dask do the work inside.
+
+    A default client that could not connect is left behind in the settings of Dask, where whatever
+    is computed next looks for it.
+    """
+    with client, client.as_current():
+        yield client
 
 
 @contextmanager
@@ -76,14 +87,14 @@ def scheduler(where: str | None) -> Iterator[None]:
             )
         # On one machine nobody needs long to answer: who does not is lost.
         patience = dask.config.set({"distributed.comm.timeouts.connect": "5s"})
-        with patience, cluster, Client(cluster):
+        with patience, cluster, _current(Client(cluster, set_as_default=False)):
             yield
         return
     if "://" not in where:
         raise ValueError(
             f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
         )
-    with Client(where, timeout=PATIENCE) as client:
+    with _current(Client(where, timeout=PATIENCE, set_as_default=False)) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
