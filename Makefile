@@ -5,6 +5,8 @@ STAMP := .venv/.installed
 DEMO := demo-results/abell478
 PAGE := demo-results/page
 export PYTHONUNBUFFERED := 1
+# Processes that share out the test files, of one thread each.
+WORKERS := 2
 
 .PHONY: demo test lint bench quality clean
 demo: $(STAMP)
@@ -24,7 +26,7 @@ demo: $(STAMP)
 	@echo "  $(DEMO)/report.html"
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -90,11 +90,14 @@ def scheduler(where: str | None) -> Iterator[None]:
         with patience, cluster, _current(Client(cluster, set_as_default=False)):
             yield
         return
+    wanted = f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
     if "://" not in where:
-        raise ValueError(
-            f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
-        )
-    with _current(Client(where, timeout=PATIENCE, set_as_default=False)) as client:
+        raise ValueError(wanted)
+    try:
+        connected = Client(where, timeout=PATIENCE, set_as_default=False)
+    except ValueError as error:
+        raise ValueError(f"{wanted}: {error}") from error
+    with _current(connected) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
