@@ -30,6 +30,8 @@ _ONE_BATCH = 8192
 _MOST_PACKED = 64
 # Points of all runs, up to which they are repeated for each run: one call then sums them all.
 _ONE_COPY = 2**17
+# Points whose distances are added up together.
+_IN_CACHE = 8192
 # Where fewer than one label in so many changes, sums are mended, not summed anew.
 _FEW_MOVE = 8
 
@@ -239,7 +241,11 @@ def _lloyd(
 
 
 def _inertia(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    return (points - centers[labels]).square().sum(dtype=torch.float64)
+    """Return the sum of the squared distances, float64; parts stay in the cache."""
+    total = points.new_zeros((), dtype=torch.float64)
+    for part, mine in zip(points.split(_IN_CACHE), labels.split(_IN_CACHE), strict=True):
+        total += (part - centers[mine]).square_().sum(dtype=torch.float64)
+    return total
 
 
 def best_runs(
@@ -306,13 +312,19 @@ def padded(runs: Sequence[Run]) -> Tensor:
 
 
 def k_means_all(
-    points: Tensor, ks: tuple[int, ...], search: Search, generator: torch.Generator
+    points: Tensor,
+    ks: tuple[int, ...],
+    search: Search,
+    generator: torch.Generator,
+    *,
+    settled: bool = True,
 ) -> list[Run]:
     """Return the best clustering for every k; assumes checked input without gradient.
 
     Of many points, the restarts compete on a sample and the best one of every k is then carried
     on with all points: ten times the restarts for little more than the time of one. Of very many,
-    it converges on a larger sample in between, and on all points until the centers hardly move.
+    it converges on a larger sample in between, and on all points until the centers hardly move;
+    or, not ``settled``, all points only get the labels of the nearest centers: see :func:`settle`.
     """
     shift = points.mean(0, dtype=torch.float64).to(points.dtype)
     points = points - shift
@@ -325,12 +337,44 @@ def k_means_all(
         order = order.to(points.device)
         best = best_runs(points[order[:few].sort().values], ks, search, generator)
         still = 0.0
-        if many and len(points) > 2 * _SETTLE_POINTS:
+        if many and _are_very_many(points):
             sample = points[order[:_SETTLE_POINTS].sort().values]
-            still = STILL * float(points.var(0).mean())
-            best = _carried_on(sample, best, ks, search.max_iter, still / 10)
-        best = _carried_on(points, best, ks, search.max_iter, still)
+            still = _still(points)
+            best = _carried_on(sample, best, ks, search.max_iter, still / 10 if settled else still)
+        if still and not settled:
+            best = _labelled(points, best)
+        else:
+            best = _carried_on(points, best, ks, search.max_iter, still)
     return [part._replace(centers=part.centers + shift) for part in best]
+
+
+def settle(points: Tensor, run: Run, max_iter: int) -> Run:
+    """Let a clustering of very many points that only had the nearest centers come to rest."""
+    if points.shape[1] > MANY_DIMENSIONS or not _are_very_many(points):
+        return run
+    shift = points.mean(0, dtype=torch.float64).to(points.dtype)
+    points, begun = points - shift, run._replace(centers=run.centers - shift)
+    (run,) = _carried_on(points, [begun], (len(run.centers),), max_iter, _still(points))
+    return run._replace(centers=run.centers + shift)
+
+
+def _are_very_many(points: Tensor) -> bool:
+    return len(points) > 2 * _SETTLE_POINTS
+
+
+def _still(points: Tensor) -> float:
+    return STILL * float(points.var(0).mean())
+
+
+def _labelled(points: Tensor, runs: list[Run]) -> list[Run]:
+    """Return the clusterings of points by the centers of others."""
+    space, found = _Space(points), []
+    for run in runs:
+        centers = run.centers[None]
+        (labels,) = space.nearest(centers, centers.new_zeros(centers.shape[:2]))
+        cost = _inertia(points, labels, run.centers)
+        found.append(Run(labels, run.centers, cost, run.converged))
+    return found
 
 
 def _carried_on(

@@ -20,8 +20,12 @@ REDRAWS = 16
 # Draws of a new measurement per pixel and cluster; a power of 2, as Sobol's points want it.
 DRAWS = 128
 _ROWS = 8192
-# Steps of expectation and maximisation, and about how many points they look at.
+# A cluster that a pixel belongs to by less than this is left out of its probability.
+_NEGLIGIBLE = 1e-6
+# Steps of expectation and maximisation at most, about how many points they look at, and the mean
+# change of a point's share in a cluster that is none.
 EM_STEPS = 30
+_SAME_SHARE = 1e-4
 EM_PIXELS = 20_000
 
 
@@ -91,13 +95,15 @@ def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixtu
     shares[np.arange(len(latent)), labels] = 1.0
     mixture = _maximise(latent, shares, noise)
     for _ in range(EM_STEPS):
-        alive = np.flatnonzero(mixture.weight > 0)
+        alive, before = np.flatnonzero(mixture.weight > 0), shares
         shares = np.zeros((len(latent), k))
-        shares[:, alive] = _responsibility(latent, mixture, alive, _floors(mixture))
+        shares[:, alive] = _responsibility(latent, _balls(mixture, alive, _floors(mixture)))
         # A cluster of fewer points than a covariance has numbers keeps the one that it has.
         if (shares[:, alive].sum(axis=0) <= d + 1).any():
             break
         mixture = _maximise(latent, shares, noise)
+        if np.abs(shares - before).mean() <= _SAME_SHARE:
+            break
     return mixture
 
 
@@ -165,18 +171,22 @@ def same_label_probability(
     """
     alive = np.flatnonzero(mixture.weight > 0)
     floors = _floors(mixture)
-    parts = [_split(mixture.spread[c], mixture.noise[c], floors[c]) for c in alive]
+    balls, parts = _balls(mixture, alive, floors), []
+    for c in alive:
+        gain, covariance = _split(mixture.spread[c], mixture.noise[c], floors[c])
+        parts.append((gain, draws @ np.linalg.cholesky(covariance).T))
     result = np.empty(len(latent), dtype=np.float32)
     for start in range(0, len(latent), _ROWS):
         rows = slice(start, start + _ROWS)
         points, mine = latent[rows].astype(np.float64), labels[rows]
-        belongs = _responsibility(points, mixture, alive, floors)
+        belongs = _responsibility(points, balls)
         total = np.zeros(len(points))
         for position, c in enumerate(alive):
-            gain, covariance = parts[position]
-            expected = mixture.mean[c] + (points - mixture.mean[c]) @ gain.T
-            same = _count_same(expected, draws @ np.linalg.cholesky(covariance).T, centers, mine)
-            total += belongs[:, position] * same / len(draws)
+            gain, moved = parts[position]
+            some = np.flatnonzero(belongs[:, position] >= _NEGLIGIBLE)
+            expected = mixture.mean[c] + (points[some] - mixture.mean[c]) @ gain.T
+            same = _count_same(expected, moved, centers, mine[some])
+            total[some] += belongs[some, position] * same / len(draws)
         result[rows] = total
     return result
 
@@ -187,32 +197,53 @@ def _count_same(
     """Return how many (n,) of ``expected + draw`` are nearest to the center of their label.
 
     |z - c|^2 differs from |c|^2 - 2 z c by what all centers share, and the latter is a sum of a
-    part of the point and a part of the draw: no distance is computed twice.
+    part of the point and a part of the draw: no distance is computed twice. A point so far inside
+    its cluster that not even the worst draw takes it out is not looked at again.
     """
     origin = centers.mean(axis=0, dtype=np.float64)
     centers = centers - origin
     fixed = (centers**2).sum(axis=1)[:, None] - 2 * centers @ (expected - origin).T  # (k, n)
     moved = -2 * draws @ centers.T  # (draw, k)
+    worst = (moved[:, :, None] - moved[:, None, :]).max(axis=0)  # (own, other)
     own = fixed[labels, np.arange(len(labels))]
-    same = np.zeros(len(labels))
+    near = np.flatnonzero((own + worst[labels].T > fixed).sum(axis=0))
+    own, fixed, labels = own[near], fixed.take(near, axis=1), labels[near]
+    again, count = np.empty_like(fixed), np.zeros(len(near))
     for shift in moved:
-        same += own + shift[labels] <= (fixed + shift[:, None]).min(axis=0)
+        np.add(fixed, shift[:, None], out=again)
+        count += own + shift[labels] <= again.min(axis=0)
+    same = np.full(len(expected), float(len(draws)))
+    same[near] = count
     return same
 
 
-def _responsibility(
-    points: np.ndarray, mixture: Mixture, alive: np.ndarray, floors: np.ndarray
-) -> np.ndarray:
-    """Return the probability (n, alive clusters) that a point belongs to each cluster."""
-    d = points.shape[1]
-    logs = np.empty((len(points), len(alive)))
-    for position, c in enumerate(alive):
-        root = np.linalg.cholesky(mixture.spread[c] + floors[c] * np.eye(d))
+class _Ball(NamedTuple):
+    """What makes a cluster a ball of unit size: points are moved by ``mean`` and ``matrix``.
+
+    ``log`` is the logarithm of its density in the middle, up to what all clusters share.
+    """
+
+    mean: np.ndarray
+    matrix: np.ndarray
+    log: float
+
+
+def _balls(mixture: Mixture, alive: np.ndarray, floors: np.ndarray) -> list[_Ball]:
+    balls = []
+    for c in alive:
+        root = np.linalg.cholesky(mixture.spread[c] + floors[c] * np.eye(len(mixture.noise[c])))
+        log = np.log(mixture.weight[c]) - np.log(np.diag(root)).sum()
         # The inverse of so small a root, once, instead of solving for every point.
-        apart = (points - mixture.mean[c]) @ np.linalg.inv(root).T
-        logs[:, position] = (
-            np.log(mixture.weight[c]) - np.log(np.diag(root)).sum() - 0.5 * (apart**2).sum(axis=1)
-        )
+        balls.append(_Ball(mixture.mean[c], np.linalg.inv(root).T, float(log)))
+    return balls
+
+
+def _responsibility(points: np.ndarray, balls: list[_Ball]) -> np.ndarray:
+    """Return the probability (n, clusters) that a point belongs to each of some clusters."""
+    logs = np.empty((len(points), len(balls)))
+    for position, ball in enumerate(balls):
+        apart = (points - ball.mean) @ ball.matrix
+        logs[:, position] = ball.log - 0.5 * (apart**2).sum(axis=1)
     logs -= logs.max(axis=1, keepdims=True)
     weights = np.exp(logs)
     return weights / weights.sum(axis=1, keepdims=True)

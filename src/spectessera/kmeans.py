@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ._check import check_choice, check_number
 from ._imagesilhouette import ImageSilhouette, PairProgress, silhouette_image
-from ._lloyd import STILL, Run, Search, k_means_all
+from ._lloyd import STILL, Run, Search, k_means_all, settle
 from ._seeding import assign, seed_centers
 from ._silhouette import (
     Distances,
@@ -221,7 +221,9 @@ def choose_k(
     All of it happens in the metric of ``clusters``, whose statistics are those of the points and
     constants of the gradient. Up to 4096 points the silhouettes are exact and ``score`` is
     differentiable with respect to the points; beyond, they are constant, and estimated
-    (:func:`silhouette_estimate`) unless ``clusters.silhouette`` is "exact".
+    (:func:`silhouette_estimate`) unless ``clusters.silhouette`` is "exact". Of more than 131,072
+    points, the curves are then those of the centers that were found on half of so many; those that
+    are chosen come to rest on all points.
 
     Parameters
     ----------
@@ -253,7 +255,8 @@ def choose_k(
     points = metric.move(points)
     constant = points.detach()
     search = _search(clusters)
-    partitions = k_means_all(constant, ks, search, generator)
+    exact = n <= EXACT_POINTS or clusters.silhouette == "exact"
+    partitions = k_means_all(constant, ks, search, generator, settled=exact)
     if n > EXACT_POINTS:
         if points.requires_grad:
             raise ValueError(
@@ -262,7 +265,7 @@ def choose_k(
             )
         judged = None
         labels = torch.stack([part.labels for part in partitions])
-        if clusters.silhouette == "exact":
+        if exact:
             scores = silhouette_image(constant, labels).score
             errors = torch.zeros_like(scores)
         else:
@@ -279,6 +282,8 @@ def choose_k(
         # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
         picked = pick(stable.scores, stable.errors, scores)
         best = best if picked is None else picked
+    if not exact:
+        partitions[best] = settle(constant, partitions[best], search.max_iter)
     return Choice(
         labels=partitions[best].labels,
         centers=partitions[best].centers,

@@ -22,9 +22,10 @@ _POWER = {
 }
 # A direction with less than this share of the largest variance is rounding, or a dead dimension.
 _NOTHING = 1e-7
-# Above so many dimensions the covariance is a matrix product.
+# Above so many dimensions the covariance is one matrix product, else many of so few points.
 _MANY = 64
 _ROWS = 65_536
+_FEW = 128
 # Points are moved in blocks of exactly so many, filled up with zeros: see the segmenter.
 _BLOCK = 2048
 
@@ -96,8 +97,8 @@ def fit_metric(points: Tensor, name: str) -> Metric:
 def _covariance(points: Tensor, mean: Tensor) -> Tensor:
     """Return the covariance (d, d), float64.
 
-    Of few dimensions, each element is summed by counting additions, in the order of the points:
-    the same for any number of threads, which a matrix product would not promise.
+    Of few dimensions, it is added up of many small products, each the work of one thread: the same
+    for any number of threads, which one product of all points would not promise.
     """
     n, d = points.shape
     total = torch.zeros(d, d, dtype=torch.float64, device=points.device)
@@ -106,11 +107,7 @@ def _covariance(points: Tensor, mean: Tensor) -> Tensor:
         if d > _MANY:
             total += apart.T @ apart
             continue
-        one = torch.zeros(len(part), dtype=torch.int64, device=points.device)
-        columns = apart.T.contiguous()
-        for i in range(d):
-            for j in range(i + 1):
-                total[i, j] += torch.bincount(one, columns[i] * columns[j])[0]
-    if d <= _MANY:
-        total = total + total.tril(-1).T
+        missing = -len(part) % _FEW
+        few = torch.nn.functional.pad(apart, (0, 0, 0, missing)).view(-1, _FEW, d)
+        total += torch.bmm(few.mT, few).sum(0)
     return total / n

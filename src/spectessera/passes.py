@@ -21,6 +21,7 @@ from .segmenter import SpectralSegmenter
 
 # Spectra that are preprocessed together: what that takes beside them is little then.
 ROWS = 4096
+_IN_CACHE = 64
 
 
 class Means(NamedTuple):
@@ -206,14 +207,25 @@ def _decode(
     kept = Kept(pixel[mine], read.values[mine], variance, read.inputs[mine], decoded[mine])
     means = None
     if labels is not None:
-        onehot = np.zeros((labels[1], len(decoded)))
-        onehot[labels[0], np.arange(len(decoded))] = 1.0
-        wide = read.values.astype(np.float64)
-        sums = [onehot @ wide, onehot @ np.square(wide, out=wide)]
-        sums += [onehot @ each.astype(np.float64) for each in (read.inputs, decoded)]
-        means = Means(*sums)
+        means = _sums(read, decoded, *labels)
     novelty = novelty_of(segmenter.typical_, distance, error)
     return Decoded(integrate(decoded), novelty, kept, decoded if whole else None, means)
+
+
+def _sums(read: BlockInputs, decoded: np.ndarray, labels: np.ndarray, k: int) -> Means:
+    """Add up spectra by label (m,), from 0; as float64, so few at a time stay in the cache."""
+    spectra = (read.values, read.inputs, decoded)
+    measured, inputs, shown = (np.zeros((k, each.shape[1])) for each in spectra)
+    squares = np.zeros_like(measured)
+    for first in range(0, len(labels), _IN_CACHE):
+        rows = slice(first, first + _IN_CACHE)
+        onehot = (labels[rows] == np.arange(k)[:, None]).astype(np.float64)
+        wide = read.values[rows].astype(np.float64)
+        measured += onehot @ wide
+        squares += onehot @ np.square(wide, out=wide)
+        inputs += onehot @ read.inputs[rows].astype(np.float64)
+        shown += onehot @ decoded[rows].astype(np.float64)
+    return Means(measured, squares, inputs, shown)
 
 
 def add_means(one: Means | None, other: Means | None) -> Means | None:
