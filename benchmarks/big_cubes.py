@@ -284,11 +284,11 @@ def bare(told: dict) -> dict:
     cube = spt.read(told["cube"], chunks=BLOCK)
     reader = reader_of(cube, spt.load("maxrf"))
     mine = list(blocks(cube))[told["first"] :: 2]
-    encode_block(reader, load_block(cube, mine[0]), None, False)
+    encode_block(reader, load_block(cube, mine[0]))
     print("ready", flush=True)
     sys.stdin.readline()
     for block in mine:
-        encode_block(reader, load_block(cube, block), None, False)
+        encode_block(reader, load_block(cube, block))
     return {}
 
 
@@ -324,7 +324,7 @@ def dask_seconds(told: dict) -> dict:
 
     cube = spt.read(told["cube"], chunks=BLOCK)
     reader = Shared(reader_of(cube, spt.load("maxrf")))
-    tasks = [Task(block, (None, False)) for block in blocks(cube)]
+    tasks = [Task(block) for block in blocks(cube)]
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**options) as workers, Client(workers) as client:
         list(over_blocks(encode_block, reader, cube, tasks[:4]))  # imports, like the others

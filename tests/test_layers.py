@@ -110,6 +110,7 @@ SAME_LAYER = {
     "passes": {"clustering", "confidence", "novelty", "segmenter"},
     "remeasure": {"clustering", "confidence", "passes", "resultmaps"},
     "resultmaps": {"segmenter"},
+    "resultparts": {"clustering"},
     "notes": {"doubts", "naming", "novelty", "resultparts"},
     "novelty": {"clustering"},
     "segmenter": {"clustering", "defaults", "novelty"},

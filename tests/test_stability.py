@@ -37,6 +37,19 @@ def judged(points, ks, seed=0):
     return partitions, stability(points, partitions, SEARCH, seeded(seed + 1))
 
 
+def test_a_k_that_parts_noise_is_left_out_and_no_more_are_asked_than_needed():
+    none, alike = torch.zeros(4), torch.ones(4)
+    asked = []
+
+    def noise_alone(position):
+        asked.append(position)
+        return position >= 2
+
+    assert pick(torch.tensor([1.0, 1.0, 1.0, 0.5]), none, alike, noise_alone) == 1
+    assert asked == [2, 1]
+    assert pick(torch.tensor([0.5, 0.5, 1.0, 1.0]), none, alike, noise_alone) is None
+
+
 def picked(found):
     return pick(found.scores, found.errors, torch.ones_like(found.scores))
 

@@ -138,7 +138,18 @@ def how_chosen(result: xr.Dataset) -> str:
     if asked == "trained":
         return "by the trained model, whose clusters they are"
     criterion = str(result.attrs.get("criterion", "silhouette"))
-    return CRITERIA.get(criterion, criterion)
+    return CRITERIA.get(criterion, criterion) + noise_alone(result)
+
+
+def noise_alone(result: xr.Dataset) -> str:
+    """Return which more clusters would be noise, cut in two; nothing where none would."""
+    if "excess" not in result or "excess_from" not in result.attrs:
+        return ""
+    cut = result["k"].values[result["excess"].values < result.attrs["excess_from"]]
+    if not len(cut):
+        return ""
+    ks = " and ".join(str(k) for k in cut)
+    return f"; k = {ks} would part two clusters that are no further apart than noise alone makes"
 
 
 def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
@@ -275,6 +286,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         "metric": "Distance between spectra",
         "confidence_noise": "Noise that the confidence is made of",
         "stable_from": "Stability that counts as stable",
+        "excess_from": "Excess over noise that counts as a difference",
     }
     rows += [
         (words.get(str(name), str(name).replace("_", " ").capitalize()), value)

@@ -16,7 +16,7 @@ What this cannot tell from clusters is a gradient: halves cut a long line at the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -97,23 +97,32 @@ def stability(
     return Stability(scores, spread / len(found[0]) ** 0.5, agreement)
 
 
-def pick(scores: Tensor, errors: Tensor, silhouettes: Tensor) -> int | None:
+def pick(
+    scores: Tensor,
+    errors: Tensor,
+    silhouettes: Tensor,
+    noise_alone: Callable[[int], bool] | None = None,
+) -> int | None:
     """Return the position of the largest k that is stable; None where none is.
 
     A k whose silhouette is far below that of another stable k does not count: it cuts an oblong
-    group, which halves of many points cut at the same place.
+    group, which halves of many points cut at the same place. Nor does one of which two clusters are
+    parted by noise alone.
 
     Parameters
     ----------
     scores, errors : tensor (number of k,)
         As of :func:`stability`, in ascending order of k.
     silhouettes : tensor (number of k,)
+    noise_alone : callable, optional
+        Tells it of a position; asked of the largest k first, and of no more than needed.
     """
     stable = scores + DOUBT * errors >= STABLE
     if not stable.any():
         return None
     good = stable & (silhouettes >= FAR_BELOW * silhouettes[stable].max())
-    return int(good.nonzero()[-1])
+    found = reversed(good.nonzero()[:, 0].tolist())
+    return next((each for each in found if noise_alone is None or not noise_alone(each)), None)
 
 
 # --- halves ------------------------------------------------------------------------------------

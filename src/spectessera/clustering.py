@@ -6,7 +6,7 @@ clustered by the same code, whether they are in memory or given part by part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -139,16 +139,24 @@ class Clustering(NamedTuple):
     choices : Choices
         What speaks for every k that was tried.
     rule : Rule
+    excess : array (number of k,), or None
+        See :func:`cluster_points`; NaN where nobody looked.
     """
 
     labels: np.ndarray
     centers: np.ndarray
     choices: Choices
     rule: Rule
+    excess: np.ndarray | None = None
 
 
 def cluster_points(
-    points: np.ndarray | Points, clusters: Clusters, *, seed: int = 0, device: str = "cpu"
+    points: np.ndarray | Points,
+    clusters: Clusters,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    excess: Callable[[Rule], float] | None = None,
 ) -> Clustering:
     """Cluster points with the best k, whatever made the points.
 
@@ -162,6 +170,9 @@ def cluster_points(
     clusters : Clusters
     seed : int
     device : str
+    excess : callable, optional
+        Tells of clusters how far apart the two are that are most alike, in units of what noise
+        alone would make; see :func:`spectessera.kmeans.choose_k`.
 
     Returns
     -------
@@ -179,10 +190,9 @@ def cluster_points(
         generator = np.random.default_rng([seed, 5])
         ranks = np.sort(generator.choice(n, clusters.max_points, replace=False))
     sample = torch.from_numpy(np.ascontiguousarray(rows.take(ranks))).to(device)
-    found, several = _choose(sample, clusters, seed)
+    found, several = _choose(sample, clusters, seed, excess)
     metric = found.metric
-    arrays = (each.cpu().numpy() for each in (metric.mean, metric.matrix, found.centers))
-    rule = Rule(metric.name, *arrays)
+    rule = _rule_of(found.centers, metric)
     if n > len(ranks) and clusters.refine:
         variance = float(metric.move(sample).var(0).mean())
         rule = _refined(rows, rule, clusters.max_iter, STILL * variance, device)
@@ -194,16 +204,33 @@ def cluster_points(
     choices = Choices(ks, *columns) if several else only_silhouettes(ks, *columns)
     if isinstance(points, np.ndarray):
         labels = labels.astype(np.int64)
-    return Clustering(labels, centers_of(rows, labels, rule), choices, rule)
+    asked = None if found.excess is None else found.excess.numpy()
+    return Clustering(labels, centers_of(rows, labels, rule), choices, rule, asked)
 
 
-def _choose(sample: torch.Tensor, clusters: Clusters, seed: int) -> tuple[Choice, bool]:
+def _rule_of(centers: torch.Tensor, metric: Metric) -> Rule:
+    arrays = (each.cpu().numpy() for each in (metric.mean, metric.matrix, centers))
+    return Rule(metric.name, *arrays)
+
+
+def _choose(
+    sample: torch.Tensor,
+    clusters: Clusters,
+    seed: int,
+    excess: Callable[[Rule], float] | None,
+) -> tuple[Choice, bool]:
     """Return what clusters a sample best, and whether there were several k to choose from."""
     generator = torch.Generator(sample.device).manual_seed(seed)
     # Of one k there is nothing to choose.
     several = clusters.k_max > clusters.k_min
     settings = clusters if several else replace(clusters, criterion="silhouette")
-    return choose_k(sample, settings, generator=generator, both=several), several
+    ask = None
+    if excess is not None:
+
+        def ask(centers: torch.Tensor, metric: Metric) -> float:
+            return excess(_rule_of(centers, metric))
+
+    return choose_k(sample, settings, generator=generator, both=several, excess=ask), several
 
 
 def _label(rows: Points, rule: Rule, device: str) -> np.ndarray:

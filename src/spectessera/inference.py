@@ -14,13 +14,13 @@ import xarray as xr
 from . import __version__
 from ._check import check_choice, check_number
 from .blockwork import Shared, Task, over_blocks
-from .clustering import Choices, Clustering
+from .clustering import Clustering
 from .confidence import (
     normal_draws,
 )
 from .cube import Block, blocks, check_cube, in_image, spectral_axis
 from .io import ResultStore, open_result, result_store
-from .kmeans import STABLE, Clusters
+from .kmeans import NOISE_ALONE, STABLE, Clusters
 from .passes import (
     Decoded,
     Judge,
@@ -35,6 +35,7 @@ from .passes import (
 from .pixelstore import MEMORY, Pixels, is_usable
 from .reading import saturation_of
 from .remeasure import (
+    Excess,
     Sample,
     any_pixels,
     inside,
@@ -44,7 +45,7 @@ from .remeasure import (
     sizes_of,
 )
 from .resultmaps import BlockProgress, Job, Maps, silent
-from .resultparts import QUALITY_ATTRS, origin_and_quality, with_axes
+from .resultparts import QUALITY_ATTRS, curves_of, origin_and_quality, with_axes
 from .segmenter import SpectralSegmenter
 
 KEEP = ("latent", "decoded", "silhouette")
@@ -106,9 +107,10 @@ def segment(
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
         the silhouettes, exact or estimated, as the attribute ``silhouette`` says; ``stability``,
         ``stability_error`` and ``agreement (k)``, see
-        :class:`spectessera.clustering.Choices`; ``integrated_input``, ``integrated_decoded`` and
-        ``integrated_latent (y, x)``. Attributes are strings and numbers, among them
-        ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
+        :class:`spectessera.clustering.Choices`; where the noise is known, ``excess (k)``, see
+        :class:`spectessera.remeasure.Excess`, NaN where nobody looked; ``integrated_input``,
+        ``integrated_decoded`` and ``integrated_latent (y, x)``. Attributes are strings and numbers,
+        among them ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
 
     Raises
     ------
@@ -143,7 +145,7 @@ def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) ->
     maps, shared = Maps(job, zarr), Shared(reader)
     pixels, kept = _encode(job, shared, memory, maps)
     job.tell("cluster", 0, 1)
-    found = _cluster(pixels, job)
+    found = _cluster(pixels, job, Excess(job, reader.intake, kept) if job.minds_noise else None)
     job.tell("cluster", 1, 1)
     labels = pixels.label_map(found.labels)
     sums: Means | None = None
@@ -185,7 +187,7 @@ def _encode(
     """Go through the cube once: quality, latents, and, if there is no second pass, the decoder."""
     size = job.segmenter.cluster_centers_.shape[1]
     pixels = Pixels(job.shape, size, memory)
-    chosen = None if job.means else any_pixels(job)
+    chosen = any_pixels(job) if job.minds_noise or not job.means else None
     for name in ("integrated_input", "integrated_latent"):
         maps.add(name)
     if not job.means:
@@ -199,7 +201,7 @@ def _encode(
     def tasks() -> Iterator[Task]:
         for block in blocks(job.cube):
             wanted = None if chosen is None else inside(chosen, block, job.shape[1])
-            yield Task(block, (wanted, whole))
+            yield Task(block, (wanted, not job.means, whole))
 
     kept = []
     for task, found in job.told("encode", over_blocks(encode_block, shared, job.cube, tasks())):
@@ -213,7 +215,9 @@ def _encode(
         if "latent" in job.keep:
             maps.put("latent_cube", block, usable, found.latent)
         if found.decoded is not None:
-            kept.append(_take_decoded(job, block, usable, found.decoded, maps))
+            _put_decoded(block, usable, found.decoded, maps)
+        if found.kept is not None:
+            kept.append((in_image(job.cube, block, found.kept.pixel), found.kept))
     return pixels, kept
 
 
@@ -225,21 +229,18 @@ def _add_decoded(job: Job, maps: Maps) -> None:
         maps.add("decoded_cube", dim="input_channel", size=len(job.segmenter.input_axis_))
 
 
-def _take_decoded(
-    job: Job, block: Block, usable: np.ndarray, decoded: Decoded, maps: Maps
-) -> tuple[np.ndarray, Kept]:
-    """Put what the decoder tells of a block, and return the pixels to be measured again."""
+def _put_decoded(block: Block, usable: np.ndarray, decoded: Decoded, maps: Maps) -> None:
+    """Put what the decoder tells of a block."""
     maps.put("integrated_decoded", block, usable, decoded.sum)
     maps.put("novelty", block, usable, decoded.novelty)
     if decoded.spectra is not None:
         maps.put("decoded_cube", block, usable, decoded.spectra)
-    return in_image(job.cube, block, decoded.kept.pixel), decoded.kept
 
 
 # --- clusters ----------------------------------------------------------------------------------
 
 
-def _cluster(pixels: Pixels, job: Job) -> Clustering:
+def _cluster(pixels: Pixels, job: Job, excess: Excess | None) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     segmenter, clusters = job.segmenter, job.clusters
     if clusters == "trained":
@@ -254,7 +255,7 @@ def _cluster(pixels: Pixels, job: Job) -> Clustering:
             f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
         )
-    return segmenter.cluster(pixels, settings, seed=job.seed)
+    return segmenter.cluster(pixels, settings, seed=job.seed, excess=excess)
 
 
 def _silhouettes(
@@ -296,7 +297,8 @@ def _describe(
     answers = over_blocks(describe_block, shared, job.cube, tasks())
     for task, found in job.told("describe", answers):
         usable = pixels.usable(task.block)
-        kept.append(_take_decoded(job, task.block, usable, found, maps))
+        _put_decoded(task.block, usable, found, maps)
+        kept.append((in_image(job.cube, task.block, found.kept.pixel), found.kept))
         sums = add_means(sums, found.means)
     return sums, kept
 
@@ -353,7 +355,7 @@ def _assemble(
         "decoded_mean": (inner, segmenter._decode(found.centers)),
         "center": (("cluster", "latent"), found.centers),
         "size": (("cluster",), size),
-    } | _scores(found.choices)
+    } | curves_of(found)
     if sums is not None:
         counts = np.maximum(1, size)[:, None]
         measured, squares, inputs, decoded = (each / counts for each in sums)
@@ -369,11 +371,6 @@ def _assemble(
     result = with_axes(result, spectral_axis(job.cube), segmenter.input_axis_)
     result.attrs = _attributes(job, pixels, found, sample)
     return result
-
-
-def _scores(choices: Choices) -> dict[str, Any]:
-    names = ("score", "score_error", "stability", "stability_error", "agreement")
-    return {name: (("k",), values) for name, values in zip(names, choices[1:], strict=True)}
 
 
 def _attributes(
@@ -392,6 +389,7 @@ def _attributes(
         "metric": found.rule.metric,
         "criterion": settings.criterion,
         "stable_from": STABLE,
+        "excess_from": NOISE_ALONE,
         "silhouette": "exact" if not found.choices.error.any() else "estimate",
         "clustered_pixels": min(len(found.labels), settings.max_points),
         "confidence_noise": sample.noise,

@@ -7,6 +7,7 @@ are constants of the gradient.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from ._stability import STABLE, Stability, pick, stability
 from .metric import METRICS, Metric, fit_metric
 
 __all__ = [
+    "NOISE_ALONE",
     "STABLE",
     "STILL",
     "Choice",
@@ -49,6 +51,9 @@ __all__ = [
 
 # Up to this many points the silhouette is computed from the whole matrix of distances (64 MiB).
 EXACT_POINTS = 4096
+# Two clusters are noise, cut in two, where their distance is less than so many times what noise
+# alone would make: 1, and some per cent for the finite number of pixels that are looked at.
+NOISE_ALONE = 1.25
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,8 @@ class Choice(NamedTuple):
         In whose space ``centers`` and ``inertia`` are; its statistics are those of the points.
     stability : Stability or None
         Of the best clustering of every k, constant; None where it was not asked for.
+    excess : tensor (number of k,), float64, or None
+        What the function of that name told; NaN where it was not asked.
     """
 
     labels: Tensor
@@ -170,6 +177,7 @@ class Choice(NamedTuple):
     converged: tuple[bool, ...]
     metric: Metric
     stability: Stability | None = None
+    excess: Tensor | None = None
 
 
 def k_means(
@@ -214,7 +222,12 @@ def _search(clusters: Clusters) -> Search:
 
 
 def choose_k(
-    points: Tensor, clusters: Clusters, *, generator: torch.Generator, both: bool = False
+    points: Tensor,
+    clusters: Clusters,
+    *,
+    generator: torch.Generator,
+    both: bool = False,
+    excess: Callable[[Tensor, Metric], float] | None = None,
 ) -> Choice:
     """Cluster with every k of a range and keep the best k by a criterion (IKMeans).
 
@@ -233,6 +246,10 @@ def choose_k(
     generator : torch.Generator
     both : bool
         Also tell the stability where the silhouette chooses. (The silhouette is always told.)
+    excess : callable, optional
+        Tells of centers and their metric how far apart the two clusters are that are most alike, in
+        units of what noise alone would make; NaN where it cannot tell. The stability then chooses
+        no k with less than :data:`NOISE_ALONE`.
 
     Returns
     -------
@@ -277,10 +294,12 @@ def choose_k(
     stable = None
     if both or clusters.criterion == "stability":
         stable = stability(constant, partitions, search, generator)
-    best = int(scores.argmax())
+    best, asked = int(scores.argmax()), None
     if stable is not None and clusters.criterion == "stability":
         # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
-        picked = pick(stable.scores, stable.errors, scores)
+        if excess is not None:
+            asked = _Excess(excess, partitions, metric)
+        picked = pick(stable.scores, stable.errors, scores, asked)
         best = best if picked is None else picked
     if not exact:
         partitions[best] = settle(constant, partitions[best], search.max_iter)
@@ -296,7 +315,26 @@ def choose_k(
         converged=tuple(each.converged for each in partitions),
         metric=metric,
         stability=stable,
+        excess=None if asked is None else asked.told,
     )
+
+
+class _Excess:
+    """Tells of which k two clusters are parted by noise alone, and remembers what it was told."""
+
+    def __init__(
+        self,
+        excess: Callable[[Tensor, Metric], float],
+        partitions: Sequence[Run],
+        metric: Metric,
+    ) -> None:
+        self.excess, self.partitions, self.metric = excess, partitions, metric
+        self.told = torch.full((len(partitions),), torch.nan, dtype=torch.float64)
+
+    def __call__(self, position: int) -> bool:
+        found = self.excess(self.partitions[position].centers, self.metric)
+        self.told[position] = found
+        return found < NOISE_ALONE
 
 
 class _Exact:

@@ -181,8 +181,9 @@ def _scores(result: xr.Dataset) -> dict[str, dict[str, float]]:
         "stability": "stability",
         "stability_error": "stability_error",
         "agreement": "agreement",
+        "excess": "excess",
     }
-    curves = {word: result[name] for word, name in names.items()}
+    curves = {word: result[name] for word, name in names.items() if name in result}
     return {
         str(k): {w: float(c.sel(k=k)) for w, c in curves.items() if np.isfinite(c.sel(k=k))}
         for k in result["k"].values.tolist()

@@ -49,14 +49,16 @@ class Kept(NamedTuple):
         In the flattened block.
     values : array (s, channel)
     variance : array (s, channel), or None
-    inputs, decoded : array (s, input channel)
+    inputs : array (s, input channel)
+    decoded : array (s, input channel), or None
+        Where the decoder was asked.
     """
 
     pixel: np.ndarray
     values: np.ndarray
     variance: np.ndarray | None
     inputs: np.ndarray
-    decoded: np.ndarray
+    decoded: np.ndarray | None
 
 
 class Decoded(NamedTuple):
@@ -89,6 +91,8 @@ class EncodedBlock(NamedTuple):
     quality : array (y * x,), uint8
     latent : array (m, latent)
     input_sum, latent_sum : array (m,), float32
+    kept : Kept, or None
+        The wanted pixels.
     decoded : Decoded, or None
         Where there is no second pass.
     """
@@ -97,6 +101,7 @@ class EncodedBlock(NamedTuple):
     latent: np.ndarray
     input_sum: np.ndarray
     latent_sum: np.ndarray
+    kept: Kept | None
     decoded: Decoded | None
 
 
@@ -117,7 +122,11 @@ class Reader(NamedTuple):
 
 
 def encode_block(
-    reader: Reader, part: xr.DataArray, wanted: np.ndarray | None, whole: bool
+    reader: Reader,
+    part: xr.DataArray,
+    wanted: np.ndarray | None = None,
+    decode: bool = False,
+    whole: bool = False,
 ) -> EncodedBlock:
     """Read, screen, preprocess and encode one block.
 
@@ -127,23 +136,36 @@ def encode_block(
     part : DataArray (y, x, channel)
         In memory.
     wanted : array (s,), or None
-        Pixels of the flattened block to keep as they were measured, those that are usable; None:
-        leave the decoder to the second pass.
+        Pixels of the flattened block to keep as they were measured, those that are usable.
+    decode : bool
+        False: leave the decoder to the second pass.
     whole : bool
         Return the decoded spectra.
     """
     spectra = to_spectra(part)
     quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
-    found, after = [], []
+    found, kept, after = [], [], []
     for first in range(0, max(1, len(spectra.pixel)), ROWS):
         read = _some(reader, spectra, slice(first, first + ROWS))
         quality[read.pixel] = read.quality
         latent = reader.segmenter._encode(read.inputs)
         found.append((latent, integrate(read.inputs), integrate(latent)))
-        if wanted is not None:
+        if decode:
             after.append(_decode(reader, read, latent, wanted, whole, None))
+        elif wanted is not None:
+            kept.append(_kept(read, None, wanted))
     latent, input_sum, latent_sum = (np.concatenate(each) for each in zip(*found, strict=True))
-    return EncodedBlock(quality, latent, input_sum, latent_sum, _join(after) if after else None)
+    decoded = _join(after) if decode else None
+    held = join_kept(kept) if kept else None if decoded is None else decoded.kept
+    return EncodedBlock(quality, latent, input_sum, latent_sum, held, decoded)
+
+
+def _kept(read: BlockInputs, decoded: np.ndarray | None, wanted: np.ndarray | None) -> Kept:
+    """Return the wanted ones among the usable pixels of some."""
+    pixel = read.pixel[read.usable]
+    mine = np.flatnonzero(np.isin(pixel, () if wanted is None else wanted))
+    variance, decoded = (None if each is None else each[mine] for each in (read.variance, decoded))
+    return Kept(pixel[mine], read.values[mine], variance, read.inputs[mine], decoded)
 
 
 def _some(reader: Reader, spectra: Spectra, rows: slice | np.ndarray) -> BlockInputs:
@@ -193,19 +215,16 @@ def _decode(
     reader: Reader,
     read: BlockInputs,
     latent: np.ndarray,
-    wanted: np.ndarray,
+    wanted: np.ndarray | None,
     whole: bool,
     labels: tuple[np.ndarray, int] | None,
 ) -> Decoded:
     """Decode the usable ones of some pixels; ``labels`` are theirs, from 0, and k."""
-    segmenter, pixel = reader.segmenter, read.pixel[read.usable]
+    segmenter = reader.segmenter
     decoded = segmenter._decode(latent)
     error = reconstruction_error(read.inputs, decoded)
     distance = latent_distance(latent, segmenter.latent_groups_)
-    mine = np.flatnonzero(np.isin(pixel, wanted))
-    variance = None if read.variance is None else read.variance[mine]
-    kept = Kept(pixel[mine], read.values[mine], variance, read.inputs[mine], decoded[mine])
-    means = None
+    kept, means = _kept(read, decoded, wanted), None
     if labels is not None:
         means = _sums(read, decoded, *labels)
     novelty = novelty_of(segmenter.typical_, distance, error)
@@ -238,14 +257,19 @@ def add_means(one: Means | None, other: Means | None) -> Means | None:
 def join_kept(parts: list[Kept]) -> Kept:
     """Return the pixels of several parts, one after the other."""
     pixel, values, variance, inputs, decoded = zip(*parts, strict=True)
-    known = [each for each in variance if each is not None]
     return Kept(
         np.concatenate(pixel),
         np.concatenate(values),
-        np.concatenate(known) if known else None,
+        _known(variance),
         np.concatenate(inputs),
-        np.concatenate(decoded),
+        _known(decoded),
     )
+
+
+def _known(parts: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
+    """Return the parts that are there, one after the other."""
+    found = [each for each in parts if each is not None]
+    return np.concatenate(found) if found else None
 
 
 def _join(parts: list[Decoded]) -> Decoded:

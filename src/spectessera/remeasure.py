@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .clustering import Clustering
+from .clustering import Clustering, Rule
 from .confidence import (
     EM_PIXELS,
     NOISE_PIXELS,
@@ -21,6 +21,11 @@ from .passes import Kept, join_kept
 from .pixelstore import Pixels, members, nth
 from .reading import Intake
 from .resultmaps import Job
+
+# A cluster of fewer of the sampled pixels is too rare to be compared with noise.
+RARE = 4
+# New measurements of a mean spectrum, at least.
+FEW_DRAWS = 512
 
 
 class Sample(NamedTuple):
@@ -80,23 +85,79 @@ def measure_again(
     position = np.concatenate([each for each, _ in kept])
     order = np.argsort(position)
     joined = join_kept([each for _, each in kept])
-    values, inputs, decoded = (
-        each[order] for each in (joined.values, joined.inputs, joined.decoded)
-    )
+    values, inputs = joined.values[order], joined.inputs[order]
     variance = (
         joined.variance[order] if noise == "variance" and joined.variance is not None else None
     )
     generator = np.random.default_rng([job.seed, 2])
-    latents = []
-    residual = np.sqrt(np.square(inputs - decoded, dtype=np.float64).mean(axis=1, keepdims=True))
+    latents, residual = [], None
+    if noise == "residual" and joined.decoded is not None:
+        left = np.square(inputs - joined.decoded[order], dtype=np.float64)
+        residual = np.broadcast_to(left.mean(axis=1, keepdims=True), inputs.shape)
     for _ in range(REDRAWS):
-        if noise == "residual":
-            again = draw_again(inputs, np.broadcast_to(residual**2, inputs.shape), generator)
+        if residual is not None:
+            again = draw_again(inputs, residual, generator)
         else:
             again = intake.apply(draw_again(values, variance, generator)).values
         latents.append(job.segmenter._encode(again))
     mine = labels[position[order]].astype(np.int64) - 1
     return Sample(mine, np.stack(latents, axis=1), noise)
+
+
+class Excess:
+    """Tells how far apart the two clusters are that are most alike, in units of noise alone.
+
+    All pixels of two clusters may have one expected spectrum: then k-means has cut their noise in
+    two, and half of the pixels would give the same two halves again, however often one asks. So the
+    mean spectrum of both is measured anew, with the noise of each pixel, and the latents of that
+    are cut in two along the same line, in the same shares. The distance of the two clusters, over
+    that of these parts, is 1 for noise alone.
+    """
+
+    def __init__(self, job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]) -> None:
+        joined = join_kept([each for _, each in kept])
+        order = np.argsort(np.concatenate([each for each, _ in kept]))
+        self.segmenter, self.intake, self.seed = job.segmenter, intake, job.seed
+        self.values = joined.values[order].astype(np.float64)
+        self.variance = None if joined.variance is None else joined.variance[order]
+        self.latent = job.segmenter._encode(joined.inputs[order])
+
+    def __call__(self, rule: Rule) -> float:
+        """Return the smallest excess of any cluster and its nearest; NaN where all are too rare."""
+        centers = rule.centers.astype(np.float64)
+        apart = np.square(centers[:, None] - centers).sum(axis=2)
+        np.fill_diagonal(apart, np.inf)
+        pairs = {tuple(sorted(pair)) for pair in enumerate(apart.argmin(axis=1).tolist())}
+        moved, labels = rule.move(self.latent).astype(np.float64), rule.label(self.latent)
+        found = []
+        for one, other in sorted(pairs):
+            upper, both = labels == other, (labels == one) | (labels == other)
+            if min(upper.sum(), (both & ~upper).sum()) < RARE:
+                continue
+            line = centers[other] - centers[one]
+            noise = np.sort(rule.move(self._of_one(both)) @ line)
+            cut = len(noise) - max(1, round(len(noise) * upper.sum() / both.sum()))
+            distance = (moved[upper] @ line).mean() - (moved[both & ~upper] @ line).mean()
+            by_noise = noise[cut:].mean() - noise[:cut].mean()
+            found.append(distance / max(by_noise, np.finfo(float).tiny))
+        return min(found, default=np.nan)
+
+    def _of_one(self, rows: np.ndarray) -> np.ndarray:
+        """Return latents (m, latent) of new measurements of the mean spectrum of some pixels."""
+        values = self.values[rows]
+        expected = np.broadcast_to(values.mean(axis=0), values.shape)
+        # The number of counts is no difference where it is divided out. (Without counts a spectrum
+        # may be as dark as one of noise alone, which is a difference.)
+        if self.variance is None and self.intake.preprocess.normalise is not None:
+            total = values.sum(axis=1, keepdims=True)
+            expected = expected * total / total.mean()
+        generator = np.random.default_rng([self.seed, 6])
+        drawn = []
+        for _ in range(-(-FEW_DRAWS // len(values))):
+            variance = None if self.variance is None else self.variance[rows]
+            again = draw_again(expected, variance, generator)
+            drawn.append(self.segmenter._encode(self.intake.apply(again).values))
+        return np.concatenate(drawn)
 
 
 def mixture_of(pixels: Pixels, found: Clustering, sample: Sample) -> Mixture:

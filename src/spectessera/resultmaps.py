@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from .cube import Block, blocks
+from .cube import Block, blocks, noise_of
 from .io import ResultStore
+from .kmeans import Clusters
 from .segmenter import SpectralSegmenter
 
 BlockProgress = Callable[[str, int, int], None]
@@ -34,6 +35,14 @@ class Job(NamedTuple):
     def shape(self) -> tuple[int, int]:
         """Height and width of the image."""
         return self.cube.sizes["y"], self.cube.sizes["x"]
+
+    @property
+    def minds_noise(self) -> bool:
+        """Tell whether k is chosen with an eye on the noise: it must be known."""
+        settings: Clusters = self.segmenter.config("clusters")
+        several = self.clusters == "cube" and settings.k_max > settings.k_min
+        known = noise_of(self.cube) != "residual"
+        return several and known and settings.criterion == "stability"
 
     def told(self, step: str, answers: Iterator[Any]) -> Iterator[Any]:
         """Pass on answers, telling how far a step has come."""

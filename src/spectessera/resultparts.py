@@ -10,6 +10,7 @@ import xarray as xr
 
 from ._files import readable
 from .axis import Axis
+from .clustering import Clustering
 from .cube import to_map, with_axis
 from .preprocess import QUALITY, UNUSABLE
 
@@ -35,6 +36,15 @@ def quality_map(cube: xr.DataArray, pixel: np.ndarray, quality: np.ndarray) -> x
     found = to_map(quality, pixel, cube, fill=QUALITY["masked"])
     found.attrs = dict(QUALITY_ATTRS)
     return found
+
+
+def curves_of(found: Clustering) -> dict[str, Any]:
+    """Return what speaks for every k, as variables of a result."""
+    names = ("score", "score_error", "stability", "stability_error", "agreement")
+    told = dict(zip(names, found.choices[1:], strict=True))
+    if found.excess is not None:
+        told["excess"] = found.excess
+    return {name: (("k",), values) for name, values in told.items()}
 
 
 def with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:

@@ -569,7 +569,12 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         return self._decode(latent.astype(np.float32))
 
     def cluster(
-        self, latent: np.ndarray | Points, clusters: Clusters | None = None, *, seed: int = 0
+        self,
+        latent: np.ndarray | Points,
+        clusters: Clusters | None = None,
+        *,
+        seed: int = 0,
+        excess: Callable[[Rule], float] | None = None,
     ) -> Clustering:
         """Cluster latent points (n, latent) with the best k.
 
@@ -579,13 +584,16 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         clusters : Clusters, optional
             By default those of this segmenter.
         seed : int
+        excess : callable, optional
+            What tells which clusters are noise, cut in two: see
+            :func:`spectessera.clustering.cluster_points`.
 
         Returns
         -------
         Clustering
         """
-        settings = clusters or self.config("clusters")
-        return cluster_points(latent, settings, seed=seed, device=self.device or "cpu")
+        settings, device = clusters or self.config("clusters"), self.device or "cpu"
+        return cluster_points(latent, settings, seed=seed, device=device, excess=excess)
 
     def seed_agreement(
         self, latent: np.ndarray | Points, found: Clustering, *, seed: int = 0

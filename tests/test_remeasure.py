@@ -1,0 +1,138 @@
+"""Pixels that are measured again: what noise alone does to clusters."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+import spectessera as spt
+from conftest import line_spectra
+from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
+from spectessera._reporttext import how_chosen
+from spectessera.clustering import Rule
+from spectessera.inference import reader_of
+from spectessera.kmeans import NOISE_ALONE, k_means
+from spectessera.passes import encode_block
+from spectessera.remeasure import RARE, Excess
+from spectessera.resultmaps import Job, silent
+from spectessera.synth import cube_from_rgb, miniature
+
+SIDE = 40
+
+
+def counts_of(expected, seed=0):
+    """Return a cube of Poisson counts and a segmenter that was trained on it."""
+    counts = np.random.default_rng(seed).poisson(expected).astype(np.uint16)
+    cube = make_cube(counts, energy=(1.0, 20.0))
+    return cube, trained(cube, stabilise="sqrt", normalise="l2")
+
+
+def trained(cube, **steps):
+    return SpectralSegmenter(
+        Preprocess(**steps),
+        Network(latent=3, encoder=(16,)),
+        Clusters(2, 4, restarts=3, metric="euclidean"),
+        Training(epochs=20, batch_size=256, learning_rate=5e-3),
+    ).fit(cube)
+
+
+def sampled(cube, segmenter):
+    """Return what tells the excess, all pixels being sampled."""
+    reader = reader_of(cube, segmenter)
+    every = np.arange(cube.sizes["y"] * cube.sizes["x"])
+    kept = encode_block(reader, cube, every).kept
+    job = Job(cube, segmenter, "cube", 0, (), True, silent)
+    return Excess(job, reader.intake, [(kept.pixel, kept)])
+
+
+def rule_of(centers):
+    d = centers.shape[1]
+    return Rule("euclidean", np.zeros(d, "f4"), np.eye(d, dtype="f4"), centers)
+
+
+def excess_of(cube, segmenter, *ks):
+    """Return the excess of so many clusters as k-means finds them."""
+    ask = sampled(cube, segmenter)
+    points, settings = torch.from_numpy(ask.latent), Clusters(metric="euclidean")
+    parts = [k_means(points, k, settings, generator=torch.Generator()) for k in ks]
+    return [ask(rule_of(part.centers.numpy())) for part in parts]
+
+
+def two_regions(few):
+    """Return which pixels are of the second of two regions; as few as told."""
+    other = np.zeros((SIDE, SIDE), dtype=int)
+    other.ravel()[:few] = 1
+    return other
+
+
+@pytest.mark.parametrize("few", [30, 320])
+def test_noise_cut_in_two_has_an_excess_of_one_and_a_true_difference_far_more(few):
+    spectra = 300 * line_spectra()[[0, 3]]
+    cube, segmenter = counts_of(spectra[two_regions(few)])
+    true, more = excess_of(cube, segmenter, 2, 3)
+    assert true > 2
+    assert 0.85 < more < NOISE_ALONE
+
+
+def test_pixels_with_more_counts_are_no_difference():
+    bright = np.where(two_regions(600) > 0, 900, 150)[..., None]
+    cube, segmenter = counts_of(bright * line_spectra()[0])
+    found = excess_of(cube, segmenter, 2, 3)
+    assert max(found) < NOISE_ALONE
+
+
+def test_a_line_and_nothing_but_noise_are_a_difference():
+    """A spectrum without a line is one of no brightness at all: that must not count as noise."""
+    shape = (SIDE, SIDE, 48)
+    values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    values[:, : SIDE // 2, 20:23] += 8
+    cube = make_cube(values, wavelength=(5000, 6000), variance=np.ones(shape, np.float32))
+    true, more = excess_of(cube, trained(cube, normalise="l2"), 2, 3)
+    assert true > 1.5
+    assert more < NOISE_ALONE
+
+
+@pytest.mark.parametrize(("few", "judged"), [(RARE - 1, False), (RARE, True)])
+def test_clusters_too_rare_for_the_sample_are_not_judged(few, judged):
+    regions = two_regions(few)
+    cube, segmenter = counts_of(300 * line_spectra()[[0, 3]][regions])
+    ask = sampled(cube, segmenter)
+    centers = np.stack([ask.latent[regions.ravel() == each].mean(axis=0) for each in (0, 1)])
+    assert np.isfinite(ask(rule_of(centers))) == judged
+
+
+def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
+    """Stability alone finds one more: the noise of the largest area, cut in two."""
+    cube, truth = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
+    truth = truth["label"].values
+    model = spt.load("maxrf")
+    result = spt.segment(cube, model)
+    assert result.attrs["n_clusters"] == len(np.unique(truth)) == 5
+    assert adjusted_rand_score(truth.ravel(), result["label"].values.ravel()) > 0.99
+    excess = result["excess"].sel(k=[5, 6]).values
+    assert excess[0] > 3
+    assert 0.85 < excess[1] < NOISE_ALONE
+    assert np.isnan(result["excess"].sel(k=4))  # nobody had to look
+    assert "; k = 6 would part two clusters" in how_chosen(result)
+    blind = spt.segment(cube.assign_attrs(noise="residual"), model)
+    assert blind.attrs["n_clusters"] == 6
+    assert "excess" not in blind
+    assert "would part" not in how_chosen(blind)
+
+
+def test_with_and_without_means_the_same_is_chosen(line_cube):
+    cube = line_cube.cube.astype(np.uint16)
+    segmenter = trained(cube, stabilise="sqrt", normalise="l2")
+    one, other = (spt.segment(cube, segmenter, means=means) for means in (True, False))
+    assert np.array_equal(one["label"], other["label"])
+    np.testing.assert_array_equal(one["excess"], other["excess"])
+    assert json.loads(one.attrs["provenance"])["clusters"] == "cube"
+
+
+def test_nothing_is_asked_where_k_is_told(line_cube):
+    cube = line_cube.cube.astype(np.uint16)
+    segmenter = trained(cube, stabilise="sqrt", normalise="l2")
+    assert "excess" not in spt.segment(cube, segmenter, 3)
+    assert "excess" not in spt.segment(cube, segmenter, "trained")
