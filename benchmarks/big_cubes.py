@@ -4,6 +4,7 @@ Every run is a process of its own, so that its peak is its own. The scan is a ma
 realistic X-ray fluorescence; larger ones are made of it side by side.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -318,6 +319,7 @@ def dask_seconds(told: dict) -> dict:
 
     import spectessera as spt
     from spectessera.blockwork import Shared, Task, over_blocks
+    from spectessera.cli_scheduler import scheduler
     from spectessera.cube import blocks
     from spectessera.inference import reader_of
     from spectessera.passes import encode_block
@@ -325,8 +327,14 @@ def dask_seconds(told: dict) -> dict:
     cube = spt.read(told["cube"], chunks=BLOCK)
     reader = Shared(reader_of(cube, spt.load("maxrf")))
     tasks = [Task(block) for block in blocks(cube)]
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with LocalCluster(**options) as workers, Client(workers) as client:
+    with contextlib.ExitStack() as opened:
+        if told["by"] == "--scheduler":
+            opened.enter_context(scheduler("local:2"))
+            client = Client.current()
+        else:
+            options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+            workers = opened.enter_context(LocalCluster(**options))
+            client = opened.enter_context(Client(workers))
         list(over_blocks(encode_block, reader, cube, tasks[:4]))  # imports, like the others
         with get_task_stream(client) as stream:
             start = time.perf_counter()
@@ -341,20 +349,27 @@ def workers(folder: Path) -> list[str]:
     """Compare two workers of Dask with two bare processes."""
     store = folder / "1.zarr"
     make_store(folder / "scan.h5", store, 1)
-    plain, dask = [], []
+    plain: list[float] = []
+    ways: dict[str, list[dict]] = {"--scheduler": [], "LocalCluster": []}
     for _ in range(REPEATS):
         plain.append(bare_seconds(str(store)))
-        dask.append(run("dask", cube=str(store)))
+        for way, runs in ways.items():
+            runs.append(run("dask", cube=str(store), by=way))
     shutil.rmtree(store)
-    mine = [one["seconds"] for one in dask]
-    ratio = statistics.median(plain) / statistics.median(mine)
-    return [
+    lines = [
         "Reading and encoding all blocks of the scan (Zarr) by two processes of one thread each:",
         "",
         f"- two bare processes, s: {listed(plain)}",
-        f"- two workers of Dask, s: {listed(mine)}: {ratio:.2f} of the speed",
-        f"- blocks encoded: {dask[0]['encoded']} of {dask[0]['blocks']}",
     ]
+    names = ("of `--scheduler local:2`", "as Dask starts them by default")
+    for name, runs in zip(names, ways.values(), strict=True):
+        mine = [one["seconds"] for one in runs]
+        ratio = statistics.median(plain) / statistics.median(mine)
+        lines += [
+            f"- two workers {name}, s: {listed(mine)}: {ratio:.2f} of the speed; blocks encoded: "
+            f"{runs[0]['encoded']} of {runs[0]['blocks']}"
+        ]
+    return lines
 
 
 def precision(folder: Path) -> list[str]:

@@ -90,7 +90,7 @@ def segment(
         A ``.zarr`` folder to write the maps to block by block, so that no map is in memory as a
         whole; the answer is then read from there as it is asked for.
     memory : int
-        Bytes of latents that stay in memory, by default 256 MiB; more go into a temporary file.
+        Bytes of latents that stay in memory, by default 64 MiB; more go into a temporary file.
     progress : callable, optional
         Called with the name of the step, the blocks done and the blocks in all.
 
@@ -110,7 +110,8 @@ def segment(
         :class:`spectessera.clustering.Choices`; where the noise is known, ``excess (k)``, see
         :class:`spectessera.remeasure.Excess`, NaN where nobody looked; ``integrated_input``,
         ``integrated_decoded`` and ``integrated_latent (y, x)``. Attributes are strings and numbers,
-        among them ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
+        among them ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand
+        index).
 
     Raises
     ------

@@ -15,7 +15,7 @@ from .cube import Block
 from .preprocess import QUALITY, UNUSABLE
 
 # Bytes of latents that are kept in memory; more of them go into a temporary file.
-MEMORY = 2**28
+MEMORY = 2**26
 # Pixels that are looked at together, whatever the blocks of the cube: 65,536 are 256 x 256.
 TILE = 2**16
 
