@@ -254,10 +254,12 @@ def best_runs(
     search: Search,
     generator: torch.Generator,
     known: Tensor | None = None,
+    still: float = 0.0,
 ) -> list[Run]:
     """Return the best of all restarts for every k; assumes centred points.
 
-    ``known`` (number of k, largest k, d) are centers that one more run of every k starts from.
+    ``known`` (number of k, largest k, d) are centers that one more run of every k starts from; for
+    ``still`` see :func:`_lloyd`.
     """
     seeds = seed_centers(
         points, ks[-1], restarts=search.restarts, seeding=search.seeding, generator=generator
@@ -267,7 +269,8 @@ def best_runs(
         starts = torch.cat([known[:, None], starts], 1)
     best, space = [], _Space(points)
     for part in _alike(ks, len(points) * starts.shape[1]):
-        best += _best_of(space, starts[part, :, : ks[part][-1]], ks[part], search.max_iter)
+        mine = starts[part, :, : ks[part][-1]]
+        best += _best_of(space, mine, ks[part], search.max_iter, still)
     return best
 
 
@@ -335,13 +338,13 @@ def k_means_all(
     else:
         order = torch.randperm(len(points), generator=generator, device=generator.device)
         order = order.to(points.device)
-        best = best_runs(points[order[:few].sort().values], ks, search, generator)
-        still = 0.0
-        if many and _are_very_many(points):
+        very = many and _are_very_many(points)
+        still = _still(points) if very else 0.0
+        best = best_runs(points[order[:few].sort().values], ks, search, generator, still=still)
+        if very:
             sample = points[order[:_SETTLE_POINTS].sort().values]
-            still = _still(points)
             best = _carried_on(sample, best, ks, search.max_iter, still / 10 if settled else still)
-        if still and not settled:
+        if very and not settled:
             best = _labelled(points, best)
         else:
             best = _carried_on(points, best, ks, search.max_iter, still)

@@ -21,7 +21,7 @@ BY_ERROR = 0.8
 # Quantiles that are kept: beyond the last but one, a spectrum is among the last in a thousand.
 LEVELS = np.concatenate([np.linspace(0, 0.9, 91), np.linspace(0.901, 1, 100)])
 # Rows of latents that are compared with all clusters at once.
-_ROWS = 16_384
+_ROWS = 2048
 
 
 class Typical(NamedTuple):
@@ -46,15 +46,18 @@ def latent_distance(latent: np.ndarray, groups: LatentGroups) -> np.ndarray:
     # A cluster flat in some direction would make everything beside it infinitely far.
     floor = 1e-3 * max(np.trace(covariances, axis1=1, axis2=2).mean() / d, 1e-12) * np.eye(d)
     alive = np.flatnonzero(groups.weight > 0)
-    roots = [np.linalg.inv(np.linalg.cholesky(covariances[c] + floor)) for c in alive]
+    roots = np.linalg.inv(np.linalg.cholesky(covariances[alive] + floor))
+    scale = np.log(groups.weight[alive])
+    scale += np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+    middle = groups.mean[alive].mean(axis=0)  # so that no difference is one of large numbers
+    moved = (roots @ (groups.mean[alive] - middle)[:, :, None]).ravel()
+    matrix = roots.reshape(-1, d).T  # one product for all groups
     found = np.empty(len(latent))
     for start in range(0, len(latent), _ROWS):
-        points = latent[start : start + _ROWS].astype(np.float64)
-        logs = np.empty((len(points), len(alive)))
-        for column, (c, root) in enumerate(zip(alive, roots, strict=True)):
-            apart = (points - groups.mean[c]) @ root.T
-            scale = np.log(groups.weight[c]) + np.log(np.diag(root)).sum()
-            logs[:, column] = scale - 0.5 * np.square(apart).sum(axis=1)
+        points = latent[start : start + _ROWS].astype(np.float64) - middle
+        apart = points @ matrix - moved
+        np.square(apart, out=apart)
+        logs = scale - 0.5 * apart.reshape(len(points), -1, d).sum(axis=2)
         found[start : start + _ROWS] = -np.logaddexp.reduce(logs, axis=1)
     return found
 
