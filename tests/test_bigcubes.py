@@ -621,6 +621,17 @@ def test_a_scheduler_without_workers_is_one_line(scan, tmp_path, monkeypatch):
     assert f"{address} has no workers; start some" in one_line(done)
 
 
+def test_a_new_folder_into_which_nothing_came_is_not_left(scan, tmp_path):
+    file, _ = scan
+    out = tmp_path / "deep" / "out"
+    done = run("segment", file, "--model", "nebulae", "--out", out, "-q", "--zarr", check=None)
+    assert "wavelength" in one_line(done)
+    assert not out.exists()
+    (out / "mine").mkdir(parents=True)
+    done = run("segment", file, "--model", "nebulae", "--out", out, "-q", "--zarr", check=None)
+    assert [each.name for each in out.iterdir()] == ["mine"]
+
+
 def test_without_distributed_the_line_says_what_to_install(scan, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     done = segment_into(tmp_path / "out", scan, "--scheduler", "local:1", check=None)

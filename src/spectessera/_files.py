@@ -189,3 +189,16 @@ def files_below(folder: str | Path, depth: int, below: str = "") -> Iterator[str
 def readable(text: str) -> str:
     """Return text that any file can hold: what was no UTF-8 in a file's name becomes "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@contextmanager
+def folder_to_fill(folder: Path) -> Iterator[None]:
+    """Have a folder; where it is new and nothing comes into it before an error, it goes again."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if new and not any(folder.iterdir()):
+            folder.rmdir()
+        raise

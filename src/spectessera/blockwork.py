@@ -14,12 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 import dask
 import xarray as xr
 
-from ._threads import ahead, alone
+from ._threads import ahead, alone, give_back
 from .cube import Block, bare, load_block
 
 Answer = TypeVar("Answer")
 # What is done: with what all blocks share, the block (None where none is read), and its arguments.
 Work = Callable[..., Answer]
+
+
+# After so many blocks, what was freed is given back.
+_TRIM = 32
 
 
 class Task(NamedTuple):
@@ -78,7 +82,11 @@ def over_blocks(
         part = None if cube is None else load_block(cube, task.block)
         return task, work(shared.value, part, *task.arguments)
 
-    yield from ahead(do, tasks)
+    for number, answer in enumerate(ahead(do, tasks), start=1):
+        yield answer
+        if number % _TRIM == 0:
+            give_back()
+    give_back()
 
 
 def active_client() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import __version__, cli_report, cli_search, cli_studies, cli_synth
-from ._files import check_file_place
+from ._files import check_file_place, folder_to_fill
 from .cli_options import build, with_settings
 from .cli_reading import AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
 from .cli_scheduler import Scheduler, scheduler
@@ -274,12 +275,11 @@ def segment(
                     markup=False,
                 )
                 raise typer.Exit(130)
-        if stored:
-            out.mkdir(parents=True, exist_ok=True)
-        result = segment_cube(
-            cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar,
-            store=out / RESULT_STORE if stored else None,
-        )  # fmt: skip
+        with folder_to_fill(out) if stored else nullcontext():
+            result = segment_cube(
+                cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar,
+                store=out / RESULT_STORE if stored else None,
+            )  # fmt: skip
     run = {
         "file": readable(str(file)),
         "model": model,

@@ -13,6 +13,7 @@ import xarray as xr
 
 from . import __version__
 from ._check import check_choice, check_number
+from ._threads import give_back
 from .blockwork import Shared, Task, over_blocks
 from .clustering import Clustering
 from .confidence import (
@@ -147,6 +148,7 @@ def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) ->
     pixels, kept = _encode(job, shared, memory, maps)
     job.tell("cluster", 0, 1)
     found = _cluster(pixels, job, Excess(job, reader.intake, kept) if job.minds_noise else None)
+    give_back()
     job.tell("cluster", 1, 1)
     labels = pixels.label_map(found.labels)
     sums: Means | None = None
