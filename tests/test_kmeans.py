@@ -1,5 +1,7 @@
 """k-means, silhouette and the choice of k, against points whose clusters are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_score
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from spectessera import _lloyd, kmeans
 from spectessera.kmeans import (
     EXACT_POINTS,
     Clusters,
@@ -479,3 +482,61 @@ def test_spectra_of_many_channels_have_the_same_silhouette_as_by_scikit_learn(ma
     assert abs(float(found.score) - expected) <= slack
     means = [points[found.labels == label].mean(0) for label in range(3)]
     torch.testing.assert_close(found.centers, torch.stack(means))
+
+
+# --- very many points --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_are_very_many(monkeypatch):
+    """Let 3,000 points be more than twice what the clusterings come to rest on."""
+    monkeypatch.setattr(_lloyd, "RESTART_POINTS", 300)
+    monkeypatch.setattr(_lloyd, "_SETTLE_POINTS", 1000)
+
+
+def three_groups(offset=0.0):
+    """Return 5,000 points of three groups that overlap, (n, 4)."""
+    generator = torch.Generator().manual_seed(1)
+    points = torch.randn(5000, 4, generator=generator)
+    points[1000:] += torch.tensor([2.5, 0.0, 0.0, 0.0])
+    points[3000:] += torch.tensor([0.0, 3.0, 0.0, 0.0])
+    return points + offset
+
+
+CHOICE = Clusters(2, 4, restarts=4, metric="euclidean", criterion="silhouette", samples=500)
+
+
+def chosen(points, settings=CHOICE):
+    return choose_k(points, settings, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.usefixtures("few_are_very_many")
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_what_is_chosen_of_very_many_points_comes_to_rest_on_all_of_them(offset, monkeypatch):
+    points = three_groups(offset)
+    found = chosen(points)
+    means = torch.stack([points[found.labels == c].mean(0) for c in range(found.k)])
+    assert float((means - found.centers).abs().max()) < 0.02
+    monkeypatch.setattr(kmeans, "settle", lambda _points, run, _steps: run)
+    assert float(found.inertia) < float(chosen(points).inertia)
+
+
+@pytest.mark.usefixtures("few_are_very_many")
+def test_very_many_points_have_the_same_labels_with_any_number_of_threads():
+    points, before, found = three_groups(), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(chosen(points).labels)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+@pytest.mark.usefixtures("few_are_very_many")
+def test_exact_silhouettes_of_very_many_points_are_those_of_the_labels():
+    points = three_groups()
+    found = chosen(points, replace(CHOICE, silhouette="exact"))
+    exact = kmeans.silhouette_image(points, found.labels[None]).score[0]
+    assert float(found.score) == pytest.approx(float(exact), abs=1e-6)

@@ -69,6 +69,19 @@ def test_an_answer_does_not_depend_on_other_points_or_on_threads(name):
         torch.set_num_threads(before)
 
 
+def test_the_covariance_of_many_dimensions_is_the_same_for_any_number_of_threads():
+    points = torch.randn(70_000, 24, generator=torch.Generator().manual_seed(0))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(fit_metric(points, "whitened").matrix)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_dead_and_equal_dimensions_stay_finite(name):
     points = torch.from_numpy(blobs()[0])

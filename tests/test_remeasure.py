@@ -1,7 +1,5 @@
 """Pixels that are measured again: what noise alone does to clusters."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ from spectessera.clustering import Rule
 from spectessera.inference import reader_of
 from spectessera.kmeans import NOISE_ALONE, k_means
 from spectessera.passes import encode_block
-from spectessera.remeasure import RARE, Excess
+from spectessera.remeasure import RARE, Excess, any_pixels, noise_in
 from spectessera.resultmaps import Job, silent
 from spectessera.synth import cube_from_rgb, miniature
 
@@ -122,13 +120,59 @@ def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
     assert "would part" not in how_chosen(blind)
 
 
-def test_with_and_without_means_the_same_is_chosen(line_cube):
-    cube = line_cube.cube.astype(np.uint16)
-    segmenter = trained(cube, stabilise="sqrt", normalise="l2")
-    one, other = (spt.segment(cube, segmenter, means=means) for means in (True, False))
-    assert np.array_equal(one["label"], other["label"])
-    np.testing.assert_array_equal(one["excess"], other["excess"])
-    assert json.loads(one.attrs["provenance"])["clusters"] == "cube"
+def test_the_same_is_chosen_in_any_chunks_with_and_without_means():
+    cube, _ = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
+    model = spt.load("maxrf")
+    one = spt.segment(cube, model)
+    for other in (cube, cube.chunk({"y": 24, "x": 40})):
+        found = spt.segment(other, model, means=False)
+        assert np.array_equal(one["label"], found["label"])
+        np.testing.assert_array_equal(one["excess"], found["excess"])
+    assert np.isfinite(one["excess"]).any()
+
+
+def test_counts_are_known_as_such_whatever_the_type_of_the_file():
+    cube, _ = counts_of(300 * line_spectra()[two_regions(300)])
+    spectra = cube.values.reshape(-1, 96).astype(np.float32)
+    broken = spectra.copy()
+    broken[:100] += 0.5
+    floats = cube.astype(np.float32)
+    assert noise_in(cube, spectra) == noise_in(floats, spectra) == "counts"
+    assert noise_in(floats, broken) == "counts"  # 100 of 1,600 were mended
+    assert noise_in(floats, spectra + 0.5) == noise_in(floats, -spectra) == "residual"
+    assert noise_in(floats, np.minimum(spectra, 1)) == "residual"  # a mask, or next to nothing
+    assert noise_in(floats.assign_attrs(noise="residual"), spectra) == "residual"
+    waves = make_cube(floats.values, wavelength=(5000, 6000))
+    assert noise_in(waves, spectra) == "residual"
+
+
+def test_one_spectrum_alone_is_cut_once_and_the_report_says_so():
+    cube, segmenter = counts_of(np.broadcast_to(300 * line_spectra()[0], (SIDE, SIDE, 96)))
+    result = spt.segment(cube, segmenter)
+    assert result.attrs["n_clusters"] == 2  # there is no k = 1
+    assert result["excess"].sel(k=2) < NOISE_ALONE
+    assert "but even of these two are no further apart" in how_chosen(result)
+
+
+def test_only_pixels_that_are_not_masked_are_sampled():
+    mask = np.ones((SIDE, SIDE), bool)
+    mask[3, 5:9] = False
+    cube = make_cube(np.ones((SIDE, SIDE, 8), np.float32), energy=(1.0, 2.0), mask=mask)
+    job = Job(cube, None, "cube", 0, (), True, silent)
+    assert any_pixels(job).tolist() == [3 * SIDE + x for x in range(5, 9)]
+
+
+def test_a_variance_that_is_not_finite_is_as_large_as_the_others():
+    shape = (SIDE, SIDE, 48)
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal(shape).astype(np.float32)
+    values[..., 20:23] += 8
+    variance = np.ones(shape, np.float32)
+    bad = generator.random(shape) < 0.1
+    variance[bad] = np.inf
+    cube = make_cube(values, wavelength=(5000, 6000), variance=variance)
+    (found,) = excess_of(cube, trained(cube, normalise="l2"), 2)
+    assert found < NOISE_ALONE
 
 
 def test_nothing_is_asked_where_k_is_told(line_cube):

@@ -193,12 +193,14 @@ def readable(text: str) -> str:
 
 @contextmanager
 def folder_to_fill(folder: Path) -> Iterator[None]:
-    """Have a folder; where it is new and nothing comes into it before an error, it goes again."""
-    new = not folder.exists()
+    """Have a folder; where nothing comes into it before an error, all that is new of it goes."""
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
-        if new and not any(folder.iterdir()):
-            folder.rmdir()
+        for each in new:  # innermost first
+            if not each.is_dir() or any(each.iterdir()):
+                break
+            each.rmdir()
         raise

@@ -19,10 +19,10 @@ from ._silhouette import MANY_DIMENSIONS
 RESTART_POINTS = 8192
 # Of more than twice as many points, the best of them comes to rest on a sample of this size first.
 _SETTLE_POINTS = 65_536
-# Lloyd ends on all of so many points where the centers move by less: the sum of the squares of
-# their moves, in units of the mean variance of the points. (scikit-learn's default is 1e-4.)
+# Of so many points, Lloyd ends where the centers move by less: the sum of the squares of their
+# moves, in units of the mean variance of the points. (scikit-learn's default is 1e-4.)
 STILL = 1e-5
-# The same for points of many dimensions, whole spectra, of which each iteration costs far more.
+# Restarts compete on so many points of many dimensions, whole spectra: each iteration costs more.
 RESTART_SPECTRA = 2048
 # Runs of all k are one batch where all have fewer points than this.
 _ONE_BATCH = 8192

@@ -143,12 +143,15 @@ def how_chosen(result: xr.Dataset) -> str:
 
 def noise_alone(result: xr.Dataset) -> str:
     """Return which more clusters would be noise, cut in two; nothing where none would."""
-    if "excess" not in result or "excess_from" not in result.attrs:
+    if "excess" not in result:
         return ""
-    cut = result["k"].values[result["excess"].values < result.attrs["excess_from"]]
-    if not len(cut):
+    excess = result["excess"]
+    cut = result["k"].values[excess.values < float(excess.attrs["noise_alone_below"])]
+    if result.attrs["n_clusters"] in cut:
+        return "; but even of these two are no further apart than noise alone makes"
+    ks = " and ".join(str(k) for k in cut if k > result.attrs["n_clusters"])
+    if not ks:
         return ""
-    ks = " and ".join(str(k) for k in cut)
     return f"; k = {ks} would part two clusters that are no further apart than noise alone makes"
 
 
@@ -286,7 +289,6 @@ def origins(result: xr.Dataset, version: str) -> str:
         "metric": "Distance between spectra",
         "confidence_noise": "Noise that the confidence is made of",
         "stable_from": "Stability that counts as stable",
-        "excess_from": "Excess over noise that counts as a difference",
     }
     rows += [
         (words.get(str(name), str(name).replace("_", " ").capitalize()), value)

@@ -11,7 +11,8 @@ strength of Tibshirani & Walther (2005, Journal of Computational and Graphical S
 
 The worst cluster, not the mean over pairs of points: where one cluster of ten is cut at will, the
 adjusted Rand index still says 0.95, and a few far-apart groups of clusters beat the clusters.
-What this cannot tell from clusters is a gradient: halves cut a long line at the same places.
+What this cannot tell from clusters is a gradient: halves cut a long line at the same places. The
+noise of many equal pixels is such a line, too; where it is known, :func:`pick` is told.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ Scheduler = Annotated[
     ),
 ]
 # By default the workers of Dask give every large array back to the system at once, which costs them
-# a quarter of their speed; not so where this is None.
+# a third of their speed; not so where this is None.
 _KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 # Seconds to wait for a scheduler and its first worker.
 PATIENCE = 10

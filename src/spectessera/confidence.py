@@ -22,8 +22,8 @@ DRAWS = 128
 _ROWS = 8192
 # A cluster that a pixel belongs to by less than this is left out of its probability.
 _NEGLIGIBLE = 1e-6
-# Steps of expectation and maximisation at most, about how many points they look at, and the mean
-# change of a point's share in a cluster that is none.
+# Steps of expectation and maximisation at most, about how many points they look at, and the change
+# of the shares in a cluster, over its size, that is none.
 EM_STEPS = 30
 _SAME_SHARE = 1e-4
 EM_PIXELS = 20_000
@@ -102,7 +102,8 @@ def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixtu
         if (shares[:, alive].sum(axis=0) <= d + 1).any():
             break
         mixture = _maximise(latent, shares, noise)
-        if np.abs(shares - before).mean() <= _SAME_SHARE:
+        moved = np.abs(shares - before).sum(axis=0)
+        if (moved <= _SAME_SHARE * np.maximum(shares.sum(axis=0), 1)).all():
             break
     return mixture
 
@@ -174,7 +175,7 @@ def same_label_probability(
     balls, parts = _balls(mixture, alive, floors), []
     for c in alive:
         gain, covariance = _split(mixture.spread[c], mixture.noise[c], floors[c])
-        parts.append((gain, draws @ np.linalg.cholesky(covariance).T))
+        parts.append((gain, _Draws(draws @ np.linalg.cholesky(covariance).T, centers)))
     result = np.empty(len(latent), dtype=np.float32)
     for start in range(0, len(latent), _ROWS):
         rows = slice(start, start + _ROWS)
@@ -182,17 +183,31 @@ def same_label_probability(
         belongs = _responsibility(points, balls)
         total = np.zeros(len(points))
         for position, c in enumerate(alive):
-            gain, moved = parts[position]
+            gain, moves = parts[position]
             some = np.flatnonzero(belongs[:, position] >= _NEGLIGIBLE)
             expected = mixture.mean[c] + (points[some] - mixture.mean[c]) @ gain.T
-            same = _count_same(expected, moved, centers, mine[some])
+            same = _count_same(expected, moves, centers, mine[some])
             total[some] += belongs[some, position] * same / len(draws)
         result[rows] = total
     return result
 
 
+class _Draws:
+    """Draws (draw, d) of new measurements, by what they do to the distances to centers (k, d).
+
+    ``moved (draw, k)`` is added to each distance; ``worst (own, other)`` is the most that any draw
+    does in favour of another center.
+    """
+
+    def __init__(self, draws: np.ndarray, centers: np.ndarray) -> None:
+        self.moved = -2 * draws @ (centers - centers.mean(axis=0, dtype=np.float64)).T
+        self.worst = np.full((len(centers), len(centers)), -np.inf)
+        for shift in self.moved:
+            np.maximum(self.worst, shift[:, None] - shift, out=self.worst)
+
+
 def _count_same(
-    expected: np.ndarray, draws: np.ndarray, centers: np.ndarray, labels: np.ndarray
+    expected: np.ndarray, draws: _Draws, centers: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
     """Return how many (n,) of ``expected + draw`` are nearest to the center of their label.
 
@@ -203,16 +218,14 @@ def _count_same(
     origin = centers.mean(axis=0, dtype=np.float64)
     centers = centers - origin
     fixed = (centers**2).sum(axis=1)[:, None] - 2 * centers @ (expected - origin).T  # (k, n)
-    moved = -2 * draws @ centers.T  # (draw, k)
-    worst = (moved[:, :, None] - moved[:, None, :]).max(axis=0)  # (own, other)
     own = fixed[labels, np.arange(len(labels))]
-    near = np.flatnonzero((own + worst[labels].T > fixed).sum(axis=0))
+    near = np.flatnonzero((own + draws.worst[labels].T > fixed).any(axis=0))
     own, fixed, labels = own[near], fixed.take(near, axis=1), labels[near]
     again, count = np.empty_like(fixed), np.zeros(len(near))
-    for shift in moved:
+    for shift in draws.moved:
         np.add(fixed, shift[:, None], out=again)
         count += own + shift[labels] <= again.min(axis=0)
-    same = np.full(len(expected), float(len(draws)))
+    same = np.full(len(expected), float(len(draws.moved)))
     same[near] = count
     return same
 

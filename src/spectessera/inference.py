@@ -21,7 +21,7 @@ from .confidence import (
 )
 from .cube import Block, blocks, check_cube, in_image, spectral_axis
 from .io import ResultStore, open_result, result_store
-from .kmeans import NOISE_ALONE, STABLE, Clusters
+from .kmeans import STABLE, Clusters
 from .passes import (
     Decoded,
     Judge,
@@ -39,6 +39,7 @@ from .remeasure import (
     Excess,
     Sample,
     any_pixels,
+    excess_in,
     inside,
     measure_again,
     mixture_of,
@@ -108,11 +109,11 @@ def segment(
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
         the silhouettes, exact or estimated, as the attribute ``silhouette`` says; ``stability``,
         ``stability_error`` and ``agreement (k)``, see
-        :class:`spectessera.clustering.Choices`; where the noise is known, ``excess (k)``, see
-        :class:`spectessera.remeasure.Excess`, NaN where nobody looked; ``integrated_input``,
-        ``integrated_decoded`` and ``integrated_latent (y, x)``. Attributes are strings and numbers,
-        among them ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand
-        index).
+        :class:`spectessera.clustering.Choices`; where stability chooses and the noise is known,
+        ``excess (k)``, see :class:`spectessera.remeasure.Excess`, NaN where nobody looked;
+        ``integrated_input``, ``integrated_decoded`` and ``integrated_latent (y, x)``. Attributes
+        are strings and numbers, among them ``seed_agreement``: how alike the clusters of other
+        seeds are (adjusted Rand index).
 
     Raises
     ------
@@ -147,7 +148,7 @@ def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) ->
     maps, shared = Maps(job, zarr), Shared(reader)
     pixels, kept = _encode(job, shared, memory, maps)
     job.tell("cluster", 0, 1)
-    found = _cluster(pixels, job, Excess(job, reader.intake, kept) if job.minds_noise else None)
+    found = _cluster(pixels, job, excess_in(job, reader.intake, kept))
     give_back()
     job.tell("cluster", 1, 1)
     labels = pixels.label_map(found.labels)
@@ -392,7 +393,6 @@ def _attributes(
         "metric": found.rule.metric,
         "criterion": settings.criterion,
         "stable_from": STABLE,
-        "excess_from": NOISE_ALONE,
         "silhouette": "exact" if not found.choices.error.any() else "estimate",
         "clustered_pixels": min(len(found.labels), settings.max_points),
         "confidence_noise": sample.noise,

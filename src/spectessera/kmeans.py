@@ -93,8 +93,10 @@ class Clusters:
     criterion : "stability" or "silhouette"
         What chooses k. "silhouette": the largest one (as in the paper). "stability": the largest k
         all of whose clusters come back when half of the points are clustered alone, unless its
-        silhouette is far below that of another such k (:mod:`spectessera._stability`); that of the
-        largest silhouette where there is no such k. Training takes the silhouette, which has a
+        silhouette is far below that of another such k (:mod:`spectessera._stability`), or two of
+        its clusters are noise, cut in two, where the noise is known
+        (:class:`spectessera.remeasure.Excess`); that of the largest silhouette where there is no
+        such k. Training takes the silhouette, which has a
         gradient.
     """
 
@@ -147,7 +149,8 @@ class Choice(NamedTuple):
     labels : tensor (n,), int64
     centers : tensor (k, d)
     score : tensor ()
-        Silhouette of ``labels``; differentiable with respect to the points where it is exact.
+        Silhouette of ``labels`` (of more than 131,072 points, before they came to rest on all of
+        them); differentiable with respect to the points where it is exact.
     scores : tensor (number of k,)
         Silhouette of the best clustering of every k, constant.
     errors : tensor (number of k,)
@@ -248,8 +251,8 @@ def choose_k(
         Also tell the stability where the silhouette chooses. (The silhouette is always told.)
     excess : callable, optional
         Tells of centers and their metric how far apart the two clusters are that are most alike, in
-        units of what noise alone would make; NaN where it cannot tell. The stability then chooses
-        no k with less than :data:`NOISE_ALONE`.
+        units of what noise alone would make; NaN where it cannot tell. No k with less than
+        :data:`NOISE_ALONE` is chosen then, but for the smallest.
 
     Returns
     -------
@@ -296,11 +299,11 @@ def choose_k(
         stable = stability(constant, partitions, search, generator)
     best, asked = int(scores.argmax()), None
     if stable is not None and clusters.criterion == "stability":
-        # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
         if excess is not None:
             asked = _Excess(excess, partitions, metric)
         picked = pick(stable.scores, stable.errors, scores, asked)
-        best = best if picked is None else picked
+        # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
+        best = _separated(scores, asked) if picked is None else picked
     if not exact:
         partitions[best] = settle(constant, partitions[best], search.max_iter)
     return Choice(
@@ -317,6 +320,19 @@ def choose_k(
         stability=stable,
         excess=None if asked is None else asked.told,
     )
+
+
+def _separated(scores: Tensor, noise_alone: _Excess | None) -> int:
+    """Return the position of the best silhouette, among k that do not part noise if there are."""
+    best = int(scores.argmax())
+    if noise_alone is None:
+        return best
+    parted = (noise_alone.told < NOISE_ALONE).nonzero()
+    if len(parted):
+        best = int(scores[: max(1, int(parted[0]))].argmax())
+    while best > 0 and noise_alone(best):
+        best = int(scores[:best].argmax())
+    return best
 
 
 class _Excess:

@@ -109,5 +109,6 @@ def _covariance(points: Tensor, mean: Tensor) -> Tensor:
             continue
         missing = -len(part) % _FEW
         few = torch.nn.functional.pad(apart, (0, 0, 0, missing)).view(-1, _FEW, d)
-        total += torch.bmm(few.mT, few).sum(0)
+        for product in torch.bmm(few.mT, few):  # one by one: a sum would share them out to threads
+            total += product
     return total / n

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from .clustering import Clustering, Rule
 from .confidence import (
@@ -16,7 +17,7 @@ from .confidence import (
     draw_again,
     noise_covariance,
 )
-from .cube import Block, noise_of
+from .cube import Block, noise_of, spectral_axis
 from .passes import Kept, join_kept
 from .pixelstore import Pixels, members, nth
 from .reading import Intake
@@ -24,6 +25,8 @@ from .resultmaps import Job
 
 # A cluster of fewer of the sampled pixels is too rare to be compared with noise.
 RARE = 4
+# Share of spectra of whole numbers among those of counts, at least.
+WHOLE = 0.9
 # New measurements of a mean spectrum, at least.
 FEW_DRAWS = 512
 
@@ -44,11 +47,39 @@ class Sample(NamedTuple):
     noise: str
 
 
+def noise_in(cube: xr.DataArray, values: np.ndarray) -> str:
+    """Tell what is known of a cube's noise, with a look at some of its spectra (n, channel).
+
+    Many files keep counts as floating-point numbers: along an energy axis, whole numbers that are
+    not negative are counts, of whatever type. (Nine of ten spectra must be such: missing values of
+    the others may have been filled in.)
+    """
+    known = noise_of(cube)
+    if known != "residual" or "noise" in cube.attrs or spectral_axis(cube).kind != "energy":
+        return known
+    whole = ((values >= 0) & (values == np.rint(values))).all(axis=1)
+    return "counts" if whole.mean() >= WHOLE and values.max() > 1 else known
+
+
+def excess_in(job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]) -> Excess | None:
+    """Return what compares clusters with noise, where k is to be chosen and the noise is known."""
+    if not job.minds_noise:
+        return None
+    values = np.concatenate([each.values for _, each in kept])
+    known = len(values) > 0 and noise_in(job.cube, values) != "residual"
+    return Excess(job, intake, kept) if known else None
+
+
 def any_pixels(job: Job) -> np.ndarray:
     """Draw pixels to be measured again, without knowing clusters; ascending positions."""
-    count = job.shape[0] * job.shape[1]
     generator = np.random.default_rng([job.seed, 1])
-    return np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
+    count = job.shape[0] * job.shape[1]
+    if "mask" not in job.cube.coords:
+        return np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
+    there = ~np.asarray(job.cube.coords["mask"].values, bool).ravel()
+    count = int(there.sum())
+    ranks = np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
+    return np.flatnonzero(there)[ranks]
 
 
 def inside(positions: np.ndarray, block: Block, width: int) -> np.ndarray:
@@ -81,17 +112,18 @@ def measure_again(
     labels: np.ndarray,
 ) -> Sample:
     """Measure the sampled pixels anew, several times each, and encode that."""
-    noise = noise_of(job.cube)
     position = np.concatenate([each for each, _ in kept])
     order = np.argsort(position)
     joined = join_kept([each for _, each in kept])
     values, inputs = joined.values[order], joined.inputs[order]
+    noise = noise_in(job.cube, values)
     variance = (
         joined.variance[order] if noise == "variance" and joined.variance is not None else None
     )
     generator = np.random.default_rng([job.seed, 2])
     latents, residual = [], None
-    if noise == "residual" and joined.decoded is not None:
+    if noise == "residual":
+        assert joined.decoded is not None
         left = np.square(inputs - joined.decoded[order], dtype=np.float64)
         residual = np.broadcast_to(left.mean(axis=1, keepdims=True), inputs.shape)
     for _ in range(REDRAWS):
@@ -119,7 +151,7 @@ class Excess:
         order = np.argsort(np.concatenate([each for each, _ in kept]))
         self.segmenter, self.intake, self.seed = job.segmenter, intake, job.seed
         self.values = joined.values[order].astype(np.float64)
-        self.variance = None if joined.variance is None else joined.variance[order]
+        self.variance = None if joined.variance is None else _finite(joined.variance[order])
         self.latent = job.segmenter._encode(joined.inputs[order])
 
     def __call__(self, rule: Rule) -> float:
@@ -158,6 +190,18 @@ class Excess:
             again = draw_again(expected, variance, generator)
             drawn.append(self.segmenter._encode(self.intake.apply(again).values))
         return np.concatenate(drawn)
+
+
+def _finite(variance: np.ndarray) -> np.ndarray:
+    """Return variances (n, channel) with those that are not finite as the median of the others.
+
+    A value that is marked as bad by its variance is in the mean spectrum, and would have no noise.
+    """
+    bad = ~np.isfinite(variance)
+    if not bad.any():
+        return variance
+    known = np.where(bad.all(axis=0), 0, np.where(bad, np.nan, variance))
+    return np.where(bad, np.nanmedian(known, axis=0), variance)
 
 
 def mixture_of(pixels: Pixels, found: Clustering, sample: Sample) -> Mixture:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from .cube import Block, blocks, noise_of
+from .cube import Block, blocks
 from .io import ResultStore
 from .kmeans import Clusters
 from .segmenter import SpectralSegmenter
@@ -38,11 +38,10 @@ class Job(NamedTuple):
 
     @property
     def minds_noise(self) -> bool:
-        """Tell whether k is chosen with an eye on the noise: it must be known."""
+        """Tell whether k is chosen with an eye on the noise, if that is known."""
         settings: Clusters = self.segmenter.config("clusters")
         several = self.clusters == "cube" and settings.k_max > settings.k_min
-        known = noise_of(self.cube) != "residual"
-        return several and known and settings.criterion == "stability"
+        return several and settings.criterion == "stability"
 
     def told(self, step: str, answers: Iterator[Any]) -> Iterator[Any]:
         """Pass on answers, telling how far a step has come."""

@@ -12,6 +12,7 @@ from ._files import readable
 from .axis import Axis
 from .clustering import Clustering
 from .cube import to_map, with_axis
+from .kmeans import NOISE_ALONE
 from .preprocess import QUALITY, UNUSABLE
 
 KEPT = (
@@ -38,13 +39,15 @@ def quality_map(cube: xr.DataArray, pixel: np.ndarray, quality: np.ndarray) -> x
     return found
 
 
-def curves_of(found: Clustering) -> dict[str, Any]:
+def curves_of(found: Clustering) -> dict[str, tuple[Any, ...]]:
     """Return what speaks for every k, as variables of a result."""
     names = ("score", "score_error", "stability", "stability_error", "agreement")
-    told = dict(zip(names, found.choices[1:], strict=True))
-    if found.excess is not None:
-        told["excess"] = found.excess
-    return {name: (("k",), values) for name, values in told.items()}
+    told: dict[str, tuple[Any, ...]] = {
+        name: (("k",), v) for name, v in zip(names, found.choices[1:], strict=True)
+    }
+    if found.excess is None:
+        return told
+    return told | {"excess": (("k",), found.excess, {"noise_alone_below": NOISE_ALONE})}
 
 
 def with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:
