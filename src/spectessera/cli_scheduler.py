@@ -41,6 +41,19 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _check_address(where: str) -> None:
+    """Complain of what is no address before a client is made, which would be left half-made."""
+    from distributed.comm import get_address_host_port
+
+    wanted = f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
+    if "://" not in where:
+        raise ValueError(wanted)
+    try:
+        get_address_host_port(where)
+    except (ValueError, NotImplementedError) as error:
+        raise ValueError(f"{wanted}: {error}") from error
+
+
 @contextmanager
 def _current(client: Any) -> Iterator[Any]:
     """Have a client that is not the default of Dask do the work inside.
@@ -93,14 +106,8 @@ def scheduler(where: str | None) -> Iterator[None]:
         with patience, cluster, _current(Client(cluster, set_as_default=False)):
             yield
         return
-    wanted = f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
-    if "://" not in where:
-        raise ValueError(wanted)
-    try:
-        connected = Client(where, timeout=PATIENCE, set_as_default=False)
-    except ValueError as error:
-        raise ValueError(f"{wanted}: {error}") from error
-    with _current(connected) as client:
+    _check_address(where)
+    with _current(Client(where, timeout=PATIENCE, set_as_default=False)) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
