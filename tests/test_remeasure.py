@@ -141,6 +141,7 @@ def test_counts_are_known_as_such_whatever_the_type_of_the_file():
     assert noise_in(floats, broken) == "counts"  # 100 of 1,600 were mended
     assert noise_in(floats, spectra + 0.5) == noise_in(floats, -spectra) == "residual"
     assert noise_in(floats, np.minimum(spectra, 1)) == "residual"  # a mask, or next to nothing
+    assert noise_in(floats, spectra * np.float32(1e29)) == "residual"  # whole as all of that size
     assert noise_in(floats.assign_attrs(noise="residual"), spectra) == "residual"
     waves = make_cube(floats.values, wavelength=(5000, 6000))
     assert noise_in(waves, spectra) == "residual"

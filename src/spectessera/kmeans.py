@@ -330,7 +330,7 @@ def _separated(scores: Tensor, noise_alone: _Excess | None) -> int:
     parted = (noise_alone.told < NOISE_ALONE).nonzero()
     if len(parted):
         best = int(scores[: max(1, int(parted[0]))].argmax())
-    while best > 0 and noise_alone(best):
+    while noise_alone(best) and best > 0:
         best = int(scores[:best].argmax())
     return best
 

@@ -27,6 +27,8 @@ from .resultmaps import Job
 RARE = 4
 # Share of spectra of whole numbers among those of counts, at least.
 WHOLE = 0.9
+# From here on all numbers of type float32 are whole.
+LARGEST_TOLD = 2.0**24
 # New measurements of a mean spectrum, at least.
 FEW_DRAWS = 512
 
@@ -58,7 +60,8 @@ def noise_in(cube: xr.DataArray, values: np.ndarray) -> str:
     if known != "residual" or "noise" in cube.attrs or spectral_axis(cube).kind != "energy":
         return known
     whole = ((values >= 0) & (values == np.rint(values))).all(axis=1)
-    return "counts" if whole.mean() >= WHOLE and values.max() > 1 else known
+    told = whole.mean() >= WHOLE and 1 < values.max() < LARGEST_TOLD
+    return "counts" if told else known
 
 
 def excess_in(job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]) -> Excess | None:
