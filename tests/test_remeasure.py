@@ -42,7 +42,7 @@ def sampled(cube, segmenter):
     every = np.arange(cube.sizes["y"] * cube.sizes["x"])
     kept = encode_block(reader, cube, every).kept
     job = Job(cube, segmenter, "cube", 0, (), True, silent)
-    return Excess(job, reader.intake, [(kept.pixel, kept)])
+    return Excess(job, reader.intake, kept)
 
 
 def rule_of(centers):

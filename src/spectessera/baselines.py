@@ -28,7 +28,7 @@ from .kmeans import Clusters
 from .mixture import mixtures
 from .preprocess import Preprocess
 from .reading import Intake, draw_rows, read_inputs
-from .resultparts import origin_and_quality, quality_map, with_axes
+from .resultparts import curves_of, origin_and_quality, quality_map, with_axes
 from .settings import to_dict
 
 __all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
@@ -281,14 +281,9 @@ def _assemble(
         "input_mean": (("cluster", "input_channel"), input_mean.astype(np.float32)),
         "center": (("cluster", "latent"), centers),
         "size": (("cluster",), size),
-        "score": (("k",), choices.score),
-        "score_error": (("k",), choices.error),
-        "stability": (("k",), choices.stability),
-        "stability_error": (("k",), choices.stability_error),
-        "agreement": (("k",), choices.agreement),
         "integrated_input": image(integrate(pixels.inputs)),
         "integrated_latent": image(integrate(found.points)),
-    }
+    } | curves_of(choices)
     if "latent" in keep:
         data["latent_cube"] = image(found.points, dims=("latent",))
     result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": choices.k})

@@ -359,7 +359,7 @@ def _assemble(
         "decoded_mean": (inner, segmenter._decode(found.centers)),
         "center": (("cluster", "latent"), found.centers),
         "size": (("cluster",), size),
-    } | curves_of(found)
+    } | curves_of(found.choices, found.excess)
     if sums is not None:
         counts = np.maximum(1, size)[:, None]
         measured, squares, inputs, decoded = (each / counts for each in sums)

@@ -152,11 +152,11 @@ def encode_block(
         found.append((latent, integrate(read.inputs), integrate(latent)))
         if decode:
             after.append(_decode(reader, read, latent, wanted, whole, None))
+            kept.append(after[-1].kept)
         elif wanted is not None:
             kept.append(_kept(read, None, wanted))
     latent, input_sum, latent_sum = (np.concatenate(each) for each in zip(*found, strict=True))
-    decoded = _join(after) if decode else None
-    held = join_kept(kept) if kept else None if decoded is None else decoded.kept
+    held, decoded = (join_kept(kept) if kept else None), (_join(after) if after else None)
     return EncodedBlock(quality, latent, input_sum, latent_sum, held, decoded)
 
 

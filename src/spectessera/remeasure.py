@@ -68,21 +68,28 @@ def excess_in(job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]) -> 
     """Return what compares clusters with noise, where k is to be chosen and the noise is known."""
     if not job.minds_noise:
         return None
-    values = np.concatenate([each.values for _, each in kept])
-    known = len(values) > 0 and noise_in(job.cube, values) != "residual"
-    return Excess(job, intake, kept) if known else None
+    _, sample = in_order(kept)
+    known = len(sample.values) > 0 and noise_in(job.cube, sample.values) != "residual"
+    return Excess(job, intake, sample) if known else None
+
+
+def in_order(kept: list[tuple[np.ndarray, Kept]]) -> tuple[np.ndarray, Kept]:
+    """Return the positions in the image of all kept pixels, ascending, and the pixels so."""
+    position = np.concatenate([each for each, _ in kept])
+    order = np.argsort(position)
+    pixel, values, variance, inputs, decoded = join_kept([each for _, each in kept])
+    variance, decoded = (None if each is None else each[order] for each in (variance, decoded))
+    return position[order], Kept(pixel[order], values[order], variance, inputs[order], decoded)
 
 
 def any_pixels(job: Job) -> np.ndarray:
     """Draw pixels to be measured again, without knowing clusters; ascending positions."""
     generator = np.random.default_rng([job.seed, 1])
-    count = job.shape[0] * job.shape[1]
-    if "mask" not in job.cube.coords:
-        return np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
-    there = ~np.asarray(job.cube.coords["mask"].values, bool).ravel()
-    count = int(there.sum())
-    ranks = np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
-    return np.flatnonzero(there)[ranks]
+    mask = job.cube.coords.get("mask")
+    there = None if mask is None else np.flatnonzero(~np.asarray(mask.values, bool))
+    count = job.shape[0] * job.shape[1] if there is None else len(there)
+    drawn = np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
+    return drawn if there is None else there[drawn]
 
 
 def inside(positions: np.ndarray, block: Block, width: int) -> np.ndarray:
@@ -115,19 +122,15 @@ def measure_again(
     labels: np.ndarray,
 ) -> Sample:
     """Measure the sampled pixels anew, several times each, and encode that."""
-    position = np.concatenate([each for each, _ in kept])
-    order = np.argsort(position)
-    joined = join_kept([each for _, each in kept])
-    values, inputs = joined.values[order], joined.inputs[order]
+    position, sample = in_order(kept)
+    values, inputs = sample.values, sample.inputs
     noise = noise_in(job.cube, values)
-    variance = (
-        joined.variance[order] if noise == "variance" and joined.variance is not None else None
-    )
+    variance = sample.variance if noise == "variance" else None
     generator = np.random.default_rng([job.seed, 2])
     latents, residual = [], None
     if noise == "residual":
-        assert joined.decoded is not None
-        left = np.square(inputs - joined.decoded[order], dtype=np.float64)
+        assert sample.decoded is not None
+        left = np.square(inputs - sample.decoded, dtype=np.float64)
         residual = np.broadcast_to(left.mean(axis=1, keepdims=True), inputs.shape)
     for _ in range(REDRAWS):
         if residual is not None:
@@ -135,7 +138,7 @@ def measure_again(
         else:
             again = intake.apply(draw_again(values, variance, generator)).values
         latents.append(job.segmenter._encode(again))
-    mine = labels[position[order]].astype(np.int64) - 1
+    mine = labels[position].astype(np.int64) - 1
     return Sample(mine, np.stack(latents, axis=1), noise)
 
 
@@ -149,13 +152,11 @@ class Excess:
     that of these parts, is 1 for noise alone.
     """
 
-    def __init__(self, job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]) -> None:
-        joined = join_kept([each for _, each in kept])
-        order = np.argsort(np.concatenate([each for each, _ in kept]))
+    def __init__(self, job: Job, intake: Intake, sample: Kept) -> None:
         self.segmenter, self.intake, self.seed = job.segmenter, intake, job.seed
-        self.values = joined.values[order].astype(np.float64)
-        self.variance = None if joined.variance is None else _finite(joined.variance[order])
-        self.latent = job.segmenter._encode(joined.inputs[order])
+        self.values = sample.values.astype(np.float64)
+        self.variance = None if sample.variance is None else _finite(sample.variance)
+        self.latent = job.segmenter._encode(sample.inputs)
 
     def __call__(self, rule: Rule) -> float:
         """Return the smallest excess of any cluster and its nearest; NaN where all are too rare."""

@@ -10,7 +10,7 @@ import xarray as xr
 
 from ._files import readable
 from .axis import Axis
-from .clustering import Clustering
+from .clustering import Choices
 from .cube import to_map, with_axis
 from .kmeans import NOISE_ALONE
 from .preprocess import QUALITY, UNUSABLE
@@ -39,15 +39,15 @@ def quality_map(cube: xr.DataArray, pixel: np.ndarray, quality: np.ndarray) -> x
     return found
 
 
-def curves_of(found: Clustering) -> dict[str, tuple[Any, ...]]:
+def curves_of(choices: Choices, excess: np.ndarray | None = None) -> dict[str, tuple[Any, ...]]:
     """Return what speaks for every k, as variables of a result."""
     names = ("score", "score_error", "stability", "stability_error", "agreement")
     told: dict[str, tuple[Any, ...]] = {
-        name: (("k",), v) for name, v in zip(names, found.choices[1:], strict=True)
+        name: (("k",), v) for name, v in zip(names, choices[1:], strict=True)
     }
-    if found.excess is None:
+    if excess is None:
         return told
-    return told | {"excess": (("k",), found.excess, {"noise_alone_below": NOISE_ALONE})}
+    return told | {"excess": (("k",), excess, {"noise_alone_below": NOISE_ALONE})}
 
 
 def with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:
