@@ -69,7 +69,7 @@ def segment(told: dict) -> dict:
     import torch
 
     import spectessera as spt
-    import spectessera.inference
+    import spectessera.inference.pipeline
 
     torch.set_num_threads(told.get("threads", 2))
     before, start = peak(), time.perf_counter()
@@ -99,7 +99,7 @@ def needs(told: dict) -> dict:
     """Time what cannot be spared: two readings, two preprocessings, the products of the network."""
     import spectessera as spt
     from spectessera.cube import blocks, load_block, to_spectra
-    from spectessera.preprocess import screen
+    from spectessera.preprocess.steps import screen
 
     cube, model = spt.read(told["cube"], chunks="auto"), spt.load("maxrf")
     intake = model.intake(cube)
@@ -256,7 +256,7 @@ def cluster(told: dict) -> dict:
     from distributed import Client, LocalCluster
 
     import spectessera as spt
-    import spectessera.inference
+    import spectessera.inference.pipeline
 
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**options) as workers, Client(workers):
@@ -278,8 +278,8 @@ def bare(told: dict) -> dict:
 
     import spectessera as spt
     from spectessera.cube import blocks, load_block
-    from spectessera.inference import reader_of
-    from spectessera.passes import encode_block
+    from spectessera.inference.passes import encode_block
+    from spectessera.inference.pipeline import reader_of
 
     torch.set_num_threads(1)
     cube = spt.read(told["cube"], chunks=BLOCK)
@@ -318,11 +318,11 @@ def dask_seconds(told: dict) -> dict:
     from distributed import Client, LocalCluster, get_task_stream
 
     import spectessera as spt
-    from spectessera.blockwork import Shared, Task, over_blocks
-    from spectessera.cli_scheduler import scheduler
+    from spectessera.cli.scheduler import scheduler
     from spectessera.cube import blocks
-    from spectessera.inference import reader_of
-    from spectessera.passes import encode_block
+    from spectessera.inference.blockwork import Shared, Task, over_blocks
+    from spectessera.inference.passes import encode_block
+    from spectessera.inference.pipeline import reader_of
 
     cube = spt.read(told["cube"], chunks=BLOCK)
     reader = Shared(reader_of(cube, spt.load("maxrf")))

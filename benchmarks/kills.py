@@ -19,16 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from safetensors.numpy import save
 
-from spectessera import (
-    Clusters,
-    Network,
-    Preprocess,
-    Schedule,
-    SpectralSegmenter,
-    Training,
-    modelfile,
-)
-from spectessera.training import Checkpoint
+from spectessera import Clusters, Network, Preprocess, Schedule, SpectralSegmenter, Training
+from spectessera.network import modelfile
+from spectessera.network.training import Checkpoint
 
 from .line_spectra import line_spectra
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import spectessera as spt
-from spectessera.synth.pigments import PIGMENTS
+from spectessera.synth.paint.pigments import PIGMENTS
 
 from .__main__ import measured
 from .quality import SEEDS, SETS, scored, write_page

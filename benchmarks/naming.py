@@ -17,9 +17,9 @@ import torch
 import spectessera as spt
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
-from spectessera.pigmentmatch import inseparable, pigment_candidates
+from spectessera.naming.pigments.match import inseparable, pigment_candidates
+from spectessera.naming.xray.elements import STRETCH, name_xray
 from spectessera.synth import load_palette
-from spectessera.xraylines import STRETCH, name_xray
 
 from .pages import page as one_page
 from .quality import all_pigments, pigments

@@ -14,7 +14,7 @@ import torch
 
 import spectessera as spt
 from spectessera import SpectralSegmenter
-from spectessera.novelty import NOVEL
+from spectessera.segmenter.novelty import NOVEL
 
 from .quality import Drawn, nebulae
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from spectessera import Clusters, SpectralSegmenter
-from spectessera.defaults import DEFAULTS
-from spectessera.pretraining import recipe
+from spectessera.segmenter.defaults import DEFAULTS
+from spectessera.segmenter.pretraining import recipe
+from spectessera.synth.paint.pigments import PIGMENTS
 from spectessera.synth.pairs import XrfSimulation
-from spectessera.synth.pigments import PIGMENTS
-from spectessera.synth.tube import Tube
+from spectessera.synth.xrf.tube import Tube
 
 from .quality import SETS, Drawn, scored
 

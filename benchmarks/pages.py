@@ -13,7 +13,7 @@ import numpy as np
 
 import spectessera as spt
 from spectessera import Clusters, Preprocess
-from spectessera.baselines import cluster_cube
+from spectessera.baselines.cluster import cluster_cube
 from spectessera.synth import Realism, cube_from_rgb, load_palette, miniature
 
 SIDE, COUNTS, SEEDS = 128, 400, (1, 2)

@@ -144,7 +144,13 @@ SKLEARN = tuple(
 WAYS = {
     "spectessera": Way(
         by_spectessera,
-        ("spectessera.inference", "spectessera.segmenter", "spectessera.io", "h5py", "dask.array"),
+        (
+            "spectessera.inference.pipeline",
+            "spectessera.segmenter.estimator",
+            "spectessera.io",
+            "h5py",
+            "dask.array",
+        ),
         ("torch._dynamo", "distributed", "sklearn.metrics"),
         ("spectessera", "torch", "dask"),
     ),

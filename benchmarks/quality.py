@@ -27,13 +27,13 @@ import torch
 import spectessera as spt
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training
 from spectessera.axis import Axis
-from spectessera.baselines import embed
-from spectessera.clustering import cluster_points
+from spectessera.baselines.cluster import embed
+from spectessera.baselines.mixture import mixtures
 from spectessera.evaluate import compare
-from spectessera.mixture import mixtures
+from spectessera.kmeans.points import cluster_points
 from spectessera.synth import load_palette, nebular_spectra, xrf_spectra
-from spectessera.synth.palettes import Palette, assemble
-from spectessera.synth.pigments import PIGMENTS
+from spectessera.synth.paint.palettes import Palette, assemble
+from spectessera.synth.paint.pigments import PIGMENTS
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "quality.csv", HERE / "QUALITY.md"
@@ -180,7 +180,7 @@ def _from_scratch(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, in
 
 
 def _default(name: str) -> Training:
-    from spectessera.defaults import DEFAULTS
+    from spectessera.segmenter.defaults import DEFAULTS
 
     return DEFAULTS[name]
 
@@ -198,7 +198,7 @@ def _pretrained(
 
 
 def _fine_tuned(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
-    from spectessera.defaults import fine_tuning
+    from spectessera.segmenter.defaults import fine_tuning
 
     assert drawn.model is not None
     model = _shipped(drawn.model)

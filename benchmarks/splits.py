@@ -10,7 +10,7 @@ import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import spectessera as spt
-from spectessera.kmeans import NOISE_ALONE
+from spectessera.result import NOISE_ALONE
 from spectessera.synth import cube_from_rgb, miniature
 
 from .pages import page

@@ -11,14 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spectessera.synth import (
-    cube_from_rgb,
-    load_palette,
-    miniature,
-    nebular_spectra,
-    xrf_spectra,
-)
-from spectessera.synth.counts import Templates
+from spectessera.synth import cube_from_rgb, load_palette, miniature, nebular_spectra, xrf_spectra
+from spectessera.synth.paint.counts import Templates
 
 from .whole_cube import peak
 

@@ -13,8 +13,8 @@ import torch
 
 from spectessera import Clusters, Network, Training
 from spectessera.kmeans import choose_k
-from spectessera.networks import Autoencoder
-from spectessera.training import Batch, for_batches, loss_terms, weights_at
+from spectessera.network.autoencoder import Autoencoder
+from spectessera.network.training import Batch, for_batches, loss_terms, weights_at
 
 from .line_spectra import line_spectra
 

@@ -34,7 +34,7 @@ def work(job: str) -> None:
     import torch
 
     import spectessera as spt
-    import spectessera.inference
+    import spectessera.inference.pipeline
 
     told = json.loads(job)
     torch.set_num_threads(told["threads"])

@@ -19,10 +19,17 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from spectessera.palette import colours
-from spectessera.synth.bpt import Ratios, bpt_ratios, kauffmann, kewley_nii, kewley_oi, kewley_sii
-from spectessera.synth.nebula import CLASSES, draw_models
-from spectessera.synth.nebular_table import load_models
+from spectessera.colours import colours
+from spectessera.synth.nebulae.bpt import (
+    Ratios,
+    bpt_ratios,
+    kauffmann,
+    kewley_nii,
+    kewley_oi,
+    kewley_sii,
+)
+from spectessera.synth.nebulae.nebula import CLASSES, draw_models
+from spectessera.synth.nebulae.table import load_models
 
 NAMES = {
     "hii": "HII regions",

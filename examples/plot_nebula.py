@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from spectessera.palette import MASKED, colours
+from spectessera.colours import MASKED, colours
 from spectessera.studies.experiments import sky
 from spectessera.synth import nebular_cube
-from spectessera.synth.bpt import kauffmann, kewley_nii
+from spectessera.synth.nebulae.bpt import kauffmann, kewley_nii
 
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "nebula.png"
 SHAPE = (72, 96)

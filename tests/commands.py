@@ -4,7 +4,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from spectessera import make_cube
-from spectessera.cli import app
+from spectessera.cli.app import app
 
 
 def run(*arguments, check=None, **kwargs):

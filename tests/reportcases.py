@@ -8,8 +8,8 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.cube import with_axis
-from spectessera.lines import Candidate, Line, Naming, Peak
-from spectessera.preprocess import QUALITY
+from spectessera.naming.candidates import Candidate, Line, Naming, Peak
+from spectessera.preprocess.steps import QUALITY
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$$\\frac{1}{2}$$ @{label} $x"
 

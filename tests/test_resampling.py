@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from spectessera.axis import Axis
-from spectessera.preprocess import combine
-from spectessera.resampling import air_wavelengths, channel_edges, resample_weights
+from spectessera.axis import Axis, air_wavelengths, channel_edges, resample_weights
+from spectessera.preprocess.steps import combine
 
 
 def energies(low, high, channels):

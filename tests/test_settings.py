@@ -8,11 +8,11 @@ import pytest
 import tomli_w
 
 from spectessera.kmeans import Clusters
-from spectessera.losses import Schedule
-from spectessera.networks import Network
-from spectessera.preprocess import Preprocess
+from spectessera.network.autoencoder import Network
+from spectessera.network.losses import Schedule
+from spectessera.network.training import History, Training
+from spectessera.preprocess.recipe import Preprocess
 from spectessera.settings import from_dict, to_dict
-from spectessera.training import History, Training
 
 EXAMPLES = [
     Preprocess(),

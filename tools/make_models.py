@@ -26,9 +26,9 @@ import torch
 
 from spectessera import SpectralSegmenter, load
 from spectessera.evaluate import compare
-from spectessera.pretraining import recipe, simulation
+from spectessera.segmenter.pretraining import recipe, simulation
+from spectessera.synth.paint.pigments import PIGMENTS
 from spectessera.synth.pairs import KNOWN, Simulation, XrfSimulation
-from spectessera.synth.pigments import PIGMENTS
 
 KINDS = {"maxrf": "xrf", "nebulae": "nebulae"}
 FRESH, SPECTRA = 2**41, 16_384  # a block that training never sees

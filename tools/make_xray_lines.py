@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spectessera import xraylines
-from spectessera._files import atomic
-from spectessera.synth.detector import escaping
-from spectessera.synth.xraydata import symbol, xraylib
+from spectessera._util.files import atomic
+from spectessera.naming.xray import elements as xraylines
+from spectessera.synth.xrf.detector import escaping
+from spectessera.synth.xrf.xraydata import symbol, xraylib
 
 TARGET = Path(xraylines.__file__).parent / "data" / "xray_lines.npz"
 HEAVIEST = 92

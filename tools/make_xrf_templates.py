@@ -12,13 +12,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from spectessera._files import atomic
-from spectessera.synth.detector import Detector
-from spectessera.synth.pigments import FACTORS, PIGMENTS, compute
-from spectessera.synth.templates import TEMPLATES
-from spectessera.synth.tube import Tube
-from spectessera.synth.xraydata import xraylib
-from spectessera.synth.xrf import EXPOSURE
+from spectessera._util.files import atomic
+from spectessera.synth.paint.pigments import FACTORS, PIGMENTS, compute
+from spectessera.synth.xrf.detector import Detector
+from spectessera.synth.xrf.fluorescence import EXPOSURE
+from spectessera.synth.xrf.templates import TEMPLATES
+from spectessera.synth.xrf.tube import Tube
+from spectessera.synth.xrf.xraydata import xraylib
 
 
 def main() -> None:

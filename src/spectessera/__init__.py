@@ -1,31 +1,23 @@
 """Cut a spectral datacube into regions of like spectra, by deep spectral clustering."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0.dev0"
+from ._util.doors import door
+from ._version import __version__
 
-# Public name -> where it lives. Nothing is imported before it is asked for (PEP 562): importing
-# the package loads neither torch nor scikit-learn nor matplotlib.
-_HOME = {
-    "Clusters": "kmeans",
-    "Network": "networks",
-    "Preprocess": "preprocess",
-    "Schedule": "losses",
-    "SpectralSegmenter": "segmenter",
-    "Training": "training",
-    "compare": "evaluate",
-    "degrade": "studies.noise",
-    "load": "segmenter",
-    "make_cube": "cube",
-    "read": "io",
-    "read_result": "io",
-    "report": "htmlreport",
-    "segment": "inference",
-    "stability": "studies.reruns",
-    "write": "io",
-}
-_MODULES = ("baselines", "io", "kmeans", "plots", "synth")
+if TYPE_CHECKING:
+    from . import baselines, io, kmeans, plots, synth
+    from .cube import make_cube
+    from .evaluate import compare
+    from .htmlreport import report
+    from .inference import segment
+    from .io import read, read_result, write
+    from .kmeans import Clusters
+    from .network import Network, Schedule, Training
+    from .preprocess import Preprocess
+    from .segmenter import SpectralSegmenter, load
+    from .studies.degradation import degrade
+    from .studies.repeats import stability
 
 __all__ = [
     "Clusters",
@@ -52,30 +44,32 @@ __all__ = [
     "write",
 ]
 
-if TYPE_CHECKING:
-    from . import baselines, io, kmeans, plots, synth
-    from .cube import make_cube
-    from .evaluate import compare
-    from .htmlreport import report
-    from .inference import segment
-    from .io import read, read_result, write
-    from .kmeans import Clusters
-    from .losses import Schedule
-    from .networks import Network
-    from .preprocess import Preprocess
-    from .segmenter import SpectralSegmenter, load
-    from .studies.noise import degrade
-    from .studies.reruns import stability
-    from .training import Training
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f".{name}", __name__)
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Nothing is imported before it is used: importing the package loads neither torch nor
+# scikit-learn nor matplotlib.
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "Clusters": "kmeans",
+        "Network": "network",
+        "Preprocess": "preprocess",
+        "Schedule": "network",
+        "SpectralSegmenter": "segmenter",
+        "Training": "network",
+        "__version__": "_version",
+        "baselines": "baselines",
+        "compare": "evaluate",
+        "degrade": "studies.degradation",
+        "io": "io",
+        "kmeans": "kmeans",
+        "load": "segmenter",
+        "make_cube": "cube",
+        "plots": "plots",
+        "read": "io",
+        "read_result": "io",
+        "report": "htmlreport",
+        "segment": "inference",
+        "stability": "studies.repeats",
+        "synth": "synth",
+        "write": "io",
+    },
+)

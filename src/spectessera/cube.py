@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import xarray as xr
 
-from ._check import check_ndim, check_numeric, check_same_shape
+from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 
 DIMS = ("y", "x", "channel")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._check import check_number, check_same_shape
+from ._util.check import check_number, check_same_shape
 
 FP_WEIGHT, FN_WEIGHT = 0.3, 0.7  # of the Tversky index, as in arXiv 2401.17695
 MOST_CLASSES = 4096

@@ -1,81 +1,19 @@
-"""The settings of models that are trained on simulated spectra; those that ship were made so."""
+"""The settings of models trained on simulated spectra: another name of `segmenter.pretraining`."""
 
-from __future__ import annotations
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+if TYPE_CHECKING:
+    from .segmenter.pretraining import PRETRAINING, recipe, simulation
 
-from ._check import check_choice
-from .kmeans import Clusters
-from .networks import Network
-from .preprocess import Preprocess
-from .synth.nebula import CLASSES
-from .synth.pairs import KNOWN, NebularSimulation, Simulation, XrfSimulation
-from .training import Training
-
-ROOTS = Preprocess(stabilise="sqrt", normalise="l2")
-STREAMED = Training(
-    epochs=60, batch_size=512, learning_rate=2e-3, decay="cosine", gamma=0.0, loss="multinomial",
-)  # fmt: skip
-PRETRAINING: dict[str, dict[str, Any]] = {
-    "xrf": {
-        "preprocess": ROOTS,
-        "network": Network(latent=24, encoder=(512, 256), block="normed", components=len(KNOWN)),
-        # On a page areas differ a lot; on the sphere large ones would be cut.
-        "clusters": Clusters(2, 16, metric="half-whitened"),
-        "training": replace(STREAMED, composition=0.002),
-    },
-    "nebulae": {
-        "preprocess": ROOTS,
-        "network": Network(latent=16, encoder=(512, 256), block="normed", components=len(CLASSES)),
-        "clusters": Clusters(2, 10, metric="half-whitened"),
-        "training": replace(STREAMED, epochs=40, composition=0.002),
-    },
-}
+__all__ = ["PRETRAINING", "recipe", "simulation"]
 
 
-def recipe(kind: str) -> dict[str, Any]:
-    """Return the settings that a model of simulated spectra is trained with, by name.
-
-    Parameters
-    ----------
-    kind : "xrf" or "nebulae"
-
-    Returns
-    -------
-    dict
-        Arguments of :class:`SpectralSegmenter`.
-
-    Raises
-    ------
-    ValueError
-        If the kind is not known.
-    """
-    check_choice("simulate", kind, tuple(PRETRAINING))
-    return dict(PRETRAINING[kind])
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("spectessera.segmenter.pretraining"), name)
 
 
-def simulation(
-    kind: str, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
-) -> Simulation:
-    """Return the source of simulated spectra of a kind; that of XRF takes a minute to set up.
-
-    Parameters
-    ----------
-    kind : "xrf" or "nebulae"
-    seed : int
-    progress : callable, optional
-        Called with the tubes done and the tubes in all.
-
-    Raises
-    ------
-    ValueError
-        If the kind is not known.
-    ImportError
-        If xraylib is needed and not installed.
-    """
-    check_choice("simulate", kind, tuple(PRETRAINING))
-    if kind == "nebulae":
-        return NebularSimulation(seed=seed)
-    return XrfSimulation(seed=seed, progress=progress)
+def __dir__() -> list[str]:
+    return sorted(__all__)

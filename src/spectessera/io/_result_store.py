@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._files import atomic_folder
+from spectessera._util.files import atomic_folder
 from spectessera.cube import Block
 
 from ._zarr_writer import add_array, check_replaceable, new_group, write_zarr

@@ -10,8 +10,10 @@ from typing import Any
 
 import xarray as xr
 
+from spectessera.result import check_result
+
 from . import zarr
-from ._parts import plain, telling
+from ._common import plain, telling
 
 RESULT, RESULT_STORE = "result.nc", "result.zarr"  # what a segmentation leaves in its folder
 
@@ -24,25 +26,6 @@ def result_in(path: str | Path) -> Path:
             if (path / name).exists():
                 return path / name
     return path
-
-
-def check_result(result: xr.Dataset) -> xr.Dataset:
-    """Return a result, after a look at its labels.
-
-    Raises
-    ------
-    ValueError
-        If there is no ``label (y, x)`` of integers that are 0 or more.
-    """
-    if "label" not in result:
-        names = ", ".join(map(str, result.data_vars)) or "nothing"
-        raise ValueError(f"a result has a variable 'label' (y, x); this has: {names}")
-    label = result["label"]
-    if set(label.dims) != {"y", "x"} or label.dtype.kind not in "iu":
-        raise ValueError(
-            f"'label' must be (y, x) of integers, 0 = masked; got {label.dims} of {label.dtype}"
-        )
-    return result
 
 
 def read_result(path: str | Path) -> xr.Dataset:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._files import atomic
+from spectessera._util.files import atomic
 from spectessera.cube import check_cube, spectral_axis
 
-from ._beside import DEFAULT
-from ._parts import stored
+from ._common import stored
+from ._companions import DEFAULT
 from ._writers import BESIDE, _to_hdf5, check_destination
 
 GROUP = "truth"

@@ -9,7 +9,7 @@ import numpy as np
 
 from spectessera.axis import Axis, parse_unit
 
-from ._parts import told_axis
+from ._common import told_axis
 
 # CTYPE -> kind of axis, the SI unit that the standard gives it, and the unit that we tell it in
 SPECTRAL = {

@@ -14,14 +14,14 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spectessera._files import atomic, atomic_folder, check_file_place, check_folder_place
+from spectessera._util.files import atomic, atomic_folder, check_file_place, check_folder_place
 from spectessera.axis import Axis
+from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
-from spectessera.palette import paint
+from spectessera.result import check_result
 
-from ._beside import CREATOR, DEFAULT
-from ._parts import plain, stored
-from ._results import check_result
+from ._common import plain, stored
+from ._companions import CREATOR, DEFAULT
 from ._wcs import FITS_UNIT
 from ._zarr_writer import check_replaceable, write_zarr
 
@@ -310,7 +310,7 @@ def _primary() -> Any:
     """Return the first part of a FITS file, which says who made it."""
     from astropy.io import fits
 
-    from spectessera import __version__
+    from spectessera._version import __version__
 
     hdu = fits.PrimaryHDU()
     hdu.header["CREATOR"] = f"{CREATOR} {__version__}"

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ._beside import CREATOR
-from ._parts import stored
+from ._common import stored
+from ._companions import CREATOR
 from .zarr import METADATA, WHOLE, is_store, metadata
 
 EXTRA = (".zattrs", ".zmetadata", ".DS_Store")  # what else is in a store

@@ -14,17 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._parts import (
-    Lazy,
-    Parts,
-    blank,
-    check_stored,
-    listing,
-    load,
-    native,
-    telling,
-    told_axis,
-)
+from ._common import Lazy, Parts, blank, check_stored, listing, load, native, telling, told_axis
 
 SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".bin", ".hyspex")  # of the data
 ORDERS = {"bsq": (1, 2, 0), "bil": (0, 2, 1), "bip": (0, 1, 2)}  # stored axis of y, x and channel

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._parts import (
+from ._common import (
     Lazy,
     Parts,
     blank,

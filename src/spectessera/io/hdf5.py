@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._beside import CREATOR, DEFAULT, WANTED, Beside, add_beside, kept, own_axis, unpack
-from ._parts import (
+from ._common import (
     MOST_PACKED,
     SMALL,
     Lazy,
@@ -27,6 +26,7 @@ from ._parts import (
     plain,
     telling,
 )
+from ._companions import CREATOR, DEFAULT, WANTED, Beside, add_beside, kept, own_axis, unpack
 
 
 def read_hdf5(path: Path, key: str | None = None, chunks: Any = None) -> Parts:

@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._files import files_below
+from spectessera._util.files import files_below
 
-from ._beside import CREATOR, DEFAULT, HYPERSPY, WANTED, Beside, add_beside, kept, own_axis, unpack
-from ._parts import (
+from ._common import (
     MOST_PACKED,
     SMALL,
     Lazy,
@@ -39,6 +38,17 @@ from ._parts import (
     native,
     plain,
     telling,
+)
+from ._companions import (
+    CREATOR,
+    DEFAULT,
+    HYPERSPY,
+    WANTED,
+    Beside,
+    add_beside,
+    kept,
+    own_axis,
+    unpack,
 )
 
 METADATA = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a store

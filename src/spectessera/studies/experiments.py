@@ -14,14 +14,14 @@ import xarray as xr
 
 from spectessera.cube import make_cube
 from spectessera.kmeans import Clusters
-from spectessera.losses import Schedule
-from spectessera.networks import Network
-from spectessera.preprocess import Preprocess
+from spectessera.network.autoencoder import Network
+from spectessera.network.losses import Schedule
+from spectessera.network.training import Training
+from spectessera.preprocess.recipe import Preprocess
 from spectessera.synth.cube import cube_from_rgb, nebular_cube
-from spectessera.synth.nebula import nebular_spectra
-from spectessera.synth.pages import miniature
-from spectessera.synth.rgb import few_colours
-from spectessera.training import Training
+from spectessera.synth.nebulae.nebula import nebular_spectra
+from spectessera.synth.paint.pages import miniature
+from spectessera.synth.paint.rgb import few_colours
 
 NAMES = ("astro", "heritage")
 HELD_OUT = 17  # the number of the page that is never trained on
@@ -288,7 +288,7 @@ def variants(name: str, seed: int, sizes: Sizes, folder: Path | None = None) -> 
 
 def _pictures(folder: Path) -> list[np.ndarray]:
     """Read the pictures of a folder, at most as many as there are pages."""
-    from spectessera.synth.rgb import read_image
+    from spectessera.synth.paint.rgb import read_image
 
     paths = sorted(each for each in folder.iterdir() if each.suffix.lower() in (".png", ".jpg"))
     if not paths:

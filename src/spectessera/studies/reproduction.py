@@ -16,19 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera import __version__
-from spectessera._check import check_choice, check_number
-from spectessera._files import atomic
-from spectessera.baselines import cluster_cube
+from spectessera._util.check import check_choice, check_number
+from spectessera._util.files import atomic
+from spectessera._version import __version__
+from spectessera.baselines.cluster import cluster_cube
 from spectessera.evaluate import compare
-from spectessera.inference import segment
+from spectessera.inference.pipeline import segment
 from spectessera.io import write
 from spectessera.kmeans import Clusters
-from spectessera.segmenter import SpectralSegmenter, load
+from spectessera.segmenter.estimator import SpectralSegmenter, load
 
+from .degradation import noise_sweep
 from .experiments import FULL, NAMES, QUICK, Experiment, Model, Sizes, variants
-from .noise import noise_sweep
-from .paperfigures import write_figures
+from .figures import write_figures
 from .tables import write_tables
 
 BASELINES = ("raw", "sqrt", "asinh", "pca", "umap", "tsne", "gmm")

@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera._check import check_choice, check_number
+from spectessera._util.check import check_choice, check_number
 from spectessera.cube import blocks, read_block, spectral_axis
 from spectessera.evaluate import compare
-from spectessera.outputs import check_folder
-from spectessera.reading import as_cubes, common_axis
-from spectessera.segmenter import SpectralSegmenter
-from spectessera.training import Training
+from spectessera.network.training import Training
+from spectessera.preprocess.training_spectra import as_cubes, common_axis
+from spectessera.resultfolder import check_folder
+from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .journal import JOURNAL, Journal, import_optuna, open_journal
 from .space import Range, Space, as_space

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spectessera._files import atomic
+from spectessera._util.files import atomic
 
 HEAD = (
     ("accuracy", "accuracy"),

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from spectessera import __version__
-from spectessera._files import atomic, atomic_text
-from spectessera.searchplots import objective_by_setting
+from spectessera._util.files import atomic, atomic_text
+from spectessera._version import __version__
+from spectessera.plots.search import objective_by_setting
 from spectessera.settings import to_dict
 
 from .space import Range, Space, word

@@ -1,25 +1,20 @@
 """Synthetic cubes and spectra whose truth is known: pigments and nebulae, from physics."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-# Public name -> module of this folder; nothing is imported before it is asked for.
-_HOME = {
-    "PALETTES": "pigments",
-    "PIGMENTS": "pigments",
-    "Palette": "palettes",
-    "Pigment": "pigments",
-    "Realism": "scene",
-    "Stream": "stream",
-    "cube_from_rgb": "cube",
-    "load_models": "nebular_table",
-    "load_palette": "palettes",
-    "miniature": "pages",
-    "nebular_cube": "cube",
-    "nebular_spectra": "nebula",
-    "read_image": "rgb",
-    "xrf_spectra": "spectra",
-}
+from spectessera._util.doors import door
+
+if TYPE_CHECKING:
+    from .cube import cube_from_rgb, nebular_cube
+    from .nebulae.nebula import nebular_spectra
+    from .nebulae.table import load_models
+    from .paint.pages import miniature
+    from .paint.palettes import Palette, load_palette
+    from .paint.pigments import PALETTES, PIGMENTS, Pigment
+    from .paint.rgb import read_image
+    from .paint.scene import Realism
+    from .paint.spectra import xrf_spectra
+    from .stream import Stream
 
 __all__ = [
     "PALETTES",
@@ -38,24 +33,22 @@ __all__ = [
     "xrf_spectra",
 ]
 
-if TYPE_CHECKING:
-    from .cube import cube_from_rgb, nebular_cube
-    from .nebula import nebular_spectra
-    from .nebular_table import load_models
-    from .pages import miniature
-    from .palettes import Palette, load_palette
-    from .pigments import PALETTES, PIGMENTS, Pigment
-    from .rgb import read_image
-    from .scene import Realism
-    from .spectra import xrf_spectra
-    from .stream import Stream
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "PALETTES": "paint.pigments",
+        "PIGMENTS": "paint.pigments",
+        "Palette": "paint.palettes",
+        "Pigment": "paint.pigments",
+        "Realism": "paint.scene",
+        "Stream": "stream",
+        "cube_from_rgb": "cube",
+        "load_models": "nebulae.table",
+        "load_palette": "paint.palettes",
+        "miniature": "paint.pages",
+        "nebular_cube": "cube",
+        "nebular_spectra": "nebulae.nebula",
+        "read_image": "paint.rgb",
+        "xrf_spectra": "paint.spectra",
+    },
+)

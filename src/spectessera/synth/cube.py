@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera._check import check_number
+from spectessera._util.check import check_number
 from spectessera.axis import Axis
 from spectessera.cube import make_cube
 from spectessera.kmeans import Clusters
 
-from .nebula import NebularBlock, NebularPainter
-from .nebular_table import ModelTable
-from .palettes import Palette, load_palette
-from .rgb import check_image, few_colours, pigment_weights
-from .scene import Realism, Scene
-from .tiles import lazy_values, make_values, tile_pixels
+from .nebulae.nebula import NebularBlock, NebularPainter
+from .nebulae.table import ModelTable
+from .paint.palettes import Palette, load_palette
+from .paint.rgb import check_image, few_colours, pigment_weights
+from .paint.scene import Realism, Scene
+from .paint.tiles import lazy_values, make_values, tile_pixels
 
 PURE = 128  # of a colour: one of red, green and blue is at least that, the others are below
 
@@ -51,7 +51,7 @@ def cube_from_rgb(
 
     Parameters
     ----------
-    image : array (y, x, 3), or as :func:`spectessera.synth.rgb.check_image` takes it
+    image : array (y, x, 3), or as :func:`spectessera.synth.paint.rgb.check_image` takes it
     palette : Palette or str
         See :func:`load_palette`.
     counts : float
@@ -134,7 +134,7 @@ def nebular_cube(
 
     Parameters
     ----------
-    image : array (y, x, 3), or as :func:`spectessera.synth.rgb.check_image` takes it
+    image : array (y, x, 3), or as :func:`spectessera.synth.paint.rgb.check_image` takes it
     snr : float or (low, high)
         Peak of H alpha over the standard deviation of the noise; log-uniform within a range. The
         background is as noisy as the rest.

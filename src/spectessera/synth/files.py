@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from spectessera import __version__
-from spectessera._files import atomic
+from spectessera._util.files import atomic
+from spectessera._version import __version__
 
 from .stream import Stream
 

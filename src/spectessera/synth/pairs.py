@@ -14,17 +14,17 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from spectessera._check import check_choice, check_number
+from spectessera._util.check import check_choice, check_number
 from spectessera.axis import Axis
 
-from .detector import Detector
-from .instrument import CHANNELS, Instrument, broaden, draw_instrument, measure, model_axis
-from .modern import MODERN
-from .nebula import CLASSES, draw_models
-from .nebular_lines import extinction, line_wavelengths, paint
-from .palettes import between
-from .pigments import FACTORS, PIGMENTS, compute
-from .tube import Tube
+from .nebulae.lines import extinction, line_wavelengths, paint
+from .nebulae.nebula import CLASSES, draw_models
+from .paint.modern import MODERN
+from .paint.palettes import between
+from .paint.pigments import FACTORS, PIGMENTS, compute
+from .xrf.detector import Detector
+from .xrf.instrument import CHANNELS, Instrument, broaden, draw_instrument, measure, model_axis
+from .xrf.tube import Tube
 
 # Spectra that share one instrument.
 GROUP = 64

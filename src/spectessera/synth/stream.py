@@ -7,7 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, final
 
 import numpy as np
 
-from spectessera._check import check_number
+from spectessera._util.check import check_number
 from spectessera.axis import Axis
 
 BLOCK = 4096  # spectra; random numbers are keyed to blocks of this size

@@ -1,0 +1,1 @@
+"""Shared words and checks that every room may use."""

@@ -1,0 +1,8 @@
+"""Constants of physics and statistics that more than one room needs."""
+
+import math
+
+SPEED_OF_LIGHT = 299_792.458  # km/s, exact by definition of the metre
+FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in standard deviations
+PAIR = 3.65e-3  # keV for one electron-hole pair in silicon
+SILICON_KALPHA = 1.74  # keV, the energy that an escape peak lacks

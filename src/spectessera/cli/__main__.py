@@ -1,0 +1,5 @@
+"""`python -m spectessera.cli`."""
+
+from .app import main
+
+main()

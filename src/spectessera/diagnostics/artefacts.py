@@ -1,0 +1,396 @@
+"""What speaks against a finished segmentation, in words: clusters that may be no material.
+
+Clustering always answers. Brightness, a bad row of a detector, hot pixels, the edge of a mosaic or
+mere noise make clusters as well as pigments or gases do; each leaves a trace in the label map or
+in the mean spectra. What is said here is a question to the person who knows the object, never
+a verdict: every one of these traces can be a real thing, too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from scipy import ndimage
+
+from spectessera.result import provenance
+from spectessera.settings import NONE
+
+# A cluster of fewer pixels tells neither a shape in the image nor its own noise.
+FEWEST_PIXELS = 4
+
+# --- brightness only. The sine of the angle between two spectra is the part of one that is not
+# the other one scaled; light and thickness do not change it (Kruse et al. 1993).
+# Below this, two spectra are of one shape, even if endless counts tell them apart: simulated paints
+# turn by so much from one thickness to the double, other pigments by 0.3 (lead-tin yellow, 0.05).
+SAME_SHAPE = 0.05
+# Up to this they are, if the difference is within the noise; beyond, noise hides too much.
+UNLIKE_SHAPE = 0.15
+# So many standard deviations of the chi-squared-like sum of squares are more than noise.
+SIGNIFICANT = 3.0
+# A channel (or a few in a row) that differs by more is a line of its own: a trace element hardly
+# turns a spectrum. It has to be above noise, of thousands of channels, and not in the background.
+OWN_LINE = 0.25
+LINE_SIGNIFICANT = 5.0
+BACKGROUND = 0.01
+LINE_WIDTHS = (1, 5)
+BRIGHTER = 1.2
+# Any two spectra of one channel are alike, and of two nearly so.
+FEWEST_CHANNELS = 3
+
+# --- lines and edges of the image
+# So much of a cluster is in the line or along the edge ...
+MOSTLY = 0.9
+# ... which holds at most so much of the image: no row of an image of nine rows is told.
+NARROW = 0.1
+# A line is so much longer than wide: two by two pixels are a grain.
+ELONGATED = 4
+# A cluster with less of the edge is a small thing that happens to be there.
+MUCH_EDGE = 0.1
+
+# --- scattered pixels
+# By chance a share f of all pixels, scattered, leaves (1 - f)^8 of them alone: 85 % at 2 %. Things
+# in the image hang together, and at a share of more chance itself makes neighbours.
+RARE = 0.02
+ALONE = 0.8
+# In an image so thin every small thing is a single pixel.
+THIN = 4
+# So much of a spectrum's difference to all others in one or two channels is a spike, no line ...
+SPIKE = 0.5
+# ... where spectra have channels enough for lines to be wider.
+SPIKE_CHANNELS = 30
+
+UNSURE = 0.6
+
+
+class _Map(NamedTuple):
+    """The label map and how many pixels each cluster has in it."""
+
+    label: np.ndarray  # (y, x), 0 masked, otherwise 1 + the position in numbers
+    numbers: np.ndarray  # (k,) what the clusters are called
+    pixels: np.ndarray  # (k,)
+
+
+class _Spectra(NamedTuple):
+    """Mean spectra and their noise; float64, channels that are finite in all clusters."""
+
+    mean: np.ndarray  # (k, c)
+    variance: np.ndarray  # (k, c) of single pixels
+    size: np.ndarray  # (k,)
+    channel: np.ndarray  # (c,) position in the cube
+
+
+def doubts_of(result: xr.Dataset) -> list[str]:
+    """Return what makes clusters doubtful, one sentence each, and what to do about it.
+
+    Told are: clusters of one spectral shape that differ in brightness (by the angle between the
+    spectra, Kruse et al. 1993, Remote Sensing of Environment 44, 145, and by lines of their own);
+    clusters along one row or column, or two, or along the edge of what is measured; rare single
+    scattered pixels, more so with a spike of one or two channels; clusters of low confidence.
+    Thresholds are the constants of this module.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment` or a baseline: ``label (y, x)`` with 0 for masked pixels,
+        ``mean_spectrum`` and ``std_spectrum (cluster, channel)``, ``size (cluster)`` and, if it is
+        there, ``confidence (y, x)``. Empty clusters are passed over.
+
+    Returns
+    -------
+    list of str
+        Empty where nothing is doubtful. Clusters have their numbers of the result; rows, columns
+        and channels count from 0.
+
+    Raises
+    ------
+    ValueError
+        If the result lacks labels or spectra.
+    """
+    for name in ("label", "mean_spectrum", "std_spectrum", "size"):
+        if name not in result:
+            raise ValueError(f"the result has no {name}; is it one of spectessera?")
+    image, spectra = _map_of(result), _spectra_of(result)
+    found = _brightness_only(image, spectra, _normalised(result))
+    lines = _lines(image)
+    edges = {k: words for k, words in _edges(image).items() if k not in lines}
+    placed = lines | edges
+    single = {k: words for k, words in _scattered(image, spectra).items() if k not in placed}
+    found += [words for _, words in sorted((placed | single).items())]
+    if "confidence" in result:
+        found += _unsure(image, result["confidence"].transpose("y", "x").values)
+    return found
+
+
+def _map_of(result: xr.Dataset) -> _Map:
+    """Renumber the labels by position, so that any numbers will do."""
+    numbers = result["cluster"].values
+    label = result["label"].transpose("y", "x").values
+    order = np.argsort(numbers)
+    at = np.searchsorted(numbers[order], label).clip(max=len(numbers) - 1)
+    known = (label > 0) & (numbers[order][at] == label)
+    place = np.where(known, order[at] + 1, 0)
+    return _Map(place, numbers, np.bincount(place.ravel(), minlength=len(numbers) + 1)[1:])
+
+
+def _spectra_of(result: xr.Dataset) -> _Spectra:
+    mean = result["mean_spectrum"].transpose("cluster", "channel").values.astype(np.float64)
+    spread = result["std_spectrum"].transpose("cluster", "channel").values.astype(np.float64)
+    size = result["size"].values
+    there = size > 0
+    channel = np.flatnonzero(np.isfinite(mean[there]).all(axis=0))
+    mean = np.where(there[:, None], mean[:, channel], 0.0)
+    variance = np.nan_to_num(spread[:, channel], posinf=0.0) ** 2
+    return _Spectra(mean, variance, size, channel)
+
+
+def _normalised(result: xr.Dataset) -> str | None:
+    """Return how the spectra were normalised; None where they were not or nothing tells."""
+    try:
+        found = provenance(result)["settings"]["preprocess"]["normalise"]
+    except (KeyError, TypeError):  # a result of other making: nothing tells
+        return None
+    return None if found in (None, NONE) else str(found)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _clusters(numbers: np.ndarray) -> str:
+    return ("cluster " if len(numbers) == 1 else "clusters ") + _listed([str(n) for n in numbers])
+
+
+# --- brightness only ---------------------------------------------------------------------------
+
+
+def _brightness_only(image: _Map, spectra: _Spectra, normalised: str | None) -> list[str]:
+    norm = np.linalg.norm(spectra.mean, axis=1)
+    told = []
+    for group in _one_shape(spectra, norm):
+        bright, faint = group[0], group[-1]  # by brightness
+        factor = norm[bright] / norm[faint]
+        if factor < BRIGHTER:
+            continue
+        names = _clusters(np.sort(image.numbers[group]))
+        most, least = image.numbers[[bright, faint]]
+        much = f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
+        as_what = "" if len(group) == 2 else f" as {least}"
+        if normalised is None:
+            advice = "normalise the spectra (--normalise l2) or read them as one"
+        else:
+            advice = (
+                f"the spectra were normalised ({normalised}) already, so noise may have told the "
+                "faint from the bright; read them as one or ask for fewer clusters (--clusters)"
+            )
+        told.append(
+            f"{names} differ in brightness only ({most} is {much} times as bright{as_what}): "
+            f"perhaps one material, thicker or brighter; {advice}"
+        )
+    return told
+
+
+def _one_shape(spectra: _Spectra, norm: np.ndarray) -> list[list[int]]:
+    """Group clusters of one shape with the brightest of them, which has the least noise."""
+    if len(spectra.channel) < FEWEST_CHANNELS:
+        return []
+    usable = (norm > 0) & (spectra.size >= FEWEST_PIXELS)
+    unit = spectra.mean / np.where(norm > 0, norm, 1.0)[:, None]
+    near = unit @ unit.T >= np.sqrt(1 - UNLIKE_SHAPE**2)
+    groups: list[list[int]] = []
+    for k in np.argsort(-norm, kind="stable"):
+        if not usable[k]:
+            continue
+        for group in groups:
+            if near[k, group[0]] and _same_shape(spectra, group[0], k):
+                group.append(int(k))
+                break
+        else:
+            groups.append([int(k)])
+    return [group for group in groups if len(group) > 1]
+
+
+def _same_shape(spectra: _Spectra, bright: int, faint: int) -> bool:
+    """Tell whether one mean spectrum is the other one scaled, but for noise and a tolerance.
+
+    The residual as it is measured holds the noise too, so if it is small the shapes are alike
+    whatever the noise; a larger one may be noise, but only up to a bound: of spectra that noise
+    hides, nothing is claimed.
+    """
+    a, b = spectra.mean[[bright, faint]]
+    scale = (a @ b) / (a @ a)
+    expected, residual = scale * a, b - scale * a
+    of_mean = spectra.variance / np.maximum(spectra.size, 1)[:, None]
+    variance = scale**2 * of_mean[bright] + of_mean[faint]
+    sine = np.linalg.norm(residual) / np.linalg.norm(b)
+    excess = (residual**2 - variance).sum()
+    noisy = excess <= SIGNIFICANT * np.sqrt(2 * (variance**2).sum())
+    if sine > (UNLIKE_SHAPE if noisy else SAME_SHAPE):
+        return False
+    return not any(
+        _has_own_line(*(_boxes(each, width) for each in (residual, variance, expected, b)))
+        for width in LINE_WIDTHS
+        if width <= len(residual)
+    )
+
+
+def _boxes(values: np.ndarray, width: int) -> np.ndarray:
+    """Return sums of neighbouring channels."""
+    return np.convolve(values, np.ones(width), mode="valid")
+
+
+def _has_own_line(
+    residual: np.ndarray, variance: np.ndarray, expected: np.ndarray, measured: np.ndarray
+) -> bool:
+    """Tell whether some channel differs by much, beyond its noise and above the background."""
+    level = np.maximum(np.abs(expected), np.abs(measured))
+    differs = np.abs(residual) > np.maximum(OWN_LINE * level, BACKGROUND * level.max())
+    return bool((differs & (residual**2 > LINE_SIGNIFICANT**2 * variance)).any())
+
+
+# --- lines and edges of the image --------------------------------------------------------------
+
+
+def _lines(image: _Map) -> dict[int, str]:
+    """Return words on the clusters, by position, that lie along a row or a column."""
+    found = {}
+    for label, name in ((image.label, "row"), (image.label.T, "column")):
+        length, k = len(label), len(image.numbers)
+        flat = label.astype(np.int64) * length + np.arange(length)[:, None]
+        table = np.bincount(flat.ravel(), minlength=(k + 1) * length)  # by cluster and row
+        rows = table.reshape(k + 1, length)[1:]  # (k, length)
+        valid = rows.sum(axis=0)
+        for cluster in np.flatnonzero(image.pixels >= FEWEST_PIXELS):
+            lines = _line(rows[cluster], valid)
+            if lines is None or not _is_long(label[lines] == cluster + 1, lines):
+                continue
+            start, *rest = range(lines.start, lines.stop)
+            where = f"{name} {start}" if not rest else f"{name}s {start} and {rest[0]}"
+            found[int(cluster)] = (
+                f"cluster {image.numbers[cluster]} is nearly all in {where} (counted from 0): "
+                "a line of the scan or of the detector? If so, mask it and segment again"
+            )
+    return found
+
+
+def _line(count: np.ndarray, valid: np.ndarray) -> slice | None:
+    """Return the one row, or two, with nearly all of a cluster; None if it lies in more.
+
+    ``count (length,)`` of the cluster's pixels and ``valid`` of all labelled pixels by row.
+    """
+    for width in (1, 2):
+        if width > len(count):
+            break
+        inside = _boxes(count, width)
+        start = int(np.argmax(inside))
+        lines = slice(start, start + width)
+        if inside[start] >= MOSTLY * count.sum():
+            narrow = valid[lines].sum() <= NARROW * valid.sum()
+            return lines if narrow and width <= NARROW * (valid > 0).sum() else None
+    return None
+
+
+def _is_long(inside: np.ndarray, lines: slice) -> bool:
+    at = np.flatnonzero(inside.any(axis=0))
+    return bool(at[-1] - at[0] + 1 >= ELONGATED * (lines.stop - lines.start))
+
+
+def _edges(image: _Map) -> dict[int, str]:
+    """Return words on the clusters that follow the edge of what is measured, one pixel wide."""
+    outside = np.pad(image.label == 0, 1, constant_values=True)
+    parts, _ = ndimage.label(outside)
+    outside = parts == parts[0, 0]  # holes in the image have no edge of it
+    edge = ndimage.binary_dilation(outside, np.ones((3, 3)))[1:-1, 1:-1] & (image.label > 0)
+    if not edge.any() or edge.sum() > NARROW * (image.label > 0).sum():
+        return {}
+    inside = np.bincount(image.label[edge], minlength=len(image.pixels) + 1)[1:]
+    there = (inside >= MOSTLY * image.pixels) & (inside >= MUCH_EDGE * edge.sum())
+    return {
+        int(cluster): (
+            f"cluster {image.numbers[cluster]} is nearly all along the edge of the image, one "
+            "pixel wide: spectra cut by the edge? If so, mask the edge and segment again"
+        )
+        for cluster in np.flatnonzero(there)
+    }
+
+
+# --- scattered pixels --------------------------------------------------------------------------
+
+
+def _scattered(image: _Map, spectra: _Spectra) -> dict[int, str]:
+    """Return words on the clusters, by position, of rare pixels that lie alone."""
+    alone = np.bincount(image.label[_is_alone(image.label)], minlength=len(image.pixels) + 1)[1:]
+    rare = (image.pixels > 0) & (image.pixels <= RARE * image.pixels.sum())
+    found = {}
+    for cluster in np.flatnonzero(rare & (alone >= ALONE * image.pixels)).tolist():
+        number, count = image.numbers[cluster], int(image.pixels[cluster])
+        spike = _spike(spectra, cluster)
+        if len(spike):
+            pixels = "one single pixel" if count == 1 else f"{count} pixels, nearly all scattered"
+            where = _listed([str(each) for each in spike])
+            found[int(cluster)] = (
+                f"cluster {number} is {pixels}, and differs from the others mostly in channel"
+                f"{'s' if len(spike) > 1 else ''} {where} (counted from 0): hot pixels or cosmic "
+                "rays? If its spectra show that spike, mask them and segment again"
+            )
+        elif count >= FEWEST_PIXELS and min(image.label.shape) >= THIN:
+            found[int(cluster)] = (
+                f"cluster {number} is single scattered pixels ({alone[cluster]} of {count} touch "
+                "no other of it): hot pixels, cosmic rays or noise? A rare material in tiny grains "
+                "looks alike, so look at some of its spectra before you mask them"
+            )
+    return found
+
+
+def _is_alone(label: np.ndarray) -> np.ndarray:
+    """Tell for every pixel (y, x) whether none of its eight neighbours has its label."""
+    height, width = label.shape
+    padded = np.pad(label, 1, constant_values=-1)
+    alone = label > 0
+    for dy in range(3):
+        for dx in range(3):
+            if (dy, dx) != (1, 1):
+                alone &= padded[dy : dy + height, dx : dx + width] != label
+    return alone
+
+
+def _spike(spectra: _Spectra, cluster: int) -> np.ndarray:
+    """Return the one or two channels with most of a cluster's difference to all others.
+
+    Without what is within two standard errors, by the scatter of single pixels of the others: one
+    pixel has no scatter of its own, and in many channels noise adds up to more than a spike.
+    """
+    rest = np.where(np.arange(len(spectra.size)) == cluster, 0, spectra.size).astype(np.float64)
+    if len(spectra.channel) < SPIKE_CHANNELS or rest.sum() == 0:
+        return np.empty(0, dtype=np.int64)
+    weight = rest / rest.sum()
+    error = np.sqrt(weight @ spectra.variance / max(1, spectra.size[cluster]))
+    excess = np.maximum(np.abs(spectra.mean[cluster] - weight @ spectra.mean) - 2 * error, 0)
+    total, first = excess.sum(), np.argsort(-excess, kind="stable")
+    for count in (1, 2):
+        if excess[first[:count]].sum() > SPIKE * total:
+            return np.sort(spectra.channel[first[:count]])
+    return np.empty(0, dtype=np.int64)
+
+
+# --- confidence --------------------------------------------------------------------------------
+
+
+def _unsure(image: _Map, confidence: np.ndarray) -> list[str]:
+    known = np.isfinite(confidence)
+    label, most = image.label[known], len(image.pixels) + 1
+    count = np.bincount(label, minlength=most)[1:]
+    total = np.bincount(label, confidence[known].astype(np.float64), minlength=most)[1:]
+    mean = total / np.maximum(count, 1)
+    which = np.flatnonzero((count > 0) & (mean < UNSURE))
+    if not len(which):
+        return []
+    one = len(which) == 1
+    means = _listed([f"{mean[k]:.2f}" for k in which])
+    others = _listed([f"{100 * (1 - mean[k]):.0f} %" for k in which])
+    return [
+        f"{_clusters(image.numbers[which])} {'is' if one else 'are'} unsure (mean confidence "
+        f"{means}): a new measurement would give {others} of {'its' if one else 'their'} pixels "
+        "another label; trust borders there little, or ask for fewer clusters (--clusters)"
+    ]

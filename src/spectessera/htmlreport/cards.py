@@ -1,0 +1,160 @@
+"""The cards of the clusters in a report, as HTML: candidates, lines, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spectessera.naming.candidates import Candidate, Line, Peak
+
+from .facts import Card
+from .text import DASH, chip, count, number, safe, share, table, with_error
+
+MOST_ROWS = 20
+PAGE_ROWS = 20  # a card of more rows may be longer than a page of paper
+KINDS = {
+    "pigment": "pigment",
+    "class": "class of object",
+    "element": "element",
+    "line": "line",
+    "instrument": "instrument",
+}
+
+
+def card_html(card: Card, figure_html: str, unit: str, axis_unit: str) -> str:
+    """Return the card of one cluster; ``figure_html`` is safe, the units are not."""
+    numbers = [f"{share(card.share)} of the pixels", count(card.size, "pixel")]
+    if card.confidence is not None:
+        numbers.append(f"mean confidence {share(card.confidence)}")
+    origin = "" if not card.name or card.given else '<span class="soft">(best by the lines)</span>'
+    name = f" {safe(card.name)} {origin}" if card.name else ""
+    parts = [
+        f"<header><h3>{chip(card.cluster)}<span>Cluster {card.cluster}"
+        f"{':' if name else ''}{name}</span></h3>"
+        f'<p class="numbers">{" · ".join(numbers)}</p></header>',
+        figure_html,
+    ]
+    if card.given and card.naming and card.naming.candidates:
+        best = ", ".join(each.name for each in card.naming.candidates[:3])
+        parts.append(f'<p class="note">Best candidates by the lines: {safe(best)}.</p>')
+    parts.append(_naming(card, axis_unit))
+    parts.append(_contrast(card, unit, axis_unit))
+    long = ' class="long"' if _rows(card) > PAGE_ROWS else ""
+    return f'<article id="cluster-{card.cluster}"{long}>{"".join(parts)}</article>'
+
+
+def _rows(card: Card) -> int:
+    """Return about how many rows of text a card has below its figure."""
+    rows = len(card.lines()) + len(card.differences)
+    if card.naming is None:
+        return rows
+    others = 3 * bool(card.naming.unexplained) + 2 * len(card.naming.notes)
+    return rows + len(card.naming.candidates) + others
+
+
+def _naming(card: Card, axis_unit: str) -> str:
+    """Return candidates, lines, unexplained peaks and notes."""
+    naming = card.naming
+    if naming is None:
+        return ""
+    parts = []
+    if naming.candidates:
+        heads = ("Candidate", "Kind", "Score", "Evidence")
+        rows = [_candidate(each) for each in sorted(naming.candidates, key=_place)]
+        parts.append(table("What it may be", heads, rows, numeric=(2,), wide=3))
+    else:
+        parts.append('<p class="note">No candidate explains the peaks of this spectrum.</p>')
+    lines = card.lines()
+    if lines:
+        unit = f" ({safe(axis_unit)})" if axis_unit else ""
+        told = ("Line", f"Expected{unit}", f"Seen at{unit}", "Area", "Significance", "Note")
+        rows = [_line(each) for each in lines[:MOST_ROWS]]
+        parts.append(table("Lines that are seen", told, rows, numeric=(1, 2, 3, 4)))
+        if len(lines) > MOST_ROWS:
+            parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} fainter ones.</p>')
+    if naming.redshift is not None:
+        error = naming.redshift_error
+        shift = number(naming.redshift, 6) if error is None else with_error(naming.redshift, error)
+        parts.append(f"<p>Redshift: {shift}</p>")
+    parts.append(_unexplained(naming.unexplained, axis_unit))
+    if naming.notes:
+        rows_html = "".join(f"<li>{safe(each)}</li>" for each in naming.notes)
+        parts.append(f'<ul class="warn">{rows_html}</ul>')
+    return "".join(parts)
+
+
+def _place(each: Candidate) -> int:
+    """Return the place of a kind of candidates: what a person asks for comes first."""
+    return list(KINDS).index(each.kind) if each.kind in KINDS else len(KINDS)
+
+
+def _candidate(each: Candidate) -> list[str]:
+    missing = [line.name for line in each.lines if line.peak is None]
+    words = each.words
+    if missing:
+        words = f"{words.rstrip(' .')}. " if words.strip() else ""
+        words += f"Not seen: {', '.join(missing)}."
+    return [
+        safe(each.name),
+        safe(KINDS.get(each.kind, each.kind)),
+        f"{each.score:.2f}",
+        safe(words),
+    ]
+
+
+def _line(line: Line) -> list[str]:
+    peak = line.peak
+    assert peak is not None  # those of a card are seen
+    return [
+        safe(line.name),
+        number(line.position, 6),
+        with_error(peak.position, peak.error),
+        number(peak.area, 3),
+        number(peak.significance, 3),
+        safe(line.note),
+    ]
+
+
+def _unexplained(peaks: Sequence[Peak], axis_unit: str) -> str:
+    if not peaks:
+        return ""
+    strongest = sorted(peaks, key=lambda each: -abs(each.significance))
+    words = [
+        f"{with_error(each.position, each.error)} {safe(axis_unit)} "
+        f"(significance {number(each.significance, 3)})"
+        for each in strongest[:8]
+    ]
+    more = f", and {len(peaks) - 8} fainter ones" if len(peaks) > 8 else ""
+    return f"<h4>Peaks that nothing explains</h4><p>{'; '.join(words)}{more}.</p>"
+
+
+def _contrast(card: Card, unit: str, axis_unit: str) -> str:
+    """Return what tells a cluster from its most similar one."""
+    if card.nearest is None:
+        return ""
+    link = f'<a href="#cluster-{card.nearest}">cluster {card.nearest}</a>'
+    if not card.differences:
+        return f'<p class="note">Its mean spectrum is that of {link}.</p>'
+    told = f" (means in {safe(unit)})" if unit else ""
+    caption = f"What tells it from {link}, the most similar one{told}"
+    at = f"At{f' ({safe(axis_unit)})' if axis_unit else ''}"
+    heads = (at, "Line", "Mean here", "Mean there", "Here it is")
+    rows = [
+        [
+            number(each.position, 5),
+            safe(each.line) or DASH,
+            number(each.here, 3),
+            number(each.there, 3),
+            _ratio(each.here, each.there),
+        ]
+        for each in card.differences
+    ]
+    return table(caption, heads, rows, numeric=(2, 3))
+
+
+def _ratio(here: float, there: float) -> str:
+    """Return how one mean compares with another, in words."""
+    word = "stronger" if here > there else "weaker"
+    if here <= 0 or there <= 0:
+        return word
+    ratio = max(here / there, there / here)
+    return f"{word}, {number(ratio, 2)} times" if ratio < 1000 else f"{word} by far"

@@ -1,0 +1,193 @@
+"""What a report tells, as plain numbers and words: one entry for every cluster of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis
+from spectessera.naming.candidates import Line, Naming
+from spectessera.naming.names import title_of
+
+MOST_DIFFERENCES = 5
+# Differences this many times smaller than the largest are not told.
+SMALL = 0.2
+WINDOW = 0.015  # of the channels: within it only the largest difference is told
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A channel in which two clusters differ.
+
+    Attributes
+    ----------
+    position : float
+        In the unit of the axis.
+    here, there : float
+        Mean of the cluster and of the other one.
+    effect : float
+        Their difference over the pooled standard deviation of pixels.
+    line : str
+        The line that is there, or "".
+    """
+
+    position: float
+    here: float
+    there: float
+    effect: float
+    line: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """All that is told of one cluster.
+
+    Attributes
+    ----------
+    cluster : int
+    name : str
+        The user's name, else that of the best candidates, else "".
+    given : bool
+        Whether the name is the user's.
+    size : int
+        Pixels.
+    share : float
+        Of the pixels that have a cluster.
+    confidence : float or None
+        Mean over its pixels; None where there is none.
+    mean, deviation : array (channel,)
+    naming : Naming or None
+    nearest : int or None
+        The cluster whose mean spectrum is most like this one's.
+    differences : tuple of Difference
+        From that cluster, the largest first.
+    """
+
+    cluster: int
+    name: str
+    given: bool
+    size: int
+    share: float
+    confidence: float | None
+    mean: np.ndarray
+    deviation: np.ndarray
+    naming: Naming | None
+    nearest: int | None
+    differences: tuple[Difference, ...]
+
+    def lines(self) -> list[Line]:
+        """Return the lines of all candidates that are seen, each once, the surest first."""
+        found: dict[tuple[str, float], Line] = {}
+        for candidate in self.naming.candidates if self.naming else ():
+            for line in candidate.lines:
+                if line.peak is not None:
+                    found.setdefault((line.name, line.peak.position), line)
+        return sorted(found.values(), key=_significance, reverse=True)
+
+
+def _significance(line: Line) -> float:
+    return abs(line.peak.significance) if line.peak else 0.0
+
+
+def cards(
+    result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
+) -> list[Card]:
+    """Return a card for every cluster of a checked result, in its order."""
+    axis = spectral_axis(result["mean_spectrum"])
+    label, confidence = result["label"].values, result["confidence"].values
+    mean = result["mean_spectrum"].values.astype(np.float64)
+    deviation = result["std_spectrum"].values.astype(np.float64)
+    numbers = [int(each) for each in result["cluster"].values]
+    sizes = [int(each) for each in result["size"].values]
+    told = [None] * len(numbers) if namings is None else list(namings)
+    nearest = most_similar(mean, deviation, np.array(sizes) > 0)
+    total = max(1, sum(sizes))
+    made = []
+    for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
+        other, naming = nearest[place], told[place]
+        values = confidence[label == cluster]
+        values = values[np.isfinite(values)]
+        known = told[place], None if other is None else told[other]
+        made.append(
+            Card(
+                cluster=cluster,
+                name=names.get(cluster) or ("" if naming is None else title_of(naming)),
+                given=bool(names.get(cluster)),
+                size=size,
+                share=size / total,
+                confidence=float(values.mean()) if values.size else None,
+                mean=mean[place],
+                deviation=deviation[place],
+                naming=naming,
+                nearest=None if other is None else numbers[other],
+                differences=()
+                if other is None
+                else differences(mean[[place, other]], deviation[[place, other]], axis, known),
+            )
+        )
+    return made
+
+
+def _effects(mean: np.ndarray, deviation: np.ndarray, place: int) -> np.ndarray:
+    """Return differences of one cluster from all, over the pooled deviation, (k, channel)."""
+    pooled = np.sqrt((deviation[place] ** 2 + deviation**2) / 2)
+    gap = mean[place] - mean
+    good = (pooled > 0) & np.isfinite(gap) & np.isfinite(pooled)
+    return np.divide(gap, pooled, out=np.zeros_like(gap), where=good)
+
+
+def most_similar(mean: np.ndarray, deviation: np.ndarray, filled: np.ndarray) -> list[int | None]:
+    """Return the place of the most similar cluster for every cluster, (k, channel) -> k.
+
+    Empty clusters have none and are none.
+    """
+    found: list[int | None] = []
+    for place in range(len(mean)):
+        others = filled.copy()
+        others[place] = False
+        if not filled[place] or not others.any():
+            found.append(None)
+            continue
+        far = np.sqrt(np.square(_effects(mean, deviation, place)).mean(axis=1))
+        found.append(int(np.argmin(np.where(others, far, np.inf))))
+    return found
+
+
+def differences(
+    mean: np.ndarray, deviation: np.ndarray, axis: Axis, namings: Sequence[Naming | None]
+) -> tuple[Difference, ...]:
+    """Return where the first of two clusters (2, channel) differs most from the second."""
+    effect = _effects(mean, deviation, 0)[1]
+    size = np.abs(effect)
+    half = max(2, round(WINDOW * len(size)))
+    padded = np.pad(size, half, constant_values=-1.0)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).max(axis=1)
+    peaks = np.flatnonzero((size >= around) & (size > SMALL * size.max(initial=0.0)) & (size > 0))
+    best = peaks[np.argsort(-size[peaks], kind="stable")][:MOST_DIFFERENCES]
+    return tuple(
+        Difference(
+            float(axis.values[at]),
+            float(mean[0, at]),
+            float(mean[1, at]),
+            float(effect[at]),
+            _line_at(float(axis.values[at]), namings),
+        )
+        for at in best
+    )
+
+
+def _line_at(position: float, namings: Sequence[Naming | None]) -> str:
+    """Return the name of the surest line whose peak covers a position."""
+    near = [
+        line
+        for naming in namings
+        if naming is not None
+        for candidate in naming.candidates
+        for line in candidate.lines
+        if line.peak is not None and abs(line.peak.position - position) <= line.peak.width / 2
+    ]
+    return max(near, key=_significance).name if near else ""

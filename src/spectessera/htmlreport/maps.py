@@ -1,0 +1,194 @@
+"""The live maps of a report, and the document of bokeh that holds all of its figures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spectessera.colours import MASKED
+from spectessera.cube import spectral_axis
+from spectessera.plots.drawing import LONGEST, origin
+
+from .facts import Card
+from .figures import TOOLS, colour, score_panels, spectrum, style, with_figure, without_math
+
+NO_CONFIDENCE = 255  # per cent, of pixels that have none
+SKY_PIXELS = 512 * 512  # a larger image tells no place on the sky, for the size of the file
+GREY = "#{:02x}{:02x}{:02x}".format(*MASKED.tolist())
+
+
+def per_cents(confidence: np.ndarray) -> np.ndarray:
+    """Return probabilities as whole per cents, uint8; 255 where there is none."""
+    known = np.isfinite(confidence)
+    rounded = np.rint(100 * np.clip(np.where(known, confidence, 0), 0, 1))
+    return np.where(known, rounded, NO_CONFIDENCE).astype(np.uint8)
+
+
+def sky(result: xr.Dataset) -> dict[str, Any] | None:
+    """Return the place on the sky of every pixel, or None if it has none (or too many).
+
+    ``lng`` and ``lat (y, x)`` are float32 degrees from ``origin``; ``words`` names the two.
+    """
+    height, width = result["label"].shape
+    if "wcs" not in result.attrs or height * width > SKY_PIXELS:
+        return None
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+    y, x = np.mgrid[:height, :width]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            wcs = WCS(Header.fromstring(str(result.attrs["wcs"]), sep="\n"))
+            if wcs.naxis != 2 or min(wcs.wcs.lng, wcs.wcs.lat) < 0:
+                return None
+            world = wcs.wcs_pix2world(x.ravel(), y.ravel(), 0)
+        except (ValueError, KeyError, TypeError, AssertionError, OSError):
+            return None  # a header that tells no place; the map needs none
+    lng, lat = (world[each].reshape(height, width) for each in (wcs.wcs.lng, wcs.wcs.lat))
+    if not (np.isfinite(lng).all() and np.isfinite(lat).all()):
+        return None
+    start = float(lng[0, 0]), float(lat[0, 0])
+    return {
+        "lng": ((lng - start[0] + 180) % 360 - 180).astype(np.float32),
+        "lat": (lat - start[1]).astype(np.float32),
+        "origin": start,
+        "words": f"{wcs.wcs.lngtyp.strip()}, {wcs.wcs.lattyp.strip()}",
+    }
+
+
+def frame_ratio(shape: Sequence[int]) -> float:
+    """Return height over width of the frame of a map (y, x); a very long one is stretched."""
+    return min(max(shape[0] / shape[1], 1 / LONGEST), LONGEST)
+
+
+def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
+    """Return the maps of clusters, of the confidence and of the novelty, which move together."""
+    from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
+    from bokeh.palettes import Cividis256
+
+    label = result["label"].values
+    height, width = label.shape
+    count = int(result["cluster"].values.max())
+    kind = np.uint8 if count < 256 else np.uint16
+    data = {
+        "label": [label.astype(kind)],
+        "confidence": [per_cents(result["confidence"].values)],
+        "quality": [result["quality"].values.astype(np.uint8)],
+    }
+    if "novelty" in result:
+        data["novelty"] = [per_cents(result["novelty"].values)]
+    if places is not None:
+        data |= {"lng": [places["lng"]], "lat": [places["lat"]]}
+    source = ColumnDataSource(data=data, name="pixels")
+    ends = (-0.5, height - 0.5)
+    low, high = ends if origin(result) == "lower" else ends[::-1]
+    shared = (
+        Range1d(start=-0.5, end=width - 0.5),
+        Range1d(start=low, end=high),
+    )
+    painted = [GREY, *(colour(each) for each in range(1, count + 1))]
+    mappers = {
+        "label": LinearColorMapper(palette=painted, low=-0.5, high=count + 0.5),
+        "confidence": LinearColorMapper(palette=Cividis256, low=50, high=100, high_color=GREY),
+    }
+    # A field in @{} is escaped; the words are made of the numbers by report.js.
+    told = [("cluster", "@{cluster_words}"), ("confidence", "@{confidence_words}")]
+    if "novelty" in result:
+        mappers["novelty"] = LinearColorMapper(
+            palette=Cividis256, low=50, high=100, high_color=GREY
+        )
+        told.append(("novelty", "@{novelty_words}"))
+    told.append(("row, column", "@{place_words}"))
+    if places is not None:
+        told.append((without_math(places["words"]), "@{sky_words}"))
+    told.append(("quality", "@{quality_words}"))
+    return [_map(name, source, mapper, shared, told) for name, mapper in mappers.items()]
+
+
+def _map(
+    name: str,
+    source: Any,
+    mapper: Any,
+    ranges: tuple[Any, Any],
+    told: list[tuple[str, str]],
+) -> Any:
+    """Return one map of a column of the pixels."""
+    from bokeh.models import HoverTool
+    from bokeh.plotting import figure
+
+    drawn: Any = figure(
+        name=f"map-{name}",
+        x_range=ranges[0],
+        y_range=ranges[1],
+        frame_width=300,
+        frame_height=300,
+        tools=TOOLS,
+        active_drag="pan",
+        x_axis_label="column",
+        y_axis_label="row",
+        min_border_left=56,
+        min_border_right=10,
+    )
+    left, top = -0.5, -0.5
+    width, height = abs(ranges[0].end - ranges[0].start), abs(ranges[1].end - ranges[1].start)
+    image = drawn.image(
+        image=name, x=left, y=top, dw=width, dh=height, source=source, color_mapper=mapper
+    )
+    drawn.add_tools(HoverTool(tooltips=told, renderers=[image], attachment="horizontal"))
+    style(drawn)
+    drawn.grid.visible = False
+    return drawn
+
+
+# --- the document ------------------------------------------------------------------------------
+
+
+def document(
+    result: xr.Dataset, made: Sequence[Card], places: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return all figures as JSON of bokeh, and the element of the page that each goes into.
+
+    The same result gives the same JSON: ids are counted anew.
+    """
+    from bokeh.document import Document
+    from bokeh.models import Range1d
+
+    axis = spectral_axis(result["mean_spectrum"])
+    ends = float(axis.values.min()), float(axis.values.max())
+    margin = 0.5 if ends[0] == ends[1] else 0.0
+    shared = Range1d(start=ends[0] - margin, end=ends[1] + margin)
+    unit = str(result.attrs.get("unit", ""))
+    drawn = maps(result, places) + score_panels(result)
+    drawn += [spectrum(card, axis, unit, shared) for card in with_figure(made)]
+    doc = Document()
+    for each in drawn:
+        doc.add_root(each)
+    told: dict[str, Any] = dict(doc.to_json(deferred=False))
+    numbers = _renumber(told)
+    doc.clear()
+    return told, {numbers[each.id]: f"fig-{each.name}" for each in drawn}
+
+
+def _renumber(told: Any) -> dict[str, str]:
+    """Count the ids of models anew, in place; return the new ids by the old ones."""
+    numbers: dict[str, str] = {}
+    seen = set()  # one reference may stand in several places
+    stack = [told]
+    while stack:
+        here = stack.pop()
+        if id(here) in seen:
+            continue
+        if isinstance(here, dict):
+            seen.add(id(here))
+            named = isinstance(here.get("id"), str)
+            if named and (here.get("type") == "object" or len(here) == 1):
+                here["id"] = numbers.setdefault(here["id"], f"m{len(numbers)}")
+            stack.extend(here.values())
+        elif isinstance(here, (list, tuple)):
+            stack.extend(here)
+    return numbers

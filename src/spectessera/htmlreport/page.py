@@ -1,0 +1,354 @@
+"""One HTML file per segmentation that holds everything: it needs no network and no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from spectessera._util.files import atomic_text, check_file_place, package_data, readable
+from spectessera._version import __version__
+from spectessera.cube import spectral_axis
+from spectessera.diagnostics.warnings import quality_notes, warnings_of
+from spectessera.naming.candidates import Naming
+from spectessera.naming.names import name_clusters
+from spectessera.result import check_result, quality_bits
+
+from . import stills as _reportstills
+from . import text
+from .cards import card_html
+from .facts import Card, cards
+from .figures import score_panels, with_figure
+from .maps import document, frame_ratio, sky
+
+TALLEST = 560  # pixels of the screen, of a map
+PARTS = {
+    "overview": "Overview",
+    "map": "Map",
+    "clusters": "Clusters",
+    "choice": "How many clusters",
+    "warnings": "Warnings",
+    "settings": "Settings",
+    "provenance": "Provenance",
+    "cite": "How to cite",
+}
+EXPLAINED = {
+    "score-silhouette": "Silhouette: how well the clusters are separated (1 is best).",
+    "score-stability": "Stability: how well the cluster that comes back worst is found again in "
+    "half of the pixels (1 is best).",
+}
+NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size")
+
+
+def report(
+    result: xr.Dataset,
+    path: str | Path,
+    *,
+    namings: Sequence[Naming] | None = None,
+    names: Mapping[int, str] | None = None,
+    warnings: Sequence[str] = (),
+    anode: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a segmentation as one self-contained HTML file, to read, to print and to send.
+
+    The file loads nothing from anywhere, and its security policy forbids it to. Without scripts,
+    and in print, still figures take the place of the live ones. The same arguments give the same
+    bytes.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment`, or read back by :func:`spectessera.read_result`.
+    path : str or Path
+        The file to write, such as "report.html".
+    namings : sequence of Naming, optional
+        What is said of the mean spectrum of every cluster, in the order of ``result["cluster"]``;
+        by default :func:`spectessera.naming.name_clusters`.
+    names : mapping of int to str, optional
+        The user's own names by the number of the cluster; they come before those of ``namings``.
+    warnings : sequence of str
+        What the reader should be told beside :func:`spectessera.diagnostics.warnings.warnings_of`,
+        in words.
+    anode : str, optional
+        Of the X-ray tube, such as "Rh"; for the names by default.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file already and ``overwrite`` is false.
+    FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
+        If the file cannot be written there.
+    ValueError
+        If it is no result, or namings or names do not fit its clusters.
+    ImportError
+        If bokeh is not installed.
+    """
+    path = Path(path)
+    check_bokeh()
+    check_file_place(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already; give another name, or overwrite=True")
+    result = _check(result)
+    names = _check_names(result, namings, names or {})
+    if isinstance(warnings, str):
+        raise TypeError(f"warnings is a list of sentences, such as [{warnings!r}]")
+    if namings is None:
+        namings = name_clusters(result, anode=anode)
+    told = [*warnings, *warnings_of(result, namings)]
+    page = _page(result, cards(result, namings, names), told)
+    # half of a surrogate pair, in a name that was no UTF-8, cannot be written
+    atomic_text(path, readable(page))
+    return path
+
+
+def check_bokeh() -> None:
+    """Raise an ImportError that names the pip line if bokeh is not installed."""
+    try:
+        import bokeh  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "a report needs bokeh, which is not installed: pip install 'spectessera[report]'"
+        ) from error
+
+
+def _check(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose maps are (y, x), after a look at what a report needs."""
+    if not isinstance(result, xr.Dataset):
+        raise TypeError(f"a result is an xarray.Dataset; got {type(result).__name__}")
+    check_result(result)
+    missing = [name for name in NEEDED if name not in result]
+    if missing:
+        raise ValueError(
+            f"a report needs all that segment returns; this result has no {', '.join(missing)}"
+        )
+    if result.sizes["cluster"] == 0:
+        raise ValueError("the result has no cluster, so there is nothing to report")
+    if "confidence" not in result:  # not every method of spectessera.baselines tells one
+        result = result.assign(confidence=result["label"].astype(float) * float("nan"))
+    result = result.assign_attrs(
+        {name: readable(value) for name, value in result.attrs.items() if isinstance(value, str)}
+    )
+    return result.transpose("y", "x", "cluster", ..., missing_dims="ignore").compute()
+
+
+def _check_names(
+    result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
+) -> dict[int, str]:
+    known = [int(each) for each in result["cluster"].values]
+    if namings is not None and len(namings) != len(known):
+        raise ValueError(
+            f"namings has {len(namings)} entries but the result has {len(known)} clusters; give "
+            "one Naming per cluster, in their order"
+        )
+    strange = [each for each in names if each not in known]
+    if strange:
+        raise ValueError(
+            f"names has a name for cluster {strange[0]}; the clusters are {known[0]} to {known[-1]}"
+        )
+    return {int(each): " ".join(str(name).split()) for each, name in names.items()}
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+def _page(result: xr.Dataset, made: list[Card], warnings: list[str]) -> str:
+    """Return the whole file."""
+    from bokeh.resources import Resources
+
+    inline = Resources(mode="inline", components=["bokeh"], log_level="error")
+    library = "\n".join(inline.js_raw).replace("\r\n", "\n")
+    script = _data("report.js")
+    title = text.safe(f"Clusters of {text.heading(result)}")
+    sections = _sections(result, made, warnings)
+    inner = "".join(
+        f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{PARTS[name]}'
+        f"</h2>{html}</section>\n"
+        for name, html in sections.items()
+    )
+    links = "".join(f'<li><a href="#{name}">{PARTS[name]}</a></li>' for name in sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(library, script)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="spectessera {text.safe(__version__)}">\n'
+        f"<title>{title}</title>\n<style>\n{_data('report.css')}</style>\n</head>\n<body>\n"
+        '<a class="skip" href="#main">Skip to the content</a>\n<div class="page">\n'
+        f"<header><h1>{title}</h1></header>\n"
+        f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
+        f'<main id="main" tabindex="-1">\n{inner}</main>\n'
+        f"<footer><p>Written by spectessera {text.safe(__version__)}. This file is complete: it "
+        "loads nothing from the network.</p></footer>\n</div>\n"
+        f'<script type="application/json" id="report-data">{_told(result, made)}</script>\n'
+        f"<script>{library}</script>\n<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def _data(name: str) -> str:
+    return package_data(name).read_text(encoding="utf-8")
+
+
+def _policy(*scripts: str) -> str:
+    """Return a security policy that lets these scripts run and nothing else load or run."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'"
+        for each in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _told(result: xr.Dataset, made: list[Card]) -> str:
+    """Return the figures and what the pixels are called, as JSON that is safe inside HTML."""
+    places = sky(result)
+    figures, roots = document(result, made, places)
+    names = ["none (masked)"] + [""] * int(result["cluster"].values.max())
+    for card in made:
+        names[card.cluster] = text.title_of(card)
+    told: dict[str, Any] = {
+        "document": figures,
+        "roots": roots,
+        "names": names,
+        "quality": [
+            (bit, text.QUALITY_WORDS.get(name, name)) for bit, name in quality_bits(result)
+        ],
+        "sky": None if places is None else places["origin"],
+        "width": result.sizes["x"],
+        "ratio": frame_ratio(result["label"].shape),
+        "tallest": TALLEST,
+    }
+    plain = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for mark in "<>&\u2028\u2029":
+        plain = plain.replace(mark, f"\\u{ord(mark):04x}")
+    return plain
+
+
+def _sections(result: xr.Dataset, made: list[Card], warnings: list[str]) -> dict[str, str]:
+    """Return the inside of every section."""
+    return {
+        "overview": text.overview(result, made),
+        "map": _maps(result, made),
+        "clusters": _cards(result, made),
+        "choice": _choice(result),
+        "warnings": _warnings(result, warnings),
+        "settings": text.settings(result),
+        "provenance": text.origins(result, __version__),
+        "cite": text.citing(__version__),
+    }
+
+
+def _maps(result: xr.Dataset, made: list[Card]) -> str:
+    where = "the first row is at the bottom, as on the sky" if "wcs" in result.attrs else ""
+    where = where or "the first row is at the top"
+    hint = f"Rows and columns count from 0; {where}. Grey pixels have no cluster."
+    live = '<span class="screen"> Point at a pixel to read it; both maps move together.</span>'
+    left = text.figure(
+        "map-label",
+        _reportstills.uri(_reportstills.label_map(result)),
+        f"Map of the {len(made)} clusters; their shares are in the list below the maps",
+        hint + live,
+        "Which cluster each pixel is in",
+    )
+    right = text.figure(
+        "map-confidence",
+        _reportstills.uri(_reportstills.share_map(result, "confidence")),
+        "Map of the confidence of every pixel",
+        "The probability that a new measurement of the pixel would give the same cluster."
+        + _colour_bar(),
+        "How sure that is",
+    )
+    drawn = left + right
+    if "novelty" in result:
+        drawn += text.figure(
+            "map-novelty",
+            _reportstills.uri(_reportstills.share_map(result, "novelty")),
+            "Map of the novelty of every pixel",
+            "How unlike the spectra of the training: of those, one in twenty is above 95 %."
+            + _colour_bar(),
+            "What the model has not seen before",
+        )
+    height, width = result["label"].shape
+    wide = " wide" if width > 2.2 * height else ""
+    return f'<div class="maps{wide}">{drawn}</div>{text.legend(made)}'
+
+
+def _colour_bar() -> str:
+    """Return the scale of the confidence."""
+    from bokeh.palettes import Cividis256
+
+    stops = ", ".join(Cividis256[at] for at in range(0, 256, 15))
+    return (
+        f'<div class="bar" aria-hidden="true" style="background:linear-gradient(90deg, {stops})">'
+        '</div><div class="ends"><span>50 % or less</span><span>100 %</span></div>'
+    )
+
+
+def _cards(result: xr.Dataset, made: list[Card]) -> str:
+    axis = spectral_axis(result["mean_spectrum"])
+    unit = str(result.attrs.get("unit", ""))
+    drawn = {card.cluster for card in with_figure(made)}
+    parts = [
+        '<p class="note">Each card shows the mean spectrum of a cluster (line) and the spread of '
+        "its pixels (band: one standard deviation to either side)."
+        '<span class="screen"> Zooming into one spectrum zooms all of them.</span></p>'
+    ]
+    if len(drawn) < sum(card.size > 0 for card in made):
+        parts.append(f"<p>Spectra are drawn of the {len(drawn)} largest clusters.</p>")
+    for card in made:
+        shown = "" if card.size else "<p>No pixel is in this cluster.</p>"
+        if card.cluster in drawn:
+            shown = text.figure(
+                f"spectrum-{card.cluster}",
+                _reportstills.uri(_reportstills.spectrum(card, axis, unit)),
+                f"Mean spectrum of cluster {text.title_of(card)}",
+                "",
+            )
+        parts.append(card_html(card, shown, unit, axis.unit))
+    return "\n".join(parts)
+
+
+def _choice(result: xr.Dataset) -> str:
+    """Return what speaks for the number of clusters."""
+    count = result.sizes["cluster"]
+    words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}.</p>"
+    panels = [each.name for each in score_panels(result)]
+    if not panels:
+        return words + "<p>No other number of clusters was tried.</p>"
+    still = _reportstills.uri(_reportstills.scores(result))
+    places = "".join(
+        f'<div class="plot" id="fig-{name}" role="group" '
+        f'aria-label="{name.removeprefix("score-")} against the number of clusters"></div>'
+        for name in panels
+    )
+    explained = " ".join(EXPLAINED[name] for name in panels)
+    return (
+        f'{words}<figure><div class="pair">{places}</div>'
+        f'<img class="still small" src="{still}" alt="What speaks for each number of clusters; '
+        f'the numbers are in the table below"><figcaption>{explained} Bars are two standard '
+        "errors; the dashed line is the number that was taken.</figcaption></figure>"
+        f"<details><summary>The numbers</summary>{text.score_table(result)}</details>"
+    )
+
+
+def _warnings(result: xr.Dataset, warnings: list[str]) -> str:
+    told = [*warnings, *quality_notes(result)]
+    if text.mean_confidence(result) is None:
+        told.append("this result tells no confidence")
+    if not told:
+        return "<p>There is nothing to warn of.</p>"
+    rows = "".join(f"<li>{text.safe(each)}</li>" for each in told)
+    return f'<ul class="warn">{rows}</ul>'

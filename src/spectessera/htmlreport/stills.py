@@ -1,0 +1,101 @@
+"""The still figures of a report, for print and for readers that run no script: PNG in the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from spectessera.axis import Axis
+from spectessera.plots import result as plots
+from spectessera.plots.drawing import (
+    colour,
+    draw_labels,
+    fit_channels,
+    grey_where_missing,
+    panel,
+    rim,
+    show,
+    with_gaps,
+)
+
+from .facts import Card
+from .figures import Scale, labelled_lines, y_label
+
+DPI = 160
+
+
+def uri(figure: Figure) -> str:
+    """Return a figure as the address of a PNG that is its own content."""
+    stream = io.BytesIO()
+    with warnings.catch_warnings():  # a letter that the font has not is an empty box, no more
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def label_map(result: xr.Dataset) -> Figure:
+    """Draw the map of the clusters."""
+    label = result["label"].assign_attrs(result.attrs)
+    wide, high = panel(label.shape, 4.0)
+    figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
+    axes = figure.add_subplot()
+    draw_labels(axes, label, int(result["cluster"].values.max()))
+    axes.set(xlabel="column", ylabel="row")
+    return figure
+
+
+def share_map(result: xr.Dataset, name: str) -> Figure:
+    """Draw a map of shares from 0 to 1: "confidence" or "novelty"."""
+    label = result["label"].assign_attrs(result.attrs)
+    wide, high = panel(label.shape, 4.0)
+    figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
+    axes = figure.add_subplot()
+    shown = grey_where_missing("cividis")
+    show(axes, result[name].values, label, cmap=shown, vmin=0.5, vmax=1)
+    axes.set(xlabel="column", ylabel="row")
+    return figure
+
+
+def scores(result: xr.Dataset) -> Figure:
+    """Draw what speaks for each number of clusters."""
+    words = str(result.attrs.get("criterion", "silhouette")).replace("$", r"\$")
+    count = int(result.sizes["cluster"])
+    return plots.scores(result.assign_attrs(criterion=words, n_clusters=count))
+
+
+def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
+    """Draw the mean spectrum of a cluster, its standard deviation and its lines."""
+    names = labelled_lines(card, axis)
+    scale = Scale(card.mean, card.deviation, [each[2] for each in names])
+    figure = Figure(figsize=(8.5, 3.0))
+    axes = figure.add_axes((0.085, 0.16, 0.905, 0.81))  # fixed: the spectra stand in line
+    ink = colour(card.cluster)
+    for part in axis.segments():
+        low, high = card.mean[part] - card.deviation[part], card.mean[part] + card.deviation[part]
+        axes.fill_between(
+            axis.values[part], scale.inside(low), scale.inside(high), color=ink, alpha=0.22, lw=0
+        )
+    x, y = with_gaps(axis, card.mean)
+    dot = "o" if len(axis) == 1 else None
+    axes.plot(
+        x, scale.inside(y), color=ink, lw=1.1, marker=dot, path_effects=rim(card.cluster, 1.1)
+    )
+    for position, height, name in names:
+        bottom = float(np.max(scale.inside(height)))
+        axes.plot([position] * 2, [bottom, scale.names], ":", color="0.6", lw=0.8)
+        axes.text(
+            position, scale.names, name.replace("$", r"\$"), rotation=90, fontsize=8, ha="center"
+        )
+    axes.set(
+        yscale="log" if scale.log else "linear",
+        ylim=(scale.low, scale.high),
+        xlabel=axis.label(),
+    )
+    axes.set_ylabel(y_label(unit).replace("$", r"\$"), fontsize=8)
+    fit_channels(axes, axis)
+    return figure

@@ -1,0 +1,321 @@
+"""The words of a report, as HTML: everything that comes from data goes through :func:`safe`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spectessera.colours import colours
+from spectessera.result import provenance
+
+from .facts import Card
+
+NARROW = "\u202f"  # a thin blank that does not break
+DASH = "\u2013"
+TIMES = "\u00d7"
+MOST_NAMED = 12
+QUALITY_WORDS = {
+    "masked": "masked in the file: left out",
+    "not_finite": "too many values are not numbers: left out",
+    "empty": "nothing measured: left out",
+    "saturated": "detector saturated: left out",
+    "repaired": "a few values were missing: filled in",
+    "negative_clipped": "negative values were set to 0",
+}
+CRITERIA = {
+    "stability": "by the program: as many as all come back when only half of the pixels are "
+    "clustered (stability), with a look at how well they are separated (silhouette)",
+    "silhouette": "by the program: as many as are separated best (largest silhouette)",
+}
+PAPER = (
+    "A. Bombini, F. García-Avello Bofías, C. Bracci, M. Ginolfi, C. Ruberto (2024): "
+    "Datacube segmentation via Deep Spectral Clustering. arXiv:2401.17695."
+)
+
+
+def safe(value: Any) -> str:
+    """Return the text of a value with nothing in it that HTML would understand."""
+    return escape("" if value is None else str(value), quote=True)
+
+
+def count(number: int, word: str = "") -> str:
+    """Return a whole number in groups of three digits, with a word in its singular or plural."""
+    text = f"{number:,}".replace(",", NARROW)
+    return text if not word else f"{text} {word}{'' if number == 1 else 's'}"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Return a number in short; a dash where there is none."""
+    if value is None or not np.isfinite(value):
+        return DASH
+    text = f"{value:.0f}" if digits <= np.log10(max(1.0, abs(value))) < 6 else f"{value:.{digits}g}"
+    return text.replace("-", "\u2212")
+
+
+def share(value: float | None) -> str:
+    """Return a share such as "12.5 %"."""
+    return DASH if value is None else f"{100 * value:.1f}{NARROW}%"
+
+
+def with_error(value: float, error: float) -> str:
+    """Return a value with its error, both to the second digit of the error."""
+    if not np.isfinite(error) or error <= 0:
+        return number(value, 6)
+    places = int(min(8, max(0, 1 - np.floor(np.log10(error)))))
+    return f"{value:.{places}f} ± {error:.{places}f}"
+
+
+def title_of(card: Card) -> str:
+    """Return number and name of a cluster, not escaped."""
+    return f"{card.cluster}: {card.name}" if card.name else str(card.cluster)
+
+
+def chip(cluster: int) -> str:
+    """Return a square of the colour of a cluster."""
+    red, green, blue = colours(cluster)[cluster - 1].tolist()
+    return (
+        f'<span class="chip" aria-hidden="true" style="background:rgb({red},{green},{blue})">'
+        "</span>"
+    )
+
+
+def table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numeric: Sequence[int] = (),
+    wide: int = -1,
+) -> str:
+    """Return a table of cells that are safe already; the first cell of a row is its heading.
+
+    ``numeric`` are the columns to set flush right, ``wide`` is one of many words.
+    """
+
+    def mark(place: int) -> str:
+        if place == wide:
+            return ' class="words"'
+        return ' class="n"' if place in numeric else ""
+
+    head = "".join(f'<th scope="col"{mark(n)}>{each}</th>' for n, each in enumerate(heads))
+    body = []
+    for row in rows:
+        cells = [f'<th scope="row"{mark(0)}>{row[0]}</th>']
+        cells += [f"<td{mark(n)}>{each}</td>" for n, each in enumerate(row) if n]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def figure(name: str, still: str, alt: str, caption: str, title: str = "") -> str:
+    """Return a place for a live figure with its still one; ``caption`` and ``title`` are safe."""
+    head = f'<p class="title">{title}</p>' if title else ""
+    return (
+        f'<figure>{head}<div class="plot" id="fig-{name}" role="group" aria-label="{safe(alt)}">'
+        f'</div><img class="still" src="{still}" alt="{safe(alt)}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+# --- overview ----------------------------------------------------------------------------------
+
+
+def heading(result: xr.Dataset) -> str:
+    """Return what is segmented, not escaped."""
+    return str(result.attrs.get("object") or result.attrs.get("source") or "a spectral cube")
+
+
+def how_chosen(result: xr.Dataset) -> str:
+    """Return how the number of clusters was found, not escaped."""
+    asked = provenance(result).get("clusters", "cube")
+    if isinstance(asked, int):
+        return "by the user"
+    if asked == "trained":
+        return "by the trained model, whose clusters they are"
+    criterion = str(result.attrs.get("criterion", "silhouette"))
+    return CRITERIA.get(criterion, criterion) + noise_alone(result)
+
+
+def noise_alone(result: xr.Dataset) -> str:
+    """Return which more clusters would be noise, cut in two; nothing where none would."""
+    if "excess" not in result:
+        return ""
+    excess = result["excess"]
+    cut = result["k"].values[excess.values < float(excess.attrs["noise_alone_below"])]
+    if result.attrs["n_clusters"] in cut:
+        return "; but even of these two are no further apart than noise alone makes"
+    ks = " and ".join(str(k) for k in cut if k > result.attrs["n_clusters"])
+    if not ks:
+        return ""
+    return f"; k = {ks} would part two clusters that are no further apart than noise alone makes"
+
+
+def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
+    """Return the first section: the answer in words and the numbers."""
+    height, width = result["label"].shape
+    channels = result.sizes["channel"]
+    sure = mean_confidence(result)
+    facts = [
+        ("Size", f"{height} rows {TIMES} {width} columns {TIMES} {count(channels)} channels"),
+        ("Clusters", len(cards)),
+        ("Mean confidence", share(sure)),
+        ("Pixels with a cluster", count(sum(card.size for card in cards))),
+    ]
+    known = [name for name in ("object", "instrument", "telescope") if name in result.attrs]
+    facts += [(name.capitalize(), result.attrs[name]) for name in known]
+    rows = "".join(f"<div><dt>{safe(a)}</dt><dd>{safe(b)}</dd></div>" for a, b in facts)
+    long = {"Source": result.attrs.get("source", "not told"), "Clusters chosen": how_chosen(result)}
+    rows += "".join(
+        f'<div class="all"><dt>{safe(a)}</dt><dd>{safe(b)}</dd></div>' for a, b in long.items()
+    )
+    return f'<p class="lead">{safe(in_words(result, cards, sure))}</p><dl class="facts">{rows}</dl>'
+
+
+def mean_confidence(result: xr.Dataset) -> float | None:
+    """Return the mean over all pixels that have a cluster."""
+    values = result["confidence"].values[result["label"].values > 0]
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if values.size else None
+
+
+def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> str:
+    """Return what is in the cube in a few sentences, not escaped."""
+    height, width = result["label"].shape
+    filled = sorted((card for card in cards if card.size), key=lambda card: -card.size)
+    words = [
+        f"The {count(height * width)} pixels of this cube fall into "
+        f"{count(len(filled), 'group')} of like spectra, called clusters."
+    ]
+    named = [card for card in filled if card.name]
+    if named:
+        parts = [f"{card.name} (cluster {card.cluster}, {share(card.share)})" for card in named]
+        shown = parts[:MOST_NAMED]
+        if len(parts) > MOST_NAMED:
+            shown.append(f"{len(parts) - MOST_NAMED} more")
+        text = ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else shown[0]
+        words.append(f"From the largest to the smallest: {text}.")
+        if len(named) < len(filled):
+            words.append(f"{count(len(filled) - len(named), 'cluster')} could not be named.")
+        if any(not card.given for card in named):
+            words.append("Names that are the best by the lines are hints, not proofs.")
+    elif filled:
+        first = filled[0]
+        words.append(
+            f"The largest is cluster {first.cluster} with {share(first.share)} of the pixels that "
+            f"have one, the smallest cluster {filled[-1].cluster} with {share(filled[-1].share)}."
+        )
+    if sure is not None:
+        words.append(
+            f"Measured once more, a pixel would on average get the same cluster with a probability "
+            f"of {share(sure)}."
+        )
+    return " ".join(words)
+
+
+def legend(cards: Sequence[Card]) -> str:
+    """Return the clusters with their colours, each leading to its card."""
+    rows = "".join(
+        f'<li>{chip(card.cluster)}<a href="#cluster-{card.cluster}">{safe(title_of(card))}</a>'
+        f'<span class="soft">{share(card.share)}</span></li>'
+        for card in cards
+    )
+    return f'<ul class="legend" aria-label="Colours of the clusters">{rows}</ul>'
+
+
+# --- the rest ----------------------------------------------------------------------------------
+
+
+def score_table(result: xr.Dataset) -> str:
+    """Return the numbers behind the choice of k."""
+    names = [name for name in ("score", "stability", "agreement") if name in result]
+    words = {"score": "Silhouette", "stability": "Stability", "agreement": "Agreement (ARI)"}
+    rows = []
+    for place, k in enumerate(result["k"].values.tolist()):
+        cells = [f"{k}"]
+        for name in names:
+            value = float(result[name].values[place])
+            cell = f"{value:.3f}" if np.isfinite(value) else DASH
+            if f"{name}_error" in result and np.isfinite(value):
+                cell += f" ± {float(result[f'{name}_error'].values[place]):.3f}"
+            cells.append(cell)
+        rows.append(cells)
+    heads = ["k", *(words[name] for name in names)]
+    numeric = range(1, len(heads))
+    return table("One standard error is given where it is known.", heads, rows, numeric)
+
+
+def settings(result: xr.Dataset) -> str:
+    """Return all settings as tables, or the text itself if it cannot be understood."""
+    told = provenance(result)
+    groups = told.get("settings", {})
+    if not isinstance(groups, Mapping) or not groups:
+        raw = result.attrs.get("provenance")
+        return f"<pre>{safe(raw)}</pre>" if raw else "<p>The result tells no settings.</p>"
+    tables = []
+    loose = {}
+    for name, values in groups.items():
+        if isinstance(values, Mapping):
+            rows = [[safe(key), safe(_setting(value))] for key, value in values.items()]
+            tables.append(table(safe(name), ("Setting", "Value"), rows))
+        else:
+            loose[name] = values
+    if loose:
+        rows = [[safe(key), safe(_setting(value))] for key, value in loose.items()]
+        tables.insert(0, table("method", ("Setting", "Value"), rows))
+    return f'<div class="settings">{"".join(tables)}</div>'
+
+
+def _setting(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def origins(result: xr.Dataset, version: str) -> str:
+    """Return versions, seed, date and attributes of the result."""
+    told = provenance(result)
+    rows = [
+        ("Segmented by spectessera", told.get("spectessera", "not told")),
+        ("Report written by spectessera", version),
+        ("Seed", told.get("seed", "not told")),
+        ("Date", result.attrs.get("created", told.get("created", "not told"))),
+    ]
+    shown = {"provenance", "wcs", "created", "quality_counts", "source"}
+    words = {
+        "unit": "Unit of the spectra",
+        "metric": "Distance between spectra",
+        "confidence_noise": "Noise that the confidence is made of",
+        "stable_from": "Stability that counts as stable",
+    }
+    rows += [
+        (words.get(str(name), str(name).replace("_", " ").capitalize()), value)
+        for name, value in result.attrs.items()
+        if name not in shown
+    ]
+    cells = [[safe(name), safe(value)] for name, value in rows]
+    return table("Where this result comes from", ("What", "Value"), cells)
+
+
+def citing(version: str) -> str:
+    """Return how to cite the software and the paper."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    authors, summary = "The spectessera developers", "deep spectral clustering of datacubes"
+    try:
+        about = metadata("spectessera")
+        told = {name: about[name] for name in ("Author", "Summary") if name in about}
+        authors, summary = told.get("Author", authors), told.get("Summary", summary)
+    except PackageNotFoundError:
+        pass  # the package is used from its folder
+    software = f"{authors}: spectessera (version {version}). {summary}."
+    return (
+        "<p>If this result is of use in a publication, please cite the software and the paper "
+        "whose method it implements.</p>"
+        f'<p class="cite">{safe(software)}</p><p class="cite">{safe(PAPER)} '
+        '<a href="https://arxiv.org/abs/2401.17695" rel="noreferrer">'
+        "https://arxiv.org/abs/2401.17695</a></p>"
+    )

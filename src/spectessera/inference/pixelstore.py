@@ -1,0 +1,146 @@
+"""Where the numbers of every pixel are kept: in memory, or, of large images, on disk."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from spectessera.cube import Block
+from spectessera.preprocess.steps import QUALITY, UNUSABLE
+
+# Bytes of latents that are kept in memory; more of them go into a temporary file.
+MEMORY = 2**26
+# Pixels that are looked at together, whatever the blocks of the cube: 65,536 are 256 x 256.
+TILE = 2**16
+
+
+class Grid:
+    """Numbers of every pixel, (y, x, size) float32, in memory or in a temporary file.
+
+    The file is mapped into memory for each access alone: pages that were looked at would count
+    as memory of this process otherwise. It is removed with the object.
+    """
+
+    def __init__(self, shape: tuple[int, int], size: int, memory: int = MEMORY) -> None:
+        self.shape = (*shape, size)
+        if 4 * math.prod(self.shape) <= memory:
+            self.held: np.ndarray | None = np.zeros(self.shape, np.float32)
+            return
+        self.held = None
+        folder = tempfile.mkdtemp(prefix="spectessera-")
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.path = Path(folder, "pixels")
+        with self.path.open("wb") as file:
+            file.truncate(4 * math.prod(self.shape))
+
+    def _array(self) -> np.ndarray:
+        if self.held is not None:
+            return self.held
+        return np.memmap(self.path, np.float32, "r+", shape=self.shape)
+
+    def put(self, block: Block, usable: np.ndarray, rows: np.ndarray) -> None:
+        """Keep rows (m, size) of the usable pixels (y * x of the block,) of a block."""
+        height, width = (side.stop - side.start for side in (block.y, block.x))
+        whole = np.zeros((height * width, self.shape[2]), np.float32)
+        whole[usable] = rows
+        self._array()[block.y, block.x] = whole.reshape(height, width, -1)
+
+    def take(self, block: Block, usable: np.ndarray) -> np.ndarray:
+        """Return the rows (m, size) of the usable pixels of a block."""
+        return np.array(self._array()[block.y, block.x]).reshape(-1, self.shape[2])[usable]
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """Return rows (m, size) at ascending positions of the flattened image."""
+        found = np.empty((len(positions), self.shape[2]), np.float32)
+        for first in range(0, len(positions), TILE // 16):
+            part = slice(first, first + TILE // 16)
+            found[part] = self._array().reshape(-1, self.shape[2])[positions[part]]
+        return found
+
+    def tile(self, number: int) -> np.ndarray:
+        """Return the rows of ``TILE`` pixels one after the other of the flattened image."""
+        part = slice(number * TILE, (number + 1) * TILE)
+        return np.array(self._array().reshape(-1, self.shape[2])[part])
+
+
+class Pixels:
+    """What the first reading of a cube tells of every pixel.
+
+    Usable pixels are numbered in the order of the image, whatever the order of the blocks.
+
+    Attributes
+    ----------
+    quality : array (y, x), uint8
+        Bits of :data:`spectessera.preprocess.QUALITY`.
+    latents : Grid
+    """
+
+    def __init__(self, shape: tuple[int, int], size: int, memory: int = MEMORY) -> None:
+        self.quality = np.full(shape, QUALITY["masked"], np.uint8)
+        self.latents = Grid(shape, size, memory)
+
+    def usable(self, block: Block) -> np.ndarray:
+        """Return which pixels of a block are usable, flattened."""
+        return is_usable(self.quality[block.y, block.x]).ravel()
+
+    def _tiles(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield number and usable pixels of every tile of the flattened image."""
+        flat = self.quality.ravel()
+        for number in range(-(-flat.size // TILE)):
+            yield number, is_usable(flat[number * TILE : (number + 1) * TILE])
+
+    def __len__(self) -> int:
+        """Return the number of usable pixels."""
+        return sum(int(usable.sum()) for _, usable in self._tiles())
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield the latents of all usable pixels in order, part by part; the cuts are fixed."""
+        for number, usable in self._tiles():
+            yield self.latents.tile(number)[usable]
+
+    def label_map(self, labels: np.ndarray) -> np.ndarray:
+        """Return (y * x,), int16: 0 where a pixel is not usable, else the label (from 0) and 1."""
+        usable = is_usable(self.quality).ravel()
+        found = np.zeros(len(usable), np.int16)
+        found[usable] = labels + 1
+        return found
+
+    def positions(self, ranks: np.ndarray) -> np.ndarray:
+        """Return where usable pixels of ascending numbers are in the flattened image."""
+        return nth(self._tiles(), ranks)
+
+    def take(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the latents of usable pixels of ascending numbers."""
+        return self.latents.at(self.positions(ranks))
+
+
+def is_usable(quality: np.ndarray) -> np.ndarray:
+    """Return which pixels have a spectrum to be labelled; a masked one has none."""
+    return quality & UNUSABLE == 0
+
+
+def nth(tiles: Iterator[tuple[int, np.ndarray]], ranks: np.ndarray) -> np.ndarray:
+    """Return the positions of the n-th true values, for ascending n, of tiles of ``TILE`` values.
+
+    Without a list of the positions of all of them.
+    """
+    found, before = [], 0
+    for number, true in tiles:
+        count = int(np.count_nonzero(true))
+        first, last = np.searchsorted(ranks, (before, before + count))
+        if last > first:
+            found.append(number * TILE + np.flatnonzero(true)[ranks[first:last] - before])
+        before += count
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def members(labels: np.ndarray, label: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield, tile by tile, which pixels of a flattened label map have a label."""
+    for number in range(-(-labels.size // TILE)):
+        yield number, labels[number * TILE : (number + 1) * TILE] == label

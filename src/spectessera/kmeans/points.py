@@ -1,0 +1,309 @@
+"""Clusters of latent points: how many, which, and how a new point gets its label.
+
+A side door between numpy and torch: points of an autoencoder and of any other method are
+clustered by the same code, whether they are in memory or given part by part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from spectessera.result import Choices, only_silhouettes
+
+from ._choose import STILL, Choice, Clusters, assign, choose_k, k_means
+from ._stability import adjusted_rand, contingency
+from .metric import Metric
+
+# Other seeds that are tried, each on as many points.
+SEEDS = 3
+SEED_POINTS = 8192
+# Points of an array that are labelled together.
+_PART = 65_536
+
+
+class Groups(NamedTuple):
+    """Labels ``(n,)``, int64, and centers ``(k, d)``, numbered by size from 0, and the choices."""
+
+    labels: np.ndarray
+    centers: np.ndarray
+    choices: Choices
+
+
+class Rule(NamedTuple):
+    """How a point gets its label: that of the nearest center, in a metric.
+
+    Attributes
+    ----------
+    metric : str
+    mean : array (d,), float32
+    matrix : array (d, d), float32
+        See :class:`spectessera.kmeans.metric.Metric`.
+    centers : array (k, d), float32
+        In the space of the metric.
+    """
+
+    metric: str
+    mean: np.ndarray
+    matrix: np.ndarray
+    centers: np.ndarray
+
+    def move(self, points: np.ndarray, device: str | None = None) -> np.ndarray:
+        """Return points (n, d) in the space of the metric; no point's answer depends on others."""
+        return self._move(points, device).cpu().numpy()
+
+    def label(self, points: np.ndarray, device: str | None = None) -> np.ndarray:
+        """Return the labels (n,), int64 from 0, of points (n, d)."""
+        centers = torch.from_numpy(np.array(self.centers)).to(device)
+        return assign(self._move(points, device), centers).cpu().numpy()
+
+    def _move(self, points: np.ndarray, device: str | None) -> torch.Tensor:
+        arrays = (torch.from_numpy(np.array(each)).to(device) for each in (self.mean, self.matrix))
+        tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
+        return Metric(self.metric, *arrays).move(tensor)
+
+
+class Points(Protocol):
+    """Many points (n, d), float32, of which only some are in memory."""
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        ...
+
+    def take(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the points of ascending positions."""
+        ...
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield all points in order, part by part."""
+        ...
+
+
+class InMemory:
+    """Points that are in memory."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = np.ascontiguousarray(array)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def take(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the points of ascending positions."""
+        return self.array[ranks]
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield all points in order, part by part."""
+        for first in range(0, len(self.array), _PART):
+            yield self.array[first : first + _PART]
+
+
+class Clustering(NamedTuple):
+    """Clusters of points, numbered by size from 0.
+
+    Attributes
+    ----------
+    labels : array (n,), int64; int16 of points that are given part by part
+    centers : array (k, d), float32
+        Where the points are themselves, not in the space of the metric: what is decoded.
+    choices : Choices
+        What speaks for every k that was tried.
+    rule : Rule
+    excess : array (number of k,), or None
+        See :func:`cluster_points`; NaN where nobody looked.
+    """
+
+    labels: np.ndarray
+    centers: np.ndarray
+    choices: Choices
+    rule: Rule
+    excess: np.ndarray | None = None
+
+
+def cluster_points(
+    points: np.ndarray | Points,
+    clusters: Clusters,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    excess: Callable[[Rule], float] | None = None,
+) -> Clustering:
+    """Cluster points with the best k, whatever made the points.
+
+    Of more than ``clusters.max_points``, k and the centers are found on a sample of so many, drawn
+    without a look at how the points are stored; with ``clusters.refine`` Lloyd goes on from there
+    over all of them. Each point then gets the label of the nearest center.
+
+    Parameters
+    ----------
+    points : array (n, d), float32, or Points
+    clusters : Clusters
+    seed : int
+    device : str
+    excess : callable, optional
+        Tells of clusters how far apart the two are that are most alike, in units of what noise
+        alone would make; see :func:`spectessera.kmeans.choose_k`.
+
+    Returns
+    -------
+    Clustering
+
+    Raises
+    ------
+    ValueError
+        If the points are not finite, or fewer than k_min + 1.
+    """
+    rows = InMemory(points) if isinstance(points, np.ndarray) else points
+    n = len(rows)
+    ranks = np.arange(n)
+    if n > clusters.max_points:
+        generator = np.random.default_rng([seed, 5])
+        ranks = np.sort(generator.choice(n, clusters.max_points, replace=False))
+    sample = torch.from_numpy(np.ascontiguousarray(rows.take(ranks))).to(device)
+    found, several = _choose(sample, clusters, seed, excess)
+    metric = found.metric
+    rule = _rule_of(found.centers, metric)
+    if n > len(ranks) and clusters.refine:
+        variance = float(metric.move(sample).var(0).mean())
+        rule = _refined(rows, rule, clusters.max_iter, STILL * variance, device)
+    labels, centers = by_size(_label(rows, rule, device), rule.centers)
+    rule = rule._replace(centers=centers)
+    curves = [found.scores, found.errors, *(found.stability or ())]
+    columns = [each.double().cpu().numpy() for each in curves]
+    ks = np.array(found.ks)
+    choices = Choices(ks, *columns) if several else only_silhouettes(ks, *columns)
+    if isinstance(points, np.ndarray):
+        labels = labels.astype(np.int64)
+    asked = None if found.excess is None else found.excess.numpy()
+    return Clustering(labels, centers_of(rows, labels, rule), choices, rule, asked)
+
+
+def _rule_of(centers: torch.Tensor, metric: Metric) -> Rule:
+    arrays = (each.cpu().numpy() for each in (metric.mean, metric.matrix, centers))
+    return Rule(metric.name, *arrays)
+
+
+def _choose(
+    sample: torch.Tensor,
+    clusters: Clusters,
+    seed: int,
+    excess: Callable[[Rule], float] | None,
+) -> tuple[Choice, bool]:
+    """Return what clusters a sample best, and whether there were several k to choose from."""
+    generator = torch.Generator(sample.device).manual_seed(seed)
+    # Of one k there is nothing to choose.
+    several = clusters.k_max > clusters.k_min
+    settings = clusters if several else replace(clusters, criterion="silhouette")
+    ask = None
+    if excess is not None:
+
+        def ask(centers: torch.Tensor, metric: Metric) -> float:
+            return excess(_rule_of(centers, metric))
+
+    return choose_k(sample, settings, generator=generator, both=several, excess=ask), several
+
+
+def _label(rows: Points, rule: Rule, device: str) -> np.ndarray:
+    """Return the labels (n,), int16, of all points."""
+    labels = np.empty(len(rows), np.int16)
+    first = 0
+    for part in rows.parts():
+        labels[first : first + len(part)] = rule.label(part, device)
+        first += len(part)
+    return labels
+
+
+def by_size(labels: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Renumber clusters (n,), (k, d) by size, the largest first, ties by their first point.
+
+    Part by part: of very many labels, an index into them all would be four times as large.
+    """
+    k = len(centers)
+    counts, first = np.zeros(k, np.int64), np.full(k, len(labels))
+    parts = [slice(start, start + _PART) for start in range(0, len(labels), _PART)]
+    for part in parts:
+        counts += np.bincount(labels[part], minlength=k)
+        there, where = np.unique(labels[part], return_index=True)
+        first[there] = np.minimum(first[there], part.start + where)
+    order = np.lexsort((first, -counts))
+    rank = np.empty(k, labels.dtype)
+    rank[order] = np.arange(k)
+    renumbered = np.empty_like(labels)
+    for part in parts:
+        renumbered[part] = rank[labels[part]]
+    return renumbered, centers[order]
+
+
+def _refined(rows: Points, rule: Rule, max_iter: int, still: float, device: str) -> Rule:
+    """Go on with Lloyd's iterations over all points, read part by part; sums are float64."""
+    centers = rule.centers
+    for _ in range(max_iter):
+        counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
+        for part in rows.parts():
+            moved = rule.move(part, device)
+            labels = assign(*(torch.from_numpy(each).to(device) for each in (moved, centers)))
+            _add(counts, sums, moved, labels.cpu().numpy())
+        means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centers)
+        before, centers = centers, means.astype(np.float32)
+        if np.square(centers - before, dtype=np.float64).sum() <= still:
+            break
+    return rule._replace(centers=centers)
+
+
+def _add(counts: np.ndarray, sums: np.ndarray, points: np.ndarray, labels: np.ndarray) -> None:
+    """Add points (n, d) to the counts (k,) and sums (k, d), float64, of their clusters."""
+    counts += np.bincount(labels, minlength=len(counts))
+    for column, values in enumerate(points.T):
+        sums[:, column] += np.bincount(labels, values, minlength=len(counts))
+
+
+def agreement_of_seeds(
+    points: np.ndarray | Points,
+    found: Clustering,
+    clusters: Clusters,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> float:
+    """Return how alike the clusters are that other seeds find: an adjusted Rand index.
+
+    Mean over three other seeds, each clustering a sample of the points (n, d) into as many
+    clusters. NaN for points that are too few to have other clusters.
+    """
+    all_points = InMemory(points) if isinstance(points, np.ndarray) else points
+    k, n = len(found.centers), len(all_points)
+    generator = np.random.default_rng([seed, 4])
+    ranks = np.sort(generator.choice(n, min(n, SEED_POINTS), replace=False))
+    if len(ranks) <= k:
+        return float("nan")
+    sample = torch.from_numpy(np.ascontiguousarray(all_points.take(ranks))).to(device)
+    labels = torch.from_numpy(found.labels[ranks].astype(np.int64)).to(device)
+    scores = []
+    for other in range(seed + 1, seed + 1 + SEEDS):
+        chance = torch.Generator(sample.device).manual_seed(other % 2**63)
+        again = k_means(sample, k, clusters, generator=chance)
+        scores.append(float(adjusted_rand(contingency(labels, again.labels, k))))
+    return float(np.mean(scores))
+
+
+def centers_of(rows: Points, labels: np.ndarray, rule: Rule) -> np.ndarray:
+    """Return the centers (k, d) of clusters where the points are themselves.
+
+    They are the rule's where its metric is the points' own; else the means of the members, since
+    what lies between points on a sphere does not lie on it. (A cluster without points, as there
+    may be among equal ones, has the mean of all.)
+    """
+    if rule.metric == "euclidean":
+        return rule.centers
+    k, d = rule.centers.shape
+    counts, sums, first = np.zeros(k), np.zeros((k, d)), 0
+    for part in rows.parts():
+        _add(counts, sums, part, labels[first : first + len(part)])
+        first += len(part)
+    mean = sums.sum(axis=0) / len(rows)
+    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], mean)
+    return means.astype(np.float32)

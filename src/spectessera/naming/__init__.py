@@ -1,0 +1,19 @@
+"""What a cluster is: its lines, elements, pigments, kind of gas."""
+
+from typing import TYPE_CHECKING
+
+from spectessera._util.doors import door
+
+if TYPE_CHECKING:
+    from .names import name_clusters
+
+__all__ = [
+    "name_clusters",
+]
+
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "name_clusters": "names",
+    },
+)

@@ -1,0 +1,295 @@
+"""What every cluster of a result is: lines and what has them, from its mean spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis
+from spectessera.result import provenance
+
+from .candidates import Candidate, Line, Naming
+from .optical.gasclass import name_nebula
+from .optical.redshift import Redshift, fit_redshift
+from .peaks import differing_peaks
+from .pigments.match import pigment_candidates
+from .xray.elements import STRETCH, XraySettings, line_width, name_xray
+
+# Spectra of fewer channels have no shape of a line.
+FEWEST_CHANNELS = 30
+# Light in which the lines of nebulae and stars are known; beyond, there is no table.
+OPTICAL = (3000.0, 11_000.0)
+# A channel's full width at half maximum of a line is at least that of so many channels.
+NARROWEST = 3.0
+# A candidate of this score is likelier than not, and gives a name; of elements, so many do.
+LIKELY = 0.5
+FEW = 4
+
+
+def name_clusters(
+    result: xr.Dataset, *, redshift: float | None = None, anode: str | None = None
+) -> list[Naming]:
+    """Name the lines of every cluster's mean spectrum, and what it may be of.
+
+    By the kind of the spectral axis: of energy, elements and, where the spectra are counts,
+    pigments (:mod:`spectessera.naming.xray.elements`, :mod:`spectessera.naming.pigments.match`);
+    of optical wavelength, ions, the class of the gas, and a redshift that all clusters share
+    (:mod:`spectessera.naming.optical.lines`). Of other kinds nothing is claimed.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment` or a baseline: ``mean_spectrum`` and ``std_spectrum``
+        (cluster, channel), ``size (cluster)``.
+    redshift : float, optional
+        Of all clusters; by default the one that the preprocessing was told, or it is fitted.
+    anode : str, optional
+        Of the X-ray tube, such as "Rh": its lines are no elements of the sample. By default the
+        one that the result was written with (its attribute ``anode``), if any.
+
+    Returns
+    -------
+    list of Naming
+        One for every cluster, in their order. The standard error of a mean is that of the spread
+        among its pixels; a single pixel of counts has the root of its counts.
+
+    Raises
+    ------
+    ValueError
+        If the anode is not known, or the result has no mean spectra.
+    """
+    if "mean_spectrum" not in result:
+        raise ValueError("the result has no mean_spectrum; is it one of spectessera?")
+    axis = spectral_axis(result["mean_spectrum"])
+    settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
+    means = result["mean_spectrum"].values.astype(np.float64)
+    errors = _errors(result)
+    sizes = result["size"].values
+    if len(axis) < FEWEST_CHANNELS:
+        return [Naming() for _ in sizes]
+    if axis.kind == "energy":
+        counted = result.attrs.get("confidence_noise") == "counts"
+        named = [
+            _xray(mean, error, int(size), axis, settings, counted)
+            for mean, error, size in zip(means, errors, sizes, strict=True)
+        ]
+        return _of_one_calibration(named, sizes)
+    if _is_optical(axis):
+        given = _told_redshift(result) if redshift is None else redshift
+        return _optical(means, errors, axis, given)
+    return [Naming() for _ in sizes]
+
+
+def _errors(result: xr.Dataset) -> np.ndarray:
+    """Return the standard errors (cluster, channel) of the means; NaN where nothing tells them."""
+    size = result["size"].values[:, None].astype(np.float64)
+    spread = result["std_spectrum"].values.astype(np.float64)
+    if result.attrs.get("confidence_noise") == "counts":
+        # A few pixels may agree by chance; counts never have less than their own noise.
+        mean = np.maximum(result["mean_spectrum"].values, 0.0)
+        spread = np.maximum(spread, np.sqrt(np.maximum(mean, 1 / np.maximum(size, 1))))
+    else:
+        spread = np.where(size < 2, np.nan, spread)
+    return spread / np.sqrt(np.maximum(size, 1))
+
+
+def _usable(mean: np.ndarray, error: np.ndarray) -> bool:
+    return bool(np.isfinite(mean).all() and np.isfinite(error).all() and (error > 0).any())
+
+
+# --- X-rays ------------------------------------------------------------------------------------
+
+
+def _xray(
+    mean: np.ndarray,
+    error: np.ndarray,
+    size: int,
+    axis: Axis,
+    settings: XraySettings,
+    counted: bool,
+) -> Naming:
+    if size == 0 or not _usable(mean, error):
+        return Naming()
+    naming = name_xray(mean, error, axis, settings)
+    if not counted or not naming.peaks:
+        return naming
+    pigments = pigment_candidates(mean, size, axis, naming=naming)
+    return replace(naming, candidates=(*pigments, *naming.candidates))
+
+
+def _of_one_calibration(namings: list[Naming], sizes: np.ndarray) -> list[Naming]:
+    """Take back all names where the calibration is off for clusters of most of the pixels.
+
+    All pixels have one axis: where other spectra fit by chance, their names are chance, too.
+    """
+    off = [any(STRETCH in note for note in naming.notes) for naming in namings]
+    if 2 * sizes[off].sum() <= sizes[[bool(each.peaks) for each in namings]].sum():
+        return namings
+    note = "the lines of other clusters tell that the calibration is off, so nothing is named"
+    return [
+        naming if wrong else replace(naming, candidates=(), unexplained=naming.peaks, notes=(note,))
+        for naming, wrong in zip(namings, off, strict=True)
+    ]
+
+
+# --- light -------------------------------------------------------------------------------------
+
+
+def _is_optical(axis: Axis) -> bool:
+    if axis.kind != "wavelength":
+        return False
+    values = axis.to("angstrom").values
+    return OPTICAL[0] <= values.min() and values.max() <= OPTICAL[1]
+
+
+def _told_redshift(result: xr.Dataset) -> float | None:
+    """Return the redshift that the preprocessing was told, if it was."""
+    try:
+        told = float(provenance(result)["settings"]["preprocess"]["redshift"])
+    except (KeyError, TypeError, ValueError):  # of a baseline, or of another program
+        return None
+    return told or None
+
+
+def _optical(means: np.ndarray, errors: np.ndarray, axis: Axis, told: float | None) -> list[Naming]:
+    good = [_usable(mean, error) for mean, error in zip(means, errors, strict=True)]
+    shift: float | Redshift | None = told
+    if told is None and any(good):
+        shift = fit_redshift(means[good], errors[good], axis)
+    named = _at(means, errors, axis, good, shift)
+    if told is None and shift is not None and not any(each.of_kind("line") for each in named):
+        return _at(means, errors, axis, good, None)  # a redshift is nothing without its lines
+    return named
+
+
+def _at(
+    means: np.ndarray,
+    errors: np.ndarray,
+    axis: Axis,
+    good: list[bool],
+    shift: float | Redshift | None,
+) -> list[Naming]:
+    return [
+        name_nebula(mean, error, axis, redshift=shift) if fine else Naming()
+        for mean, error, fine in zip(means, errors, good, strict=True)
+    ]
+
+
+# --- what tells one from another ---------------------------------------------------------------
+
+
+def tell_apart(
+    result: xr.Dataset, first: int, second: int, namings: list[Naming] | None = None
+) -> tuple[tuple[Line, float], ...]:
+    """Return the lines that tell one cluster from another, the clearest first.
+
+    Parameters
+    ----------
+    result : Dataset
+        As of :func:`name_clusters`.
+    first, second : int
+        Numbers of clusters, as on the map.
+    namings : list of Naming, optional
+        Of all clusters, for the names of the lines.
+
+    Returns
+    -------
+    tuple of (Line, float)
+        The line, and by how many standard errors it is stronger in the first cluster (negative:
+        in the second), both spectra having the same sum.
+
+    Raises
+    ------
+    ValueError
+        If there is no such cluster.
+    """
+    numbers = result["cluster"].values.tolist()
+    for number in (first, second):
+        if number not in numbers:
+            raise ValueError(f"there is no cluster {number}; there are {numbers}")
+    one, other = places = numbers.index(first), numbers.index(second)
+    means, errors = result["mean_spectrum"].values.astype(np.float64), _errors(result)
+    axis = spectral_axis(result["mean_spectrum"])
+    usable = all(_usable(means[place], errors[place]) for place in places)
+    if len(axis) < FEWEST_CHANNELS or not usable:
+        return ()
+    lines = []
+    for place in places:
+        for candidate in namings[place].candidates if namings else ():
+            if candidate.kind in ("element", "line") and candidate.score >= LIKELY:
+                lines += candidate.lines
+    found = differing_peaks(
+        means[one], means[other], errors[one], errors[other], axis,
+        width=_line_width(axis), lines=tuple(lines),
+    )  # fmt: skip
+    return tuple(sorted(found, key=lambda each: -abs(each[1])))
+
+
+def _line_width(axis: Axis) -> float:
+    """Return the width of a line in the unit of the axis, taken in the middle of it."""
+    step = float(np.median(np.abs(np.diff(axis.values))))
+    if axis.kind != "energy":
+        return NARROWEST * step
+    one = float(Axis(np.ones(1), axis.unit).to("keV").values[0])  # the unit, in keV
+    middle = float(np.median(axis.values)) * one
+    return max(NARROWEST * step, float(line_width().width(middle)) / one)
+
+
+# --- in words ----------------------------------------------------------------------------------
+
+
+def title_of(naming: Naming) -> str:
+    """Return a cluster's name in a few words: its pigment, the class of its gas, its elements."""
+    for kind in ("pigment", "class"):
+        best = naming.of_kind(kind)
+        if best and best[0].score >= LIKELY:
+            return best[0].name
+    sure = [each for each in naming.of_kind("element", "line") if each.score >= LIKELY]
+    return ", ".join(each.name for each in sure[:FEW])
+
+
+def notes_of(namings: list[Naming], numbers: list[int] | None = None) -> list[str]:
+    """Return what the namings warn of, once, with the clusters that it is true of.
+
+    Parameters
+    ----------
+    namings : list of Naming
+    numbers : list of int, optional
+        What the clusters are called; by default from 1.
+    """
+    clusters = numbers or list(range(1, len(namings) + 1))
+    told: dict[str, list[str]] = {}
+    for cluster, naming in zip(clusters, namings, strict=True):
+        for note in naming.notes:
+            told.setdefault(note, []).append(str(cluster))
+    return [
+        note
+        if len(who) == len(namings)
+        else f"cluster{'s' if len(who) > 1 else ''} {', '.join(who)}: {note}"
+        for note, who in told.items()
+    ]
+
+
+def lines_of(naming: Naming) -> list[dict[str, object]]:
+    """Return the lines that are seen, for the summary: name, place, significance, of what."""
+
+    def row(candidate: Candidate, line: Line) -> dict[str, object]:
+        assert line.peak is not None
+        return {
+            "line": line.name,
+            "of": candidate.name,
+            "expected": line.position,
+            "position": line.peak.position,
+            "significance": line.peak.significance,
+        }
+
+    kinds = ("element", "line", "instrument")
+    return [
+        row(candidate, line)
+        for candidate in naming.of_kind(*kinds)
+        for line in candidate.lines
+        if line.peak is not None
+    ]

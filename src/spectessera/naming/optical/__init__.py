@@ -1,0 +1,1 @@
+"""Lines of the visible range: redshift, fluxes, kind of gas."""

@@ -1,0 +1,206 @@
+"""What excites the gas whose lines are seen: ratios of lines, in planes that are known for it.
+
+The planes are those of Baldwin, Phillips & Terlevich 1981 and Veilleux & Osterbrock 1987, the
+curves those of Kewley et al. 2001, Kauffmann et al. 2003 and Kewley et al. 2006
+(:mod:`spectessera.synth.nebulae.bpt`). [SII] / H alpha above 0.4 is that of shocks (Mathewson &
+Clarke
+1973, ApJ 180, 725); planetary nebulae have little [SII] and much [OIII] (Frew & Parker 2010, PASA
+27, 129). Ratios are of lines near each other and are not corrected for reddening, nor H beta for
+the absorption of stars. A class is what the gas looks like; none is sure without more than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from spectessera.axis import Axis
+from spectessera.naming.candidates import Candidate, Line, Naming
+from spectessera.synth.nebulae.bpt import kauffmann, kewley_nii, kewley_sii
+
+from .lines import FittedLine, LineFit, fit_lines, naming_of
+from .redshift import Redshift
+
+HII, COMPOSITE, LINER = "HII region", "composite", "shock or LINER"
+AGN, PN = "AGN (Seyfert-like) or fast shock", "planetary nebula-like"
+HARD = "AGN, shock or planetary nebula"  # where [SII] is not on the axis
+NO_HII = "no HII region (AGN, LINER or shock)"  # of [NII] / H alpha alone
+
+DRAWS = 2000  # of the fluxes within their errors
+CURVE_ERROR = 0.1  # dex, of the curves (Kewley et al. 2001)
+SHOCKED = np.log10(0.4)  # log [SII] / H alpha from which on gas is shocked
+QUIET, BRIGHT = -0.6, 0.6  # log [SII] / H alpha below, log [OIII] / H beta above which PNe are
+ASYMPTOTE = 0.05  # of Kauffmann's curve: no HII region has a larger log [NII] / H alpha
+DECIDED = 0.6  # of the draws that must agree
+WORTH = 0.1  # of the draws for a class to be told of
+LIMIT = 3.0  # standard errors below which a ratio is an upper limit
+
+_ALPHA, _BETA, _OIII, _NII = "Ha 6563", "Hb 4861", "[OIII] 5007", "[NII] 6583"
+_SII = ("[SII] 6716", "[SII] 6731")
+
+
+def name_nebula(
+    spectrum: Any, error: Any, axis: Axis, *, redshift: float | Redshift | None
+) -> Naming:
+    """Name the lines of one spectrum and what kind of gas has such lines.
+
+    Parameters
+    ----------
+    spectrum, error, axis, redshift
+        As :func:`~spectessera.naming.optical.lines.fit_lines` takes them.
+
+    Returns
+    -------
+    Naming
+        As :func:`~spectessera.naming.optical.lines.name_emission` returns, with candidates of kind
+        "class" and, where none is, a note that tells why.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`~spectessera.naming.optical.lines.fit_lines` does.
+    """
+    fit = fit_lines(spectrum, error, axis, redshift=redshift)
+    named = naming_of(fit)
+    classes, notes = line_class(fit)
+    return replace(named, candidates=named.candidates + classes, notes=named.notes + notes)
+
+
+def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """Tell what kind of gas has these lines.
+
+    Fluxes are drawn 2000 times within their errors, which handles lines that are not seen as
+    upper limits; the score of a class is the share of draws that fall in its region.
+
+    Parameters
+    ----------
+    fit : LineFit
+
+    Returns
+    -------
+    candidates : tuple of Candidate
+        Of kind "class", the likeliest first; none without H alpha and one of H beta and [OIII].
+    notes : tuple of str
+        Why nothing is decided; none where no line of the gas is seen.
+    """
+    own = {name: fit.line(name) for name in (_ALPHA, _BETA, _OIII, _NII)}
+    seen = {name for name, line in own.items() if line and line.peak and line.flux > 0}
+    if not any(line.kind == "gas" and line.peak for line in fit.lines):
+        return (), ()
+    sulphur = _sulphur(fit)
+    if _ALPHA not in seen:
+        return (), ("the class is not decided: H alpha is not seen",)
+    if None in own.values() or not seen & {_BETA, _OIII}:
+        return _of_nitrogen(own, seen)
+    lines = {name: line for name, line in own.items() if line}
+    drawn = _draw(lines, sulphur)
+    names = _regions(*drawn)
+    shares = {name: float((names == name).mean()) for name in dict.fromkeys(names.tolist())}
+    words = _words(lines, sulphur)
+    used = [line for line in (*lines.values(), *sulphur) if line.peak]
+    found = [
+        Candidate(name, "class", share, _told(used), words)
+        for name, share in shares.items()
+        if share >= WORTH
+    ]
+    found.sort(key=lambda each: (-each.score, each.name))
+    if found[0].score < DECIDED:
+        options = " and ".join(each.name for each in found[:2])
+        return tuple(found), (f"the class is not decided between {options}: {words}",)
+    return tuple(found), ()
+
+
+def _sulphur(fit: LineFit) -> tuple[FittedLine, ...]:
+    """Return the doublet of [SII]; nothing unless all of it is on the axis."""
+    blend = fit.line("[SII] 6716+6731")
+    if blend is not None:
+        return (blend,)
+    both = tuple(line for line in map(fit.line, _SII) if line is not None)
+    return both if len(both) == 2 else ()
+
+
+def _of_nitrogen(
+    own: dict[str, FittedLine | None], seen: set[str]
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """Tell what [NII] / H alpha alone tells: it may be more than any HII region has."""
+    alpha, nitrogen = own[_ALPHA], own[_NII]
+    missing = [name for name in (_BETA, _OIII, _NII) if own[name] is None]
+    why = f"not on the axis: {', '.join(missing)}" if missing else "H beta and [OIII] are not seen"
+    if alpha is None or nitrogen is None or _NII not in seen:
+        return (), (f"the class is not decided ({why})",)
+    told, value, spread = _ratio("[NII]/Ha", [nitrogen], [alpha])
+    generator = np.random.default_rng(0)
+    drawn = value + np.hypot(spread, CURVE_ERROR) * generator.standard_normal(DRAWS)
+    share = float((drawn > ASYMPTOTE).mean())
+    if share < 0.95:
+        return (), (f"the class is not decided ({why}): {told}",)
+    words = f"{told}, more than stars bring about; {why}"
+    return (Candidate(NO_HII, "class", share, _told([alpha, nitrogen]), words),), ()
+
+
+def _draw(
+    lines: dict[str, FittedLine], sulphur: Sequence[FittedLine]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return log [NII] / Ha, log [OIII] / Hb and log [SII] / Ha (draw,), None without [SII]."""
+    generator = np.random.default_rng(0)
+
+    def flux(line: FittedLine) -> np.ndarray:
+        value = line.flux + line.error * generator.standard_normal(DRAWS)
+        return np.maximum(value, 0.1 * line.error)  # a flux is positive; how small is not known
+
+    alpha, beta = flux(lines[_ALPHA]), flux(lines[_BETA])
+    oiii, nii = flux(lines[_OIII]), flux(lines[_NII])
+    sii = np.sum([flux(line) for line in sulphur], axis=0) if sulphur else None
+    x = np.log10(nii / alpha) + CURVE_ERROR * generator.standard_normal(DRAWS)
+    y = np.log10(oiii / beta) + CURVE_ERROR * generator.standard_normal(DRAWS)
+    return x, y, None if sii is None else np.log10(sii / alpha)
+
+
+def _regions(nii: np.ndarray, oiii: np.ndarray, sii: np.ndarray | None) -> np.ndarray:
+    """Return the name of the region (draw,) in which the ratios lie."""
+    beyond = oiii > kewley_nii(nii)
+    soft = np.where(oiii > kauffmann(nii), COMPOSITE, HII)
+    if sii is None:
+        return np.where(beyond, HARD, soft)
+    # Seyferts lie above this line, LINERs below (Kewley et al. 2006, MNRAS 372, 961, eq. 8).
+    seyfert = oiii > 1.89 * sii + 0.76
+    shocked = (sii > SHOCKED) & (oiii > kewley_sii(sii))
+    hard = np.where(seyfert, AGN, LINER)
+    nebula = beyond & (sii < QUIET) & (oiii > BRIGHT)
+    return np.where(nebula, PN, np.where(beyond | shocked, hard, soft))
+
+
+def _ratio(
+    name: str, top: Sequence[FittedLine], bottom: Sequence[FittedLine]
+) -> tuple[str, float, float]:
+    """Return a ratio in words, its decimal logarithm and the error of that."""
+    over, under = sum(line.flux for line in top), sum(line.flux for line in bottom)
+    over_error = float(np.sqrt(sum(line.error**2 for line in top)))
+    under_error = float(np.sqrt(sum(line.error**2 for line in bottom)))
+    if over < LIMIT * over_error:
+        limit = np.log10((max(over, 0.0) + LIMIT * over_error) / max(under, under_error))
+        return f"log {name} < {limit:.2f}", float(limit), np.inf
+    if under < LIMIT * under_error:
+        limit = np.log10(over / (max(under, 0.0) + LIMIT * under_error))
+        return f"log {name} > {limit:.2f}", float(limit), np.inf
+    value = float(np.log10(over / under))
+    spread = float(np.hypot(over_error / over, under_error / under) / np.log(10))
+    return f"log {name} = {value:.2f} +- {spread:.2f}", value, spread
+
+
+def _words(lines: dict[str, FittedLine], sulphur: Sequence[FittedLine]) -> str:
+    """Return all ratios with their errors or limits."""
+    told = [
+        _ratio("[OIII]/Hb", [lines[_OIII]], [lines[_BETA]])[0],
+        _ratio("[NII]/Ha", [lines[_NII]], [lines[_ALPHA]])[0],
+    ]
+    if sulphur:
+        told.append(_ratio("[SII]/Ha", sulphur, [lines[_ALPHA]])[0])
+    return ", ".join(told)
+
+
+def _told(lines: Sequence[FittedLine]) -> tuple[Line, ...]:
+    return tuple(Line(line.name, line.position, line.peak, line.note) for line in lines)

@@ -1,0 +1,1 @@
+"""Pigments from elements and templates."""

@@ -1,0 +1,217 @@
+"""Mixtures of pigment templates fitted to the counts of one spectrum.
+
+The templates are moved by energy to the axis of the spectrum. A fit is a non-negative mixture of
+one pigment over thickness, with a bounded share of other pigments and of a smooth background.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import nnls
+from scipy.special import rel_entr
+
+from spectessera.axis import Axis, channel_edges, in_terms_of
+from spectessera.synth.paint.palettes import Palette
+from spectessera.synth.paint.pigments import SUPPORT
+from spectessera.synth.xrf.detector import FWHM
+
+LEAST_ENERGY = 1.3  # keV; softer photons are the matter of air and helium
+WIDEST = 0.08  # keV, of the channels that are fitted: half the resolution of a detector
+LEAST_CHANNELS = 50
+GAINS = np.linspace(-0.006, 0.006, 7)
+OFFSETS = np.linspace(-0.02, 0.02, 5)  # keV
+NOISES = (0.0, 0.05, 0.08, 0.11)  # keV, full width at half maximum beyond that of the templates
+SOFTNESS = (2.0, 6.0, 20.0)  # keV, lengths of the exponentials of a smooth background
+ROUNDS = 4  # of the weights of a fit
+PRESENT = 0.002  # least share of a pigment in the free mixture that it may be an admixture
+FLOOR = 1e-7  # share of the counts below which a channel weighs no more
+
+
+class Window(NamedTuple):
+    """Counts (c,) and the edges (c,) of their channels in keV, ascending."""
+
+    counts: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Columns(NamedTuple):
+    """What mixtures are made of: every row sums to 1."""
+
+    pigments: np.ndarray  # (p, f, c)
+    smooth: np.ndarray  # (s, c)
+    nominal: int  # position of the nominal thickness
+
+
+class Fit(NamedTuple):
+    """A mixture fitted to shares of counts (c,)."""
+
+    model: np.ndarray  # (c,)
+    divergence: float  # nats a count
+    shares: np.ndarray  # (k,) of the columns
+
+
+class Match(NamedTuple):
+    """One pigment fitted to the cluster."""
+
+    pigment: int  # position in the palette
+    fit: Fit
+    admixture: float  # share of all else
+    thickness: float  # mean over the counts
+
+
+# --- the axis ----------------------------------------------------------------------------------
+
+
+def window_of(counts: np.ndarray, axis: Axis, wanted: Axis) -> Window:
+    """Return the counts within the range of the templates, up to the last one there is."""
+    keV = in_terms_of(axis, wanted).to("keV")
+    low, high = channel_edges(keV)
+    last = channel_edges(wanted.to("keV"))[1].max()
+    order = np.argsort(keV.values)
+    # An error of the calibration may move the end of the templates.
+    inside = (low[order] >= LEAST_ENERGY) & (high[order] <= (1 - GAINS[-1]) * last + OFFSETS[0])
+    kept = order[inside]
+    filled = np.flatnonzero(counts[kept])
+    kept = kept[: filled[-1] + 1] if len(filled) else kept
+    if len(kept) < LEAST_CHANNELS:
+        raise ValueError(
+            f"{len(kept)} channels with counts lie between {LEAST_ENERGY} and {last:g} keV; at "
+            f"least {LEAST_CHANNELS} are needed: check the cube's axis"
+        )
+    return Window(counts[kept], low[kept], high[kept])
+
+
+def coarse(window: Window) -> Window:
+    """Sum neighbouring channels, no wider than :data:`WIDEST` together."""
+    low, high = window.low, window.high
+    many = max(1, int(WIDEST / np.median(high - low)))
+    gap = np.concatenate([[True], low[1:] > high[:-1] + 1e-6])
+    place = np.arange(len(low))
+    since = place - np.maximum.accumulate(np.where(gap, place, 0))
+    first = np.flatnonzero(since % many == 0)
+    last = np.concatenate([first[1:], [len(low)]]) - 1
+    return Window(np.add.reduceat(window.counts, first), low[first], high[last])
+
+
+def moved_templates(
+    window: Window,
+    paint: Palette,
+    gain: float = 0.0,
+    offset: float = 0.0,
+    noise: float = 0.0,
+    *,
+    every: int = 1,
+) -> Columns:
+    """Return the templates as an instrument with these errors tells them, each summing to 1.
+
+    With ``every``, only every so-manyth thickness, the nominal one among them.
+    """
+    nominal = int(np.flatnonzero(paint.factors == 1.0)[0])
+    keV = paint.axis.to("keV")
+    low, high = channel_edges(keV)
+    order = np.argsort(keV.values)
+    spectra = paint.spectra[:, nominal % every :: every, order]
+    if noise > 0:
+        sigma = noise / FWHM / np.median(high - low)
+        spectra = gaussian_filter1d(spectra, sigma, axis=2, mode="constant")
+    below = np.concatenate([np.zeros((*spectra.shape[:2], 1)), spectra.cumsum(axis=2)], axis=2)
+    edges = np.append(low[order], high[order][-1])
+
+    def until(energy: np.ndarray) -> np.ndarray:
+        place = np.interp((energy - offset) / (1 + gain), edges, np.arange(len(edges)))
+        whole = np.minimum(place.astype(int), len(edges) - 2)
+        part = place - whole
+        return below[..., whole] * (1 - part) + below[..., whole + 1] * part
+
+    seen = np.maximum(until(window.high) - until(window.low), 0)
+    seen /= np.maximum(seen.sum(axis=2, keepdims=True), 1e-300)
+    middle = (window.low + window.high) / 2
+    smooth = np.exp(-middle / np.array(SOFTNESS)[:, None]) * (window.high - window.low)
+    smooth /= smooth.sum(axis=1, keepdims=True)
+    return Columns(seen, smooth, nominal // every)
+
+
+# --- fitting -----------------------------------------------------------------------------------
+
+
+def fit_mixture(data: np.ndarray, columns: np.ndarray, floor: float) -> Fit:
+    """Fit shares of counts (c,) by columns (k, c) with non-negative shares, likeliest by Poisson.
+
+    Least squares weighted by what was fitted before: at the fixed point its conditions are those
+    of the likelihood.
+    """
+    model = data
+    for _ in range(ROUNDS):
+        weight = 1 / np.sqrt(np.maximum(model, floor))
+        shares, _ = nnls((columns * weight).T, data * weight, maxiter=30 * len(columns))
+        model = shares @ columns
+    safe = np.maximum(model, floor * 1e-3)
+    divergence = rel_entr(data, safe).sum() - data.sum() + safe.sum()
+    return Fit(model, float(divergence), shares)
+
+
+def calibrated_templates(window: Window, paint: Palette) -> Columns:
+    """Return the templates with the calibration that a free mixture of all of them fits best."""
+    total = window.counts.sum()
+    data, floor = window.counts / total, 1 / total
+    told = {"gain": 0.0, "offset": 0.0, "noise": 0.0}
+
+    def moved(errors: dict[str, float], every: int = 1) -> Columns:
+        return moved_templates(
+            window, paint, errors["gain"], errors["offset"], errors["noise"], every=every
+        )
+
+    def worse(name: str, value: float) -> float:
+        columns = moved(told | {name: value}, every=4)
+        return fit_mixture(data, _free(columns), floor).divergence
+
+    for name, grid in (("gain", GAINS), ("noise", NOISES), ("offset", OFFSETS), ("gain", GAINS)):
+        told[name] = min((float(value) for value in grid), key=lambda value: worse(name, value))
+    return moved(told)
+
+
+def _free(columns: Columns, every: int = 1) -> np.ndarray:
+    """Return all columns (k, c): pigments at every so-manyth thickness, and the smooth ones."""
+    some = columns.pigments[:, columns.nominal % every :: every]
+    return np.concatenate([some.reshape(-1, some.shape[2]), columns.smooth])
+
+
+def fit_all(data: np.ndarray, columns: Columns, paint: Palette, admixture: float) -> list[Match]:
+    """Fit every pigment with its admixtures."""
+    number = len(paint.pigments)
+    some = fit_mixture(data, _free(columns, every=2), FLOOR).shares[: -len(SOFTNESS)]
+    share = some.reshape(number, -1).sum(axis=1)
+    present = share > PRESENT * share.sum()
+    present |= np.array(paint.pigments) == SUPPORT
+    return [_match(data, index, columns, present, paint, admixture) for index in range(number)]
+
+
+def _match(
+    data: np.ndarray,
+    index: int,
+    columns: Columns,
+    present: np.ndarray,
+    paint: Palette,
+    admixture: float,
+) -> Match:
+    """Fit one pigment.
+
+    Mixtures whose admixture is below a bound are those of the extreme ones: the pure templates,
+    and each with the most of one admixture.
+    """
+    pure = columns.pigments[index]  # (f, c)
+    others = present.copy()
+    others[index] = False
+    added = np.concatenate([columns.pigments[others, columns.nominal], columns.smooth])  # (o, c)
+    mixed = (1 - admixture) * pure[:, None] + admixture * added  # (f, o, c)
+    fit = fit_mixture(data, np.concatenate([pure, mixed.reshape(-1, len(data))]), FLOOR)
+    many = len(pure)
+    spread = fit.shares[many:].reshape(many, -1).sum(axis=1)
+    whole = max(fit.shares.sum(), 1e-300)
+    step = (fit.shares[:many] + (1 - admixture) * spread) / whole
+    log_thickness = (step @ np.log(paint.factors)) / max(step.sum(), 1e-300)
+    return Match(index, fit, float(admixture * spread.sum() / whole), float(np.exp(log_thickness)))

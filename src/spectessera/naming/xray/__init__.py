@@ -1,0 +1,1 @@
+"""X-ray lines: elements from the peaks of a spectrum."""

@@ -1,0 +1,370 @@
+"""The autoencoder: its configuration, the widths of its layers, its blocks.
+
+arXiv 2401.17695, section 2: an encoder from a spectrum to a few latent numbers and a decoder that
+mirrors it, of MLP blocks (Linear, ReLU, Dropout) or self-normalising ones (Linear, SELU,
+AlphaDropout; Klambauer et al. 2017), optionally variational (two heads; Kingma & Welling 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from spectessera._util.check import check_choice, check_number
+
+OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "root-softmax", "softplus")
+BLOCKS = ("mlp", "snn", "normed")
+LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
+MAX_WIDTH = 1_000_000
+# The decoder's last weights start this much smaller, so that the first reconstruction is the mean
+# spectrum and not noise around it: noise teaches the decoder first of all to ignore the latent.
+LAST_LAYER = 0.1
+# Before a layer normalisation the size of the weights is of no account but for how fast they turn:
+# large ones turn slowly.
+NORMED = 3**-0.5
+# Rounding in the division by the maximum.
+ABOVE_ONE = 1e-5
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of the autoencoder.
+
+    Parameters
+    ----------
+    latent : int
+        Number of latent dimensions.
+    depth : int
+        Hidden layers of the encoder where ``encoder`` does not name them.
+    widths : "halving" or "harmonic"
+        Widths of the hidden layers, from the number of channels D: D//2, D//4, D//8, ... or
+        D//2, D//3, D//4, ...; never below the latent size.
+    encoder, decoder : tuple of int, optional
+        Explicit hidden widths, from the input on and from the latent on. The decoder mirrors the
+        encoder by default. ``encoder=(512, 256, 32), decoder=(128, 256)`` is the network of the
+        paper's astronomical experiment.
+    block : "mlp", "snn" or "normed"
+        Linear, ReLU, Dropout; Linear, SELU, AlphaDropout; or Linear, layer normalisation (Ba et
+        al. 2016), SiLU, Dropout.
+    dropout : float
+        Probability of dropping a hidden unit in training, in [0, 1).
+    init : "auto" or "kaiming"
+        "auto": He initialisation (fan-in) for "mlp", LeCun for "snn", that over sqrt(3) for
+        "normed"; "kaiming": He for all, as in the paper.
+    variational : bool
+        Two heads, mean and log-variance; the latent is drawn from them in training only, the
+        clustering works on the mean.
+    latent_activation : None, "tanh", "sigmoid" or "softplus"
+        Applied to the latent (the mean, where variational).
+    linear_path : bool
+        Add a linear map to the encoder that starts at the whitened principal components of the
+        inputs: latent = W x + f(x), with f(x) = 0 at first. Clustered in the metric
+        "whitened-sphere", an untrained network on root and L2-normalised inputs is then the
+        method :func:`spectessera.baselines.linear`.
+    output : "auto", "identity", "sigmoid", "softmax", "root-softmax" or "softplus"
+        Last step of the decoder. "auto" looks at the loss and the inputs: for the multinomial loss
+        the root of a softmax where inputs are normalised to a root sum of squares (their squares
+        are shares of the counts then), else softmax; softmax where inputs are normalised to a
+        total, softplus for the Poisson loss, sigmoid where inputs are non-negative and normalised
+        to their maximum, else identity.
+    components : int
+        Of so many known components a linear head on the latent learns the shares, and the logits
+        of the shares, in training on simulated spectra (0: no such head).
+    """
+
+    latent: int = 3
+    depth: int = 3
+    widths: str = "halving"
+    encoder: tuple[int, ...] | None = None
+    decoder: tuple[int, ...] | None = None
+    block: str = "mlp"
+    dropout: float = 0.0
+    init: str = "auto"
+    variational: bool = False
+    latent_activation: str | None = None
+    linear_path: bool = False
+    output: str = "auto"
+    components: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("latent", self.latent, low=1, high=MAX_WIDTH, integer=True)
+        check_number("depth", self.depth, low=0, high=100, integer=True)
+        check_choice("widths", self.widths, ("halving", "harmonic"))
+        check_choice("block", self.block, BLOCKS)
+        check_choice("init", self.init, ("auto", "kaiming"))
+        check_choice("output", self.output, OUTPUTS)
+        check_choice("latent_activation", self.latent_activation, LATENT_ACTIVATIONS)
+        check_number("dropout", self.dropout, low=0.0, high=0.99)
+        check_number("components", self.components, low=0, high=10_000, integer=True)
+        for name in ("variational", "linear_path"):  # the word "no" would count as true
+            check_choice(name, getattr(self, name), (True, False))
+        for name in ("encoder", "decoder"):
+            widths = getattr(self, name)
+            if widths is None:
+                continue
+            if not isinstance(widths, (tuple, list)):
+                raise TypeError(f"{name} is a list of widths, such as (512, 64); got {widths!r}")
+            for width in widths:
+                check_number(f"a width of the {name}", width, low=1, high=MAX_WIDTH, integer=True)
+            object.__setattr__(self, name, tuple(int(width) for width in widths))
+
+    def encoder_widths(self, channels: int) -> tuple[int, ...]:
+        """Return the widths of the encoder's hidden layers for an input of ``channels``."""
+        if self.encoder is not None:
+            return self.encoder
+        divisors = range(1, self.depth + 1)
+        if self.widths == "halving":
+            found = [channels // 2**i for i in divisors]
+        else:
+            found = [channels // (i + 1) for i in divisors]
+        return tuple(max(self.latent, width) for width in found)
+
+    def decoder_widths(self, channels: int) -> tuple[int, ...]:
+        """Return the widths of the decoder's hidden layers, from the latent on."""
+        return self.encoder_widths(channels)[::-1] if self.decoder is None else self.decoder
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder of single spectra.
+
+    The input is centred and scaled by two untrained buffers, and the decoder starts at the mean
+    spectrum: whatever the unit of the data, the network begins where the trivial answer is and
+    learns what differs from it.
+
+    Parameters
+    ----------
+    network : Network
+    channels : int
+        Channels of an input spectrum.
+    output : "identity", "sigmoid", "softmax", "root-softmax" or "softplus"
+        What ``network.output`` was resolved to.
+    generator : torch.Generator
+        Source of the initial weights.
+    """
+
+    center: Tensor
+    scale: Tensor
+    encoder: nn.Sequential
+    decoder: nn.Sequential
+    mean_head: nn.Linear
+    log_variance_head: nn.Linear | None
+    linear: nn.Linear | None
+    composition: nn.Linear | None
+
+    def __init__(
+        self, network: Network, channels: int, output: str, *, generator: torch.Generator | None
+    ) -> None:
+        super().__init__()
+        check_choice("output", output, OUTPUTS[1:])
+        self.network = network
+        self.channels = channels
+        self.output = output
+        down = (channels, *network.encoder_widths(channels))
+        up = (network.latent, *network.decoder_widths(channels))
+        # Layers draw weights when they are made, from the generator of all; ours replace them.
+        with torch.random.fork_rng(devices=[]):
+            self.encoder = nn.Sequential(*_blocks(down, network))
+            self.mean_head = nn.Linear(down[-1], network.latent)
+            self.log_variance_head = (
+                nn.Linear(down[-1], network.latent) if network.variational else None
+            )
+            self.linear = (
+                nn.Linear(channels, network.latent, bias=False) if network.linear_path else None
+            )
+            self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
+            self.composition = (
+                nn.Linear(network.latent, 2 * network.components) if network.components else None
+            )
+        self.register_buffer("center", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(()))
+        if not self.center.is_meta:  # without memory there is nothing to draw, and a second to lose
+            _initialise(self, network, generator)
+
+    def _last_layer(self) -> nn.Linear:
+        last = self.decoder[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
+    def start_from(self, spectra: Tensor) -> None:
+        """Set the buffers, the decoder's last bias and the linear path from training spectra.
+
+        Parameters
+        ----------
+        spectra : tensor (n, channel)
+        """
+        center = spectra.mean(0)
+        spread = (spectra - center).square().mean().sqrt()
+        self.center.copy_(center)
+        self.scale.copy_(spread if spread > 0 else torch.ones_like(spread))
+        last = self._last_layer()
+        with torch.no_grad():
+            if self.output == "sigmoid":
+                last.bias.copy_(torch.logit(center, eps=1e-3))
+            elif self.output in ("softmax", "root-softmax"):
+                share = center if self.output == "softmax" else center.square()
+                last.bias.copy_(torch.log(share.clamp(min=1e-3 / self.channels)))
+            elif self.output == "softplus":
+                last.bias.copy_(torch.log(torch.expm1(center.clamp(min=1e-3))))
+            if self.linear is not None:
+                self.linear.weight.copy_(
+                    _principal_axes((spectra - center) / self.scale, self.network.latent)
+                )
+
+    def encode(self, spectra: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the latent mean (n, latent) and its log-variance (None unless variational)."""
+        inputs = (spectra - self.center) / self.scale
+        hidden = self.encoder(inputs)
+        mean = self.mean_head(hidden)
+        if self.linear is not None:
+            mean = mean + self.linear(inputs)
+        if self.network.latent_activation is not None:
+            mean = _ACTIVATIONS[self.network.latent_activation](mean)
+        if self.log_variance_head is None:
+            return mean, None
+        # exp(+-20) is beyond any sensible variance; without bounds one bad batch gives infinity.
+        return mean, self.log_variance_head(hidden).clamp(-20.0, 20.0)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return spectra (n, channel) of latent points (n, latent)."""
+        found = self.decoder(latent)
+        if self.output == "identity":
+            return torch.addcmul(self.center, self.scale, found)
+        return _ACTIVATIONS[self.output](found)
+
+    def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the reconstruction, the latent mean and the latent that was decoded.
+
+        The last two differ in the training of a variational network only, where
+        z = mean + sigma * noise.
+        """
+        mean, log_variance = self.encode(spectra)
+        drawn = mean
+        if log_variance is not None and self.training:
+            drawn = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return self.decode(drawn), mean, drawn
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softplus": nn.functional.softplus,
+    "softmax": lambda found: torch.softmax(found, 1),
+    # Half the logarithm, so that a root is never taken of a share that has become 0.
+    "root-softmax": lambda found: torch.exp(0.5 * torch.log_softmax(found, 1)),
+}
+
+
+def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
+    """Return Linear, (normalisation,) activation and (where asked) dropout for each two widths."""
+    activations = {"mlp": nn.ReLU, "snn": nn.SELU, "normed": nn.SiLU}
+    found: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        found.append(nn.Linear(before, after))
+        if network.block == "normed":
+            found.append(nn.LayerNorm(after))
+        found.append(activations[network.block]())
+        if network.dropout > 0:
+            kind = nn.AlphaDropout if network.block == "snn" else nn.Dropout
+            found.append(kind(network.dropout))
+    return found
+
+
+def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:
+    """Draw all weights anew: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
+    he = network.block == "mlp" or network.init == "kaiming"
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            # "linear" has gain 1: a standard deviation of 1/sqrt(fan-in), LeCun's.
+            nn.init.kaiming_normal_(
+                layer.weight, nonlinearity="relu" if he else "linear", generator=generator
+            )
+            if network.block == "normed" and not he:
+                with torch.no_grad():
+                    layer.weight.mul_(NORMED)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        model._last_layer().weight.mul_(LAST_LAYER)
+        if model.linear is not None:
+            model.mean_head.weight.zero_()  # the latent starts at the principal components
+
+
+def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
+    """Return the map (latent, channel) to principal components of unit variance; float64 inside.
+
+    Dimensions beyond the rank of the inputs start at zero.
+    """
+    double = inputs.double()
+    covariance = double.T @ double / max(1, len(double) - 1)
+    values, vectors = torch.linalg.eigh(covariance)
+    count = min(latent, len(values))
+    values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
+    # The sign of an eigenvector is arbitrary: fix it by its largest element.
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    usable = values > 1e-10 * values[0]
+    scale = torch.where(usable, values.clamp(min=1e-300).rsqrt(), 0.0)
+    axes = inputs.new_zeros(latent, inputs.shape[1])
+    axes[:count] = (vectors * torch.sign(largest) * scale).T.to(inputs.dtype)
+    return axes
+
+
+def resolve_output(
+    network: Network, smallest: float, largest: float, normalise: str | None, loss: str
+) -> str:
+    """Return the output activation that "auto" stands for.
+
+    Parameters
+    ----------
+    network : Network
+    smallest, largest : float
+        Smallest and largest value of the training inputs.
+    normalise : str or None
+        How the inputs were normalised.
+    loss : str
+        The reconstruction loss.
+
+    Raises
+    ------
+    ValueError
+        If the loss is a likelihood of counts, and the inputs are negative or the output is none
+        that it is defined for; or if the output cannot reach the inputs.
+    """
+    chosen = network.output
+    if chosen == "auto":
+        if loss == "multinomial" or (smallest >= 0 and normalise == "total"):
+            chosen = "root-softmax" if normalise == "l2" else "softmax"
+        elif loss == "poisson":
+            chosen = "softplus"
+        else:
+            chosen = "sigmoid" if smallest >= 0 and normalise == "max" else "identity"
+    check_loss(loss, chosen, smallest)
+    if chosen == "sigmoid" and (smallest < 0 or largest > 1 + ABOVE_ONE):
+        raise ValueError(
+            f"the output sigmoid reaches from 0 to 1; the inputs go from {smallest:g} to "
+            f"{largest:g}: use Preprocess(normalise='max') on non-negative spectra, or another "
+            "output"
+        )
+    return chosen
+
+
+def check_loss(loss: str, output: str, smallest: float) -> None:
+    """Raise ValueError where a likelihood of counts meets negative inputs or another output.
+
+    Parameters
+    ----------
+    loss, output : str
+    smallest : float
+        Of the inputs.
+    """
+    if loss not in ("poisson", "multinomial"):
+        return
+    if smallest < 0:
+        raise ValueError(f"the {loss} loss is for counts; some inputs are negative ({smallest:g})")
+    shares = output in ("softmax", "root-softmax")
+    if (loss == "multinomial") != shares or output == "identity":
+        wanted = "softmax or root-softmax" if loss == "multinomial" else "softplus or sigmoid"
+        raise ValueError(f"the {loss} loss needs the output {wanted}; got {output!r}")

@@ -1,0 +1,186 @@
+"""The terms of the loss and how training weights them (arXiv 2401.17695, eqs. 1-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spectessera._util.check import check_choice, check_number
+from spectessera.kmeans import half_tiles
+
+TOTALS = ("normalised", "sum")
+RECONSTRUCTIONS = ("squared", "variance", "poisson", "multinomial")
+# Weight of the cross-entropy of shares beside their squared error.
+LOGITS = 0.1
+# Under the logarithm: an expectation this small of a count that was seen is a finite surprise.
+SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A weight that goes linearly from one value to another between two epochs.
+
+    Parameters
+    ----------
+    first, last : float
+        Value until epoch ``start`` and from epoch ``end`` on; rising, falling or equal.
+    start, end : int
+        Epochs counted from 0.
+    """
+
+    first: float
+    last: float
+    start: int = 0
+    end: int = 0
+
+    def __post_init__(self) -> None:
+        check_number("first", self.first, low=0.0)
+        check_number("last", self.last, low=0.0)
+        check_number("start", self.start, low=0, integer=True)
+        check_number("end", self.end, low=0, integer=True)
+        if self.end < self.start:
+            raise ValueError(f"a schedule ends at or after its start; got {self.start}..{self.end}")
+
+    def at(self, epoch: int) -> float:
+        """Return the value at an epoch."""
+        if epoch >= self.end:
+            return float(self.last)
+        if epoch <= self.start:
+            return float(self.first)
+        share = (epoch - self.start) / (self.end - self.start)
+        return float(self.first + share * (self.last - self.first))
+
+
+def as_schedule(value: float | Schedule, name: str) -> Schedule:
+    """Return a schedule; a plain number is a constant one."""
+    if isinstance(value, Schedule):
+        return value
+    check_number(name, value, low=0.0)
+    return Schedule(float(value), float(value))
+
+
+def squared_error(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared error over all elements (eq. 1)."""
+    return torch.nn.functional.mse_loss(output, target)
+
+
+def weighted_squares(output: Tensor, target: Tensor, variance: Tensor) -> Tensor:
+    """Return the mean of squared errors over their variances (chi^2 per element).
+
+    An element whose variance is not positive has no weight.
+    """
+    weight = torch.where(variance > 0, 1 / variance.clamp(min=torch.finfo(variance.dtype).tiny), 0)
+    return ((output - target).square() * weight).mean()
+
+
+def poisson(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean Poisson negative log-likelihood of counts, above that of a perfect fit.
+
+    output - target - target log(output / target), half the deviance, with expectations ``output``
+    > 0. It is never negative: a negative loss, times a factor that grows with the cluster term
+    (:func:`total_loss`), would ask for bad clusters.
+    """
+    perfect = torch.xlogy(target, target) - target
+    return (output - target * torch.log(output.clamp(min=SMALLEST)) + perfect).mean()
+
+
+def multinomial_of_roots(output: Tensor, target: Tensor) -> Tensor:
+    """Return :func:`multinomial` of the squares of output and target.
+
+    The square root of counts, over its root sum of squares, is the root of each channel's share.
+    """
+    share = target.square()
+    return -2 * (share * torch.log(output.clamp(min=SMALLEST))).mean()
+
+
+def multinomial(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean multinomial negative log-likelihood of counts, without its constant.
+
+    -target log(output), with probabilities ``output`` that sum to 1.
+    """
+    return -(target * torch.log(output.clamp(min=SMALLEST))).mean()
+
+
+def composition_error(told: Tensor, shares: Tensor) -> Tensor:
+    """Return how far a linear head is from the shares (n, component) of known components.
+
+    ``told`` (n, 2 component) holds shares, of which half the squared error is taken, and logits, of
+    which a tenth of the cross-entropy is. For the squares the latent moves evenly with the share: a
+    mixture of two components lies on the line between them, which is what k-means takes distances
+    on. For the cross-entropy components that hardly differ are kept apart as far as they do.
+    """
+    even, logits = told.chunk(2, dim=1)
+    squares = 0.5 * (even - shares).square().sum(1).mean()
+    return squares + LOGITS * nn.functional.cross_entropy(logits, shares)
+
+
+def contrast(latent: Tensor, twin: Tensor, temperature: float = 0.2) -> Tensor:
+    """Return the InfoNCE loss (van den Oord et al. 2018) of latents (n, latent) and their twins.
+
+    Each latent is to be found again among all twins by its direction, and the other way round.
+    """
+    one, other = (nn.functional.normalize(each, dim=1) for each in (latent, twin))
+    scores = one @ other.T / temperature
+    truth = torch.arange(len(scores), device=scores.device)
+    both = nn.functional.cross_entropy(scores, truth), nn.functional.cross_entropy(scores.T, truth)
+    return (both[0] + both[1]) / 2
+
+
+class _Discrepancy(torch.autograd.Function):
+    """The squared discrepancy c^T K c of signed points, with its closed-form gradient.
+
+    Value and gradient come from one pass over half of the symmetric kernel matrix K, in tiles:
+    with c = 1/n for the points of one sample and -1/m for those of the other, the gradient with
+    respect to x is 2 c (K (c x) - (K c) x).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, sign: Tensor) -> Tensor:
+        wide = sign * torch.cat([points, points.new_ones(len(points), 1)], 1)
+        moved = torch.zeros_like(wide)  # K (c x), K c
+        for rows, columns, mirrored, squares, _ in half_tiles(points):
+            kernel = squares.mul_(-0.5).exp_()
+            moved[rows].addmm_(kernel, wide[columns])
+            if mirrored:
+                moved[columns].addmm_(kernel.T, wide[rows])
+        ctx.save_for_backward(2 * sign * (moved[:, :-1] - moved[:, -1:] * points))
+        # Nearly equal terms cancel here; what rounding leaves may lie below 0.
+        return (sign * moved[:, -1:]).sum(dtype=torch.float64).clamp(min=0).to(points.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None
+
+
+def maximum_mean_discrepancy(sample: Tensor, other: Tensor, bandwidth: float) -> Tensor:
+    """Return the squared maximum mean discrepancy of two samples (n, d), (m, d).
+
+    mean k(p, p) + mean k(z, z) - 2 mean k(p, z) with the kernel exp(-|x - y|^2 / (2 s^2)) of
+    bandwidth s (Gretton et al. 2008; InfoVAE of Zhao et al. 2018). The terms of a point with
+    itself are counted, so it is never negative.
+    """
+    both = torch.cat([sample, other]) / bandwidth
+    sign = both.new_full((len(both), 1), -1 / len(other))
+    sign[: len(sample)] = 1 / len(sample)
+    return _Discrepancy.apply(both, sign)
+
+
+def cluster_term(silhouette: Tensor) -> Tensor:
+    """Return L_s = (1 - silhouette) / 2, in [0, 1] (eq. 3)."""
+    return (1 - silhouette) / 2
+
+
+def total_loss(base: Tensor, cluster: Tensor, gamma: float, form: str) -> Tensor:
+    """Join the terms: base + gamma L_s ("sum"), or base (1 + gamma L_s)/(1 + gamma) ("normalised").
+
+    Eqs. 4-6. The normalised form does not depend on the unit of the spectra.
+    """
+    check_choice("total", form, TOTALS)
+    if form == "sum":
+        return base + gamma * cluster
+    return base * (1 + gamma * cluster) / (1 + gamma)

@@ -1,0 +1,106 @@
+"""A model is one safetensors file: arrays, and everything else as one JSON string of metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from spectessera._util.files import atomic, package_data
+
+FORMAT = 2
+KEY = "spectessera"
+MAX_TENSORS = 10_000
+# Models that ship with the package; docs/models.md tells of each.
+MODELS = ("maxrf", "nebulae")
+
+
+def model_path(name: str | Path) -> Path:
+    """Return the file of a model, given by its path or by the name of one that ships.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither such a file nor such a name.
+    """
+    if isinstance(name, str) and name in MODELS:
+        return package_data(f"models/{name}.safetensors")
+    path = Path(name)
+    if not path.exists() and not path.suffix:
+        raise FileNotFoundError(
+            f"there is no model {path}: give a file, or one of those that ship with the package: "
+            f"{', '.join(MODELS)}"
+        )
+    return path
+
+
+def write_model(
+    path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
+) -> None:
+    """Write arrays and metadata to one file, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or cannot be written to.
+    """
+    text = json.dumps({"format": FORMAT, **metadata})
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with atomic(path) as temporary:
+        temporary.touch()  # with the user's permissions: the writer's own would be for one only
+        mode = temporary.stat().st_mode
+        save_file(arrays, temporary, metadata={KEY: text})
+        temporary.chmod(mode)
+
+
+def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what :func:`write_model` wrote; nothing in the file is ever executed.
+
+    Returns
+    -------
+    dict of arrays, dict of metadata
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    ValueError
+        If it is not a model of this package, is of a newer format or holds values not finite.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no model file {path}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; a model is one .safetensors file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(KEY)
+            if text is None:
+                raise ValueError(f"{path} holds tensors, but not of a spectessera model")
+            names = list(file.keys())
+            if len(names) > MAX_TENSORS:
+                raise ValueError(f"{path} holds {len(names)} tensors; no model has so many")
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    except (AttributeError, TypeError) as error:  # bfloat16 and the like, unknown to numpy
+        raise ValueError(f"{path} holds numbers of a type that no model has: {error}") from error
+    try:
+        metadata = json.loads(text)
+        number = metadata["format"]
+    except (json.JSONDecodeError, RecursionError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: the description of the model cannot be read") from error
+    if number != FORMAT:
+        raise ValueError(
+            f"{path} is of model format {number!r}; this version of spectessera reads format "
+            f"{FORMAT}: update the package, or save the model anew"
+        )
+    for name, array in tensors.items():
+        if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
+            raise ValueError(f"{path}: {name} holds values that are not finite")
+    return tensors, metadata

@@ -1,0 +1,224 @@
+"""What the figures share: colours of clusters, label maps, images, lines of spectra."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.ticker import MaxNLocator
+
+from spectessera.axis import Axis
+from spectessera.colours import MASKED, colours
+
+# More clusters than this get no spectrum of their own in a figure, the map shows them all.
+MAX_SPECTRA = 20
+# An image longer than this many times its other side is stretched: else a row would be a hair.
+LONGEST = 3.0
+NARROWEST = 1.4  # inches of the width of an image, for its title and ticks
+# Lines of a lighter colour (relative luminance) than this get a dark rim, to be seen on white.
+LIGHT = 0.6
+
+COLUMNS = 200  # of an image whose columns are channels
+
+RGB = tuple[float, float, float]
+GREY = tuple((MASKED / 255).tolist())  # of masked pixels
+
+
+def colour(label: int) -> RGB:
+    """Return the colour of a cluster, 0..1."""
+    red, green, blue = (colours(label)[label - 1] / 255).tolist()
+    return red, green, blue
+
+
+def grey_where_missing(name: str) -> Colormap:
+    """Return a colour map of matplotlib that shows what is not finite as masked pixels are."""
+    return matplotlib.colormaps[name].with_extremes(bad=GREY)
+
+
+def origin(array: Any) -> Any:
+    """Sky images have y upwards, scans of objects downwards."""
+    return "lower" if "wcs" in getattr(array, "attrs", {}) else "upper"
+
+
+def panel(shape: Sequence[int], side: float) -> tuple[float, float]:
+    """Return width and height, in inches, for an image (y, x) whose longer side is ``side``."""
+    height, width = shape[:2]
+    ratio = min(max(height / width, 1 / LONGEST), LONGEST)
+    return (side, side * ratio) if ratio < 1 else (max(NARROWEST, side / ratio), side)
+
+
+def show(axes: Axes, values: Any, how: Any, **kwargs: Any) -> Any:
+    """Draw an image (y, x) or (y, x, 3), pixel by pixel, with its axes in pixels.
+
+    ``how`` is the array that tells the origin. Returns the image.
+    """
+    height, width = np.shape(values)[:2]
+    drawn = axes.imshow(
+        values,
+        origin=origin(how),
+        interpolation="nearest",
+        aspect="equal" if 1 / LONGEST <= height / width <= LONGEST else "auto",
+        **kwargs,
+    )
+    for each, most in ((axes.xaxis, 3 if height > width else 5), (axes.yaxis, 5)):
+        ticks = MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+        each.set_major_locator(ticks)
+    axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
+    return drawn
+
+
+def image_grid(shape: Sequence[int], count: int, side: float) -> tuple[int, float, float]:
+    """Return how many images go side by side, and width and height of one in inches."""
+    wide, high = panel(shape, side)
+    columns = max(1, min(count, 6, round(math.sqrt(count * 1.6 * high / wide))))
+    return math.ceil(count / math.ceil(count / columns)), wide, high
+
+
+def only_outer(axes: Axes, place: int, columns: int, count: int) -> None:
+    """Keep the labels of the axes at the left and at the bottom of a grid of images."""
+    if place % columns:
+        axes.set_ylabel("")
+        axes.tick_params(labelleft=False)
+    if place // columns < (count - 1) // columns:
+        axes.set_xlabel("")
+        axes.tick_params(labelbottom=False)
+
+
+def draw_labels(axes: Axes, label: Any, n_clusters: int) -> Any:
+    """Draw a label map (y, x) with the palette of the package; row 0 is where the cube has it."""
+    table = np.concatenate([np.reshape(MASKED, (1, 3)), colours(n_clusters)]) / 255
+    return show(
+        axes,
+        np.asarray(label),
+        label,
+        cmap=ListedColormap(table),
+        norm=BoundaryNorm(np.arange(n_clusters + 2) - 0.5, n_clusters + 1),
+    )
+
+
+def draw_image(figure: Figure, axes: Axes, image: Any, how: Any, unit: str = "") -> Any:
+    """Draw an image (y, x) of numbers with its colour bar; ``how`` tells the origin."""
+    values = np.asarray(image, dtype=float)
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
+    cut = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    outside = bool(finite.size and finite.min() < low), bool(finite.size and finite.max() > high)
+    drawn = show(
+        axes,
+        values,
+        how,
+        cmap=grey_where_missing("cividis"),
+        vmin=low,
+        vmax=high if high > low else low + 1,
+    )
+    figure.colorbar(drawn, ax=axes, shrink=0.8, extend=cut.get(outside, "neither"), label=unit)
+    return drawn
+
+
+def rim(label: int, width: float) -> list[AbstractPathEffect]:
+    """Return the dark rim of a line of that width where a cluster's colour is light, else none."""
+    if np.dot(colour(label), (0.2126, 0.7152, 0.0722)) < LIGHT:
+        return []
+    return [withStroke(linewidth=width + 1.0, foreground="0.35")]
+
+
+def with_gaps(axis: Axis, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y (..., channel) of a line; a gap between two windows is a gap in the line."""
+    breaks = [part.start for part in axis.segments()[1:]]
+    values = np.asarray(values, dtype=float)
+    return np.insert(axis.values, breaks, np.nan), np.insert(values, breaks, np.nan, axis=-1)
+
+
+def draw_spectra(axes: Axes, spectra: Any, labels: Sequence[int], axis: Axis) -> None:
+    """Draw one line per cluster, spectra (cluster, channel), each in the colour of its label."""
+    for label, spectrum in zip(labels, np.asarray(spectra), strict=True):
+        x, y = with_gaps(axis, spectrum)
+        axes.plot(
+            x,
+            y,
+            color=colour(label),
+            lw=1.2,
+            marker="o" if len(axis) == 1 else None,
+            path_effects=rim(label, 1.2),
+        )
+    axes.set_xlabel(axis.label())
+    fit_channels(axes, axis)
+
+
+def draw_mesh(axes: Axes, rows: np.ndarray, edges: Any, axis: Axis, **kwargs: Any) -> list[Any]:
+    """Draw an image ``rows (row, channel)`` window by window of the spectral axis.
+
+    ``edges (row + 1)`` are those of the rows. Neighbouring channels are averaged where there are
+    too many to be seen. Returns the meshes.
+    """
+    drawn = []
+    x = axis.values
+    usual = float(np.median(np.diff(x))) if len(x) > 1 else 1.0
+    step = math.ceil(len(x) / COLUMNS)
+    for part in axis.segments():
+        inside = x[part]
+        steps = np.diff(inside) if len(inside) > 1 else np.array([usual])
+        middles = (inside[1:] + inside[:-1]) / 2
+        ends = inside[0] - steps[0] / 2, inside[-1] + steps[-1] / 2
+        bounds = np.concatenate([ends[:1], middles, ends[1:]])
+        starts = np.arange(0, len(inside), step)
+        sums = np.add.reduceat(rows[:, part], starts, axis=1)
+        values = sums / np.diff(np.append(starts, len(inside)))
+        columns = np.append(bounds[starts], bounds[-1])
+        drawn.append(axes.pcolormesh(columns, edges, values, **kwargs))
+    axes.set_xlabel(axis.label())
+    fit_channels(axes, axis)
+    return drawn
+
+
+def fit_channels(axes: Axes, axis: Axis) -> None:
+    """Let the x axis of a panel end where the spectral axis does."""
+    if len(axis) > 1:
+        axes.set_xlim(axis.values.min(), axis.values.max())
+
+
+def per_cent(share: float) -> str:
+    """Return a share in words, such as "12.5 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
+    """Return the patches of a legend: every cluster with its share of the pixels."""
+    total = max(1, sum(sizes))
+    return [
+        Patch(
+            facecolor=colour(label),
+            edgecolor="0.35",
+            lw=0.5,
+            label=f"{label}: {per_cent(size / total)}",
+        )
+        for label, size in zip(labels, sizes, strict=True)
+    ]
+
+
+def cells(axes: Axes, shade: Any, words: Sequence[Sequence[str]], size: float) -> None:
+    """Draw a table as an image of greys, ``shade (row, column)`` in 0..1, with words on top."""
+    shade = np.asarray(shade, dtype=float)
+    axes.imshow(shade, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    for row, line in enumerate(words):
+        for column, word in enumerate(line):
+            dark = shade[row, column] > 0.6
+            axes.text(
+                column,
+                row,
+                word,
+                ha="center",
+                va="center",
+                fontsize=size,
+                color="white" if dark else "black",
+            )
+    axes.set(xticks=range(shade.shape[1]), yticks=range(shade.shape[0]))
+    axes.tick_params(length=0)

@@ -1,0 +1,268 @@
+"""Figures: one function each; finished arrays in, a matplotlib Figure out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis
+
+from .drawing import (
+    MAX_SPECTRA,
+    draw_image,
+    draw_labels,
+    draw_spectra,
+    grey_where_missing,
+    handles,
+    panel,
+    show,
+)
+
+# Terms of the loss in the order of their panels, and what the panels are called.
+TERMS = {
+    "total": "total loss",
+    "reconstruction": "reconstruction",
+    "discrepancy": "discrepancy (MMD)",
+    "cluster": "cluster term",
+    "silhouette": "silhouette",
+}
+LOGARITHMIC = ("total", "reconstruction", "discrepancy")
+
+
+def clusters(result: xr.Dataset) -> Figure:
+    """Draw the label map, the confidence map and the mean spectrum of every cluster.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment`.
+
+    Raises
+    ------
+    ValueError
+        If it has no mean spectra.
+    """
+    if "mean_spectrum" not in result:
+        raise ValueError("there are no mean spectra to draw; segment the cube with means=True")
+    count = int(result.attrs["n_clusters"])
+    axis = spectral_axis(result["mean_spectrum"])
+    figure = Figure(figsize=(12, 8.5), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(1.1, 1))
+    image, sure = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    label = result["label"].assign_attrs(result.attrs)
+    draw_labels(image, label, count)
+    image.set_title("clusters")
+    drawn = show(
+        sure,
+        result["confidence"].values,
+        label,
+        cmap=grey_where_missing("cividis"),
+        vmin=0.5,
+        vmax=1,
+    )
+    sure.set_title("confidence")
+    figure.colorbar(drawn, ax=sure, shrink=0.8, extend="min", label="probability")
+    spectra = figure.add_subplot(grid[1, :])
+    kept = result.isel(cluster=slice(MAX_SPECTRA))
+    filled = kept.isel(cluster=kept["size"].values > 0)
+    draw_spectra(spectra, filled["mean_spectrum"].values, filled["cluster"].values.tolist(), axis)
+    unit = result.attrs.get("unit", "")
+    spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
+    keys = handles(result["cluster"].values.tolist(), result["size"].values.tolist())
+    figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
+    return figure
+
+
+def integrated(result: xr.Dataset) -> Figure:
+    """Draw the images integrated over the channels: input, decoded, and summed latent.
+
+    Figures 5 and 11 of arXiv 2401.17695.
+    """
+    wide, high = panel(result["label"].shape, 3.4)
+    figure = Figure(figsize=(3 * (wide + 1.3), high + 1.0), layout="constrained")
+    titles = ("input", "decoded", "latent")
+    for axes, title in zip(figure.subplots(1, 3), titles, strict=True):
+        draw_image(
+            figure, axes, result[f"integrated_{title}"].values, result, "sum (network units)"
+        )
+        axes.set_title(f"integrated {title}")
+    return figure
+
+
+def scores(result: xr.Dataset) -> Figure:
+    """Draw what speaks for each number of clusters, with two standard errors.
+
+    The silhouette; and, where it was computed, the stability: of the cluster that comes back worst
+    when half of the pixels are clustered, with the mean agreement (adjusted Rand index) beside it.
+    """
+    told = "stability" in result and bool(np.isfinite(result["stability"]).any())
+    figure = Figure(figsize=(6, 6 if told else 4), layout="constrained")
+    panels = figure.subplots(1 + told, 1, sharex=True, squeeze=False)[:, 0]
+    k = result["k"].values
+    style = {"marker": "o", "color": "0.2", "capsize": 3, "lw": 1}
+    panels[0].errorbar(k, result["score"].values, yerr=2 * result["score_error"].values, **style)
+    panels[0].set_ylabel("silhouette")
+    if told:
+        error = 2 * result["stability_error"].values
+        panels[1].errorbar(
+            k, result["stability"].values, yerr=error, label="worst cluster", **style
+        )
+        panels[1].plot(k, result["agreement"].values, "s:", color="0.55", ms=4, lw=1, label="ARI")
+        if "stable_from" in result.attrs:
+            panels[1].axhline(float(result.attrs["stable_from"]), color="0.8", lw=1, zorder=0)
+        panels[1].set(ylabel="stability", ylim=(-0.03, 1.05))
+        panels[1].legend(frameon=False)
+    count = int(result.attrs["n_clusters"])
+    for axes in panels:
+        if count in k:
+            axes.axvline(count, color="0.6", ls="--", lw=1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_title(
+        f"{count} clusters, chosen by {result.attrs.get('criterion', 'silhouette')}"
+    )
+    panels[-1].set_xlabel("number of clusters k")
+    return figure
+
+
+def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
+    """Draw all that was recorded along the training.
+
+    A panel for every term of the loss that had a weight, then the k chosen in the batches, the
+    weights beta and gamma and the learning rate.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        ``segmenter.history_.rows``.
+    best_epoch : int
+        Marked, if not negative.
+
+    Raises
+    ------
+    ValueError
+        If nothing was recorded.
+    """
+    if not rows:
+        raise ValueError("there is no epoch to draw; train the segmenter first (fit)")
+    names = [name for name in TERMS if np.isfinite(_column(rows, name)).any()]
+    if any(row.get("k") for row in rows):
+        names.append("k")
+    names += [
+        name
+        for name in ("weights", "learning_rate")
+        if any(row.get(each) for row in rows for each in _WEIGHTS.get(name, (name,)))
+    ]
+    columns = min(4, math.ceil(len(names) / 2) if len(names) > 3 else len(names))
+    lines = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(3.4 * columns, 2.9 * lines), layout="constrained")
+    for place, name in enumerate(names, start=1):
+        axes = figure.add_subplot(lines, columns, place)
+        _draw_history(axes, rows, name)
+        if best_epoch >= 0:
+            axes.axvline(best_epoch, color="0.6", ls=":", lw=1)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+        axes.set(xlabel="epoch", xlim=_epochs(rows))
+    return figure
+
+
+_WEIGHTS = {"weights": ("beta", "gamma")}
+
+
+def _epochs(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Return the limits of all panels."""
+    first, last = rows[0]["epoch"], rows[-1]["epoch"]
+    margin = 0.04 * (last - first) or 0.5
+    return first - margin, last + margin
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    """Return one value per epoch, NaN where there is none."""
+    return np.array([row.get(name, np.nan) for row in rows], dtype=float)
+
+
+def _draw_history(axes: Axes, rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Draw one panel of the history."""
+    epochs = _column(rows, "epoch")
+    style: dict[str, Any] = {
+        "color": "0.15",
+        "lw": 1.1,
+        "marker": "o" if len(rows) == 1 else None,
+        "ms": 4,
+    }
+    if name == "k":
+        axes.set_title("k chosen in the batches")
+        _draw_chosen(axes, rows)
+    elif name == "weights":
+        axes.set_title("weights of the terms")
+        for each, dash in zip(_WEIGHTS[name], ("--", "-"), strict=True):
+            axes.plot(epochs, _column(rows, each), dash, label=each, **style)
+    elif name == "learning_rate":
+        axes.set_title("learning rate")
+        axes.plot(epochs, _column(rows, name), **style)
+        axes.set_yscale("log")
+    else:
+        axes.set_title(TERMS[name])
+        recorded = _column(rows, name), _column(rows, f"validation_{name}")
+        for part, word, dash in zip(recorded, ("training", "validation"), ("-", "--"), strict=True):
+            if np.isfinite(part).any():
+                axes.plot(epochs, part, dash, label=word, **style)
+        if name in LOGARITHMIC and np.nanmin(recorded) > 0:
+            axes.set_yscale("log")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, loc="upper left" if name == "k" else "best")
+
+
+def _draw_chosen(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
+    """Draw the spread over the batches of the k that they chose."""
+    chosen = [row for row in rows if row.get("k")]
+    epochs = _column(chosen, "epoch")
+    low, quarter, middle, upper, high = np.array(
+        [np.percentile(row["k"], (0, 25, 50, 75, 100)) for row in chosen]
+    ).T
+    axes.fill_between(epochs, low, high, color="0.87", lw=0, label="all batches")
+    axes.fill_between(epochs, quarter, upper, color="0.7", lw=0, label="middle half")
+    axes.plot(
+        epochs,
+        middle,
+        color="0.15",
+        lw=1.1,
+        marker="o" if len(chosen) == 1 else None,
+        label="median",
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    room = 0.7 * (high.max() - low.min() + 1)  # for the legend
+    axes.set_ylim(low.min() - 0.5, high.max() + 0.5 + room)
+
+
+def spectra_of_palette(
+    pigments: Sequence[str], rgb: np.ndarray, template: np.ndarray, axis: Axis
+) -> Figure:
+    """Draw the spectrum of every pigment of a palette, each beside its colour.
+
+    Parameters
+    ----------
+    pigments : sequence of str
+    rgb : array (pigment, 3), 0..255
+    template : array (pigment, channel)
+        Spectra normalised to 1.
+    axis : Axis
+    """
+    figure = Figure(figsize=(10, 1.0 + 0.8 * len(pigments)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(pigments), 1, sharex=True))
+    for axes, name, colour, spectrum in zip(panels, pigments, rgb, template, strict=True):
+        axes.fill_between(axis.values, spectrum, 1e-6, color=np.asarray(colour) / 255, lw=0)
+        axes.plot(axis.values, spectrum, color="0.15", lw=0.7)
+        axes.set(yscale="log", ylim=(1e-5, 1), yticks=[1e-4, 1e-2, 1])
+        axes.tick_params(labelsize=7)
+        axes.set_title(name, loc="left", fontsize=9, pad=2)
+    panels[-1].set(xlabel=axis.label(), xlim=(axis.values.min(), axis.values.max()))
+    figure.supylabel("share of the counts per channel")
+    return figure

@@ -1,0 +1,24 @@
+"""From a measured spectrum to a network input, and what is chosen by looking at noise."""
+
+from typing import TYPE_CHECKING
+
+from spectessera._util.doors import door
+
+if TYPE_CHECKING:
+    from .recipe import Preprocess
+    from .steps import Inputs, screen
+
+__all__ = [
+    "Inputs",
+    "Preprocess",
+    "screen",
+]
+
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "Inputs": "steps",
+        "Preprocess": "recipe",
+        "screen": "steps",
+    },
+)

@@ -1,0 +1,267 @@
+"""Which spectra of cubes a network is trained on, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from spectessera._util.threads import ahead
+from spectessera.axis import Axis
+from spectessera.cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
+
+from .intake import Intake, saturation_of
+from .steps import UNUSABLE, screen
+
+
+def axis_range(axis: Axis) -> str:
+    """Return an axis in words, such as "energy 1 to 20 keV"."""
+    return f"{axis.kind} {axis.values[0]:g} to {axis.values[-1]:g} {axis.unit}".strip()
+
+
+def as_cubes(X: Any) -> list[xr.DataArray] | None:
+    """Return a list of cubes, or None where X is one array (n, channel).
+
+    In a sequence, arrays (n, channel) stand for cubes of one column.
+    """
+    if isinstance(X, xr.DataArray):
+        return [check_cube(X)]
+    kinds = (xr.DataArray, np.ndarray)
+    if not isinstance(X, Sequence) or not X or not all(isinstance(each, kinds) for each in X):
+        return None
+    if all(isinstance(each, np.ndarray) and each.ndim < 2 for each in X):
+        return None  # a list of spectra: scikit-learn makes one array of them
+    return [
+        make_cube(each[:, None, :])
+        if isinstance(each, np.ndarray) and each.ndim == 2
+        else check_cube(each)
+        for each in X
+    ]
+
+
+def common_axis(cubes: list[xr.DataArray]) -> Axis:
+    """Return the spectral axis of cubes.
+
+    Raises
+    ------
+    ValueError
+        If it is not the same for all.
+    """
+    axes = [spectral_axis(cube) for cube in cubes]
+    for position, axis in enumerate(axes):
+        if not axes[0].matches(axis):
+            raise ValueError(
+                "cubes that are trained on together need one spectral axis; cube "
+                f"{position + 1} has {axis_range(axis)}, the first {axis_range(axes[0])}"
+            )
+    return axes[0]
+
+
+def draw_rows(n: int, max_spectra: int, seed: int) -> np.ndarray:
+    """Return the rows (m,) to train on, in order: all, or a seeded sample."""
+    if n <= max_spectra:
+        return np.arange(n)
+    generator = np.random.default_rng(seed)
+    return np.sort(generator.choice(n, max_spectra, replace=False))
+
+
+def signal_pixels(cube: xr.DataArray, share: float, seed: list[int]) -> np.ndarray:
+    """Return a mask (y * x,) of the pixels with signal, and a random share of the others.
+
+    A pixel has signal where the sum over its channels of log(1 + x), negative values counting as
+    0, is above both 25 and the mean of all pixels plus 1.5 of their standard deviations: the rule
+    of arXiv 2401.17695 for emission-line cubes.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    share : float
+        Of the pixels without signal, empty ones included.
+    seed : list of int
+    """
+    strength = np.zeros(cube.sizes["y"] * cube.sizes["x"])
+    seen = np.zeros(len(strength), dtype=bool)
+    for block in blocks(cube):
+        spectra = read_block(cube, block)
+        positive = np.maximum(np.nan_to_num(spectra.values, nan=0.0, posinf=0.0), 0)
+        strength[spectra.pixel] = np.log1p(positive).sum(axis=1, dtype=np.float64)
+        seen[spectra.pixel] = True
+    mine = strength[seen]
+    level = max(mine.mean() + 1.5 * mine.std(), 25.0) if len(mine) else 0.0
+    chosen = strength > level
+    others = np.flatnonzero(seen & ~chosen)
+    generator = np.random.default_rng(seed)
+    chosen[generator.choice(others, round(share * len(others)), replace=False)] = True
+    return chosen
+
+
+class Sampling(NamedTuple):
+    """Which spectra of cubes are trained on.
+
+    Attributes
+    ----------
+    rule : "random" or "signal"
+    fraction : float
+        Random share of the pixels of each cube, or, by the rule "signal", of those without signal.
+    seed : int
+    """
+
+    rule: str
+    fraction: float
+    seed: int
+
+
+class Collected(NamedTuple):
+    """Training spectra.
+
+    Attributes
+    ----------
+    inputs : array (m, input channel)
+    variance : array (m, input channel), or None
+    rows : array (m,)
+        Positions in the flattened cubes, one after the other.
+    values : array (m, channel), or None
+        As they were measured.
+    """
+
+    inputs: np.ndarray
+    variance: np.ndarray | None
+    rows: np.ndarray
+    values: np.ndarray | None = None
+
+
+class Drawn(NamedTuple):
+    """Measured spectra of some pixels of one block, screened.
+
+    Attributes
+    ----------
+    cube : int
+        Position of the cube among all.
+    rows : array (n,)
+        Positions in the flattened cubes, one after the other.
+    values : array (n, channel), float32
+        All usable.
+    variance : array (n, channel), float32, or None
+    """
+
+    cube: int
+    rows: np.ndarray
+    values: np.ndarray
+    variance: np.ndarray | None
+
+
+def candidates(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
+    """Return the positions of the pixels that may be drawn, of all cubes one after the other.
+
+    The draw does not look at chunks, so they cannot change it.
+    """
+    masks = []
+    for number, cube in enumerate(cubes):
+        pixels = cube.sizes["y"] * cube.sizes["x"]
+        seed = [sampling.seed, number]
+        if sampling.rule == "signal":
+            masks.append(signal_pixels(cube, sampling.fraction, seed))
+        else:
+            mask = np.zeros(pixels, dtype=bool)
+            count = max(1, round(sampling.fraction * pixels))
+            mask[np.random.default_rng(seed).choice(pixels, count, replace=False)] = True
+            masks.append(mask)
+    return np.flatnonzero(np.concatenate(masks))
+
+
+def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: float) -> list[Drawn]:
+    """Read the spectra at some positions of cubes, block by block, some blocks ahead.
+
+    Whole blocks are read, each once, and none in which nothing is drawn; only what is drawn is
+    held.
+
+    Parameters
+    ----------
+    cubes : list of DataArray (y, x, channel)
+    positions : array (n,)
+        In the flattened cubes, one after the other.
+    max_missing : float
+        See :func:`spectessera.preprocess.screen`.
+    """
+    starts = np.cumsum([0] + [cube.sizes["y"] * cube.sizes["x"] for cube in cubes])
+    wanted = np.zeros(starts[-1], dtype=bool)
+    wanted[positions] = True
+
+    def tasks() -> Iterator[tuple[int, Block, np.ndarray]]:
+        for number, cube in enumerate(cubes):
+            mine = wanted[starts[number] : starts[number + 1]]
+            image = mine.reshape(cube.sizes["y"], cube.sizes["x"])
+            for block in blocks(cube):
+                # Where nothing is drawn at all, an empty answer has its shape from any block.
+                if image[block.y, block.x].any() or len(positions) == 0:
+                    yield number, block, mine
+
+    def read(task: tuple[int, Block, np.ndarray]) -> Drawn:
+        number, block, mine = task
+        spectra = read_block(cubes[number], block)
+        drawn = np.flatnonzero(mine[spectra.pixel])
+        values, quality = screen(
+            spectra.values[drawn],
+            max_missing=max_missing,
+            saturation=saturation_of(cubes[number]),
+        )
+        usable = quality & UNUSABLE == 0
+        drawn = drawn[usable]
+        variance = None if spectra.variance is None else spectra.variance[drawn]
+        return Drawn(number, spectra.pixel[drawn] + starts[number], values[usable], variance)
+
+    return list(ahead(read, tasks()))
+
+
+def collect(
+    drawn: list[Drawn], intakes: Sequence[Intake], positions: np.ndarray, *, extra: str = ""
+) -> Collected:
+    """Return the training spectra of what was read.
+
+    Parameters
+    ----------
+    drawn : list of Drawn
+        Emptied on the way: spectra are not in memory twice.
+    intakes : sequence of Intake
+        One for each cube.
+    positions : array (n,)
+        Which of them to take; those that are not usable are not there.
+    extra : "", "variance" or "values"
+        Also return the variance of the inputs, or the measured values.
+
+    Raises
+    ------
+    ValueError
+        If a variance is asked for that the inputs do not have.
+    """
+    parts = []
+    while drawn:
+        block = drawn.pop()
+        taken = np.isin(block.rows, positions)
+        values = block.values[taken]
+        further = values if extra == "values" else None
+        intake = intakes[block.cube]
+        if extra == "variance":
+            assert block.variance is not None
+            made = intake.apply(values, block.variance[taken])
+            further = made.variance
+            if further is None:
+                raise ValueError(
+                    'stabilise="log-quantile" leaves no variance for the loss "variance"'
+                )
+        else:
+            made = intake.apply(values)
+        parts.append((made.values, further, block.rows[taken]))
+    # Rows in the order of the image, whatever the order of the chunks.
+    rows = np.concatenate([part[2] for part in parts])
+    order = np.argsort(rows)
+    inputs = np.concatenate([part[0] for part in parts])[order]
+    further = np.concatenate([part[1] for part in parts])[order] if extra else None
+    return Collected(
+        inputs,
+        further if extra == "variance" else None,
+        rows[order],
+        further if extra == "values" else None,
+    )

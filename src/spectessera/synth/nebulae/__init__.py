@@ -1,0 +1,1 @@
+"""Nebular spectra: emissivities, zone models, line diagnostics."""

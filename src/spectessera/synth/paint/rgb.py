@@ -1,0 +1,315 @@
+"""Out of an RGB image a few colours, and out of a colour the pigments that look like it.
+
+The image side of ganX (Bombini et al. 2023, arXiv 2304.14078): k-means on the colours of the
+pixels, with the k of the best silhouette, and the similarity of a colour to every pigment of a
+palette. One of the side doors that borrow k-means for numpy callers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spectessera._util.check import check_choice, check_number
+from spectessera.colours import to_lab
+from spectessera.kmeans import Clusters
+
+DISTANCES = ("ciede2000", "cie94")
+SAMPLE = 4096  # pixels whose colours are clustered; the others take the nearest colour
+WHITE = 255.0
+# The similarity is (101 - distance) / 101, as ganX has it.
+FARTHEST = 101.0
+
+
+class Colours(NamedTuple):
+    """The few colours of an image.
+
+    Attributes
+    ----------
+    colour : array (y, x), int64
+        Colour of every pixel, from 0; the most frequent colour is 0.
+    rgb : array (colour, 3), float64
+        Mean colour of the pixels of each, 0..255.
+    """
+
+    colour: np.ndarray
+    rgb: np.ndarray
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a picture as an RGB image (y, x, 3), uint8.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is no picture, or one with too many pixels.
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with Image.open(path) as opened:
+            deep = opened.mode.startswith(("I", "F"))
+            wanted = "RGBA" if opened.has_transparency_data else "RGB"
+            upright = ImageOps.exif_transpose(opened)
+            values = np.asarray(upright if deep else upright.convert(wanted))
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} has too many pixels: {error}") from error
+    except PermissionError:
+        raise
+    except (OSError, SyntaxError) as error:  # Pillow has both for what it cannot read
+        raise ValueError(
+            f"{path} is no picture that can be read ({error}); give a PNG, JPEG, TIFF or the like"
+        ) from error
+    if deep and values.dtype.kind == "i":  # Pillow has some 16-bit pictures as 32-bit integers
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"{path} has values beyond 16 bits; scale them to 0..65535")
+        values = values.astype(np.uint16)
+    return check_image(values)
+
+
+def check_image(image: Any) -> np.ndarray:
+    """Return an image as RGB (y, x, 3), uint8.
+
+    Parameters
+    ----------
+    image : array (y, x), (y, x, 1), (y, x, 3) or (y, x, 4)
+        Grey, RGB or RGB with alpha (laid over white); uint8, uint16 (0..65535), bool, or floats
+        in 0..1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it has another shape, another type or other values.
+    """
+    values = np.asarray(image)
+    if values.ndim == 2:
+        values = values[:, :, None]
+    if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4) or 0 in values.shape:
+        raise ValueError(
+            f"an image has the shape (y, x), (y, x, 3) or (y, x, 4); got {np.asarray(image).shape}"
+        )
+    share = _share(values)
+    if values.shape[2] in (2, 4):
+        alpha = share[:, :, -1:]
+        share = alpha * share[:, :, :-1] + (1 - alpha)
+    if share.shape[2] == 1:
+        share = np.repeat(share, 3, axis=2)
+    return np.rint(WHITE * share).astype(np.uint8)
+
+
+def _share(values: np.ndarray) -> np.ndarray:
+    """Return values in 0..1."""
+    if values.dtype == np.bool_:
+        return values.astype(np.float64)
+    if values.dtype in (np.uint8, np.uint16):
+        return values / float(np.iinfo(values.dtype).max)
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+            raise ValueError(
+                "an image of floats has values in 0..1; divide it by its largest possible value"
+            )
+        return values.astype(np.float64)
+    raise TypeError(f"an image is uint8, uint16, bool or float; got dtype {values.dtype}")
+
+
+def few_colours(image: Any, clusters: Clusters | None = None, *, seed: int = 0) -> Colours:
+    """Cluster the colours of an image, with the k of the best silhouette.
+
+    k-means runs on a sample of 4096 pixels; every pixel takes the nearest of the colours found.
+
+    Parameters
+    ----------
+    image : array (y, x, 3)
+        As :func:`check_image` takes it.
+    clusters : Clusters, optional
+        The range of k; by default 3 to 10. An image of fewer colours keeps those that it has.
+    seed : int
+
+    Returns
+    -------
+    Colours
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is no image, or the range of k is none.
+    """
+    if clusters is not None and not isinstance(clusters, Clusters):
+        raise TypeError(f"clusters must be a Clusters; got {clusters!r}")
+    picture = check_image(image)
+    height, width, _ = picture.shape
+    flat = picture.reshape(-1, 3)
+    settings = clusters or Clusters(k_min=3, k_max=10, criterion="silhouette")
+    distinct = _distinct(flat, settings.k_min)
+    if distinct is not None:
+        centers = distinct.astype(np.float64)
+    else:
+        centers = _cluster(flat, settings, seed)
+    index = np.concatenate(
+        [
+            np.square(part[:, None] - centers[None]).sum(axis=2).argmin(axis=1)
+            for part in np.array_split(flat.astype(np.float64), 1 + len(flat) // 65536)
+        ]
+    )
+    counts = np.bincount(index, minlength=len(centers))
+    order = np.argsort(-counts, kind="stable")
+    order = order[counts[order] > 0]
+    rank = np.zeros(len(centers), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    index = rank[index]
+    sums = np.stack([np.bincount(index, weights=column) for column in flat.T], axis=1)
+    mean = sums / np.bincount(index)[:, None]
+    return Colours(index.reshape(height, width), mean)
+
+
+def _distinct(flat: np.ndarray, most: int) -> np.ndarray | None:
+    """Return the colours of an image that has no more than ``most``, else None."""
+    code = flat.astype(np.int64) @ np.array([65536, 256, 1])
+    found = np.unique(code)
+    if len(found) > most:
+        return None
+    return np.stack([found // 65536, found // 256 % 256, found % 256], axis=1)
+
+
+def _cluster(flat: np.ndarray, settings: Clusters, seed: int) -> np.ndarray:
+    """Return the centers (k, 3) of the colours of a sample of pixels."""
+    import torch
+
+    from spectessera.kmeans import choose_k
+
+    generator = np.random.default_rng([10, seed])
+    rows = flat
+    if len(flat) > SAMPLE:
+        rows = flat[np.sort(generator.choice(len(flat), SAMPLE, replace=False))]
+    if len(rows) <= settings.k_min or len(np.unique(rows, axis=0)) <= settings.k_min:
+        return np.unique(rows, axis=0).astype(np.float64)  # the sample missed the rare colours
+    found = choose_k(
+        torch.from_numpy(rows.astype(np.float32)),
+        settings,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return found.centers.double().numpy()
+
+
+def delta_e(lab: np.ndarray, other: np.ndarray, distance: str = "ciede2000") -> np.ndarray:
+    """Return the difference of CIELAB colours.
+
+    Parameters
+    ----------
+    lab, other : array (..., 3)
+        Broadcast against each other. CIE94 is not symmetric: ``lab`` is the standard.
+    distance : "ciede2000" or "cie94"
+        CIEDE2000 as in Sharma, Wu & Dalal 2005 (Color Res. Appl. 30, 21); CIE94 with the
+        constants for graphic arts.
+
+    Returns
+    -------
+    array (...)
+
+    Raises
+    ------
+    ValueError
+        If the distance is neither.
+    """
+    check_choice("distance", distance, DISTANCES)
+    lab, other = np.broadcast_arrays(np.asarray(lab, float), np.asarray(other, float))
+    return _ciede2000(lab, other) if distance == "ciede2000" else _cie94(lab, other)
+
+
+def _cie94(lab: np.ndarray, other: np.ndarray) -> np.ndarray:
+    chroma, other_chroma = (
+        np.hypot(lab[..., 1], lab[..., 2]),
+        np.hypot(other[..., 1], other[..., 2]),
+    )
+    step = lab - other
+    d_chroma = chroma - other_chroma
+    d_hue2 = np.maximum(step[..., 1] ** 2 + step[..., 2] ** 2 - d_chroma**2, 0)
+    scaled = (d_chroma / (1 + 0.045 * chroma)) ** 2 + d_hue2 / (1 + 0.015 * chroma) ** 2
+    return np.sqrt(step[..., 0] ** 2 + scaled)
+
+
+def _ciede2000(lab: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Sharma et al. 2005, eqs. 2-22."""
+    mean_chroma = (np.hypot(lab[..., 1], lab[..., 2]) + np.hypot(other[..., 1], other[..., 2])) / 2
+    stretch = 1.5 - 0.5 * np.sqrt(mean_chroma**7 / (mean_chroma**7 + 25.0**7))
+    chroma, hue = _polar(lab, stretch)
+    other_chroma, other_hue = _polar(other, stretch)
+    grey = chroma * other_chroma == 0
+    turn = other_hue - hue
+    turn = np.where(turn > 180, turn - 360, np.where(turn < -180, turn + 360, turn))
+    d_hue = 2 * np.sqrt(chroma * other_chroma) * np.sin(np.radians(np.where(grey, 0, turn)) / 2)
+    middle = (hue + other_hue) / 2
+    around = np.where(hue + other_hue < 360, middle + 180, middle - 180)
+    apart = np.abs(hue - other_hue) > 180
+    middle = np.where(grey, hue + other_hue, np.where(apart, around, middle))
+    weights = _ciede2000_weights((lab[..., 0] + other[..., 0]) / 2, middle)
+    s_light, factor, rotation = weights
+    mean = (chroma + other_chroma) / 2
+    light = (other[..., 0] - lab[..., 0]) / s_light
+    saturation = (other_chroma - chroma) / (1 + 0.045 * mean)
+    tint = d_hue / (1 + 0.015 * mean * factor)
+    twist = -rotation * 2 * np.sqrt(mean**7 / (mean**7 + 25.0**7))
+    return np.sqrt(np.maximum(light**2 + saturation**2 + tint**2 + twist * saturation * tint, 0))
+
+
+def _polar(lab: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return chroma and hue (degrees, 0..360) with the stretched a* axis."""
+    a, b = stretch * lab[..., 1], lab[..., 2]
+    return np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+
+
+def _ciede2000_weights(
+    light: np.ndarray, hue: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return S_L, T and the sine of the rotation of mean lightness and hue."""
+    s_light = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
+    angles = ((-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.20, 4, -63))
+    factor = 1 + sum(size * np.cos(np.radians(n * hue + shift)) for size, n, shift in angles)
+    turn = 30 * np.exp(-(((hue - 275) / 25) ** 2))
+    return s_light, factor, np.sin(np.radians(2 * turn))
+
+
+def pigment_weights(
+    rgb: np.ndarray, pigments: np.ndarray, threshold: float, distance: str = "ciede2000"
+) -> np.ndarray:
+    """Return the shares of the pigments in colours, after ganX.
+
+    The similarity of a colour to a pigment is (101 - difference) / 101. Pigments at least
+    ``threshold`` similar are mixed in proportion to it; where none is, the most similar one
+    stands alone.
+
+    Parameters
+    ----------
+    rgb : array (n, 3)
+        Colours, 0..255.
+    pigments : array (pigment, 3)
+        Colours of the pigments, 0..255.
+    threshold : float
+        In [0, 1]. 0 takes all pigments (nearer than 101), 1 only those of just this colour.
+    distance : "ciede2000" or "cie94"
+
+    Returns
+    -------
+    array (n, pigment), float64
+        Non-negative; every row sums to 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the threshold is not in [0, 1], or the distance is neither.
+    """
+    check_number("threshold", threshold, low=0.0, high=1.0)
+    difference = delta_e(to_lab(rgb)[:, None], to_lab(pigments)[None], distance)
+    similarity = np.maximum(FARTHEST - difference, 0) / FARTHEST
+    # Rounding in the colour space must not part equal colours.
+    kept = np.where(similarity >= threshold - 1e-9, similarity, 0.0)
+    alone = kept.sum(axis=1) == 0
+    kept[alone, similarity[alone].argmax(axis=1)] = 1.0
+    return kept / kept.sum(axis=1, keepdims=True)

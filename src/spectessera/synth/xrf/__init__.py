@@ -1,0 +1,1 @@
+"""The physics of an X-ray fluorescence spectrum: tube, sample, detector."""

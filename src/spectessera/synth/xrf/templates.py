@@ -1,0 +1,51 @@
+"""The spectra of the built-in pigments that ship with the package: made once, with xraylib."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from spectessera._util.files import package_data
+from spectessera.axis import Axis
+
+TEMPLATES = "xrf_templates.npz"  # of the package data
+
+
+class ShippedSpectra(NamedTuple):
+    """Spectra by pigment and thickness.
+
+    Attributes
+    ----------
+    pigments : tuple of str
+    axis : Axis
+    factors : array (f,)
+    spectra : array (p, f, channel), float64
+        Expected counts for one unit of exposure.
+    settings : str
+        JSON: tube, detector and version of xraylib.
+    """
+
+    pigments: tuple[str, ...]
+    axis: Axis
+    factors: np.ndarray
+    spectra: np.ndarray
+    settings: str
+
+
+@cache
+def shipped() -> ShippedSpectra:
+    """Return the spectra that ship with the package."""
+    with package_data(TEMPLATES).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    spectra, factors = arrays["spectra"].astype(np.float64), arrays["factors"]
+    for array in (spectra, factors):
+        array.setflags(write=False)
+    return ShippedSpectra(
+        tuple(arrays["pigments"].tolist()),
+        Axis(arrays["energy"], "keV"),
+        factors,
+        spectra,
+        str(arrays["settings"]),
+    )

@@ -1,0 +1,224 @@
+"""The spectrum of an X-ray tube: bremsstrahlung and characteristic lines of its anode.
+
+After Ebel 1999 (X-Ray Spectrom. 28, 255) and Ebel 2003 (Adv. X-Ray Anal. 46, 267). The continuum
+agrees with that of PyMca 5.9.7 within 0.1 % between 4 and 38 keV (Mo, Rh, W; for Cr up to 6 %, as
+xraylib's absorption just above the K edge of Cr is), the K lines within 0.1 % in sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from spectessera._util.check import check_choice, check_number
+
+from .xraydata import (
+    SHELLS,
+    attenuation,
+    composition,
+    element_lines,
+    elements,
+    photoabsorption,
+    xraylib,
+)
+
+ANODES = {"Cr": 24, "Mo": 42, "Rh": 45, "W": 74}
+LOWEST = 1.0  # keV; below it nothing leaves the window
+STEP = 0.05  # keV, bins of the continuum; wider ones would show as ripples of the scattering
+BERYLLIUM = 1.848  # g/cm3
+# Photons per mA, s and sr for S = R = omega = p = f = 1, from Ebel's fits. Recalled, not read
+# again; that of K gives PyMca's lines.
+_STRENGTH = {"K": 6.0e13, "L1": 0.71e13, "L2": 2.70e13, "L3": 4.94e13}
+# z b of Ebel: electrons of the shell times Bethe's factor.
+_BETHE = {"K": 2 * 0.35, "L1": 8 * 0.25, "L2": 8 * 0.25, "L3": 8 * 0.25}
+
+
+@dataclass(frozen=True)
+class Tube:
+    """An X-ray tube with its filters.
+
+    Parameters
+    ----------
+    anode : "Cr", "Mo", "Rh" or "W"
+        Cr and W put their own scattered lines among those of pigments.
+    kv : float
+        Voltage, 10 to 60 kV.
+    filters : tuple of (formula, g/cm2)
+        Between tube and sample, such as ``(("Al", 0.027),)``.
+    incidence : float
+        Angle of the electrons to the surface of the anode, in degrees.
+    takeoff : float
+        Angle of the X-rays to the surface of the anode, in degrees.
+    window : float
+        Thickness of the beryllium window in µm.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the anode is unknown, a number is out of range or a filter is no (formula, g/cm2).
+    """
+
+    anode: str = "Rh"
+    kv: float = 40.0
+    filters: tuple[tuple[str, float], ...] = ()
+    incidence: float = 70.0
+    takeoff: float = 20.0
+    window: float = 125.0
+
+    def __post_init__(self) -> None:
+        check_choice("anode", self.anode, tuple(ANODES))
+        check_number("kv", self.kv, low=10.0, high=60.0)
+        for name in ("incidence", "takeoff"):
+            check_number(name, getattr(self, name), low=1.0, high=90.0)
+        check_number("window", self.window, low=0.0)
+        object.__setattr__(self, "filters", check_absorbers("filters", self.filters))
+
+
+class Beam(NamedTuple):
+    """What falls on the sample.
+
+    Attributes
+    ----------
+    energy : array (n,), float64
+        Ascending, in keV.
+    photons : array (n,), float64
+        Per mA, s and sr.
+    """
+
+    energy: np.ndarray
+    photons: np.ndarray
+
+
+def check_absorbers(name: str, given: object) -> tuple[tuple[str, float], ...]:
+    """Return absorbers as a tuple of (formula, g/cm2).
+
+    Formulas are parsed when they are used: that takes xraylib.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such list, or a thickness is negative.
+    """
+    words = f'{name} is a list of (formula, g/cm2), such as [("Al", 0.027)]; got {given!r}'
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(words)
+    for each in given:
+        if not isinstance(each, (tuple, list)) or len(each) != 2 or not isinstance(each[0], str):
+            raise TypeError(words)
+        check_number(f"the thickness of {each[0]} in {name}", each[1], low=0.0)
+    return tuple((formula, float(thickness)) for formula, thickness in given)
+
+
+def transmission(absorbers: tuple[tuple[str, float], ...], energy: np.ndarray) -> np.ndarray:
+    """Return the share (n,) of photons that passes all absorbers (formula, g/cm2)."""
+    depth = np.zeros(len(energy))
+    for formula, thickness in absorbers:
+        depth += thickness * attenuation(dict(composition(formula)), energy)
+    return np.exp(-depth)
+
+
+def tube_spectrum(tube: Tube) -> Beam:
+    """Return the spectrum of a tube, behind window and filters.
+
+    The continuum is told in bins of 0.05 keV from 1 keV on, every line by its energy. How strong
+    the lines are against the continuum is uncertain by 30 to 50 %: a Monte Carlo code (SpekPy
+    2.5.4) has lines of Mo, Rh and W up to a fifth stronger and the continuum a quarter weaker.
+
+    Parameters
+    ----------
+    tube : Tube
+
+    Returns
+    -------
+    Beam
+        ``energy`` and ``photons`` per mA, s and sr; line and bin are not told apart.
+    """
+    bins = int(np.ceil((tube.kv - LOWEST) / STEP - 1e-9))
+    edges = np.linspace(LOWEST, tube.kv, bins + 1)
+    middle = (edges[1:] + edges[:-1]) / 2
+    sharp = characteristic(tube)
+    energy = np.concatenate([middle, sharp.energy])
+    photons = np.concatenate([continuum(tube, middle) * np.diff(edges), sharp.photons])
+    photons = photons * transmission(_absorbers(tube), energy)
+    order = np.argsort(energy, kind="stable")
+    return Beam(energy[order], photons[order])
+
+
+def _absorbers(tube: Tube) -> tuple[tuple[str, float], ...]:
+    return (("Be", tube.window * 1e-4 * BERYLLIUM), *tube.filters)
+
+
+def continuum(tube: Tube, energy: np.ndarray) -> np.ndarray:
+    """Return the bremsstrahlung (n,) per keV, mA, s and sr, before window and filters.
+
+    Parameters
+    ----------
+    tube : Tube
+    energy : array (n,)
+        Between 0.1 keV and the voltage; 0 beyond it.
+    """
+    energy = np.asarray(energy, dtype=np.float64)
+    z, below = ANODES[tube.anode], energy < tube.kv
+    ratio = np.where(below, tube.kv / energy, 1.0)  # the overvoltage U
+    power = 1.109 - 0.00435 * z + 0.00175 * tube.kv
+    found = 1.35e9 * z * (ratio - 1) ** power * _escape(tube, energy, ratio)
+    return np.where(below, found, 0.0)
+
+
+def characteristic(tube: Tube) -> Beam:
+    """Return the K and L lines of the anode above 1 keV, before window and filters.
+
+    Parameters
+    ----------
+    tube : Tube
+    """
+    z, known = ANODES[tube.anode], element_lines(ANODES[tube.anode])
+    energies, photons = [], []
+    for shell, name in enumerate(SHELLS):
+        if name not in _STRENGTH:
+            continue
+        edge = xraylib().EdgeEnergy(z, getattr(xraylib(), f"{name}_SHELL"))
+        member = (known.shell == shell) & (known.energy > LOWEST)
+        if edge >= tube.kv or not member.any():
+            continue
+        energy = known.energy[member]
+        escape = _escape(tube, energy, np.full(len(energy), tube.kv / edge))
+        energies.append(energy)
+        photons.append(_vacancies(tube, name, edge) * known.share[member] * escape)
+    energy = np.concatenate(energies)
+    order = np.argsort(energy, kind="stable")
+    return Beam(energy[order], np.concatenate(photons)[order])
+
+
+def _vacancies(tube: Tube, shell: str, edge: float) -> float:
+    """Return the photons made in a shell: C S R omega of Ebel 1999."""
+    z, ratio = ANODES[tube.anode], tube.kv / edge
+    log, mean = np.log(ratio), 0.0135 * z  # mean ionisation energy J in keV
+    ionised = ratio * log + 1 - ratio
+    slowed = np.sqrt(ratio) * log + 2 * (1 - np.sqrt(ratio))
+    stopping = _BETHE[shell] / z * (ionised + 16.05 * np.sqrt(mean / edge) * slowed)
+    backscatter = 1 - 0.0081517 * z + 3.613e-5 * z**2 + 0.009583 * z * np.exp(-ratio)
+    backscatter += 0.001141 * tube.kv
+    yields = xraylib().FluorYield(z, getattr(xraylib(), f"{shell}_SHELL"))
+    strength = _STRENGTH[shell]
+    if shell in ("L1", "L2") and z < 80:
+        strength *= -0.4814 + 0.03781 * z - 2.413e-4 * z**2
+    return float(strength * stopping * backscatter * yields)
+
+
+def _escape(tube: Tube, energy: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Return the share (n,) of photons that leaves the anode, made at the mean depth of Love."""
+    z = ANODES[tube.anode]
+    log, mean, exponent = np.log(ratio), 0.0135 * z, 0.1382 - 0.9211 / np.sqrt(z)
+    logz = np.log(z)
+    scattered = tube.kv**exponent * (0.1904 - 0.2236 * logz + 0.1292 * logz**2 - 0.0149 * logz**3)
+    furthest = 0.787e-5 * np.sqrt(mean) * tube.kv**1.5 + 0.735e-6 * tube.kv**2
+    furthest *= xraylib().AtomicWeight(z) / z
+    depth = furthest * log * (0.49269 - 1.0987 * scattered + 0.78557 * scattered**2)
+    depth /= 0.70256 - 1.09865 * scattered + 1.0046 * scattered**2 + log  # (n,), g/cm2
+    angles = np.sin(np.radians(tube.incidence)) / np.sin(np.radians(tube.takeoff))
+    path = 2 * angles * depth * photoabsorption(elements([(1.0, tube.anode)]), energy)
+    safe = np.maximum(path, 1e-12)
+    return -np.expm1(-safe) / safe

@@ -1,0 +1,191 @@
+"""Confidence is a probability: it must come true as often as it says."""
+
+import numpy as np
+import pytest
+
+from spectessera.inference.confidence import (
+    Mixture,
+    describe,
+    draw_again,
+    noise_covariance,
+    normal_draws,
+    same_label_probability,
+)
+
+
+def nearest(points, centers):
+    return ((points[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
+
+
+def gaussian(rng, covariance, n):
+    return rng.multivariate_normal(np.zeros(len(covariance)), covariance, n)
+
+
+MEANS = np.array([[0.0, 0.0], [4.0, 0.0], [1.0, 4.0]])
+TRUE = np.array([[[1.0, 0.3], [0.3, 0.5]], [[0.4, 0.0], [0.0, 0.8]], [[0.6, -0.2], [-0.2, 0.3]]])
+SHARES = np.array([0.5, 0.3, 0.2])
+
+
+def drawn(points, seed):
+    """Return the draws of a new measurement of points."""
+    return normal_draws(points.shape[1], np.random.default_rng(seed))
+
+
+def measured_twice(noise, n=40_000, seed=0):
+    """Return two measurements (n, 2) of the same latents of three clusters, with unlike shares."""
+    rng = np.random.default_rng(seed)
+    cluster = rng.choice(3, n, p=SHARES)
+    true = (
+        MEANS[cluster]
+        + np.stack([gaussian(rng, each, n) for each in TRUE], 1)[np.arange(n), cluster]
+    )
+    first, second = (true + gaussian(rng, noise, n) for _ in range(2))
+    return first, second
+
+
+@pytest.mark.parametrize("size", [0.05, 0.3, 1.0])
+def test_probability_is_how_often_a_second_measurement_has_the_same_label(size):
+    """In ten bins of the probability, the frequency agrees within 0.03."""
+    noise = size * np.array([[1.0, 0.2], [0.2, 0.7]])
+    first, second = measured_twice(noise)
+    labels, again = nearest(first, MEANS), nearest(second, MEANS)
+    mixture = describe(first, labels, np.stack([noise] * 3))
+    told = same_label_probability(first, labels, MEANS, mixture, drawn(first, 1))
+    assert told.dtype == np.float32
+    assert ((told >= 0) & (told <= 1)).all()
+    same = labels == again
+    assert abs(told.mean() - same.mean()) < 0.01
+    assert 0.5 < same.mean() < 0.99
+    for rows in np.array_split(np.argsort(told, kind="stable"), 10):
+        assert abs(told[rows].mean() - same[rows].mean()) < 0.03
+
+
+def test_probability_with_the_true_mixture_is_that_of_bayes():
+    """Given the truth itself, the answer is right up to the number of draws."""
+    noise = 0.4 * np.eye(2)
+    first, second = measured_twice(noise, seed=3)
+    mixture = Mixture(SHARES, MEANS, TRUE + noise, np.stack([noise] * 3))
+    labels = nearest(first, MEANS)
+    told = same_label_probability(first, labels, MEANS, mixture, drawn(first, 0))
+    same = labels == nearest(second, MEANS)
+    for rows in np.array_split(np.argsort(told, kind="stable"), 10):
+        assert abs(told[rows].mean() - same[rows].mean()) < 0.025
+
+
+def test_a_point_half_way_between_two_equal_clusters_is_even_and_one_inside_is_sure():
+    centers = np.array([[-3.0], [3.0]])
+    noise = np.full((2, 1, 1), 0.25)
+    mixture = Mixture(np.array([0.5, 0.5]), centers, noise + 2.0, noise)
+    points = np.array([[0.0], [-3.0], [3.5]])
+    labels = np.array([0, 0, 1])
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
+    assert abs(told[0] - 0.5) < 0.1
+    assert (told[1:] > 0.99).all()
+
+
+def test_one_answer_does_not_depend_on_the_other_points():
+    noise = 0.3 * np.eye(2)
+    first, _ = measured_twice(noise, n=3000)
+    labels = nearest(first, MEANS)
+    mixture = describe(first, labels, np.stack([noise] * 3))
+    told = same_label_probability(first, labels, MEANS, mixture, drawn(first, 5))
+    rows = np.arange(7, 3000, 211)
+    few = same_label_probability(first[rows], labels[rows], MEANS, mixture, drawn(first, 5))
+    np.testing.assert_allclose(few, told[rows], atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_without_noise_and_without_spread_every_label_is_sure(offset):
+    points = np.repeat(np.eye(3, 2), 5, axis=0).astype(np.float32) + np.float32(offset)
+    labels = np.repeat(np.arange(3), 5)
+    centers = points[::5]
+    mixture = describe(points, labels, np.zeros((3, 2, 2)))
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
+    np.testing.assert_array_equal(told, 1)
+
+
+def test_all_points_equal_and_no_noise_is_finite():
+    points = np.full((6, 2), 100.25, dtype=np.float32)
+    labels = np.array([0, 0, 0, 0, 0, 1])
+    centers = points[:2].copy()
+    mixture = describe(points, labels, np.zeros((2, 2, 2)))
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
+    assert np.isfinite(told).all()
+
+
+def test_empty_clusters_of_a_trained_numbering_do_not_matter():
+    """Cluster 2 has no pixel in this cube; its center still can take a label away."""
+    noise = np.stack([0.3 * np.eye(2)] * 4)
+    first, _ = measured_twice(noise[0], n=3000)
+    centers = np.concatenate([MEANS[:2], [[50.0, 50.0]], MEANS[2:]])
+    labels = nearest(first, centers)
+    mixture = describe(first, labels, noise)
+    assert mixture.weight[2] == 0
+    told = same_label_probability(first, labels, centers, mixture, drawn(first, 0))
+    without = same_label_probability(
+        first, nearest(first, MEANS), MEANS,
+        Mixture(*(each[[0, 1, 3]] for each in mixture)), drawn(first, 0),
+    )  # fmt: skip
+    np.testing.assert_allclose(told, without, atol=1e-6)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_one_latent_dimension_and_clusters_of_one_point_are_described(d):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(40, d))
+    points[39] += 20
+    labels = (np.arange(40) == 39).astype(int)
+    noise = np.stack([0.1 * np.eye(d)] * 2)
+    mixture = describe(points, labels, noise)
+    assert mixture.spread.shape == (2, d, d)
+    np.testing.assert_allclose(mixture.spread[1], noise[1])
+    centers = np.stack([points[:39].mean(axis=0), points[39]])
+    told = same_label_probability(points, labels, centers, mixture, drawn(points, 0))
+    assert (told > 0.99).all()
+
+
+def test_mixture_of_well_parted_clusters_is_that_which_was_drawn():
+    noise = 0.05 * np.eye(2)
+    rng = np.random.default_rng(0)
+    cluster = rng.choice(3, 20_000, p=SHARES)
+    spread = TRUE + noise
+    points = (
+        8 * MEANS[cluster]
+        + np.stack([gaussian(rng, each, 20_000) for each in spread], 1)[np.arange(20_000), cluster]
+    )
+    mixture = describe(points, cluster, np.stack([noise] * 3))
+    np.testing.assert_allclose(mixture.weight, SHARES, atol=0.01)
+    np.testing.assert_allclose(mixture.mean, 8 * MEANS, atol=0.05)
+    np.testing.assert_allclose(mixture.spread, spread, atol=0.06)
+
+
+# --- noise -------------------------------------------------------------------------------------
+
+
+def test_noise_covariance_is_that_of_the_repeats_in_each_cluster():
+    rng = np.random.default_rng(0)
+    truth = np.array([[[1.0, 0.5], [0.5, 2.0]], [[0.2, 0.0], [0.0, 0.1]]])
+    labels = np.repeat([0, 1], 1500)
+    own = 30 * rng.normal(size=(3000, 1, 2))  # pixels differ: that is no noise
+    repeats = np.stack([gaussian(rng, truth[label], 16) for label in labels])
+    found = noise_covariance(own + repeats, labels, 3)
+    np.testing.assert_allclose(found[:2], truth, atol=0.05)
+    np.testing.assert_allclose(found[2], truth.mean(axis=0), atol=0.05)
+
+
+def test_counts_are_drawn_anew_with_their_own_rate():
+    values = np.array([[0.0, 4.0, 100.0, -3.0]], dtype=np.float32).repeat(20_000, axis=0)
+    drawn = draw_again(values, None, np.random.default_rng(0))
+    assert drawn.dtype == np.float32
+    assert (drawn == np.round(drawn)).all()
+    np.testing.assert_allclose(drawn.mean(axis=0), [0, 4, 100, 0], rtol=0.01)
+    np.testing.assert_allclose(drawn.var(axis=0), [0, 4, 100, 0], rtol=0.05)
+
+
+def test_noise_of_a_known_variance_is_added_and_none_where_it_is_not_known():
+    values = np.array([[5.0, 5.0, 5.0, 5.0, 5.0]], dtype=np.float32).repeat(20_000, axis=0)
+    variance = np.array([0.0, 4.0, np.nan, np.inf, -1.0], dtype=np.float32)
+    drawn = draw_again(values, np.broadcast_to(variance, values.shape), np.random.default_rng(0))
+    assert drawn.dtype == np.float32
+    np.testing.assert_allclose(drawn.mean(axis=0), 5, atol=0.06)
+    np.testing.assert_allclose(drawn.var(axis=0), [0, 4, 0, 0, 0], rtol=0.05, atol=1e-9)

@@ -1,0 +1,184 @@
+"""Pixels that are measured again: what noise alone does to clusters."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+import spectessera as spt
+from conftest import line_spectra
+from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
+from spectessera.htmlreport.text import how_chosen
+from spectessera.inference.job import Job, silent
+from spectessera.inference.noise import RARE, Excess, any_pixels, noise_in
+from spectessera.inference.passes import encode_block
+from spectessera.inference.pipeline import reader_of
+from spectessera.kmeans import k_means
+from spectessera.kmeans.points import Rule
+from spectessera.result import NOISE_ALONE
+from spectessera.synth import cube_from_rgb, miniature
+
+SIDE = 40
+
+
+def counts_of(expected, seed=0):
+    """Return a cube of Poisson counts and a segmenter that was trained on it."""
+    counts = np.random.default_rng(seed).poisson(expected).astype(np.uint16)
+    cube = make_cube(counts, energy=(1.0, 20.0))
+    return cube, trained(cube, stabilise="sqrt", normalise="l2")
+
+
+def trained(cube, **steps):
+    return SpectralSegmenter(
+        Preprocess(**steps),
+        Network(latent=3, encoder=(16,)),
+        Clusters(2, 4, restarts=3, metric="euclidean"),
+        Training(epochs=20, batch_size=256, learning_rate=5e-3),
+    ).fit(cube)
+
+
+def sampled(cube, segmenter):
+    """Return what tells the excess, all pixels being sampled."""
+    reader = reader_of(cube, segmenter)
+    every = np.arange(cube.sizes["y"] * cube.sizes["x"])
+    kept = encode_block(reader, cube, every).kept
+    job = Job(cube, segmenter, "cube", 0, (), True, silent)
+    return Excess(job, reader.intake, kept)
+
+
+def rule_of(centers):
+    d = centers.shape[1]
+    return Rule("euclidean", np.zeros(d, "f4"), np.eye(d, dtype="f4"), centers)
+
+
+def excess_of(cube, segmenter, *ks):
+    """Return the excess of so many clusters as k-means finds them."""
+    ask = sampled(cube, segmenter)
+    points, settings = torch.from_numpy(ask.latent), Clusters(metric="euclidean")
+    parts = [k_means(points, k, settings, generator=torch.Generator()) for k in ks]
+    return [ask(rule_of(part.centers.numpy())) for part in parts]
+
+
+def two_regions(few):
+    """Return which pixels are of the second of two regions; as few as told."""
+    other = np.zeros((SIDE, SIDE), dtype=int)
+    other.ravel()[:few] = 1
+    return other
+
+
+@pytest.mark.parametrize("few", [30, 320])
+def test_noise_cut_in_two_has_an_excess_of_one_and_a_true_difference_far_more(few):
+    spectra = 300 * line_spectra()[[0, 3]]
+    cube, segmenter = counts_of(spectra[two_regions(few)])
+    true, more = excess_of(cube, segmenter, 2, 3)
+    assert true > 2
+    assert 0.85 < more < NOISE_ALONE
+
+
+def test_pixels_with_more_counts_are_no_difference():
+    bright = np.where(two_regions(600) > 0, 900, 150)[..., None]
+    cube, segmenter = counts_of(bright * line_spectra()[0])
+    found = excess_of(cube, segmenter, 2, 3)
+    assert max(found) < NOISE_ALONE
+
+
+def test_a_line_and_nothing_but_noise_are_a_difference():
+    """A spectrum without a line is one of no brightness at all: that must not count as noise."""
+    shape = (SIDE, SIDE, 48)
+    values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    values[:, : SIDE // 2, 20:23] += 8
+    cube = make_cube(values, wavelength=(5000, 6000), variance=np.ones(shape, np.float32))
+    true, more = excess_of(cube, trained(cube, normalise="l2"), 2, 3)
+    assert true > 1.5
+    assert more < NOISE_ALONE
+
+
+@pytest.mark.parametrize(("few", "judged"), [(RARE - 1, False), (RARE, True)])
+def test_clusters_too_rare_for_the_sample_are_not_judged(few, judged):
+    regions = two_regions(few)
+    cube, segmenter = counts_of(300 * line_spectra()[[0, 3]][regions])
+    ask = sampled(cube, segmenter)
+    centers = np.stack([ask.latent[regions.ravel() == each].mean(axis=0) for each in (0, 1)])
+    assert np.isfinite(ask(rule_of(centers))) == judged
+
+
+def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
+    """Stability alone finds one more: the noise of the largest area, cut in two."""
+    cube, truth = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
+    truth = truth["label"].values
+    model = spt.load("maxrf")
+    result = spt.segment(cube, model)
+    assert result.attrs["n_clusters"] == len(np.unique(truth)) == 5
+    assert adjusted_rand_score(truth.ravel(), result["label"].values.ravel()) > 0.99
+    excess = result["excess"].sel(k=[5, 6]).values
+    assert excess[0] > 3
+    assert 0.85 < excess[1] < NOISE_ALONE
+    assert np.isnan(result["excess"].sel(k=4))  # nobody had to look
+    assert "; k = 6 would part two clusters" in how_chosen(result)
+    blind = spt.segment(cube.assign_attrs(noise="residual"), model)
+    assert blind.attrs["n_clusters"] == 6
+    assert "excess" not in blind
+    assert "would part" not in how_chosen(blind)
+
+
+def test_the_same_is_chosen_in_any_chunks_with_and_without_means():
+    cube, _ = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
+    model = spt.load("maxrf")
+    one = spt.segment(cube, model)
+    for other in (cube, cube.chunk({"y": 24, "x": 40})):
+        found = spt.segment(other, model, means=False)
+        assert np.array_equal(one["label"], found["label"])
+        np.testing.assert_array_equal(one["excess"], found["excess"])
+    assert np.isfinite(one["excess"]).any()
+
+
+def test_counts_are_known_as_such_whatever_the_type_of_the_file():
+    cube, _ = counts_of(300 * line_spectra()[two_regions(300)])
+    spectra = cube.values.reshape(-1, 96).astype(np.float32)
+    broken = spectra.copy()
+    broken[:100] += 0.5
+    floats = cube.astype(np.float32)
+    assert noise_in(cube, spectra) == noise_in(floats, spectra) == "counts"
+    assert noise_in(floats, broken) == "counts"  # 100 of 1,600 were mended
+    assert noise_in(floats, spectra + 0.5) == noise_in(floats, -spectra) == "residual"
+    assert noise_in(floats, np.minimum(spectra, 1)) == "residual"  # a mask, or next to nothing
+    assert noise_in(floats, spectra * np.float32(1e29)) == "residual"  # whole as all of that size
+    assert noise_in(floats.assign_attrs(noise="residual"), spectra) == "residual"
+    waves = make_cube(floats.values, wavelength=(5000, 6000))
+    assert noise_in(waves, spectra) == "residual"
+
+
+def test_one_spectrum_alone_is_cut_once_and_the_report_says_so():
+    cube, segmenter = counts_of(np.broadcast_to(300 * line_spectra()[0], (SIDE, SIDE, 96)))
+    result = spt.segment(cube, segmenter)
+    assert result.attrs["n_clusters"] == 2  # there is no k = 1
+    assert result["excess"].sel(k=2) < NOISE_ALONE
+    assert "but even of these two are no further apart" in how_chosen(result)
+
+
+def test_only_pixels_that_are_not_masked_are_sampled():
+    mask = np.ones((SIDE, SIDE), bool)
+    mask[3, 5:9] = False
+    cube = make_cube(np.ones((SIDE, SIDE, 8), np.float32), energy=(1.0, 2.0), mask=mask)
+    job = Job(cube, None, "cube", 0, (), True, silent)
+    assert any_pixels(job).tolist() == [3 * SIDE + x for x in range(5, 9)]
+
+
+def test_a_variance_that_is_not_finite_is_as_large_as_the_others():
+    shape = (SIDE, SIDE, 48)
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal(shape).astype(np.float32)
+    values[..., 20:23] += 8
+    variance = np.ones(shape, np.float32)
+    bad = generator.random(shape) < 0.1
+    variance[bad] = np.inf
+    cube = make_cube(values, wavelength=(5000, 6000), variance=variance)
+    (found,) = excess_of(cube, trained(cube, normalise="l2"), 2)
+    assert found < NOISE_ALONE
+
+
+def test_nothing_is_asked_where_k_is_told(line_cube):
+    cube = line_cube.cube.astype(np.uint16)
+    segmenter = trained(cube, stabilise="sqrt", normalise="l2")
+    assert "excess" not in spt.segment(cube, segmenter, 3)
+    assert "excess" not in spt.segment(cube, segmenter, "trained")

@@ -1,0 +1,177 @@
+"""Names of clusters, from spectra whose matter is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import spectessera as spt
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis, with_axis
+from spectessera.naming.candidates import Candidate, Line, Naming, Peak
+from spectessera.naming.names import lines_of, name_clusters, notes_of, tell_apart, title_of
+from spectessera.synth import load_palette
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "data" / "abell478.fits.gz"
+
+
+def result_of(spectra, axis, sizes, noise="counts"):
+    """Return the parts of a result that names are made of; spectra is a list of (n, channel)."""
+    means = np.stack([each.mean(axis=0) for each in spectra])
+    spreads = np.stack([each.std(axis=0) for each in spectra])
+    dims = ("cluster", "channel")
+    result = xr.Dataset(
+        {
+            "mean_spectrum": (dims, means),
+            "std_spectrum": (dims, spreads),
+            "size": ("cluster", np.asarray(sizes)),
+        },
+        coords={"cluster": np.arange(1, len(spectra) + 1)},
+        attrs={"confidence_noise": noise},
+    )
+    result["mean_spectrum"] = with_axis(result["mean_spectrum"], axis)
+    return result
+
+
+def painted(names, *, gain=1.0, pixels=300, counts=600.0, seed=0):
+    """Return a result whose clusters are pigments, measured with an axis that may be off."""
+    palette = load_palette("choirbook")
+    generator = np.random.default_rng(seed)
+    spectra = []
+    for name in names:
+        at = palette.pigments.index(name)
+        nominal = palette.spectra[at, np.abs(palette.factors - 1).argmin()]
+        spectra.append(generator.poisson(counts * nominal / nominal.sum(), (pixels, nominal.size)))
+    axis = Axis(palette.axis.values * gain, "keV")
+    return result_of([each.astype(float) for each in spectra], axis, [pixels] * len(names))
+
+
+def test_pigments_are_named_and_have_their_lines():
+    result = painted(["vermilion", "azurite", "lead-tin yellow"])
+    namings = name_clusters(result)
+    assert "vermilion" in title_of(namings[0])
+    assert "azurite" in title_of(namings[1])
+    assert "lead-tin yellow" in title_of(namings[2])
+    assert {"Hg", "Cu", "Sn"} <= {
+        row["of"] for naming in namings for row in lines_of(naming) if row["significance"] > 5
+    }
+    for naming in namings:
+        for candidate in naming.of_kind("pigment", "element"):
+            assert any(line.peak is not None for line in candidate.lines)
+
+
+def test_energies_that_are_off_by_three_per_cent_are_told_and_nothing_is_named():
+    result = painted(["azurite", "lead-tin yellow"], gain=1.03, pixels=3000)
+    namings = name_clusters(result)
+    assert [title_of(naming) for naming in namings] == ["", ""]
+    assert any("calibration" in note for note in notes_of(namings))
+
+
+def test_a_galaxy_cluster_has_its_lines_and_its_redshift():
+    cube = spt.read(EXAMPLE).load()
+    axis = spectral_axis(cube)
+    values = cube.values.reshape(-1, len(axis)).astype(float)
+    near = np.abs(axis.values - 7125.5) < 4
+    flux = values[:, near].mean(axis=1) - np.median(values, axis=1)
+    order = np.argsort(np.where(np.isfinite(values).all(axis=1), flux, -np.inf))
+    bright = values[order[-120:]]
+    result = result_of([bright[60:], bright[:60]], axis, [60, 60], noise="variance")
+    for naming in name_clusters(result):
+        assert abs(naming.redshift - 0.0857) < 0.0005
+        seen = {row["line"] for row in lines_of(naming)}
+        assert {"Ha 6563", "[NII] 6548", "[NII] 6583", "[SII] 6716", "[SII] 6731"} <= seen
+
+
+def test_the_redshift_that_preprocessing_was_told_is_used():
+    axis = Axis(np.linspace(6900, 7500, 480), "angstrom", medium="air")
+    flat = np.random.default_rng(0).normal(10, 1, (50, 480))
+    result = result_of([flat], axis, [50], noise="variance")
+    result.attrs["provenance"] = '{"settings": {"preprocess": {"redshift": 0.0857}}}'
+    (naming,) = name_clusters(result)
+    assert not naming.of_kind("line", "class")
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [Axis(np.linspace(600, 1800, 200), "cm-1"), Axis(np.arange(200)), Axis([1.0, 2.0], "keV")],
+    ids=["raman", "plain channels", "two channels"],
+)
+def test_nothing_is_claimed_of_other_axes(axis):
+    spectra = np.random.default_rng(0).poisson(50, (30, len(axis))).astype(float)
+    assert name_clusters(result_of([spectra], axis, [30])) == [Naming()]
+
+
+def test_empty_clusters_zeros_and_single_pixels_are_silent_or_named():
+    result = painted(["vermilion", "azurite"])
+    result["mean_spectrum"][1] = 0.0
+    result["std_spectrum"][1] = 0.0
+    result["size"][1] = 0
+    named, empty = name_clusters(result)
+    assert title_of(named)
+    assert not empty.candidates
+    alone = painted(["vermilion"], pixels=1, counts=1e5)
+    assert "vermilion" in title_of(name_clusters(alone)[0])
+
+
+def test_a_wrong_anode_and_a_result_without_spectra_are_refused():
+    with pytest.raises(ValueError, match="anode"):
+        name_clusters(painted(["vermilion"]), anode="Xx")
+    with pytest.raises(ValueError, match="mean_spectrum"):
+        name_clusters(xr.Dataset())
+
+
+def test_what_tells_two_clusters_apart_is_the_line_of_one_of_them():
+    result = painted(["vermilion", "azurite"])
+    namings = name_clusters(result)
+    found = tell_apart(result, 1, 2, namings)
+    strong = {line.name: sigma for line, sigma in found[:6]}
+    assert any(name.startswith("Hg") and sigma > 5 for name, sigma in strong.items())
+    assert any(name.startswith("Cu") and sigma < -5 for name, sigma in strong.items())
+    assert tell_apart(result, 1, 1, namings) == ()
+    with pytest.raises(ValueError, match="no cluster 9"):
+        tell_apart(result, 1, 9)
+
+
+def test_notes_are_told_once_with_their_clusters():
+    one, other = Naming(notes=("a", "b")), Naming(notes=("a",))
+    assert notes_of([one, other]) == ["a", "cluster 1: b"]
+
+
+def test_a_name_is_the_likely_pigment_else_elements():
+    peak = Peak(1.0, 0.1, 0.1, 5.0, 9.0)
+    lines = (Line("Fe Ka", 6.4, peak),)
+    iron = Candidate("Fe", "element", 0.9, lines, "")
+    ochre = Candidate("red ochre", "pigment", 0.3, lines, "")
+    assert title_of(Naming(candidates=(ochre, iron))) == "Fe"
+    assert title_of(Naming()) == ""
+
+
+def test_a_baseline_is_named_and_reported_too(tmp_path):
+    """Its result tells neither what is stable nor a novelty."""
+    palette = load_palette("choirbook")
+    generator = np.random.default_rng(0)
+    rates = palette.spectra[[2, 3], np.abs(palette.factors - 1).argmin()]
+    rates = 500 * rates / rates.sum(axis=1, keepdims=True)
+    values = generator.poisson(np.repeat(rates, 40, axis=0).reshape(8, 10, -1))
+    cube = spt.make_cube(values.astype(np.uint16), energy=tuple(palette.axis.values[[0, -1]]))
+    result = spt.baselines.cluster_cube(cube, "pca", clusters=spt.Clusters(2, 2))
+    assert {"Hg", "Cu"} <= {row["of"] for each in name_clusters(result) for row in lines_of(each)}
+    assert spt.report(result, tmp_path / "report.html").stat().st_size > 1e5
+
+
+def test_smooth_reflectance_has_no_redshift():
+    axis = Axis(np.linspace(400, 1000, 300), "nm")
+    generator = np.random.default_rng(0)
+    shapes = [1 / (1 + np.exp((at - axis.values) / 40)) for at in (520, 600)]
+    spectra = [each * generator.normal(1, 0.005, (200, 300)) for each in shapes]
+    for naming in name_clusters(result_of(spectra, axis, [200, 200], noise="residual")):
+        assert naming.redshift is None
+        assert not naming.of_kind("line", "class")
+
+
+def test_the_anode_that_was_told_is_remembered():
+    result = painted(["vermilion"], pixels=3000)
+    result.attrs["anode"] = "Xx"
+    with pytest.raises(ValueError, match="anode"):
+        name_clusters(result)

@@ -1,0 +1,224 @@
+"""Elements of simulated paints are found, others are not, and doubts are told."""
+
+import numpy as np
+import pytest
+
+from spectessera.axis import Axis
+from spectessera.naming.candidates import Naming
+from spectessera.naming.xray.elements import XraySettings, name_xray
+from spectessera.naming.xray.families import Response, columns, table
+from spectessera.synth.xrf.templates import shipped
+
+# Of the paint at nominal thickness: what must be found, by formula and visibility. The parchment
+# below and the binder have the others: they are no mistakes.
+MUST = {
+    "parchment": "Ca Fe", "lead white": "Pb", "chalk": "Ca", "vermilion": "Hg", "minium": "Pb",
+    "red ochre": "Fe Si Ca", "yellow ochre": "Fe Si Ca", "realgar": "As", "orpiment": "As",
+    "lead-tin yellow": "Pb Sn", "gold": "Au", "mosaic gold": "Sn", "silver": "Ag Cu",
+    "azurite": "Cu", "ultramarine": "Ca Si Fe", "smalt": "Co As Fe Bi Ni", "indigo": "Ca",
+    "malachite": "Cu", "verdigris": "Cu", "green earth": "Fe K Si", "brazilwood lake": "Ca K",
+    "iron gall ink": "Fe Cu Zn", "carbon black": "Ca", "bone black": "Ca P",
+}  # fmt: skip
+MAY = {
+    "lead white": "", "vermilion": "S", "minium": "", "red ochre": "Al", "yellow ochre": "Al",
+    "realgar": "S", "orpiment": "S", "gold": "Ag Cu", "mosaic gold": "S", "silver": "",
+    "ultramarine": "Na Al Mg", "smalt": "Si", "green earth": "Mg Al", "brazilwood lake": "Al",
+}  # fmt: skip
+ALWAYS = {"Ca", "Cl", "K", "S", "Fe", "Si"}
+SURE = 0.5
+
+
+def counts_of(pigment: str, total: float, factor: int = 4, seed: int = 0) -> np.ndarray:
+    known = shipped()
+    expected = known.spectra[known.pigments.index(pigment), factor]
+    generator = np.random.default_rng(seed)
+    return generator.poisson(expected / expected.sum() * total).astype(float)
+
+
+def named(counts: np.ndarray, gain: float = 1.0, settings: XraySettings | None = None) -> Naming:
+    axis = Axis(shipped().axis.values * gain, "keV")
+    return name_xray(counts, np.sqrt(counts), axis, settings)
+
+
+def sure(naming: Naming) -> set[str]:
+    return {each.name for each in naming.of_kind("element") if each.score >= SURE}
+
+
+@pytest.mark.parametrize(
+    ("pigment", "total"),
+    [*((name, 4e4) for name in MUST), *((name, 1e9) for name in ("smalt", "minium", "gold"))],
+)
+def test_elements_of_a_pigment_are_found_and_no_others(pigment, total):
+    naming = named(counts_of(pigment, total))
+    must, may = set(MUST[pigment].split()), set(MAY.get(pigment, "").split()) | ALWAYS
+    found = sure(naming)
+    assert naming.notes == ()
+    assert found <= must | may
+    assert must <= found
+
+
+def test_every_claim_has_a_peak_of_its_spectrum():
+    naming = named(counts_of("smalt", 1e7))
+    assert naming.candidates
+    for candidate in naming.candidates:
+        seen = [line.peak for line in candidate.lines if line.peak is not None]
+        assert seen
+        assert set(seen) <= set(naming.peaks)
+        assert candidate.words
+        assert 0 <= candidate.score <= 1
+
+
+@pytest.mark.parametrize("gain", [0.97, 1.03])
+@pytest.mark.parametrize("pigment", ["azurite", "lead white"])
+def test_a_wrong_calibration_is_told_and_no_element_claimed(pigment, gain):
+    naming = named(counts_of(pigment, 1e7), gain)
+    (note,) = naming.notes
+    assert "calibration" in note
+    told = float(note.split("multiplied by ")[1].split(":")[0])
+    assert told == pytest.approx(1 / gain, abs=0.006)
+    assert naming.of_kind("element") == ()
+    assert naming.unexplained == naming.peaks
+
+
+def test_lead_is_told_from_arsenic_by_its_other_lines():
+    naming = named(counts_of("minium", 1e6))
+    lead = next(each for each in naming.candidates if each.name == "Pb")
+    assert "As" not in sure(naming)
+    names = {line.name for line in lead.lines if line.peak is not None}
+    assert names >= {"Pb La", "Pb Lb", "Pb Lg"}
+    orpiment = named(counts_of("orpiment", 1e6))
+    assert "As" in sure(orpiment)
+    assert "Pb" not in sure(orpiment)
+
+
+def test_words_tell_what_a_line_is_rather_than_and_what_is_hidden():
+    sulfur = next(
+        each for each in named(counts_of("parchment", 1e7)).candidates if each.name == "S"
+    )
+    assert "S Ka (2.31) rather than Pb Ma" in sulfur.words
+    vermilion = named(counts_of("vermilion", 1e7))
+    hidden = [each for each in vermilion.candidates if each.name == "S"]
+    assert all(each.score < SURE and "together with Hg" in each.words for each in hidden)
+
+
+def test_the_tube_and_escape_peaks_are_of_the_instrument():
+    naming = named(counts_of("chalk", 1e7))
+    instrument = {each.name: each for each in naming.of_kind("instrument")}
+    assert {"Rh", "Rh Compton", "escape peaks"} <= set(instrument)
+    assert any(line.name == "escape of Ca Ka" for line in instrument["escape peaks"].lines)
+    assert naming.unexplained == ()
+
+
+def test_a_told_anode_is_not_of_the_sample():
+    counts = counts_of("azurite", 1e6)
+    assert "Cu" in sure(named(counts))
+    told = named(counts, settings=XraySettings(anode="Cu"))
+    assert "Cu" not in {each.name for each in told.of_kind("element")}
+    assert "Cu" in {each.name for each in told.of_kind("instrument")}
+
+
+def synthetic(parts: dict[tuple[str, str], float], level: float = 50.0) -> tuple[np.ndarray, Axis]:
+    """Lines of families (symbol, shell) with these counts, on a falling background."""
+    at = np.linspace(0.2, 20.0, 1500)
+    found = level * np.exp(-at / 10)
+    for family in table().families:
+        if (family.symbol, family.shell) in parts:
+            shapes, _ = columns(family, at, Response())
+            found = found + parts[family.symbol, family.shell] * shapes.mean(axis=0)
+    return np.random.default_rng(3).poisson(found).astype(float), Axis(at, "keV")
+
+
+def test_sums_of_two_photons_are_no_element():
+    at = np.linspace(0.2, 20.0, 1500)
+    counts, axis = synthetic({("Fe", "K"): 1e6})
+    (iron,) = [f for f in table().families if f.symbol == "Fe" and f.shell == "K"]
+    shapes, _ = columns(iron, at, Response())
+    folded = np.convolve(shapes.mean(axis=0), shapes.mean(axis=0))
+    start = round(at[0] / (at[1] - at[0]))
+    sums = np.zeros(len(at))
+    sums[start:] = folded[: len(at) - start]
+    counts = counts + np.random.default_rng(4).poisson(np.maximum(5e3 * sums, 0))
+    naming = name_xray(counts, np.sqrt(counts), axis)
+    assert sure(naming) == {"Fe"}
+    (piled,) = [each for each in naming.of_kind("instrument") if each.name == "sum peaks"]
+    assert "Fe Ka + Fe Ka" in {line.name for line in piled.lines}
+
+
+def test_light_elements_and_families_of_two_shells_as_under_electrons():
+    parts = {("C", "K"): 5e3, ("O", "K"): 2e4, ("Al", "K"): 3e4, ("Cu", "K"): 4e3, ("Cu", "L"): 9e3}
+    counts, axis = synthetic(parts)
+    naming = name_xray(counts, np.sqrt(counts), axis)
+    assert sure(naming) == {"C", "O", "Al", "Cu"}
+    copper = next(each for each in naming.candidates if each.name == "Cu")
+    assert {"Cu Ka", "Cu La"} <= {line.name for line in copper.lines if line.peak is not None}
+
+
+@pytest.mark.parametrize("symbol", ["Ge", "Y", "Nb"])
+def test_a_rare_element_alone_is_named_and_not_taken_for_a_wrong_calibration(symbol):
+    parts = {(symbol, "K"): 1e5, (symbol, "L"): 2e4}
+    counts, axis = synthetic(parts)
+    naming = name_xray(counts, np.sqrt(counts), axis)
+    assert naming.notes == ()
+    assert symbol in {each.name for each in naming.candidates}
+
+
+def test_units_and_direction_of_the_axis_are_no_matter():
+    counts = counts_of("azurite", 1e6)
+    one = named(counts)
+    energy = shipped().axis.values
+    other = name_xray(
+        counts[::-1], np.sqrt(counts[::-1]), Axis(1000 * energy[::-1], "eV"), XraySettings()
+    )
+    assert [each.name for each in other.candidates] == [each.name for each in one.candidates]
+    assert other.peaks[-1].position == pytest.approx(1000 * one.peaks[0].position, rel=1e-9)
+    assert named(counts) == one  # deterministic
+
+
+def test_a_mean_spectrum_says_the_same_as_its_sum():
+    counts = counts_of("smalt", 1e6)
+    mean = name_xray(counts / 1000, np.sqrt(counts) / 1000, shipped().axis)
+    assert sure(mean) == sure(named(counts))
+
+
+def test_where_there_is_nothing_nothing_is_said():
+    axis = shipped().axis
+    zero = np.zeros(len(axis))
+    assert name_xray(zero, zero, axis) == Naming()
+    for seed in range(5):
+        flat = np.random.default_rng(seed).poisson(50.0, len(axis)).astype(float)
+        assert sure(name_xray(flat, np.sqrt(flat), axis)) == set()
+    one = Axis([3.0], "keV")
+    assert name_xray(np.ones(1), np.ones(1), one) == Naming()
+
+
+def test_what_is_no_spectrum_of_energies_is_refused():
+    axis = shipped().axis
+    bad = np.ones(len(axis))
+    bad[7] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        name_xray(bad, np.ones(len(axis)), axis)
+    with pytest.raises(ValueError, match="energy"):
+        name_xray(np.ones(9), np.ones(9), Axis(np.arange(9.0), "nm"))
+    with pytest.raises(ValueError, match="calibrate"):
+        name_xray(np.ones(9), np.ones(9), Axis(np.arange(9.0)))
+    with pytest.raises(ValueError, match="negative"):
+        name_xray(np.ones(len(axis)), -np.ones(len(axis)), axis)
+    with pytest.raises(ValueError, match="anode"):
+        XraySettings(anode="Unobtainium")
+    with pytest.raises(ValueError, match="beam"):
+        XraySettings(beam=-1.0)
+
+
+def test_the_table_has_the_energies_of_the_textbook():
+    """Bearden 1967 (Rev. Mod. Phys. 39, 78), in keV."""
+    known = {
+        ("Fe", "K", "Ka"): 6.40, ("Cu", "K", "Kb"): 8.905, ("Pb", "L", "La"): 10.54,
+        ("Hg", "L", "La"): 9.98, ("Pb", "M", "Ma"): 2.345, ("C", "K", "Ka"): 0.277,
+    }  # fmt: skip
+    found = {
+        (family.symbol, family.shell, group.name): group.energy
+        for family in table().families
+        for group in family.groups
+    }
+    for key, energy in known.items():
+        assert found[key] == pytest.approx(energy, abs=0.015)
