@@ -117,9 +117,9 @@ def needs(told: dict) -> dict:
             made = timed("preprocess", lambda v: intake.apply(screen(v).values).values, values)
             if again:
                 latent = np.zeros((len(made), model.cluster_centers_.shape[1]), np.float32)
-                timed("decode", model._decode, latent)
+                timed("decode", model.codec.decode, latent)
             else:
-                timed("encode", model._encode, made)
+                timed("encode", model.codec.encode, made)
     return seconds
 
 

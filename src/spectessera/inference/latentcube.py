@@ -10,7 +10,8 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.cube import blocks, check_cube, make_cube, with_axis
-from spectessera.segmenter.estimator import ENCODE_ROWS, SpectralSegmenter
+from spectessera.network.codec import ENCODE_ROWS
+from spectessera.segmenter.estimator import SpectralSegmenter
 
 BlockProgress = Callable[[str, int, int], None]
 MODEL = "latent_of_model"  # the attribute of a latent cube that says which model made it

@@ -138,7 +138,7 @@ def measure_again(
             again = draw_again(inputs, residual, generator)
         else:
             again = intake.apply(draw_again(values, variance, generator)).values
-        latents.append(job.segmenter._encode(again))
+        latents.append(job.segmenter.codec.encode(again))
     mine = labels[position].astype(np.int64) - 1
     return Sample(mine, np.stack(latents, axis=1), noise)
 
@@ -154,10 +154,10 @@ class Excess:
     """
 
     def __init__(self, job: Job, intake: Intake, sample: Kept) -> None:
-        self.segmenter, self.intake, self.seed = job.segmenter, intake, job.seed
+        self.codec, self.intake, self.seed = job.segmenter.codec, intake, job.seed
         self.values = sample.values.astype(np.float64)
         self.variance = None if sample.variance is None else _finite(sample.variance)
-        self.latent = job.segmenter._encode(sample.inputs)
+        self.latent = job.segmenter.codec.encode(sample.inputs)
 
     def __call__(self, rule: Rule) -> float:
         """Return the smallest excess of any cluster and its nearest; NaN where all are too rare."""
@@ -193,7 +193,7 @@ class Excess:
         for _ in range(-(-FEW_DRAWS // len(values))):
             variance = None if self.variance is None else self.variance[rows]
             again = draw_again(expected, variance, generator)
-            drawn.append(self.segmenter._encode(self.intake.apply(again).values))
+            drawn.append(self.codec.encode(self.intake.apply(again).values))
         return np.concatenate(drawn)
 
 

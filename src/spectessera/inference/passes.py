@@ -13,10 +13,10 @@ import xarray as xr
 
 from spectessera.cube import Spectra, integrate, to_spectra
 from spectessera.kmeans.points import Rule
+from spectessera.network.codec import Codec
 from spectessera.preprocess.intake import BlockInputs, Intake, inputs_of
 from spectessera.preprocess.steps import QUALITY
-from spectessera.segmenter.estimator import SpectralSegmenter
-from spectessera.segmenter.novelty import latent_distance, novelty_of, reconstruction_error
+from spectessera.segmenter.novelty import Reference
 
 from .confidence import Mixture, same_label_probability
 
@@ -111,13 +111,16 @@ class Reader(NamedTuple):
 
     Attributes
     ----------
-    segmenter : SpectralSegmenter
+    codec : Codec
+    reference : Reference
+        What novelty is measured against.
     intake : Intake
     saturation : float or None
         Of the detector.
     """
 
-    segmenter: SpectralSegmenter
+    codec: Codec
+    reference: Reference
     intake: Intake
     saturation: float | None
 
@@ -149,7 +152,7 @@ def encode_block(
     for first in range(0, max(1, len(spectra.pixel)), ROWS):
         read = _some(reader, spectra, slice(first, first + ROWS))
         quality[read.pixel] = read.quality
-        latent = reader.segmenter._encode(read.inputs)
+        latent = reader.codec.encode(read.inputs)
         found.append((latent, integrate(read.inputs), integrate(latent)))
         if decode:
             after.append(_decode(reader, read, latent, wanted, whole, None))
@@ -221,14 +224,11 @@ def _decode(
     labels: tuple[np.ndarray, int] | None,
 ) -> Decoded:
     """Decode the usable ones of some pixels; ``labels`` are theirs, from 0, and k."""
-    segmenter = reader.segmenter
-    decoded = segmenter._decode(latent)
-    error = reconstruction_error(read.inputs, decoded)
-    distance = latent_distance(latent, segmenter.latent_groups_)
+    decoded = reader.codec.decode(latent)
     kept, means = _kept(read, decoded, wanted), None
     if labels is not None:
         means = _sums(read, decoded, *labels)
-    novelty = novelty_of(segmenter.typical_, distance, error)
+    novelty = reader.reference.novelty(read.inputs, latent, decoded)
     return Decoded(integrate(decoded), novelty, kept, decoded if whole else None, means)
 
 

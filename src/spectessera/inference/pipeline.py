@@ -139,7 +139,7 @@ def segment(
 
 def reader_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
     """Return what all blocks of a cube are worked on with."""
-    return Reader(segmenter, segmenter.intake(cube), saturation_of(cube))
+    return Reader(segmenter.codec, segmenter.reference, segmenter.intake(cube), saturation_of(cube))
 
 
 def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:
@@ -355,7 +355,7 @@ def _assemble(
     inner = ("cluster", "input_channel")
     size = sizes_of(labels, k)
     data: dict[str, Any] = {
-        "decoded_mean": (inner, segmenter._decode(found.centers)),
+        "decoded_mean": (inner, segmenter.codec.decode(found.centers)),
         "center": (("cluster", "latent"), found.centers),
         "size": (("cluster",), size),
     } | curves_of(found.choices, found.excess)

@@ -27,6 +27,7 @@ from spectessera.kmeans import Clusters, PairProgress, silhouette_image
 from spectessera.kmeans.points import Clustering, Points, Rule, agreement_of_seeds, cluster_points
 from spectessera.network.autoencoder import Autoencoder, Network, check_loss, resolve_output
 from spectessera.network.batches import Simulated, Thinned, split, whole_counts
+from spectessera.network.codec import Codec
 from spectessera.network.modelfile import model_path, read_model, write_model
 from spectessera.network.training import Checkpoint, History, Progress, Training, train, train_on
 from spectessera.preprocess.auto import JUDGED
@@ -49,6 +50,7 @@ from spectessera.settings import from_dict, to_dict
 from .defaults import CONFIGS, DEFAULTS, Chosen, fine_tuning, of_trained, open_settings, suited
 from .novelty import (
     LatentGroups,
+    Reference,
     Typical,
     check_typical,
     latent_distance,
@@ -59,10 +61,6 @@ from .novelty import (
 
 if TYPE_CHECKING:
     from spectessera.synth.pairs import Simulation
-
-# Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
-# shape gives the same bits for a row wherever it stands and however the cube is cut.
-ENCODE_ROWS = 2048
 
 # Simulated spectra to validate a pretraining with.
 HELD_OUT = 4096
@@ -308,7 +306,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         if start is None:
             self.components_ = ()
         self._train(found, intake, configs, start is not None, checkpoint, progress)
-        latent = self._encode(found.inputs)
+        latent = self.codec.encode(found.inputs)
         clustering = self.cluster(latent, seed=configs["training"].seed)
         self._take_clusters(found.inputs, latent, clustering)
         if cubes is None and len(found.rows) < total:
@@ -353,7 +351,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         self.choices_, self.rule_ = clustering.choices, clustering.rule
         self.latent_groups_ = latent_groups(latent, clustering.labels, clustering.centers)
         parts = [slice(first, first + JUDGED) for first in range(0, len(inputs), JUDGED)]
-        errors = [reconstruction_error(inputs[part], self._decode(latent[part])) for part in parts]
+        errors = [
+            reconstruction_error(inputs[part], self.codec.decode(latent[part])) for part in parts
+        ]
         distance = latent_distance(latent, self.latent_groups_)
         self.typical_ = typical_of(distance, np.concatenate(errors))
 
@@ -521,7 +521,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     def _end_pretraining(self, source: Simulated) -> SpectralSegmenter:
         """Take the clusters of the simulated spectra that a pretraining was validated with."""
         inputs = source.start.cpu().numpy()
-        latent = self._encode(inputs)
+        latent = self.codec.encode(inputs)
         seed = self.config("training").seed
         self._take_clusters(inputs, latent, self.cluster(latent, seed=seed))
         return self
@@ -560,7 +560,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             drawn = np.full(n, cluster)
         normal = generator.standard_normal((n, groups.mean.shape[1]))
         latent = groups.mean[drawn] + np.einsum("nij,nj->ni", groups.root[drawn], normal)
-        return self._decode(latent.astype(np.float32))
+        return self.codec.decode(latent.astype(np.float32))
 
     def cluster(
         self,
@@ -621,7 +621,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
                 latent[part.pixel[part.usable]] = part.latent
             return latent
         array = validate_data(self, X, dtype=np.float32, reset=False)
-        return self._encode(self.config("preprocess").apply(array, self.axis_).values)
+        return self.codec.encode(self.config("preprocess").apply(array, self.axis_).values)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the trained cluster (n,), int64 from 0; -1 for masked and unusable pixels."""
@@ -640,7 +640,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
                 f"latents have {latent.shape[1]} dimensions but this model has "
                 f"{self.cluster_centers_.shape[1]}"
             )
-        return self._decode(latent)
+        return self.codec.decode(latent)
 
     def encode_blocks(self, cube: xr.DataArray) -> Iterator[Encoded]:
         """Read, screen, preprocess and encode a cube block by block.
@@ -655,7 +655,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
 
         def encode(block: Block) -> Encoded:
             read = read_inputs(cube, block, intake)
-            return Encoded(*read, self._encode(read.inputs))
+            return Encoded(*read, self.codec.encode(read.inputs))
 
         yield from ahead(encode, blocks(cube))
 
@@ -672,29 +672,15 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return intake_of(check_cube(cube), self.config("preprocess"), self.axis_)
 
-    def _encode(self, inputs: np.ndarray) -> np.ndarray:
-        """Return latents; assumes checked inputs (n, input channel)."""
-        return self._in_blocks(lambda block: self.model_.encode(block)[0], inputs)
+    @property
+    def codec(self) -> Codec:
+        """Encoder and decoder of the trained network."""
+        return Codec(self.model_)
 
-    def _decode(self, latent: np.ndarray) -> np.ndarray:
-        """Return decoded spectra; assumes checked latents."""
-        return self._in_blocks(self.model_.decode, latent)
-
-    @torch.no_grad()
-    def _in_blocks(
-        self, function: Callable[[torch.Tensor], torch.Tensor], rows: np.ndarray
-    ) -> np.ndarray:
-        """Apply a row-wise function in zero-padded blocks of ``ENCODE_ROWS`` rows."""
-        device = self.device or "cpu"
-        self.model_.eval()
-        found = []
-        block = torch.zeros(ENCODE_ROWS, rows.shape[1], device=device)
-        for start in range(0, max(1, len(rows)), ENCODE_ROWS):
-            part = rows[start : start + ENCODE_ROWS]
-            block[: len(part)] = torch.from_numpy(part)
-            block[len(part) :] = 0
-            found.append(function(block)[: len(part)].cpu().numpy())
-        return np.concatenate(found)
+    @property
+    def reference(self) -> Reference:
+        """What novelty is measured against."""
+        return Reference(self.latent_groups_, self.typical_)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights, biases and buffers of the network by their names."""

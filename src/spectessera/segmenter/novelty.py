@@ -132,3 +132,21 @@ def latent_groups(latent: np.ndarray, labels: np.ndarray, centers: np.ndarray) -
         roots.append(vectors * np.sqrt(np.maximum(values, 0)))
     weight = np.bincount(labels, minlength=k) / len(labels)
     return LatentGroups(weight, np.stack(means), np.stack(roots))
+
+
+class Reference(NamedTuple):
+    """What novelty is measured against: the training spectra, as the model keeps them.
+
+    Attributes
+    ----------
+    groups : LatentGroups
+    typical : Typical
+    """
+
+    groups: LatentGroups
+    typical: Typical
+
+    def novelty(self, inputs: np.ndarray, latent: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+        """Return the novelty (n,) of inputs (n, channel), their latents and decoded spectra."""
+        distance = latent_distance(latent, self.groups)
+        return novelty_of(self.typical, distance, reconstruction_error(inputs, decoded))
