@@ -18,7 +18,7 @@ import spectessera as spt
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.naming.pigments.match import inseparable, pigment_candidates
-from spectessera.naming.xray.elements import STRETCH, name_xray
+from spectessera.naming.xray.elements import name_xray
 from spectessera.synth import load_palette
 
 from .pages import page as one_page
@@ -133,7 +133,7 @@ def stretched() -> list[str]:
             for rate in nominal:
                 counts = generator.poisson(total * rate / rate.sum()).astype(float)
                 naming = name_xray(counts, np.sqrt(np.maximum(counts, 1)), axis)
-                told += any(STRETCH in note for note in naming.notes)
+                told += any(each.code == "W-NAME-CALIBRATION" for each in naming.warnings)
             cells.append(str(told))
         lines.append(f"| {total:g} | " + " | ".join(cells) + " |")
     return lines

@@ -10,6 +10,7 @@ from spectessera.axis import Axis
 from spectessera.cube import with_axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.preprocess.steps import QUALITY
+from spectessera.warning import make_warning
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&$$\\frac{1}{2}$$ @{label} $x"
 
@@ -80,5 +81,5 @@ def made_naming(word: str = "Hg", position: float = 3.0) -> Naming:
             Candidate(f"{word} red", "pigment", 0.8, lines[:1], "It fits."),
         ),
         unexplained=(Peak(7.77, 0.01, 0.3, 20.0, 6.5),),
-        notes=("The calibration seems to be off by 0.3 %.",),
+        warnings=(make_warning("W-NAME-CALIBRATION", factor=1.003, candidates=""),),
     )

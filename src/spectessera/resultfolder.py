@@ -16,7 +16,7 @@ import tomli_w
 import xarray as xr
 
 from ._version import __version__
-from .diagnostics.warnings import quality_notes, warnings_of
+from .diagnostics import warnings_of
 from .htmlreport.page import report
 from .io import RESULT, RESULT_STORE, remove_store, write
 from .naming.candidates import Naming
@@ -148,7 +148,7 @@ def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
         "seed_agreement": _finite(result.attrs.get("seed_agreement")),
-        "notes": quality_notes(result) + warnings_of(result, namings),
+        "warnings": [each._asdict() for each in warnings_of(result, namings)],
     }
 
 

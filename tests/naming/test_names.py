@@ -10,8 +10,9 @@ import spectessera as spt
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis, with_axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
-from spectessera.naming.names import lines_of, name_clusters, notes_of, tell_apart, title_of
+from spectessera.naming.names import lines_of, name_clusters, naming_warnings, tell_apart, title_of
 from spectessera.synth import load_palette
+from spectessera.warning import make_warning
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "data" / "abell478.fits.gz"
 
@@ -65,7 +66,7 @@ def test_energies_that_are_off_by_three_per_cent_are_told_and_nothing_is_named()
     result = painted(["azurite", "lead-tin yellow"], gain=1.03, pixels=3000)
     namings = name_clusters(result)
     assert [title_of(naming) for naming in namings] == ["", ""]
-    assert any("calibration" in note for note in notes_of(namings))
+    assert any(each.code == "W-NAME-CALIBRATION" for each in naming_warnings(namings))
 
 
 def test_a_galaxy_cluster_has_its_lines_and_its_redshift():
@@ -133,9 +134,13 @@ def test_what_tells_two_clusters_apart_is_the_line_of_one_of_them():
         tell_apart(result, 1, 9)
 
 
-def test_notes_are_told_once_with_their_clusters():
-    one, other = Naming(notes=("a", "b")), Naming(notes=("a",))
-    assert notes_of([one, other]) == ["a", "cluster 1: b"]
+def test_a_warning_is_reported_once_with_its_clusters():
+    medium, unknown = make_warning("W-NAME-MEDIUM"), make_warning("W-NAME-REDSHIFT-UNKNOWN")
+    one, other = Naming(warnings=(medium, unknown)), Naming(warnings=(medium,))
+    of_all, of_one = naming_warnings([one, other], [4, 7])
+    assert of_all == medium
+    assert of_one.text == f"cluster 4: {unknown.text}"
+    assert of_one.clusters == (4,)
 
 
 def test_a_name_is_the_likely_pigment_else_elements():

@@ -186,8 +186,8 @@ def _print_summary(summary: dict[str, Any], out: Path) -> None:
             Text(row["name"] or "-"),
         )
     output.print(table)
-    for warning in summary["notes"]:
-        output.print(f"note: {warning}", markup=False)
+    for warning in summary["warnings"]:
+        output.print(f"warning: {warning['text']} [{warning['code']}]", markup=False)
     output.print(f"results in {out}", markup=False)
     if (out / REPORT).exists():
         output.print(f"open {out / REPORT} in a browser", markup=False)

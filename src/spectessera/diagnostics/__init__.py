@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .artefacts import doubts_of
+    from .artefacts import artefacts_of
     from .warnings import warnings_of
 
 __all__ = [
-    "doubts_of",
+    "artefacts_of",
     "warnings_of",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
-        "doubts_of": "artefacts",
+        "artefacts_of": "artefacts",
         "warnings_of": "warnings",
     },
 )

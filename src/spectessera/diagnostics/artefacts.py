@@ -1,13 +1,14 @@
-"""What speaks against a finished segmentation, in words: clusters that may be no material.
+"""Clusters that may be artefacts: of brightness, of the detector, of the edge, of noise.
 
-Clustering always answers. Brightness, a bad row of a detector, hot pixels, the edge of a mosaic or
-mere noise make clusters as well as pigments or gases do; each leaves a trace in the label map or
-in the mean spectra. What is said here is a question to the person who knows the object, never
-a verdict: every one of these traces can be a real thing, too.
+Clustering always gives an answer. Brightness, a bad row of a detector, hot pixels, the edge of a
+mosaic or noise form clusters as well as pigments or gases do; each leaves a trace in the label map
+or in the mean spectra. A warning is a question to the person who knows the object, not a verdict:
+every one of these traces can also be real.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,49 +17,50 @@ from scipy import ndimage
 
 from spectessera.result import provenance
 from spectessera.settings import NONE
+from spectessera.warning import ResultWarning, make_warning
 
-# A cluster of fewer pixels tells neither a shape in the image nor its own noise.
+# Fewer pixels show neither the shape of a cluster in the image nor its noise.
 FEWEST_PIXELS = 4
 
 # --- brightness only. The sine of the angle between two spectra is the part of one that is not
 # the other one scaled; light and thickness do not change it (Kruse et al. 1993).
-# Below this, two spectra are of one shape, even if endless counts tell them apart: simulated paints
-# turn by so much from one thickness to the double, other pigments by 0.3 (lead-tin yellow, 0.05).
+# Below this sine, two spectra have the same shape, however many counts there are: doubling the
+# thickness turns simulated paints by as much, another pigment by 0.3 (lead-tin yellow, 0.05).
 SAME_SHAPE = 0.05
-# Up to this they are, if the difference is within the noise; beyond, noise hides too much.
+# Up to this sine they have, if the difference is within the noise; beyond, noise hides too much.
 UNLIKE_SHAPE = 0.15
-# So many standard deviations of the chi-squared-like sum of squares are more than noise.
+# Standard deviations of the chi-squared-like sum of squares from which it is more than noise.
 SIGNIFICANT = 3.0
-# A channel (or a few in a row) that differs by more is a line of its own: a trace element hardly
-# turns a spectrum. It has to be above noise, of thousands of channels, and not in the background.
+# A channel (or a few in a row) that differs by more is a separate line: a trace element hardly
+# turns a spectrum. It must exceed the noise of thousands of channels and the background.
 OWN_LINE = 0.25
 LINE_SIGNIFICANT = 5.0
 BACKGROUND = 0.01
 LINE_WIDTHS = (1, 5)
 BRIGHTER = 1.2
-# Any two spectra of one channel are alike, and of two nearly so.
+# Any two spectra of one channel have the same shape, and of two channels nearly so.
 FEWEST_CHANNELS = 3
 
 # --- lines and edges of the image
-# So much of a cluster is in the line or along the edge ...
+# Share of a cluster that lies in the line or along the edge ...
 MOSTLY = 0.9
-# ... which holds at most so much of the image: no row of an image of nine rows is told.
+# ... which holds at most this share of the image: no row of an image of nine rows is reported.
 NARROW = 0.1
-# A line is so much longer than wide: two by two pixels are a grain.
+# A line is this many times longer than wide: two by two pixels are a grain.
 ELONGATED = 4
-# A cluster with less of the edge is a small thing that happens to be there.
+# A cluster with a smaller share of the edge is a small area that happens to be there.
 MUCH_EDGE = 0.1
 
 # --- scattered pixels
-# By chance a share f of all pixels, scattered, leaves (1 - f)^8 of them alone: 85 % at 2 %. Things
-# in the image hang together, and at a share of more chance itself makes neighbours.
+# Of randomly scattered pixels, a share f of the image, (1 - f)^8 have no neighbour: 85 % at 2 %.
+# Real areas are connected; at larger shares random pixels have neighbours, too.
 RARE = 0.02
 ALONE = 0.8
-# In an image so thin every small thing is a single pixel.
+# In an image this narrow every small area is a single pixel.
 THIN = 4
-# So much of a spectrum's difference to all others in one or two channels is a spike, no line ...
+# This share of a spectrum's difference to all others in one or two channels is a spike ...
 SPIKE = 0.5
-# ... where spectra have channels enough for lines to be wider.
+# ... where spectra have enough channels for lines to be wider.
 SPIKE_CHANNELS = 30
 
 UNSURE = 0.6
@@ -68,7 +70,7 @@ class _Map(NamedTuple):
     """The label map and how many pixels each cluster has in it."""
 
     label: np.ndarray  # (y, x), 0 masked, otherwise 1 + the position in numbers
-    numbers: np.ndarray  # (k,) what the clusters are called
+    numbers: np.ndarray  # (k,) of the clusters in the result
     pixels: np.ndarray  # (k,)
 
 
@@ -81,11 +83,11 @@ class _Spectra(NamedTuple):
     channel: np.ndarray  # (c,) position in the cube
 
 
-def doubts_of(result: xr.Dataset) -> list[str]:
-    """Return what makes clusters doubtful, one sentence each, and what to do about it.
+def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
+    """Return warnings about clusters that may be artefacts.
 
-    Told are: clusters of one spectral shape that differ in brightness (by the angle between the
-    spectra, Kruse et al. 1993, Remote Sensing of Environment 44, 145, and by lines of their own);
+    Reported are clusters of one spectral shape that differ in brightness (by the angle between the
+    spectra, Kruse et al. 1993, Remote Sensing of Environment 44, 145, and by separate lines);
     clusters along one row or column, or two, or along the edge of what is measured; rare single
     scattered pixels, more so with a spike of one or two channels; clusters of low confidence.
     Thresholds are the constants of this module.
@@ -99,9 +101,8 @@ def doubts_of(result: xr.Dataset) -> list[str]:
 
     Returns
     -------
-    list of str
-        Empty where nothing is doubtful. Clusters have their numbers of the result; rows, columns
-        and channels count from 0.
+    list of ResultWarning
+        Clusters have their numbers in the result; rows, columns and channels count from 0.
 
     Raises
     ------
@@ -114,10 +115,11 @@ def doubts_of(result: xr.Dataset) -> list[str]:
     image, spectra = _map_of(result), _spectra_of(result)
     found = _brightness_only(image, spectra, _normalised(result))
     lines = _lines(image)
-    edges = {k: words for k, words in _edges(image).items() if k not in lines}
+    edges = {k: warning for k, warning in _edges(image).items() if k not in lines}
     placed = lines | edges
-    single = {k: words for k, words in _scattered(image, spectra).items() if k not in placed}
-    found += [words for _, words in sorted((placed | single).items())]
+    scattered = _scattered(image, spectra).items()
+    single = {k: warning for k, warning in scattered if k not in placed}
+    found += [warning for _, warning in sorted((placed | single).items())]
     if "confidence" in result:
         found += _unsure(image, result["confidence"].transpose("y", "x").values)
     return found
@@ -154,45 +156,51 @@ def _normalised(result: xr.Dataset) -> str | None:
     return None if found in (None, NONE) else str(found)
 
 
-def _listed(words: list[str]) -> str:
+def _list(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _clusters(numbers: np.ndarray) -> str:
-    return ("cluster " if len(numbers) == 1 else "clusters ") + _listed([str(n) for n in numbers])
+def cluster_list(numbers: Sequence[int]) -> str:
+    """Return "cluster 3", or "clusters 1, 2 and 5"."""
+    return ("cluster " if len(numbers) == 1 else "clusters ") + _list([str(n) for n in numbers])
 
 
 # --- brightness only ---------------------------------------------------------------------------
 
 
-def _brightness_only(image: _Map, spectra: _Spectra, normalised: str | None) -> list[str]:
+def _brightness_only(image: _Map, spectra: _Spectra, normalised: str | None) -> list[ResultWarning]:
     norm = np.linalg.norm(spectra.mean, axis=1)
-    told = []
+    found = []
     for group in _one_shape(spectra, norm):
         bright, faint = group[0], group[-1]  # by brightness
         factor = norm[bright] / norm[faint]
         if factor < BRIGHTER:
             continue
-        names = _clusters(np.sort(image.numbers[group]))
+        clusters = np.sort(image.numbers[group]).tolist()
         most, least = image.numbers[[bright, faint]]
-        much = f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
-        as_what = "" if len(group) == 2 else f" as {least}"
+        times = f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
+        compared = "" if len(group) == 2 else f" as {least}"
         if normalised is None:
-            advice = "normalise the spectra (--normalise l2) or read them as one"
+            advice = "normalise the spectra (--normalise l2) or read these clusters as one"
         else:
             advice = (
-                f"the spectra were normalised ({normalised}) already, so noise may have told the "
-                "faint from the bright; read them as one or ask for fewer clusters (--clusters)"
+                f"the spectra are normalised ({normalised}), so the faint ones may be separated "
+                "by their noise; read them as one or ask for fewer clusters (--clusters NUMBER)"
             )
-        told.append(
-            f"{names} differ in brightness only ({most} is {much} times as bright{as_what}): "
-            f"perhaps one material, thicker or brighter; {advice}"
+        found.append(
+            make_warning(
+                "W-CLUSTER-BRIGHTNESS",
+                tuple(clusters),
+                clusters=cluster_list(clusters),
+                factor=f"{most} is {times} times as bright{compared}",
+                advice=advice,
+            )
         )
-    return told
+    return found
 
 
 def _one_shape(spectra: _Spectra, norm: np.ndarray) -> list[list[int]]:
-    """Group clusters of one shape with the brightest of them, which has the least noise."""
+    """Group clusters of the same shape with the brightest of them, which has the least noise."""
     if len(spectra.channel) < FEWEST_CHANNELS:
         return []
     usable = (norm > 0) & (spectra.size >= FEWEST_PIXELS)
@@ -212,11 +220,11 @@ def _one_shape(spectra: _Spectra, norm: np.ndarray) -> list[list[int]]:
 
 
 def _same_shape(spectra: _Spectra, bright: int, faint: int) -> bool:
-    """Tell whether one mean spectrum is the other one scaled, but for noise and a tolerance.
+    """Return whether one mean spectrum is the other one scaled, within noise and a tolerance.
 
-    The residual as it is measured holds the noise too, so if it is small the shapes are alike
-    whatever the noise; a larger one may be noise, but only up to a bound: of spectra that noise
-    hides, nothing is claimed.
+    The measured residual contains the noise, so if it is small the shapes agree whatever the
+    noise; a larger one may be noise, but only up to a bound: nothing is said of spectra that
+    are dominated by noise.
     """
     a, b = spectra.mean[[bright, faint]]
     scale = (a @ b) / (a @ a)
@@ -243,7 +251,7 @@ def _boxes(values: np.ndarray, width: int) -> np.ndarray:
 def _has_own_line(
     residual: np.ndarray, variance: np.ndarray, expected: np.ndarray, measured: np.ndarray
 ) -> bool:
-    """Tell whether some channel differs by much, beyond its noise and above the background."""
+    """Return whether some channel differs strongly, beyond its noise and the background."""
     level = np.maximum(np.abs(expected), np.abs(measured))
     differs = np.abs(residual) > np.maximum(OWN_LINE * level, BACKGROUND * level.max())
     return bool((differs & (residual**2 > LINE_SIGNIFICANT**2 * variance)).any())
@@ -252,8 +260,8 @@ def _has_own_line(
 # --- lines and edges of the image --------------------------------------------------------------
 
 
-def _lines(image: _Map) -> dict[int, str]:
-    """Return words on the clusters, by position, that lie along a row or a column."""
+def _lines(image: _Map) -> dict[int, ResultWarning]:
+    """Return warnings, by position, about clusters along a row or a column."""
     found = {}
     for label, name in ((image.label, "row"), (image.label.T, "column")):
         length, k = len(label), len(image.numbers)
@@ -267,9 +275,9 @@ def _lines(image: _Map) -> dict[int, str]:
                 continue
             start, *rest = range(lines.start, lines.stop)
             where = f"{name} {start}" if not rest else f"{name}s {start} and {rest[0]}"
-            found[int(cluster)] = (
-                f"cluster {image.numbers[cluster]} is nearly all in {where} (counted from 0): "
-                "a line of the scan or of the detector? If so, mask it and segment again"
+            number = int(image.numbers[cluster])
+            found[int(cluster)] = make_warning(
+                "W-CLUSTER-LINE", (number,), cluster=number, where=where
             )
     return found
 
@@ -296,55 +304,50 @@ def _is_long(inside: np.ndarray, lines: slice) -> bool:
     return bool(at[-1] - at[0] + 1 >= ELONGATED * (lines.stop - lines.start))
 
 
-def _edges(image: _Map) -> dict[int, str]:
-    """Return words on the clusters that follow the edge of what is measured, one pixel wide."""
+def _edges(image: _Map) -> dict[int, ResultWarning]:
+    """Return warnings, by position, about clusters along the edge of the measured area."""
     outside = np.pad(image.label == 0, 1, constant_values=True)
     parts, _ = ndimage.label(outside)
-    outside = parts == parts[0, 0]  # holes in the image have no edge of it
+    outside = parts == parts[0, 0]  # not the holes inside the image
     edge = ndimage.binary_dilation(outside, np.ones((3, 3)))[1:-1, 1:-1] & (image.label > 0)
     if not edge.any() or edge.sum() > NARROW * (image.label > 0).sum():
         return {}
     inside = np.bincount(image.label[edge], minlength=len(image.pixels) + 1)[1:]
     there = (inside >= MOSTLY * image.pixels) & (inside >= MUCH_EDGE * edge.sum())
     return {
-        int(cluster): (
-            f"cluster {image.numbers[cluster]} is nearly all along the edge of the image, one "
-            "pixel wide: spectra cut by the edge? If so, mask the edge and segment again"
-        )
+        int(cluster): make_warning("W-CLUSTER-EDGE", (number,), cluster=number)
         for cluster in np.flatnonzero(there)
+        for number in [int(image.numbers[cluster])]
     }
 
 
 # --- scattered pixels --------------------------------------------------------------------------
 
 
-def _scattered(image: _Map, spectra: _Spectra) -> dict[int, str]:
-    """Return words on the clusters, by position, of rare pixels that lie alone."""
+def _scattered(image: _Map, spectra: _Spectra) -> dict[int, ResultWarning]:
+    """Return warnings, by position, about clusters of rare pixels without neighbours."""
     alone = np.bincount(image.label[_is_alone(image.label)], minlength=len(image.pixels) + 1)[1:]
     rare = (image.pixels > 0) & (image.pixels <= RARE * image.pixels.sum())
     found = {}
     for cluster in np.flatnonzero(rare & (alone >= ALONE * image.pixels)).tolist():
-        number, count = image.numbers[cluster], int(image.pixels[cluster])
+        number, count = int(image.numbers[cluster]), int(image.pixels[cluster])
         spike = _spike(spectra, cluster)
         if len(spike):
-            pixels = "one single pixel" if count == 1 else f"{count} pixels, nearly all scattered"
-            where = _listed([str(each) for each in spike])
-            found[int(cluster)] = (
-                f"cluster {number} is {pixels}, and differs from the others mostly in channel"
-                f"{'s' if len(spike) > 1 else ''} {where} (counted from 0): hot pixels or cosmic "
-                "rays? If its spectra show that spike, mask them and segment again"
+            pixels = "a single pixel" if count == 1 else f"{count} pixels, nearly all scattered"
+            channels = "channel " if len(spike) == 1 else "channels "
+            channels += _list([str(each) for each in spike])
+            found[cluster] = make_warning(
+                "W-CLUSTER-SPIKE", (number,), cluster=number, pixels=pixels, channels=channels
             )
         elif count >= FEWEST_PIXELS and min(image.label.shape) >= THIN:
-            found[int(cluster)] = (
-                f"cluster {number} is single scattered pixels ({alone[cluster]} of {count} touch "
-                "no other of it): hot pixels, cosmic rays or noise? A rare material in tiny grains "
-                "looks alike, so look at some of its spectra before you mask them"
+            found[cluster] = make_warning(
+                "W-CLUSTER-SCATTERED", (number,), cluster=number, alone=alone[cluster], count=count
             )
     return found
 
 
 def _is_alone(label: np.ndarray) -> np.ndarray:
-    """Tell for every pixel (y, x) whether none of its eight neighbours has its label."""
+    """Return for every pixel (y, x) whether none of its eight neighbours has its label."""
     height, width = label.shape
     padded = np.pad(label, 1, constant_values=-1)
     alone = label > 0
@@ -358,8 +361,8 @@ def _is_alone(label: np.ndarray) -> np.ndarray:
 def _spike(spectra: _Spectra, cluster: int) -> np.ndarray:
     """Return the one or two channels with most of a cluster's difference to all others.
 
-    Without what is within two standard errors, by the scatter of single pixels of the others: one
-    pixel has no scatter of its own, and in many channels noise adds up to more than a spike.
+    Differences within two standard errors do not count; the errors are those of the other pixels,
+    since one pixel has no scatter, and noise in many channels adds up to more than a spike.
     """
     rest = np.where(np.arange(len(spectra.size)) == cluster, 0, spectra.size).astype(np.float64)
     if len(spectra.channel) < SPIKE_CHANNELS or rest.sum() == 0:
@@ -377,7 +380,7 @@ def _spike(spectra: _Spectra, cluster: int) -> np.ndarray:
 # --- confidence --------------------------------------------------------------------------------
 
 
-def _unsure(image: _Map, confidence: np.ndarray) -> list[str]:
+def _unsure(image: _Map, confidence: np.ndarray) -> list[ResultWarning]:
     known = np.isfinite(confidence)
     label, most = image.label[known], len(image.pixels) + 1
     count = np.bincount(label, minlength=most)[1:]
@@ -386,11 +389,15 @@ def _unsure(image: _Map, confidence: np.ndarray) -> list[str]:
     which = np.flatnonzero((count > 0) & (mean < UNSURE))
     if not len(which):
         return []
-    one = len(which) == 1
-    means = _listed([f"{mean[k]:.2f}" for k in which])
-    others = _listed([f"{100 * (1 - mean[k]):.0f} %" for k in which])
+    numbers = image.numbers[which].tolist()
     return [
-        f"{_clusters(image.numbers[which])} {'is' if one else 'are'} unsure (mean confidence "
-        f"{means}): a new measurement would give {others} of {'its' if one else 'their'} pixels "
-        "another label; trust borders there little, or ask for fewer clusters (--clusters)"
+        make_warning(
+            "W-CLUSTER-UNSURE",
+            tuple(numbers),
+            clusters=cluster_list(numbers),
+            have="has" if len(which) == 1 else "have",
+            their="its" if len(which) == 1 else "their",
+            means=_list([f"{mean[k]:.2f}" for k in which]),
+            share=_list([f"{100 * (1 - mean[k]):.0f} %" for k in which]),
+        )
     ]

@@ -1,4 +1,7 @@
-"""What the user should be told of a result, in words: the one place that gathers all of it."""
+"""Everything that a user should be warned of in a result: the one place that gathers it.
+
+The wording of every warning is in :data:`spectessera.warning.KINDS`.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,32 @@ import numpy as np
 import xarray as xr
 
 from spectessera.naming.candidates import Naming
-from spectessera.naming.names import notes_of, title_of
+from spectessera.naming.names import naming_warnings, title_of
 from spectessera.result import provenance, quality_bits
 from spectessera.segmenter.novelty import NOVEL
+from spectessera.warning import ResultWarning, make_warning
 
-from .artefacts import doubts_of
+from .artefacts import artefacts_of, cluster_list
 
-# Silhouettes that differ by less are nearly alike.
+# Silhouettes that differ by less are nearly equal.
 NEAR = 0.02
-# More novel pixels than this are told of: one in twenty is to be expected of the training itself.
+# More novel pixels than this are reported: 5 % are expected of the training spectra themselves.
 MANY_NOVEL = 0.10
 # Below this, other seeds give other clusters.
 ALIKE_SEEDS = 0.95
+# Quality bit -> code of the warning.
+DATA_CODES = {
+    "masked": "W-DATA-MASKED",
+    "not_finite": "W-DATA-NOT-FINITE",
+    "empty": "W-DATA-EMPTY",
+    "saturated": "W-DATA-SATURATED",
+    "repaired": "W-DATA-REPAIRED",
+    "negative_clipped": "W-DATA-NEGATIVE",
+}
 
 
-def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[str]:
-    """Return what speaks against the clusters and their names.
+def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWarning]:
+    """Return all warnings about a result, its clusters and their names.
 
     Parameters
     ----------
@@ -31,35 +44,34 @@ def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[str]:
         Of :func:`spectessera.segment` or a baseline.
     namings : sequence of Naming
         Of its clusters, in their order.
+
+    Returns
+    -------
+    list of ResultWarning
+        About the number of clusters, the model, single clusters, names, and last the data.
     """
     return [
-        *choice_note(result),
-        *seed_notes(result),
-        *novelty_notes(result),
-        *doubts_of(result),
-        *same_name_notes(result, namings),
-        *notes_of(list(namings), result["cluster"].values.tolist()),
+        *choice_warnings(result),
+        *seed_warnings(result),
+        *novelty_warnings(result),
+        *artefacts_of(result),
+        *shared_name_warnings(result, namings),
+        *naming_warnings(list(namings), result["cluster"].values.tolist()),
+        *data_warnings(result),
     ]
 
 
-def quality_notes(result: xr.Dataset) -> list[str]:
-    """Return which spectra were left out or mended, and where they are."""
-    words = {
-        "masked": "masked by the file: left out",
-        "not_finite": "with too many values that are not finite: left out",
-        "empty": "with nothing but zeros: left out",
-        "saturated": "saturated: left out",
-        "repaired": "with a few values that are not finite: interpolated",
-        "negative_clipped": "with negative values, set to 0 before the square root",
-    }
+def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
+    """Return which spectra were left out or repaired, and where they are."""
     quality = result["quality"].values
     found = []
     for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)
         if len(rows):
-            many = "spectrum" if len(rows) == 1 else "spectra"
-            places = f"{_span('row', rows)}, {_span('column', columns)}"
-            found.append(f"{len(rows)} {many} {words.get(name, name)} ({places})")
+            spectra = f"{len(rows)} {'spectrum' if len(rows) == 1 else 'spectra'}"
+            where = f"{_span('row', rows)}, {_span('column', columns)}"
+            code = DATA_CODES.get(name, "W-DATA-FLAGGED")
+            found.append(make_warning(code, spectra=spectra, where=where, flag=name))
     return found
 
 
@@ -68,11 +80,17 @@ def _span(word: str, places: np.ndarray) -> str:
     return f"{word} {first}" if first == last else f"{word}s {first} to {last}"
 
 
-def choice_note(result: xr.Dataset) -> list[str]:
-    """Return a warning where no number of clusters stands out, by neither criterion."""
+def choice_warnings(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where the number of clusters has no support, or one of them is noise."""
+    if provenance(result).get("clusters") == "trained":
+        return []
+    return [*_unsupported(result), *_split_by_noise(result)]
+
+
+def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where neither stability nor silhouette singles out a k."""
     needed = ("score", "score_error", "stability", "stability_error")
-    told = "stable_from" in result.attrs and all(name in result for name in needed)
-    if not told or provenance(result).get("clusters") == "trained":
+    if "stable_from" not in result.attrs or not all(name in result for name in needed):
         return []
     stable, error = result["stability"].values, result["stability_error"].values
     score, spread = result["score"].values, result["score_error"].values
@@ -83,40 +101,41 @@ def choice_note(result: xr.Dataset) -> list[str]:
     if (stable + error >= result.attrs["stable_from"]).any() or close.sum() < 2:
         return []
     ks = ", ".join(str(k) for k in result["k"].values[close])
-    return [
-        "no number of clusters stands out: with none do all clusters come back when half of the "
-        f"pixels are clustered, and the silhouettes of k = {ks} are nearly alike; choose k "
-        "yourself (--clusters NUMBER) and trust no single border"
-    ]
+    return [make_warning("W-K-UNSUPPORTED", ks=ks)]
 
 
-def same_name_notes(result: xr.Dataset, namings: Sequence[Naming]) -> list[str]:
-    """Return which clusters have one pigment or class as their name: perhaps one thing, cut."""
-    named: dict[str, list[str]] = {}
-    for cluster, naming in zip(result["cluster"].values, namings, strict=True):
-        if naming.of_kind("pigment", "class") and title_of(naming):
-            named.setdefault(title_of(naming), []).append(str(int(cluster)))
-    return [
-        f"clusters {', '.join(clusters)} have the same name, {name}: perhaps one material that was "
-        "cut in two, or mixtures with it"
-        for name, clusters in named.items()
-        if len(clusters) > 1
-    ]
-
-
-def seed_notes(result: xr.Dataset) -> list[str]:
-    """Return a warning where other seeds give other clusters."""
-    alike = float(result.attrs.get("seed_agreement", np.nan))
-    if np.isnan(alike) or alike >= ALIKE_SEEDS:
+def _split_by_noise(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where two of the clusters differ by no more than the noise."""
+    if "excess" not in result or result.attrs.get("n_clusters") not in result["k"].values:
         return []
+    excess = result["excess"].sel(k=result.attrs["n_clusters"])
+    split = float(excess) < float(excess.attrs["noise_alone_below"])
+    return [make_warning("W-K-NOISE-SPLIT")] if split else []
+
+
+def shared_name_warnings(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWarning]:
+    """Return which clusters have the same pigment or class as their name."""
+    named: dict[str, list[int]] = {}
+    for cluster, naming in zip(result["cluster"].values.tolist(), namings, strict=True):
+        if naming.of_kind("pigment", "class") and title_of(naming):
+            named.setdefault(title_of(naming), []).append(cluster)
     return [
-        f"another seed gives other clusters (adjusted Rand index {alike:.2f}): some borders are "
-        "matters of chance; try fewer clusters (--clusters NUMBER)"
+        make_warning("W-NAME-SHARED", tuple(same), clusters=cluster_list(same), name=name)
+        for name, same in named.items()
+        if len(same) > 1
     ]
 
 
-def novelty_notes(result: xr.Dataset) -> list[str]:
-    """Return which clusters, or how much of all pixels, are unlike anything in training."""
+def seed_warnings(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where other seeds give other clusters."""
+    agreement = float(result.attrs.get("seed_agreement", np.nan))
+    if np.isnan(agreement) or agreement >= ALIKE_SEEDS:
+        return []
+    return [make_warning("W-K-SEED", agreement=agreement)]
+
+
+def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
+    """Return which clusters, or how much of all pixels, are unlike the training spectra."""
     if "novelty" not in result:
         return []
     label, novel = result["label"].values, result["novelty"].values > NOVEL
@@ -128,8 +147,5 @@ def novelty_notes(result: xr.Dataset) -> list[str]:
         for cluster in result["cluster"].values
         if (label == cluster).any() and novel[label == cluster].mean() > 0.5
     ]
-    words = f"{share:.0%} of the pixels are unlike the spectra that the model was trained on"
-    if unlike:
-        plural = "s" if len(unlike) > 1 else ""
-        words += f", among them most of cluster{plural} {', '.join(map(str, unlike))}"
-    return [words + "; train a model on this cube (--fit, or --fit --start) if these matter"]
+    which = f", among them most of {cluster_list(unlike)}" if unlike else ""
+    return [make_warning("W-MODEL-NOVEL", tuple(unlike), share=share, which=which)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from spectessera.naming.candidates import Candidate, Line, Peak
 
 from .facts import Card
-from .text import DASH, chip, count, number, safe, share, table, with_error
+from .text import DASH, chip, count, number, safe, share, table, warning_list, with_error
 
 MOST_ROWS = 20
 PAGE_ROWS = 20  # a card of more rows may be longer than a page of paper
@@ -47,12 +47,12 @@ def _rows(card: Card) -> int:
     rows = len(card.lines()) + len(card.differences)
     if card.naming is None:
         return rows
-    others = 3 * bool(card.naming.unexplained) + 2 * len(card.naming.notes)
+    others = 3 * bool(card.naming.unexplained) + 2 * len(card.naming.warnings)
     return rows + len(card.naming.candidates) + others
 
 
 def _naming(card: Card, axis_unit: str) -> str:
-    """Return candidates, lines, unexplained peaks and notes."""
+    """Return candidates, lines, unexplained peaks and warnings."""
     naming = card.naming
     if naming is None:
         return ""
@@ -76,9 +76,8 @@ def _naming(card: Card, axis_unit: str) -> str:
         shift = number(naming.redshift, 6) if error is None else with_error(naming.redshift, error)
         parts.append(f"<p>Redshift: {shift}</p>")
     parts.append(_unexplained(naming.unexplained, axis_unit))
-    if naming.notes:
-        rows_html = "".join(f"<li>{safe(each)}</li>" for each in naming.notes)
-        parts.append(f'<ul class="warn">{rows_html}</ul>')
+    if naming.warnings:
+        parts.append(warning_list(naming.warnings))
     return "".join(parts)
 
 

@@ -14,10 +14,11 @@ import xarray as xr
 from spectessera._util.files import atomic_text, check_file_place, package_data, readable
 from spectessera._version import __version__
 from spectessera.cube import spectral_axis
-from spectessera.diagnostics.warnings import quality_notes, warnings_of
+from spectessera.diagnostics import warnings_of
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import name_clusters
 from spectessera.result import check_result, quality_bits
+from spectessera.warning import ResultWarning, make_warning
 
 from . import stills as _reportstills
 from . import text
@@ -73,8 +74,8 @@ def report(
     names : mapping of int to str, optional
         The user's own names by the number of the cluster; they come before those of ``namings``.
     warnings : sequence of str
-        What the reader should be told beside :func:`spectessera.diagnostics.warnings.warnings_of`,
-        in words.
+        Sentences for the reader, in addition to those of
+        :func:`spectessera.diagnostics.warnings_of`.
     anode : str, optional
         Of the X-ray tube, such as "Rh"; for the names by default.
     overwrite : bool
@@ -107,8 +108,8 @@ def report(
         raise TypeError(f"warnings is a list of sentences, such as [{warnings!r}]")
     if namings is None:
         namings = name_clusters(result, anode=anode)
-    told = [*warnings, *warnings_of(result, namings)]
-    page = _page(result, cards(result, namings, names), told)
+    listed = [*(ResultWarning("", each) for each in warnings), *warnings_of(result, namings)]
+    page = _page(result, cards(result, namings, names), listed)
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
     atomic_text(path, readable(page))
     return path
@@ -164,7 +165,7 @@ def _check_names(
 # --- the page ----------------------------------------------------------------------------------
 
 
-def _page(result: xr.Dataset, made: list[Card], warnings: list[str]) -> str:
+def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]) -> str:
     """Return the whole file."""
     from bokeh.resources import Resources
 
@@ -237,7 +238,9 @@ def _told(result: xr.Dataset, made: list[Card]) -> str:
     return plain
 
 
-def _sections(result: xr.Dataset, made: list[Card], warnings: list[str]) -> dict[str, str]:
+def _sections(
+    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]
+) -> dict[str, str]:
     """Return the inside of every section."""
     return {
         "overview": text.overview(result, made),
@@ -344,11 +347,7 @@ def _choice(result: xr.Dataset) -> str:
     )
 
 
-def _warnings(result: xr.Dataset, warnings: list[str]) -> str:
-    told = [*warnings, *quality_notes(result)]
+def _warnings(result: xr.Dataset, warnings: list[ResultWarning]) -> str:
     if text.mean_confidence(result) is None:
-        told.append("this result tells no confidence")
-    if not told:
-        return "<p>There is nothing to warn of.</p>"
-    rows = "".join(f"<li>{text.safe(each)}</li>" for each in told)
-    return f'<ul class="warn">{rows}</ul>'
+        warnings = [*warnings, make_warning("W-CONFIDENCE-MISSING")]
+    return text.warning_list(warnings) if warnings else "<p>There are no warnings.</p>"

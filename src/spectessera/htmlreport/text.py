@@ -12,6 +12,7 @@ import xarray as xr
 
 from spectessera.colours import colours
 from spectessera.result import provenance
+from spectessera.warning import ResultWarning
 
 from .facts import Card
 
@@ -111,6 +112,17 @@ def table(
         f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def warning_list(warnings: Iterable[ResultWarning]) -> str:
+    """Return warnings as a list, each with its code."""
+    rows = "".join(
+        f"<li>{safe(each.text)}"
+        + (f' <span class="code">{safe(each.code)}</span>' if each.code else "")
+        + "</li>"
+        for each in warnings
+    )
+    return f'<ul class="warn">{rows}</ul>'
 
 
 def figure(name: str, still: str, alt: str, caption: str, title: str = "") -> str:

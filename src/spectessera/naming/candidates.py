@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spectessera.warning import ResultWarning
+
 
 @dataclass(frozen=True)
 class Peak:
@@ -93,15 +95,15 @@ class Naming:
         Of every kind the best first.
     unexplained : tuple of Peak
         Peaks that no candidate has.
-    notes : tuple of str
-        Warnings in words, such as that the calibration seems to be off.
+    warnings : tuple of ResultWarning
+        Such as that the calibration seems to be wrong; without numbers of clusters.
     redshift, redshift_error : float or None
     """
 
     peaks: tuple[Peak, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     unexplained: tuple[Peak, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
     redshift: float | None = None
     redshift_error: float | None = None
 

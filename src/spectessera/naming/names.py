@@ -10,13 +10,14 @@ import xarray as xr
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.result import provenance
+from spectessera.warning import ResultWarning, make_warning
 
 from .candidates import Candidate, Line, Naming
 from .optical.gasclass import name_nebula
 from .optical.redshift import Redshift, fit_redshift
 from .peaks import differing_peaks
 from .pigments.match import pigment_candidates
-from .xray.elements import STRETCH, XraySettings, line_width, name_xray
+from .xray.elements import XraySettings, line_width, name_xray
 
 # Spectra of fewer channels have no shape of a line.
 FEWEST_CHANNELS = 30
@@ -125,12 +126,14 @@ def _of_one_calibration(namings: list[Naming], sizes: np.ndarray) -> list[Naming
 
     All pixels have one axis: where other spectra fit by chance, their names are chance, too.
     """
-    off = [any(STRETCH in note for note in naming.notes) for naming in namings]
+    off = [any(each.code == "W-NAME-CALIBRATION" for each in n.warnings) for n in namings]
     if 2 * sizes[off].sum() <= sizes[[bool(each.peaks) for each in namings]].sum():
         return namings
-    note = "the lines of other clusters tell that the calibration is off, so nothing is named"
+    warnings = (make_warning("W-NAME-CALIBRATION-ELSEWHERE"),)
     return [
-        naming if wrong else replace(naming, candidates=(), unexplained=naming.peaks, notes=(note,))
+        naming
+        if wrong
+        else replace(naming, candidates=(), unexplained=naming.peaks, warnings=warnings)
         for naming, wrong in zip(namings, off, strict=True)
     ]
 
@@ -251,25 +254,29 @@ def title_of(naming: Naming) -> str:
     return ", ".join(each.name for each in sure[:FEW])
 
 
-def notes_of(namings: list[Naming], numbers: list[int] | None = None) -> list[str]:
-    """Return what the namings warn of, once, with the clusters that it is true of.
+def naming_warnings(namings: list[Naming], numbers: list[int] | None = None) -> list[ResultWarning]:
+    """Return the warnings of all namings, each once, with the clusters that it is about.
 
     Parameters
     ----------
     namings : list of Naming
     numbers : list of int, optional
-        What the clusters are called; by default from 1.
+        Of the clusters, in the order of ``namings``; by default from 1.
     """
     clusters = numbers or list(range(1, len(namings) + 1))
-    told: dict[str, list[str]] = {}
+    affected: dict[ResultWarning, list[int]] = {}
     for cluster, naming in zip(clusters, namings, strict=True):
-        for note in naming.notes:
-            told.setdefault(note, []).append(str(cluster))
+        for warning in naming.warnings:
+            affected.setdefault(warning, []).append(cluster)
     return [
-        note
-        if len(who) == len(namings)
-        else f"cluster{'s' if len(who) > 1 else ''} {', '.join(who)}: {note}"
-        for note, who in told.items()
+        warning
+        if len(which) == len(namings)
+        else ResultWarning(
+            warning.code,
+            f"cluster{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}: {warning.text}",
+            tuple(which),
+        )
+        for warning, which in affected.items()
     ]
 
 

@@ -52,7 +52,7 @@ def test_elements_of_a_pigment_are_found_and_no_others(pigment, total):
     naming = named(counts_of(pigment, total))
     must, may = set(MUST[pigment].split()), set(MAY.get(pigment, "").split()) | ALWAYS
     found = sure(naming)
-    assert naming.notes == ()
+    assert naming.warnings == ()
     assert found <= must | may
     assert must <= found
 
@@ -72,10 +72,10 @@ def test_every_claim_has_a_peak_of_its_spectrum():
 @pytest.mark.parametrize("pigment", ["azurite", "lead white"])
 def test_a_wrong_calibration_is_told_and_no_element_claimed(pigment, gain):
     naming = named(counts_of(pigment, 1e7), gain)
-    (note,) = naming.notes
-    assert "calibration" in note
-    told = float(note.split("multiplied by ")[1].split(":")[0])
-    assert told == pytest.approx(1 / gain, abs=0.006)
+    (warning,) = naming.warnings
+    assert warning.code == "W-NAME-CALIBRATION"
+    factor = float(warning.text.split("multiplied by ")[1].split(":")[0])
+    assert factor == pytest.approx(1 / gain, abs=0.006)
     assert naming.of_kind("element") == ()
     assert naming.unexplained == naming.peaks
 
@@ -158,7 +158,7 @@ def test_a_rare_element_alone_is_named_and_not_taken_for_a_wrong_calibration(sym
     parts = {(symbol, "K"): 1e5, (symbol, "L"): 2e4}
     counts, axis = synthetic(parts)
     naming = name_xray(counts, np.sqrt(counts), axis)
-    assert naming.notes == ()
+    assert naming.warnings == ()
     assert symbol in {each.name for each in naming.candidates}
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming
 from spectessera.synth.nebulae.bpt import kauffmann, kewley_nii, kewley_sii
+from spectessera.warning import ResultWarning, make_warning
 
 from .lines import FittedLine, LineFit, fit_lines, naming_of
 from .redshift import Redshift
@@ -65,11 +66,11 @@ def name_nebula(
     """
     fit = fit_lines(spectrum, error, axis, redshift=redshift)
     named = naming_of(fit)
-    classes, notes = line_class(fit)
-    return replace(named, candidates=named.candidates + classes, notes=named.notes + notes)
+    classes, warnings = line_class(fit)
+    return replace(named, candidates=named.candidates + classes, warnings=named.warnings + warnings)
 
 
-def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[ResultWarning, ...]]:
     """Tell what kind of gas has these lines.
 
     Fluxes are drawn 2000 times within their errors, which handles lines that are not seen as
@@ -83,7 +84,7 @@ def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     -------
     candidates : tuple of Candidate
         Of kind "class", the likeliest first; none without H alpha and one of H beta and [OIII].
-    notes : tuple of str
+    warnings : tuple of ResultWarning
         Why nothing is decided; none where no line of the gas is seen.
     """
     own = {name: fit.line(name) for name in (_ALPHA, _BETA, _OIII, _NII)}
@@ -92,7 +93,7 @@ def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
         return (), ()
     sulphur = _sulphur(fit)
     if _ALPHA not in seen:
-        return (), ("the class is not decided: H alpha is not seen",)
+        return (), _undecided(": H alpha is not detected")
     if None in own.values() or not seen & {_BETA, _OIII}:
         return _of_nitrogen(own, seen)
     lines = {name: line for name, line in own.items() if line}
@@ -109,8 +110,12 @@ def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     found.sort(key=lambda each: (-each.score, each.name))
     if found[0].score < DECIDED:
         options = " and ".join(each.name for each in found[:2])
-        return tuple(found), (f"the class is not decided between {options}: {words}",)
+        return tuple(found), _undecided(f" between {options}: {words}")
     return tuple(found), ()
+
+
+def _undecided(why: str) -> tuple[ResultWarning, ...]:
+    return (make_warning("W-NAME-GAS-UNDECIDED", why=why),)
 
 
 def _sulphur(fit: LineFit) -> tuple[FittedLine, ...]:
@@ -124,19 +129,19 @@ def _sulphur(fit: LineFit) -> tuple[FittedLine, ...]:
 
 def _of_nitrogen(
     own: dict[str, FittedLine | None], seen: set[str]
-) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+) -> tuple[tuple[Candidate, ...], tuple[ResultWarning, ...]]:
     """Tell what [NII] / H alpha alone tells: it may be more than any HII region has."""
     alpha, nitrogen = own[_ALPHA], own[_NII]
     missing = [name for name in (_BETA, _OIII, _NII) if own[name] is None]
-    why = f"not on the axis: {', '.join(missing)}" if missing else "H beta and [OIII] are not seen"
+    why = f"not on the axis: {', '.join(missing)}" if missing else "H beta and [OIII] not detected"
     if alpha is None or nitrogen is None or _NII not in seen:
-        return (), (f"the class is not decided ({why})",)
+        return (), _undecided(f" ({why})")
     told, value, spread = _ratio("[NII]/Ha", [nitrogen], [alpha])
     generator = np.random.default_rng(0)
     drawn = value + np.hypot(spread, CURVE_ERROR) * generator.standard_normal(DRAWS)
     share = float((drawn > ASYMPTOTE).mean())
     if share < 0.95:
-        return (), (f"the class is not decided ({why}): {told}",)
+        return (), _undecided(f" ({why}): {told}")
     words = f"{told}, more than stars bring about; {why}"
     return (Candidate(NO_HII, "class", share, _told([alpha, nitrogen]), words),), ()
 

@@ -16,13 +16,13 @@ import numpy as np
 from spectessera._util.check import check_number
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
+from spectessera.warning import ResultWarning, make_warning
 
 from .fluxes import FWHM, Blind, Measured, blind_peaks, gas_shape, in_place, measure
 from .linefits import Prepared, check_spectra, on_axis, prepare
 from .linetable import SKY, rest_vacuum
-from .redshift import PATTERNS, SIGNIFICANT, Redshift
+from .redshift import PATTERNS, SIGNIFICANT, Redshift, medium_warnings
 
-FIT_NOTE = "the lines do not fit the redshift z = {:.4f}: that or the calibration may be wrong"
 # Sunlight is left out: hydrogen of a nebula at rest would always be suspected.
 _AIRGLOW = tuple(line for line in SKY if line.ion in {"[OI]", "Na", "OH"})
 _SKY_PLACES = rest_vacuum(_AIRGLOW)
@@ -73,14 +73,14 @@ class LineFit:
     unexplained : tuple of Peak
     redshift, redshift_error : float or None
         Of the gas in this spectrum; the error is None where no line was bright enough to tell.
-    notes : tuple of str
+    warnings : tuple of ResultWarning
     """
 
     lines: tuple[FittedLine, ...] = ()
     unexplained: tuple[Peak, ...] = ()
     redshift: float | None = None
     redshift_error: float | None = None
-    notes: tuple[str, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
 
     def line(self, name: str) -> FittedLine | None:
         """Return a line of the gas by its name; None if it is not on the axis."""
@@ -123,9 +123,9 @@ def fit_lines(
         check_number("redshift", z, low=-0.9, high=20.0)
     ready = prepare(spectra, errors, axis)
     if ready is None or not ready.weight.any():
-        return LineFit(notes=("too few channels are measured to tell lines",))
-    notes = list(redshift.notes) if isinstance(redshift, Redshift) else _medium(axis)
-    return _fit(ready, axis, z, notes + _ambiguity(redshift))
+        return LineFit(warnings=(make_warning("W-NAME-CHANNELS"),))
+    warnings = redshift.warnings if isinstance(redshift, Redshift) else medium_warnings(axis)
+    return _fit(ready, axis, z, warnings + _ambiguity(redshift))
 
 
 def name_emission(
@@ -179,25 +179,23 @@ def naming_of(fit: LineFit) -> Naming:
         tuple(peaks),
         tuple(candidates),
         fit.unexplained,
-        fit.notes,
+        fit.warnings,
         fit.redshift,
         fit.redshift_error,
     )
 
 
-def _medium(axis: Axis) -> list[str]:
-    return [] if axis.medium else ["the axis does not say air or vacuum: taken for air"]
-
-
-def _ambiguity(redshift: float | Redshift | None) -> list[str]:
+def _ambiguity(redshift: float | Redshift | None) -> tuple[ResultWarning, ...]:
     if redshift is None:
-        return ["the redshift is not known: lines are not named"]
+        return (make_warning("W-NAME-REDSHIFT-UNKNOWN"),)
     if isinstance(redshift, Redshift) and redshift.ambiguous:
-        return [f"the redshift may also be z = {redshift.runner_up:.4f}"]
-    return []
+        return (make_warning("W-NAME-REDSHIFT-AMBIGUOUS", rival=redshift.runner_up),)
+    return ()
 
 
-def _fit(ready: Prepared, axis: Axis, z: float | None, notes: list[str]) -> LineFit:
+def _fit(
+    ready: Prepared, axis: Axis, z: float | None, warnings: tuple[ResultWarning, ...]
+) -> LineFit:
     """Fit the lines of the only spectrum and tell those that are seen; assumes checked input."""
     shape, told = gas_shape(ready, 0.0 if z is None else z)
     found = measure(ready, shape, z)
@@ -206,14 +204,14 @@ def _fit(ready: Prepared, axis: Axis, z: float | None, notes: list[str]) -> Line
     _drop_sky_alone(found, claimed)
     blind = blind_peaks(ready, found, claimed)
     if z is not None and _misfit(found, claimed, blind):
-        notes = [*notes, FIT_NOTE.format(z)]
+        warnings += (make_warning("W-NAME-REDSHIFT-MISFIT", redshift=z),)
         claimed &= np.array([entry.kind == "sky" for entry in found.entries])
         blind, told = blind_peaks(ready, found, claimed), False
     lines = list(_lines(found, claimed, axis))
     blind = _sky_left(found, lines, blind, axis)
     peaks = tuple(_blind_peak(axis, each) for each in blind)
     own = None if z is None else (float(shape.redshift) if told else float(z))
-    return LineFit(tuple(lines), peaks, own, shape.error if told else None, tuple(notes))
+    return LineFit(tuple(lines), peaks, own, shape.error if told else None, warnings)
 
 
 def _sky_left(

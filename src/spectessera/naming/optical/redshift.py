@@ -18,6 +18,7 @@ from scipy import ndimage
 from spectessera._util.check import check_number
 from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.axis import Axis
+from spectessera.warning import ResultWarning, make_warning
 
 from .linefits import (
     Prepared,
@@ -89,7 +90,7 @@ class Redshift:
         The second best redshift; None if nothing else scores at all.
     runner_up_score : float
         Its score over the best one, from 0 to 1.
-    notes : tuple of str
+    warnings : tuple of ResultWarning
         Such as that the medium of the axis is not known.
     """
 
@@ -99,7 +100,7 @@ class Redshift:
     lines: tuple[str, ...]
     runner_up: float | None = None
     runner_up_score: float = 0.0
-    notes: tuple[str, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
 
     @property
     def ambiguous(self) -> bool:
@@ -178,8 +179,8 @@ def fit_redshift(
     if total[best] < LEAST_SCORE or len(lines) < needed:
         return None
     z, error = _mean(hidden, trial, where)
-    notes = () if axis.medium else ("the axis does not say air or vacuum: taken for air",)
-    return Redshift(z, error, float(np.sqrt(total[best])), lines, rival, share, notes)
+    strength = float(np.sqrt(total[best]))
+    return Redshift(z, error, strength, lines, rival, share, medium_warnings(axis))
 
 
 def without_sky(ready: Prepared) -> Prepared:
@@ -362,3 +363,8 @@ def first_shape(ready: Prepared, z: float) -> Shape:
     """Return lines as narrow as the instrument makes them, at a redshift."""
     sigma = float(np.median(ready.wave)) * ready.narrow / SPEED_OF_LIGHT
     return Shape(z, 0.0, min(sigma, 3.9 * ready.step), 30.0)
+
+
+def medium_warnings(axis: Axis) -> tuple[ResultWarning, ...]:
+    """Return a warning where the axis does not say whether wavelengths are in air or vacuum."""
+    return () if axis.medium else (make_warning("W-NAME-MEDIUM"),)

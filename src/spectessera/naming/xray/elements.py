@@ -17,6 +17,7 @@ from spectessera._util.constants import FWHM, PAIR
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Line, Naming, Peak
 from spectessera.naming.peaks import check_spectrum, find_peaks
+from spectessera.warning import make_warning
 
 from . import fit as fits
 from .evidence import candidates_of
@@ -28,7 +29,6 @@ FEWEST_CHANNELS = 32
 # than half of that, and less than STRETCHED, the calibration is said to be off.
 SUSPECT = 0.2
 STRETCHED = 0.35
-STRETCH = "the calibration seems to be off"
 HARD = 5.0  # keV; the L lines of the anodes with K lines in sight are softer
 FURTHEST = 0.06
 GAINS = tuple(round(0.94 + 0.01 * step, 2) for step in range(13))
@@ -355,10 +355,9 @@ def _one_anode(solver: fits.Solver, use: list[int], anode: str | None, reached: 
 def _suspect(naming: Naming, factor: float) -> Naming:
     """Take back all elements: with a wrong calibration every name is chance."""
     would = [each.name for each in naming.of_kind("element") if each.score > 0.5][:6]
-    words = f"the lines fit only when the energies are multiplied by {factor:.3f}: {STRETCH}"
-    if would:
-        words += f"; with that factor there would be {', '.join(would)}"
-    return replace(naming, candidates=(), unexplained=naming.peaks, notes=(words,))
+    elements = f" (with that factor: {', '.join(would)})" if would else ""
+    warning = make_warning("W-NAME-CALIBRATION", factor=factor, candidates=elements)
+    return replace(naming, candidates=(), unexplained=naming.peaks, warnings=(warning,))
 
 
 def _in_unit(naming: Naming, axis: Axis) -> Naming:

@@ -1,0 +1,168 @@
+"""Every warning that a result can carry: its code, its name and its wording, in one table.
+
+`docs/warnings.md` says of each code what it means and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Kind(NamedTuple):
+    """The name of a warning, as a heading of docs/warnings.md, and its wording."""
+
+    name: str
+    text: str
+
+
+class ResultWarning(NamedTuple):
+    """A reason to doubt a result.
+
+    Attributes
+    ----------
+    code : str
+        Stable between versions, such as "W-K-UNSUPPORTED"; a key of :data:`KINDS`.
+    text : str
+        One sentence: what was found, and what to do.
+    clusters : tuple of int
+        The clusters that it is about, by their numbers on the map; empty: all of the result.
+    """
+
+    code: str
+    text: str
+    clusters: tuple[int, ...] = ()
+
+
+KINDS = {
+    # --- the data
+    "W-DATA-MASKED": Kind("Masked pixels", "{spectra} masked in the file and left out ({where})"),
+    "W-DATA-NOT-FINITE": Kind(
+        "Spectra with missing values",
+        "{spectra} with too many values that are not finite, left out ({where})",
+    ),
+    "W-DATA-EMPTY": Kind("Empty spectra", "{spectra} with zeros only, left out ({where})"),
+    "W-DATA-SATURATED": Kind("Saturated spectra", "{spectra} saturated and left out ({where})"),
+    "W-DATA-REPAIRED": Kind(
+        "Repaired spectra",
+        "{spectra} with a few values that are not finite, interpolated ({where})",
+    ),
+    "W-DATA-NEGATIVE": Kind(
+        "Negative values",
+        "{spectra} with negative values, set to 0 before the square root ({where})",
+    ),
+    "W-DATA-FLAGGED": Kind("Flagged spectra", "{spectra} flagged as {flag} ({where})"),
+    # --- the number of clusters
+    "W-K-UNSUPPORTED": Kind(
+        "No supported number of clusters",
+        "no number of clusters is supported by the data: no k has clusters that are all recovered "
+        "from half of the pixels, and the silhouettes of k = {ks} are nearly equal; choose k "
+        "yourself (--clusters NUMBER) and do not rely on a single border",
+    ),
+    "W-K-NOISE-SPLIT": Kind(
+        "Clusters split by noise",
+        "two of the clusters differ by no more than the noise: they may be one cluster, split by "
+        "noise; ask for fewer clusters (--clusters NUMBER)",
+    ),
+    "W-K-SEED": Kind(
+        "Clusters that depend on the seed",
+        "another seed gives other clusters (adjusted Rand index {agreement:.2f}): some borders are "
+        "random; try fewer clusters (--clusters NUMBER)",
+    ),
+    # --- the model
+    "W-MODEL-NOVEL": Kind(
+        "Spectra unlike the training",
+        "{share:.0%} of the pixels have spectra unlike those that the model was trained on{which}; "
+        "if these pixels matter, train a model on this cube (--fit, or --fit --start)",
+    ),
+    # --- single clusters
+    "W-CLUSTER-BRIGHTNESS": Kind(
+        "Clusters that differ only in brightness",
+        "{clusters} differ only in brightness ({factor}): this may be one material, thicker or "
+        "more strongly illuminated; {advice}",
+    ),
+    "W-CLUSTER-LINE": Kind(
+        "A cluster along a row or column",
+        "nearly all of cluster {cluster} lies in {where} (counted from 0): this may be a faulty "
+        "line of the scan or of the detector; if so, mask it and segment again",
+    ),
+    "W-CLUSTER-EDGE": Kind(
+        "A cluster along the edge",
+        "nearly all of cluster {cluster} lies along the edge of the image, one pixel wide: its "
+        "spectra may be incomplete; if so, mask the edge and segment again",
+    ),
+    "W-CLUSTER-SPIKE": Kind(
+        "A cluster of spikes",
+        "cluster {cluster} consists of {pixels} and differs from the others mainly in {channels} "
+        "(counted from 0): these may be hot pixels or cosmic rays; if its spectra show this spike, "
+        "mask them and segment again",
+    ),
+    "W-CLUSTER-SCATTERED": Kind(
+        "A cluster of scattered pixels",
+        "cluster {cluster} consists of scattered single pixels ({alone} of {count} have no "
+        "neighbour in the cluster): these may be hot pixels, cosmic rays or noise, but a rare "
+        "material in small grains looks the same; look at some of its spectra before you mask them",
+    ),
+    "W-CLUSTER-UNSURE": Kind(
+        "Clusters of low confidence",
+        "{clusters} {have} low confidence (mean {means}): in a repeated measurement, {share} of "
+        "{their} pixels would get another label; do not rely on the borders there, or ask for "
+        "fewer clusters (--clusters NUMBER)",
+    ),
+    "W-CONFIDENCE-MISSING": Kind("No confidence", "this result has no map of confidence"),
+    # --- names of clusters
+    "W-NAME-SHARED": Kind(
+        "Clusters with the same name",
+        "{clusters} have the same name, {name}: they may be one material that was split, or "
+        "mixtures with it",
+    ),
+    "W-NAME-CALIBRATION": Kind(
+        "Energies that do not fit the lines",
+        "the lines fit only if the energies are multiplied by {factor:.3f}: the energy calibration "
+        "seems to be wrong, and nothing is named{candidates}",
+    ),
+    "W-NAME-CALIBRATION-ELSEWHERE": Kind(
+        "Energies that do not fit the lines of other clusters",
+        "the lines of other clusters show that the energy calibration is wrong: nothing is named",
+    ),
+    "W-NAME-CHANNELS": Kind(
+        "Too few channels to identify lines", "too few channels were measured to identify lines"
+    ),
+    "W-NAME-MEDIUM": Kind(
+        "Wavelengths in air or vacuum",
+        "the axis does not say whether wavelengths are in air or in vacuum; air is assumed",
+    ),
+    "W-NAME-REDSHIFT-UNKNOWN": Kind(
+        "Unknown redshift", "the redshift is unknown, so no lines are named"
+    ),
+    "W-NAME-REDSHIFT-AMBIGUOUS": Kind(
+        "Ambiguous redshift", "the redshift is ambiguous: z = {rival:.4f} fits nearly as well"
+    ),
+    "W-NAME-REDSHIFT-MISFIT": Kind(
+        "Lines that do not fit the redshift",
+        "the lines do not fit the redshift z = {redshift:.4f}: the redshift or the wavelength "
+        "calibration may be wrong",
+    ),
+    "W-NAME-GAS-UNDECIDED": Kind(
+        "Undecided class of gas", "the class of the gas is undecided{why}"
+    ),
+}
+
+
+def make_warning(code: str, clusters: tuple[int, ...] = (), /, **values: Any) -> ResultWarning:
+    """Return a warning in words.
+
+    Parameters
+    ----------
+    code : str
+        A key of :data:`KINDS`.
+    clusters : tuple of int
+        The clusters that it is about.
+    **values
+        What the wording of the code has gaps for.
+
+    Examples
+    --------
+    >>> make_warning("W-K-SEED", agreement=0.8).text
+    'another seed gives other clusters (adjusted Rand index 0.80): some borders are random; ...'
+    """
+    return ResultWarning(code, KINDS[code].text.format(**values), clusters)
