@@ -1,4 +1,4 @@
-"""The folder that a segmentation leaves behind."""
+"""The folder of results that a segmentation writes."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ REPORT = "report.html"
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise before any work if results cannot be written to a folder.
+    """Raise an error, before any work, if results cannot be written to a folder.
 
     Raises
     ------
     FileExistsError
-        If results are there already and ``overwrite`` is false.
+        If it holds results already and ``overwrite`` is false.
     NotADirectoryError, PermissionError
-        If it is a file, or not to be written to.
+        If it is a file, or cannot be written to.
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; --out is a folder")
@@ -46,7 +46,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     while not nearest.exists():
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise NotADirectoryError(f"{nearest} is a file, so {folder} cannot be made")
+        raise NotADirectoryError(f"{nearest} is a file, so {folder} cannot be created")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(f"no permission to write into {nearest}")
 
@@ -61,12 +61,12 @@ def write_folder(
     with_report: bool = False,
     stored: bool = False,
 ) -> dict[str, Any]:
-    """Write everything of a segmentation and return its summary.
+    """Write all files of a segmentation and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store.
 
-    All files are made in a folder of their own first and moved in place together at the end;
-    other files of the user in ``folder`` are left alone.
+    All files are written to a temporary folder first and moved into place together at the end;
+    other files of the user in ``folder`` are not touched.
     """
     namings = name_clusters(result)
     summary = summarise(result, run, namings)
@@ -88,14 +88,14 @@ def write_folder(
         (staging / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
         for path in sorted(staging.iterdir()):
             os.replace(path, folder / path.name)
-        _forget_older(folder, "wcs" in result.attrs, with_report, stored)
+        _remove_older(folder, "wcs" in result.attrs, with_report, stored)
     finally:
         shutil.rmtree(staging)
     return summary
 
 
-def _forget_older(folder: Path, with_wcs: bool, with_report: bool, stored: bool) -> None:
-    """Remove what an older run left that this one does not replace: it is of another cube."""
+def _remove_older(folder: Path, with_wcs: bool, with_report: bool, stored: bool) -> None:
+    """Remove files of an older run that this one does not replace: they belong to another cube."""
     kept = {"labels.fits": with_wcs, REPORT: with_report, RESULT: not stored}
     for name in [each for each, mine in kept.items() if not mine]:
         (folder / name).unlink(missing_ok=True)
@@ -118,20 +118,20 @@ def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) ->
 
 
 def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]) -> dict[str, Any]:
-    """Return what a person or a script wants to know first, as plain values."""
+    """Return the summary of a result as plain values, for a person or a script."""
     label = result["label"].values
     confidence = result["confidence"].values
     total = max(1, int((label > 0).sum()))
     clusters = []
     numbers, sizes = result["cluster"].values, result["size"].values
     for cluster, size, naming in zip(numbers, sizes, namings, strict=True):
-        sure = float(confidence[label == cluster].mean()) if size else None
+        mean_confidence = float(confidence[label == cluster].mean()) if size else None
         clusters.append(
             {
                 "cluster": int(cluster),
                 "size": int(size),
                 "share": int(size) / total,
-                "confidence": sure,
+                "confidence": mean_confidence,
             }
             | _named(naming)
         )
@@ -153,12 +153,12 @@ def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]
 
 
 def _finite(value: float | None) -> float | None:
-    """Return a number that JSON has."""
+    """Return a finite number, which JSON can hold, or None."""
     return float(value) if value is not None and np.isfinite(value) else None
 
 
 def _named(naming: Naming) -> dict[str, Any]:
-    """Return what is said of one cluster: its name, its lines, what it may be of."""
+    """Return the name, lines and candidates of one cluster."""
     kinds = ("pigment", "class", "element", "line")
     said: dict[str, Any] = {
         "name": title_of(naming),
@@ -175,7 +175,7 @@ def _named(naming: Naming) -> dict[str, Any]:
 
 
 def _scores(result: xr.Dataset) -> dict[str, dict[str, float]]:
-    """Return what speaks for every k."""
+    """Return the scores of every k."""
     names = {
         "silhouette": "score",
         "standard_error": "score_error",

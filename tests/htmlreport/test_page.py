@@ -146,15 +146,15 @@ def test_an_empty_cluster_has_a_card_and_no_neighbour(tmp_path):
     assert [card.size for card in made] == [3, 0, 2]
     assert [card.nearest for card in made] == [3, None, 1]
     assert made[1].confidence is None
-    assert "No pixel is in this cluster" in write(tmp_path, result).text
+    assert "This cluster has no pixels" in write(tmp_path, result).text
 
 
 def test_names_and_evidence_are_told(tmp_path):
     namings = [made_naming("Hg", 3.0), Naming(), made_naming("Cu", 17.0)]
     page = write(tmp_path, made_result(), namings=namings, names={3: "Blue robe"})
     for words in (
-        "Cluster 1: Hg red (best by the lines)",
-        "Hg is seen by its strongest line. Not seen: Hg Lb.",
+        "Cluster 1: Hg red (suggested by the lines)",
+        "Hg is seen by its strongest line. Not detected: Hg Lb.",
         "Hg La",
         "also S Ka",
         "the energies are multiplied by 1.003: the energy calibration seems to be wrong",
@@ -162,7 +162,7 @@ def test_names_and_evidence_are_told(tmp_path):
         "7.770 ± 0.010 keV (significance 6.5)",
         "No candidate explains the peaks of this spectrum.",
         "Cluster 3: Blue robe",
-        "Best candidates by the lines: Cu, Cu red.",
+        "Best candidates from the lines: Cu, Cu red.",
     ):
         assert words in page.text
     assert page.told()["names"] == ["none (masked)", "1: Hg red", "2", "3: Blue robe"]

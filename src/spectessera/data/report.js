@@ -1,9 +1,9 @@
 "use strict";
 (() => {
   const page = document.documentElement;
-  const told = JSON.parse(document.getElementById("report-data").textContent);
+  const report = JSON.parse(document.getElementById("report-data").textContent);
 
-  // A column of the pixels in words, made when it is asked for: an image may have millions.
+  // A column of the pixels in words, made on demand: an image may have millions of pixels.
   const lazy = (make) => [
     new Proxy([], {
       get: (target, at) =>
@@ -13,8 +13,8 @@
 
   const inWords = (data) => {
     const [label, sure, quality] = [data.label[0], data.confidence[0], data.quality[0]];
-    const width = told.width;
-    data.cluster_words = lazy((at) => told.names[label[at]]);
+    const width = report.width;
+    data.cluster_words = lazy((at) => report.names[label[at]]);
     data.confidence_words = lazy((at) => (sure[at] > 100 ? "none" : `${sure[at]} %`));
     if (data.novelty) {
       const unlike = data.novelty[0];
@@ -22,13 +22,13 @@
     }
     data.place_words = lazy((at) => `${Math.floor(at / width)}, ${at % width}`);
     data.quality_words = lazy((at) => {
-      const found = told.quality.filter(([bit]) => quality[at] & bit).map(([, words]) => words);
+      const found = report.quality.filter(([bit]) => quality[at] & bit).map(([, words]) => words);
       return found.length ? found.join("; ") : "good";
     });
-    if (told.sky) {
+    if (report.sky) {
       const [lng, lat] = [data.lng[0], data.lat[0]];
       data.sky_words = lazy((at) => {
-        const here = [(told.sky[0] + lng[at] + 360) % 360, told.sky[1] + lat[at]];
+        const here = [(report.sky[0] + lng[at] + 360) % 360, report.sky[1] + lat[at]];
         return `${here[0].toFixed(5)}°, ${here[1].toFixed(5)}°`;
       });
     }
@@ -41,17 +41,17 @@
       if (!figure) continue;
       const box = document.getElementById(`fig-${name}`).clientWidth;
       if (box < 50) continue;
-      const most = Math.min(box - 76, told.tallest / told.ratio);
+      const most = Math.min(box - 76, report.tallest / report.ratio);
       const wide = Math.max(120, Math.floor(most));
       if (figure.frame_width === wide) continue;
-      figure.setv({ frame_width: wide, frame_height: Math.floor(wide * told.ratio) });
+      figure.setv({ frame_width: wide, frame_height: Math.floor(wide * report.ratio) });
     }
   };
 
   const start = async () => {
     page.classList.add("live");
-    const item = { docid: "report", roots: told.roots, root_ids: Object.keys(told.roots) };
-    await Bokeh.embed.embed_items({ report: told.document }, [item]);
+    const item = { docid: "report", roots: report.roots, root_ids: Object.keys(report.roots) };
+    await Bokeh.embed.embed_items({ report: report.document }, [item]);
     const doc = Bokeh.documents[Bokeh.documents.length - 1];
     inWords(doc.get_model_by_name("pixels").data);
     fit(doc);

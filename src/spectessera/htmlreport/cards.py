@@ -25,7 +25,9 @@ def card_html(card: Card, figure_html: str, unit: str, axis_unit: str) -> str:
     numbers = [f"{share(card.share)} of the pixels", count(card.size, "pixel")]
     if card.confidence is not None:
         numbers.append(f"mean confidence {share(card.confidence)}")
-    origin = "" if not card.name or card.given else '<span class="soft">(best by the lines)</span>'
+    origin = (
+        "" if not card.name or card.given else '<span class="soft">(suggested by the lines)</span>'
+    )
     name = f" {safe(card.name)} {origin}" if card.name else ""
     parts = [
         f"<header><h3>{chip(card.cluster)}<span>Cluster {card.cluster}"
@@ -35,7 +37,7 @@ def card_html(card: Card, figure_html: str, unit: str, axis_unit: str) -> str:
     ]
     if card.given and card.naming and card.naming.candidates:
         best = ", ".join(each.name for each in card.naming.candidates[:3])
-        parts.append(f'<p class="note">Best candidates by the lines: {safe(best)}.</p>')
+        parts.append(f'<p class="note">Best candidates from the lines: {safe(best)}.</p>')
     parts.append(_naming(card, axis_unit))
     parts.append(_contrast(card, unit, axis_unit))
     long = ' class="long"' if _rows(card) > PAGE_ROWS else ""
@@ -60,17 +62,17 @@ def _naming(card: Card, axis_unit: str) -> str:
     if naming.candidates:
         heads = ("Candidate", "Kind", "Score", "Evidence")
         rows = [_candidate(each) for each in sorted(naming.candidates, key=_place)]
-        parts.append(table("What it may be", heads, rows, numeric=(2,), wide=3))
+        parts.append(table("Candidates", heads, rows, numeric=(2,), wide=3))
     else:
         parts.append('<p class="note">No candidate explains the peaks of this spectrum.</p>')
     lines = card.lines()
     if lines:
         unit = f" ({safe(axis_unit)})" if axis_unit else ""
-        told = ("Line", f"Expected{unit}", f"Seen at{unit}", "Area", "Significance", "Note")
+        heads = ("Line", f"Expected{unit}", f"Measured{unit}", "Area", "Significance", "Remark")
         rows = [_line(each) for each in lines[:MOST_ROWS]]
-        parts.append(table("Lines that are seen", told, rows, numeric=(1, 2, 3, 4)))
+        parts.append(table("Detected lines", heads, rows, numeric=(1, 2, 3, 4)))
         if len(lines) > MOST_ROWS:
-            parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} fainter ones.</p>')
+            parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} weaker ones.</p>')
     if naming.redshift is not None:
         error = naming.redshift_error
         shift = number(naming.redshift, 6) if error is None else with_error(naming.redshift, error)
@@ -82,7 +84,7 @@ def _naming(card: Card, axis_unit: str) -> str:
 
 
 def _place(each: Candidate) -> int:
-    """Return the place of a kind of candidates: what a person asks for comes first."""
+    """Return the rank of a kind of candidates: the most specific kind comes first."""
     return list(KINDS).index(each.kind) if each.kind in KINDS else len(KINDS)
 
 
@@ -91,7 +93,7 @@ def _candidate(each: Candidate) -> list[str]:
     words = each.words
     if missing:
         words = f"{words.rstrip(' .')}. " if words.strip() else ""
-        words += f"Not seen: {', '.join(missing)}."
+        words += f"Not detected: {', '.join(missing)}."
     return [
         safe(each.name),
         safe(KINDS.get(each.kind, each.kind)),
@@ -102,7 +104,7 @@ def _candidate(each: Candidate) -> list[str]:
 
 def _line(line: Line) -> list[str]:
     peak = line.peak
-    assert peak is not None  # those of a card are seen
+    assert peak is not None  # a card lists only detected lines
     return [
         safe(line.name),
         number(line.position, 6),
@@ -122,19 +124,19 @@ def _unexplained(peaks: Sequence[Peak], axis_unit: str) -> str:
         f"(significance {number(each.significance, 3)})"
         for each in strongest[:8]
     ]
-    more = f", and {len(peaks) - 8} fainter ones" if len(peaks) > 8 else ""
-    return f"<h4>Peaks that nothing explains</h4><p>{'; '.join(words)}{more}.</p>"
+    more = f", and {len(peaks) - 8} weaker ones" if len(peaks) > 8 else ""
+    return f"<h4>Unexplained peaks</h4><p>{'; '.join(words)}{more}.</p>"
 
 
 def _contrast(card: Card, unit: str, axis_unit: str) -> str:
-    """Return what tells a cluster from its most similar one."""
+    """Return the differences between a cluster and its most similar one."""
     if card.nearest is None:
         return ""
     link = f'<a href="#cluster-{card.nearest}">cluster {card.nearest}</a>'
     if not card.differences:
-        return f'<p class="note">Its mean spectrum is that of {link}.</p>'
-    told = f" (means in {safe(unit)})" if unit else ""
-    caption = f"What tells it from {link}, the most similar one{told}"
+        return f'<p class="note">Its mean spectrum equals that of {link}.</p>'
+    units = f" (means in {safe(unit)})" if unit else ""
+    caption = f"Differences from {link}, the most similar cluster{units}"
     at = f"At{f' ({safe(axis_unit)})' if axis_unit else ''}"
     heads = (at, "Line", "Mean here", "Mean there", "Here it is")
     rows = [
@@ -156,4 +158,4 @@ def _ratio(here: float, there: float) -> str:
     if here <= 0 or there <= 0:
         return word
     ratio = max(here / there, there / here)
-    return f"{word}, {number(ratio, 2)} times" if ratio < 1000 else f"{word} by far"
+    return f"{word}, {number(ratio, 2)} times" if ratio < 1000 else f"much {word}"

@@ -1,4 +1,4 @@
-"""What a report tells, as plain numbers and words: one entry for every cluster of a result."""
+"""The content of a report as plain numbers and words: one card for every cluster of a result."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from spectessera.naming.candidates import Line, Naming
 from spectessera.naming.names import title_of
 
 MOST_DIFFERENCES = 5
-# Differences this many times smaller than the largest are not told.
+# Differences below this share of the largest are left out.
 SMALL = 0.2
-WINDOW = 0.015  # of the channels: within it only the largest difference is told
+WINDOW = 0.015  # of the channels; within it only the largest difference is listed
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Card:
-    """All that is told of one cluster.
+    """All that a report says of one cluster.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Card:
     differences: tuple[Difference, ...]
 
     def lines(self) -> list[Line]:
-        """Return the lines of all candidates that are seen, each once, the surest first."""
+        """Return the detected lines of all candidates, each once, the most significant first."""
         found: dict[tuple[str, float], Line] = {}
         for candidate in self.naming.candidates if self.naming else ():
             for line in candidate.lines:
@@ -103,15 +103,15 @@ def cards(
     deviation = result["std_spectrum"].values.astype(np.float64)
     numbers = [int(each) for each in result["cluster"].values]
     sizes = [int(each) for each in result["size"].values]
-    told = [None] * len(numbers) if namings is None else list(namings)
+    listed = [None] * len(numbers) if namings is None else list(namings)
     nearest = most_similar(mean, deviation, np.array(sizes) > 0)
     total = max(1, sum(sizes))
     made = []
     for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
-        other, naming = nearest[place], told[place]
+        other, naming = nearest[place], listed[place]
         values = confidence[label == cluster]
         values = values[np.isfinite(values)]
-        known = told[place], None if other is None else told[other]
+        known = listed[place], None if other is None else listed[other]
         made.append(
             Card(
                 cluster=cluster,
@@ -143,7 +143,7 @@ def _effects(mean: np.ndarray, deviation: np.ndarray, place: int) -> np.ndarray:
 def most_similar(mean: np.ndarray, deviation: np.ndarray, filled: np.ndarray) -> list[int | None]:
     """Return the place of the most similar cluster for every cluster, (k, channel) -> k.
 
-    Empty clusters have none and are none.
+    Empty clusters have no most similar cluster and are not one.
     """
     found: list[int | None] = []
     for place in range(len(mean)):
@@ -181,7 +181,7 @@ def differences(
 
 
 def _line_at(position: float, namings: Sequence[Naming | None]) -> str:
-    """Return the name of the surest line whose peak covers a position."""
+    """Return the name of the most significant line whose peak covers a position."""
     near = [
         line
         for naming in namings

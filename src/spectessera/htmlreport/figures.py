@@ -15,7 +15,7 @@ from spectessera.plots.drawing import with_gaps
 
 from .facts import Card
 
-MOST_SPECTRA = 40  # more clusters than this have no figure of their own
+MOST_SPECTRA = 40  # clusters beyond this number have no figure
 MOST_LABELS = 14
 SPECTRUM_HEIGHT = 330  # pixels of the screen
 LONGEST_UNIT = 34  # letters; a longer one does not fit beside an axis
@@ -193,13 +193,13 @@ def _line(drawn: Any, data: dict[str, np.ndarray], ink: str) -> Any:
 
 
 def light(ink: str) -> bool:
-    """Tell whether a colour "#rrggbb" is hard to see on white."""
+    """Return whether a colour "#rrggbb" is hard to see on white."""
     rgb = [int(ink[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     return float(np.dot(rgb, (0.2126, 0.7152, 0.0722))) >= 0.6
 
 
 def _mark(drawn: Any, names: list[tuple[float, float, str]], scale: Scale) -> None:
-    """Write the names of lines above the spectrum, each with a thread down to its peak."""
+    """Write the names of lines above the spectrum, each with a dotted line down to its peak."""
     from bokeh.core.properties import value
 
     x = [each[0] for each in names]

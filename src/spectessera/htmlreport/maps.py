@@ -16,20 +16,20 @@ from spectessera.plots.drawing import LONGEST, origin
 from .facts import Card
 from .figures import TOOLS, colour, score_panels, spectrum, style, with_figure, without_math
 
-NO_CONFIDENCE = 255  # per cent, of pixels that have none
-SKY_PIXELS = 512 * 512  # a larger image tells no place on the sky, for the size of the file
+NO_CONFIDENCE = 255  # instead of per cent, for pixels without a value
+SKY_PIXELS = 512 * 512  # larger images have no sky coordinates, to keep the file small
 GREY = "#{:02x}{:02x}{:02x}".format(*MASKED.tolist())
 
 
 def per_cents(confidence: np.ndarray) -> np.ndarray:
-    """Return probabilities as whole per cents, uint8; 255 where there is none."""
+    """Return probabilities in whole per cent, uint8; 255 where there is none."""
     known = np.isfinite(confidence)
     rounded = np.rint(100 * np.clip(np.where(known, confidence, 0), 0, 1))
     return np.where(known, rounded, NO_CONFIDENCE).astype(np.uint8)
 
 
 def sky(result: xr.Dataset) -> dict[str, Any] | None:
-    """Return the place on the sky of every pixel, or None if it has none (or too many).
+    """Return the sky coordinates of every pixel, or None if there are none (or too many).
 
     ``lng`` and ``lat (y, x)`` are float32 degrees from ``origin``; ``words`` names the two.
     """
@@ -48,7 +48,7 @@ def sky(result: xr.Dataset) -> dict[str, Any] | None:
                 return None
             world = wcs.wcs_pix2world(x.ravel(), y.ravel(), 0)
         except (ValueError, KeyError, TypeError, AssertionError, OSError):
-            return None  # a header that tells no place; the map needs none
+            return None  # a header without usable coordinates; the map works without them
     lng, lat = (world[each].reshape(height, width) for each in (wcs.wcs.lng, wcs.wcs.lat))
     if not (np.isfinite(lng).all() and np.isfinite(lat).all()):
         return None
@@ -62,7 +62,7 @@ def sky(result: xr.Dataset) -> dict[str, Any] | None:
 
 
 def frame_ratio(shape: Sequence[int]) -> float:
-    """Return height over width of the frame of a map (y, x); a very long one is stretched."""
+    """Return height over width of the frame of a map (y, x); a very long image is stretched."""
     return min(max(shape[0] / shape[1], 1 / LONGEST), LONGEST)
 
 
@@ -91,23 +91,23 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
         Range1d(start=-0.5, end=width - 0.5),
         Range1d(start=low, end=high),
     )
-    painted = [GREY, *(colour(each) for each in range(1, count + 1))]
+    palette = [GREY, *(colour(each) for each in range(1, count + 1))]
     mappers = {
-        "label": LinearColorMapper(palette=painted, low=-0.5, high=count + 0.5),
+        "label": LinearColorMapper(palette=palette, low=-0.5, high=count + 0.5),
         "confidence": LinearColorMapper(palette=Cividis256, low=50, high=100, high_color=GREY),
     }
-    # A field in @{} is escaped; the words are made of the numbers by report.js.
-    told = [("cluster", "@{cluster_words}"), ("confidence", "@{confidence_words}")]
+    # A field in @{} is escaped; report.js makes the words from the numbers.
+    rows = [("cluster", "@{cluster_words}"), ("confidence", "@{confidence_words}")]
     if "novelty" in result:
         mappers["novelty"] = LinearColorMapper(
             palette=Cividis256, low=50, high=100, high_color=GREY
         )
-        told.append(("novelty", "@{novelty_words}"))
-    told.append(("row, column", "@{place_words}"))
+        rows.append(("novelty", "@{novelty_words}"))
+    rows.append(("row, column", "@{place_words}"))
     if places is not None:
-        told.append((without_math(places["words"]), "@{sky_words}"))
-    told.append(("quality", "@{quality_words}"))
-    return [_map(name, source, mapper, shared, told) for name, mapper in mappers.items()]
+        rows.append((without_math(places["words"]), "@{sky_words}"))
+    rows.append(("quality", "@{quality_words}"))
+    return [_map(name, source, mapper, shared, rows) for name, mapper in mappers.items()]
 
 
 def _map(
@@ -115,7 +115,7 @@ def _map(
     source: Any,
     mapper: Any,
     ranges: tuple[Any, Any],
-    told: list[tuple[str, str]],
+    rows: list[tuple[str, str]],
 ) -> Any:
     """Return one map of a column of the pixels."""
     from bokeh.models import HoverTool
@@ -139,7 +139,7 @@ def _map(
     image = drawn.image(
         image=name, x=left, y=top, dw=width, dh=height, source=source, color_mapper=mapper
     )
-    drawn.add_tools(HoverTool(tooltips=told, renderers=[image], attachment="horizontal"))
+    drawn.add_tools(HoverTool(tooltips=rows, renderers=[image], attachment="horizontal"))
     style(drawn)
     drawn.grid.visible = False
     return drawn
@@ -149,11 +149,11 @@ def _map(
 
 
 def document(
-    result: xr.Dataset, made: Sequence[Card], places: dict[str, Any] | None
+    result: xr.Dataset, listed: Sequence[Card], places: dict[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return all figures as JSON of bokeh, and the element of the page that each goes into.
+    """Return all figures as JSON of bokeh, and the element of the page that each belongs to.
 
-    The same result gives the same JSON: ids are counted anew.
+    The same result gives the same JSON: the ids are renumbered.
     """
     from bokeh.document import Document
     from bokeh.models import Range1d
@@ -164,21 +164,21 @@ def document(
     shared = Range1d(start=ends[0] - margin, end=ends[1] + margin)
     unit = str(result.attrs.get("unit", ""))
     drawn = maps(result, places) + score_panels(result)
-    drawn += [spectrum(card, axis, unit, shared) for card in with_figure(made)]
+    drawn += [spectrum(card, axis, unit, shared) for card in with_figure(listed)]
     doc = Document()
     for each in drawn:
         doc.add_root(each)
-    told: dict[str, Any] = dict(doc.to_json(deferred=False))
-    numbers = _renumber(told)
+    content: dict[str, Any] = dict(doc.to_json(deferred=False))
+    numbers = _renumber(content)
     doc.clear()
-    return told, {numbers[each.id]: f"fig-{each.name}" for each in drawn}
+    return content, {numbers[each.id]: f"fig-{each.name}" for each in drawn}
 
 
-def _renumber(told: Any) -> dict[str, str]:
-    """Count the ids of models anew, in place; return the new ids by the old ones."""
+def _renumber(content: Any) -> dict[str, str]:
+    """Renumber the ids of models in place; return the new ids by the old ones."""
     numbers: dict[str, str] = {}
-    seen = set()  # one reference may stand in several places
-    stack = [told]
+    seen = set()  # one reference may occur in several places
+    stack = [content]
     while stack:
         here = stack.pop()
         if id(here) in seen:

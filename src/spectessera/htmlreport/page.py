@@ -1,4 +1,4 @@
-"""One HTML file per segmentation that holds everything: it needs no network and no other file."""
+"""One self-contained HTML file per segmentation: it needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from spectessera.naming.names import name_clusters
 from spectessera.result import check_result, quality_bits
 from spectessera.warning import ResultWarning, make_warning
 
-from . import stills as _reportstills
-from . import text
+from . import stills, text
 from .cards import card_html
 from .facts import Card, cards
 from .figures import score_panels, with_figure
@@ -40,8 +39,8 @@ PARTS = {
 }
 EXPLAINED = {
     "score-silhouette": "Silhouette: how well the clusters are separated (1 is best).",
-    "score-stability": "Stability: how well the cluster that comes back worst is found again in "
-    "half of the pixels (1 is best).",
+    "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
+    "the pixels (1 is best).",
 }
 NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size")
 
@@ -192,7 +191,7 @@ def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]) -
         f'<main id="main" tabindex="-1">\n{inner}</main>\n'
         f"<footer><p>Written by spectessera {text.safe(__version__)}. This file is complete: it "
         "loads nothing from the network.</p></footer>\n</div>\n"
-        f'<script type="application/json" id="report-data">{_told(result, made)}</script>\n'
+        f'<script type="application/json" id="report-data">{_script_data(result, made)}</script>\n'
         f"<script>{library}</script>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
@@ -202,7 +201,7 @@ def _data(name: str) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """Return a security policy that lets these scripts run and nothing else load or run."""
+    """Return a content security policy that allows these scripts and nothing else."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'"
         for each in scripts
@@ -213,14 +212,14 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _told(result: xr.Dataset, made: list[Card]) -> str:
-    """Return the figures and what the pixels are called, as JSON that is safe inside HTML."""
+def _script_data(result: xr.Dataset, made: list[Card]) -> str:
+    """Return the figures and the names of the clusters, as JSON that is safe inside HTML."""
     places = sky(result)
     figures, roots = document(result, made, places)
     names = ["none (masked)"] + [""] * int(result["cluster"].values.max())
     for card in made:
         names[card.cluster] = text.title_of(card)
-    told: dict[str, Any] = {
+    data: dict[str, Any] = {
         "document": figures,
         "roots": roots,
         "names": names,
@@ -232,7 +231,7 @@ def _told(result: xr.Dataset, made: list[Card]) -> str:
         "ratio": frame_ratio(result["label"].shape),
         "tallest": TALLEST,
     }
-    plain = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    plain = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for mark in "<>&\u2028\u2029":
         plain = plain.replace(mark, f"\\u{ord(mark):04x}")
     return plain
@@ -241,7 +240,7 @@ def _told(result: xr.Dataset, made: list[Card]) -> str:
 def _sections(
     result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]
 ) -> dict[str, str]:
-    """Return the inside of every section."""
+    """Return the content of every section."""
     return {
         "overview": text.overview(result, made),
         "map": _maps(result, made),
@@ -258,31 +257,32 @@ def _maps(result: xr.Dataset, made: list[Card]) -> str:
     where = "the first row is at the bottom, as on the sky" if "wcs" in result.attrs else ""
     where = where or "the first row is at the top"
     hint = f"Rows and columns count from 0; {where}. Grey pixels have no cluster."
-    live = '<span class="screen"> Point at a pixel to read it; both maps move together.</span>'
+    live = (
+        '<span class="screen"> Point at a pixel to read its values; the maps zoom together.</span>'
+    )
     left = text.figure(
         "map-label",
-        _reportstills.uri(_reportstills.label_map(result)),
+        stills.uri(stills.label_map(result)),
         f"Map of the {len(made)} clusters; their shares are in the list below the maps",
         hint + live,
-        "Which cluster each pixel is in",
+        "Clusters",
     )
     right = text.figure(
         "map-confidence",
-        _reportstills.uri(_reportstills.share_map(result, "confidence")),
+        stills.uri(stills.share_map(result, "confidence")),
         "Map of the confidence of every pixel",
-        "The probability that a new measurement of the pixel would give the same cluster."
+        "The probability that a repeated measurement of the pixel gives the same cluster."
         + _colour_bar(),
-        "How sure that is",
+        "Confidence",
     )
     drawn = left + right
     if "novelty" in result:
         drawn += text.figure(
             "map-novelty",
-            _reportstills.uri(_reportstills.share_map(result, "novelty")),
+            stills.uri(stills.share_map(result, "novelty")),
             "Map of the novelty of every pixel",
-            "How unlike the spectra of the training: of those, one in twenty is above 95 %."
-            + _colour_bar(),
-            "What the model has not seen before",
+            "How unlike the training spectra: 5 % of those are above 95 %." + _colour_bar(),
+            "Novelty",
         )
     height, width = result["label"].shape
     wide = " wide" if width > 2.2 * height else ""
@@ -310,13 +310,13 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
         '<span class="screen"> Zooming into one spectrum zooms all of them.</span></p>'
     ]
     if len(drawn) < sum(card.size > 0 for card in made):
-        parts.append(f"<p>Spectra are drawn of the {len(drawn)} largest clusters.</p>")
+        parts.append(f"<p>Spectra are drawn for the {len(drawn)} largest clusters.</p>")
     for card in made:
-        shown = "" if card.size else "<p>No pixel is in this cluster.</p>"
+        shown = "" if card.size else "<p>This cluster has no pixels.</p>"
         if card.cluster in drawn:
             shown = text.figure(
                 f"spectrum-{card.cluster}",
-                _reportstills.uri(_reportstills.spectrum(card, axis, unit)),
+                stills.uri(stills.spectrum(card, axis, unit)),
                 f"Mean spectrum of cluster {text.title_of(card)}",
                 "",
             )
@@ -325,13 +325,13 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
 
 
 def _choice(result: xr.Dataset) -> str:
-    """Return what speaks for the number of clusters."""
+    """Return how the number of clusters was chosen, with the scores of all of them."""
     count = result.sizes["cluster"]
     words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}.</p>"
     panels = [each.name for each in score_panels(result)]
     if not panels:
         return words + "<p>No other number of clusters was tried.</p>"
-    still = _reportstills.uri(_reportstills.scores(result))
+    still = stills.uri(stills.scores(result))
     places = "".join(
         f'<div class="plot" id="fig-{name}" role="group" '
         f'aria-label="{name.removeprefix("score-")} against the number of clusters"></div>'
@@ -340,10 +340,10 @@ def _choice(result: xr.Dataset) -> str:
     explained = " ".join(EXPLAINED[name] for name in panels)
     return (
         f'{words}<figure><div class="pair">{places}</div>'
-        f'<img class="still small" src="{still}" alt="What speaks for each number of clusters; '
-        f'the numbers are in the table below"><figcaption>{explained} Bars are two standard '
-        "errors; the dashed line is the number that was taken.</figcaption></figure>"
-        f"<details><summary>The numbers</summary>{text.score_table(result)}</details>"
+        f'<img class="still small" src="{still}" alt="Scores against the number of clusters; '
+        f'the values are in the table below"><figcaption>{explained} Bars are two standard '
+        "errors; the dashed line is the number that was chosen.</figcaption></figure>"
+        f"<details><summary>Values</summary>{text.score_table(result)}</details>"
     )
 
 

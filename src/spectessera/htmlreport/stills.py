@@ -1,4 +1,4 @@
-"""The still figures of a report, for print and for readers that run no script: PNG in the page."""
+"""The still figures of a report, for print and for readers without scripts: PNG in the page."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ DPI = 160
 
 
 def uri(figure: Figure) -> str:
-    """Return a figure as the address of a PNG that is its own content."""
+    """Return a figure as a data URI of a PNG."""
     stream = io.BytesIO()
-    with warnings.catch_warnings():  # a letter that the font has not is an empty box, no more
+    with warnings.catch_warnings():  # a letter that the font lacks is an empty box
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
@@ -62,7 +62,7 @@ def share_map(result: xr.Dataset, name: str) -> Figure:
 
 
 def scores(result: xr.Dataset) -> Figure:
-    """Draw what speaks for each number of clusters."""
+    """Draw silhouette and stability against the number of clusters."""
     words = str(result.attrs.get("criterion", "silhouette")).replace("$", r"\$")
     count = int(result.sizes["cluster"])
     return plots.scores(result.assign_attrs(criterion=words, n_clusters=count))
@@ -73,7 +73,7 @@ def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
     names = labelled_lines(card, axis)
     scale = Scale(card.mean, card.deviation, [each[2] for each in names])
     figure = Figure(figsize=(8.5, 3.0))
-    axes = figure.add_axes((0.085, 0.16, 0.905, 0.81))  # fixed: the spectra stand in line
+    axes = figure.add_axes((0.085, 0.16, 0.905, 0.81))  # fixed: the spectra are aligned
     ink = colour(card.cluster)
     for part in axis.segments():
         low, high = card.mean[part] - card.deviation[part], card.mean[part] + card.deviation[part]

@@ -16,22 +16,22 @@ from spectessera.warning import ResultWarning
 
 from .facts import Card
 
-NARROW = "\u202f"  # a thin blank that does not break
+NARROW = "\u202f"  # a narrow space that does not break
 DASH = "\u2013"
 TIMES = "\u00d7"
 MOST_NAMED = 12
 QUALITY_WORDS = {
-    "masked": "masked in the file: left out",
-    "not_finite": "too many values are not numbers: left out",
-    "empty": "nothing measured: left out",
-    "saturated": "detector saturated: left out",
-    "repaired": "a few values were missing: filled in",
-    "negative_clipped": "negative values were set to 0",
+    "masked": "masked in the file, left out",
+    "not_finite": "too many values that are not finite, left out",
+    "empty": "zeros only, left out",
+    "saturated": "saturated, left out",
+    "repaired": "a few values that were not finite, interpolated",
+    "negative_clipped": "negative values, set to 0",
 }
 CRITERIA = {
-    "stability": "by the program: as many as all come back when only half of the pixels are "
-    "clustered (stability), with a look at how well they are separated (silhouette)",
-    "silhouette": "by the program: as many as are separated best (largest silhouette)",
+    "stability": "by the program: the largest number of clusters that are all recovered from half "
+    "of the pixels (stability), unless another such number separates them far better (silhouette)",
+    "silhouette": "by the program: the number of clusters with the largest silhouette",
 }
 PAPER = (
     "A. Bombini, F. García-Avello Bofías, C. Bracci, M. Ginolfi, C. Ruberto (2024): "
@@ -40,7 +40,7 @@ PAPER = (
 
 
 def safe(value: Any) -> str:
-    """Return the text of a value with nothing in it that HTML would understand."""
+    """Return the text of a value, escaped for HTML."""
     return escape("" if value is None else str(value), quote=True)
 
 
@@ -51,7 +51,7 @@ def count(number: int, word: str = "") -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Return a number in short; a dash where there is none."""
+    """Return a number in few digits; a dash where there is none."""
     if value is None or not np.isfinite(value):
         return DASH
     text = f"{value:.0f}" if digits <= np.log10(max(1.0, abs(value))) < 6 else f"{value:.{digits}g}"
@@ -92,9 +92,9 @@ def table(
     numeric: Sequence[int] = (),
     wide: int = -1,
 ) -> str:
-    """Return a table of cells that are safe already; the first cell of a row is its heading.
+    """Return a table of cells that are escaped already; the first cell of a row is its heading.
 
-    ``numeric`` are the columns to set flush right, ``wide`` is one of many words.
+    ``numeric`` are the columns that are right-aligned, ``wide`` is a column of long text.
     """
 
     def mark(place: int) -> str:
@@ -126,7 +126,7 @@ def warning_list(warnings: Iterable[ResultWarning]) -> str:
 
 
 def figure(name: str, still: str, alt: str, caption: str, title: str = "") -> str:
-    """Return a place for a live figure with its still one; ``caption`` and ``title`` are safe."""
+    """Return a live figure with its still one; ``caption`` and ``title`` are escaped already."""
     head = f'<p class="title">{title}</p>' if title else ""
     return (
         f'<figure>{head}<div class="plot" id="fig-{name}" role="group" aria-label="{safe(alt)}">'
@@ -139,33 +139,33 @@ def figure(name: str, still: str, alt: str, caption: str, title: str = "") -> st
 
 
 def heading(result: xr.Dataset) -> str:
-    """Return what is segmented, not escaped."""
+    """Return the name of what is segmented, not escaped."""
     return str(result.attrs.get("object") or result.attrs.get("source") or "a spectral cube")
 
 
 def how_chosen(result: xr.Dataset) -> str:
-    """Return how the number of clusters was found, not escaped."""
+    """Return how the number of clusters was chosen, not escaped."""
     asked = provenance(result).get("clusters", "cube")
     if isinstance(asked, int):
         return "by the user"
     if asked == "trained":
-        return "by the trained model, whose clusters they are"
+        return "when the model was trained; the clusters are those of the model"
     criterion = str(result.attrs.get("criterion", "silhouette"))
-    return CRITERIA.get(criterion, criterion) + noise_alone(result)
+    return CRITERIA.get(criterion, criterion) + split_by_noise(result)
 
 
-def noise_alone(result: xr.Dataset) -> str:
-    """Return which more clusters would be noise, cut in two; nothing where none would."""
+def split_by_noise(result: xr.Dataset) -> str:
+    """Return which larger numbers of clusters split one cluster by noise; "" where none does."""
     if "excess" not in result:
         return ""
     excess = result["excess"]
     cut = result["k"].values[excess.values < float(excess.attrs["noise_alone_below"])]
     if result.attrs["n_clusters"] in cut:
-        return "; but even of these two are no further apart than noise alone makes"
+        return "; two of these clusters differ by no more than the noise"
     ks = " and ".join(str(k) for k in cut if k > result.attrs["n_clusters"])
     if not ks:
         return ""
-    return f"; k = {ks} would part two clusters that are no further apart than noise alone makes"
+    return f"; with k = {ks}, two of the clusters differ by no more than the noise"
 
 
 def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
@@ -182,7 +182,10 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
     known = [name for name in ("object", "instrument", "telescope") if name in result.attrs]
     facts += [(name.capitalize(), result.attrs[name]) for name in known]
     rows = "".join(f"<div><dt>{safe(a)}</dt><dd>{safe(b)}</dd></div>" for a, b in facts)
-    long = {"Source": result.attrs.get("source", "not told"), "Clusters chosen": how_chosen(result)}
+    long = {
+        "Source": result.attrs.get("source", "not recorded"),
+        "Clusters chosen": how_chosen(result),
+    }
     rows += "".join(
         f'<div class="all"><dt>{safe(a)}</dt><dd>{safe(b)}</dd></div>' for a, b in long.items()
     )
@@ -197,7 +200,7 @@ def mean_confidence(result: xr.Dataset) -> float | None:
 
 
 def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> str:
-    """Return what is in the cube in a few sentences, not escaped."""
+    """Return a summary of the result in a few sentences, not escaped."""
     height, width = result["label"].shape
     filled = sorted((card for card in cards if card.size), key=lambda card: -card.size)
     words = [
@@ -215,7 +218,7 @@ def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> s
         if len(named) < len(filled):
             words.append(f"{count(len(filled) - len(named), 'cluster')} could not be named.")
         if any(not card.given for card in named):
-            words.append("Names that are the best by the lines are hints, not proofs.")
+            words.append("Names that are suggested by the lines are not proof.")
     elif filled:
         first = filled[0]
         words.append(
@@ -224,14 +227,14 @@ def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> s
         )
     if sure is not None:
         words.append(
-            f"Measured once more, a pixel would on average get the same cluster with a probability "
-            f"of {share(sure)}."
+            f"In a repeated measurement, a pixel would on average get the same cluster with a "
+            f"probability of {share(sure)}."
         )
     return " ".join(words)
 
 
 def legend(cards: Sequence[Card]) -> str:
-    """Return the clusters with their colours, each leading to its card."""
+    """Return the clusters with their colours, each linked to its card."""
     rows = "".join(
         f'<li>{chip(card.cluster)}<a href="#cluster-{card.cluster}">{safe(title_of(card))}</a>'
         f'<span class="soft">{share(card.share)}</span></li>'
@@ -244,7 +247,7 @@ def legend(cards: Sequence[Card]) -> str:
 
 
 def score_table(result: xr.Dataset) -> str:
-    """Return the numbers behind the choice of k."""
+    """Return the table of the scores for every k."""
     names = [name for name in ("score", "stability", "agreement") if name in result]
     words = {"score": "Silhouette", "stability": "Stability", "agreement": "Agreement (ARI)"}
     rows = []
@@ -259,16 +262,16 @@ def score_table(result: xr.Dataset) -> str:
         rows.append(cells)
     heads = ["k", *(words[name] for name in names)]
     numeric = range(1, len(heads))
-    return table("One standard error is given where it is known.", heads, rows, numeric)
+    return table("With one standard error, where it is known.", heads, rows, numeric)
 
 
 def settings(result: xr.Dataset) -> str:
-    """Return all settings as tables, or the text itself if it cannot be understood."""
-    told = provenance(result)
-    groups = told.get("settings", {})
+    """Return all settings as tables, or the text itself if it cannot be parsed."""
+    origin = provenance(result)
+    groups = origin.get("settings", {})
     if not isinstance(groups, Mapping) or not groups:
         raw = result.attrs.get("provenance")
-        return f"<pre>{safe(raw)}</pre>" if raw else "<p>The result tells no settings.</p>"
+        return f"<pre>{safe(raw)}</pre>" if raw else "<p>The result has no settings.</p>"
     tables = []
     loose = {}
     for name, values in groups.items():
@@ -289,19 +292,19 @@ def _setting(value: Any) -> str:
 
 def origins(result: xr.Dataset, version: str) -> str:
     """Return versions, seed, date and attributes of the result."""
-    told = provenance(result)
+    origin = provenance(result)
     rows = [
-        ("Segmented by spectessera", told.get("spectessera", "not told")),
+        ("Segmented by spectessera", origin.get("spectessera", "not recorded")),
         ("Report written by spectessera", version),
-        ("Seed", told.get("seed", "not told")),
-        ("Date", result.attrs.get("created", told.get("created", "not told"))),
+        ("Seed", origin.get("seed", "not recorded")),
+        ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
     shown = {"provenance", "wcs", "created", "quality_counts", "source"}
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",
-        "confidence_noise": "Noise that the confidence is made of",
-        "stable_from": "Stability that counts as stable",
+        "confidence_noise": "Noise model of the confidence",
+        "stable_from": "Stability from which a k counts as stable",
     }
     rows += [
         (words.get(str(name), str(name).replace("_", " ").capitalize()), value)
@@ -319,14 +322,14 @@ def citing(version: str) -> str:
     authors, summary = "The spectessera developers", "deep spectral clustering of datacubes"
     try:
         about = metadata("spectessera")
-        told = {name: about[name] for name in ("Author", "Summary") if name in about}
-        authors, summary = told.get("Author", authors), told.get("Summary", summary)
+        known = {name: about[name] for name in ("Author", "Summary") if name in about}
+        authors, summary = known.get("Author", authors), known.get("Summary", summary)
     except PackageNotFoundError:
         pass  # the package is used from its folder
     software = f"{authors}: spectessera (version {version}). {summary}."
     return (
-        "<p>If this result is of use in a publication, please cite the software and the paper "
-        "whose method it implements.</p>"
+        "<p>If you use this result in a publication, please cite the software and the paper whose "
+        "method it implements.</p>"
         f'<p class="cite">{safe(software)}</p><p class="cite">{safe(PAPER)} '
         '<a href="https://arxiv.org/abs/2401.17695" rel="noreferrer">'
         "https://arxiv.org/abs/2401.17695</a></p>"
