@@ -68,9 +68,9 @@ def _naming(card: Card, axis_unit: str) -> str:
     lines = card.lines()
     if lines:
         unit = f" ({safe(axis_unit)})" if axis_unit else ""
-        heads = ("Line", f"Expected{unit}", f"Measured{unit}", "Area", "Significance", "Remark")
+        columns = ("Line", f"Expected{unit}", f"Measured{unit}", "Area", "Significance", "Remark")
         rows = [_line(each) for each in lines[:MOST_ROWS]]
-        parts.append(table("Detected lines", heads, rows, numeric=(1, 2, 3, 4)))
+        parts.append(table("Detected lines", columns, rows, numeric=(1, 2, 3, 4)))
         if len(lines) > MOST_ROWS:
             parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} weaker ones.</p>')
     if naming.redshift is not None:
