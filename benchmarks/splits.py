@@ -10,7 +10,7 @@ import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import spectessera as spt
-from spectessera.result import NOISE_ALONE
+from spectessera.result import SPLIT_BELOW
 from spectessera.synth import cube_from_rgb, miniature
 
 from .pages import page
@@ -48,7 +48,7 @@ def main() -> list[str]:
     """Measure and return lines of the page."""
     lines = [
         "Excess: distance of the two clusters that are most alike over that of the parts into",
-        f"which noise alone would be cut; below {NOISE_ALONE} a k is left out. The k of stability",
+        f"which noise alone would be cut; below {SPLIT_BELOW} a k is left out. The k of stability",
         "alone, and its ARI with the truth, beside the k that is chosen; a dash: no k is stable,",
         "the silhouette chooses.",
         "",
@@ -66,8 +66,8 @@ def main() -> list[str]:
             lines.append(f"| {name} | {true} | - | - | - | {k} | - | {mine} |")
             continue
         first = int(excess.index.max())
-        cut += excess[excess < NOISE_ALONE].tolist()
-        whole += excess[excess >= NOISE_ALONE].tolist()
+        cut += excess[excess < SPLIT_BELOW].tolist()
+        whole += excess[excess >= SPLIT_BELOW].tolist()
         blind = mine if first == k else f"{ari(truth, spt.segment(cube, segmenter, first)):.3f}"
         of_k = f"{excess[k]:.2f}" if k in excess.index else "-"
         lines.append(

@@ -61,9 +61,9 @@ def check_result(result: xr.Dataset) -> xr.Dataset:
     return result
 
 
-# Two clusters are noise, cut in two, where their distance is less than so many times what noise
-# alone would make: 1, and some per cent for the finite number of pixels that are looked at.
-NOISE_ALONE = 1.25
+# Two clusters are one, split by noise, where their separation is less than this many times that of
+# two parts of noise alone: 1, and a margin for the finite number of sampled pixels.
+SPLIT_BELOW = 1.25
 
 
 KEPT = (
@@ -98,7 +98,7 @@ def curves_of(choices: Choices, excess: np.ndarray | None = None) -> dict[str, t
     }
     if excess is None:
         return told
-    return told | {"excess": (("k",), excess, {"noise_alone_below": NOISE_ALONE})}
+    return told | {"excess": (("k",), excess, {"noise_alone_below": SPLIT_BELOW})}
 
 
 def with_axes(result: xr.Dataset, axis: Axis, input_axis: Axis) -> xr.Dataset:

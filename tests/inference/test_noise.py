@@ -10,12 +10,12 @@ from conftest import line_spectra
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
 from spectessera.htmlreport.text import how_chosen
 from spectessera.inference.job import Job, silent
-from spectessera.inference.noise import RARE, Excess, any_pixels, noise_in
+from spectessera.inference.noise import RARE, SeparationOverNoise, any_pixels, noise_in
 from spectessera.inference.passes import encode_block
 from spectessera.inference.pipeline import reader_of
 from spectessera.kmeans import k_means
-from spectessera.kmeans.points import Rule
-from spectessera.result import NOISE_ALONE
+from spectessera.kmeans.rule import Rule
+from spectessera.result import SPLIT_BELOW
 from spectessera.synth import cube_from_rgb, miniature
 
 SIDE = 40
@@ -38,12 +38,12 @@ def trained(cube, **steps):
 
 
 def sampled(cube, segmenter):
-    """Return what tells the excess, all pixels being sampled."""
+    """Return the split check of a cube, with all pixels in its sample."""
     reader = reader_of(cube, segmenter)
     every = np.arange(cube.sizes["y"] * cube.sizes["x"])
     kept = encode_block(reader, cube, every).kept
     job = Job(cube, segmenter, "cube", 0, (), True, silent)
-    return Excess(job, reader.intake, kept)
+    return SeparationOverNoise(job, reader.intake, kept)
 
 
 def rule_of(centers):
@@ -53,10 +53,10 @@ def rule_of(centers):
 
 def excess_of(cube, segmenter, *ks):
     """Return the excess of so many clusters as k-means finds them."""
-    ask = sampled(cube, segmenter)
-    points, settings = torch.from_numpy(ask.latent), Clusters(metric="euclidean")
+    check = sampled(cube, segmenter)
+    points, settings = torch.from_numpy(check.latent), Clusters(metric="euclidean")
     parts = [k_means(points, k, settings, generator=torch.Generator()) for k in ks]
-    return [ask(rule_of(part.centers.numpy())) for part in parts]
+    return [check.separation(rule_of(part.centers.numpy())) for part in parts]
 
 
 def two_regions(few):
@@ -72,14 +72,14 @@ def test_noise_cut_in_two_has_an_excess_of_one_and_a_true_difference_far_more(fe
     cube, segmenter = counts_of(spectra[two_regions(few)])
     true, more = excess_of(cube, segmenter, 2, 3)
     assert true > 2
-    assert 0.85 < more < NOISE_ALONE
+    assert 0.85 < more < SPLIT_BELOW
 
 
 def test_pixels_with_more_counts_are_no_difference():
     bright = np.where(two_regions(600) > 0, 900, 150)[..., None]
     cube, segmenter = counts_of(bright * line_spectra()[0])
     found = excess_of(cube, segmenter, 2, 3)
-    assert max(found) < NOISE_ALONE
+    assert max(found) < SPLIT_BELOW
 
 
 def test_a_line_and_nothing_but_noise_are_a_difference():
@@ -90,16 +90,16 @@ def test_a_line_and_nothing_but_noise_are_a_difference():
     cube = make_cube(values, wavelength=(5000, 6000), variance=np.ones(shape, np.float32))
     true, more = excess_of(cube, trained(cube, normalise="l2"), 2, 3)
     assert true > 1.5
-    assert more < NOISE_ALONE
+    assert more < SPLIT_BELOW
 
 
 @pytest.mark.parametrize(("few", "judged"), [(RARE - 1, False), (RARE, True)])
 def test_clusters_too_rare_for_the_sample_are_not_judged(few, judged):
     regions = two_regions(few)
     cube, segmenter = counts_of(300 * line_spectra()[[0, 3]][regions])
-    ask = sampled(cube, segmenter)
-    centers = np.stack([ask.latent[regions.ravel() == each].mean(axis=0) for each in (0, 1)])
-    assert np.isfinite(ask(rule_of(centers))) == judged
+    check = sampled(cube, segmenter)
+    centers = np.stack([check.latent[regions.ravel() == each].mean(axis=0) for each in (0, 1)])
+    assert np.isfinite(check.separation(rule_of(centers))) == judged
 
 
 def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
@@ -112,7 +112,7 @@ def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
     assert adjusted_rand_score(truth.ravel(), result["label"].values.ravel()) > 0.99
     excess = result["excess"].sel(k=[5, 6]).values
     assert excess[0] > 3
-    assert 0.85 < excess[1] < NOISE_ALONE
+    assert 0.85 < excess[1] < SPLIT_BELOW
     assert np.isnan(result["excess"].sel(k=4))  # nobody had to look
     assert "; with k = 6, two of the clusters differ" in how_chosen(result)
     blind = spt.segment(cube.assign_attrs(noise="residual"), model)
@@ -152,7 +152,7 @@ def test_one_spectrum_alone_is_cut_once_and_the_report_says_so():
     cube, segmenter = counts_of(np.broadcast_to(300 * line_spectra()[0], (SIDE, SIDE, 96)))
     result = spt.segment(cube, segmenter)
     assert result.attrs["n_clusters"] == 2  # there is no k = 1
-    assert result["excess"].sel(k=2) < NOISE_ALONE
+    assert result["excess"].sel(k=2) < SPLIT_BELOW
     assert "but even of these two are no further apart" in how_chosen(result)
 
 
@@ -174,7 +174,7 @@ def test_a_variance_that_is_not_finite_is_as_large_as_the_others():
     variance[bad] = np.inf
     cube = make_cube(values, wavelength=(5000, 6000), variance=variance)
     (found,) = excess_of(cube, trained(cube, normalise="l2"), 2)
-    assert found < NOISE_ALONE
+    assert found < SPLIT_BELOW
 
 
 def test_nothing_is_asked_where_k_is_told(line_cube):

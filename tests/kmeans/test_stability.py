@@ -6,7 +6,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from spectessera.kmeans import STABLE, Clusters, _stability, adjusted_rand, choose_k, silhouette
 from spectessera.kmeans._lloyd import Search, k_means_all
-from spectessera.kmeans._stability import DOUBT, contingency, pick, stability, worst_jaccard
+from spectessera.kmeans._stability import (
+    DOUBT,
+    contingency,
+    largest_stable,
+    stability,
+    worst_jaccard,
+)
 
 SEARCH = Search(restarts=10, seeding="k-means++", max_iter=300)
 
@@ -28,21 +34,21 @@ def judged(points, ks, seed=0):
     return partitions, stability(points, partitions, SEARCH, seeded(seed + 1))
 
 
-def test_a_k_that_parts_noise_is_left_out_and_no_more_are_asked_than_needed():
+def test_a_k_that_splits_noise_is_left_out_and_no_more_are_checked_than_needed():
     none, alike = torch.zeros(4), torch.ones(4)
     asked = []
 
-    def noise_alone(position):
+    def splits_noise(position):
         asked.append(position)
         return position >= 2
 
-    assert pick(torch.tensor([1.0, 1.0, 1.0, 0.5]), none, alike, noise_alone) == 1
+    assert largest_stable(torch.tensor([1.0, 1.0, 1.0, 0.5]), none, alike, splits_noise) == 1
     assert asked == [2, 1]
-    assert pick(torch.tensor([0.5, 0.5, 1.0, 1.0]), none, alike, noise_alone) is None
+    assert largest_stable(torch.tensor([0.5, 0.5, 1.0, 1.0]), none, alike, splits_noise) is None
 
 
 def picked(found):
-    return pick(found.scores, found.errors, torch.ones_like(found.scores))
+    return largest_stable(found.scores, found.errors, torch.ones_like(found.scores))
 
 
 def stable(found):
@@ -119,20 +125,20 @@ def test_a_rare_cluster_counts():
 
 def test_the_largest_stable_k_is_picked_and_none_where_none_is():
     none, alike = torch.zeros(4), torch.ones(4)
-    assert pick(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none, alike) == 2
-    assert pick(torch.tensor([0.5, 0.7, 0.6, 0.2]), none, alike) is None
+    assert largest_stable(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none, alike) == 2
+    assert largest_stable(torch.tensor([0.5, 0.7, 0.6, 0.2]), none, alike) is None
 
 
 def test_a_stable_cut_through_a_group_is_told_by_its_silhouette():
     stable, none = torch.tensor([0.99, 1.0, 0.98, 0.2]), torch.zeros(4)
-    assert pick(stable, none, torch.tensor([0.58, 0.57, 0.38, 0.9])) == 1
-    assert pick(stable, none, torch.tensor([0.58, 0.57, 0.45, 0.9])) == 2
+    assert largest_stable(stable, none, torch.tensor([0.58, 0.57, 0.38, 0.9])) == 1
+    assert largest_stable(stable, none, torch.tensor([0.58, 0.57, 0.45, 0.9])) == 2
 
 
 def test_where_no_k_is_stable_the_silhouette_chooses():
     points = torch.randn(900, 4, generator=seeded(2))
     by_stability, by_silhouette = (
-        choose_k(points, Clusters(2, 6, criterion=each), generator=seeded(), both=True)
+        choose_k(points, Clusters(2, 6, criterion=each), generator=seeded(), with_stability=True)
         for each in ("stability", "silhouette")
     )
     assert not stable(by_stability.stability).any()
@@ -153,7 +159,7 @@ def test_the_criterion_decides_where_they_differ():
 def test_a_k_that_is_stable_but_for_chance_is_picked():
     scores = torch.tensor([0.99, STABLE - 0.02, STABLE - 0.02])
     errors = torch.tensor([0.0, 0.021 / DOUBT, 0.019 / DOUBT])
-    assert pick(scores, errors, torch.ones(3)) == 1
+    assert largest_stable(scores, errors, torch.ones(3)) == 1
 
 
 def test_unequal_clusters_are_found_with_every_seed():

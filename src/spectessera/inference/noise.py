@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from spectessera.cube import Block, noise_of, spectral_axis
-from spectessera.kmeans.points import Clustering, Rule
+from spectessera.kmeans.points import Clustering
+from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
 from .confidence import (
@@ -65,13 +66,15 @@ def noise_in(cube: xr.DataArray, values: np.ndarray) -> str:
     return "counts" if told else known
 
 
-def excess_in(job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]) -> Excess | None:
-    """Return what compares clusters with noise, where k is to be chosen and the noise is known."""
+def separation_in(
+    job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]
+) -> SeparationOverNoise | None:
+    """Return the split check of a cube; None where k is given or the noise is not known."""
     if not job.minds_noise:
         return None
     _, sample = in_order(kept)
     known = len(sample.values) > 0 and noise_in(job.cube, sample.values) != "residual"
-    return Excess(job, intake, sample) if known else None
+    return SeparationOverNoise(job, intake, sample) if known else None
 
 
 def in_order(kept: list[tuple[np.ndarray, Kept]]) -> tuple[np.ndarray, Kept]:
@@ -143,14 +146,14 @@ def measure_again(
     return Sample(mine, np.stack(latents, axis=1), noise)
 
 
-class Excess:
-    """Tells how far apart the two clusters are that are most alike, in units of noise alone.
+class SeparationOverNoise:
+    """Separation of neighbouring clusters in units of the noise: a split check for k-means.
 
-    All pixels of two clusters may have one expected spectrum: then k-means has cut their noise in
-    two, and half of the pixels would give the same two halves again, however often one asks. So the
-    mean spectrum of both is measured anew, with the noise of each pixel, and the latents of that
-    are cut in two along the same line, in the same shares. The distance of the two clusters, over
-    that of these parts, is 1 for noise alone.
+    All pixels of two clusters may have the same expected spectrum: k-means has then split their
+    noise, and half of the pixels give the same two clusters again, however large the sample. So the
+    mean spectrum of both is measured again with the noise of each pixel, encoded, and split along
+    the same line in the same shares. The distance of the two clusters over the distance of these
+    two parts is 1 where only noise separates them.
     """
 
     def __init__(self, job: Job, intake: Intake, sample: Kept) -> None:
@@ -159,8 +162,8 @@ class Excess:
         self.variance = None if sample.variance is None else _finite(sample.variance)
         self.latent = job.segmenter.codec.encode(sample.inputs)
 
-    def __call__(self, rule: Rule) -> float:
-        """Return the smallest excess of any cluster and its nearest; NaN where all are too rare."""
+    def separation(self, rule: Rule) -> float:
+        """Return the smallest separation of a cluster and its nearest; NaN if all are too rare."""
         centers = rule.centers.astype(np.float64)
         apart = np.square(centers[:, None] - centers).sum(axis=2)
         np.fill_diagonal(apart, np.inf)

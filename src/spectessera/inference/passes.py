@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.cube import Spectra, integrate, to_spectra
-from spectessera.kmeans.points import Rule
+from spectessera.kmeans.rule import Rule
 from spectessera.network.codec import Codec
 from spectessera.preprocess.intake import BlockInputs, Intake, inputs_of
 from spectessera.preprocess.steps import QUALITY

@@ -26,14 +26,14 @@ from .blockwork import Shared, Task, over_blocks
 from .confidence import normal_draws
 from .job import BlockProgress, Job, Maps, silent
 from .noise import (
-    Excess,
     Sample,
+    SeparationOverNoise,
     any_pixels,
-    excess_in,
     inside,
     measure_again,
     mixture_of,
     pixels_of_clusters,
+    separation_in,
     sizes_of,
 )
 from .passes import (
@@ -109,10 +109,10 @@ def segment(
         the silhouettes, exact or estimated, as the attribute ``silhouette`` says; ``stability``,
         ``stability_error`` and ``agreement (k)``, see
         :class:`spectessera.result.Choices`; where stability chooses and the noise is known,
-        ``excess (k)``, see :class:`spectessera.inference.noise.Excess`, NaN where nobody looked;
-        ``integrated_input``, ``integrated_decoded`` and ``integrated_latent (y, x)``. Attributes
-        are strings and numbers, among them ``seed_agreement``: how alike the clusters of other
-        seeds are (adjusted Rand index).
+        ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN where it
+        was not computed; ``integrated_input``, ``integrated_decoded`` and
+        ``integrated_latent (y, x)``. Attributes are strings and numbers, among them
+        ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
 
     Raises
     ------
@@ -147,7 +147,7 @@ def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) ->
     maps, shared = Maps(job, zarr), Shared(reader)
     pixels, kept = _encode(job, shared, memory, maps)
     job.tell("cluster", 0, 1)
-    found = _cluster(pixels, job, excess_in(job, reader.intake, kept))
+    found = _cluster(pixels, job, separation_in(job, reader.intake, kept))
     give_back()
     job.tell("cluster", 1, 1)
     labels = pixels.label_map(found.labels)
@@ -243,7 +243,7 @@ def _put_decoded(block: Block, usable: np.ndarray, decoded: Decoded, maps: Maps)
 # --- clusters ----------------------------------------------------------------------------------
 
 
-def _cluster(pixels: Pixels, job: Job, excess: Excess | None) -> Clustering:
+def _cluster(pixels: Pixels, job: Job, split_check: SeparationOverNoise | None) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     segmenter, clusters = job.segmenter, job.clusters
     if clusters == "trained":
@@ -258,7 +258,7 @@ def _cluster(pixels: Pixels, job: Job, excess: Excess | None) -> Clustering:
             f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
         )
-    return segmenter.cluster(pixels, settings, seed=job.seed, excess=excess)
+    return segmenter.cluster(pixels, settings, seed=job.seed, split_check=split_check)
 
 
 def _silhouettes(

@@ -1,7 +1,7 @@
 """k-means and silhouette on tensors, and the choice of k (IKMeans).
 
-The clustering of arXiv 2401.17695, section 2. `metric` and `points` are open to other rooms; the
-other modules are reached through the names here.
+The clustering of arXiv 2401.17695, section 2. `metric`, `points` and `rule` are open to other
+rooms; the other modules are reached through the names here.
 """
 
 from typing import TYPE_CHECKING

@@ -7,7 +7,7 @@ are constants of the gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spectessera._util.check import check_choice, check_number
-from spectessera.result import NOISE_ALONE
+from spectessera.result import SPLIT_BELOW
 
 from ._lloyd import STILL, Run, Search, k_means_all, settle
 from ._seeding import assign, seed_centers
@@ -29,8 +29,9 @@ from ._silhouette import (
 )
 from ._silhouette_estimate import Estimate, silhouette_estimate, silhouette_estimates
 from ._silhouette_image import ImageSilhouette, PairProgress, silhouette_image
-from ._stability import STABLE, Stability, pick, stability
+from ._stability import STABLE, Stability, largest_stable, stability
 from .metric import METRICS, Metric, fit_metric
+from .rule import SplitCheck, rule_of
 
 __all__ = [
     "STABLE",
@@ -93,10 +94,9 @@ class Clusters:
         What chooses k. "silhouette": the largest one (as in the paper). "stability": the largest k
         all of whose clusters come back when half of the points are clustered alone, unless its
         silhouette is far below that of another such k (:mod:`spectessera.kmeans._stability`), or
-        two of its clusters are noise, cut in two, where the noise is known
-        (:class:`spectessera.inference.noise.Excess`); that of the largest silhouette where there
-        is no such k. Training takes the silhouette, which has a
-        gradient.
+        it splits the noise of one cluster into two, where the noise is known
+        (:class:`spectessera.inference.noise.SeparationOverNoise`); that of the largest silhouette
+        where there is no such k. Training takes the silhouette, which has a gradient.
     """
 
     k_min: int = 2
@@ -165,7 +165,8 @@ class Choice(NamedTuple):
     stability : Stability or None
         Of the best clustering of every k, constant; None where it was not asked for.
     excess : tensor (number of k,), float64, or None
-        What the function of that name told; NaN where it was not asked.
+        :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
+        computed; None without a split check.
     """
 
     labels: Tensor
@@ -228,8 +229,8 @@ def choose_k(
     clusters: Clusters,
     *,
     generator: torch.Generator,
-    both: bool = False,
-    excess: Callable[[Tensor, Metric], float] | None = None,
+    with_stability: bool = False,
+    split_check: SplitCheck | None = None,
 ) -> Choice:
     """Cluster with every k of a range and keep the best k by a criterion (IKMeans).
 
@@ -246,12 +247,13 @@ def choose_k(
         At least 3 points. Where n <= k_max, k runs up to n - 1 only.
     clusters : Clusters
     generator : torch.Generator
-    both : bool
-        Also tell the stability where the silhouette chooses. (The silhouette is always told.)
-    excess : callable, optional
-        Tells of centers and their metric how far apart the two clusters are that are most alike, in
-        units of what noise alone would make; NaN where it cannot tell. No k with less than
-        :data:`NOISE_ALONE` is chosen then, but for the smallest.
+    with_stability : bool
+        Also compute the stability where the silhouette chooses. (The silhouette is always
+        computed.)
+    split_check : SplitCheck, optional
+        Where stability chooses: rules out every k, except the smallest, that splits the noise of
+        one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). It is asked only about
+        those k that would be chosen otherwise, the largest first.
 
     Returns
     -------
@@ -294,15 +296,15 @@ def choose_k(
         scores = judged.scores
         errors = torch.zeros_like(scores)
     stable = None
-    if both or clusters.criterion == "stability":
+    if with_stability or clusters.criterion == "stability":
         stable = stability(constant, partitions, search, generator)
-    best, asked = int(scores.argmax()), None
+    best, splits = int(scores.argmax()), None
     if stable is not None and clusters.criterion == "stability":
-        if excess is not None:
-            asked = _Excess(excess, partitions, metric)
-        picked = pick(stable.scores, stable.errors, scores, asked)
+        if split_check is not None:
+            splits = _NoiseSplits(split_check, partitions, metric)
+        stable_best = largest_stable(stable.scores, stable.errors, scores, splits)
         # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
-        best = _separated(scores, asked) if picked is None else picked
+        best = _best_silhouette(scores, splits) if stable_best is None else stable_best
     if not exact:
         partitions[best] = settle(constant, partitions[best], search.max_iter)
     return Choice(
@@ -317,39 +319,38 @@ def choose_k(
         converged=tuple(each.converged for each in partitions),
         metric=metric,
         stability=stable,
-        excess=None if asked is None else asked.told,
+        excess=None if splits is None else splits.separations,
     )
 
 
-def _separated(scores: Tensor, noise_alone: _Excess | None) -> int:
-    """Return the position of the best silhouette, among k that do not part noise if there are."""
+def _best_silhouette(scores: Tensor, splits: _NoiseSplits | None) -> int:
+    """Return the position of the best silhouette among the k that do not split noise.
+
+    Where all of them do, the position of the smallest k.
+    """
     best = int(scores.argmax())
-    if noise_alone is None:
+    if splits is None:
         return best
-    parted = (noise_alone.told < NOISE_ALONE).nonzero()
-    if len(parted):
-        best = int(scores[: max(1, int(parted[0]))].argmax())
-    while noise_alone(best) and best > 0:
+    known = (splits.separations < SPLIT_BELOW).nonzero()
+    if len(known):  # only a smaller k can be free of splits
+        best = int(scores[: max(1, int(known[0]))].argmax())
+    while splits(best) and best > 0:
         best = int(scores[:best].argmax())
     return best
 
 
-class _Excess:
-    """Tells of which k two clusters are parted by noise alone, and remembers what it was told."""
+class _NoiseSplits:
+    """Whether the k at a position splits noise; keeps every separation that was computed."""
 
-    def __init__(
-        self,
-        excess: Callable[[Tensor, Metric], float],
-        partitions: Sequence[Run],
-        metric: Metric,
-    ) -> None:
-        self.excess, self.partitions, self.metric = excess, partitions, metric
-        self.told = torch.full((len(partitions),), torch.nan, dtype=torch.float64)
+    def __init__(self, check: SplitCheck, partitions: Sequence[Run], metric: Metric) -> None:
+        self.check, self.partitions, self.metric = check, partitions, metric
+        self.separations = torch.full((len(partitions),), torch.nan, dtype=torch.float64)
 
     def __call__(self, position: int) -> bool:
-        found = self.excess(self.partitions[position].centers, self.metric)
-        self.told[position] = found
-        return found < NOISE_ALONE
+        rule = rule_of(self.partitions[position].centers, self.metric)
+        separation = self.check.separation(rule)
+        self.separations[position] = separation
+        return separation < SPLIT_BELOW
 
 
 class _Exact:

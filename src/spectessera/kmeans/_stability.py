@@ -12,7 +12,8 @@ strength of Tibshirani & Walther (2005, Journal of Computational and Graphical S
 The worst cluster, not the mean over pairs of points: where one cluster of ten is cut at will, the
 adjusted Rand index still says 0.95, and a few far-apart groups of clusters beat the clusters.
 What this cannot tell from clusters is a gradient: halves cut a long line at the same places. The
-noise of many equal pixels is such a line, too; where it is known, :func:`pick` is told.
+noise of many equal pixels is such a line, too; where it is known,
+:class:`spectessera.kmeans.rule.SplitCheck` finds it out.
 """
 
 from __future__ import annotations
@@ -98,32 +99,35 @@ def stability(
     return Stability(scores, spread / len(found[0]) ** 0.5, agreement)
 
 
-def pick(
+def largest_stable(
     scores: Tensor,
     errors: Tensor,
     silhouettes: Tensor,
-    noise_alone: Callable[[int], bool] | None = None,
+    splits_noise: Callable[[int], bool] | None = None,
 ) -> int | None:
     """Return the position of the largest k that is stable; None where none is.
 
     A k whose silhouette is far below that of another stable k does not count: it cuts an oblong
-    group, which halves of many points cut at the same place. Nor does one of which two clusters are
-    parted by noise alone.
+    group, which halves of many points cut at the same place. Nor does a k that splits the noise of
+    one cluster into two.
 
     Parameters
     ----------
     scores, errors : tensor (number of k,)
         As of :func:`stability`, in ascending order of k.
     silhouettes : tensor (number of k,)
-    noise_alone : callable, optional
-        Tells it of a position; asked of the largest k first, and of no more than needed.
+    splits_noise : callable, optional
+        Whether the k at a position splits noise; called for the largest stable k first, and for no
+        more than needed.
     """
     stable = scores + DOUBT * errors >= STABLE
     if not stable.any():
         return None
     good = stable & (silhouettes >= FAR_BELOW * silhouettes[stable].max())
-    found = reversed(good.nonzero()[:, 0].tolist())
-    return next((each for each in found if noise_alone is None or not noise_alone(each)), None)
+    for position in reversed(good.nonzero()[:, 0].tolist()):
+        if splits_noise is None or not splits_noise(position):
+            return int(position)
+    return None
 
 
 # --- halves ------------------------------------------------------------------------------------

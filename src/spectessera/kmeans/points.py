@@ -6,7 +6,7 @@ clustered by the same code, whether they are in memory or given part by part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ from spectessera.result import Choices, only_silhouettes
 
 from ._choose import STILL, Choice, Clusters, assign, choose_k, k_means
 from ._stability import adjusted_rand, contingency
-from .metric import Metric
+from .rule import Rule, SplitCheck, rule_of
 
 # Other seeds that are tried, each on as many points.
 SEEDS = 3
@@ -32,39 +32,6 @@ class Groups(NamedTuple):
     labels: np.ndarray
     centers: np.ndarray
     choices: Choices
-
-
-class Rule(NamedTuple):
-    """How a point gets its label: that of the nearest center, in a metric.
-
-    Attributes
-    ----------
-    metric : str
-    mean : array (d,), float32
-    matrix : array (d, d), float32
-        See :class:`spectessera.kmeans.metric.Metric`.
-    centers : array (k, d), float32
-        In the space of the metric.
-    """
-
-    metric: str
-    mean: np.ndarray
-    matrix: np.ndarray
-    centers: np.ndarray
-
-    def move(self, points: np.ndarray, device: str | None = None) -> np.ndarray:
-        """Return points (n, d) in the space of the metric; no point's answer depends on others."""
-        return self._move(points, device).cpu().numpy()
-
-    def label(self, points: np.ndarray, device: str | None = None) -> np.ndarray:
-        """Return the labels (n,), int64 from 0, of points (n, d)."""
-        centers = torch.from_numpy(np.array(self.centers)).to(device)
-        return assign(self._move(points, device), centers).cpu().numpy()
-
-    def _move(self, points: np.ndarray, device: str | None) -> torch.Tensor:
-        arrays = (torch.from_numpy(np.array(each)).to(device) for each in (self.mean, self.matrix))
-        tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
-        return Metric(self.metric, *arrays).move(tensor)
 
 
 class Points(Protocol):
@@ -113,8 +80,9 @@ class Clustering(NamedTuple):
     choices : Choices
         What speaks for every k that was tried.
     rule : Rule
-    excess : array (number of k,), or None
-        See :func:`cluster_points`; NaN where nobody looked.
+    excess : array (number of k,), float64, or None
+        :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
+        computed; None without a split check.
     """
 
     labels: np.ndarray
@@ -130,7 +98,7 @@ def cluster_points(
     *,
     seed: int = 0,
     device: str = "cpu",
-    excess: Callable[[Rule], float] | None = None,
+    split_check: SplitCheck | None = None,
 ) -> Clustering:
     """Cluster points with the best k, whatever made the points.
 
@@ -144,9 +112,9 @@ def cluster_points(
     clusters : Clusters
     seed : int
     device : str
-    excess : callable, optional
-        Tells of clusters how far apart the two are that are most alike, in units of what noise
-        alone would make; see :func:`spectessera.kmeans.choose_k`.
+    split_check : SplitCheck, optional
+        Rules out a k that splits the noise of one cluster; see
+        :func:`spectessera.kmeans.choose_k`.
 
     Returns
     -------
@@ -164,9 +132,9 @@ def cluster_points(
         generator = np.random.default_rng([seed, 5])
         ranks = np.sort(generator.choice(n, clusters.max_points, replace=False))
     sample = torch.from_numpy(np.ascontiguousarray(rows.take(ranks))).to(device)
-    found, several = _choose(sample, clusters, seed, excess)
+    found, several = _choose(sample, clusters, seed, split_check)
     metric = found.metric
-    rule = _rule_of(found.centers, metric)
+    rule = rule_of(found.centers, metric)
     if n > len(ranks) and clusters.refine:
         variance = float(metric.move(sample).var(0).mean())
         rule = _refined(rows, rule, clusters.max_iter, STILL * variance, device)
@@ -178,33 +146,25 @@ def cluster_points(
     choices = Choices(ks, *columns) if several else only_silhouettes(ks, *columns)
     if isinstance(points, np.ndarray):
         labels = labels.astype(np.int64)
-    asked = None if found.excess is None else found.excess.numpy()
-    return Clustering(labels, centers_of(rows, labels, rule), choices, rule, asked)
-
-
-def _rule_of(centers: torch.Tensor, metric: Metric) -> Rule:
-    arrays = (each.cpu().numpy() for each in (metric.mean, metric.matrix, centers))
-    return Rule(metric.name, *arrays)
+    excess = None if found.excess is None else found.excess.numpy()
+    return Clustering(labels, centers_of(rows, labels, rule), choices, rule, excess)
 
 
 def _choose(
     sample: torch.Tensor,
     clusters: Clusters,
     seed: int,
-    excess: Callable[[Rule], float] | None,
+    split_check: SplitCheck | None,
 ) -> tuple[Choice, bool]:
     """Return what clusters a sample best, and whether there were several k to choose from."""
     generator = torch.Generator(sample.device).manual_seed(seed)
     # Of one k there is nothing to choose.
     several = clusters.k_max > clusters.k_min
     settings = clusters if several else replace(clusters, criterion="silhouette")
-    ask = None
-    if excess is not None:
-
-        def ask(centers: torch.Tensor, metric: Metric) -> float:
-            return excess(_rule_of(centers, metric))
-
-    return choose_k(sample, settings, generator=generator, both=several, excess=ask), several
+    choice = choose_k(
+        sample, settings, generator=generator, with_stability=several, split_check=split_check
+    )
+    return choice, several
 
 
 def _label(rows: Points, rule: Rule, device: str) -> np.ndarray:

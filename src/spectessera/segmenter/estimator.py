@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +24,8 @@ from spectessera._version import __version__
 from spectessera.axis import Axis
 from spectessera.cube import Block, blocks, check_cube, noise_of
 from spectessera.kmeans import Clusters, PairProgress, silhouette_image
-from spectessera.kmeans.points import Clustering, Points, Rule, agreement_of_seeds, cluster_points
+from spectessera.kmeans.points import Clustering, Points, agreement_of_seeds, cluster_points
+from spectessera.kmeans.rule import Rule, SplitCheck
 from spectessera.network.autoencoder import Autoencoder, Network, check_loss, resolve_output
 from spectessera.network.batches import Simulated, Thinned, split, whole_counts
 from spectessera.network.codec import Codec
@@ -568,7 +569,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         clusters: Clusters | None = None,
         *,
         seed: int = 0,
-        excess: Callable[[Rule], float] | None = None,
+        split_check: SplitCheck | None = None,
     ) -> Clustering:
         """Cluster latent points (n, latent) with the best k.
 
@@ -578,16 +579,16 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         clusters : Clusters, optional
             By default those of this segmenter.
         seed : int
-        excess : callable, optional
-            What tells which clusters are noise, cut in two: see
-            :func:`spectessera.kmeans.points.cluster_points`.
+        split_check : SplitCheck, optional
+            Rules out a k that splits the noise of one cluster: see
+            :func:`spectessera.kmeans.choose_k`.
 
         Returns
         -------
         Clustering
         """
         settings, device = clusters or self.config("clusters"), self.device or "cpu"
-        return cluster_points(latent, settings, seed=seed, device=device, excess=excess)
+        return cluster_points(latent, settings, seed=seed, device=device, split_check=split_check)
 
     def seed_agreement(
         self, latent: np.ndarray | Points, found: Clustering, *, seed: int = 0
