@@ -1,30 +1,22 @@
-"""Cubes larger than memory: time over what is needed, memory, a cluster of processes, same labels.
+"""Cubes larger than memory: time against the necessary work, memory, Dask workers, equal labels.
 
-Every run is a process of its own, so that its peak is its own. The scan is a made-up page of
-realistic X-ray fluorescence; larger ones are made of it side by side.
+Every run is a separate process (`big_cubes_jobs`). The scan is a synthetic page with realistic
+X-ray fluorescence spectra; larger cubes repeat it.
 """
 
-import contextlib
-import hashlib
-import json
-import os
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from .big_cubes_jobs import BLOCK, plain_seconds, run
 from .silhouettes import listed
-from .whole_cube import peak
 
 SIDE = 512
 REPEATS = 5
-BLOCK = {"y": 64, "x": 128}  # of stores: 16 MiB of uint16
 
 
 def make_scan(path: Path) -> None:
@@ -61,92 +53,21 @@ def make_store(scan: Path, path: Path, times: int) -> None:
     group["energy"].attrs["units"] = "keV"
 
 
-# --- one run in a process of its own ---------------------------------------------------------
-
-
-def segment(told: dict) -> dict:
-    """Segment a cube and tell what it took."""
-    import torch
-
-    import spectessera as spt
-    import spectessera.inference.pipeline
-
-    torch.set_num_threads(told.get("threads", 2))
-    before, start = peak(), time.perf_counter()
-    cube = spt.read(told["cube"], chunks=told.get("chunks", "auto"))
-    options = {name: told[name] for name in ("store", "memory", "means") if name in told}
-    steps: dict[str, float] = {}
-
-    def tell(step: str, done: int, total: int) -> None:
-        if done == total:
-            steps[step] = time.perf_counter() - start
-
-    model = spt.load("maxrf")
-    if "k_max" in told:
-        model.set_params(clusters__k_max=told["k_max"])
-    result = spt.segment(cube, model, progress=tell, **options)
-    seconds = time.perf_counter() - start
-    return {
-        "seconds": seconds,
-        "peak": peak() - before,
-        "steps": steps,
-        "k": int(result.attrs["n_clusters"]),
-        "labels": hashlib.sha256(result.label.values.tobytes()).hexdigest()[:16],
-    }
-
-
-def needs(told: dict) -> dict:
-    """Time what cannot be spared: two readings, two preprocessings, the products of the network."""
-    import spectessera as spt
-    from spectessera.cube import blocks, load_block, to_spectra
-    from spectessera.preprocess.steps import screen
-
-    cube, model = spt.read(told["cube"], chunks="auto"), spt.load("maxrf")
-    intake = model.intake(cube)
-    seconds = {"read": 0.0, "preprocess": 0.0, "encode": 0.0, "decode": 0.0}
-
-    def timed(name: str, function, *arguments):
-        start = time.perf_counter()
-        found = function(*arguments)
-        seconds[name] += time.perf_counter() - start
-        return found
-
-    for again in (False, True):
-        for block in blocks(cube):
-            values = to_spectra(timed("read", load_block, cube, block)).values
-            made = timed("preprocess", lambda v: intake.apply(screen(v).values).values, values)
-            if again:
-                latent = np.zeros((len(made), model.cluster_centers_.shape[1]), np.float32)
-                timed("decode", model.codec.decode, latent)
-            else:
-                timed("encode", model.codec.encode, made)
-    return seconds
-
-
-def run(what: str, **told) -> dict:
-    """Do one job in a process of its own and return what it told."""
-    job = json.dumps({"what": what, **told})
-    command = [sys.executable, "-m", "benchmarks.big_cubes", job]
-    folder = Path(__file__).parents[1]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 # --- sections ------------------------------------------------------------------------------------
 
 
-def over_needs(folder: Path) -> list[str]:
-    """Compare a segmentation with the sum of what it needs."""
+def over_necessary(folder: Path) -> list[str]:
+    """Compare the time of a segmentation with that of its necessary work."""
     scan = str(folder / "scan.h5")
-    spared, whole = [], []
+    necessary, whole = [], []
     for _ in range(REPEATS):
-        spared.append(run("needs", cube=scan))
+        necessary.append(run("necessary", cube=scan))
         whole.append(run("segment", cube=scan))
-    sums = [sum(one.values()) for one in spared]
+    sums = [sum(one.values()) for one in necessary]
     totals = [one["seconds"] for one in whole]
     ratio = statistics.median(totals) / statistics.median(sums)
     parts = ", ".join(
-        f"{name} {statistics.median(one[name] for one in spared):.2f}" for name in spared[0]
+        f"{name} {statistics.median(one[name] for one in necessary):.2f}" for name in necessary[0]
     )
     ends = ", ".join(
         f"{name} {statistics.median(one['steps'][name] for one in whole):.1f}"
@@ -154,8 +75,8 @@ def over_needs(folder: Path) -> list[str]:
     )
     return [
         f"A scan of {SIDE} x {SIDE} x 1024, float32, HDF5 with gzip, shipped model maxrf, from the",
-        "file to the result; medians of 5. Needed: two readings, two preprocessings, the products",
-        "of encoder and decoder, one after the other with two threads.",
+        f"file to the result; medians of {REPEATS}. Needed: two readings, two preprocessings, the",
+        "matrix products of encoder and decoder, one after the other with two threads.",
         "",
         f"- needed, s: {listed(sums)}: {parts}",
         f"- segmentation, s: {listed(totals)}; steps end at: {ends}",
@@ -165,7 +86,7 @@ def over_needs(folder: Path) -> list[str]:
 
 
 def growth(folder: Path) -> list[str]:
-    """Show time and memory for larger images."""
+    """Measure time and memory for larger images."""
     lines = [
         "Zarr of uint16 in chunks of 64 x 128 whole spectra, result written to a store:",
         "",
@@ -175,19 +96,19 @@ def growth(folder: Path) -> list[str]:
     for times in (1, 2, 4):
         source, out = folder / f"{times}.zarr", folder / f"{times}-out.zarr"
         make_store(folder / "scan.h5", source, times)
-        told = run("segment", cube=str(source), store=str(out))
+        report = run("segment", cube=str(source), store=str(out))
         shutil.rmtree(source)
         shutil.rmtree(out)
         side = SIDE * times
         lines.append(
-            f"| {side} x {side} | {side**2 * 2048 / 2**30:.1f} | {told['seconds']:.1f} | "
-            f"{told['peak']:.0f} | {told['k']} |"
+            f"| {side} x {side} | {side**2 * 2048 / 2**30:.1f} | {report['seconds']:.1f} | "
+            f"{report['peak']:.0f} | {report['k']} |"
         )
     return lines
 
 
 def dimensions(folder: Path) -> list[str]:
-    """Show time and memory for other numbers of channels and of k."""
+    """Measure time and memory for other numbers of channels and of k."""
     import h5py
 
     side = SIDE // 2
@@ -206,9 +127,9 @@ def dimensions(folder: Path) -> list[str]:
         cubes[channels] = pairs, centres.reshape(-1, 2).mean(axis=1)
     lines = [
         f"{side} x {side} pixels of the scan, its channels summed or split, HDF5 without",
-        "compression; k is 2 to 16, or 2 to the number told:",
+        "compression; k is 2 to 16, or 2 to the given number:",
         "",
-        "| channels | seconds | peak, MiB | of it the choice of k, s |",
+        "| channels | seconds | peak, MiB | choice of k (part of the time), s |",
         "|---|---|---|---|",
     ]
     for channels, (spectra, centres) in sorted(cubes.items()):
@@ -217,21 +138,22 @@ def dimensions(folder: Path) -> list[str]:
             file["img"], file["energy"] = spectra, centres
             file["energy"].attrs["units"] = "keV"
         for k_max in (16,) if channels != len(axis) else (16, 4, 8, 32):
-            told = run("segment", cube=str(path), k_max=k_max)
+            report = run("segment", cube=str(path), k_max=k_max)
             name = f"{channels}" if k_max == 16 else f"{channels}, k to {k_max}"
-            chosen = told["steps"]["cluster"] - told["steps"]["encode"]
-            lines.append(f"| {name} | {told['seconds']:.1f} | {told['peak']:.0f} | {chosen:.1f} |")
+            chosen = report["steps"]["cluster"] - report["steps"]["encode"]
+            cells = (name, f"{report['seconds']:.1f}", f"{report['peak']:.0f}", f"{chosen:.1f}")
+            lines.append("| " + " | ".join(cells) + " |")
         path.unlink()
     return lines
 
 
 def identical(folder: Path) -> list[str]:
-    """Show that the labels are the same however a cube is worked on."""
+    """Compare the labels for other chunks, threads, readings and workers."""
     import spectessera as spt
 
     small = folder / "small.h5"
     spt.write(spt.read(folder / "scan.h5", chunks="auto")[:160, :160], small)
-    ways = {
+    methods = {
         "whole, two threads": {"chunks": None},
         "whole, one thread": {"chunks": None, "threads": 1},
         "chunks of 50 x 60, two threads": {"chunks": {"y": 50, "x": 60}},
@@ -240,140 +162,54 @@ def identical(folder: Path) -> list[str]:
         "one reading": {"chunks": "auto", "means": False},
         "to a store": {"chunks": {"y": 64, "x": 64}, "store": str(folder / "same.zarr")},
     }
-    found = {name: run("segment", cube=str(small), **how)["labels"] for name, how in ways.items()}
-    found["two workers of Dask"] = run("cluster", cube=str(small))["labels"]
-    found["the same, one killed"] = run("cluster", cube=str(small), kill=True)["labels"]
+    found = {
+        name: run("segment", cube=str(small), **options)["labels"]
+        for name, options in methods.items()
+    }
+    found["two Dask workers"] = run("cluster", cube=str(small))["labels"]
+    found["two Dask workers, one killed"] = run("cluster", cube=str(small), kill=True)["labels"]
     first = found["whole, two threads"]
-    lines = ["Labels of 160 x 160 pixels of the scan:", "", "| how | labels |", "|---|---|"]
+    lines = [
+        "Labels of 160 x 160 pixels of the scan, compared with the first row:",
+        "",
+        "| method | labels |",
+        "|---|---|",
+    ]
     return lines + [
-        f"| {name} | {'the same' if labels == first else 'OTHERS'} |"
+        f"| {name} | {'the same' if labels == first else 'DIFFERENT'} |"
         for name, labels in found.items()
     ]
 
 
-def cluster(told: dict) -> dict:
-    """Segment on two workers, one of which may be killed in the middle."""
-    from distributed import Client, LocalCluster
-
-    import spectessera as spt
-    import spectessera.inference.pipeline
-
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with LocalCluster(**options) as workers, Client(workers):
-        killed = []
-
-        def tell(step: str, _done: int, _total: int) -> None:
-            if told.get("kill") and step == "encode" and not killed:
-                killed.append(next(iter(workers.workers.values())).pid)
-                os.kill(killed[0], signal.SIGKILL)
-
-        cube = spt.read(told["cube"], chunks={"y": 32, "x": 64})
-        result = spt.segment(cube, spt.load("maxrf"), progress=tell)
-    return {"labels": hashlib.sha256(result.label.values.tobytes()).hexdigest()[:16]}
-
-
-def bare(told: dict) -> dict:
-    """Encode every second block, told to begin by a line of input."""
-    import torch
-
-    import spectessera as spt
-    from spectessera.cube import blocks, load_block
-    from spectessera.inference.passes import encode_block
-    from spectessera.inference.pipeline import reader_of
-
-    torch.set_num_threads(1)
-    cube = spt.read(told["cube"], chunks=BLOCK)
-    reader = reader_of(cube, spt.load("maxrf"))
-    mine = list(blocks(cube))[told["first"] :: 2]
-    encode_block(reader, load_block(cube, mine[0]))
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for block in mine:
-        encode_block(reader, load_block(cube, block))
-    return {}
-
-
-def bare_seconds(scan: str) -> float:
-    """Return how long two processes take for the blocks of the scan."""
-    jobs = []
-    for first in (0, 1):
-        job = json.dumps({"what": "bare", "cube": scan, "first": first})
-        command = [sys.executable, "-m", "benchmarks.big_cubes", job]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        folder = Path(__file__).parents[1]
-        jobs.append(subprocess.Popen(command, cwd=folder, **pipes))
-    for job in jobs:
-        job.stdout.readline()
-    start = time.perf_counter()
-    for job in jobs:
-        job.stdin.write("\n")
-        job.stdin.flush()
-    for job in jobs:
-        job.wait()
-    return time.perf_counter() - start
-
-
-def dask_seconds(told: dict) -> dict:
-    """Return how long two workers take for the same blocks, and how often blocks were encoded."""
-    from distributed import Client, LocalCluster, get_task_stream
-
-    import spectessera as spt
-    from spectessera.cli.scheduler import scheduler
-    from spectessera.cube import blocks
-    from spectessera.inference.blockwork import Shared, Task, over_blocks
-    from spectessera.inference.passes import encode_block
-    from spectessera.inference.pipeline import reader_of
-
-    cube = spt.read(told["cube"], chunks=BLOCK)
-    reader = Shared(reader_of(cube, spt.load("maxrf")))
-    tasks = [Task(block) for block in blocks(cube)]
-    with contextlib.ExitStack() as opened:
-        if told["by"] == "--scheduler":
-            opened.enter_context(scheduler("local:2"))
-            client = Client.current()
-        else:
-            options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-            workers = opened.enter_context(LocalCluster(**options))
-            client = opened.enter_context(Client(workers))
-        list(over_blocks(encode_block, reader, cube, tasks[:4]))  # imports, like the others
-        with get_task_stream(client) as stream:
-            start = time.perf_counter()
-            for _ in over_blocks(encode_block, reader, cube, tasks):
-                pass
-            seconds = time.perf_counter() - start
-        encoded = sum(each["key"].startswith("encode_block") for each in stream.data)
-    return {"seconds": seconds, "encoded": encoded, "blocks": len(tasks)}
-
-
 def workers(folder: Path) -> list[str]:
-    """Compare two workers of Dask with two bare processes."""
+    """Compare two Dask workers with two processes without Dask."""
     store = folder / "1.zarr"
     make_store(folder / "scan.h5", store, 1)
     plain: list[float] = []
-    ways: dict[str, list[dict]] = {"--scheduler": [], "LocalCluster": []}
+    reports: dict[str, list[dict]] = {"--scheduler": [], "LocalCluster": []}
     for _ in range(REPEATS):
-        plain.append(bare_seconds(str(store)))
-        for way, runs in ways.items():
-            runs.append(run("dask", cube=str(store), by=way))
+        plain.append(plain_seconds(str(store)))
+        for method, runs in reports.items():
+            runs.append(run("dask", cube=str(store), by=method))
     shutil.rmtree(store)
     lines = [
         "Reading and encoding all blocks of the scan (Zarr) by two processes of one thread each:",
         "",
-        f"- two bare processes, s: {listed(plain)}",
+        f"- two processes without Dask, s: {listed(plain)}",
     ]
-    names = ("of `--scheduler local:2`", "as Dask starts them by default")
-    for name, runs in zip(names, ways.values(), strict=True):
-        mine = [one["seconds"] for one in runs]
-        ratio = statistics.median(plain) / statistics.median(mine)
+    names = ("of `--scheduler local:2`", "with Dask's default settings")
+    for name, runs in zip(names, reports.values(), strict=True):
+        seconds = [one["seconds"] for one in runs]
+        ratio = statistics.median(plain) / statistics.median(seconds)
         lines += [
-            f"- two workers {name}, s: {listed(mine)}: {ratio:.2f} of the speed; blocks encoded: "
-            f"{runs[0]['encoded']} of {runs[0]['blocks']}"
+            f"- two workers {name}, s: {listed(seconds)}: {ratio:.2f} of the speed; blocks "
+            f"encoded: {runs[0]['encoded']} of {runs[0]['blocks']}"
         ]
     return lines
 
 
 def precision(folder: Path) -> list[str]:
-    """Compare the labels of float32 with those of the same network and centers in float64."""
+    """Compare the labels in float32 with those of the same network and centers in float64."""
     import copy
 
     import torch
@@ -392,9 +228,9 @@ def precision(folder: Path) -> list[str]:
         moved = (wide - rule.mean) @ rule.matrix.astype(np.float64)
         if rule.metric.endswith("sphere"):
             moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-        apart = np.square(moved[:, None] - rule.centers.astype(np.float64)).sum(2)
-        differ = rule.label(part.latent) != apart.argmin(1)
-        nearest = np.sort(apart[differ], axis=1)[:, :2]
+        distance = np.square(moved[:, None] - rule.centers.astype(np.float64)).sum(2)
+        differ = rule.label(part.latent) != distance.argmin(1)
+        nearest = np.sort(distance[differ], axis=1)[:, :2]
         other, n = other + int(differ.sum()), n + len(differ)
         if differ.any():
             margin = max(margin, float(((nearest[:, 1] - nearest[:, 0]) / nearest.sum(1)).max()))
@@ -405,7 +241,7 @@ def precision(folder: Path) -> list[str]:
     ]
 
 
-SECTIONS = (over_needs, growth, dimensions, identical, workers, precision)
+SECTIONS = (over_necessary, growth, dimensions, identical, workers, precision)
 
 
 def main(names: tuple[str, ...] = ()) -> list[str]:
@@ -420,11 +256,5 @@ def main(names: tuple[str, ...] = ()) -> list[str]:
     return lines[:-1]
 
 
-JOBS = {"segment": segment, "needs": needs, "cluster": cluster, "bare": bare, "dask": dask_seconds}
-
 if __name__ == "__main__":
-    if sys.argv[1:] and sys.argv[1].startswith("{"):
-        told = json.loads(sys.argv[1])
-        print(json.dumps(JOBS[told["what"]](told)))
-    else:
-        print("\n".join(main(tuple(sys.argv[1:]))))
+    print("\n".join(main(tuple(sys.argv[1:]))))

@@ -1,11 +1,11 @@
-"""Does the confidence come true: synthetic scenes measured again, labelled by the same rule.
+"""Calibration of the confidence: synthetic scenes measured again, labelled by the same rule.
 
     python -m benchmarks.calibration                 all cases; writes calibration.md and the figure
     python -m benchmarks.calibration --seeds 2100    pages of other seeds
 
-A scene is measured once and segmented. Then its noise is drawn anew, several times, around the
-very same expectation, and every pixel is labelled by the centers of the first segmentation. The
-confidence is calibrated if labels repeat as often as it says.
+A scene is measured once and segmented. Then new noise is drawn several times around the same
+expectation, and every pixel is labelled by the centers of the first segmentation. The confidence is
+calibrated if it equals the share of repeated measurements with the same label.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spectessera import SpectralSegmenter
 from spectessera.evaluate import match_labels
 from spectessera.synth import miniature, nebular_cube
 
-from .__main__ import measured
+from ._timing import measured
 from .pages import PAGES
 from .pages import page as one_page
 
@@ -36,17 +36,17 @@ PAGE, FIGURE = HERE / "calibration.md", HERE.parent / "docs" / "images" / "relia
 SIDE, REPEATS, BINS, SEEDS = 96, 5, 10, (2100, 2101)
 COUNTS, PALETTES = (400, 10_000), ("choirbook", "gothic-book")
 MANY = 16  # clusters: more than the pigments of any page
-SURE, UNSURE, LIMIT = 0.9, 0.6, 0.05
+HIGH, LOW, LIMIT = 0.9, 0.6, 0.05  # of the confidence; of its calibration error
 
-# The noise of a scene drawn anew, by the number of the repeat.
+# A new measurement of a scene, by its number.
 Redraw = Callable[[int], xr.DataArray]
 
 
-class Judged(NamedTuple):
-    """Pixels (n,) of one segmentation: what was said of them, and what came true.
+class Calibrated(NamedTuple):
+    """Pixels (n,) of one segmentation: their confidence, and how it compares with the truth.
 
-    ``same`` is the share of the repeats with the same label, ``right`` whether the cluster is the
-    one matched to the pixel's class.
+    ``same`` is the share of the repeated measurements with the same label, ``right`` whether the
+    cluster is the one matched to the pixel's class; ``many``: k was given, not chosen.
     """
 
     case: str
@@ -60,7 +60,7 @@ class Judged(NamedTuple):
 
 
 class Bins(NamedTuple):
-    """Pixels by their confidence, in bins of equal width; empty ones have NaN."""
+    """Means over the pixels in bins of confidence of equal width; NaN for empty bins."""
 
     share: np.ndarray
     confidence: np.ndarray
@@ -69,12 +69,12 @@ class Bins(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Expected calibration error: how far confidence and frequency are apart on average."""
+        """Expected calibration error: mean difference between confidence and frequency."""
         return float(np.nansum(self.share * np.abs(self.confidence - self.same)))
 
 
 def binned(confidence: np.ndarray, same: np.ndarray, right: np.ndarray) -> Bins:
-    """Return means by confidence."""
+    """Return the means in bins of confidence."""
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     count = np.bincount(place, minlength=BINS)
     sums = [np.bincount(place, each, BINS) for each in (confidence, same, right)]
@@ -88,47 +88,48 @@ def binned(confidence: np.ndarray, same: np.ndarray, right: np.ndarray) -> Bins:
 def page(
     palette: str, kind: str, counts: int, seed: int
 ) -> tuple[xr.DataArray, np.ndarray, Redraw]:
-    """Return a page, its pigments (y, x) and how it is measured again.
+    """Return a page, its pigments (y, x) and a function that measures it again.
 
-    A pixel's counts are Poisson in all and spread over the channels as its spectrum is; that is
-    the same as independent Poisson counts of every channel, which the repeats are.
+    The total counts of a pixel are Poisson and are distributed over the channels like its
+    spectrum; this is equivalent to independent Poisson counts in every channel, which the new
+    measurements have.
     """
     cube, truth = one_page(kind, seed, SIDE, palette, counts)
     expected = truth["expectation"].values
 
-    def again(repeat: int) -> xr.DataArray:
-        drawn = np.random.default_rng([seed, counts, repeat]).poisson(expected)
-        return cube.copy(data=drawn.astype(cube.dtype))
+    def redraw(repeat: int) -> xr.DataArray:
+        values = np.random.default_rng([seed, counts, repeat]).poisson(expected)
+        return cube.copy(data=values.astype(cube.dtype))
 
-    return cube, truth["label"].values, again
+    return cube, truth["label"].values, redraw
 
 
 def nebulae(low: float, high: float, seed: int) -> tuple[xr.DataArray, np.ndarray, Redraw]:
-    """Return a cube of three kinds of nebulae and noise, of known variance."""
+    """Return a cube of three kinds of nebulae and pure noise, with known variance."""
     brightness = miniature(seed, (SIDE, SIDE)).astype(int).sum(axis=2)
     kind = np.digitize(brightness, np.quantile(brightness, (0.25, 0.5, 0.75)))
     colours = np.concatenate([255 * np.eye(3, dtype=np.uint8), np.zeros((1, 3), np.uint8)])
     cube, truth = nebular_cube(colours[kind], (low, high), seed)
     expected, sigma = truth["expectation"].values, truth["sigma"].values[:, :, None]
 
-    def again(repeat: int) -> xr.DataArray:
+    def redraw(repeat: int) -> xr.DataArray:
         generator = np.random.default_rng([seed, repeat])
         noise = generator.standard_normal(expected.shape, dtype=np.float32)
         return cube.copy(data=expected + sigma * noise)
 
-    return cube, truth["label"].values, again
+    return cube, truth["label"].values, redraw
 
 
 # --- measuring ---------------------------------------------------------------------------------
 
 
-def judge(
+def calibrate(
     model: SpectralSegmenter,
     scene: tuple[xr.DataArray, np.ndarray, Redraw],
     case: tuple[str, str, str],
     numbers: tuple[int | None, ...] = (None, MANY),
-) -> Iterator[Judged]:
-    """Segment a scene, with the k that is chosen and with others, and measure it again."""
+) -> Iterator[Calibrated]:
+    """Segment a scene, with the chosen k and with given ones, and measure it again."""
     cube, truth, redraw = scene
     repeats = [model.transform(redraw(repeat)) for repeat in range(REPEATS)]
     for k in numbers:
@@ -140,90 +141,90 @@ def judge(
         found = model.cluster(latent, settings, seed=0)
         label = result["label"].values.ravel()
         if not np.array_equal(found.labels + 1, label):
-            raise RuntimeError("the rule is not that of the segmentation: its labels differ")
+            raise RuntimeError("labels of the rule differ from those of the segmentation")
         same = np.mean([found.rule.label(each) == found.labels for each in repeats], axis=0)
         matched = match_labels(label, truth.ravel())
         cluster_of = np.zeros(truth.max() + 1, dtype=np.int64)
         cluster_of[matched.classes] = matched.cluster_of
         right = cluster_of[truth.ravel()] == label
         confidence = result["confidence"].values.ravel().astype(np.float64)
-        yield Judged(*case, bool(k), len(found.centers), confidence, same, right)
+        yield Calibrated(*case, bool(k), len(found.centers), confidence, same, right)
 
 
-def measure(seeds: list[int]) -> Iterator[Judged]:
-    """Judge every page, an autoencoder trained on a page itself, and nebulae."""
+def measure(seeds: list[int]) -> Iterator[Calibrated]:
+    """Measure every page, an autoencoder trained on a page itself, and nebulae."""
     model = spt.load("maxrf")
     for kind in PAGES:
         for counts in COUNTS:
             for palette in PALETTES:
                 for seed in seeds:
                     scene = page(palette, kind, counts, seed)
-                    yield from judge(model, scene, (kind, palette, f"{counts:,}"))
+                    yield from calibrate(model, scene, (kind, palette, f"{counts:,}"))
     scene = page("choirbook", "load", 400, seeds[0])
     own = SpectralSegmenter().fit(scene[0])
-    yield from judge(own, scene, ("load, trained on the page", "choirbook", "400"))
+    yield from calibrate(own, scene, ("load, trained on the page", "choirbook", "400"))
     model = spt.load("nebulae")
     for low, high in ((10, 30), (5, 10)):
         for seed in seeds:
             scene = nebulae(low, high, seed)
-            yield from judge(model, scene, ("nebulae", "-", f"S/N {low}-{high}"), (None, 8))
+            yield from calibrate(model, scene, ("nebulae", "-", f"S/N {low}-{high}"), (None, 8))
 
 
 # --- the page and the figure -------------------------------------------------------------------
 
 
 def mean(values: np.ndarray, rows: np.ndarray) -> str:
-    """Return the mean of some rows in words."""
+    """Return the mean of the selected pixels as text."""
     return f"{values[rows].mean():.3f}" if rows.any() else "-"
 
 
-def table(found: list[Judged]) -> list[str]:
-    """Return a row of every case, its pages taken together; the error also of the worst page."""
+def table(results: list[Calibrated]) -> list[str]:
+    """Return one row per case, over all of its pages; the error also for the worst page."""
     heads = (
         "scene", "palette", "counts", "k", "confidence", "same label", "ECE", "worst page",
-        f"pixels <= {SURE}", f"same label > {SURE}", f"same label < {UNSURE}",
-        "right", f"right > {SURE}", f"right < {UNSURE}",
+        f"pixels <= {HIGH}", f"same label > {HIGH}", f"same label < {LOW}",
+        "right", f"right > {HIGH}", f"right < {LOW}",
     )  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for case in dict.fromkeys(each[:3] for each in found):
-        mine = [each for each in found if each[:3] == case]
-        confidence, same, right = (np.concatenate(c) for c in zip(*(m[5:] for m in mine)))  # noqa: B905
-        errors = [binned(*each[5:]).error for each in mine]
-        sure, unsure, every = confidence > SURE, confidence < UNSURE, confidence >= 0
-        told = [mean(right, rows) for rows in (every, sure, unsure)]
+    for case in dict.fromkeys(each[:3] for each in results):
+        pages = [each for each in results if each[:3] == case]
+        confidence, same, right = (np.concatenate(c) for c in zip(*(m[5:] for m in pages)))  # noqa: B905
+        errors = [binned(*each[5:]).error for each in pages]
+        high, low, every = confidence > HIGH, confidence < LOW, confidence >= 0
+        accuracy = [mean(right, rows) for rows in (every, high, low)]
         cells = [
             *case,
-            ", ".join(str(each.k) for each in mine),
+            ", ".join(str(each.k) for each in pages),
             f"{confidence.mean():.3f}",
             f"{same.mean():.3f}",
             f"{binned(confidence, same, right).error:.3f}",
             f"{max(errors):.3f}",
-            f"{1 - sure.mean():.1%}",
-            mean(same, sure),
-            mean(same, unsure),
-            *(["-"] * 3 if case[0] == "mix" else told),
+            f"{1 - high.mean():.1%}",
+            mean(same, high),
+            mean(same, low),
+            *(["-"] * 3 if case[0] == "mix" else accuracy),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def draw(found: list[Judged]) -> Figure:
-    """Draw confidence against frequency: kinds of pages in columns, counts and k in rows."""
+def draw(results: list[Calibrated]) -> Figure:
+    """Draw frequency against confidence: kinds of pages in columns, counts and k in rows."""
     figure = Figure(figsize=(9, 12.4), layout="constrained")
     grid = figure.add_gridspec(8, 3, height_ratios=(3, 0.8) * 4)
     for row, (many, counts) in enumerate((m, c) for m in (False, True) for c in COUNTS):
         for column, kind in enumerate(PAGES):
-            mine = [
+            pages = [
                 each
-                for each in found
+                for each in results
                 if (each.case, each.counts, each.many) == (kind, f"{counts:,}", many)
             ]
-            pooled = [np.concatenate(each) for each in zip(*(m[5:] for m in mine), strict=True)]
+            pooled = [np.concatenate(each) for each in zip(*(m[5:] for m in pages), strict=True)]
             upper = figure.add_subplot(grid[2 * row, column])
             lower = figure.add_subplot(grid[2 * row + 1, column], sharex=upper)
             _draw_case(upper, lower, binned(*pooled), accuracy=kind != "mix")
-            how = f"{MANY} clusters" if many else "k chosen"
-            upper.set_title(f"{kind}, {counts:,} counts, {how}", size=10)
+            choice = f"{MANY} clusters" if many else "k chosen"
+            upper.set_title(f"{kind}, {counts:,} counts, {choice}", size=10)
             if column == 0:
                 upper.set_ylabel("share of pixels")
                 lower.set_ylabel("in bin")
@@ -235,23 +236,23 @@ def draw(found: list[Judged]) -> Figure:
                 lower.set_xlabel("confidence")
             else:
                 lower.tick_params(labelbottom=False)
-    keys, words = figure.axes[0].get_legend_handles_labels()
-    figure.legend(keys, words, loc="outside upper center", ncols=3, frameon=False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     return figure
 
 
 def _draw_case(upper: Axes, lower: Axes, bins: Bins, accuracy: bool) -> None:
-    """Draw one reliability diagram and the histogram below it; small dots are bins of few."""
-    upper.plot([0, 1], [0, 1], color="0.7", lw=1, zorder=0, label="as often as it says")
+    """Draw a reliability diagram above a histogram; bins with few pixels have small dots."""
+    upper.plot([0, 1], [0, 1], color="0.7", lw=1, zorder=0, label="perfect calibration")
     styles = [(bins.same, "#0072b2", "o", "-", "same label when measured again")]
     if accuracy:
         styles.append((bins.right, "#d55e00", "s", "--", "right pigment"))
-    for values, shade, mark, dash, word in styles:
-        there = bins.share > 0
-        upper.plot(bins.confidence[there], values[there], dash, color=shade, lw=1)
-        for some, size in ((bins.share >= 0.002, 5.5), (there & (bins.share < 0.002), 2.5)):
-            label = word if size > 3 else None
-            upper.plot(bins.confidence[some], values[some], mark, color=shade, ms=size, label=label)
+    for values, color, mark, dash, name in styles:
+        filled = bins.share > 0
+        upper.plot(bins.confidence[filled], values[filled], dash, color=color, lw=1)
+        for some, size in ((bins.share >= 0.002, 5.5), (filled & (bins.share < 0.002), 2.5)):
+            label = name if size > 3 else None
+            upper.plot(bins.confidence[some], values[some], mark, color=color, ms=size, label=label)
     upper.set(xlim=(0, 1.02), ylim=(-0.02, 1.04))
     upper.text(0.04, 0.9, f"ECE {bins.error:.3f}", size=9, transform=upper.transAxes)
     middles = (np.arange(BINS) + 0.5) / BINS
@@ -260,30 +261,31 @@ def _draw_case(upper: Axes, lower: Axes, bins: Bins, accuracy: bool) -> None:
     lower.minorticks_off()
 
 
-def lines_of(found: list[Judged], seeds: list[int]) -> list[str]:
+def lines_of(results: list[Calibrated], seeds: list[int]) -> list[str]:
     """Return the lines of the page."""
-    few, many = ([each for each in found if each.many == kind] for kind in (False, True))
-    asked = [each for each in few if each.case in PAGES]
-    worst = max(binned(*each[5:]).error for each in asked)
-    within = sum(binned(*each[5:]).error <= LIMIT for each in asked)
+    chosen, many = ([each for each in results if each.many == kind] for kind in (False, True))
+    pages = [each for each in chosen if each.case in PAGES]
+    worst = max(binned(*each[5:]).error for each in pages)
+    within = sum(binned(*each[5:]).error <= LIMIT for each in pages)
     return [
         f"Scenes of {SIDE} x {SIDE} pixels, seeds {', '.join(map(str, seeds))}, segmented once and "
-        f"measured again {REPEATS} times: noise drawn anew around the same expectation, labels by "
-        "the centers of the first segmentation. *same label*: share of the repeats with the same "
-        f"label. *ECE*: expected calibration error against that, {BINS} equal bins of confidence, "
-        "all pages of a row taken together, and of the worst page alone. *right*: share of pixels "
-        "whose cluster is the one matched to their pigment (clusters matched to none are wrong). "
-        "*pure*: one thickness, one pigment a pixel; *load*: thickness from 0.25 to 3; *mix*: also "
-        "up to 40 % of a second pigment and 3 % background.",
+        f"measured again {REPEATS} times: new noise around the same expectation, labels by the "
+        "centers of the first segmentation. *same label*: share of the repeated measurements with "
+        "the same label. *ECE*: expected calibration error of the confidence for this share, "
+        f"{BINS} equal bins of confidence, all pages of a row together, and for the worst page "
+        "alone. *right*: share of pixels whose cluster is the one matched to their pigment "
+        "(clusters without a match are wrong). *pure*: one thickness, one pigment per pixel; "
+        "*load*: thickness from 0.25 to 3; *mix*: also up to 40 % of a second pigment and 3 % "
+        "background.",
         "",
-        f"Pages with the k that is chosen: ECE at most {LIMIT} in {within} of {len(asked)}; the "
-        f"worst page has {worst:.3f}.",
+        f"Pages with the chosen k: ECE at most {LIMIT} in {within} of {len(pages)}; the worst page "
+        f"has {worst:.3f}.",
         "",
         "### k chosen",
         "",
-        *table(few),
+        *table(chosen),
         "",
-        f"### More clusters than there is to find ({MANY}; nebulae: 8)",
+        f"### More clusters than there are groups ({MANY}; nebulae: 8)",
         "",
         *table(many),
     ]
@@ -293,16 +295,16 @@ def main() -> None:
     """Measure, print and write the page and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = []
-    for each in measure(told.seeds):
-        found.append(each)
+    results = []
+    for each in measure(arguments.seeds):
+        results.append(each)
         print(*each[:5], f"ECE {binned(*each[5:]).error:.4f}", flush=True)
-    lines = lines_of(found, told.seeds)
+    lines = lines_of(results, arguments.seeds)
     text = "\n".join(measured("Calibration of the confidence", lines))
     PAGE.write_text(text.replace("## ", "# ", 1) + "\n", encoding="utf-8")
-    draw(found).savefig(FIGURE, dpi=110)
+    draw(results).savefig(FIGURE, dpi=110)
     print(text)
 
 

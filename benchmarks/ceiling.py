@@ -1,4 +1,4 @@
-"""What a supervised network of the same size reaches on the sets of pigments."""
+"""Upper limit: a supervised network of the same size on the sets of pigments."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from spectessera.synth import load_palette, xrf_spectra
 from .quality import SETS, all_pigments, scored
 
 STEPS, BATCH = 1200, 256
-DRAWS = (100, 101)  # those that methods were tuned on: the ceiling is no method
+DRAWS = (100, 101)  # methods were tuned on these, too; an upper limit is not a method
 
 
 def roots(spectra: np.ndarray) -> torch.Tensor:
-    """Return network inputs (n, 512): root, over the root sum of squares."""
+    """Return network inputs (n, 512): square roots, divided by their root sum of squares."""
     values = np.sqrt(spectra)
     return torch.from_numpy(values / np.linalg.norm(values, axis=1, keepdims=True))
 
 
 def trained(palette: str, mode: str, counts: int) -> nn.Module:
-    """Train a classifier on streamed spectra of the very palette, with their labels."""
+    """Train a classifier on streamed, labelled spectra of the same palette."""
     paint = all_pigments() if palette == "all" else load_palette(palette)
     stream = xrf_spectra(10**7, paint, mode, counts, seed=5)
     torch.manual_seed(0)
@@ -52,7 +52,7 @@ def main() -> list[str]:
     torch.set_num_threads(1)
     lines = [
         f"A network 512-512-256 with a class for every pigment, trained on {STEPS * BATCH:,} "
-        "labelled spectra of the very palette; means of two draws.",
+        "labelled spectra of the same palette; means of two draws.",
         "",
         "| set | adjusted Rand index | F1 |",
         "|---|---|---|",
@@ -60,13 +60,13 @@ def main() -> list[str]:
     for name in list(SETS)[:7]:
         palette, mode, counts = SETS[name].args
         model = trained(palette, mode, counts)
-        found = []
+        pairs = []
         for seed in DRAWS:
             drawn = SETS[name](seed)
             with torch.no_grad():
                 label = model(roots(drawn.spectra)).argmax(1).numpy()
-            told = scored(drawn, label)
-            found.append((told["ari"], told["f1"]))
-        ari, f1 = np.mean(found, axis=0)
+            scores = scored(drawn, label)
+            pairs.append((scores["ari"], scores["f1"]))
+        ari, f1 = np.mean(pairs, axis=0)
         lines.append(f"| {name} | {ari:.3f} | {f1:.3f} |")
     return lines

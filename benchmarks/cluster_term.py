@@ -1,4 +1,4 @@
-"""What the cluster term does: reconstruction alone against joint training, over five seeds."""
+"""Effect of the cluster term: reconstruction alone against joint training, over five seeds."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ GROUPS = 6
 
 
 def measure(gamma: float, seed: int) -> tuple[float, float, float, float, int]:
-    """Return silhouette and ARI with the true k, ARI with the k chosen, error ratio, k chosen."""
+    """Return silhouette and ARI at the true k, ARI at the chosen k, error ratio, chosen k."""
     made = line_spectra(
         6000, groups=GROUPS, channels=512, sigma=0.15, shared=0.8, mix=0.45, seed=seed
     )
@@ -42,7 +42,8 @@ def main() -> list[str]:
     """Measure and return lines of a table."""
     lines = [
         "Six groups of overlapping, mixed, noisy line spectra; error = squared error against the",
-        "noise-free spectra over that of the mean spectrum; mean and sd of five seeds.",
+        "noise-free spectra, divided by that of the mean spectrum; mean and standard deviation of",
+        "five seeds.",
         "",
         "| gamma | silhouette (k = 6) | ARI (k = 6) | ARI (chosen k) | error | k chosen |",
         "|---|---|---|---|---|---|",

@@ -1,7 +1,7 @@
-"""A training that is killed at random moments and resumed, against one that runs undisturbed.
+"""A training that is killed at random times and resumed, compared with an uninterrupted one.
 
-Every life of a training is a process of its own, killed from outside by SIGKILL: nothing in it
-can clean up, or even notice.
+Every start of a training is a separate process, killed from outside by SIGKILL: it has no chance
+to clean up.
 """
 
 import json
@@ -27,7 +27,7 @@ from .line_spectra import line_spectra
 
 EPOCHS = 24
 KILLS = 10
-# The plateau fires in both: a training without one would not show that it is resumed.
+# The plateau lowers the learning rate in both: so its state must be resumed, too.
 COMMON: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 128, "learning_rate": 5e-3, "plateau": 1}
 TRAININGS = {
     "MLP, dropout 0.2, denoising": (
@@ -42,15 +42,16 @@ TRAININGS = {
 
 
 class Kill(NamedTuple):
-    """A moment to be killed at.
+    """A time at which a training is killed.
 
     Attributes
     ----------
     epoch : int
         From 0.
     share : float
-        Of the time of the epoch or, with ``writing``, of the bytes of its checkpoint.
+        Of the duration of the epoch or, with ``writing``, of the bytes of its checkpoint.
     writing : bool
+        Whether it is killed while its checkpoint is written.
     """
 
     epoch: int
@@ -59,7 +60,11 @@ class Kill(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a killed training ended; ``differing`` are the names of what is not bitwise equal."""
+    """Comparison of a killed training with an uninterrupted one.
+
+    ``lowered`` counts the reductions of the learning rate; ``differing`` are the names of tensors,
+    metadata and files that are not equal bit for bit.
+    """
 
     kills: list[Kill]
     tensors: int
@@ -68,7 +73,7 @@ class Outcome(NamedTuple):
 
 
 def draw_kills(seed: int) -> list[Kill]:
-    """Draw the moments in the order of their epochs; every third is in a writing."""
+    """Draw times in the order of their epochs; every third is during writing."""
     generator = np.random.default_rng(seed)
     epochs = np.sort(generator.choice(EPOCHS, KILLS, replace=False)).tolist()
     shares = generator.uniform(0.05, 0.95, KILLS).tolist()
@@ -79,16 +84,16 @@ def draw_kills(seed: int) -> list[Kill]:
 
 
 def epochs_kept(folder: Path) -> int:
-    """Return how many epochs the checkpoint holds."""
+    """Return the number of epochs in the checkpoint."""
     path = folder / "state.safetensors"
     return len(modelfile.read_model(path)[1]["rows"]) if path.exists() else 0
 
 
-def live(name: str, folder: Path, kill: Kill | None) -> None:
-    """Train from the checkpoint on, and tell each epoch that begins.
+def train(name: str, folder: Path, kill: Kill | None) -> None:
+    """Train, starting from the checkpoint if there is one; print the number of each epoch.
 
-    To be hit where it shall be, the process waits in the middle of the writing, and at the end of
-    the epoch should the signal come late.
+    To be killed at the right time, the process pauses in the middle of writing, or at the end of
+    the epoch if the signal is late.
     """
     if kill is not None and kill.writing:
         modelfile.save_file = partial(_write_part, kill)
@@ -110,7 +115,7 @@ def live(name: str, folder: Path, kill: Kill | None) -> None:
 def _write_part(
     kill: Kill, tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str]
 ) -> None:
-    """Write a file as safetensors does, but that of the epoch of the kill only in part."""
+    """Write a file like safetensors, but only part of the checkpoint of the kill's epoch."""
     content = save(tensors, metadata)
     due = len(json.loads(metadata[modelfile.KEY])["rows"]) > kill.epoch
     path.write_bytes(content[: int(kill.share * len(content))] if due else content)
@@ -123,11 +128,11 @@ def _write_part(
 
 
 def start(name: str, folder: Path, kill: Kill | None) -> subprocess.Popen[str]:
-    """Start a life of a training."""
+    """Start the process of a training."""
     code = (
-        "import json, sys; from pathlib import Path; from benchmarks.kills import Kill, live\n"
+        "import json, sys; from pathlib import Path; from benchmarks.kills import Kill, train\n"
         "name, folder, kill = json.loads(sys.argv[1])\n"
-        "live(name, Path(folder), kill and Kill(*kill))"
+        "train(name, Path(folder), kill and Kill(*kill))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code, json.dumps([name, str(folder), kill])],
@@ -139,7 +144,7 @@ def start(name: str, folder: Path, kill: Kill | None) -> subprocess.Popen[str]:
 
 
 def finish(name: str, folder: Path) -> float:
-    """Let a training run to its end; return the seconds of an epoch."""
+    """Run a training to its end; return the mean seconds per epoch."""
     process = start(name, folder, None)
     process.communicate()
     if process.returncode != 0:
@@ -148,13 +153,13 @@ def finish(name: str, folder: Path) -> float:
     return told["history"]["seconds"] / EPOCHS
 
 
-def strike(name: str, folder: Path, kill: Kill, seconds: float) -> None:
-    """Start a training, or resume it, and kill it at its moment."""
+def start_and_kill(name: str, folder: Path, kill: Kill, seconds: float) -> None:
+    """Start a training, or resume it, and kill it at the given time."""
     process = start(name, folder, kill)
     assert process.stdout is not None
-    sign = "writing" if kill.writing else str(kill.epoch)
+    expected = "writing" if kill.writing else str(kill.epoch)
     try:
-        reached = any(line.strip() == sign for line in process.stdout)
+        reached = any(line.strip() == expected for line in process.stdout)
         if reached and not kill.writing:
             time.sleep(kill.share * seconds)
     finally:
@@ -162,7 +167,7 @@ def strike(name: str, folder: Path, kill: Kill, seconds: float) -> None:
         status = process.wait()
         process.stdout.close()
     if not reached or status != -signal.SIGKILL:
-        raise RuntimeError(f"the training was not running when it was to be killed: {kill}")
+        raise RuntimeError(f"the training was not running at the time of {kill}")
 
 
 def differences(first: Path, second: Path) -> list[str]:
@@ -182,19 +187,19 @@ def _plain(tensors: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[int, ..
 
 
 def measure(name: str) -> Outcome:
-    """Kill and resume one of the trainings until it is done, and compare."""
+    """Kill and resume one of the trainings until it has finished, and compare."""
     with tempfile.TemporaryDirectory() as folder:
-        killed, undisturbed = Path(folder, "killed"), Path(folder, "undisturbed")
+        killed, reference = Path(folder, "killed"), Path(folder, "reference")
         killed.mkdir()
-        undisturbed.mkdir()
-        seconds = finish(name, undisturbed)
+        reference.mkdir()
+        seconds = finish(name, reference)
         kills = draw_kills(seed=list(TRAININGS).index(name))
         for kill in kills:
-            strike(name, killed, kill, seconds)
+            start_and_kill(name, killed, kill, seconds)
         finish(name, killed)
-        differing = differences(killed / "model.safetensors", undisturbed / "model.safetensors")
+        differing = differences(killed / "model.safetensors", reference / "model.safetensors")
         left = {path.name for path in killed.iterdir()} - {
-            path.name for path in undisturbed.iterdir()
+            path.name for path in reference.iterdir()
         }
         tensors, told = modelfile.read_model(killed / "model.safetensors")
     rates = [row["learning_rate"] for row in told["history"]["rows"]]
@@ -205,10 +210,10 @@ def measure(name: str) -> Outcome:
 def main() -> list[str]:
     """Measure and return lines of a table."""
     lines = [
-        f"Trainings of {EPOCHS} epochs (counted from 0) with a checkpoint after each, killed by",
-        "SIGKILL at random moments, w: in the middle of writing the checkpoint, and resumed. What",
-        "is compared with an undisturbed training: every saved tensor bit for bit, the whole",
-        "history but its seconds, and that no other file is left.",
+        f"Trainings of {EPOCHS} epochs (counted from 0) with a checkpoint after each epoch, killed",
+        "by SIGKILL at random times (w: while the checkpoint was written) and resumed. Each is",
+        "compared with an uninterrupted training: every saved tensor bit for bit, the whole",
+        "history except the times; and no other file may remain.",
         "",
         "| network | kills | in epoch | learning rate lowered | tensors | differing |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Made-up emission-line spectra with their truth, for measurements."""
+"""Synthetic emission-line spectra with their truth, for measurements."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class LineSpectra(NamedTuple):
-    """Noisy spectra, the noise-free ones behind them (n, channel), and their group (n,)."""
+    """Noisy spectra and their noise-free versions (n, channel), and their groups (n,)."""
 
     noisy: np.ndarray
     truth: np.ndarray
@@ -20,21 +20,21 @@ def prototypes(groups: int, channels: int, *, shared: float = 0.0, seed: int = 0
     ----------
     groups, channels : int
     shared : float
-        Share of the lines that all groups have at the same place, only with other strengths: the
-        larger, the more the groups overlap.
+        Share of the lines that all groups have at the same position, with different strengths:
+        the larger, the more the groups overlap.
     seed : int
     """
     generator = np.random.default_rng([seed, 7])
     x = np.arange(channels)
     width = max(1.0, channels / 256)
     places = generator.uniform(0.05, 0.95, 6) * channels
-    found = np.zeros((groups, channels))
-    for row in found:
+    lines = np.zeros((groups, channels))
+    for row in lines:
         for place in places:
             other = generator.uniform(0.05, 0.95) * channels
             center = place if generator.uniform() < shared else other
             row += generator.uniform(0.2, 1) * np.exp(-0.5 * ((x - center) / width) ** 2)
-    return found / found.max(axis=1, keepdims=True)
+    return lines / lines.max(axis=1, keepdims=True)
 
 
 def line_spectra(
@@ -50,8 +50,8 @@ def line_spectra(
 ) -> LineSpectra:
     """Draw spectra: a prototype, up to ``mix`` of another one, noise; divided by their maximum.
 
-    The noise has the standard deviation ``sigma``, or with ``snr`` a different one for every
-    spectrum: its peak over a number drawn log-uniformly from that range. ``truth`` is divided by
+    The standard deviation of the noise is ``sigma``; with ``snr`` it is the peak of every
+    spectrum divided by a number drawn log-uniformly from that range. ``truth`` is divided by
     the same number as the noisy spectrum.
     """
     generator = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
-"""How often clusters of one pigment get its name: synthetic cubes, the model that ships.
+"""How often clusters of one pigment get its name: synthetic cubes, the shipped model.
 
-python -m benchmarks.naming                      20 seeds, prints a table
+python -m benchmarks.naming                      20 seeds; prints tables
 python -m benchmarks.naming --seeds 2
 """
 
@@ -27,41 +27,41 @@ from .quality import all_pigments, pigments
 GAINS = (0.97, 0.985, 0.99, 0.995, 1.0, 1.005, 1.01, 1.015, 1.03)
 PALETTES = ("choirbook", "gothic-book")
 COUNTS, SIDE, FIRST_SEED = 400, 64, 2000
-PURE = 0.95  # share of the pixels of a cluster that are of one pigment
+PURE = 0.95  # least share of the most frequent pigment in a pure cluster
 LEAST_PIXELS = 10
 
 
-class Judged(NamedTuple):
-    """A cluster that is of one pigment, and what was said of it."""
+class Named(NamedTuple):
+    """A cluster of one pigment, and its first candidate."""
 
     truth: str
-    offered: tuple[str, ...]  # names of the first candidate, the likeliest first
-    group: tuple[str, ...]  # what a template classifier cannot split from the truth
+    offered: tuple[str, ...]  # pigments of the first candidate, the likeliest first
+    group: tuple[str, ...]  # pigments that a template classifier cannot separate from the truth
 
 
 def page(palette: str, seed: int) -> tuple[object, np.ndarray, tuple[str, ...]]:
-    """Return a page, every pixel one pigment of varying thickness, and its pigments (y, x)."""
+    """Return a page with one pigment of varying thickness per pixel, and its pigments (y, x)."""
     cube, truth = one_page("load", seed, SIDE, palette, COUNTS)
     return cube, np.asarray(truth["weight"]).argmax(axis=2), load_palette(palette).pigments
 
 
 def drawn(palette: str, seed: int) -> tuple[object, np.ndarray, tuple[str, ...]]:
     """Return 4,000 spectra of exact counts, all pigments equally frequent, as one column."""
-    found = pigments(palette, "load", COUNTS, seed)
-    return found.cube(), found.label[:, None] - 1, load_palette(palette).pigments
+    spectra = pigments(palette, "load", COUNTS, seed)
+    return spectra.cube(), spectra.label[:, None] - 1, load_palette(palette).pigments
 
 
 KINDS = {"page": page, "drawn": drawn}
 
 
 @cache
-def groups(decade: int) -> tuple[tuple[str, ...], ...]:
-    """Return the groups at counts that are told by their logarithm, in hundredths."""
-    return inseparable("all", 10 ** (decade / 100))
+def groups(log_counts: int) -> tuple[tuple[str, ...], ...]:
+    """Return the inseparable groups; 100 times the decimal logarithm of the counts is given."""
+    return inseparable("all", 10 ** (log_counts / 100))
 
 
-def clusters(kind: str, palette: str, seed: int) -> Iterator[Judged | None]:
-    """Yield what is said of every cluster; None of one that is of several pigments."""
+def clusters(kind: str, palette: str, seed: int) -> Iterator[Named | None]:
+    """Yield every cluster with its first candidate; None for a cluster of several pigments."""
     cube, truth, names = KINDS[kind](palette, seed)
     result = spt.segment(cube, _model(), seed=seed)
     label, axis = np.asarray(result["label"]), spectral_axis(cube)
@@ -72,11 +72,12 @@ def clusters(kind: str, palette: str, seed: int) -> Iterator[Judged | None]:
         if members.max() < PURE * members.sum() or members.sum() < LEAST_PIXELS:
             yield None
             continue
-        found = pigment_candidates(mean, int(size), axis)
+        candidates = pigment_candidates(mean, int(size), axis)
         right = names[int(members.argmax())]
         at = groups(int(100 * np.log10(mean.sum() * size)))
         group = next(each for each in at if right in each)
-        yield Judged(right, tuple(found[0].name.split(" or ")) if found else (), group)
+        offered = tuple(candidates[0].name.split(" or ")) if candidates else ()
+        yield Named(right, offered, group)
 
 
 @cache
@@ -90,14 +91,14 @@ def row(kind: str, palette: str, seeds: int) -> str:
     pure = [each for each in every if each is not None]
     for each in pure:
         if each.truth not in each.offered:
-            print(f"{kind} {palette}: {each.truth} was called {' or '.join(each.offered)}")
+            print(f"{kind} {palette}: {each.truth} was named {' or '.join(each.offered)}")
     exact = np.mean([each.offered[:1] == (each.truth,) for each in pure])
     split = np.mean([bool(each.offered) and each.offered[0] in each.group for each in pure])
     offered = np.mean([each.truth in each.offered for each in pure])
-    silent = sum(not each.offered for each in pure)
+    unnamed = sum(not each.offered for each in pure)
     sizes = [np.mean([len(each) for each in column]) for column in zip(*pure, strict=True)][1:]
     return (
-        f"| {kind} | {palette} | {len(pure)} of {len(every)} | {silent} | {exact:.1%} | "
+        f"| {kind} | {palette} | {len(pure)} of {len(every)} | {unnamed} | {exact:.1%} | "
         f"{split:.1%} | {sizes[1]:.2f} | {offered:.1%} | {sizes[0]:.2f} |"
     )
 
@@ -105,9 +106,9 @@ def row(kind: str, palette: str, seeds: int) -> str:
 def table(seeds: int) -> list[str]:
     """Return the lines of the table."""
     heads = (
-        "cube", "palette", "pure clusters", "silent", "likeliest is right",
-        "or of its inseparable group", "size of those groups", "right is in the first candidate",
-        "pigments in that",
+        "cube", "palette", "pure clusters", "without a name", "likeliest is right",
+        "or in its inseparable group", "mean size of these groups", "right is in first candidate",
+        "pigments per first candidate",
     )  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     lines += [row(kind, palette, seeds) for kind in KINDS for palette in PALETTES]
@@ -115,9 +116,9 @@ def table(seeds: int) -> list[str]:
 
 
 def stretched() -> list[str]:
-    """Return how many of the 24 pigments get told that the calibration is off, by how much it is.
+    """Return for how many of the 24 pigments the calibration is reported as wrong, by its error.
 
-    Spectra at the nominal thickness, of as many counts in all, with energies that were multiplied.
+    Spectra at nominal thickness with fixed total counts; energies are multiplied by a factor.
     """
     paint = all_pigments()
     nominal = paint.spectra[:, np.abs(paint.factors - 1).argmin()]
@@ -129,12 +130,12 @@ def stretched() -> list[str]:
     for total in (4e4, 1e6, 1e7):
         cells = []
         for gain in GAINS:
-            axis, told = Axis(paint.axis.values * gain, "keV"), 0
+            axis, reported = Axis(paint.axis.values * gain, "keV"), 0
             for rate in nominal:
                 counts = generator.poisson(total * rate / rate.sum()).astype(float)
                 naming = name_xray(counts, np.sqrt(np.maximum(counts, 1)), axis)
-                told += any(each.code == "W-NAME-CALIBRATION" for each in naming.warnings)
-            cells.append(str(told))
+                reported += any(each.code == "W-NAME-CALIBRATION" for each in naming.warnings)
+            cells.append(str(reported))
         lines.append(f"| {total:g} | " + " | ".join(cells) + " |")
     return lines
 
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     torch.set_num_threads(1)
     print("\n".join(table(parser.parse_args().seeds)))
-    print("\nCalibration off by a factor: told so, of 24 pigments\n")
+    print("\nPigments (of 24) for which a wrong calibration is reported, by factor\n")
     print("\n".join(stretched()))
 
 

@@ -1,10 +1,10 @@
-"""How many pixels of a kind that was never trained on are flagged, and how many others.
+"""Share of pixels with high novelty, for a kind in the training data and for one that is not.
 
     python -m benchmarks.novelty
 
-Nebulae (HII regions, planetary nebulae, shocks) with noise alone in a quarter of the spectra, as
-the background of an astronomer's cube: by the model that ships, and by one trained on other draws
-of the nebulae alone. Flagged is what has a novelty above 0.95.
+Nebulae (HII regions, planetary nebulae, shocks), and a quarter of the spectra with pure noise, like
+the background of an astronomical cube: with the shipped model, and with one trained on other draws
+of nebulae alone. A pixel is flagged if its novelty is above 0.95.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SEEDS = (4000, 4001, 4002)
 
 
 def flagged(drawn: Drawn, model: SpectralSegmenter) -> tuple[float, float, float]:
-    """Return the shares of nebulae and noise that are flagged, and of noise at 5 % false alarms."""
+    """Return the flagged shares of nebulae and of noise, and of noise at 5 % false alarms."""
     result = spt.segment(drawn.cube(), model)
     novelty = result["novelty"].values.ravel()
     noise = drawn.label == 1
@@ -40,17 +40,17 @@ def main() -> None:
         "|---|---|---|---|---|"
     )
     for low, high in RANGES:
-        found: dict[str, list[tuple[float, float, float]]] = {}
+        shares: dict[str, list[tuple[float, float, float]]] = {}
         for seed in SEEDS:
             drawn = nebulae(low, high, 0.25, seed)
             clean = nebulae(low, high, 0.0, seed + 100)
             models = {
-                "ships": spt.load("nebulae"),
+                "shipped": spt.load("nebulae"),
                 "trained on nebulae alone": SpectralSegmenter().fit(clean.cube()),
             }
             for name, model in models.items():
-                found.setdefault(name, []).append(flagged(drawn, model))
-        for name, rows in found.items():
+                shares.setdefault(name, []).append(flagged(drawn, model))
+        for name, rows in shares.items():
             cells = " | ".join(f"{share:.3f}" for share in np.mean(rows, axis=0))
             print(f"| {low}-{high} | {name} | {cells} |", flush=True)
 

@@ -1,4 +1,4 @@
-"""What each deep option does to the maps: one change at a time, two draws, the true k."""
+"""Effect of each deep option on the maps: one change at a time, two draws, the true k."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def from_scratch(drawn: Drawn, variant: str, seed: int) -> float:
 
 
 def pretrained(source: XrfSimulation, epochs: int) -> dict[str, SpectralSegmenter]:
-    """Return networks trained on simulated spectra, by what their loss holds."""
+    """Return networks pretrained on simulated spectra, by the terms of their loss."""
     settings = recipe("xrf")
     base = replace(settings["training"], epochs=epochs, batch_size=256, composition=0.0)
     network = replace(settings["network"], components=len(source.components))
     losses = {
         "decoder alone": base,
-        "decoder, composition head (what ships)": replace(base, composition=0.002),
+        "decoder, composition head (shipped)": replace(base, composition=0.002),
         "decoder, contrast": replace(base, contrastive=0.001),
         "decoder, composition head, contrast": replace(base, composition=0.002, contrastive=0.001),
     }
@@ -85,9 +85,9 @@ def main() -> list[str]:
     epochs = 12
     lines += [
         "",
-        f"What a pretraining is asked for: {epochs * 100:,} steps of 256 simulated spectra of "
-        "the 24 pigments of manuscripts, one tube (the models that ship had 6,000 steps of 512, 40 "
-        "pigments and six tubes):",
+        f"Terms of the loss of a pretraining: {epochs * 100:,} steps of 256 simulated spectra of "
+        "the 24 pigments of manuscripts, one tube (the shipped models: 6,000 steps of 512 spectra, "
+        "40 pigments and six tubes):",
         "",
         "| pretrained | " + " | ".join(PIGMENTS_ONLY) + " |",
         "|---" * (len(PIGMENTS_ONLY) + 1) + "|",
@@ -100,8 +100,8 @@ def main() -> list[str]:
             cells[each] = []
             for drawn, seed in zip(draws[each], SEEDS, strict=True):
                 clusters = replace(model.config("clusters"), k_min=drawn.k, k_max=drawn.k)
-                found = model.cluster(model.transform(drawn.spectra), clusters, seed=seed)
-                cells[each].append(scored(drawn, found.labels)["ari"])
+                labels = model.cluster(model.transform(drawn.spectra), clusters, seed=seed).labels
+                cells[each].append(scored(drawn, labels)["ari"])
         lines.append(row(name, cells))
     return lines
 

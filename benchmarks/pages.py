@@ -1,4 +1,4 @@
-"""Whole pages by the model that ships, beside every baseline; and how long it takes."""
+"""Whole pages with the shipped model and with every baseline; and the time of a page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BASELINES = {
     "linear": ("linear", 10, Preprocess()),
 }
 OURS = ("ours, pretrained", "ours, pretrained, on the sphere")
-# A mixture for every k of a page takes minutes.
+# A choice of k by Gaussian mixtures takes minutes per page.
 SLOW_TO_CHOOSE = ("mixture on root, PCA 10",)
 ONCE = """
 import sys, time
@@ -47,11 +47,11 @@ print(loaded - start, end - loaded)
 def page(
     kind: str, seed: int, side: int = SIDE, palette: str = "choirbook", counts: int = COUNTS
 ) -> tuple[Any, Any]:
-    """Return a page and its truth: every pixel is of one of the pigments of the palette."""
+    """Return a page and its truth; every pixel has the colour of a pigment of the palette."""
     paint = load_palette(palette)
     picture = miniature(seed, (side, side), palette=paint).astype(int)
-    apart = np.square(picture[:, :, None] - paint.rgb.astype(int)).sum(axis=3)
-    nearest = apart.argmin(axis=2)
+    distance = np.square(picture[:, :, None] - paint.rgb.astype(int)).sum(axis=3)
+    nearest = distance.argmin(axis=2)
     few = len(np.unique(nearest))
     return cube_from_rgb(
         paint.rgb[nearest],
@@ -65,8 +65,8 @@ def page(
 
 
 def scores(kind: str) -> list[str]:
-    """Return the rows of one kind of page: accuracy and Tversky index, true k and chosen k."""
-    found: dict[str, list[tuple[float, ...]]] = {}
+    """Return the rows of one kind of page: agreement, Tversky index and ARI for both k."""
+    results: dict[str, list[tuple[float, ...]]] = {}
     for seed in SEEDS:
         cube, truth = page(kind, seed)
         k = len(np.unique(truth["label"])) - int((truth["label"] == 0).any())
@@ -86,30 +86,30 @@ def scores(kind: str) -> list[str]:
                     )
                 else:
                     result = spt.segment(cube, models[name], clusters)
-                told = spt.compare(result["label"], truth["label"])
-                row += [told.agreement, told.tversky, float(told.ari)]
+                against = spt.compare(result["label"], truth["label"])
+                row += [against.agreement, against.tversky, float(against.ari)]
                 row += [result.attrs["n_clusters"] - k] if clusters == "cube" else []
-            found.setdefault(name, []).append(tuple(row))
+            results.setdefault(name, []).append(tuple(row))
     lines = []
-    for name, rows in found.items():
+    for name, rows in results.items():
         mean = np.mean(rows, axis=0)
-        apart = ", ".join("-" if np.isnan(row[6]) else f"{int(row[6]):+d}" for row in rows)
+        difference = ", ".join("-" if np.isnan(row[6]) else f"{int(row[6]):+d}" for row in rows)
         cells = " | ".join("-" if np.isnan(value) else f"{value:.3f}" for value in mean[:6])
-        lines.append(f"| {kind} | {name} | {cells} | {apart} |")
+        lines.append(f"| {kind} | {name} | {cells} | {difference} |")
     return lines
 
 
 def seconds() -> list[str]:
-    """Time a page of 256 x 256: loaded, and from a cold start."""
+    """Time the segmentation of a page of 256 x 256, after loading and from a cold start."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.h5"
         spt.write(page("load", 1, 256)[0], path)
-        both, whole = [], []
+        steps, whole = [], []
         for _ in range(3):
             done = subprocess.run(
                 [sys.executable, "-c", ONCE, str(path)], capture_output=True, text=True, check=True
             )
-            both.append(tuple(float(each) for each in done.stdout.split()))
+            steps.append(tuple(float(each) for each in done.stdout.split()))
             start = time.perf_counter()
             command = [sys.executable, "-m", "spectessera.cli", "segment", str(path)]
             out = Path(folder) / "out"
@@ -117,10 +117,10 @@ def seconds() -> list[str]:
                 [*command, "--model", "maxrf", "--out", str(out), "-q", "--overwrite"], check=True
             )
             whole.append(time.perf_counter() - start)
-    load, segment = np.median(both, axis=0)
+    load, segment = np.median(steps, axis=0)
     return [
         "A page of 256 x 256 pixels and 1,024 channels, k chosen from 2 to 16, medians of 3: "
-        f"{segment:.1f} s once cube and model are loaded (the loading, imports and all, "
+        f"{segment:.1f} s after cube and model are loaded (loading, including imports: "
         f"{load:.1f} s); the command `spectessera segment page.h5 --model maxrf`, from a cold "
         f"start to all files written, {np.median(whole):.1f} s."
     ]
@@ -133,10 +133,10 @@ def main() -> list[str]:
         "counts on average (Poisson; pigments differ in their rate), thickness varying smoothly "
         "from 0.25 to 3 times the nominal one; *mix*: with up to 40 % of a second pigment and 3 % "
         "background. Means of two pages. Agreement: share of pixels whose cluster is the one "
-        "matched to their pigment; k apart: chosen minus true.",
+        "matched to their pigment; k difference: chosen minus true.",
         "",
         "| page | method | agreement, true k | Tversky | ARI | agreement, k chosen | Tversky "
-        "| ARI | k apart |",
+        "| ARI | k difference |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for kind in ("load", "mix"):

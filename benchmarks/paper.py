@@ -1,4 +1,4 @@
-"""Write docs/paper.md out of the folders that `spectessera reproduce` left.
+"""Write docs/paper.md from the folders that `spectessera reproduce` has written.
 
 spectessera reproduce astro --seeds 3 --out astro
 spectessera reproduce heritage --seeds 3 --pictures examples/data --out heritage
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spectessera.studies.experiments import FULL
 
-from .__main__ import processor
+from ._timing import processor
 
 PAGE = Path(__file__).parents[1] / "docs" / "paper.md"
 HEAD = Path(__file__).parent / "paper_head.md"
@@ -28,9 +28,9 @@ def main(folders: list[Path]) -> None:
         f"{FULL.fit_pixels:,} pixels. Written by `python -m benchmarks.paper`."
     )
     for folder in folders:
-        told = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         table = (folder / "scores.md").read_text(encoding="utf-8").splitlines()
-        lines += ["", f"## {told['experiment'].capitalize()}, {told['seeds']} seeds"]
+        lines += ["", f"## {summary['experiment'].capitalize()}, {summary['seeds']} seeds"]
         lines += [line.replace("## ", "### ", 1) for line in table[3:]]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(f"written to {PAGE}")

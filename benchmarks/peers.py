@@ -1,10 +1,10 @@
-"""Deep clustering of ClustPy (DCN, IDEC, VaDE) on the same draws, with its own defaults.
+"""Deep clustering with ClustPy (DCN, IDEC, VaDE) on the same draws, with its defaults.
 
     python -m benchmarks.peers --python ENV/bin/python     an environment with clustpy and torch
 
-ClustPy lives in an environment of its own. It is given the true k, and the spectra divided by
-their maximum (as deep clustering is mostly used) or as roots over their root sum of squares. What
-it finds is scored here and kept in quality_peers.md; minutes each.
+ClustPy is installed in a separate environment. It gets the true k, and the spectra divided by their
+maximum (usual for deep clustering) or their square roots divided by the root sum of squares. Its
+labels are scored here and the scores kept in quality_peers.md; each run takes minutes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SEEDS = (3000,)
 
 
 def child(method: str, path: str, k: int, seed: int) -> None:
-    """Cluster the inputs of a file by one method of ClustPy; in its own environment."""
-    # Imported there for images only; its builds are tied to one version of torch each.
+    """Cluster the inputs of a file with one method of ClustPy; runs in its environment."""
+    # ClustPy needs it for images only, and each build requires one version of torch.
     names = ("", ".models", ".models._api", ".models.resnet", ".transforms", ".datasets", ".ops")
     sys.modules.update({f"torchvision{name}": MagicMock() for name in names})
     from clustpy import deep  # type: ignore[import-not-found]
@@ -34,21 +34,21 @@ def child(method: str, path: str, k: int, seed: int) -> None:
         inputs = stored["inputs"]
     start = time.perf_counter()
     try:
-        found = getattr(deep, method)(k, random_state=seed)
-    except TypeError:  # of older versions
-        found = getattr(deep, method)(k, random_state=np.random.RandomState(seed))
-    found.fit(inputs)
-    np.savez(path, labels=np.asarray(found.labels_), seconds=time.perf_counter() - start)
+        model = getattr(deep, method)(k, random_state=seed)
+    except TypeError:  # older versions
+        model = getattr(deep, method)(k, random_state=np.random.RandomState(seed))
+    model.fit(inputs)
+    np.savez(path, labels=np.asarray(model.labels_), seconds=time.perf_counter() - start)
 
 
 def main() -> None:
-    """Run all, and write the section."""
+    """Run all methods and write the section."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--python", required=True, help="of the environment that has clustpy")
+    parser.add_argument("--python", required=True, help="interpreter that has clustpy")
     python = parser.parse_args().python
     from spectessera import Preprocess
 
-    from .__main__ import measured
+    from ._timing import measured
     from .quality import HERE, scored, write_page
     from .quality import SETS as DRAWS
 
@@ -73,8 +73,9 @@ def main() -> None:
                     with tempfile.TemporaryDirectory() as folder:
                         path = f"{folder}/points.npz"
                         np.savez(path, inputs=inputs)
-                        told = [python, __file__, "--child", method, path, str(drawn.k), str(seed)]
-                        subprocess.run(told, check=True, capture_output=True)
+                        command = [python, __file__, "--child", method, path]
+                        command += [str(drawn.k), str(seed)]
+                        subprocess.run(command, check=True, capture_output=True)
                         with np.load(path, allow_pickle=False) as stored:
                             label, seconds = stored["labels"].astype(int), float(stored["seconds"])
                     score = scored(drawn, label)
@@ -83,7 +84,7 @@ def main() -> None:
                         f"{seconds:.0f} |"
                     )
                     print(lines[-1], flush=True)
-    text = "\n".join(measured("Deep clustering elsewhere", lines)) + "\n"
+    text = "\n".join(measured("Deep clustering with ClustPy", lines)) + "\n"
     (HERE / "quality_peers.md").write_text(text, encoding="utf-8")
     write_page()
 

@@ -1,19 +1,20 @@
-"""A cube from disk to labels, against scikit-learn and HyperSpy on the same file in one run.
+"""From a file to labels, compared with scikit-learn and HyperSpy on the same file in one run.
 
-    python -m benchmarks.peers_from_disk                       all of it
+    python -m benchmarks.peers_from_disk                       all sizes and packages
     python -m benchmarks.peers_from_disk --hyperspy ENV/bin/python --sides 64 128
 
-HyperSpy may live in an environment of its own, with scikit-learn and h5py (``hyperspy[learning]``):
-its interpreter is the one of ``--hyperspy``, else of HYPERSPY_PYTHON, else the one that runs this.
-Each run is a process of its own, so that its peak is its own and no import was made before. All
-are given the same threads, the same limits of time and memory and up to 16 clusters to choose
-from. Nothing outside `by_spectessera` may need this package: HyperSpy's process runs this file too.
+HyperSpy may be installed in a separate environment, with scikit-learn and h5py
+(``hyperspy[learning]``): its interpreter is that of ``--hyperspy``, else of HYPERSPY_PYTHON, else
+the current one. Each run is a separate process, because the peak of memory is that of a process and
+imports must not be shared. All have the same number of threads, the same limits of time and memory,
+and choose from up to 16 clusters. Only `by_spectessera` may import this package: HyperSpy's process
+runs this file, too.
 
-HyperSpy is used in the way that suits counts: decomposition with the Poissonian noise normalised,
-k-means of the significant loadings at length 1. Its silhouettes are those of all pixels, in time
-that grows with their square, and it gives their peaks, of which the highest is taken here. Its
-metrics "gap", the default, and "elbow" hold the distances of all pairs of pixels at once: 8 n^2 and
-4 n^2 bytes, 32 and 16 GiB for 256 x 256.
+HyperSpy is used in the way that suits counts: decomposition with normalised Poissonian noise,
+k-means of the significant loadings at unit length. It computes the silhouettes of all pixels, in
+time that grows with their square, and returns the local maxima over k, of which the highest is
+used here. Its metrics "gap", the default, and "elbow" hold the distances of all pairs of pixels at
+once: 8 n^2 and 4 n^2 bytes, 32 and 16 GiB for 256 x 256.
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ import numpy as np
 from .whole_cube import peak
 
 CHANNELS = 512
-PAGE = 64  # the side of the page that is repeated: a larger cube is larger, and nothing else
+PAGE = 64  # side of the page; it is repeated, so larger cubes differ in their size alone
 COMPONENTS, MOST = 24, 16
-HEAD = ("pixels", "how", "seconds", "peak, MiB", "imports, s", "imports, MiB", "k (true)", "ARI")
+HEAD = (
+    "pixels", "package", "seconds", "peak, MiB", "imports, s", "imports, MiB", "k (true)", "ARI",
+)  # fmt: skip
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -53,18 +56,18 @@ THREADS = (
 
 
 class Settings(NamedTuple):
-    """What is measured, and within which limits."""
+    """What is measured, and the limits of a run."""
 
     sides: tuple[int, ...] = (64, 128, 256)
     repeats: int = 3
     threads: int = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    seconds: float = 600  # that a process may take, imports and all
-    memory: float = 16  # GiB of addresses that a process may have
+    seconds: float = 600  # limit of a process, including imports
+    memory: float = 16  # GiB, limit of the address space of a process
     hyperspy: str = os.environ.get("HYPERSPY_PYTHON") or sys.executable
 
 
 def by_spectessera(path: str) -> np.ndarray:
-    """Segment the cube by the model for X-ray fluorescence that ships with the package."""
+    """Segment the cube with the shipped model for X-ray fluorescence."""
     import spectessera as spt
 
     result = spt.segment(spt.read(path, chunks="auto"), spt.load("maxrf"), seed=0)
@@ -72,7 +75,7 @@ def by_spectessera(path: str) -> np.ndarray:
 
 
 def by_scikit_learn(path: str) -> np.ndarray:
-    """Cluster the principal components of square roots, with the k of the best silhouette."""
+    """Cluster principal components of square roots, with the k of the best silhouette."""
     import h5py
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
@@ -95,7 +98,7 @@ def by_scikit_learn(path: str) -> np.ndarray:
 
 
 def by_hyperspy(path: str) -> np.ndarray:
-    """Decompose and cluster the cube by the methods of HyperSpy's signal."""
+    """Decompose and cluster the cube with the methods of a HyperSpy signal."""
     import h5py
     import hyperspy.api as hs  # type: ignore[import-not-found]
 
@@ -118,18 +121,18 @@ def by_hyperspy(path: str) -> np.ndarray:
     return cube.get_cluster_labels(merged=True).data
 
 
-class Way(NamedTuple):
-    """How labels are found, and what is imported beforehand.
+class Package(NamedTuple):
+    """How a package computes labels, and what is imported before the measurement.
 
     Attributes
     ----------
     labels : function of a path
     modules : tuple of str
-        Without these it cannot be run.
+        Required imports.
     late : tuple of str
-        What else is imported while it runs, where it is there: it is no part of the work.
+        Modules that are otherwise imported during the work; missing ones are ignored.
     packages : tuple of str
-        Those whose versions are told.
+        Packages whose versions are reported.
     """
 
     labels: Callable[[str], np.ndarray]
@@ -141,8 +144,8 @@ class Way(NamedTuple):
 SKLEARN = tuple(
     f"sklearn.{name}" for name in ("cluster", "decomposition", "metrics", "preprocessing")
 )
-WAYS = {
-    "spectessera": Way(
+PACKAGES = {
+    "spectessera": Package(
         by_spectessera,
         (
             "spectessera.inference.pipeline",
@@ -154,8 +157,8 @@ WAYS = {
         ("torch._dynamo", "distributed", "sklearn.metrics"),
         ("spectessera", "torch", "dask"),
     ),
-    "scikit-learn": Way(by_scikit_learn, ("h5py", *SKLEARN), (), ("scikit-learn", "numpy")),
-    "HyperSpy": Way(
+    "scikit-learn": Package(by_scikit_learn, ("h5py", *SKLEARN), (), ("scikit-learn", "numpy")),
+    "HyperSpy": Package(
         by_hyperspy,
         ("h5py", "hyperspy.api", *SKLEARN),
         (
@@ -170,41 +173,41 @@ WAYS = {
 }
 
 
-def child(told: str) -> None:
-    """Find labels in this process, keep them and print what it took as JSON."""
+def child(text: str) -> None:
+    """Compute labels in this process, save them and print time and memory as JSON."""
     import resource
 
-    job = json.loads(told)
+    job = json.loads(text)
     most = int(job["memory"] * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    way = WAYS[job["way"]]
+    package = PACKAGES[job["package"]]
     start = time.perf_counter()
     try:
-        for name in way.modules:
+        for name in package.modules:
             importlib.import_module(name)
     except ModuleNotFoundError as error:
         print(json.dumps({"failed": f"not installed: {error.name}"}))
         return
-    for name in way.late:
+    for name in package.late:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     imported, before = time.perf_counter() - start, peak()
     start = time.perf_counter()
-    labels = way.labels(job["cube"])
+    labels = package.labels(job["cube"])
     found = {"seconds": time.perf_counter() - start, "peak": peak() - before}
     np.save(job["labels"], labels)
-    versions = [f"{name} {version(name)}" for name in way.packages]
+    versions = [f"{name} {version(name)}" for name in package.packages]
     found |= {"imports": imported, "base": before, "python": platform.python_version()}
     print(json.dumps(found | {"versions": versions}))
 
 
-def why(done: subprocess.CompletedProcess[str], memory: float) -> str:
-    """Return why a process failed, in words that fit into a table."""
-    told = done.stderr.lower()
-    if any(word in told for word in ("memoryerror", "allocat", "bad_alloc")):
+def failure(done: subprocess.CompletedProcess[str], memory: float) -> str:
+    """Return the reason why a process failed, for a cell of a table."""
+    text = done.stderr.lower()
+    if any(word in text for word in ("memoryerror", "allocat", "bad_alloc")):
         return f"out of memory ({memory:g} GiB)"
     if done.returncode == -signal.SIGKILL:
-        return "killed by the system, which mostly means out of memory"
+        return "killed by the system, usually out of memory"
     if done.returncode < 0:
         return f"ended by {signal.Signals(-done.returncode).name}"
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -212,12 +215,12 @@ def why(done: subprocess.CompletedProcess[str], memory: float) -> str:
 
 
 def run(name: str, cube: Path, settings: Settings) -> dict[str, Any]:
-    """Find labels by one way in a process of its own; returns what it told, or why it failed."""
+    """Compute labels with one package in a separate process; return its report or its failure."""
     python = settings.hyperspy if name == "HyperSpy" else sys.executable
-    kept = cube.with_suffix(".npy")
-    job = {"way": name, "cube": str(cube), "labels": str(kept), "memory": settings.memory}
+    labels = cube.with_suffix(".npy")
+    job = {"package": name, "cube": str(cube), "labels": str(labels), "memory": settings.memory}
     environment = os.environ | dict.fromkeys(THREADS, str(settings.threads))
-    if python != sys.executable:  # packages of this interpreter are not for another one
+    if python != sys.executable:  # paths of this interpreter do not fit another one
         environment = {k: v for k, v in environment.items() if not k.startswith("PYTHON")}
     try:
         done = subprocess.run(
@@ -234,13 +237,13 @@ def run(name: str, cube: Path, settings: Settings) -> dict[str, Any]:
     except OSError:
         return {"failed": f"not installed: no interpreter {Path(python).name}"}
     if done.returncode:
-        return {"failed": why(done, settings.memory)}
-    told = json.loads(done.stdout.splitlines()[-1])
-    return told if "failed" in told else told | {"labels": np.load(kept)}
+        return {"failed": failure(done, settings.memory)}
+    report = json.loads(done.stdout.splitlines()[-1])
+    return report if "failed" in report else report | {"labels": np.load(labels)}
 
 
 def repeated(name: str, cube: Path, settings: Settings) -> dict[str, Any]:
-    """Run several times; returns medians of times, maxima of memory, and the last labels."""
+    """Run several times; return median times, maximum memory and the last labels."""
     runs: list[dict[str, Any]] = []
     for _ in range(settings.repeats):
         runs.append(run(name, cube, settings))
@@ -252,7 +255,7 @@ def repeated(name: str, cube: Path, settings: Settings) -> dict[str, Any]:
 
 
 def make_file(path: Path, side: int) -> np.ndarray:
-    """Write a synthetic page of X-ray fluorescence spectra; returns the true labels (y, x)."""
+    """Write a synthetic page of X-ray fluorescence spectra; return the true labels (y, x)."""
     import h5py
 
     import spectessera as spt
@@ -279,15 +282,15 @@ def row(side: int, name: str, found: dict[str, Any], truth: np.ndarray) -> str:
         cells += [found["failed"], *[""] * (len(HEAD) - 3)]
     else:
         labels = found["labels"]
-        alike = adjusted_rand_score(truth.ravel(), labels.ravel())
+        agreement = adjusted_rand_score(truth.ravel(), labels.ravel())
         cells += [f"{found['seconds']:.2f}", f"{found['peak']:.0f}", f"{found['imports']:.1f}"]
         cells += [f"{found['base']:.0f}", f"{len(np.unique(labels))} ({len(np.unique(truth))})"]
-        cells += [f"{alike:.3f}"]
+        cells += [f"{agreement:.3f}"]
     return f"| {' | '.join(cells)} |"
 
 
 def rows(settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """Measure every way at every size until it fails; returns rows, and versions by way."""
+    """Measure every package at every size until it fails; return rows, and versions by package."""
     lines: list[str] = []
     versions: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -295,7 +298,7 @@ def rows(settings: Settings) -> tuple[list[str], dict[str, str]]:
         for side in settings.sides:
             cube = Path(folder) / f"{side}.h5"
             truth = make_file(cube, side)
-            for name in WAYS:
+            for name in PACKAGES:
                 if name in failed:
                     found = {"failed": f"not run ({failed[name]})"}
                 else:
@@ -311,29 +314,29 @@ def rows(settings: Settings) -> tuple[list[str], dict[str, str]]:
 
 
 def main(settings: Settings | None = None) -> list[str]:
-    """Measure and return lines of a page: what is compared, the table, the versions."""
+    """Measure and return the lines of the section."""
     settings = settings or Settings()
     lines, versions = rows(settings)
     return [
-        f"A synthetic page of {PAGE} x {PAGE} pixels, repeated to the size wanted: {CHANNELS}",
-        "channels, 1,000 counts a pixel, float32 in an HDF5 file compressed by gzip. From that",
-        f"file to labels, the number of clusters chosen out of 2 to {MOST}. Each run is a process",
-        f"of its own (threads: {settings.threads}; at most {settings.seconds:g} s, imports and",
-        f"all, and {settings.memory:g} GiB of addresses); medians of {settings.repeats} runs, the",
-        "largest peak. The peak is that above the imports, whose own time and memory stand beside",
-        "it. The file was just written, so that the disk is hardly waited for. ARI: the adjusted",
-        "Rand index of labels and truth.",
+        f"A synthetic page of {PAGE} x {PAGE} pixels, repeated to the required size: {CHANNELS}",
+        "channels, 1,000 counts per pixel, float32 in an HDF5 file compressed by gzip. From this",
+        f"file to labels, with the number of clusters chosen from 2 to {MOST}. Each run is a",
+        f"separate process (threads: {settings.threads}; limits: {settings.seconds:g} s including",
+        f"imports, {settings.memory:g} GiB of address space); medians of {settings.repeats} runs,",
+        "the largest peak. The peak is above the imports, whose time and memory are listed",
+        "separately. The file has just been written, so there is almost no waiting for the",
+        "disk. ARI: the adjusted Rand index of labels and truth.",
         "",
-        f"- scikit-learn: roots of length 1, PCA ({COMPONENTS}), k-means of 10 starts, silhouettes",
-        "  of 10,000 pixels.",
-        f"- HyperSpy: SVD ({COMPONENTS}) with Poissonian noise normalised, k-means of one start",
-        "  (the default) of as many loadings as it finds significant, silhouettes of all pixels.",
+        f"- scikit-learn: square roots of unit length, PCA ({COMPONENTS}), k-means with 10 starts,",
+        "  silhouettes of 10,000 pixels.",
+        f"- HyperSpy: SVD ({COMPONENTS}) with Poissonian noise normalised, k-means with one start",
+        "  (the default) on the loadings that it finds significant, silhouettes of all pixels.",
         "",
         f"| {' | '.join(HEAD)} |",
         "|" + "---|" * len(HEAD),
         *lines,
         "",
-        *(f"- {name}: {told}." for name, told in versions.items()),
+        *(f"- {name}: {each}." for name, each in versions.items()),
     ]
 
 

@@ -1,14 +1,14 @@
-"""How good the maps are: every method on synthetic sets drawn anew and on labelled real cubes.
+"""Quality of the maps: every method on new synthetic draws and on labelled real cubes.
 
     python -m benchmarks.quality                     all methods and sets, five seeds
-    python -m benchmarks.quality --only nebulae      sets with that word
+    python -m benchmarks.quality --only nebulae      sets whose name contains a word
     python -m benchmarks.quality --folder FOLDER     also jasper_ridge.npz of that folder
-    python -m benchmarks.quality --further pages     whole pages, or the deep options, again
-    python -m benchmarks.quality --page              only write the page of the numbers
+    python -m benchmarks.quality --further pages     measure one further section again
+    python -m benchmarks.quality --page              only write the page
 
-Every row (a set, a seed, a method) is appended to quality.csv when it is done, and one that is
-there is not measured again; QUALITY.md is written of all rows. Methods look at no label. No network
-was trained or chosen on the seeds of the draws; quality_head.md tells what was chosen after them.
+Every row (a set, a seed, a method) is appended to quality.csv when it is measured, and existing
+rows are not measured again; QUALITY.md is written from all rows. No method uses labels. The seeds
+of the draws were used neither for training nor for the choice of settings.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from spectessera.synth import load_palette, nebular_spectra, xrf_spectra
 from spectessera.synth.paint.palettes import Palette, assemble
 from spectessera.synth.paint.pigments import PIGMENTS
 
+from ._timing import measured
+
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "quality.csv", HERE / "QUALITY.md"
 SEEDS = (3000, 3001, 3002, 3003, 3004)
@@ -44,7 +46,7 @@ FIELDS = ("set", "seed", "method", "ari", "f1", "tversky", "seconds", "k", "chos
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Spectra (n, channel) with their classes (n,), 0 = none, and their axis."""
+    """Spectra (n, channel), their classes (n,), 0 = none, their axis and the shipped model."""
 
     spectra: np.ndarray
     label: np.ndarray
@@ -82,7 +84,7 @@ def pigments(palette: str, mode: str, counts: int, seed: int) -> Drawn:
 
 
 def nebulae(low: float, high: float, background: float, seed: int) -> Drawn:
-    """Draw nebular spectra; noise alone, where there is any, is a class of its own."""
+    """Draw nebular spectra; spectra of pure noise are a separate class."""
     axis = Axis(np.linspace(4750, 9350, 1024), "angstrom", medium="air")
     stream = nebular_spectra(SPECTRA, (low, high), background=background, seed=seed, axis=axis)
     block = stream.collect()
@@ -93,9 +95,9 @@ def indian_pines(seed: int) -> Drawn:  # noqa: ARG001 (a real cube is the same f
     """Return the AVIRIS cube that ships with the package tensorly."""
     from tensorly.datasets import load_indian_pines
 
-    found = load_indian_pines()
-    values = np.asarray(found.tensor, dtype=np.float32)
-    label = np.asarray(found.ticks[0], dtype=np.int64).reshape(-1)
+    bunch = load_indian_pines()
+    values = np.asarray(bunch.tensor, dtype=np.float32)
+    label = np.asarray(bunch.ticks[0], dtype=np.int64).reshape(-1)
     return Drawn(values.reshape(len(label), -1), label, Axis(np.arange(values.shape[2])), None)
 
 
@@ -121,11 +123,11 @@ SETS: dict[str, Callable[[int], Drawn]] = {
     "nebulae, S/N 10-30, a quarter noise": partial(nebulae, 10, 30, 0.25),
     "Indian Pines": indian_pines,
 }
-# Sections that modules of these names measure.
+# Further sections: the module that measures each, and its title.
 FURTHER = {
-    "ceiling": "What labels would give",
+    "ceiling": "Upper limit: a network trained with labels",
     "pages": "Whole pages",
-    "options": "What each deep option does",
+    "options": "Effect of each deep option",
 }
 DRAWN = tuple(name for name in SETS if name != "Indian Pines")
 WIDEST = {24: 28, 16: 20, 12: 16, 8: 12}
@@ -133,7 +135,7 @@ WIDEST = {24: 28, 16: 20, 12: 16, 8: 12}
 
 # --- methods -----------------------------------------------------------------------------------
 
-# A method: spectra, the range of k, a seed -> labels (n,) from 0, the k that was taken.
+# A method: spectra, range of k, seed -> labels (n,) from 0, chosen k.
 Method = Callable[[Drawn, Clusters, int], tuple[np.ndarray, int]]
 
 
@@ -149,7 +151,7 @@ def _embedded(
 
 
 def _mixture(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
-    """Cluster principal components of roots by Gaussian mixtures; k by the silhouette."""
+    """Cluster principal components of square roots by Gaussian mixtures; k by the silhouette."""
     roots = Preprocess(stabilise="sqrt", normalise="l2").apply(drawn.spectra, drawn.axis).values
     points = embed(roots, "gmm", dimensions=10, seed=seed).points
     found = mixtures(points, ks, seed=seed)
@@ -158,10 +160,10 @@ def _mixture(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
 
 def _trained(settings: dict, drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
     training = replace(settings.get("training", _default("training")), seed=seed)
-    told = {"clusters": ks, **settings, "training": training}
+    arguments = {"clusters": ks, **settings, "training": training}
     if "metric" in settings:
-        told["clusters"] = replace(ks, metric=told.pop("metric"))
-    segmenter = SpectralSegmenter(**told).fit(drawn.spectra)
+        arguments["clusters"] = replace(ks, metric=arguments.pop("metric"))
+    segmenter = SpectralSegmenter(**arguments).fit(drawn.spectra)
     return segmenter.labels_, segmenter.n_clusters_
 
 
@@ -172,7 +174,7 @@ def _scratch(drawn: Drawn, seed: int) -> SpectralSegmenter:
 
 
 def _from_scratch(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
-    """Train once; without a cluster term, how it is clustered is another matter."""
+    """Train once per draw: without a cluster term the training does not depend on k."""
     segmenter = _scratch(drawn, seed)
     clusters = replace(segmenter.config("clusters"), k_min=ks.k_min, k_max=ks.k_max)
     found = segmenter.cluster(segmenter.transform(drawn.spectra), clusters, seed=seed)
@@ -235,7 +237,7 @@ METHODS: dict[str, Method] = {
     "ours, fine-tuned": _fine_tuned,
 }
 SIMULATED = ("ours, pretrained", "ours, pretrained, on the sphere", "ours, fine-tuned")
-SLOW = ("UMAP",)  # of cubes of tens of thousands of pixels
+SLOW = ("UMAP",)  # for tens of thousands of pixels
 CHOOSING = ("linear", "ours, from scratch", "ours, pretrained")
 
 
@@ -249,7 +251,7 @@ def scored(drawn: Drawn, label: np.ndarray) -> dict[str, float]:
 
 
 def measure(name: str, drawn: Drawn, seed: int, method: str) -> dict[str, object]:
-    """Run one method with the true k, and let it choose k where that is its business."""
+    """Run one method with the true k; methods that choose k also run with a range of k."""
     start = time.perf_counter()
     label, _ = METHODS[method](drawn, Clusters(drawn.k, drawn.k), seed)
     seconds = time.perf_counter() - start
@@ -262,7 +264,7 @@ def measure(name: str, drawn: Drawn, seed: int, method: str) -> dict[str, object
 
 
 def rows() -> list[dict[str, str]]:
-    """Return the rows that were measured."""
+    """Return the measured rows."""
     if not ROWS.exists():
         return []
     with ROWS.open(newline="", encoding="utf-8") as stream:
@@ -270,7 +272,7 @@ def rows() -> list[dict[str, str]]:
 
 
 def run(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list[str]) -> None:
-    """Measure what is not there yet."""
+    """Measure the missing rows."""
     done = {(row["set"], row["seed"], row["method"]) for row in rows()}
     for name, draw in sets.items():
         if words and not any(word in name for word in words):
@@ -289,7 +291,7 @@ def run(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list
 
 
 def append(row: dict[str, object]) -> None:
-    """Write a row to the file."""
+    """Append a row to the file."""
     new = not ROWS.exists()
     with ROWS.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, FIELDS)
@@ -302,17 +304,17 @@ def append(row: dict[str, object]) -> None:
 # --- the page ----------------------------------------------------------------------------------
 
 
-def table(found: list[dict[str, str]], field: str, digits: int = 3) -> list[str]:
+def table(every: list[dict[str, str]], field: str, digits: int = 3) -> list[str]:
     """Return a table of means over the seeds: sets as rows, methods as columns."""
-    sets = list(dict.fromkeys(row["set"] for row in found))
-    methods = [m for m in METHODS if any(r["method"] == m and r[field] for r in found)]
+    sets = list(dict.fromkeys(row["set"] for row in every))
+    methods = [m for m in METHODS if any(r["method"] == m and r[field] for r in every)]
     lines = ["| set | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
     for name in sets:
         cells = []
         for method in methods:
             mine = [
                 float(r[field])
-                for r in found
+                for r in every
                 if r["set"] == name and r["method"] == method and r[field]
             ]
             cells.append(f"{np.mean(mine):.{digits}f}" if mine else "-")
@@ -320,39 +322,37 @@ def table(found: list[dict[str, str]], field: str, digits: int = 3) -> list[str]
     return lines
 
 
-def choice(found: list[dict[str, str]]) -> list[str]:
-    """Return how often the k that was chosen is right, and right within one."""
+def choice(every: list[dict[str, str]]) -> list[str]:
+    """Return how often the chosen k is right, and right within one."""
     heads = ("method", "right", "within 1", "of draws", "chosen (true), by set")
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for method in CHOOSING:
-        mine = [r for r in found if r["method"] == method and r["chosen"] and r["set"] in DRAWN]
-        if not mine:
+        own = [r for r in every if r["method"] == method and r["chosen"] and r["set"] in DRAWN]
+        if not own:
             continue
-        apart = np.array([int(r["chosen"]) - int(r["k"]) for r in mine])
-        sets = dict.fromkeys(r["set"] for r in mine)
-        words = "; ".join(
-            f"{name}: {', '.join(r['chosen'] for r in mine if r['set'] == name)} "
-            f"({next(r['k'] for r in mine if r['set'] == name)})"
+        difference = np.array([int(r["chosen"]) - int(r["k"]) for r in own])
+        sets = dict.fromkeys(r["set"] for r in own)
+        by_set = "; ".join(
+            f"{name}: {', '.join(r['chosen'] for r in own if r['set'] == name)} "
+            f"({next(r['k'] for r in own if r['set'] == name)})"
             for name in sets
         )
         lines.append(
-            f"| {method} | {np.mean(apart == 0):.0%} | {np.mean(abs(apart) <= 1):.0%} | "
-            f"{len(mine)} | {words} |"
+            f"| {method} | {np.mean(difference == 0):.0%} | {np.mean(abs(difference) <= 1):.0%} | "
+            f"{len(own)} | {by_set} |"
         )
     return lines
 
 
 def write_page() -> None:
-    """Write QUALITY.md of all rows, under the words of quality_head.md."""
-    from .__main__ import measured
-
-    found = rows()
+    """Write QUALITY.md: quality_head.md, tables of all rows, further sections, quality_tail.md."""
+    every = rows()
     parts = [(HERE / "quality_head.md").read_text(encoding="utf-8").rstrip(), ""]
     for title, field in (("Adjusted Rand index", "ari"), ("F1, macro", "f1"),
                          ("Tversky index, macro", "tversky")):  # fmt: skip
-        parts += [*measured(f"{title}, true k", table(found, field)), ""]
-    parts += ["## Seconds, on one thread", "", *table(found, "seconds", 1), ""]
-    parts += ["## The k that is chosen", "", *choice(found), ""]
+        parts += [*measured(f"{title}, true k", table(every, field)), ""]
+    parts += ["## Seconds, on one thread", "", *table(every, "seconds", 1), ""]
+    parts += ["## The chosen k", "", *choice(every), ""]
     for name in ("peers", "left_out", *FURTHER, "tail"):
         further = HERE / f"quality_{name}.md"
         if further.exists():
@@ -361,10 +361,8 @@ def write_page() -> None:
 
 
 def run_further(names: list[str]) -> None:
-    """Measure further sections of the page and keep each in a file."""
+    """Measure further sections of the page and write each to a file."""
     from importlib import import_module
-
-    from .__main__ import measured
 
     for name in names:
         lines = import_module(f"benchmarks.{name}").main()
@@ -375,26 +373,26 @@ def run_further(names: list[str]) -> None:
 def main() -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="*", default=[], help="words of sets")
-    parser.add_argument("--methods", nargs="*", default=[], help="methods, by their whole name")
-    parser.add_argument("--folder", type=Path, help="where jasper_ridge.npz is")
+    parser.add_argument("--only", nargs="*", default=[], help="words in the names of sets")
+    parser.add_argument("--methods", nargs="*", default=[], help="full names of methods")
+    parser.add_argument("--folder", type=Path, help="folder of jasper_ridge.npz")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument(
         "--further", nargs="*", default=None, help="sections: ceiling, pages, options"
     )
-    told = parser.parse_args()
-    if told.further is not None:
-        run_further(told.further or list(FURTHER))
+    arguments = parser.parse_args()
+    if arguments.further is not None:
+        run_further(arguments.further or list(FURTHER))
         write_page()
         return
     torch.set_num_threads(1)
     sets = dict(SETS)
-    if told.folder is not None:
-        sets["Jasper Ridge"] = partial(jasper_ridge, told.folder)
-    if not told.page:
-        run(sets, told.only, told.methods)
+    if arguments.folder is not None:
+        sets["Jasper Ridge"] = partial(jasper_ridge, arguments.folder)
+    if not arguments.page:
+        run(sets, arguments.only, arguments.methods)
         missing = [name for name in FURTHER if not (HERE / f"quality_{name}.md").exists()]
-        run_further(missing if not told.methods else [])
+        run_further(missing if not arguments.methods else [])
     write_page()
 
 

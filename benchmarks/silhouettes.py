@@ -1,6 +1,6 @@
-"""Silhouettes of a whole image and the choice of k, against scikit-learn in the same run.
+"""Silhouettes of a whole image and the choice of k, compared with scikit-learn in the same run.
 
-Each measurement of memory is a process of its own, so that its peak is its own.
+Memory is measured in separate processes, because the peak is that of a process.
 """
 
 import json
@@ -21,7 +21,7 @@ ALL_K = range(2, 11)
 
 
 def blobs(n: int, seed: int = 0, groups: int = 6, rare: float = 0.0) -> np.ndarray:
-    """Return points (n, 3) of overlapping groups, one of which may be rare."""
+    """Return points (n, 3) of overlapping groups; with ``rare``, the share of the last group."""
     generator = np.random.default_rng(seed)
     centers = generator.normal(size=(groups, 3)) * 4
     group = generator.integers(0, groups, n)
@@ -32,14 +32,14 @@ def blobs(n: int, seed: int = 0, groups: int = 6, rare: float = 0.0) -> np.ndarr
 
 
 def clusterings(points: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
-    """Return labels (number of k, n) of short k-means."""
+    """Return labels (len(ks), n) of k-means with one start."""
     from sklearn.cluster import KMeans
 
     return np.stack([KMeans(k, n_init=1, random_state=0).fit(points).labels_ for k in ks])
 
 
 def work(job: str) -> None:
-    """Judge clusterings exactly in this process, and print time, peak and scores as JSON."""
+    """Compute exact silhouettes in this process; print time, peak and scores as JSON."""
     import torch
 
     from spectessera.kmeans import silhouette_image
@@ -48,7 +48,7 @@ def work(job: str) -> None:
     points = blobs(told["n"])
     labels = torch.from_numpy(clusterings(points, KS)).long()
     tensor = torch.from_numpy(points)
-    silhouette_image(tensor[:5000], labels[:, :5000])  # what is loaded late is loaded
+    silhouette_image(tensor[:5000], labels[:, :5000])  # late imports
     before, seconds = peak(), []
     for _ in range(told["repeats"]):
         start = time.perf_counter()
@@ -58,7 +58,7 @@ def work(job: str) -> None:
 
 
 def ours(n: int, repeats: int) -> dict:
-    """Judge n points in a process of its own."""
+    """Compute the silhouettes of n points in a separate process."""
     job = json.dumps({"n": n, "repeats": repeats})
     command = [sys.executable, "-m", "benchmarks.silhouettes", job]
     folder = Path(__file__).parents[1]
@@ -66,13 +66,13 @@ def ours(n: int, repeats: int) -> dict:
 
 
 def listed(seconds: list[float]) -> str:
-    """Return the median and all that it is of."""
+    """Return the median and all values as text."""
     each = ", ".join(f"{one:.2f}" for one in seconds)
     return f"{statistics.median(seconds):.2f} ({each})"
 
 
 def exact() -> list[str]:
-    """Compare exact silhouettes with scikit-learn's."""
+    """Compare exact silhouettes with those of scikit-learn."""
     from sklearn.metrics import silhouette_score
 
     points = blobs(65_536)
@@ -105,21 +105,21 @@ def exact() -> list[str]:
 
 
 def coverage() -> list[str]:
-    """Return how often the truth is within two standard errors of the estimate."""
+    """Return how often the exact silhouette is within two standard errors of the estimate."""
     import torch
 
     from spectessera.kmeans import silhouette_estimate, silhouette_image
 
     lines = [
-        f"Estimates from 2,000 of 65,536 points: how many of {SEEDS} seeds have the exact",
-        "silhouette within two standard errors (of a normal distribution 95 %).",
+        f"Estimates from 2,000 of 65,536 points: share of {SEEDS} seeds for which the exact",
+        "silhouette is within two standard errors (normal distribution: 95 %).",
         "",
         "| | exact | mean of the estimates | standard error | within |",
         "|---|---|---|---|---|",
     ]
     for name, rare in (("6 groups", 0.0), ("5 groups and one of 0.1 %", 0.001)):
         points = torch.from_numpy(blobs(65_536, seed=1, rare=rare))
-        if rare:  # the rare group far away, labelled as what it is
+        if rare:  # move the rare group far away, so that k-means separates it
             points[: round(rare * len(points))] += 30
         labels = torch.from_numpy(clusterings(points.numpy(), (6,)))[0].long()
         truth = float(silhouette_image(points, labels).score)
@@ -138,7 +138,7 @@ def coverage() -> list[str]:
 
 
 def choice() -> list[str]:
-    """Compare the choice of k with scikit-learn's KMeans and silhouettes."""
+    """Compare the choice of k with KMeans and silhouettes of scikit-learn."""
     import torch
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
@@ -149,7 +149,7 @@ def choice() -> list[str]:
     tensor = torch.from_numpy(points)
     lines = [
         "k = 2 to 10 of 262,144 points x 3 with 10,000 silhouettes: scikit-learn compares the",
-        "10,000 with each other, `choose_k` compares them with all points.",
+        "10,000 points with each other, `choose_k` compares them with all points.",
         "",
         "| starts | scikit-learn, s | `choose_k`, s | ratio | k | inertia over theirs, per k |",
         "|---|---|---|---|---|---|",
@@ -188,7 +188,7 @@ SECTIONS = (exact, coverage, choice)
 
 
 def main(names: tuple[str, ...] = ()) -> list[str]:
-    """Measure and return lines of the page; of all sections, or of those that are named."""
+    """Measure and return the lines of all sections, or of the named ones."""
     lines: list[str] = []
     for section in SECTIONS:
         if not names or section.__name__ in names:

@@ -1,4 +1,4 @@
-"""How fast synthetic cubes and spectra are made, and in how much memory."""
+"""Speed and memory of making synthetic cubes and spectra."""
 
 import json
 import statistics
@@ -21,7 +21,7 @@ SIDE = 512
 
 
 def rates() -> list[tuple[str, list[float]]]:
-    """Return spectra per second of every way, one number per round, in turn."""
+    """Return spectra per second of every method, one number per round; methods alternate."""
     palette = load_palette("choirbook")
     templates = Templates(palette.template)
     weight = np.random.default_rng(0).dirichlet(np.ones(len(palette.pigments)), SPECTRA)
@@ -42,7 +42,7 @@ def rates() -> list[tuple[str, list[float]]]:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(work, range(8)))
 
-    ways = [
+    methods = [
         ("ours, photon by photon", lambda: pooled(ours)),
         ("numpy's multinomial, channel by channel", lambda: pooled(numpys)),
         ('`xrf_spectra(..., "mix")`, with its truth', lambda: blocks(xrf_spectra)),
@@ -56,21 +56,21 @@ def rates() -> list[tuple[str, list[float]]]:
             for _ in pool.map(lambda number: len(stream.block(number)), range(len(stream))):
                 pass
 
-    found: list[tuple[str, list[float]]] = [(name, []) for name, _ in ways]
+    found: list[tuple[str, list[float]]] = [(name, []) for name, _ in methods]
     for _ in range(ROUNDS):
-        for (_, times), (_, way) in zip(found, ways, strict=True):
+        for (_, times), (_, method) in zip(found, methods, strict=True):
             start = time.perf_counter()
-            way()
+            method()
             times.append(SPECTRA / (time.perf_counter() - start))
     return found
 
 
 def work(path: str) -> None:
-    """Make and write a cube in this process; print what it took as JSON."""
+    """Make and write a cube in this process; print times and memory as JSON."""
     from spectessera.io import write_synthetic
 
     image = miniature(1, (SIDE, SIDE))
-    cube_from_rgb(image[:64, :64], counts=COUNTS)  # what is imported late counts as import
+    cube_from_rgb(image[:64, :64], counts=COUNTS)  # late imports
     before = peak()
     start = time.perf_counter()
     cube, truth = cube_from_rgb(image, counts=COUNTS)
@@ -84,7 +84,7 @@ def work(path: str) -> None:
 
 
 def in_blocks(path: str) -> None:
-    """Make and write a lazy cube in this process; print what it took as JSON."""
+    """Make and write a lazy cube in this process; print time and memory as JSON."""
     from spectessera.io import write_synthetic
 
     image = miniature(1, (SIDE, SIDE))
@@ -99,7 +99,7 @@ def in_blocks(path: str) -> None:
 
 
 def run(job: str, path: Path) -> dict[str, float]:
-    """Do a job in a process of its own."""
+    """Run a job in a separate process and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.synthetic", job, str(path)],
         capture_output=True,
@@ -114,10 +114,10 @@ def main() -> list[str]:
     """Measure and return lines of tables."""
     lines = [
         f"{SPECTRA} spectra of {COUNTS} counts, 1,024 channels, mixtures of 8 pigments; 2 threads;",
-        f"median of {ROUNDS} rounds, in turn (aim: 30,000 per second; the published generator:",
-        "1,300, as measured elsewhere).",
+        f"median of {ROUNDS} rounds, alternating (aim: 30,000 per second; the published generator:",
+        "1,300, measured separately).",
         "",
-        "| how | spectra per second |",
+        "| method | spectra per second |",
         "|---|---|",
     ]
     lines += [f"| {name} | {statistics.median(found):,.0f} |" for name, found in rates()]

@@ -1,5 +1,5 @@
-"""What a training step costs: joint and variational steps against the plain one, and against the
-bare matrix products of its layers.
+"""Cost of a training step: joint and variational steps against a plain step, and a plain step
+against the matrix products of its layers alone.
 """
 
 import copy
@@ -26,7 +26,10 @@ ROUNDS, STEPS, WARM_UP = 5, 12, 3
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of step: its name, dropout, weights of the terms, range of k, variational or not."""
+    """A kind of step: name, dropout, weights of the terms, range of k.
+
+    The network is variational if beta is above 0.
+    """
 
     name: str
     dropout: float
@@ -36,7 +39,7 @@ class Kind:
 
 
 class Stepper:
-    """Training steps of one kind on one batch, as the training loop takes them."""
+    """Training steps of one kind on one batch, the same as in the training loop."""
 
     def __init__(self, kind: Kind, block: str, spectra: torch.Tensor) -> None:
         network = Network(
@@ -67,7 +70,7 @@ class Stepper:
         self.optimiser.step()
 
     def state(self) -> tuple[dict, dict]:
-        """Return copies of the weights and moments."""
+        """Return copies of the weights and of the state of the optimiser."""
         return copy.deepcopy((self.model.state_dict(), self.optimiser.state_dict()))
 
     def restore(self, state: tuple[dict, dict]) -> None:
@@ -76,7 +79,7 @@ class Stepper:
         self.optimiser.load_state_dict(copy.deepcopy(state[1]))
 
     def unconverged(self) -> float:
-        """Return the share of Lloyd runs (one per k) that were stopped before convergence."""
+        """Return the share of Lloyd runs (one per k) that stopped before convergence."""
         with torch.no_grad():
             latent = self.model.encode(self.batch.spectra)[0]
         found = [choose_k(latent, self.clusters, generator=self.seeding) for _ in range(20)]
@@ -84,7 +87,7 @@ class Stepper:
 
 
 def products(n: int) -> Callable[[], None]:
-    """Return a function that takes the matrix products of one step, forward and backward."""
+    """Return a function that computes the matrix products of one step, forward and backward."""
     points = [torch.randn(n, width) for width in WIDTHS]
     weights = [torch.randn(before, after) for before, after in pairwise(WIDTHS)]
 
@@ -93,14 +96,14 @@ def products(n: int) -> Callable[[], None]:
             torch.mm(point, weight)
         for layer in reversed(range(len(weights))):
             torch.mm(points[layer].T, points[layer + 1])
-            if layer:  # no gradient is asked for of the spectra themselves
+            if layer:  # the spectra themselves need no gradient
                 torch.mm(points[layer + 1], weights[layer].T)
 
     return run
 
 
 def seconds(function: Callable[[], None]) -> float:
-    """Return the median time of a step, after some that are not counted."""
+    """Return the median time of a step in seconds, after some warm-up steps."""
     for _ in range(WARM_UP):
         function()
     times = []
@@ -112,27 +115,27 @@ def seconds(function: Callable[[], None]) -> float:
 
 
 def measure(block: str, n: int, kinds: list[Kind], after: int) -> dict[str, list[float]]:
-    """Return the times of every kind, and of the bare products, in every round."""
+    """Return the times of every kind of step, and of the matrix products, in every round."""
     spectra = torch.from_numpy(line_spectra(n, snr=(10, 100), mix=0.5).noisy)
     steppers = {kind.name: Stepper(kind, block, spectra) for kind in kinds}
     for each in steppers.values():
         for _ in range(after):
             each.step()
     states = {name: each.state() for name, each in steppers.items()}
-    found: dict[str, list[float]] = {name: [] for name in ("products", *steppers)}
+    times: dict[str, list[float]] = {name: [] for name in ("products", *steppers)}
     for _ in range(ROUNDS):
-        found["products"].append(seconds(products(n)))
+        times["products"].append(seconds(products(n)))
         for name, each in steppers.items():
             each.restore(states[name])
-            found[name].append(seconds(each.step))
+            times[name].append(seconds(each.step))
     for name, each in steppers.items():
         if name.startswith("joint"):
             each.restore(states[name])
-            found[f"{name} unconverged"] = [each.unconverged()]
-    return found
+            times[f"{name} unconverged"] = [each.unconverged()]
+    return times
 
 
-COMPARED = (  # batch, what, over what, the ratio asked for
+COMPARED = (  # batch size, numerator, denominator, largest ratio aimed for
     (512, "plain, p = 0", "products", 1.6),
     (512, "plain, p = 0.1", "products", 1.9),
     (512, "joint, k 2..3", "plain, p = 0.1", 1.2),
@@ -153,8 +156,8 @@ def main() -> list[str]:
     """Measure and return lines of a table."""
     lines = [
         f"Network {'-'.join(str(width) for width in WIDTHS)}; 4 prototypes and mixtures of two;",
-        f"at most 10 Lloyd iterations; median of {ROUNDS} rounds of {STEPS} steps each, in turn.",
-        "p is the probability of dropout, 0.1 where it is not named.",
+        f"at most 10 Lloyd iterations; median of {ROUNDS} rounds of {STEPS} steps each,",
+        "alternating. p is the probability of dropout, 0.1 if not given.",
         "",
         "| blocks | batch | steps before | step | ms | against | ms | ratio | aim "
         "| Lloyd stopped early |",

@@ -1,6 +1,6 @@
-"""Segmenting a whole made-up cube: peak memory, and the same labels however it is done.
+"""Segmentation of a whole synthetic cube: peak memory, and equal labels for all chunkings.
 
-Each way is a process of its own, so that its peak is its own.
+Each measurement runs in a separate process, because the peak is that of a process.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 SIDE, CHANNELS = 256, 1024
-WAYS = (  # name, chunks, threads
+CASES = (  # name, chunks, threads
     ("whole, 2 threads", None, 2),
     ("whole, 1 thread", None, 1),
     ("chunks of 100 x 60, 2 threads", {"y": 100, "x": 60}, 2),
@@ -30,7 +30,7 @@ def peak() -> float:
 
 
 def work(job: str) -> None:
-    """Do one job in this process and print what it took as JSON."""
+    """Segment a cube in this process and print labels, time and memory as JSON."""
     import torch
 
     import spectessera as spt
@@ -62,7 +62,7 @@ def work(job: str) -> None:
 
 
 def run(cube: Path, model: Path, chunks: dict | None, threads: int, *, train: bool) -> dict:
-    """Do one job in a process of its own and return what it told."""
+    """Segment a cube in a separate process and return what it printed."""
     job = {
         "cube": str(cube),
         "model": str(model),
@@ -99,8 +99,8 @@ def main() -> list[str]:
     """Measure and return lines of a table."""
     lines = [
         f"A cube of {SIDE} x {SIDE} x {CHANNELS} float32 ({SIDE * SIDE * CHANNELS * 4 / 2**20:.0f}",
-        "MiB) in an HDF5 file, read and segmented by a process of its own; memory is its peak",
-        "above that after the imports (aim: 1,536 MiB); the first row trains on the cube too.",
+        "MiB) in an HDF5 file, read and segmented in a separate process; memory is its peak",
+        "above the imports (aim: 1,536 MiB); the first row also trains on the cube.",
         "",
         "| how | peak, MiB | seconds | k | labels |",
         "|---|---|---|---|---|",
@@ -110,10 +110,10 @@ def main() -> list[str]:
         make_file(cube)
         trained = run(cube, model, None, 2, train=True)
         rows = [("whole, 2 threads, 3 epochs of training", trained)]
-        rows += [(name, run(cube, model, *how, train=False)) for name, *how in WAYS]
+        rows += [(name, run(cube, model, *how, train=False)) for name, *how in CASES]
     first = rows[1][1]["labels"]
     for name, told in rows:
-        same = "the same" if told["labels"] == first else "OTHERS"
+        same = "the same" if told["labels"] == first else "DIFFERENT"
         lines.append(
             f"| {name} | {told['peak']:.0f} | {told['seconds']:.1f} | {told['k']} | {same} |"
         )
