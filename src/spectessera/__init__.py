@@ -1,4 +1,4 @@
-"""Cut a spectral datacube into regions of like spectra, by deep spectral clustering."""
+"""Segment a spectral datacube into regions of similar spectra, by deep spectral clustering."""
 
 from typing import TYPE_CHECKING
 

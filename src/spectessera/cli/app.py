@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Cut spectral datacubes into regions of like spectra.",
+    help="Segment spectral datacubes into regions of similar spectra.",
 )
 
 
@@ -38,7 +38,7 @@ def top(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
     ] = False,
 ) -> None:
-    """Cut spectral datacubes into regions of like spectra."""
+    """Segment spectral datacubes into regions of similar spectra."""
 
 
 @app.command()
