@@ -104,9 +104,9 @@ KINDS = {
     ),
     "W-CLUSTER-UNSURE": Kind(
         "Clusters of low confidence",
-        "{clusters} {have} low confidence (mean {means}): in a repeated measurement, {share} of "
-        "{their} pixels would get another label; do not rely on the borders there, or ask for "
-        "fewer clusters (--clusters NUMBER)",
+        "low confidence of {clusters} (mean {means}): in a repeated measurement, {share} of the "
+        "pixels would get another label; do not rely on the borders there, or ask for fewer "
+        "clusters (--clusters NUMBER)",
     ),
     "W-CONFIDENCE-MISSING": Kind("No confidence", "this result has no map of confidence"),
     # --- names of clusters

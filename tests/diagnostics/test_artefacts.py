@@ -305,8 +305,8 @@ def test_unsure_clusters_are_told_together_and_nan_is_left_out():
     confidence[20, 30] = np.nan
     (words,) = texts(result_of(label, SPECTRA, confidence=confidence))
     assert words.startswith(
-        "clusters 2 and 4 have low confidence (mean 0.55 and 0.40): in a repeated measurement, 45 "
-        "% and 60 % of their pixels would get another label"
+        "low confidence of clusters 2 and 4 (mean 0.55 and 0.40): in a repeated measurement, 45 % "
+        "and 60 % of the pixels would get another label"
     )
 
 

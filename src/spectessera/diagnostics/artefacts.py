@@ -275,10 +275,9 @@ def _lines(image: _Map) -> dict[int, ResultWarning]:
                 continue
             start, *rest = range(lines.start, lines.stop)
             where = f"{name} {start}" if not rest else f"{name}s {start} and {rest[0]}"
-            number = int(image.numbers[cluster])
-            found[int(cluster)] = make_warning(
-                "W-CLUSTER-LINE", (number,), cluster=number, where=where
-            )
+            which = int(image.numbers[cluster])
+            words = make_warning("W-CLUSTER-LINE", (which,), cluster=which, where=where)
+            found[int(cluster)] = words
     return found
 
 
@@ -395,8 +394,6 @@ def _unsure(image: _Map, confidence: np.ndarray) -> list[ResultWarning]:
             "W-CLUSTER-UNSURE",
             tuple(numbers),
             clusters=cluster_list(numbers),
-            have="has" if len(which) == 1 else "have",
-            their="its" if len(which) == 1 else "their",
             means=_list([f"{mean[k]:.2f}" for k in which]),
             share=_list([f"{100 * (1 - mean[k]):.0f} %" for k in which]),
         )
