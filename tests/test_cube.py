@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from conftest import line_spectra
 from spectessera.axis import Axis
 from spectessera.cube import (
     blocks,
     check_cube,
     integrate,
     make_cube,
+    noise_of,
     read_block,
     spectral_axis,
     to_map,
@@ -203,3 +205,33 @@ def test_integral_of_many_small_numbers_loses_none():
     spectra = np.ones((1, 100_001), dtype=np.float32)
     spectra[0, 0] = 2**25
     assert integrate(spectra)[0] == np.float32(2**25 + 100_000)
+
+
+def test_noise_is_known_by_variance_counts_or_residual():
+    counts = np.ones((3, 4, 5), np.uint16)
+    spectra = counts.reshape(-1, 5).astype(np.float32)
+    assert noise_of(make_cube(counts, energy=(1, 5)), spectra) == "counts"
+    waves = make_cube(counts, wavelength=(1, 5))
+    assert noise_of(waves, spectra) == "residual"
+    assert noise_of(waves.assign_attrs(noise="counts"), spectra) == "counts"
+    assert noise_of(make_cube(counts, variance=counts), spectra) == "variance"
+
+
+def test_counts_are_known_as_such_whatever_the_type_of_the_file():
+    expected = 300 * line_spectra()[np.arange(1600) * 2 // 1600]
+    counts = np.random.default_rng(0).poisson(expected).astype(np.uint16).reshape(40, 40, 96)
+    cube = make_cube(counts, energy=(1.0, 20.0))
+    spectra = cube.values.reshape(-1, 96).astype(np.float32)
+    broken = spectra.copy()
+    broken[:100] += 0.5
+    floats = cube.astype(np.float32)
+    assert noise_of(cube, spectra) == noise_of(floats, spectra) == "counts"
+    assert noise_of(floats, broken) == "counts"  # 100 of 1,600 have interpolated values
+    assert noise_of(floats, spectra + 0.5) == noise_of(floats, -spectra) == "residual"
+    assert noise_of(floats, np.minimum(spectra, 1)) == "residual"  # a mask, or hardly any count
+    assert noise_of(floats, spectra * np.float32(1e29)) == "residual"  # whole as all of that size
+    assert noise_of(floats, spectra[:0]) == "residual"
+    assert noise_of(floats.assign_attrs(noise="residual"), spectra) == "residual"
+    assert noise_of(floats.assign_attrs(noise="gaussian"), spectra) == "residual"
+    waves = make_cube(floats.values, wavelength=(5000, 6000))
+    assert noise_of(waves, spectra) == "residual"

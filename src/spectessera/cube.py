@@ -22,6 +22,10 @@ DIMS = ("y", "x", "channel")
 # Of a cube in memory, a block has so many pixels at most, and so many values.
 BLOCK_PIXELS = 16_384
 BLOCK_VALUES = 2**22
+# The share of spectra of whole numbers among spectra of counts, at least.
+LEAST_COUNTED = 0.9
+# From here on all numbers of type float32 are whole.
+LARGEST_COUNT = 2.0**24
 
 _Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
 
@@ -325,17 +329,50 @@ def in_image(cube: xr.DataArray, block: Block, pixel: np.ndarray) -> np.ndarray:
     return (rows + block.y.start) * cube.sizes["x"] + columns + block.x.start
 
 
-def noise_of(cube: xr.DataArray) -> str:
-    """Tell what is known of a cube's noise: "variance", "counts" or "residual".
+def noise_of(cube: xr.DataArray, spectra: np.ndarray) -> str:
+    """Return what is known of a cube's noise: "variance", "counts" or "residual".
 
-    "variance" where it has one; "counts" where it holds non-negative integers along an energy
-    axis, or says ``noise="counts"`` in its attributes; else only the residual of the
-    reconstruction is known.
+    "variance" if the cube has one; "counts" if its attributes say ``noise="counts"``, or if it
+    holds non-negative whole numbers along an energy axis, of whatever type: many files store counts
+    as floating-point numbers. Otherwise only the residual of the reconstruction is known.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    spectra : array (n, channel)
+        Some spectra of the cube without missing values, such as those that are trained on. They
+        decide for a cube of floating-point numbers, and are not used for any other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.cube import make_cube, noise_of
+    >>> counts = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    >>> noise_of(make_cube(counts, energy=(1, 20)), counts.reshape(-1, 4))
+    'counts'
     """
     if "variance" in cube.coords:
         return "variance"
-    told = cube.attrs.get("noise")
-    if told in ("counts", "residual"):
-        return str(told)
-    counted = cube.dtype.kind == "u" or cube.dtype.kind == "i"
-    return "counts" if counted and spectral_axis(cube).kind == "energy" else "residual"
+    given = cube.attrs.get("noise")
+    if given in ("counts", "residual"):
+        return str(given)
+    if spectral_axis(cube).kind != "energy":
+        return "residual"
+    counted = cube.dtype.kind in "ui" or (given is None and hold_counts(spectra))
+    return "counts" if counted else "residual"
+
+
+def are_counts(spectra: np.ndarray) -> np.ndarray:
+    """Return which spectra (n, channel) hold non-negative whole numbers only, (n,) bool."""
+    return ((spectra >= 0) & (spectra == np.rint(spectra))).all(axis=1)
+
+
+def hold_counts(spectra: np.ndarray) -> bool:
+    """Return whether spectra (n, channel) of floating-point numbers are measured counts.
+
+    Nine of ten must be whole numbers: missing values of the others may have been interpolated. The
+    largest value is above 1, or it may be a mask, and small enough for a fraction to be stored.
+    """
+    if len(spectra) == 0 or are_counts(spectra).mean() < LEAST_COUNTED:
+        return False
+    return bool(1 < spectra.max() < LARGEST_COUNT)

@@ -10,7 +10,7 @@ from conftest import line_spectra
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
 from spectessera.htmlreport.text import how_chosen
 from spectessera.inference.job import Job, silent
-from spectessera.inference.noise import RARE, SeparationOverNoise, any_pixels, noise_in
+from spectessera.inference.noise import RARE, SeparationOverNoise, any_pixels
 from spectessera.inference.passes import encode_block
 from spectessera.inference.pipeline import reader_of
 from spectessera.kmeans import k_means
@@ -130,22 +130,6 @@ def test_the_same_is_chosen_in_any_chunks_with_and_without_means():
         assert np.array_equal(one["label"], found["label"])
         np.testing.assert_array_equal(one["excess"], found["excess"])
     assert np.isfinite(one["excess"]).any()
-
-
-def test_counts_are_known_as_such_whatever_the_type_of_the_file():
-    cube, _ = counts_of(300 * line_spectra()[two_regions(300)])
-    spectra = cube.values.reshape(-1, 96).astype(np.float32)
-    broken = spectra.copy()
-    broken[:100] += 0.5
-    floats = cube.astype(np.float32)
-    assert noise_in(cube, spectra) == noise_in(floats, spectra) == "counts"
-    assert noise_in(floats, broken) == "counts"  # 100 of 1,600 were mended
-    assert noise_in(floats, spectra + 0.5) == noise_in(floats, -spectra) == "residual"
-    assert noise_in(floats, np.minimum(spectra, 1)) == "residual"  # a mask, or next to nothing
-    assert noise_in(floats, spectra * np.float32(1e29)) == "residual"  # whole as all of that size
-    assert noise_in(floats.assign_attrs(noise="residual"), spectra) == "residual"
-    waves = make_cube(floats.values, wavelength=(5000, 6000))
-    assert noise_in(waves, spectra) == "residual"
 
 
 def test_one_spectrum_alone_is_cut_once_and_the_report_says_so():

@@ -153,16 +153,6 @@ def test_confidence_is_the_frequency_of_the_same_label_measured_again(segmenter)
     assert same[sure].mean() > same[unsure].mean() + 0.1
 
 
-def test_noise_is_told_by_variance_counts_or_residual(segmenter):
-    from spectessera.cube import noise_of
-
-    counts = np.ones((3, 4, 5), np.uint16)
-    assert noise_of(make_cube(counts, energy=(1, 5))) == "counts"
-    assert noise_of(make_cube(counts, wavelength=(1, 5))) == "residual"
-    assert noise_of(make_cube(counts, wavelength=(1, 5), attrs={"noise": "counts"})) == "counts"
-    assert noise_of(make_cube(counts, variance=counts)) == "variance"
-
-
 def test_attributes_are_strings_and_numbers_with_provenance(segmenter):
     cube, _ = stripes(attrs={"source": "made up", "wcs": "header"})
     result = segment(cube, segmenter, seed=7)

@@ -46,6 +46,19 @@ def test_what_is_no_count_is_not_halved(values):
         whole_counts(np.array(values))
 
 
+def test_few_interpolated_values_are_rounded_to_counts():
+    counts = np.random.default_rng(2).poisson(5, (20, 8)).astype(np.float32)
+    mended = counts.copy()
+    mended[3, 2], mended[7, 0] = 4.4, -0.3
+    whole = whole_counts(mended)
+    assert whole.dtype == np.int64
+    assert (whole[3, 2], whole[7, 0]) == (4, 0)
+    assert (whole != counts).sum() <= 2
+    mended[:3] += 0.5  # three of twenty
+    with pytest.raises(ValueError, match=r"such as \d\.5"):
+        whole_counts(mended)
+
+
 def test_a_simulation_never_gives_a_batch_twice():
     asked = []
 

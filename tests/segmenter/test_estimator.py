@@ -9,7 +9,16 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, load, make_cube
+from spectessera import (
+    Clusters,
+    Network,
+    Preprocess,
+    SpectralSegmenter,
+    Training,
+    load,
+    make_cube,
+    segment,
+)
 from spectessera.segmenter.defaults import DEFAULTS
 
 QUICK = Training(epochs=40, batch_size=128, learning_rate=3e-3)
@@ -244,3 +253,47 @@ def test_one_channel_is_enough():
     )
     segmenter = quick(network=Network(latent=1, encoder=(4,))).fit(make_cube(values))
     assert segmenter.n_clusters_ == 2
+
+
+# --- counts in files of floating-point numbers -------------------------------------------------
+
+
+def weights_of(cube, thinning, start=None):
+    training = Training(epochs=2, batch_size=64, thinning=thinning)
+    settings = {} if start else {"network": Network(latent=3, encoder=(16,))}
+    return SpectralSegmenter(training=training, **settings).fit(cube, start=start).weights()
+
+
+@pytest.mark.parametrize("chunks", [None, {"y": 4, "x": 5}])
+def test_counts_stored_as_floating_point_numbers_are_halved_like_integers(line_cube, chunks):
+    cube = line_cube.cube if chunks is None else line_cube.cube.chunk(chunks)
+    assert cube.dtype == np.float32
+    whole, floats = weights_of(line_cube.cube.astype(np.uint16), True), weights_of(cube, True)
+    assert all(np.array_equal(whole[name], floats[name]) for name in whole)
+    plain = weights_of(cube, None)
+    assert not all(np.array_equal(whole[name], plain[name]) for name in whole)
+
+
+def test_training_and_confidence_agree_on_what_the_noise_is(line_cube):
+    cube, half = line_cube.cube, line_cube.cube + 0.5
+    thin = SpectralSegmenter(training=Training(epochs=2, batch_size=64, thinning=True))
+    result = segment(cube, thin.fit(cube))
+    assert result.attrs["confidence_noise"] == "counts"
+    assert segment(half, thin).attrs["confidence_noise"] == "residual"
+    with pytest.raises(ValueError, match="cube 2 holds none"):
+        thin.fit([cube, half])
+
+
+def test_a_trained_model_goes_on_with_halves_of_counts_of_any_type(line_cube):
+    cube = line_cube.cube
+    start = SpectralSegmenter(training=Training(epochs=1, batch_size=64)).fit(cube)
+    whole = weights_of(cube.astype(np.uint16), None, start)
+    floats, plain = weights_of(cube, None, start), weights_of(cube, False, start)
+    assert all(np.array_equal(whole[name], floats[name]) for name in whole)
+    assert not all(np.array_equal(whole[name], plain[name]) for name in whole)
+
+
+def test_a_missing_value_does_not_keep_counts_from_being_halved(line_cube):
+    cube = line_cube.cube.copy(deep=True)
+    cube[3, 5, 40] = np.nan
+    weights_of(cube, True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
-from spectessera.cube import Block, noise_of, spectral_axis
+from spectessera.cube import Block, noise_of
 from spectessera.kmeans.points import Clustering
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
@@ -27,10 +26,6 @@ from .pixelstore import Pixels, members, nth
 
 # A cluster of fewer of the sampled pixels is too rare to be compared with noise.
 RARE = 4
-# Share of spectra of whole numbers among those of counts, at least.
-WHOLE = 0.9
-# From here on all numbers of type float32 are whole.
-LARGEST_TOLD = 2.0**24
 # New measurements of a mean spectrum, at least.
 FEW_DRAWS = 512
 
@@ -51,21 +46,6 @@ class Sample(NamedTuple):
     noise: str
 
 
-def noise_in(cube: xr.DataArray, values: np.ndarray) -> str:
-    """Tell what is known of a cube's noise, with a look at some of its spectra (n, channel).
-
-    Many files keep counts as floating-point numbers: along an energy axis, whole numbers that are
-    not negative are counts, of whatever type. (Nine of ten spectra must be such: missing values of
-    the others may have been filled in.)
-    """
-    known = noise_of(cube)
-    if known != "residual" or "noise" in cube.attrs or spectral_axis(cube).kind != "energy":
-        return known
-    whole = ((values >= 0) & (values == np.rint(values))).all(axis=1)
-    told = whole.mean() >= WHOLE and 1 < values.max() < LARGEST_TOLD
-    return "counts" if told else known
-
-
 def separation_in(
     job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]
 ) -> SeparationOverNoise | None:
@@ -73,7 +53,7 @@ def separation_in(
     if not job.minds_noise:
         return None
     _, sample = in_order(kept)
-    known = len(sample.values) > 0 and noise_in(job.cube, sample.values) != "residual"
+    known = len(sample.values) > 0 and noise_of(job.cube, sample.values) != "residual"
     return SeparationOverNoise(job, intake, sample) if known else None
 
 
@@ -128,7 +108,7 @@ def measure_again(
     """Measure the sampled pixels anew, several times each, and encode that."""
     position, sample = in_order(kept)
     values, inputs = sample.values, sample.inputs
-    noise = noise_in(job.cube, values)
+    noise = noise_of(job.cube, values)
     variance = sample.variance if noise == "variance" else None
     generator = np.random.default_rng([job.seed, 2])
     latents, residual = [], None

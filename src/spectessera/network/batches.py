@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spectessera.cube import LEAST_COUNTED, are_counts
+
 # Batches of a simulation are numbered; those to validate and test with are far from all others.
 _APART = 2**40
 
@@ -123,20 +125,24 @@ Prepare = Callable[[np.ndarray], np.ndarray]
 
 
 def whole_counts(values: np.ndarray) -> np.ndarray:
-    """Return counts as integers.
+    """Return spectra (n, channel) of counts as integers.
+
+    Up to one spectrum in ten may hold other numbers, interpolated where counts were missing; they
+    are rounded.
 
     Raises
     ------
     ValueError
-        If a value is negative or has a fraction.
+        If more spectra hold a negative value or one with a fraction.
     """
-    whole = np.rint(values)
-    if values.min(initial=0) < 0 or not np.array_equal(whole, values):
+    counted = are_counts(values)
+    if counted.mean() < LEAST_COUNTED:
+        others = values[~counted]
         raise ValueError(
             "thinning halves counts, which are non-negative integers; these spectra have values "
-            f"such as {values[(whole != values) | (values < 0)][0]:g}"
+            f"such as {others[(np.rint(others) != others) | (others < 0)][0]:g}"
         )
-    return whole.astype(np.int64)
+    return np.maximum(np.rint(values), 0).astype(np.int64)
 
 
 class Thinned:

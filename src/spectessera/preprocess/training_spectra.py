@@ -215,6 +215,19 @@ def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: fl
     return list(ahead(read, tasks()))
 
 
+def some_spectra(drawn: Sequence[Drawn], cube: int, count: int) -> np.ndarray:
+    """Return about ``count`` (m, channel) of the spectra drawn of one cube; all, if fewer.
+
+    They lie evenly over the image, whatever its chunks.
+    """
+    blocks_of_cube = [each for each in drawn if each.cube == cube]
+    if not blocks_of_cube:
+        return np.empty((0, 0), dtype=np.float32)
+    rows = np.sort(np.concatenate([each.rows for each in blocks_of_cube]))
+    rows = rows[:: max(1, len(rows) // count)]
+    return np.concatenate([each.values[np.isin(each.rows, rows)] for each in blocks_of_cube])
+
+
 def collect(
     drawn: list[Drawn], intakes: Sequence[Intake], positions: np.ndarray, *, extra: str = ""
 ) -> Collected:

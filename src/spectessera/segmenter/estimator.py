@@ -44,6 +44,7 @@ from spectessera.preprocess.training_spectra import (
     common_axis,
     draw_rows,
     read_drawn,
+    some_spectra,
 )
 from spectessera.result import Choices
 from spectessera.settings import from_dict, to_dict
@@ -386,14 +387,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             self.n_features_in_ = len(self.axis_)
         training, k_min = configs["training"], configs["clusters"].k_min
         intakes = [intake_of(cube, configs["preprocess"], self.axis_) for cube in cubes]
-        counted = all(noise_of(cube) == "counts" for cube in cubes)
-        if training.thinning and not counted:
-            raise ValueError(
-                "thinning halves counts, but a cube holds none: it needs non-negative integers "
-                'along an energy axis, or the attribute noise="counts"'
-            )
         extra = "variance" if training.loss == "variance" else ""
-        if training.thinning or (training.thinning is None and started and counted):
+        if _thins(training, cubes, measured.drawn, started):
             common_axis(cubes)  # counts of several axes have no common halves
             extra = "values"
         found = collect(measured.drawn, intakes, measured.train, extra=extra)
@@ -811,6 +806,32 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         }
         model.load_state_dict(weights, assign=True)  # names and shapes must agree, all of them
         self.model_ = model.to(self.device or "cpu").eval()
+
+
+def _thins(
+    training: Training, cubes: list[xr.DataArray], drawn: list[Drawn], started: bool
+) -> bool:
+    """Return whether a training splits counts into halves.
+
+    Raises
+    ------
+    ValueError
+        If it should, and a cube holds no counts.
+    """
+    if training.thinning is False or (training.thinning is None and not started):
+        return False
+    numbers = sorted({block.cube for block in drawn if len(block.rows)})
+    others = [
+        number
+        for number in numbers
+        if noise_of(cubes[number], some_spectra(drawn, number, JUDGED)) != "counts"
+    ]
+    if training.thinning and others:
+        raise ValueError(
+            f"thinning halves counts, but cube {others[0] + 1} holds none: it needs non-negative "
+            'whole numbers along an energy axis, or the attribute noise="counts"'
+        )
+    return bool(numbers) and not others
 
 
 def _halved(name: str, weights: np.ndarray) -> np.ndarray:
