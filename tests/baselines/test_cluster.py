@@ -248,7 +248,7 @@ def test_the_points_are_clustered_by_the_very_code_of_the_segmenter():
     points = result["latent_cube"].values.reshape(-1, 3)
     found = cluster_points(points, clusters, seed=5)
     assert np.array_equal(result["label"].values.ravel(), found.labels + 1)
-    assert np.array_equal(result["score"], found.choices.score)
+    assert np.array_equal(result["score"], found.curves.score)
     assert np.array_equal(result["center"], found.centers)
     segmenter = SpectralSegmenter(
         Preprocess(), Network(latent=3, encoder=(8,)), clusters, Training(epochs=1)

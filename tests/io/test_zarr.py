@@ -40,7 +40,7 @@ def a_result():
             "label": (("y", "x"), label),
             "confidence": (("y", "x"), np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5)),
             "mean_spectrum": (("cluster", "channel"), np.full((3, 7), np.nan, np.float32)),
-            "score": ((), 0.5),
+            "inertia": ((), 0.5),
         },
         coords={
             "cluster": np.arange(1, 4),
@@ -219,8 +219,8 @@ def test_read_result_tells_what_is_no_result(tmp_path):
 def test_attributes_that_cannot_be_kept_are_told(tmp_path):
     with pytest.raises(TypeError, match=r"attribute 'names'.*json"):
         write(a_cube().assign_attrs(names=["a"]), tmp_path / "c.zarr")
-    times = a_result().assign_coords(cluster=np.array([1, 2, 3], "M8[s]"))
-    with pytest.raises(ValueError, match="'cluster' must hold numbers or words"):
+    times = a_result().assign_coords(time=("cluster", np.array([1, 2, 3], "M8[s]")))
+    with pytest.raises(ValueError, match="'time' must hold numbers or words"):
         write(times, tmp_path / "c.zarr")
     assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,6 @@ mixture, differs in its clustering instead.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -19,19 +18,19 @@ import xarray as xr
 from sklearn.neighbors import NearestNeighbors
 
 from spectessera._util.check import check_choice, check_number
-from spectessera._version import __version__
 from spectessera.axis import Axis
 from spectessera.cube import blocks, check_cube, integrate, spectral_axis, to_map
 from spectessera.kmeans import Clusters
-from spectessera.kmeans.points import Groups, by_size, cluster_points
+from spectessera.kmeans.points import by_size
 from spectessera.preprocess.intake import Intake, read_inputs
 from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.steps import QUALITY
 from spectessera.preprocess.training_spectra import draw_rows
-from spectessera.result import curves_of, origin_and_quality, quality_map, with_axes
+from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.settings import to_dict
 
 from .embeddings import METHODS, Embedding, embed
-from .mixture import mixtures
+from .mixture import NumberedClusters, k_means_clusters, mixtures
 
 __all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
 
@@ -39,15 +38,7 @@ BlockProgress = Callable[[str, int, int], None]
 
 # Methods that are too slow for every pixel of a cube are fitted to a sample of so many.
 FIT_PIXELS = {"umap": 10_000, "tsne": 5_000}
-KEEP = ("latent",)
-
-
-# --- clustering --------------------------------------------------------------------------------
-
-
-def _groups(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
-    """Return what the segmenter's own clustering makes of the points."""
-    return Groups(*cluster_points(points, clusters, seed=seed)[:3])
+KEEP = kept_by("baselines")
 
 
 # --- cubes -------------------------------------------------------------------------------------
@@ -65,7 +56,7 @@ class _Pixels(NamedTuple):
 class _Found(NamedTuple):
     """What a method made of the usable pixels."""
 
-    clustering: Groups  # labels (m,) of all of them
+    clustering: NumberedClusters  # labels (m,) of all of them
     points: np.ndarray  # (m, d), NaN for pixels without one
     placed: str  # how the pixels were placed that were not fitted
     fitted: int
@@ -157,11 +148,14 @@ def cluster_cube(
     tell("embed", 1, 1)
     found = _cluster(pixels.inputs, rows, embedding, method, clusters, seed)
     tell("cluster", 1, 1)
-    result = _assemble(cube, preprocess, pixels, found, keep, tell)
     asked = {"method": method, "dimensions": dimensions, "fit_pixels": fit_pixels, "seed": seed}
     settings = {"preprocess": to_dict(preprocess), "clusters": to_dict(clusters)}
-    result.attrs = _attributes(cube, pixels, found, asked, settings)
-    return result
+    values = _values(cube, preprocess, pixels, found, tell)
+    if "latent" in keep:
+        values["latent_cube"] = _image(found.points, pixels, cube)
+    attributes = _attributes(cube, pixels, found, asked, settings)
+    input_axis = preprocess.input_axis(spectral_axis(cube))
+    return assemble(cube, values, found.clustering.curves.k, input_axis, attributes)
 
 
 def linear(
@@ -228,7 +222,7 @@ def _cluster(
     seed: int,
 ) -> _Found:
     """Place the pixels that were not fitted, and cluster."""
-    work = mixtures if method == "gmm" else _groups
+    work = mixtures if method == "gmm" else k_means_clusters
     others = np.delete(np.arange(len(inputs)), rows)
     points = np.full((len(inputs), embedding.points.shape[1]), np.nan, dtype=np.float32)
     points[rows] = embedding.points
@@ -246,7 +240,7 @@ def _cluster(
         nearest = search.kneighbors(inputs[others], return_distance=False)[:, 0]
         labels[others] = clustering.labels[nearest]
         numbered = by_size(labels, clustering.centers)  # of all pixels
-        clustering = Groups(*numbered, clustering.choices)
+        clustering = NumberedClusters(*numbered, clustering.curves)
     else:
         clustering = work(points, clusters, seed=seed)
     end = time.perf_counter()
@@ -254,42 +248,36 @@ def _cluster(
     return _Found(clustering, points, placed, len(rows), seconds)
 
 
-def _assemble(
+def _image(
+    values: np.ndarray, pixels: _Pixels, cube: xr.DataArray, fill: float = np.nan
+) -> np.ndarray:
+    """Return the values (m, ...) of the usable pixels as a map (y, x, ...)."""
+    return to_map(values, pixels.usable, cube, fill=fill, dims=("d",) * (values.ndim - 1)).values
+
+
+def _values(
     cube: xr.DataArray,
     preprocess: Preprocess,
     pixels: _Pixels,
     found: _Found,
-    keep: Sequence[str],
     tell: BlockProgress,
-) -> xr.Dataset:
-    """Put everything into the Dataset."""
-
-    def image(values: np.ndarray, **kwargs: Any) -> xr.DataArray:
-        return to_map(values, pixels.usable, cube, **kwargs)
-
-    axis, (labels, centers, choices) = spectral_axis(cube), found.clustering
+) -> dict[str, np.ndarray]:
+    """Return the variables of the result by name."""
+    labels, centers, curves = found.clustering
     k = len(centers)
     size = np.bincount(labels, minlength=k)
-    many = np.maximum(1, size)[:, None]  # among equal points a cluster may have none
-    sums, squares = _sums(cube, preprocess, axis, pixels, labels, k, tell)
-    mean = sums / many
-    deviation = np.sqrt(np.maximum(squares / many - mean**2, 0))
-    input_mean = _sum_by_label(pixels.inputs, labels, k) / many
-    data = {
-        "label": image((labels + 1).astype(np.int32), fill=0),
-        "quality": quality_map(cube, pixels.pixel, pixels.quality),
-        "mean_spectrum": (("cluster", "channel"), mean.astype(np.float32)),
-        "std_spectrum": (("cluster", "channel"), deviation.astype(np.float32)),
-        "input_mean": (("cluster", "input_channel"), input_mean.astype(np.float32)),
-        "center": (("cluster", "latent"), centers),
-        "size": (("cluster",), size),
-        "integrated_input": image(integrate(pixels.inputs)),
-        "integrated_latent": image(integrate(found.points)),
-    } | curves_of(choices)
-    if "latent" in keep:
-        data["latent_cube"] = image(found.points, dims=("latent",))
-    result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": choices.k})
-    return with_axes(result, axis, preprocess.input_axis(axis))
+    sums, squares = _sums(cube, preprocess, spectral_axis(cube), pixels, labels, k, tell)
+    masked = QUALITY["masked"]
+    return {
+        "label": _image((labels + 1).astype(np.int32), pixels, cube, fill=0),
+        "quality": to_map(pixels.quality, pixels.pixel, cube, fill=masked).values,
+        **mean_spectra(size, sums, squares, _sum_by_label(pixels.inputs, labels, k)),
+        "center": centers,
+        "size": size,
+        "integrated_input": _image(integrate(pixels.inputs), pixels, cube),
+        "integrated_latent": _image(integrate(found.points), pixels, cube),
+        **curves_of(curves),
+    }
 
 
 def _sums(
@@ -327,14 +315,14 @@ def _attributes(
     asked: dict[str, Any],
     settings: dict[str, Any],
 ) -> dict[str, str | int | float]:
-    """Return strings and numbers only; provenance is one JSON string."""
+    """Return strings and numbers only."""
     package = "umap-learn" if asked["method"] == "umap" else "scikit-learn"
-    provenance = {"spectessera": __version__, package: version(package)}
-    return origin_and_quality(cube, pixels.quality) | {
+    own = {
         "method": asked["method"],
         "n_clusters": len(found.clustering.centers),
         "fitted_pixels": found.fitted,
         "placed": found.placed,
         **{f"seconds_{name}": value for name, value in found.seconds.items()},
-        "provenance": json.dumps(provenance | asked | {"settings": settings}),
     }
+    record = {package: version(package)} | asked | {"settings": settings}
+    return attributes_of(cube, pixels.quality, own, record)

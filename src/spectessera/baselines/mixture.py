@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +11,21 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from spectessera.kmeans import EXACT_POINTS, Clusters, silhouette, silhouette_estimate
-from spectessera.kmeans.points import Groups, by_size, cluster_points
-from spectessera.result import only_silhouettes
+from spectessera.kmeans.points import by_size, cluster_points
+from spectessera.result import KCurves, silhouette_curves
+
+
+class NumberedClusters(NamedTuple):
+    """Labels ``(n,)``, int64, and centers ``(k, d)``, numbered by size from 0; and curves."""
+
+    labels: np.ndarray
+    centers: np.ndarray
+    curves: KCurves
+
+
+def k_means_clusters(points: np.ndarray, clusters: Clusters, *, seed: int) -> NumberedClusters:
+    """Return the clusters of points (n, d) that the segmenter's own clustering finds."""
+    return NumberedClusters(*cluster_points(points, clusters, seed=seed)[:3])
 
 
 def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
@@ -20,7 +34,7 @@ def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
     return [replace(clusters, k_min=k, k_max=k) for k in range(clusters.k_min, last + 1)]
 
 
-def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
+def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> NumberedClusters:
     """Fit a Gaussian mixture for every k and keep the k whose labels have the best silhouette.
 
     Each starts at the clusters of k-means, so that nothing is left to chance but its seeding.
@@ -30,7 +44,7 @@ def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
     tensor = torch.from_numpy(points)
     ks, labels, scores = [], [], []
     for settings in _each_k(points, clusters):
-        start = Groups(*cluster_points(points, settings, seed=seed)[:3])
+        start = k_means_clusters(points, settings, seed=seed)
         mine = _mixture_labels(points, start)
         labels.append(mine)
         ks.append(settings.k_min)
@@ -54,10 +68,10 @@ def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> Groups:
     sums = [points[best == each].sum(axis=0, dtype=np.float64) for each in range(best.max() + 1)]
     centers = np.stack(sums) / np.bincount(best)[:, None]
     numbered = by_size(best, centers.astype(np.float32))
-    return Groups(*numbered, only_silhouettes(np.array(ks), score, error))
+    return NumberedClusters(*numbered, silhouette_curves(np.array(ks), score, error))
 
 
-def _mixture_labels(points: np.ndarray, start: Groups) -> np.ndarray:
+def _mixture_labels(points: np.ndarray, start: NumberedClusters) -> np.ndarray:
     """Return the likeliest component (n,) of every point."""
     k, d = start.centers.shape
     wide = points.astype(np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from scipy import ndimage
 
-from spectessera.result import provenance
+from spectessera.result import provenance, require
 from spectessera.settings import NONE
 from spectessera.warning import ResultWarning, make_warning
 
@@ -109,9 +109,8 @@ def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
     ValueError
         If the result lacks labels or spectra.
     """
-    for name in ("label", "mean_spectrum", "std_spectrum", "size"):
-        if name not in result:
-            raise ValueError(f"the result has no {name}; is it one of spectessera?")
+    needed = ("label", "mean_spectrum", "std_spectrum", "size")
+    require(result, *needed, purpose="the search for artefacts")
     image, spectra = _map_of(result), _spectra_of(result)
     found = _brightness_only(image, spectra, _normalised(result))
     lines = _lines(image)

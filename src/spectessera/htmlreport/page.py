@@ -17,7 +17,7 @@ from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import name_clusters
-from spectessera.result import check_result, quality_bits
+from spectessera.result import check_result, quality_bits, require
 from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
@@ -126,14 +126,8 @@ def check_bokeh() -> None:
 
 def _check(result: xr.Dataset) -> xr.Dataset:
     """Return a result whose maps are (y, x), after a look at what a report needs."""
-    if not isinstance(result, xr.Dataset):
-        raise TypeError(f"a result is an xarray.Dataset; got {type(result).__name__}")
     check_result(result)
-    missing = [name for name in NEEDED if name not in result]
-    if missing:
-        raise ValueError(
-            f"a report needs all that segment returns; this result has no {', '.join(missing)}"
-        )
+    require(result, *NEEDED, purpose="a report")
     if result.sizes["cluster"] == 0:
         raise ValueError("the result has no cluster, so there is nothing to report")
     if "confidence" not in result:  # not every method of spectessera.baselines tells one

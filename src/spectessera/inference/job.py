@@ -11,6 +11,7 @@ import xarray as xr
 from spectessera.cube import Block, blocks
 from spectessera.io import ResultStore
 from spectessera.kmeans import Clusters
+from spectessera.result import VARIABLES, variable_attributes, with_maps
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 BlockProgress = Callable[[str, int, int], None]
@@ -56,17 +57,17 @@ class Maps:
 
     def __init__(self, job: Job, zarr: ResultStore | None) -> None:
         self.job, self.zarr = job, zarr
-        self.held: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-        self.attrs: dict[str, dict[str, Any]] = {}
+        self.held: dict[str, np.ndarray] = {}
 
-    def add(self, name: str, dtype: Any = np.float32, dim: str = "", size: int = 0) -> None:
-        """Make room for a map of numbers, or of rows."""
-        dims, sizes = ((dim,), (size,)) if dim else ((), ())
+    def add(self, name: str, *sizes: int) -> None:
+        """Make room for a map of the schema; ``sizes`` are those of its axes after y and x."""
+        variable = VARIABLES[name]
         if self.zarr is not None:
-            self.zarr.add(name, dtype, dims, sizes)
+            unit = str(self.job.cube.attrs.get("unit", ""))
+            attrs = variable_attributes(name, unit)
+            self.zarr.add(name, variable.dtype, variable.dims[2:], sizes, attrs)
         else:
-            shape = (*self.job.shape, *sizes)
-            self.held[name] = (("y", "x", *dims), np.empty(shape, dtype))
+            self.held[name] = np.empty((*self.job.shape, *sizes), variable.dtype)
 
     def put(self, name: str, block: Block, usable: np.ndarray, values: np.ndarray) -> None:
         """Take the values (m, ...) of the usable pixels of a block; all others are NaN."""
@@ -79,17 +80,12 @@ class Maps:
         if self.zarr is not None:
             self.zarr.put(name, block, values)
             return
-        array = self.held[name][1]
+        array = self.held[name]
         array[block.y, block.x] = values.reshape(array[block.y, block.x].shape)
 
     def joined(self, rest: xr.Dataset) -> xr.Dataset:
         """Return the result with its maps, or write the rest to the store."""
-        cube = self.job.cube
-        coords = {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
-        rest = rest.assign_coords(coords)
         if self.zarr is not None:
-            self.zarr.finish(rest, self.attrs)
+            self.zarr.finish(rest)
             return rest
-        for name, (dims, array) in self.held.items():
-            rest[name] = xr.DataArray(array, dims=dims, attrs=self.attrs.get(name, {}))
-        return rest
+        return with_maps(rest, self.job.cube, self.held)

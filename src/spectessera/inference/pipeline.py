@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
 from spectessera._util.threads import give_back
-from spectessera._version import __version__
-from spectessera.cube import Block, blocks, check_cube, in_image, spectral_axis
+from spectessera.cube import Block, blocks, check_cube, in_image
 from spectessera.io import ResultStore, open_result, result_store
 from spectessera.kmeans import STABLE, Clusters
 from spectessera.kmeans.points import Clustering
 from spectessera.preprocess.intake import saturation_of
-from spectessera.result import QUALITY_ATTRS, curves_of, origin_and_quality, with_axes
+from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import Shared, Task, over_blocks
@@ -49,7 +46,7 @@ from .passes import (
 )
 from .pixelstore import MEMORY, Pixels, is_usable
 
-KEEP = ("latent", "decoded", "silhouette")
+KEEP = kept_by("segment")
 
 
 def segment(
@@ -108,7 +105,7 @@ def segment(
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
         the silhouettes, exact or estimated, as the attribute ``silhouette`` says; ``stability``,
         ``stability_error`` and ``agreement (k)``, see
-        :class:`spectessera.result.Choices`; where stability chooses and the noise is known,
+        :class:`spectessera.result.KCurves`; where stability chooses and the noise is known,
         ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN where it
         was not computed; ``integrated_input``, ``integrated_decoded`` and
         ``integrated_latent (y, x)``. Attributes are strings and numbers, among them
@@ -196,9 +193,8 @@ def _encode(
     if not job.means:
         _add_decoded(job, maps)
     if "latent" in job.keep:
-        maps.add("latent_cube", dim="latent", size=size)
-    maps.add("quality", np.uint8)
-    maps.attrs["quality"] = QUALITY_ATTRS
+        maps.add("latent_cube", size)
+    maps.add("quality")
     whole = "decoded" in job.keep and not job.means
 
     def tasks() -> Iterator[Task]:
@@ -229,7 +225,7 @@ def _add_decoded(job: Job, maps: Maps) -> None:
     for name in ("integrated_decoded", "novelty"):
         maps.add(name)
     if "decoded" in job.keep:
-        maps.add("decoded_cube", dim="input_channel", size=len(job.segmenter.input_axis_))
+        maps.add("decoded_cube", len(job.segmenter.input_axis_))
 
 
 def _put_decoded(block: Block, usable: np.ndarray, decoded: Decoded, maps: Maps) -> None:
@@ -318,7 +314,7 @@ def _judge(
     maps: Maps,
 ) -> None:
     """Put labels, and the probability of the same label for every usable pixel."""
-    maps.add("label", np.int32)
+    maps.add("label")
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
     draws = normal_draws(found.rule.centers.shape[1], generator)
@@ -351,49 +347,36 @@ def _assemble(
     sample: Sample,
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""
-    segmenter, k = job.segmenter, len(found.centers)
-    inner = ("cluster", "input_channel")
-    size = sizes_of(labels, k)
-    data: dict[str, Any] = {
-        "decoded_mean": (inner, segmenter.codec.decode(found.centers)),
-        "center": (("cluster", "latent"), found.centers),
-        "size": (("cluster",), size),
-    } | curves_of(found.choices, found.excess)
+    segmenter, size = job.segmenter, sizes_of(labels, len(found.centers))
+    values = {
+        "decoded_mean": segmenter.codec.decode(found.centers),
+        "center": found.centers,
+        "size": size,
+        **curves_of(found.curves, found.excess),
+    }
     if sums is not None:
-        counts = np.maximum(1, size)[:, None]
-        measured, squares, inputs, decoded = (each / counts for each in sums)
-        spread = np.sqrt(np.maximum(squares - measured**2, 0))
-        ours = ("cluster", "channel")
-        data |= {
-            "mean_spectrum": (ours, measured.astype(np.float32)),
-            "std_spectrum": (ours, spread.astype(np.float32)),
-            "input_mean": (inner, inputs.astype(np.float32)),
-            "reconstructed_mean": (inner, decoded.astype(np.float32)),
-        }
-    result = xr.Dataset(data, coords={"cluster": np.arange(1, k + 1), "k": found.choices.k})
-    result = with_axes(result, spectral_axis(job.cube), segmenter.input_axis_)
-    result.attrs = _attributes(job, pixels, found, sample)
-    return result
+        values |= mean_spectra(size, *sums)
+    attributes = _attributes(job, pixels, found, sample)
+    return assemble(job.cube, values, found.curves.k, segmenter.input_axis_, attributes)
 
 
 def _attributes(
     job: Job, pixels: Pixels, found: Clustering, sample: Sample
 ) -> dict[str, str | int | float]:
-    """Return strings and numbers only; provenance is one JSON string."""
+    """Return strings and numbers only."""
     settings: Clusters = job.segmenter.config("clusters")
-    provenance = {
-        "spectessera": __version__,
-        "clusters": job.clusters,
-        "seed": job.seed,
-        "settings": job.segmenter.settings(),
-    }
-    return origin_and_quality(job.cube, pixels.quality) | {
+    own: dict[str, str | int | float] = {
         "n_clusters": len(found.centers),
         "metric": found.rule.metric,
         "criterion": settings.criterion,
         "stable_from": STABLE,
-        "silhouette": "exact" if not found.choices.error.any() else "estimate",
+        "silhouette": "exact" if not found.curves.error.any() else "estimate",
         "clustered_pixels": min(len(found.labels), settings.max_points),
         "confidence_noise": sample.noise,
-        "provenance": json.dumps(provenance),
     }
+    record = {
+        "clusters": job.clusters,
+        "seed": job.seed,
+        "settings": job.segmenter.settings(),
+    }
+    return attributes_of(job.cube, pixels.quality, own, record)

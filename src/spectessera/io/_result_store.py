@@ -35,14 +35,19 @@ class ResultStore:
         self.maps: dict[str, Any] = {}
 
     def add(
-        self, name: str, dtype: Any, dims: Sequence[str] = (), sizes: Sequence[int] = ()
+        self,
+        name: str,
+        dtype: Any,
+        dims: Sequence[str],
+        sizes: Sequence[int],
+        attrs: Mapping[str, Any],
     ) -> None:
         """Make room for a map; ``dims`` and ``sizes`` are of its axes after y and x."""
         import dask.array as da
 
         chunks = (*self.tile, *sizes)
         empty = da.zeros((*self.shape, *sizes), dtype=dtype, chunks=chunks)
-        self.maps[name] = add_array(self.group, name, xr.Variable(("y", "x", *dims), empty))
+        self.maps[name] = add_array(self.group, name, xr.Variable(("y", "x", *dims), empty, attrs))
 
     def put(self, name: str, block: Block, values: np.ndarray) -> None:
         """Write the rows (y * x of the block, ...) of a block."""
@@ -50,10 +55,8 @@ class ResultStore:
         array = self.maps[name]
         array[block.y, block.x] = values.reshape(height, width, *array.shape[2:])
 
-    def finish(self, rest: xr.Dataset, attrs: Mapping[str, dict[str, Any]]) -> None:
-        """Write all that is not a map; ``attrs`` are those of maps by their names."""
-        for name, told in attrs.items():
-            self.maps[name].attrs.update(told)
+    def finish(self, rest: xr.Dataset) -> None:
+        """Write all that is not a map."""
         data = {str(name): rest.variables[name] for name in rest.data_vars}
         coords = {str(name): rest.variables[name] for name in rest.coords}
         write_zarr(data, coords, rest.attrs, self.path, there=tuple(self.maps))

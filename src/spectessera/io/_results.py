@@ -5,12 +5,13 @@ A result is a Dataset with ``label (y, x)``: 0 = masked, 1..K = clusters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from spectessera.result import check_result
+from spectessera.result import check_result, check_structure
 
 from . import zarr
 from ._common import plain, telling
@@ -51,10 +52,10 @@ def read_result(path: str | Path) -> xr.Dataset:
     path = result_in(path)
     opened = zarr.open_dataset(path) if zarr.is_store(path) else _open_netcdf(path)
     with opened:
-        result = _checked(path, opened)
+        result = _checked(path, opened, check_structure)
         with telling(path, "a result"):
             result = result.load()
-    return _plain(result)
+    return _plain(_checked(path, result, check_result))
 
 
 def open_result(path: str | Path) -> xr.Dataset:
@@ -66,12 +67,14 @@ def open_result(path: str | Path) -> xr.Dataset:
         If the store is broken, or holds no labels.
     """
     path = Path(path)
-    return _plain(_checked(path, zarr.open_dataset(path)))
+    return _plain(_checked(path, zarr.open_dataset(path), check_structure))
 
 
-def _checked(path: Path, opened: xr.Dataset) -> xr.Dataset:
+def _checked(
+    path: Path, opened: xr.Dataset, check: Callable[[xr.Dataset], xr.Dataset]
+) -> xr.Dataset:
     try:
-        return check_result(opened)
+        return check(opened)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

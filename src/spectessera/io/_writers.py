@@ -18,7 +18,7 @@ from spectessera._util.files import atomic, atomic_folder, check_file_place, che
 from spectessera.axis import Axis
 from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
-from spectessera.result import check_result
+from spectessera.result import VARIABLES, check_result, check_structure
 
 from ._common import plain, stored
 from ._companions import CREATOR, DEFAULT
@@ -68,7 +68,7 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         If nothing can be written there.
     """
     path = Path(path)
-    checked: Any = check_result(thing) if isinstance(thing, xr.Dataset) else check_cube(thing)
+    checked = _checked(thing)
     kind: Literal["cube", "result"] = "result" if isinstance(thing, xr.Dataset) else "cube"
     check_destination(path, overwrite, kind)
     checked = _plain_attributes(checked)
@@ -76,6 +76,14 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     folder = suffix == ".zarr"
     with atomic_folder(path, check_replaceable) if folder else atomic(path) as temporary:
         _WRITERS[kind][suffix](checked, temporary)
+
+
+def _checked(thing: Any) -> Any:
+    """Return a checked cube or result; labels that are computed block by block are not read."""
+    if not isinstance(thing, xr.Dataset):
+        return check_cube(thing)
+    lazy = "label" in thing and thing["label"].chunks is not None
+    return check_structure(thing) if lazy else check_result(thing)
 
 
 def check_destination(
@@ -290,19 +298,19 @@ def _cube_fits(cube: xr.DataArray, path: Path) -> None:
 
 
 def _result_fits(result: xr.Dataset, path: Path) -> None:
-    """Write a label map, and its confidence, as images that DS9 and QGIS open."""
+    """Write the maps that have a FITS extension in the schema, for DS9 and QGIS."""
     from astropy.io import fits
 
-    label = result["label"].transpose("y", "x").values
-    most = int(label.max(initial=0))
-    label = label.astype(np.int16 if most <= np.iinfo(np.int16).max else np.int32)
-    header = _sky(result.attrs.get("wcs"))
-    header["NCLUSTER"] = (result.sizes.get("cluster", most), "labels are 1 to this; 0 = masked")
-    hdus = [_primary(), fits.ImageHDU(label, header, name="LABEL")]
-    if "confidence" in result:
-        confidence = result["confidence"].transpose("y", "x").values.astype(np.float32)
-        sky = _sky(result.attrs.get("wcs"))
-        hdus.append(fits.ImageHDU(confidence, sky, name="CONFIDENCE"))
+    hdus = [_primary()]
+    for name in [each.name for each in VARIABLES.values() if each.fits and each.name in result]:
+        variable, header = VARIABLES[name], _sky(result.attrs.get("wcs"))
+        values, dtype = result[name].transpose(*variable.dims).values, variable.dtype
+        if name == "label":
+            most = int(values.max(initial=0))
+            clusters = result.sizes.get("cluster", most)
+            header["NCLUSTER"] = (clusters, "labels are 1 to this; 0 = masked")
+            dtype = "int16" if most <= np.iinfo(np.int16).max else dtype
+        hdus.append(fits.ImageHDU(values.astype(dtype), header, name=variable.fits))
     fits.HDUList(hdus).writeto(path)
 
 

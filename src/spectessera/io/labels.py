@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.result import VARIABLES
+
 from . import read, read_result, result_in
 from ._common import telling
 
@@ -99,7 +101,7 @@ def _of_fits(path: Path) -> Any:
 
     with telling(path, "FITS"), fits.open(path, memmap=False) as parts:
         images = [part for part in parts if getattr(part, "is_image", False)]
-        named = [part for part in images if part.name == "LABEL"]
+        named = [part for part in images if part.name == VARIABLES["label"].fits]
         flat = [part for part in images if part.header.get("NAXIS") == 2]
         for part in named or flat:
             if part.header["NAXIS1"] * part.header["NAXIS2"] < LARGEST:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from spectessera.result import Choices, only_silhouettes
+from spectessera.result import KCurves, silhouette_curves
 
 from ._choose import STILL, Choice, Clusters, assign, choose_k, k_means
 from ._stability import adjusted_rand, contingency
@@ -24,14 +24,6 @@ SEEDS = 3
 SEED_POINTS = 8192
 # Points of an array that are labelled together.
 _PART = 65_536
-
-
-class Groups(NamedTuple):
-    """Labels ``(n,)``, int64, and centers ``(k, d)``, numbered by size from 0, and the choices."""
-
-    labels: np.ndarray
-    centers: np.ndarray
-    choices: Choices
 
 
 class Points(Protocol):
@@ -77,8 +69,8 @@ class Clustering(NamedTuple):
     labels : array (n,), int64; int16 of points that are given part by part
     centers : array (k, d), float32
         Where the points are themselves, not in the space of the metric: what is decoded.
-    choices : Choices
-        What speaks for every k that was tried.
+    curves : KCurves
+        The criteria for every k that was tried.
     rule : Rule
     excess : array (number of k,), float64, or None
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
@@ -87,7 +79,7 @@ class Clustering(NamedTuple):
 
     labels: np.ndarray
     centers: np.ndarray
-    choices: Choices
+    curves: KCurves
     rule: Rule
     excess: np.ndarray | None = None
 
@@ -140,14 +132,14 @@ def cluster_points(
         rule = _refined(rows, rule, clusters.max_iter, STILL * variance, device)
     labels, centers = by_size(_label(rows, rule, device), rule.centers)
     rule = rule._replace(centers=centers)
-    curves = [found.scores, found.errors, *(found.stability or ())]
-    columns = [each.double().cpu().numpy() for each in curves]
+    criteria = [found.scores, found.errors, *(found.stability or ())]
+    columns = [each.double().cpu().numpy() for each in criteria]
     ks = np.array(found.ks)
-    choices = Choices(ks, *columns) if several else only_silhouettes(ks, *columns)
+    curves = KCurves(ks, *columns) if several else silhouette_curves(ks, *columns)
     if isinstance(points, np.ndarray):
         labels = labels.astype(np.int64)
     excess = None if found.excess is None else found.excess.numpy()
-    return Clustering(labels, centers_of(rows, labels, rule), choices, rule, excess)
+    return Clustering(labels, centers_of(rows, labels, rule), curves, rule, excess)
 
 
 def _choose(

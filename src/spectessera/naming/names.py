@@ -9,7 +9,7 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
-from spectessera.result import provenance
+from spectessera.result import provenance, require
 from spectessera.warning import ResultWarning, make_warning
 
 from .candidates import Candidate, Line, Naming
@@ -62,8 +62,7 @@ def name_clusters(
     ValueError
         If the anode is not known, or the result has no mean spectra.
     """
-    if "mean_spectrum" not in result:
-        raise ValueError("the result has no mean_spectrum; is it one of spectessera?")
+    require(result, "mean_spectrum", purpose="the naming of clusters")
     axis = spectral_axis(result["mean_spectrum"])
     settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
     means = result["mean_spectrum"].values.astype(np.float64)

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
+from spectessera.result import require
 
 from .drawing import (
     MAX_SPECTRA,
@@ -50,8 +51,7 @@ def clusters(result: xr.Dataset) -> Figure:
     ValueError
         If it has no mean spectra.
     """
-    if "mean_spectrum" not in result:
-        raise ValueError("there are no mean spectra to draw; segment the cube with means=True")
+    require(result, "mean_spectrum", purpose="this figure")
     count = int(result.attrs["n_clusters"])
     axis = spectral_axis(result["mean_spectrum"])
     figure = Figure(figsize=(12, 8.5), layout="constrained")

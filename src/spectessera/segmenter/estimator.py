@@ -46,7 +46,7 @@ from spectessera.preprocess.training_spectra import (
     read_drawn,
     some_spectra,
 )
-from spectessera.result import Choices
+from spectessera.result import KCurves
 from spectessera.settings import from_dict, to_dict
 
 from .defaults import CONFIGS, DEFAULTS, Chosen, fine_tuning, of_trained, open_settings, suited
@@ -117,7 +117,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
     labels_ : array (n,), int64
         Cluster of every row of the array, or of every pixel of the cube(s), flattened; -1 for
         pixels that are masked, unusable or were not drawn for training.
-    choices_ : Choices
+    choices_ : KCurves
         What speaks for every k: silhouette and stability.
     history_ : History
     axis_, input_axis_ : Axis
@@ -350,7 +350,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
         """Keep the clusters of the training, and how far its spectra are from what is known."""
         self.cluster_centers_ = clustering.centers
         self.n_clusters_ = len(clustering.centers)
-        self.choices_, self.rule_ = clustering.choices, clustering.rule
+        self.choices_, self.rule_ = clustering.curves, clustering.rule
         self.latent_groups_ = latent_groups(latent, clustering.labels, clustering.centers)
         parts = [slice(first, first + JUDGED) for first in range(0, len(inputs), JUDGED)]
         errors = [
@@ -719,7 +719,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             }
         tensors = {f"model.{name}": each for name, each in weights.items()}
         tensors["cluster_centers"] = self.cluster_centers_
-        for name in Choices._fields:
+        for name in KCurves._fields:
             tensors[f"choices.{name}"] = getattr(self.choices_, name)
         for name in LatentGroups._fields:
             tensors[f"latent_groups.{name}"] = getattr(self.latent_groups_, name)
@@ -777,7 +777,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"cluster centers have shape {centers.shape}")
         self.cluster_centers_ = centers
         self.n_clusters_ = len(centers)
-        self.choices_ = Choices(*(tensors[f"choices.{name}"] for name in Choices._fields))
+        self.choices_ = KCurves(*(tensors[f"choices.{name}"] for name in KCurves._fields))
         groups = (tensors[f"latent_groups.{name}"] for name in LatentGroups._fields)
         self.latent_groups_ = LatentGroups(*groups)
         self.typical_ = check_typical(Typical(*(tensors[f"typical.{n}"] for n in Typical._fields)))

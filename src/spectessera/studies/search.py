@@ -291,7 +291,7 @@ def _measure(task: _Task, values: dict[str, Any]) -> dict[str, Any]:
         latent = segmenter.transform(cube)
         usable = np.isfinite(latent).all(axis=1)
         found = segmenter.cluster(latent[usable], seed=training.seed)
-        silhouettes.append(float(found.choices.score.max()))
+        silhouettes.append(float(found.curves.score.max()))
         ks.append(len(found.centers))
         if task.objective in ("ari", "f1"):
             label = np.zeros(len(latent), dtype=np.int64)

@@ -1,0 +1,132 @@
+"""Checks of results, for functions that are given one."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from .schema import COORDINATES, VARIABLES, Variable
+
+_PART = 2**22  # labels that are counted at once
+_KINDS = {"i": "integers", "u": "integers", "f": "numbers of a float type"}
+
+
+def check_structure(result: xr.Dataset) -> xr.Dataset:
+    """Return a result with the names, dimensions and types that a result has; reads no values.
+
+    Variables that are not in the schema may have any dimensions. Only ``label`` must be there:
+    older versions and other programs may lack the others.
+
+    Raises
+    ------
+    TypeError
+        If it is not a Dataset.
+    ValueError
+        If there is no ``label``, or a variable of the schema has other dimensions or another kind
+        of numbers.
+    """
+    if not isinstance(result, xr.Dataset):
+        raise TypeError(f"a result is an xarray.Dataset; got {type(result).__name__}")
+    if "label" not in result.data_vars:
+        names = ", ".join(map(str, result.data_vars)) or "nothing"
+        raise ValueError(f"a result has a variable 'label' (y, x); this has: {names}")
+    for known in (*VARIABLES.values(), *COORDINATES.values()):
+        if known.name in result.variables:
+            _check_variable(result.variables[known.name], known)
+    return result
+
+
+def _check_variable(given: xr.Variable, known: Variable) -> None:
+    words = _KINDS[np.dtype(known.dtype).kind]
+    if set(given.dims) != set(known.dims) or words != _KINDS.get(given.dtype.kind):
+        note = ", 0 = masked" if known.name == "label" else ""
+        raise ValueError(
+            f"{known.name!r} of a result must be ({', '.join(known.dims)}) of {words}{note}; got "
+            f"({', '.join(map(str, given.dims))}) of {given.dtype}"
+        )
+
+
+def check_result(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose structure, labels, clusters and sizes fit together.
+
+    Maps that are not in memory yet are read for it: see :func:`check_structure`.
+
+    Parameters
+    ----------
+    result : Dataset
+
+    Returns
+    -------
+    Dataset
+        The same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`check_structure`; if a label is negative; if the numbers of the clusters are not
+        ascending from 1 on, or a label is not among them; or if a cluster has more pixels in the
+        label map than its ``size``. (Fewer are no error: the map may be a part of an image.)
+    """
+    check_structure(result)
+    label = result["label"].values.ravel()
+    if int(label.min(initial=0)) < 0:
+        raise ValueError(
+            f"labels of a result are 0 (masked) or 1..K; got {label.min()}; add 1 to labels that "
+            "count from 0, with -1 for masked pixels"
+        )
+    if "cluster" not in result.coords:
+        return result
+    clusters = result["cluster"].values.astype(np.int64)
+    if (np.diff(clusters) <= 0).any() or (clusters < 1).any():
+        raise ValueError(f"clusters have ascending numbers from 1 on; got {clusters.tolist()}")
+    counts = _pixels_of(clusters, label)
+    if "size" in result:
+        sizes = result["size"].values
+        wrong = np.flatnonzero(counts > sizes)
+        if len(wrong):
+            at = wrong[0]
+            raise ValueError(
+                f"'size' of cluster {clusters[at]} is {sizes[at]}, but {counts[at]} pixels have "
+                "its label; compute the sizes again from the label map"
+            )
+    return result
+
+
+def _pixels_of(clusters: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the number of pixels (k,) of each cluster, from labels (n,) that are not negative."""
+    counts = np.zeros(len(clusters) + 1, np.int64)
+    numbers = np.append(clusters, 0)  # the last one is for labels beyond all clusters
+    for first in range(0, len(label), _PART):
+        part = label[first : first + _PART].astype(np.int64)
+        part = part[part > 0]
+        place = np.searchsorted(clusters, part)
+        unknown = part[numbers[place] != part]
+        if len(unknown):
+            raise ValueError(
+                f"the label map has cluster {unknown[0]}, but the coordinate 'cluster' has only "
+                f"{clusters.tolist()}; set the labels of removed clusters to 0"
+            )
+        counts += np.bincount(place, minlength=len(counts))
+    return counts[:-1]
+
+
+def require(result: xr.Dataset, *names: str, purpose: str) -> None:
+    """Raise a ValueError if variables of the schema are missing that something needs.
+
+    Parameters
+    ----------
+    result : Dataset
+    *names : str
+        In :data:`spectessera.result.VARIABLES`.
+    purpose : str
+        What needs them, such as "a report".
+    """
+    missing = [name for name in names if name not in result]
+    if not missing:
+        return
+    hint = ""
+    if all(VARIABLES[name].segment == "means" for name in missing):
+        hint = ", because it was made with means=False; segment again with means=True"
+    raise ValueError(
+        f"{purpose} needs {', '.join(names)}; this result has no {', '.join(missing)}{hint}"
+    )

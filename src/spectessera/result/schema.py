@@ -1,0 +1,333 @@
+"""Every variable, coordinate and attribute that a result may hold.
+
+A result is an ``xarray.Dataset`` with a label map: 0 = masked or unusable, 1..K = clusters. Labels
+are integers and never get a fill value, because readers that apply one convert them to floats.
+Attributes are strings and numbers only, so that every file format can hold them.
+
+Two functions produce results: :func:`spectessera.segment`, and
+:func:`spectessera.baselines.cluster_cube` for every baseline. Results of older versions may lack
+variables that were added since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spectessera.preprocess.steps import QUALITY
+
+# When a function writes a variable or an attribute:
+# always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
+# clusters="trained"; noise: where stability chooses k and the noise of the cube is known; cube:
+# where the cube has this attribute; never.
+When = Literal["always", "keep", "means", "chosen", "noise", "cube", "never"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable or coordinate of a result.
+
+    Attributes
+    ----------
+    name : str
+    dims : tuple of str
+        Dimensions, in the order in which they are written.
+    dtype : str
+        As it is written. Of results from elsewhere the kind counts (integer, float).
+    unit : "", "1", "cube", "input" or "latent"
+        "1": dimensionless; "cube": that of the values of the cube, which is the attribute ``unit``
+        of the result; "input": network-input units; "latent": that of the latents; "": no quantity.
+    meaning : str
+        Written as the attribute ``long_name``.
+    segment, baselines : str
+        When each function writes it.
+    keep : str
+        The value of the argument ``keep`` that requests it.
+    fits : str
+        Name of the extension of a FITS file that holds it; "": not written to FITS.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    unit: Literal["", "1", "cube", "input", "latent"]
+    meaning: str
+    segment: When
+    baselines: When
+    keep: str = ""
+    fits: str = ""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of a result, of one of its variables, or of a coordinate.
+
+    Attributes
+    ----------
+    name : str
+    kind : type
+        str, int or float.
+    meaning : str
+    segment, baselines : str
+        When each function writes it.
+    owner : str
+        The variable or coordinate that has it; "": the result.
+    """
+
+    name: str
+    kind: type
+    meaning: str
+    segment: When
+    baselines: When
+    owner: str = ""
+
+
+IMAGE = ("y", "x")
+SPECTRUM, INPUT = ("cluster", "channel"), ("cluster", "input_channel")
+
+VARIABLES = {
+    each.name: each
+    for each in (
+        # --- maps ---
+        Variable(
+            "label", IMAGE, "int32", "",
+            "cluster of the pixel, 1 to K; 0 = masked or unusable",
+            "always", "always", fits="LABEL",
+        ),
+        Variable(
+            "confidence", IMAGE, "float32", "1",
+            "probability that a repeated measurement of the pixel gets the same label",
+            "always", "never", fits="CONFIDENCE",
+        ),
+        Variable(
+            "novelty", IMAGE, "float32", "1",
+            "how unlike the training spectra the pixel is; one training spectrum in twenty has "
+            "more than 0.95",
+            "always", "never",
+        ),
+        Variable(
+            "quality", IMAGE, "uint8", "",
+            "bits of what was found in the spectrum of the pixel, named by flag_meanings",
+            "always", "always",
+        ),
+        Variable(
+            "integrated_input", IMAGE, "float32", "input",
+            "sum of the network input of the pixel over its channels",
+            "always", "always",
+        ),
+        Variable(
+            "integrated_decoded", IMAGE, "float32", "input",
+            "sum of the decoded spectrum of the pixel over its channels",
+            "always", "never",
+        ),
+        Variable(
+            "integrated_latent", IMAGE, "float32", "latent",
+            "sum of the latent of the pixel over its dimensions",
+            "always", "always",
+        ),
+        Variable(
+            "latent_cube", (*IMAGE, "latent"), "float32", "latent",
+            "latent of the pixel",
+            "keep", "keep", keep="latent",
+        ),
+        Variable(
+            "decoded_cube", (*IMAGE, "input_channel"), "float32", "input",
+            "decoded spectrum of the pixel",
+            "keep", "never", keep="decoded",
+        ),
+        Variable(
+            "silhouette", IMAGE, "float32", "1",
+            "exact silhouette of the pixel",
+            "keep", "never", keep="silhouette",
+        ),
+        # --- clusters ---
+        Variable(
+            "mean_spectrum", SPECTRUM, "float32", "cube",
+            "mean of the measured spectra of the cluster",
+            "means", "always",
+        ),
+        Variable(
+            "std_spectrum", SPECTRUM, "float32", "cube",
+            "standard deviation of the measured spectra of the cluster",
+            "means", "always",
+        ),
+        Variable(
+            "input_mean", INPUT, "float32", "input",
+            "mean of the network inputs of the cluster (eq. 9 of arXiv 2401.17695)",
+            "means", "always",
+        ),
+        Variable(
+            "reconstructed_mean", INPUT, "float32", "input",
+            "mean of the decoded spectra of the cluster (eq. 8 of arXiv 2401.17695)",
+            "means", "never",
+        ),
+        Variable(
+            "decoded_mean", INPUT, "float32", "input",
+            "decoded center of the cluster (eq. 10 of arXiv 2401.17695)",
+            "always", "never",
+        ),
+        Variable(
+            "center", ("cluster", "latent"), "float32", "latent",
+            "center of the cluster among the latents",
+            "always", "always",
+        ),
+        Variable(
+            "size", ("cluster",), "int64", "1",
+            "number of pixels of the cluster",
+            "always", "always",
+        ),
+        # --- numbers of clusters ---
+        Variable(
+            "score", ("k",), "float64", "1",
+            "mean silhouette of the pixels with k clusters",
+            "always", "always",
+        ),
+        Variable(
+            "score_error", ("k",), "float64", "1",
+            "standard error of the score; 0 where it is exact",
+            "always", "always",
+        ),
+        Variable(
+            "stability", ("k",), "float64", "1",
+            "Jaccard index of the worst of k clusters, recovered from half of the pixels; NaN "
+            "where it was not computed",
+            "always", "always",
+        ),
+        Variable(
+            "stability_error", ("k",), "float64", "1",
+            "standard error of the stability",
+            "always", "always",
+        ),
+        Variable(
+            "agreement", ("k",), "float64", "1",
+            "adjusted Rand index of the clusters of half of the pixels with those of all",
+            "always", "always",
+        ),
+        Variable(
+            "excess", ("k",), "float64", "1",
+            "smallest separation of two neighbouring clusters, in units of the separation that "
+            "noise alone makes; NaN where it was not computed",
+            "noise", "never",
+        ),
+    )
+}  # fmt: skip
+
+# The spectral axis of the cube is a further coordinate along `channel`, named after its kind
+# (`energy`, `wavelength` ...: see :data:`spectessera.axis.KINDS`) and absent where channels are
+# only counted. `y` and `x` are those of the cube.
+COORDINATES = {
+    each.name: each
+    for each in (
+        Variable("cluster", ("cluster",), "int64", "", "number of the cluster", "always", "always"),
+        Variable("k", ("k",), "int64", "1", "number of clusters tried", "always", "always"),
+        Variable(
+            "input_axis", ("input_channel",), "float64", "",
+            "spectral axis of the network inputs; its unit is its attribute units",
+            "always", "always",
+        ),
+    )
+}  # fmt: skip
+
+ATTRIBUTES = (
+    # --- of the cube ---
+    Attribute("source", str, "file that the cube was read from", "cube", "cube"),
+    Attribute("unit", str, "unit of the values of the cube", "cube", "cube"),
+    Attribute("wcs", str, "FITS header of the sky coordinates, as text", "cube", "cube"),
+    Attribute("object", str, "observed object", "cube", "cube"),
+    Attribute("instrument", str, "instrument", "cube", "cube"),
+    Attribute("telescope", str, "telescope", "cube", "cube"),
+    Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
+    # --- of its pixels ---
+    Attribute("quality_counts", str, "JSON: pixels with each quality bit", "always", "always"),
+    Attribute("usable_pixels", int, "pixels that have a label", "always", "always"),
+    Attribute(
+        "unusable_pixels", int, "pixels left out although not masked", "always", "always"
+    ),
+    # --- of the clustering ---
+    Attribute("n_clusters", int, "number of clusters K", "always", "always"),
+    Attribute("metric", str, "metric in which latents were clustered", "always", "never"),
+    Attribute("criterion", str, "what chose k: stability or silhouette", "always", "never"),
+    Attribute("stable_from", float, "stability from which a k is stable", "always", "never"),
+    Attribute("silhouette", str, "whether scores are exact or an estimate", "always", "never"),
+    Attribute(
+        "clustered_pixels", int, "pixels from which k and centers were found", "always", "never"
+    ),
+    Attribute(
+        "confidence_noise", str,
+        "noise behind the confidence: variance, counts or residual", "always", "never",
+    ),
+    Attribute(
+        "seed_agreement", float,
+        "adjusted Rand index with the clusters that other seeds give", "chosen", "never",
+    ),
+    Attribute("method", str, "method of the embedding", "never", "always"),
+    Attribute("fitted_pixels", int, "pixels that the method was fitted to", "never", "always"),
+    Attribute("placed", str, "how pixels that were not fitted got a label", "never", "always"),
+    Attribute("seconds_fit", float, "duration of the fit in seconds", "never", "always"),
+    Attribute(
+        "seconds_transform", float, "duration of the embedding of other pixels in seconds",
+        "never", "always",
+    ),
+    Attribute("seconds_cluster", float, "duration of the clustering in seconds", "never", "always"),
+    Attribute(
+        "provenance", str, "JSON: version, seed, settings; see the function provenance",
+        "always", "always",
+    ),
+    # --- of variables and coordinates ---
+    Attribute("flag_masks", str, "the quality bits", "always", "always", owner="quality"),
+    Attribute("flag_meanings", str, "names of the quality bits", "always", "always", "quality"),
+    Attribute(
+        "noise_alone_below", float,
+        "a k with less than this excess splits the noise of one cluster",
+        "noise", "never", "excess",
+    ),
+    Attribute("units", str, "unit of the axis", "always", "always", "input_axis"),
+    Attribute("axis_kind", str, "energy, wavelength ...", "always", "always", "input_axis"),
+    Attribute(
+        "medium", str, "air or vacuum, of wavelengths; else empty", "always", "always", "input_axis"
+    ),
+)  # fmt: skip
+
+# Two clusters are one, split by noise, where their separation is less than this many times that of
+# two parts of noise alone: 1, and a margin for the finite number of sampled pixels.
+SPLIT_BELOW = 1.25
+
+_OWN_ATTRIBUTES: dict[str, dict[str, str | float]] = {
+    "quality": {
+        "flag_masks": ", ".join(str(bit) for bit in QUALITY.values()),
+        "flag_meanings": " ".join(QUALITY),
+    },
+    "excess": {"noise_alone_below": SPLIT_BELOW},
+}
+
+
+def kept_by(producer: Literal["segment", "baselines"]) -> tuple[str, ...]:
+    """Return the values that the argument ``keep`` of a producer of results can have.
+
+    >>> kept_by("baselines")
+    ('latent',)
+    """
+    return tuple(each.keep for each in VARIABLES.values() if getattr(each, producer) == "keep")
+
+
+def variable_attributes(name: str, unit: str = "") -> dict[str, str | float]:
+    """Return the attributes with which a variable is written.
+
+    Parameters
+    ----------
+    name : str
+        In :data:`VARIABLES`.
+    unit : str
+        Of the values of the cube; "": not known.
+
+    Returns
+    -------
+    dict
+        ``long_name``; ``units`` where the unit has a name; and what the schema names for this one.
+    """
+    variable = VARIABLES[name]
+    attributes: dict[str, str | float] = {"long_name": variable.meaning}
+    units = {"1": "1", "cube": unit}.get(variable.unit)
+    if units:
+        attributes["units"] = units
+    return attributes | _OWN_ATTRIBUTES.get(name, {})

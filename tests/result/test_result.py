@@ -1,0 +1,243 @@
+"""The schema of a result, against results that segment and the baselines make."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import spectessera as spt
+from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
+from spectessera.axis import KINDS
+from spectessera.baselines.embeddings import METHODS
+from spectessera.result import (
+    ATTRIBUTES,
+    COORDINATES,
+    VARIABLES,
+    check_result,
+    check_structure,
+    kept_by,
+    provenance,
+    require,
+    variable_attributes,
+)
+
+SHAPE = (9, 14)  # not square
+OF_CUBE = {
+    "source": "made up", "unit": "counts", "wcs": "WCSAXES = 2", "object": "page",
+    "instrument": "camera", "telescope": "none", "anode": "Rh",
+}  # fmt: skip
+
+
+def a_cube():
+    """Return counts of three materials, so that the noise is known; one pixel is masked."""
+    generator = np.random.default_rng(0)
+    expected = 20 + 60 * np.eye(3).repeat(8, axis=1)[np.arange(SHAPE[0]) % 3][:, None]
+    counts = generator.poisson(np.broadcast_to(expected, (*SHAPE, 24))).astype(np.uint16)
+    mask = np.zeros(SHAPE, bool)
+    mask[2, 3] = True
+    return make_cube(counts, energy=(1.0, 20.0), mask=mask, attrs=OF_CUBE)
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return SpectralSegmenter(
+        Preprocess(),
+        Network(latent=2, encoder=(8,)),
+        Clusters(2, 4, restarts=2, metric="euclidean"),
+        Training(epochs=2, batch_size=64),
+    ).fit(a_cube())
+
+
+@pytest.fixture(scope="module")
+def whole(segmenter):
+    """Return a result with everything that segment can be asked for."""
+    return spt.segment(a_cube(), segmenter, keep=kept_by("segment"))
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return spt.baselines.cluster_cube(a_cube(), "pca", dimensions=2, keep=kept_by("baselines"))
+
+
+def variables_when(producer, *when):
+    return {name for name, each in VARIABLES.items() if getattr(each, producer) in when}
+
+
+def attributes_when(producer, *when, owner=""):
+    own = [each for each in ATTRIBUTES if each.owner == owner]
+    return {each.name: each.kind for each in own if getattr(each, producer) in when}
+
+
+def follows_schema(result):
+    """Assert that everything in a result is in the schema, as the schema has it."""
+    assert set(result.data_vars) <= set(VARIABLES)
+    assert set(result.coords) <= {*COORDINATES, *KINDS, "y", "x"}
+    for known in (*VARIABLES.values(), *COORDINATES.values()):
+        if known.name in result.variables:
+            given = result[known.name]
+            assert (given.dims, str(given.dtype)) == (known.dims, known.dtype), known.name
+            owned = {each.name for each in ATTRIBUTES if each.owner == known.name}
+            assert set(given.attrs) == owned | ({"long_name", "units"} & set(given.attrs))
+    kinds = {each.name: each.kind for each in ATTRIBUTES if not each.owner}
+    assert {name: type(value) for name, value in result.attrs.items()} == {
+        name: kinds[name] for name in result.attrs
+    }
+    check_result(result)
+
+
+def test_a_result_of_segment_has_all_that_the_schema_says_and_nothing_else(whole):
+    follows_schema(whole)
+    assert set(whole.data_vars) == variables_when("segment", "always", "means", "keep", "noise")
+    assert set(whole.attrs) == set(attributes_when("segment", "always", "cube", "chosen"))
+    assert set(whole.coords) == {*COORDINATES, "energy"}
+
+
+def test_a_store_has_the_same_variables_attributes_and_values(whole, segmenter, tmp_path):
+    cube = a_cube().chunk({"y": 4, "x": 5})
+    path = tmp_path / "r.zarr"
+    stored = spt.segment(cube, segmenter, keep=kept_by("segment"), store=path).load()
+    follows_schema(stored)
+    xr.testing.assert_identical(stored[sorted(stored)], whole[sorted(whole)])
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_a_file_has_the_same_variables_attributes_and_values(whole, suffix, tmp_path):
+    spt.write(whole, tmp_path / f"r{suffix}")
+    xr.testing.assert_identical(spt.read_result(tmp_path / f"r{suffix}"), whole)
+
+
+def test_what_is_not_always_written_is_left_out_when_the_schema_says_so(segmenter):
+    once = spt.segment(a_cube(), segmenter, means=False)
+    assert set(once.data_vars) == variables_when("segment", "always", "noise")
+    trained = spt.segment(a_cube(), segmenter, "trained")
+    assert set(trained.data_vars) == variables_when("segment", "always", "means")
+    assert set(trained.attrs) == set(attributes_when("segment", "always", "cube"))
+    unknown_noise = a_cube().assign_attrs(noise="residual")
+    assert "excess" not in spt.segment(unknown_noise, segmenter)
+    for result in (once, trained):
+        follows_schema(result)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_baseline_has_all_that_the_schema_says_and_nothing_else(method):
+    if method == "umap":
+        pytest.importorskip("umap")
+    result = spt.baselines.cluster_cube(
+        a_cube(), method, clusters=Clusters(2, 3, restarts=2), dimensions=2, keep=["latent"]
+    )
+    follows_schema(result)
+    assert set(result.data_vars) == variables_when("baselines", "always", "keep")
+    assert set(result.attrs) == set(attributes_when("baselines", "always", "cube"))
+
+
+def test_nothing_in_the_schema_is_never_written():
+    for each in (*VARIABLES.values(), *COORDINATES.values(), *ATTRIBUTES):
+        assert {each.segment, each.baselines} != {"never"}, each.name
+        assert getattr(each, "keep", "") == "" or "keep" in (each.segment, each.baselines)
+    for owner in {each.owner for each in ATTRIBUTES}:
+        assert owner == "" or owner in VARIABLES or owner in COORDINATES
+
+
+def test_keep_is_what_the_schema_names():
+    assert kept_by("segment") == ("latent", "decoded", "silhouette")
+    assert kept_by("baselines") == ("latent",)
+
+
+def test_spectra_in_the_unit_of_the_cube_say_it(whole):
+    assert whole["mean_spectrum"].attrs["units"] == "counts"
+    assert "units" not in whole["input_mean"].attrs  # network inputs have no unit of a name
+    assert "units" not in variable_attributes("mean_spectrum")
+
+
+def test_provenance_of_another_program_is_empty():
+    assert provenance(xr.Dataset(attrs={"provenance": "made by hand"})) == {}
+    assert provenance(xr.Dataset(attrs={"provenance": "[1, 2]"})) == {}
+    assert provenance(xr.Dataset()) == {}
+
+
+# --- checks ------------------------------------------------------------------------------------
+
+
+def small(**changes):
+    """Return a result with two clusters, three and two pixels large, and one masked pixel."""
+    result = xr.Dataset(
+        {
+            "label": (("y", "x"), np.array([[1, 1, 2], [0, 2, 1]], np.int32)),
+            "size": (("cluster",), np.array([3, 2])),
+            "score": (("k",), np.array([0.5, 0.4])),
+        },
+        coords={"cluster": [1, 2], "k": [2, 3]},
+    )
+    return result.assign(changes)
+
+
+def test_a_right_result_is_returned_as_it_is():
+    result = small()
+    assert check_result(result) is result
+    assert check_structure(result) is result
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        small()[["label"]],  # an older version had fewer variables
+        small().transpose("x", "y", ...),
+        small().isel(x=slice(0, 2)),  # a part of an image
+        small(label=small()["label"].astype(np.uint8)),
+        small(score=small()["score"].astype(np.float32)),
+        small(remark=((), 1.5)),  # not in the schema
+        small(label=small()["label"] * 0),
+    ],
+)
+def test_results_of_other_versions_and_parts_of_results_are_right(result):
+    check_result(result)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (small().drop_vars("label"), "has a variable 'label'.*this has: size, score"),
+        (small(label=small()["label"].astype(float)), "'label'.*integers, 0 = masked; got.*float"),
+        (small(label=(("y", "x", "z"), np.ones((2, 3, 1), int))), r"'label'.*\(y, x\).*got \(y, x"),
+        (small(score=(("cluster",), np.zeros(2))), r"'score'.*\(k\).*got \(cluster\)"),
+        (small(size=(("cluster",), np.array([3.0, 2.0]))), "'size'.*integers; got.*float64"),
+        (small(quality=(("y", "x"), np.zeros((2, 3)))), "'quality'.*integers; got"),
+        (small().assign_coords(k=[2.0, 3.0]), "'k'.*integers; got"),
+        (small(label=small()["label"] - 1), "0 .masked. or 1..K; got -1; add 1"),
+        (small().assign_coords(cluster=[2, 1]), "ascending.*\\[2, 1\\]"),
+        (small().assign_coords(cluster=[0, 1]), "from 1 on; got \\[0, 1\\]"),
+        (small().isel(cluster=[0]), "has cluster 2, but.*only \\[1\\]"),
+        (small(label=small()["label"] * 5), "has cluster 5, but.*only \\[1, 2\\]"),
+        (small(size=(("cluster",), np.array([3, 1]))), "'size' of cluster 2 is 1, but 2 pixels"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_wrong_result_is_refused_with_what_is_wrong(result, message):
+    with pytest.raises(ValueError, match=message):
+        check_result(result)
+
+
+def test_what_is_no_dataset_is_refused():
+    with pytest.raises(TypeError, match=r"xarray\.Dataset; got ndarray"):
+        check_structure(np.zeros((2, 3), int))
+
+
+def test_labels_of_no_cluster_at_all_are_all_masked():
+    check_result(small(label=small()["label"] * 0).isel(cluster=[]))
+    with pytest.raises(ValueError, match="has cluster 1"):
+        check_result(small().isel(cluster=[]))
+
+
+def test_a_missing_variable_is_named_with_how_to_get_it(segmenter):
+    require(small(), "size", purpose="a table")
+    with pytest.raises(ValueError, match=r"a table needs size, center; this result has no center$"):
+        require(small(), "size", "center", purpose="a table")
+    with pytest.raises(ValueError, match=r"no mean_spectrum, because.*means=True"):
+        require(spt.segment(a_cube(), segmenter, means=False), "mean_spectrum", purpose="a figure")
+
+
+def test_wrong_labels_are_neither_written_nor_read(tmp_path):
+    wrong = small(label=small()["label"] * 5)
+    with pytest.raises(ValueError, match="has cluster 5"):
+        spt.write(wrong, tmp_path / "r.nc")
+    wrong.to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match=r"r\.nc: the label map has cluster 5"):
+        spt.read_result(tmp_path / "r.nc")
