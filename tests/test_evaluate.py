@@ -80,6 +80,30 @@ def test_a_class_without_a_cluster_scores_0_and_stays_in_the_mean():
     assert "none" in str(found)
 
 
+def test_a_class_and_a_cluster_that_share_no_pixel_are_no_match():
+    """Class 2 lies in cluster 1, which is matched to class 1; cluster 2 has no pixel of class 2.
+
+    The best assignment pairs class 2 with cluster 2 all the same. As a match it would give class 2
+    an accuracy of 5 / 7.
+    """
+    reference = np.array([[1, 1, 1, 1], [1, 1, 2, 0]])
+    label = np.array([[1, 1, 1, 1], [1, 2, 1, 2]])
+    matched = match_labels(label, reference)
+    assert matched.counts.tolist() == [[5, 1], [1, 0]]
+    assert matched.cluster_of.tolist() == [1, 0]
+    scores = compare(label, reference)
+    assert scores.cluster_of.tolist() == [1, 0]
+    assert (scores.class_accuracy[1], scores.class_tversky[1]) == (0, 0)
+    assert [scores.tp[1], scores.fp[1], scores.fn[1]] == [0, 0, 1]
+    np.testing.assert_allclose(scores.confusion, [[5 / 7, 0, 1 / 7], [1 / 7, 0, 0]])
+
+
+def test_one_common_pixel_is_a_match():
+    reference = np.array([[1, 1, 1], [1, 1, 2]])
+    label = np.array([[4, 4, 4], [4, 4, 9]])
+    assert match_labels(label, reference).cluster_of.tolist() == [4, 9]
+
+
 def test_a_cluster_without_a_class_is_a_column_of_its_own():
     reference = np.repeat([1, 2], [6, 6])
     label = np.repeat([1, 3, 2], [4, 2, 6])

@@ -144,6 +144,51 @@ def test_one_latent_dimension_and_clusters_of_one_point_are_described(d):
     assert (told > 0.99).all()
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_covariance_is_measured_from_d_plus_2_points_on_and_is_the_noise_below(d):
+    """The covariance of d + 1 points can be inverted, but has no degree of freedom left."""
+    rng = np.random.default_rng(d)
+    large = rng.normal(size=(200, d))
+    noise = np.stack([0.1 * np.eye(d)] * 2)
+    for few in (1, d, d + 1, d + 2):
+        small = 40 + rng.normal(size=(few, d))
+        points, labels = np.concatenate([large, small]), np.repeat([0, 1], [200, few])
+        expected = noise[1] if few < d + 2 else np.cov(small.T, bias=True)
+        np.testing.assert_allclose(
+            describe(points, labels, noise).spread[1], expected, rtol=1e-9, err_msg=f"{few} points"
+        )
+
+
+def test_a_cluster_that_would_be_left_with_too_few_points_keeps_its_covariance():
+    """Four labelled points, two of them inside the large cluster, which takes most of their weight.
+
+    A weight of 2.3 points is left: more than the two dimensions, but too little to measure a
+    covariance, which must not become the noise: it stays that of the four points.
+    """
+    x, y = np.meshgrid(np.linspace(-2, 2, 16), np.linspace(-1.5, 1.5, 12))
+    large = np.stack([x.ravel(), y.ravel()], axis=1)  # (192, 2)
+    small = np.array([[1.5, -0.02], [1.5, 0.02], [12.0, -0.02], [12.0, 0.02]])
+    points, labels = np.concatenate([large, small]), np.repeat([0, 1], [192, 4])
+    mixture = describe(points, labels, np.stack([0.1 * np.eye(2)] * 2))
+    np.testing.assert_allclose(mixture.spread[1], np.cov(small.T, bias=True), rtol=1e-9)
+    np.testing.assert_allclose(mixture.weight, [192 / 196, 4 / 196])
+
+
+def test_a_cluster_of_d_plus_2_points_does_not_change_the_others():
+    """Two overlapping clusters of variance 1; cut off at their border they have 0.73."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(4000, 2))
+    points[:2000, 0] += 2.5
+    labels = (points[:, 0] < 1.25).astype(int)
+    noise = np.stack([0.1 * np.eye(2)] * 3)
+    alone = describe(points, labels, noise[:2])
+    np.testing.assert_allclose(alone.spread, np.stack([np.eye(2)] * 2), atol=0.05)
+    few = np.array([[60.0, 60.0], [61.0, 60.0], [60.0, 62.0], [62.0, 63.0]])
+    more = describe(np.concatenate([points, few]), np.append(labels, [2] * 4), noise)
+    np.testing.assert_allclose(more.spread[:2], alone.spread, atol=1e-3)
+    np.testing.assert_allclose(more.mean[:2], alone.mean, atol=1e-3)
+
+
 def test_mixture_of_well_parted_clusters_is_that_which_was_drawn():
     noise = 0.05 * np.eye(2)
     rng = np.random.default_rng(0)

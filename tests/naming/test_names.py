@@ -11,6 +11,7 @@ from spectessera.axis import Axis
 from spectessera.cube import spectral_axis, with_axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.naming.names import lines_of, name_clusters, naming_warnings, tell_apart, title_of
+from spectessera.naming.optical.redshift import fit_redshift
 from spectessera.synth import load_palette
 from spectessera.warning import make_warning
 
@@ -67,6 +68,56 @@ def test_energies_that_are_off_by_three_per_cent_are_told_and_nothing_is_named()
     namings = name_clusters(result)
     assert [title_of(naming) for naming in namings] == ["", ""]
     assert any(each.code == "W-NAME-CALIBRATION" for each in naming_warnings(namings))
+
+
+def miscalibrated(names, gains, sizes, pixels=1500):
+    """Return a result whose clusters are pigments, each with its own error of the energies.
+
+    A name of None is a cluster of a flat spectrum, without a peak.
+    """
+    palette = load_palette("choirbook")
+    energy = palette.axis.values
+    generator = np.random.default_rng(0)
+    spectra = []
+    for name, gain in zip(names, gains, strict=True):
+        rate = np.ones(energy.size)
+        if name is not None:
+            nominal = palette.spectra[palette.pigments.index(name)]
+            rate = nominal[np.abs(palette.factors - 1).argmin()]
+        rate = np.interp(energy, energy * gain, rate)
+        counts = generator.poisson(600 * rate / rate.sum(), (pixels, rate.size))
+        spectra.append(counts.astype(float))
+    return result_of(spectra, Axis(energy, "keV"), sizes)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named"),
+    [((200, 100), True), ((100, 100), True), ((100, 150), False), ((100, 200), False)],
+)
+def test_names_are_withdrawn_where_the_energies_are_off_for_more_than_half_of_the_pixels(
+    sizes, named
+):
+    """All pixels share one axis. It is right for vermilion and off by 3 per cent for azurite."""
+    good, off = name_clusters(miscalibrated(["vermilion", "azurite"], [1.0, 1.03], sizes))
+    assert title_of(off) == ""
+    assert [each.code for each in off.warnings] == ["W-NAME-CALIBRATION"]
+    if named:
+        assert title_of(good) == "vermilion"
+        assert good.warnings == ()
+    else:
+        assert good.candidates == ()
+        assert good.unexplained == good.peaks
+        assert len(good.peaks) > 3
+        assert [each.code for each in good.warnings] == ["W-NAME-CALIBRATION-ELSEWHERE"]
+
+
+def test_clusters_without_a_peak_have_no_part_in_the_majority():
+    """Off for 200 pixels, right for 100; the 1000 pixels of a flat spectrum do not count."""
+    result = miscalibrated(["vermilion", "azurite", None], [1.0, 1.03, 1.0], (100, 200, 1000))
+    good, off, flat = name_clusters(result)
+    assert [title_of(each) for each in (good, off, flat)] == ["", "", ""]
+    assert [each.code for each in good.warnings] == ["W-NAME-CALIBRATION-ELSEWHERE"]
+    assert flat.peaks == ()
 
 
 def test_a_galaxy_cluster_has_its_lines_and_its_redshift():
@@ -152,6 +203,29 @@ def test_a_name_is_the_likely_pigment_else_elements():
     assert title_of(Naming()) == ""
 
 
+def test_a_title_has_only_candidates_of_a_score_of_one_half_or_more():
+    """This holds for elements, ions, pigments and classes; at most four elements are given."""
+
+    def candidate(name, kind, score):
+        line = Line(f"{name} Ka", 6.4, Peak(6.4, 0.1, 0.1, 5.0, 9.0))
+        return Candidate(name, kind, score, (line,), "")
+
+    def titled(*rows):
+        return title_of(Naming(candidates=tuple(candidate(*row) for row in rows)))
+
+    elements = [("Fe", "element", 0.9), ("Cu", "element", 0.5), ("Zn", "element", 0.49)]
+    assert titled(*elements) == "Fe, Cu"
+    assert titled(("Zn", "element", 0.49)) == ""
+    assert titled(("[NII]", "line", 0.7), ("[OI]", "line", 0.2)) == "[NII]"
+    assert titled(("azurite", "pigment", 0.5), *elements) == "azurite"
+    assert titled(("azurite", "pigment", 0.49), *elements) == "Fe, Cu"
+    assert titled(("HII region", "class", 0.49), ("H", "line", 0.8)) == "H"
+    assert titled(*((name, "element", 0.8) for name in ("Fe", "Cu", "Pb", "Hg", "Ca"))) == (
+        "Fe, Cu, Pb, Hg"
+    )
+    assert titled(("night sky", "instrument", 0.9)) == ""
+
+
 def test_a_baseline_is_named_and_reported_too(tmp_path):
     """Its result tells neither what is stable nor a novelty."""
     palette = load_palette("choirbook")
@@ -163,6 +237,31 @@ def test_a_baseline_is_named_and_reported_too(tmp_path):
     result = spt.baselines.cluster_cube(cube, "pca", clusters=spt.Clusters(2, 2))
     assert {"Hg", "Cu"} <= {row["of"] for each in name_clusters(result) for row in lines_of(each)}
     assert spt.report(result, tmp_path / "report.html").stat().st_size > 1e5
+
+
+def test_two_residual_lines_of_the_night_sky_are_no_redshift():
+    """OH at 8778 and 8827 angstrom, 1 : 3, look like the doublet of [NII] at z = 0.3408.
+
+    Both lines lie on lines of the night sky, so neither is named as [NII]; a redshift without a
+    line must not be claimed either.
+    """
+    axis = Axis(np.linspace(8600, 9000, 320), "angstrom", medium="air")
+    generator = np.random.default_rng(0)
+    spectra = []
+    for height in (1.0, 0.6):
+        left = sum(
+            share * height * np.exp(-0.5 * ((axis.values - place) / 1.3) ** 2)
+            for place, share in ((8778.33, 1), (8827.10, 3))
+        )
+        spectra.append(generator.normal(10 + left, 1.0, (7 * 9, 320)))
+    result = result_of(spectra, axis, [63, 63], noise="variance")
+    means = result["mean_spectrum"].values
+    alike = fit_redshift(means, result["std_spectrum"].values / np.sqrt(63), axis)
+    assert abs(alike.z - 0.3408) < 1e-4
+    for naming in name_clusters(result):
+        assert naming.redshift is None
+        assert [each.name for each in naming.candidates] == ["night sky"]
+        assert any("redshift is not known" in note for note in naming.notes)
 
 
 def test_smooth_reflectance_has_no_redshift():

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from scipy.special import logsumexp
 
 from spectessera.network.losses import (
     Schedule,
     as_schedule,
     cluster_term,
+    composition_error,
+    contrast,
     maximum_mean_discrepancy,
     multinomial,
     poisson,
@@ -113,6 +116,70 @@ def test_counts_where_none_was_expected_are_a_finite_surprise(loss):
     found.backward()
     assert torch.isfinite(found.detach())
     assert torch.isfinite(output.grad).all()
+
+
+# --- shares of components, and twins -----------------------------------------------------------
+
+
+def test_composition_error_of_the_true_shares_is_a_tenth_of_their_entropy():
+    """The logarithms of the shares are the best logits; all others cost more."""
+    shares = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], dtype=torch.float64)
+    logits = shares.log().requires_grad_()
+    best = composition_error(torch.cat([shares, logits], 1), shares)
+    entropy = stats.entropy(shares.numpy(), axis=1).mean()
+    assert float(best.detach()) == pytest.approx(0.1 * entropy)
+    (grad,) = torch.autograd.grad(best, logits)
+    assert grad.abs().max() < 1e-12
+    for seed in range(3):
+        other = logits.detach() + normal(2, 3, seed)
+        assert composition_error(torch.cat([shares, other], 1), shares) > best
+
+
+def test_composition_error_raises_the_logits_of_components_that_are_there():
+    """From logits of 0 (a third each), descent moves the probabilities towards the shares."""
+    shares = torch.tensor([[0.0, 1.0, 0.0], [0.7, 0.0, 0.3]], dtype=torch.float64)
+    logits = torch.zeros_like(shares).requires_grad_()
+    (grad,) = torch.autograd.grad(composition_error(torch.cat([shares, logits], 1), shares), logits)
+    torch.testing.assert_close(grad, 0.1 * (1 / 3 - shares) / 2)
+
+
+def test_composition_error_adds_half_the_squared_error_of_the_shares():
+    shares = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], dtype=torch.float64)
+    off = torch.tensor([[0.3, 0.0, -0.1], [0.0, 0.2, 0.0]], dtype=torch.float64)
+    logits = normal(2, 3)
+    exact = composition_error(torch.cat([shares, logits], 1), shares)
+    wrong = composition_error(torch.cat([shares + off, logits], 1), shares)
+    assert float(wrong - exact) == pytest.approx(0.5 * (0.1 + 0.04) / 2)
+
+
+def along(*degrees, length=1.0):
+    """Return points (n, 2) in the plane, in these directions."""
+    angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
+    return length * torch.stack([angle.cos(), angle.sin()], 1)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_contrast_counts_a_twin_that_is_nearer_to_another_latent(swapped):
+    """InfoNCE both ways: latents at 0 and 80 degrees find their twins at 0 and 30 degrees.
+
+    The other way round the twin at 30 degrees finds the latent at 0 instead of that at 80, which
+    costs the difference of the cosines over the temperature.
+    """
+    pair = along(0.0, 80.0, length=3.0), along(0.0, 30.0, length=0.5)
+    cost = (math.cos(math.radians(30)) - math.cos(math.radians(50))) / 0.01
+    loss = contrast(*(pair[::-1] if swapped else pair), temperature=0.01)
+    assert float(loss) == pytest.approx(cost / 4, rel=1e-5)  # one of two twins, one of two ways
+
+
+def test_contrast_is_the_mean_of_the_cross_entropies_of_both_ways():
+    latent, twin = normal(7, 3), normal(7, 3, seed=1)
+    unit = [each.numpy() / np.linalg.norm(each.numpy(), axis=1, keepdims=True)
+            for each in (latent, twin)]  # fmt: skip
+    scores = unit[0] @ unit[1].T / 0.2
+    ways = [(logsumexp(scores, axis=axis) - np.diag(scores)).mean() for axis in (0, 1)]
+    assert abs(ways[0] - ways[1]) > 0.1
+    assert float(contrast(latent, twin)) == pytest.approx(np.mean(ways))
+    assert float(contrast(twin, latent)) == pytest.approx(np.mean(ways))
 
 
 # --- maximum mean discrepancy ------------------------------------------------------------------

@@ -386,6 +386,30 @@ def test_variance_is_that_of_many_measurements(settings):
     assert abs(np.mean(told / measured) - 1) < 0.02
 
 
+@pytest.mark.parametrize("level", [0.0, 0.25, 0.5, 1.0])
+def test_variance_of_the_root_of_less_than_one_count_is_that_of_many_measurements(level):
+    """The slope of the root is infinite at 0, so below one count that at one count is used.
+
+    Noise of variance 1 gives the roots of a dark cube a variance between 0.23 and 0.28; the slope
+    at one count gives 0.25.
+    """
+    dark = np.full((4 * 7, 9), level, dtype=np.float32)
+    step = plain(stabilise="sqrt")
+    propagated = step.apply(dark, axis_of(9), np.ones_like(dark)).variance
+    np.testing.assert_allclose(propagated, 0.25, rtol=1e-6)
+    rng = np.random.default_rng(0)
+    drawn = level + rng.standard_normal((20_000, 9), dtype=np.float32)
+    measured = step.apply(drawn, axis_of(9)).values.var(dtype=np.float64)
+    np.testing.assert_allclose(propagated, measured, rtol=0.15)
+
+
+def test_variance_of_the_root_is_constant_up_to_one_count_and_falls_beyond():
+    """Worked by hand: the variance over 4, and beyond one count over 4 times the count."""
+    values = np.array([[-400.0, -1.0, 0.0, 1.0, 4.0, 100.0]], dtype=np.float32)
+    made = plain(stabilise="sqrt").apply(values, axis_of(6), np.full_like(values, 8.0))
+    np.testing.assert_allclose(made.variance, [[2, 2, 2, 2, 0.5, 0.02]], rtol=1e-6)
+
+
 def test_variance_is_divided_by_the_scale_squared_and_log_quantile_has_none():
     values, variance = counts(3, 40), counts(3, 40, seed=1)
     made = Preprocess(normalise="total").apply(values, axis_of(40), variance)
