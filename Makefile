@@ -8,7 +8,7 @@ export PYTHONUNBUFFERED := 1
 # Processes that share out the test files, of one thread each.
 WORKERS := 2
 
-.PHONY: demo test lint bench quality clean
+.PHONY: demo test lint bench quality mutants clean
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
@@ -40,6 +40,10 @@ bench: $(STAMP)
 quality: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[quality]'
 	$(BIN)/python -m benchmarks.quality
+
+# Hours; what is in mutants.jsonl is not measured again.
+mutants: $(STAMP)
+	$(BIN)/python tools/mutants.py --workers $(WORKERS)
 
 clean:
 	rm -rf .venv build dist demo-results .pytest_cache .mypy_cache .ruff_cache
