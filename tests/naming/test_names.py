@@ -261,7 +261,7 @@ def test_two_residual_lines_of_the_night_sky_are_no_redshift():
     for naming in name_clusters(result):
         assert naming.redshift is None
         assert [each.name for each in naming.candidates] == ["night sky"]
-        assert any("redshift is not known" in note for note in naming.notes)
+        assert any(each.code == "W-NAME-REDSHIFT-UNKNOWN" for each in naming.warnings)
 
 
 def test_smooth_reflectance_has_no_redshift():
