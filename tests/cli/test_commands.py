@@ -13,7 +13,7 @@ import pytest
 
 from commands import one_line, run, two_stripes
 from spectessera import read, read_result, write
-from spectessera.cli.options import CONFIGS, described, parse
+from spectessera.cli.options import CONFIGS, DEFAULTS, documented, parse
 
 FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2", "--quiet")
 
@@ -209,12 +209,16 @@ def test_ctrl_c_in_training_keeps_the_model_and_nothing_half(scan, tmp_path):
 
 def test_every_setting_has_a_flag_with_help():
     for kind in CONFIGS.values():
-        words = described(kind)
+        entries = documented(kind)
         for name in kind.__dataclass_fields__:
-            assert words[name], name
+            assert all(entries[name]), name
     text = run("train", "--help", env={"COLUMNS": "200"}, check=0).stdout
     for name in ("--learning-rate", "--k-max", "--rebin-to", "--latent-activation"):
         assert name in text
+    words = " ".join(text.replace("│", " ").split())
+    assert "Probability of dropping a hidden unit in training, in [0, 1). (default: 0)" in words
+    assert "squared, variance, poisson, multinomial." in words
+    assert f"(default: {DEFAULTS['network'].latent})" in words
 
 
 def test_flags_are_read_in_the_type_of_their_field():

@@ -126,7 +126,7 @@ def test_an_own_pigment_is_told_as_it_is_not_as_ours(tmp_path):
         (("spectra", "--counts", "1,2,3", "--out", "x.h5"), "2 numbers"),
         (("spectra", "--mode", "foo", "--out", "x.h5"), "mode"),
         (("spectra", "--counts", "inf", "--out", "x.h5"), "--counts"),
-        (("spectra", "--kind", "nebulae", "--mode", "mix", "--out", "x.h5"), "are of xrf"),
+        (("spectra", "--kind", "nebulae", "--mode", "mix", "--out", "x.h5"), "are for xrf"),
         (("cube", "PICTURE", "--counts", "nan", "--out", "x.h5"), "--counts"),
         (("page", "--size", "40.5,40", "--out", "x.png"), "whole numbers"),
         (("page", "--out", "x.gif"), ".png"),

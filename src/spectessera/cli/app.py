@@ -1,28 +1,108 @@
-"""The command line: arguments in, the public functions do the work, one clear line for an error."""
+"""The command line: a table of commands, each of which is imported when it is used."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from pathlib import Path
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.table import Table
+from typer.core import TyperCommand, TyperGroup
 
 from spectessera._version import __version__
 
-from . import compare, latents, report, search, segment, synth, train
-from .console import command, errors, output
-from .flags import AsJson, AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
+from .console import errors, output
+
+HELP = "Segment spectral datacubes into regions of similar spectra."
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, and its line on the page of ``spectessera --help``.
+
+    ``function`` is that of the command, or the typer program of a group of commands.
+    """
+
+    module: str
+    function: str
+    help: str
+
+
+# In the order of work. The lines of help repeat the docstrings, so that none of the modules has to
+# be imported to show them; tests/cli/test_app.py compares the two.
+COMMANDS = {
+    "info": Entry(
+        "info",
+        "info",
+        "Show what is in a file: size, spectral axis, range of values, quality of the spectra.",
+    ),
+    "train": Entry(
+        "train",
+        "train",
+        "Train a model on the spectra of one or more cubes, or on simulated ones.",
+    ),
+    "segment": Entry(
+        "segment",
+        "segment",
+        "Segment a cube with a trained model, or with one trained on the cube itself.",
+    ),
+    "encode": Entry("latents", "encode", "Compress a cube to its latents."),
+    "decode": Entry("latents", "decode", "Decode a latent cube to spectra in network-input units."),
+    "report": Entry(
+        "report", "report_command", "Write a report of a segmentation as one HTML file."
+    ),
+    "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
+    "synth": Entry("synth", "app", "Make synthetic cubes and spectra, with their truth."),
+    "reproduce": Entry(
+        "reproduce",
+        "reproduce_command",
+        "Reproduce an experiment of arXiv 2401.17695: data, training, baselines, figures, scores.",
+    ),
+    "search": Entry(
+        "search", "search_command", "Train with many settings and find the best of them."
+    ),
+}
+
+
+class CommandGroup(TyperGroup):
+    """The commands of the table; help needs their names and lines only."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {
+            name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Return the name, the command and the arguments of a command that is to run."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else load_command(name), rest
+
+
+def load_command(name: str) -> Any:
+    """Return a command of the table, ready to run; its module is imported."""
+    entry = COMMANDS[name]
+    try:
+        function = getattr(import_module(f".{entry.module}", __package__), entry.function)
+    except KeyboardInterrupt:
+        errors.print("stopped by Ctrl-C")
+        raise typer.Exit(130) from None
+    program = function
+    if not isinstance(function, typer.Typer):
+        program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        program.command(name)(function)
+    command = typer.main.get_command(program)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Segment spectral datacubes into regions of similar spectra.",
+    help=HELP,
 )
 
 
@@ -35,48 +115,11 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def top(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Segment spectral datacubes into regions of similar spectra."""
-
-
-@app.command()
-@command
-def info(
-    file: Path,
-    key: Key = None,
-    energy: Energy = None,
-    wavelength: Wavelength = None,
-    axis: AxisOption = None,
-    unit: Unit = None,
-    missing: Missing = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tell what is in a file."""
-    from spectessera.io.describe import describe_cube
-
-    cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
-    found = {"file": str(file), **describe_cube(cube)}
-    if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in found.items():
-        shown = json.dumps(value) if isinstance(value, (dict, list)) else str(value)
-        table.add_row(f"[bold]{name.replace('_', ' ')}[/]", shown)
-    output.print(table)
-
-
-app.command()(train.train)
-app.command()(segment.segment)
-app.command()(latents.encode)
-app.command()(latents.decode)
-app.command("report")(report.report_command)
-app.command("compare")(compare.compare_command)
-app.add_typer(synth.app, name="synth")
-app.command("reproduce")(compare.reproduce_command)
-app.command("search")(search.search_command)
+    """Take the flags that come before a command."""
 
 
 def main() -> None:
@@ -84,7 +127,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         app()
-    except KeyboardInterrupt:  # outside a command: while a module was being loaded
+    except KeyboardInterrupt:  # outside a command
         errors.print("stopped by Ctrl-C")
         sys.exit(130)
 

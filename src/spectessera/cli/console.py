@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
 
-# What a bad file, a bad argument or a full disk raises. Anything else is a fault of ours and shows
-# its traceback. SPECTESSERA_DEBUG=1 shows all of them.
+# What a bad file, a bad argument or a full disk raises. Anything else is a fault of this package
+# and shows its traceback. SPECTESSERA_DEBUG=1 shows all tracebacks.
 EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
@@ -41,6 +45,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
 class Bar:
     """A progress bar of several steps; each is a line of its own."""
 
@@ -49,13 +58,13 @@ class Bar:
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
-        """Show how far a step has come."""
+        """Show how much of a step is done."""
         if step not in self.tasks:
             self.tasks[step] = self.progress.add_task(step, total=total, note="")
         self.progress.update(self.tasks[step], completed=done, total=total, note=note)
 
     def epoch(self, done: int, total: int, row: dict[str, Any]) -> None:
-        """Show how far the training has come, by the row of its history."""
+        """Show how many epochs of a training are done, and the scores in its history."""
         note = f"loss {row['validation_total']:.4g}"
         if "validation_silhouette" in row:
             note += f", silhouette {row['validation_silhouette']:.3f}"
@@ -65,6 +74,14 @@ class Bar:
 @contextmanager
 def progress(quiet: bool) -> Iterator[Bar]:
     """Show a progress bar on standard error, unless quiet."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),

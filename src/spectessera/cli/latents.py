@@ -1,70 +1,71 @@
-"""`spectessera encode` and `decode`: a cube as latents, and back."""
+"""`spectessera encode` and `decode`: a cube as latents, and latents as spectra."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .console import command, output, progress
-from .flags import AsJson, AxisOption, Energy, Key, Missing, Quiet, Unit, Wavelength, open_cube
+from .console import command, output, print_json, progress
+from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
 
 
 @command
+@with_flag_groups
 def encode(
-    file: Path,
+    file: CubeFile,
     model: Annotated[
         str, typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae.")
     ],
     out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
-    key: Key = None,
-    energy: Energy = None,
-    wavelength: Wavelength = None,
-    axis: AxisOption = None,
-    unit: Unit = None,
-    missing: Missing = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    reading: FileOptions,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compress a cube to its latents; tells the ratio and the error."""
+    """Compress a cube to its latents.
+
+    Prints the compression ratio and the error of the decoded spectra.
+    """
     from spectessera.inference.latentcube import encode_cube
     from spectessera.io import check_destination, write
-    from spectessera.segmenter.estimator import load
+    from spectessera.segmenter import load
 
     check_destination(out, overwrite=overwrite)
     segmenter = load(model)
-    cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
+    cube = reading.open(file)
     with progress(quiet or as_json) as bar:
-        latent, told = encode_cube(cube, segmenter, progress=bar)
+        latent, scores = encode_cube(cube, segmenter, progress=bar)
     write(latent, out, overwrite=overwrite)
-    told = {"file": str(file), "out": str(out), **told}
+    summary = {"file": str(file), "out": str(out), **scores}
     if as_json:
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        print_json(summary)
     elif not quiet:
         output.print(
-            f"{told['channels']} channels to {told['latent']} latents: {told['ratio']:.1f} times "
-            f"smaller ({told['ratio_with_model']:.1f} with the weights of the model)"
+            f"{summary['channels']} channels to {summary['latent']} latents: "
+            f"{summary['ratio']:.1f} times smaller "
+            f"({summary['ratio_with_model']:.1f} including the weights of the model)"
         )
-        output.print(f"error {100 * told['relative_error']:.2f} % (rms, network-input units)")
+        error = 100 * summary["relative_error"]
+        output.print(f"error {error:.2f} % (root mean square, in network-input units)")
         output.print(f"latent cube in {out}", markup=False)
 
 
 @command
 def decode(
-    file: Path,
-    model: Annotated[str, typer.Option(help="The model that encoded it (file or name).")],
+    file: Annotated[Path, typer.Argument(help="A latent cube that encode wrote.")],
+    model: Annotated[
+        str, typer.Option(help="The model that encoded it: a file, or maxrf or nebulae.")
+    ],
     out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Decode a latent cube to spectra, in network-input units."""
+    """Decode a latent cube to spectra in network-input units."""
     from spectessera.inference.latentcube import decode_cube
     from spectessera.io import check_destination, read, write
-    from spectessera.segmenter.estimator import load
+    from spectessera.segmenter import load
 
     check_destination(out, overwrite=overwrite)
     decoded = decode_cube(read(file, chunks="auto"), load(model))

@@ -1,7 +1,7 @@
 """Every field of the settings as a flag of the command line, under the same name.
 
 The flags, their help and their types come from the dataclasses themselves, so that no setting can
-be forgotten and none is told twice.
+be forgotten and none is described twice.
 """
 
 from __future__ import annotations
@@ -11,106 +11,133 @@ import re
 import tomllib
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
+from rich.markup import escape
 
 from spectessera.network.losses import Schedule
-from spectessera.segmenter.defaults import CONFIGS
-from spectessera.settings import from_dict, to_dict
+from spectessera.segmenter.defaults import CONFIGS, DEFAULTS, fine_tuning
+from spectessera.settings import from_dict
+
+from .flags import number, numbers, with_parameters
+
+Fields = dict[str, dict[str, Any]]
+"""Fields given as flags, by the name of their configuration."""
 
 _WINDOWS = ("keep", "exclude")
+_ROLE = re.compile(r":\w+:`(?:~[\w.]*?)?([\w.]+)`|``")  # of reStructuredText
+_QUOTED = re.compile(r'"([^"]*)"')
 
 
-def described(kind: type) -> dict[str, str]:
-    """Return what the docstring of a dataclass says of each of its parameters."""
+def documented(kind: type) -> dict[str, tuple[str, str]]:
+    """Return the type and the description of each parameter in the docstring of a dataclass."""
     text = inspect.cleandoc(kind.__doc__ or "").split("Parameters\n----------\n")[1]
-    found: dict[str, str] = {}
+    entries: dict[str, tuple[str, str]] = {}
     names: list[str] = []
     for line in text.splitlines():
         if line and not line.startswith(" "):
-            names = [name.strip() for name in line.split(" : ")[0].split(",")]
+            heading, _, type_text = line.partition(" : ")
+            names = [name.strip() for name in heading.split(",")]
+            entries |= dict.fromkeys(names, (type_text.strip(), ""))
         elif line.strip():
             for name in names:
-                found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-    return found
+                type_text, description = entries[name]
+                entries[name] = (type_text, f"{description} {line.strip()}".strip())
+    return entries
 
 
 def with_settings(function: Callable[..., None]) -> Callable[..., None]:
-    """Replace the argument ``settings`` of a command by one flag per field of the settings.
+    """Replace the parameter ``settings`` of a command by one flag per field of the settings.
 
-    The command is called with ``settings``: a mapping of configuration name to the fields given.
+    The command is called with ``settings``: the fields given, by the name of their configuration.
     """
 
     def command(**values: Any) -> None:
-        settings: dict[str, dict[str, Any]] = {name: {} for name in CONFIGS}
+        settings: Fields = {name: {} for name in CONFIGS}
         for name, kind in CONFIGS.items():
             hints = get_type_hints(kind)
             for each in fields(kind):
-                given = values.pop(each.name)
-                if given not in (None, []):
-                    settings[name][each.name] = parse(each.name, given, hints[each.name])
+                text = values.pop(each.name)
+                if text not in (None, []):
+                    settings[name][each.name] = parse(each.name, text, hints[each.name])
         function(**values, settings=settings)
 
     signature = inspect.signature(function, eval_str=True)
-    parameters = [p for p in signature.parameters.values() if p.name != "settings"]
+    parameters = [each for each in signature.parameters.values() if each.name != "settings"]
     for name, kind in CONFIGS.items():
-        for field_name, annotation in _flags(name, kind).items():
-            parameters.append(
-                inspect.Parameter(
-                    field_name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
-                )
-            )
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    command.__doc__ = function.__doc__
-    command.__name__ = function.__name__
-    return command
+        parameters += _flags(name, kind)
+    return with_parameters(command, function, parameters)
 
 
-def _flags(name: str, kind: type) -> dict[str, Any]:
-    words = described(kind)
-    found: dict[str, Any] = {}
+def _flags(config: str, kind: type) -> list[inspect.Parameter]:
+    """Return one parameter of a command per field of a configuration."""
+    entries, hints = documented(kind), get_type_hints(kind)
+    parameters = []
     for each in fields(kind):
-        flag = f"--{each.name.replace('_', '-')}"
-        default = each.default if each.default is not MISSING else None
-        help_text = re.sub(r"``|:func:`~?[\w.]*?\.?(\w+)`", r"\1", words[each.name])
-        if default not in (None, ()):
-            help_text += f" [default: {default}]"
         option = typer.Option(
-            flag,
-            help=help_text,
+            f"--{each.name.replace('_', '-')}",
+            help=_help(*entries[each.name], getattr(DEFAULTS[config], each.name)),
             show_default=False,
-            rich_help_panel=f"Settings: {name}",
-            metavar=_metavar(each.name, get_type_hints(kind)[each.name]),
+            rich_help_panel=f"Settings: {config}",
+            metavar=_metavar(each.name, hints[each.name]),
         )
-        found[each.name] = Annotated[
-            list[str] | None if each.name in _WINDOWS else str | None, option
-        ]
-    return found
+        parameters.append(
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[
+                    list[str] | None if each.name in _WINDOWS else str | None, option
+                ],
+            )
+        )
+    return parameters
 
 
-def _options_of(hint: Any) -> tuple[Any, ...]:
+def _help(type_text: str, description: str, default: Any) -> str:
+    """Return the help of a flag: the words it takes, its description and its default."""
+    words = _QUOTED.findall(type_text)
+    sentences = [_ROLE.sub(r"\1", description)]
+    if words:
+        optional = "None" in type_text or "optional" in type_text
+        sentences.insert(0, f"{', '.join(words + ['none'] * optional)}.")
+    if default not in (None, ()):
+        sentences.append(f"(default: {_as_flag(default)})")
+    return escape(" ".join(sentences))  # brackets are markup to rich
+
+
+def _as_flag(value: Any) -> str:
+    """Return a value as it is written on the command line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _types_of(hint: Any) -> tuple[Any, ...]:
+    """Return the types of a union, or the one type."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _metavar(name: str, hint: Any) -> str:
-    options = _options_of(hint)
+    kinds = _types_of(hint)
     if name in _WINDOWS:
         return "LOW,HIGH"
-    if Schedule in options:
+    if Schedule in kinds:
         return "NUMBER|FIRST,LAST,START,END"
-    if any(get_origin(option) is tuple for option in options):
+    if any(get_origin(kind) is tuple for kind in kinds):
         return "N,N,..."
     for kind, word in ((bool, "yes|no"), (int, "INTEGER"), (float, "NUMBER")):
-        if kind in options:
+        if kind in kinds:
             return word
     return "WORD"
 
 
-def parse(name: str, given: str | list[str], hint: Any) -> Any:
+def parse(name: str, text: str | list[str], hint: Any) -> Any:
     """Return the value of a flag in the type of its field.
 
     Raises
@@ -119,85 +146,78 @@ def parse(name: str, given: str | list[str], hint: Any) -> Any:
         If it cannot be understood.
     """
     flag = f"--{name.replace('_', '-')}"
-    if isinstance(given, list):
-        return tuple(numbers(flag, each, 2) for each in given)
-    options = _options_of(hint)
-    text = given.strip()
-    if text.lower() == "none" and type(None) in options:
+    if isinstance(text, list):
+        return tuple(numbers(flag, each, 2) for each in text)
+    kinds = _types_of(hint)
+    text = text.strip()
+    if text.lower() == "none" and type(None) in kinds:
         return None
-    if any(get_origin(option) is tuple for option in options):
-        return tuple(_number(flag, part, int) for part in text.split(",") if part.strip())
-    if Schedule in options and "," in text:
+    if any(get_origin(kind) is tuple for kind in kinds):
+        return tuple(number(flag, part, int) for part in text.split(",") if part.strip())
+    if Schedule in kinds and "," in text:
         first, last, start, end = numbers(flag, text, 4)
         return Schedule(first, last, int(start), int(end))
-    if bool in options:
+    if bool in kinds:
         if text.lower() not in ("yes", "no", "true", "false"):
             raise ValueError(f"{flag} takes yes or no; got {text!r}")
         return text.lower() in ("yes", "true")
-    for kind in (int, float):
-        if kind in options:
-            return _number(flag, text, kind)
-    return text
+    if int in kinds:
+        return number(flag, text, int)
+    return number(flag, text) if float in kinds else text
 
 
-def _number(flag: str, text: str, kind: type) -> Any:
-    try:
-        return kind(text)
-    except ValueError as error:
-        word = "an integer" if kind is int else "a number"
-        raise ValueError(f"{flag} takes {word}; got {text!r}") from error
+def base_settings(model: Any, simulation: str | None) -> dict[str, Any]:
+    """Return the configurations that a file and flags change.
 
-
-def numbers(flag: str, text: str, count: int) -> tuple[float, ...]:
-    """Return ``count`` numbers parted by commas.
-
-    Raises
-    ------
-    ValueError
-        If there are not so many.
+    Those of a trained model, if training continues from one; of a pretraining on simulated spectra,
+    if there is one; else the defaults.
     """
-    parts = text.split(",")
-    if len(parts) != count:
-        raise ValueError(f"{flag} takes {count} numbers parted by commas; got {text!r}")
-    return tuple(float(_number(flag, part, float)) for part in parts)
+    from spectessera.segmenter.pretraining import recipe
+
+    if simulation is not None:
+        return recipe(simulation)
+    if model is not None:
+        return {name: model.config(name) for name in CONFIGS} | {
+            "training": fine_tuning(model.config("training").loss)
+        }
+    return dict(DEFAULTS)
 
 
-def build(
+def configurations(
     settings: Mapping[str, Mapping[str, Any]],
     config: Path | None = None,
     base: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the configurations of a TOML file, changed by the fields given as flags.
 
-    ``base`` stands in for the defaults where the file has no table of that name.
+    ``base`` replaces the defaults where the file has no table of that name.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError, TypeError
-        If it is not TOML, or a table, a name or a value in it is not known.
+        If it is not TOML, or a table, a name or a value in it is unknown.
     """
-    tables = {} if config is None else read_tables(config)
-    found = {}
+    tables = {} if config is None else _read_tables(config)
+    configs = {}
     for name, kind in CONFIGS.items():
-        where = f"{config}, [{name}]" if name in tables else ""
-        first: Any = (base or {}).get(name) or kind()
-        if name in tables:  # a table leaves out what is None: it is whole as it stands
-            first = from_dict(kind, tables[name], where)
-        found[name] = replace(first, **settings[name])
-    return found
+        start: Any = (base or {}).get(name) or kind()
+        if name in tables:  # a table leaves out what is None: it is complete as it is
+            start = from_dict(kind, tables[name], f"{config}, [{name}]")
+        configs[name] = replace(start, **settings[name])
+    return configs
 
 
-def read_tables(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file of settings; ``[run]`` only tells what a run was given.
+def _read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file of settings, without ``[run]``, which describes a run.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not TOML, or has a table that is not known.
+        If it is not TOML, or has an unknown table.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -209,11 +229,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     unknown = sorted(set(tables) - set(CONFIGS))
     if unknown:
         raise ValueError(
-            f"{path}: [{unknown[0]}] is not a table of settings; known are {', '.join(CONFIGS)}"
+            f"{path}: [{unknown[0]}] is not a table of settings; the tables are "
+            f"{', '.join(CONFIGS)}"
         )
     return tables
-
-
-def as_tables(configs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return configurations as plain tables for TOML, which has no word for None."""
-    return {name: to_dict(config) for name, config in configs.items()}

@@ -8,31 +8,45 @@ from typing import Annotated
 import typer
 
 from .console import command, output
+from .flags import Overwrite
+
+Result = Annotated[
+    Path, typer.Argument(help="A folder that segment wrote, or the result.nc or result.zarr in it.")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="The file to write; by default report.html beside the result.")
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        metavar="CLUSTER=NAME",
+        help="Your name for a cluster, such as 3=azurite. May be given several times.",
+    ),
+]
+Anode = Annotated[
+    str | None,
+    typer.Option(
+        help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not taken for an element of "
+        "the sample."
+    ),
+]
+Redshift = Annotated[
+    float | None, typer.Option(help="Redshift of all clusters; by default found from their lines.")
+]
 
 
 @command
 def report_command(
-    result: Annotated[
-        Path,
-        typer.Argument(help="A folder that segment has written, or its result.nc or result.zarr."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write; by default report.html beside it.")
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(help="Your name for a cluster, as in 3=azurite; as often as you like."),
-    ] = None,
-    anode: Annotated[
-        str | None, typer.Option(help="Of the X-ray tube (Rh, Mo, W, ...): no element then.")
-    ] = None,
-    redshift: Annotated[
-        float | None, typer.Option(help="Of all clusters, where it is not to be found out.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    result: Result,
+    out: Out = None,
+    names: Names = None,
+    anode: Anode = None,
+    redshift: Redshift = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write a report of a segmentation: one HTML file, to read, to print and to send."""
-    from spectessera.htmlreport.page import report
+    """Write a report of a segmentation as one HTML file."""
+    from spectessera.htmlreport import report
     from spectessera.io import read_result, result_in
     from spectessera.naming.names import name_clusters
     from spectessera.resultfolder import REPORT
@@ -45,15 +59,15 @@ def report_command(
         raise ValueError(f"{path} is the result itself; give the report another name")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another --out, or --overwrite")
-    found = read_result(source)
-    namings = name_clusters(found, redshift=redshift, anode=anode)
-    names = dict(_named(each) for each in name or ())
-    report(found, path, namings=namings, names=names, overwrite=overwrite)
+    opened = read_result(source)
+    namings = name_clusters(opened, redshift=redshift, anode=anode)
+    own_names = dict(_cluster_and_name(each) for each in names or ())
+    report(opened, path, namings=namings, names=own_names, overwrite=overwrite)
     output.print(f"open {path} in a browser", markup=False)
 
 
-def _named(text: str) -> tuple[int, str]:
-    number, sign, words = text.partition("=")
-    if not sign or not number.strip().isdecimal() or not words.strip():
+def _cluster_and_name(text: str) -> tuple[int, str]:
+    cluster, sign, name = text.partition("=")
+    if not sign or not cluster.strip().isdecimal() or not name.strip():
         raise ValueError(f"--name is a cluster and its name, as in 3=azurite; got {text!r}")
-    return int(number), words.strip()
+    return int(cluster), name.strip()

@@ -1,4 +1,4 @@
-"""Where the work is done: here, in processes of this machine, or on a cluster."""
+"""Where the work is done: in this process, in several of this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import dask
 import typer
 
+LARGE = "Large cubes"  # panel of the help page
 Scheduler = Annotated[
     str | None,
     typer.Option(
         "--scheduler",
         metavar="ADDRESS|local:N",
         help="Work on a Dask cluster (tcp://host:8786), or in N processes of this machine. "
-        "The result is then result.zarr.",
+        "The result is written as result.zarr.",
+        rich_help_panel=LARGE,
     ),
 ]
 # By default the workers of Dask give every large array back to the system at once, which costs them
@@ -26,43 +27,6 @@ Scheduler = Annotated[
 _KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 # Seconds to wait for a scheduler and its first worker.
 PATIENCE = 10
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Start processes that a Ctrl-C does not reach: this one is to stop, and ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _check_address(where: str) -> None:
-    """Complain of what is no address before a client is made, which would be left half-made."""
-    from distributed.comm import get_address_host_port
-
-    wanted = f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
-    if "://" not in where:
-        raise ValueError(wanted)
-    try:
-        get_address_host_port(where)
-    except (ValueError, NotImplementedError) as error:
-        raise ValueError(f"{wanted}: {error}") from error
-
-
-@contextmanager
-def _current(client: Any) -> Iterator[Any]:
-    """Have a client that is not the default of Dask do the work inside.
-
-    A default client that could not connect is left behind in the settings of Dask, where whatever
-    is computed next looks for it.
-    """
-    with client, client.as_current():
-        yield client
 
 
 @contextmanager
@@ -82,30 +46,45 @@ def scheduler(where: str | None) -> Iterator[None]:
         yield
         return
     try:
-        from distributed import Client, LocalCluster
+        import distributed  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "--scheduler needs the package distributed: pip install 'spectessera[distributed]'"
         ) from error
-    # What scheduler and workers tell each other is their own affair; what they lose is not.
+    # Messages between scheduler and workers are of no interest here, except warnings of losses.
     logging.getLogger("distributed").setLevel(logging.WARNING)
     kind, _, count = where.partition(":")
-    if kind == "local":
-        if not count.isdecimal() or not 1 <= int(count) <= 1000:
-            raise ValueError(f"--scheduler local:N is for N processes, 1 to 1000; got {where!r}")
-        with _deaf_to_interrupts(), dask.config.set(_KEEP_MEMORY):
-            cluster = LocalCluster(
-                n_workers=int(count),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.ERROR,
-            )
-        # On one machine nobody needs long to answer: who does not is lost.
-        patience = dask.config.set({"distributed.comm.timeouts.connect": "5s"})
-        with patience, cluster, _current(Client(cluster, set_as_default=False)):
-            yield
-        return
+    with _local(where, count) if kind == "local" else _remote(where):
+        yield
+
+
+@contextmanager
+def _local(where: str, count: str) -> Iterator[None]:
+    """Start processes of this machine and have them do the work inside."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    if not count.isdecimal() or not 1 <= int(count) <= 1000:
+        raise ValueError(f"--scheduler local:N is for N processes, 1 to 1000; got {where!r}")
+    with _ignored_interrupts(), dask.config.set(_KEEP_MEMORY):
+        cluster = LocalCluster(
+            n_workers=int(count),
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        )
+    # On one machine an answer comes quickly: a worker that gives none within 5 s is lost.
+    patience = dask.config.set({"distributed.comm.timeouts.connect": "5s"})
+    with patience, cluster, _current(Client(cluster, set_as_default=False)):
+        yield
+
+
+@contextmanager
+def _remote(where: str) -> Iterator[None]:
+    """Have the workers of the scheduler at an address do the work inside."""
+    from distributed import Client
+
     _check_address(where)
     with _current(Client(where, timeout=PATIENCE, set_as_default=False)) as client:
         try:
@@ -113,3 +92,40 @@ def scheduler(where: str | None) -> Iterator[None]:
         except TimeoutError as error:
             raise OSError(f"the scheduler {where} has no workers; start some") from error
         yield
+
+
+@contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: this process is to stop, and then ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _check_address(where: str) -> None:
+    """Raise unless it is an address, before a client is made, which would stay behind half-made."""
+    from distributed.comm.addressing import get_address_host_port
+
+    expected = f"--scheduler is an address such as tcp://host:8786, or local:N; got {where!r}"
+    if "://" not in where:
+        raise ValueError(expected)
+    try:
+        get_address_host_port(where)
+    except (ValueError, NotImplementedError) as error:
+        raise ValueError(f"{expected}: {error}") from error
+
+
+@contextmanager
+def _current(client: Any) -> Iterator[Any]:
+    """Have a client that is not the default of Dask do the work inside.
+
+    A default client that could not connect is left behind in the settings of Dask, where the next
+    computation looks for it.
+    """
+    with client, client.as_current():
+        yield client

@@ -2,86 +2,93 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from .console import command, errors, output, progress
-from .flags import AxisOption, Energy, Key, Missing, Unit, Wavelength, open_cube
+from .console import command, errors, output, print_json, progress
+from .flags import AsJson, FileOptions, Quiet, with_flag_groups
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from spectessera.studies.search import Study, Trial
 
 MOST_ROWS = 20
 
 
+Files = Annotated[list[Path], typer.Argument(help="Cubes to train on, all on one axis.")]
+SpaceFile = Annotated[
+    Path,
+    typer.Option(help="A TOML file of settings, in which lists and ranges are what is tried."),
+]
+Folder = Annotated[
+    Path, typer.Option(help="The folder of the search. A search that was stopped there continues.")
+]
+Objective = Annotated[
+    str,
+    typer.Option(
+        help="What the best settings are best at: validation (loss) or silhouette; ari or f1 if "
+        "the cubes have reference labels."
+    ),
+]
+Sampler = Annotated[
+    str,
+    typer.Option(help="grid: all combinations; tpe: guided by earlier trials, also over ranges."),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Number of trials, including earlier ones; by default the whole grid, or 50 with tpe.",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed for the order or the choice of the trials.")]
+
+
 @command
+@with_flag_groups
 def search_command(
-    files: list[Path],
-    space: Annotated[
-        Path, typer.Option(help="A TOML file: settings, of which lists and ranges vary.")
-    ],
-    out: Annotated[
-        Path, typer.Option(help="The folder of the study; one that is there already goes on.")
-    ],
-    objective: Annotated[
-        str,
-        typer.Option(help='"validation", "silhouette", or "ari" or "f1" where labels are known.'),
-    ] = "validation",
-    sampler: Annotated[
-        str, typer.Option(help='"grid": all combinations; "tpe": guided, also over ranges.')
-    ] = "grid",
-    trials: Annotated[
-        int | None,
-        typer.Option(min=1, help="In all, earlier ones counted; by default the whole grid, or 50."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order or the draws of trials.")] = 0,
-    key: Key = None,
-    energy: Energy = None,
-    wavelength: Wavelength = None,
-    axis: AxisOption = None,
-    unit: Unit = None,
-    missing: Missing = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the answer as JSON, and only that.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    files: Files,
+    space: SpaceFile,
+    out: Folder,
+    reading: FileOptions,
+    objective: Objective = "validation",
+    sampler: Sampler = "grid",
+    trials: Trials = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train with many settings and find the best of them.
 
-    The best settings are written as best.toml: use them with --config.
+    The best settings are written as best.toml, for the flag --config of train and segment.
     """
     from spectessera.studies.search import search_settings
 
-    cubes = [open_cube(file, key, energy, wavelength, axis, unit, missing) for file in files]
+    cubes = [reading.open(file) for file in files]
     with progress(quiet or as_json) as bar:
         study = search_settings(
-            cubes,
-            space,
-            out,
-            objective=objective,
-            sampler=sampler,
-            trials=trials,
-            seed=seed,
+            cubes, space, out, objective=objective, sampler=sampler, trials=trials, seed=seed,
             progress=bar,
-        )
+        )  # fmt: skip
     if as_json:
-        sys.stdout.write(json.dumps(_told(study), indent=2) + "\n")
+        print_json(_summary(study))
     elif not quiet:
         _print_study(study)
     if study.interrupted:
         done = sum(trial.state != "interrupted" for trial in study.trials)
         errors.print(
             f"stopped by Ctrl-C after {done} trials, which are kept in {out}; the same command "
-            "goes on from there",
+            "continues from there",
             markup=False,
         )
         raise typer.Exit(130)
 
 
-def _told(study: Any) -> dict[str, Any]:
+def _summary(study: Study) -> dict[str, Any]:
+    """Return all trials and the best of them, as plain values."""
     best = study.best
     return {
         "folder": str(study.folder),
@@ -101,7 +108,7 @@ def _told(study: Any) -> dict[str, Any]:
     }
 
 
-def _print_study(study: Any) -> None:
+def _print_study(study: Study) -> None:
     """Print the trials, the best first."""
     from spectessera.studies.trials import BEST
 
@@ -124,7 +131,11 @@ def _print_study(study: Any) -> None:
         )
 
 
-def _table(study: Any, trials: list[Any], title: str) -> Table:
+def _table(study: Study, trials: list[Trial], title: str) -> Table:
+    """Return the settings and scores of trials as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
     from spectessera.studies.space import word
 
     table = Table(title=title, box=None)
@@ -136,9 +147,9 @@ def _table(study: Any, trials: list[Any], title: str) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for trial in trials:
         values = (word(trial.values[name]) for name in study.space.varied)
-        judged = {study.objective: trial.objective, "silhouette": trial.silhouette}
+        scores = {study.objective: trial.objective, "silhouette": trial.silhouette}
         ks = " ".join(str(k) for k in trial.k)
-        cells = (str(trial.number), *map(_short, values), *map(_short, judged.values()), ks)
+        cells = (str(trial.number), *map(_short, values), *map(_short, scores.values()), ks)
         # Text, not markup: widths such as [16, 8] stand in brackets.
         table.add_row(*map(Text, cells), style="bold" if trial is study.best else None)
     return table

@@ -2,174 +2,291 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from spectessera._util.files import folder_to_fill
+from spectessera._util.files import folder_to_fill, readable
 
-from .console import command, errors, output, progress
-from .flags import (
-    AsJson,
-    AxisOption,
-    CheckpointOption,
-    Config,
-    Energy,
-    Key,
-    Missing,
-    Quiet,
-    Unit,
-    Wavelength,
-    open_cube,
-)
-from .options import build, with_settings
-from .scheduler import Scheduler, scheduler
-from .train import _forget, base_of, keep_at
+from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
+from .console import Bar, command, errors, output, print_json, progress
+from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
+from .options import Fields, base_settings, configurations, with_settings
+from .scheduler import LARGE, Scheduler, scheduler
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.table import Table
+
+    from spectessera.segmenter import SpectralSegmenter
+
+MODEL = "model.safetensors"  # of a model that is trained on the cube, in the folder of results
+
+
+Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
+ClustersOption = Annotated[
+    str,
+    typer.Option(
+        help="cube: cluster this cube anew; trained: the clusters of the trained model; or a "
+        "number of clusters."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model segments a cube: a trained one, or one that is trained on the cube itself.
+
+    Parameters
+    ----------
+    model : str, optional
+        A trained model, used as it is.
+    fit : bool
+        Train a model on the cube.
+    start : str, optional
+        A trained model from which that training continues.
+    config, checkpoint : Path, optional
+        File of the settings, and file of the state of the training.
+
+    Raises
+    ------
+    ValueError
+        Unless exactly one of ``model`` and ``fit`` is given, or if ``start`` is given without
+        ``fit``.
+    """
+
+    model: Annotated[
+        str | None,
+        typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae."),
+    ] = None
+    fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube.")] = False
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="With --fit: continue from a trained model: a file, or maxrf or nebulae."
+        ),
+    ] = None
+
+    config: ConfigOption = None
+    checkpoint: CheckpointOption = None
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (not self.fit):
+            raise ValueError("give either --model FILE or --fit")
+        if self.start is not None and not self.fit:
+            raise ValueError("--start belongs to --fit; to use a trained model as it is: --model")
+
+    def load(self) -> SpectralSegmenter | None:
+        """Return the trained model that is used or from which the training continues, if any."""
+        from spectessera.segmenter import load
+
+        name = self.model or self.start
+        return None if name is None else load(name)
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """What is written besides the label map.
+
+    Parameters
+    ----------
+    also : list of str, optional
+        Cubes and maps of :func:`spectessera.segment` that are written too.
+    report : bool
+        Write a report.
+    anode : str, optional
+        Of the X-ray tube.
+    zarr : bool
+        Write a Zarr store in place of a NetCDF file.
+    overwrite : bool
+        Replace earlier results.
+    """
+
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also write a cube: latent or decoded; or a map: silhouette. May be given several "
+            "times."
+        ),
+    ] = None
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html, one file to share.")
+    ] = False
+    anode: Annotated[
+        str | None,
+        typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines."),
+    ] = None
+    zarr: Annotated[
+        bool,
+        typer.Option(
+            "--zarr",
+            help="Write result.zarr, block by block, in place of result.nc.",
+            rich_help_panel=LARGE,
+        ),
+    ] = False
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that are already in the folder.")
+    ] = False
 
 
 @command
 @with_settings
+@with_flag_groups
 def segment(
-    file: Path,
-    out: Annotated[Path, typer.Option(help="The folder to write the results to.")],
-    settings: dict[str, dict[str, Any]],
-    model: Annotated[
-        str | None,
-        typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae."),
-    ] = None,
-    fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube itself.")] = False,
-    start: Annotated[
-        str | None,
-        typer.Option(help="With --fit: go on from a trained model, a file, or maxrf or nebulae."),
-    ] = None,
-    how: Annotated[
-        str, typer.Option("--clusters", help='"cube", "trained" or a number of clusters.')
-    ] = "cube",
-    also: Annotated[
-        list[str] | None,
-        typer.Option(help="Also write the cube: latent, decoded; or the map: silhouette."),
-    ] = None,
-    key: Key = None,
-    energy: Energy = None,
-    wavelength: Wavelength = None,
-    axis: AxisOption = None,
-    unit: Unit = None,
-    missing: Missing = None,
-    config: Config = None,
-    checkpoint: CheckpointOption = None,
-    with_report: Annotated[
-        bool, typer.Option("--report", help="Also write report.html: one file, to send.")
-    ] = False,
-    anode: Annotated[
-        str | None, typer.Option(help="Of the X-ray tube (Rh, Mo, W, ...), for the names of lines.")
-    ] = None,
-    to_zarr: Annotated[
-        bool,
-        typer.Option(
-            "--zarr", help="Write result.zarr, block by block, not result.nc: for large images."
-        ),
-    ] = False,
+    file: CubeFile,
+    out: Out,
+    settings: Fields,
+    source: ModelOptions,
+    results: ResultOptions,
+    reading: FileOptions,
+    clusters: ClustersOption = "cube",
     where: Scheduler = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace results that are in the folder already.")
-    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Segment a cube with a trained model, or with one trained on the cube itself."""
-    from spectessera._util.files import readable
-    from spectessera.htmlreport.page import check_bokeh
-    from spectessera.inference.pipeline import segment as segment_cube
-    from spectessera.io import RESULT_STORE
-    from spectessera.naming.xray.elements import XraySettings
-    from spectessera.resultfolder import check_folder, write_folder
-    from spectessera.segmenter.estimator import SpectralSegmenter, load
+    """Segment a cube with a trained model, or with one trained on the cube itself.
 
-    if (model is None) == (not fit):
-        raise ValueError("give either --model FILE or --fit")
-    if start is not None and not fit:
-        raise ValueError("--start is a model to train on from, with --fit; to use it, --model")
-    if model is not None:
-        _refuse_training(settings, config, checkpoint)
-    begun = None if model is None and start is None else load(model or start or "")
-    configs = build(settings, config, base_of(begun, None))
+    With --model, of all settings only those of the clusters and the seed can be changed.
+    """
+    from spectessera.inference import segment as segment_cube
+    from spectessera.io import RESULT_STORE
+    from spectessera.resultfolder import write_folder
+
+    if source.model is not None:
+        _refuse_training_flags(settings, source)
+    trained = source.load()
+    configs = configurations(settings, source.config, base_settings(trained, None))
     seed = configs["training"].seed
-    clusters: str | int = int(how) if how.isdecimal() else how
-    check_folder(out, overwrite=overwrite)
-    XraySettings(anode=anode)  # complain before any work
-    if with_report:
-        check_bokeh()
-    kept = keep_at(checkpoint, out / "model.safetensors")
-    cube = open_cube(file, key, energy, wavelength, axis, unit, missing)
-    if anode is not None:
-        cube.attrs["anode"] = anode
-    segmenter = SpectralSegmenter(**configs)
-    if model is not None:
-        assert begun is not None
-        segmenter = begun.set_params(clusters=configs["clusters"])
-    stored = to_zarr or where is not None
+    number: str | int = int(clusters) if clusters.isdecimal() else clusters
+    _check_outputs(out, source, results)
+    cube = reading.open(file)
+    if results.anode is not None:
+        cube.attrs["anode"] = results.anode
+    stored = results.zarr or where is not None
     with scheduler(where), progress(quiet or as_json) as bar:
-        if fit:
-            segmenter.fit(cube, start=begun, checkpoint=kept, progress=bar.epoch)
-            out.mkdir(parents=True, exist_ok=True)
-            segmenter.save(out / "model.safetensors")
-            _forget(checkpoint, segmenter)
-            if segmenter.history_.interrupted:
-                errors.print(
-                    f"training was stopped by Ctrl-C; the best weights until then are kept in "
-                    f"{out / 'model.safetensors'}: use them with --model",
-                    markup=False,
-                )
-                raise typer.Exit(130)
+        segmenter = _segmenter(source, trained, configs)
+        if source.fit:
+            _fit(segmenter, cube, trained, out, source.checkpoint, bar)
         with folder_to_fill(out) if stored else nullcontext():
             result = segment_cube(
-                cube, segmenter, clusters, seed=seed, keep=tuple(also or ()), progress=bar,
+                cube, segmenter, number, seed=seed, keep=tuple(results.also or ()), progress=bar,
                 store=out / RESULT_STORE if stored else None,
             )  # fmt: skip
-    run = {
-        "file": readable(str(file)),
-        "model": model,
-        "start": start,
-        "seed": seed,
-        "clusters": clusters,
-        "anode": anode,
-    }
+    run = _run(file, source, results, seed, number)
     summary = write_folder(
-        result, segmenter, out, run, fitted=fit, with_report=with_report, stored=stored
+        result, segmenter, out, run, fitted=source.fit, with_report=results.report, stored=stored
     )
-    if as_json:
-        sys.stdout.write(json.dumps(summary, indent=2) + "\n")
-    elif not quiet:
-        _print_summary(summary, out)
+    _print_summary(summary, out, as_json, quiet)
 
 
-def _refuse_training(
-    settings: dict[str, dict[str, Any]], config: Path | None, checkpoint: Path | None
-) -> None:
-    """Say which flags a trained model has no use for; how it is clustered may be changed."""
-    given = [
+def _refuse_training_flags(settings: Fields, source: ModelOptions) -> None:
+    """Raise if flags are given that have no effect on a trained model.
+
+    How its latents are clustered, and the seed, may be changed.
+    """
+    flags = [
         f"--{name.replace('_', '-')}"
         for group in ("preprocess", "network", "training")
         for name in settings[group]
         if name != "seed"
     ]
-    given += [f"--{name}" for name, v in (("config", config), ("checkpoint", checkpoint)) if v]
-    if given:
+    others = (("config", source.config), ("checkpoint", source.checkpoint))
+    flags += [f"--{name}" for name, path in others if path is not None]
+    if flags:
         raise ValueError(
-            f"{', '.join(given)} would have no effect on a trained model; "
+            f"{', '.join(flags)} would have no effect on a trained model; "
             "leave it out, or train anew with --fit"
         )
 
 
-def _print_summary(summary: dict[str, Any], out: Path) -> None:
-    from spectessera.colours import colours
+def _check_outputs(out: Path, source: ModelOptions, results: ResultOptions) -> None:
+    """Raise, before any work, if the results cannot be written."""
+    from spectessera.resultfolder import check_folder
+
+    check_folder(out, overwrite=results.overwrite)
+    if results.anode is not None:
+        from spectessera.naming.xray.elements import XraySettings
+
+        XraySettings(anode=results.anode)
+    if results.report:
+        from spectessera.htmlreport.page import check_bokeh
+
+        check_bokeh()
+    checkpoint_at(source.checkpoint, out / MODEL)
+
+
+def _segmenter(
+    source: ModelOptions, trained: SpectralSegmenter | None, configs: dict[str, Any]
+) -> SpectralSegmenter:
+    """Return the trained model with the clusters asked for, or a new one that is to be trained."""
+    from spectessera.segmenter import SpectralSegmenter
+
+    if source.fit or trained is None:
+        return SpectralSegmenter(**configs)
+    return trained.set_params(clusters=configs["clusters"])
+
+
+def _fit(
+    segmenter: SpectralSegmenter,
+    cube: xr.DataArray,
+    start: SpectralSegmenter | None,
+    out: Path,
+    checkpoint: Path | None,
+    bar: Bar,
+) -> None:
+    """Train on the cube and save the model; after Ctrl-C end with status 130."""
+    state = checkpoint_at(checkpoint, out / MODEL)
+    segmenter.fit(cube, start=start, checkpoint=state, progress=bar.epoch)
+    out.mkdir(parents=True, exist_ok=True)
+    segmenter.save(out / MODEL)
+    remove_completed(checkpoint, segmenter)
+    if segmenter.history_.interrupted:
+        errors.print(
+            f"training was stopped by Ctrl-C; the best weights so far are in {out / MODEL}: "
+            "use them with --model",
+            markup=False,
+        )
+        raise typer.Exit(130)
+
+
+def _run(
+    file: Path, source: ModelOptions, results: ResultOptions, seed: int, clusters: str | int
+) -> dict[str, Any]:
+    """Return what was asked for, to be written into the summary and the settings of the run."""
+    return {
+        "file": readable(str(file)),
+        "model": source.model,
+        "start": source.start,
+        "seed": seed,
+        "clusters": clusters,
+        "anode": results.anode,
+    }
+
+
+def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
+    """Print the table of clusters, the warnings, and where the results are."""
     from spectessera.resultfolder import REPORT
+
+    if as_json:
+        print_json(summary)
+    elif not quiet:
+        output.print(_table(summary))
+        for warning in summary["warnings"]:
+            output.print(f"warning: {warning['text']} [{warning['code']}]", markup=False)
+        output.print(f"results in {out}", markup=False)
+        if (out / REPORT).exists():
+            output.print(f"open {out / REPORT} in a browser", markup=False)
+
+
+def _table(summary: dict[str, Any]) -> Table:
+    """Return the clusters of a summary as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from spectessera.colours import colours
 
     table = Table(title=f"{summary['n_clusters']} clusters", box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
@@ -177,17 +294,12 @@ def _print_summary(summary: dict[str, Any], out: Path) -> None:
     table.add_column("what it may be")
     for row in summary["clusters"]:
         red, green, blue = colours(row["cluster"])[-1].tolist()
-        sure = row["confidence"]
+        confidence = row["confidence"]
         table.add_row(
             f"[rgb({red},{green},{blue})]██[/] {row['cluster']}",
             str(row["size"]),
             f"{100 * row['share']:.1f} %",
-            "-" if sure is None else f"{sure:.2f}",
+            "-" if confidence is None else f"{confidence:.2f}",
             Text(row["name"] or "-"),
         )
-    output.print(table)
-    for warning in summary["warnings"]:
-        output.print(f"warning: {warning['text']} [{warning['code']}]", markup=False)
-    output.print(f"results in {out}", markup=False)
-    if (out / REPORT).exists():
-        output.print(f"open {out / REPORT} in a browser", markup=False)
+    return table

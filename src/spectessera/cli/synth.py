@@ -2,63 +2,129 @@
 
 from __future__ import annotations
 
-import json
-import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from .console import command, output, progress
-from .options import numbers
+from .console import command, output, print_json, progress
+from .flags import AsJson, Overwrite, Quiet, numbers, with_flag_groups
+from .palettes import PaletteOption, show_palettes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from spectessera.synth.paint.scene import Realism
+    from spectessera.synth.stream import Stream
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="Make synthetic cubes and spectra, with their truth.",
 )
 
 Out = Annotated[Path, typer.Option(help="The file to write (.h5): cube, axis and truth.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
-Overwrite = Annotated[bool, typer.Option(help="Replace an existing file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and only that.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
-PaletteOption = Annotated[
-    str, typer.Option(help="Name of a palette (see `synth palettes`), or a TOML or JSON file.")
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.")]
+Picture = Annotated[Path, typer.Argument(help="A picture, such as a PNG or JPEG file.")]
+_REALISM = "With --realistic"
+
+
+@dataclass(frozen=True)
+class RealismOptions:
+    """What a scanner and a painter add to the algorithm of ganX.
+
+    Parameters
+    ----------
+    realistic : bool
+        Add it; the other fields change its defaults.
+    thickness : str, optional
+        Two numbers separated by a comma.
+    mixture, background, dead, hot : float, optional
+        As in :class:`spectessera.synth.paint.scene.Realism`.
+    """
+
+    realistic: Annotated[
+        bool,
+        typer.Option(
+            "--realistic",
+            help="Poisson counts, layers of varying thickness, mixtures of pigments, background.",
+        ),
+    ] = False
+    thickness: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LEAST,MOST",
+            help="Range of the thickness of the layers, in units of the nominal thickness.",
+            rich_help_panel=_REALISM,
+        ),
+    ] = None
+    mixture: Annotated[
+        float | None,
+        typer.Option(help="Largest share of a second pigment.", rich_help_panel=_REALISM),
+    ] = None
+    background: Annotated[
+        float | None,
+        typer.Option(help="Share of the counts in the background.", rich_help_panel=_REALISM),
+    ] = None
+    dead: Annotated[
+        float | None,
+        typer.Option(help="Share of the pixels without counts.", rich_help_panel=_REALISM),
+    ] = None
+    hot: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the pixels with ten times the counts.", rich_help_panel=_REALISM
+        ),
+    ] = None
+
+    def realism(self) -> Realism | None:
+        """Return the settings that the flags stand for, or None without ``realistic``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a flag would have no effect, or its value is refused.
+        """
+        from spectessera.synth.paint.scene import Realism
+
+        given = {each.name: getattr(self, each.name) for each in fields(self)[1:]}
+        given = {name: value for name, value in given.items() if value is not None}
+        if given and not self.realistic:
+            raise ValueError(f"--{', --'.join(given)} would have no effect without --realistic")
+        if "thickness" in given:
+            given["thickness"] = numbers("--thickness", given["thickness"], 2)
+        return Realism(**given) if self.realistic else None
+
+
+Counts = Annotated[float, typer.Option(help="Counts of every pixel; with --realistic, their mean.")]
+Threshold = Annotated[
+    float, typer.Option(help="Least similarity of a pigment to a colour, 0 to 1.")
+]
+Distance = Annotated[str, typer.Option(help="Distance between colours: ciede2000 or cie94.")]
+Mode = Annotated[
+    str,
+    typer.Option(
+        help="XRF: pure, layers of nominal thickness; load, of varying thickness; mix, of varying "
+        "thickness with a second pigment."
+    ),
 ]
 
 
 @app.command("cube")
 @command
+@with_flag_groups
 def make_cube_file(
-    image: Path,
+    image: Picture,
     out: Out,
+    options: RealismOptions,
     palette: PaletteOption = "choirbook",
-    counts: Annotated[float, typer.Option(help="Counts of every pixel.")] = 400,
-    threshold: Annotated[
-        float, typer.Option(help="Least similarity of a pigment to a colour, 0 to 1.")
-    ] = 0.8,
-    distance: Annotated[str, typer.Option(help="ciede2000 or cie94.")] = "ciede2000",
-    k_min: Annotated[int, typer.Option(help="Fewest colours of the image.")] = 3,
-    k_max: Annotated[int, typer.Option(help="Most colours of the image.")] = 10,
-    realistic: Annotated[
-        bool,
-        typer.Option(
-            "--realistic",
-            help="Poisson counts, varying thickness, mixtures, background; the flags below.",
-        ),
-    ] = False,
-    thickness: Annotated[
-        str | None,
-        typer.Option(metavar="LEAST,MOST", help="Of the layers, over the nominal thickness."),
-    ] = None,
-    mixture: Annotated[float | None, typer.Option(help="Most of a second pigment.")] = None,
-    background: Annotated[float | None, typer.Option(help="Share of the counts.")] = None,
-    dead: Annotated[float | None, typer.Option(help="Share of the pixels without counts.")] = None,
-    hot: Annotated[float | None, typer.Option(help="Share of the pixels that overcount.")] = None,
+    counts: Counts = 400,
+    threshold: Threshold = 0.8,
+    distance: Distance = "ciede2000",
+    k_min: Annotated[int, typer.Option(help="Smallest number of colours to try.")] = 3,
+    k_max: Annotated[int, typer.Option(help="Largest number of colours to try.")] = 10,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -71,48 +137,49 @@ def make_cube_file(
     from spectessera.kmeans import Clusters
     from spectessera.synth.cube import cube_from_rgb
     from spectessera.synth.paint.rgb import read_image
-    from spectessera.synth.paint.scene import Realism
 
-    given: dict[str, Any] = {
-        "thickness": None if thickness is None else numbers("--thickness", thickness, 2),
-        "mixture": mixture,
-        "background": background,
-        "dead": dead,
-        "hot": hot,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    if given and not realistic:
-        raise ValueError(f"--{', --'.join(given)} would have no effect without --realistic")
-    if not realistic and not float(counts).is_integer():
+    realism = options.realism()
+    if realism is None and not float(counts).is_integer():
         raise ValueError(f"--counts must be a whole number; got {counts:g}")
-    _check(out, overwrite)
+    _check_destination(out, overwrite)
     cube, truth = cube_from_rgb(
         read_image(image),
         palette,
-        counts=counts if realistic else int(counts),
+        counts=int(counts) if realism is None else counts,
         threshold=threshold,
         seed=seed,
         clusters=Clusters(k_min=k_min, k_max=k_max, criterion="silhouette"),
         distance=distance,
-        realism=Realism(**given) if realistic else None,
+        realism=realism,
         chunks="auto",
     )
-    told = _write(cube, truth, out, overwrite=overwrite, quiet=quiet or as_json)
-    weight = truth["weight"].values
-    told["pigments"] = {
+    summary = _write(cube, truth, out, overwrite=overwrite, quiet=quiet or as_json)
+    _print_summary(summary | {"pigments": _pigment_shares(truth)}, as_json, quiet)
+
+
+def _pigment_shares(truth: xr.Dataset) -> dict[str, float]:
+    """Return the share of every pigment in the whole image, without those that are not in it."""
+    shares = truth["weight"].values.mean(axis=(0, 1))
+    pigments = truth["pigment"].values
+    return {
         str(name): round(float(share), 4)
-        for name, share in zip(truth["pigment"].values, weight.mean(axis=(0, 1)), strict=True)
+        for name, share in zip(pigments, shares, strict=True)
         if share > 0
     }
-    _tell(told, as_json, quiet)
 
 
 @app.command("nebula")
 @command
 def make_nebula_file(
-    image: Path,
+    image: Picture,
     out: Out,
-    snr: Annotated[str, typer.Option(help="Peak of H alpha over noise: 30, or 10,100.")] = "30",
+    snr: Annotated[
+        str,
+        typer.Option(
+            help="Signal-to-noise ratio: the peak of H alpha over the noise. A number, or a range "
+            "such as 10,100."
+        ),
+    ] = "30",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -125,24 +192,32 @@ def make_nebula_file(
     from spectessera.synth.cube import nebular_cube
     from spectessera.synth.paint.rgb import read_image
 
-    _check(out, overwrite)
+    _check_destination(out, overwrite)
     cube, truth = nebular_cube(
         read_image(image), snr=_one_or_two("--snr", snr), seed=seed, chunks="auto"
     )
-    told = _write(cube, truth, out, overwrite=overwrite, quiet=quiet or as_json)
-    _tell(told, as_json, quiet)
+    summary = _write(cube, truth, out, overwrite=overwrite, quiet=quiet or as_json)
+    _print_summary(summary, as_json, quiet)
 
 
 @app.command("spectra")
 @command
 def make_spectra_file(
-    out: Annotated[Path, typer.Option(help="The file to write (.h5), a cube of one column.")],
+    out: Annotated[Path, typer.Option(help="The file to write (.h5), a cube one pixel wide.")],
     kind: Annotated[str, typer.Option(help="xrf or nebulae.")] = "xrf",
     n: Annotated[int, typer.Option("-n", min=1, help="Number of spectra.")] = 10_000,
     palette: PaletteOption = "choirbook",
-    mode: Annotated[str, typer.Option(help="Of xrf: pure, load or mix.")] = "load",
-    counts: Annotated[str, typer.Option(help="Of xrf: 400, or 200,3000.")] = "400",
-    snr: Annotated[str, typer.Option(help="Of nebulae: 30, or 10,100.")] = "10,100",
+    mode: Mode = "load",
+    counts: Annotated[
+        str,
+        typer.Option(help="XRF: counts of every spectrum. A number, or a range such as 200,3000."),
+    ] = "400",
+    snr: Annotated[
+        str,
+        typer.Option(
+            help="Nebulae: the peak of H alpha over the noise. A number, or a range such as 10,100."
+        ),
+    ] = "10,100",
     expectation: Annotated[
         bool, typer.Option("--expectation", help="Also write the noise-free spectra.")
     ] = False,
@@ -151,24 +226,14 @@ def make_spectra_file(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a training set of single spectra; any number needs no more memory than one block."""
-    from spectessera.synth.files import write_stream
-    from spectessera.synth.nebulae.nebula import nebular_spectra
-    from spectessera.synth.paint.spectra import xrf_spectra
+    """Write a training set of single spectra.
 
-    _check(out, overwrite)
-    if kind == "xrf":
-        wanted = np.asarray(_one_or_two("--counts", counts))
-        if not np.isfinite(wanted).all() or (wanted != np.rint(wanted)).any():
-            raise ValueError(f"--counts takes whole numbers; got {counts!r}")
-        pair: Any = tuple(wanted.astype(int).tolist()) if wanted.ndim else int(wanted)
-        stream: Any = xrf_spectra(n, palette, mode, pair, seed=seed)
-    elif kind == "nebulae":
-        if (palette, mode, counts) != ("choirbook", "load", "400"):
-            raise ValueError("--palette, --mode and --counts are of xrf; nebulae have --snr")
-        stream = nebular_spectra(n, _one_or_two("--snr", snr), seed=seed)
-    else:
-        raise ValueError(f"--kind is xrf or nebulae; got {kind!r}")
+    They are made block by block, so any number of them needs the memory of one block.
+    """
+    from spectessera.synth.files import write_stream
+
+    _check_destination(out, overwrite)
+    stream = _stream(kind, n, palette, mode, counts, snr, seed)
     with progress(quiet or as_json) as bar:
         write_stream(
             stream,
@@ -177,8 +242,24 @@ def make_spectra_file(
             overwrite=overwrite,
             progress=lambda done, total: bar("write", done, total),
         )
-    told = {"file": str(out), "spectra": n, "channels": len(stream.axis), "seed": seed}
-    _tell(told, as_json, quiet)
+    summary = {"file": str(out), "spectra": n, "channels": len(stream.axis), "seed": seed}
+    _print_summary(summary, as_json, quiet)
+
+
+def _stream(
+    kind: str, n: int, palette: str, mode: str, counts: str, snr: str, seed: int
+) -> Stream[Any]:
+    """Return the spectra that the flags of `synth spectra` stand for."""
+    from spectessera.synth.nebulae.nebula import nebular_spectra
+    from spectessera.synth.paint.spectra import xrf_spectra
+
+    if kind == "xrf":
+        return xrf_spectra(n, palette, mode, _whole_numbers("--counts", counts), seed=seed)
+    if kind == "nebulae":
+        if (palette, mode, counts) != ("choirbook", "load", "400"):
+            raise ValueError("--palette, --mode and --counts are for xrf; nebulae have --snr")
+        return nebular_spectra(n, _one_or_two("--snr", snr), seed=seed)
+    raise ValueError(f"--kind is xrf or nebulae; got {kind!r}")
 
 
 @app.command("page")
@@ -186,12 +267,14 @@ def make_spectra_file(
 def make_page(
     out: Annotated[Path, typer.Option(help="The picture to write (.png).")],
     palette: PaletteOption = "choirbook",
-    size: Annotated[str, typer.Option(metavar="HEIGHT,WIDTH", help="In pixels.")] = "256,192",
+    size: Annotated[
+        str, typer.Option(metavar="HEIGHT,WIDTH", help="Size of the page in pixels.")
+    ] = "256,192",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw a page of a manuscript with the colours of a palette, as seed of a cube."""
+    """Draw a page of a manuscript in the colours of a palette, a picture for `synth cube`."""
     from PIL import Image
 
     from spectessera._util.files import atomic
@@ -212,82 +295,11 @@ def make_page(
         output.print(f"page written to {out}", markup=False)
 
 
-@app.command("palettes")
-@command
-def show_palettes(
-    palette: Annotated[
-        str | None, typer.Argument(help="One palette only: a name, or a TOML or JSON file.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Also draw the spectra of that palette (.png or .pdf).")
-    ] = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show the pigments of all palettes, or of one, with their colours."""
-    from spectessera.synth.paint.palettes import load_palette
-    from spectessera.synth.paint.pigments import PALETTES
-
-    found = [load_palette(name) for name in ([palette] if palette else PALETTES)]
-    if out is not None:
-        _draw(found, out, overwrite)
-    if as_json:
-        told = {each.name: _described(each) for each in found}
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
-        return
-    for each in found:
-        table = Table(title=escape(each.name), title_justify="left", box=None, pad_edge=False)
-        for column in ("", "pigment", "formula", "mg/cm2", "count rate"):
-            table.add_column(column)
-        for row in _described(each):
-            red, green, blue = row["rgb"]
-            swatch = f"[on rgb({red},{green},{blue})]    [/]"
-            layer = "" if row["thickness"] is None else f"{row['thickness']:g}"
-            words = (escape(row[each]) for each in ("pigment", "formula"))
-            table.add_row(swatch, *words, layer, f"{row['rate']:.2f}")
-        output.print(table)
-        output.print()
+app.command("palettes")(show_palettes)
 
 
-def _described(palette: Any) -> list[dict[str, Any]]:
-    """Return what there is to tell of the pigments of a palette."""
-    rows = []
-    columns = (palette.pigments, palette.rgb, palette.rate, palette.recipes)
-    for name, rgb, rate, known in zip(*columns, strict=True):
-        mixture = () if known is None else known.mixture
-        parts = [formula if share == 1 else f"{share:g} {formula}" for share, formula in mixture]
-        rows.append(
-            {
-                "pigment": name,
-                "formula": " + ".join(parts),
-                "thickness": None if known is None else known.thickness,
-                "rgb": [int(each) for each in rgb],
-                "rate": round(float(rate), 4),
-                "source": "" if known is None else known.source,
-            }
-        )
-    return rows
-
-
-def _draw(found: list[Any], out: Path, overwrite: bool) -> None:
-    """Write the figure of one palette."""
-    from spectessera._util.files import atomic
-    from spectessera.plots import result as plots
-
-    if len(found) != 1:
-        raise ValueError("--out draws one palette: name it, as in `synth palettes choirbook`")
-    if out.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise ValueError(f"--out is a .png, .pdf or .svg file; got {out.name}")
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} exists; give another name, or --overwrite")
-    (one,) = found
-    figure = plots.spectra_of_palette(one.pigments, one.rgb, one.template, one.axis)
-    with atomic(out) as temporary:
-        figure.savefig(temporary, format=out.suffix[1:].lower(), dpi=150)
-
-
-def _check(out: Path, overwrite: bool) -> None:
-    """Raise before any work if the file cannot be written."""
+def _check_destination(out: Path, overwrite: bool) -> None:
+    """Raise, before any work, if the file cannot be written."""
     from spectessera.io import check_destination
 
     if out.suffix.lower() not in (".h5", ".hdf5"):
@@ -295,8 +307,10 @@ def _check(out: Path, overwrite: bool) -> None:
     check_destination(out, overwrite=overwrite)
 
 
-def _write(cube: Any, truth: Any, out: Path, *, overwrite: bool, quiet: bool) -> dict[str, Any]:
-    """Write cube and truth block by block; returns what was written."""
+def _write(
+    cube: xr.DataArray, truth: xr.Dataset, out: Path, *, overwrite: bool, quiet: bool
+) -> dict[str, Any]:
+    """Write cube and truth block by block, and return what was written."""
     from dask.callbacks import Callback
 
     from spectessera.io import write_synthetic
@@ -320,19 +334,31 @@ def _write(cube: Any, truth: Any, out: Path, *, overwrite: bool, quiet: bool) ->
 
 
 def _one_or_two(flag: str, text: str) -> float | tuple[float, float]:
-    """Return a number, or the two of a range."""
+    """Return a number, or the two ends of a range."""
     if "," not in text:
         return numbers(flag, text, 1)[0]
     low, high = numbers(flag, text, 2)
     return low, high
 
 
-def _tell(told: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def _whole_numbers(flag: str, text: str) -> int | tuple[int, int]:
+    """Return a whole number, or the two ends of a range."""
+    ends = _one_or_two(flag, text)
+    pair = ends if isinstance(ends, tuple) else (ends, ends)
+    if not all(each.is_integer() for each in pair):  # not of nan and inf either
+        raise ValueError(f"{flag} takes whole numbers; got {text!r}")
+    return (int(pair[0]), int(pair[1])) if isinstance(ends, tuple) else int(ends)
+
+
+def _print_summary(summary: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Print what was made."""
+    from rich.markup import escape
+    from rich.table import Table
+
     if as_json:
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        print_json(summary)
     elif not quiet:
         table = Table(show_header=False, box=None)
-        for name, value in told.items():
+        for name, value in summary.items():
             table.add_row(f"[bold]{name}[/]", escape(str(value)))
         output.print(table)
