@@ -20,6 +20,12 @@ from spectessera.kmeans._silhouette_estimate import silhouette_estimates
 NUMBERS = [3, 5, 255, 257, 2047, 2048, 2049, 5000]
 
 
+# The sums over a block of 2048 distances are products in float32. How many columns a product has
+# changes the order of its additions, and with it the last bits, differently on every processor:
+# the rounding errors of 2048 additions add up to about the root of 2048 times half an epsilon.
+ROUNDING = 2048**0.5 * torch.finfo(torch.float32).eps / 2
+
+
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -93,7 +99,7 @@ def test_several_clusterings_are_judged_as_each_one_alone(d):
     for row, score, per_point in zip(labels, found.score, found.per_point, strict=True):
         alone = silhouette_image(points, row, per_point=True)
         assert abs(float(score - alone.score)) < 1e-7
-        torch.testing.assert_close(per_point, alone.per_point, rtol=0, atol=1e-6)
+        torch.testing.assert_close(per_point, alone.per_point, rtol=0, atol=ROUNDING)
         assert abs(float(score) - truth_of(points, row).mean()) < 1e-6
 
 
@@ -143,7 +149,7 @@ def test_number_of_threads_does_not_change_a_bit(d):
     assert torch.equal(one.per_point, two.per_point)
 
 
-def test_less_memory_means_more_passes_and_the_same_bits():
+def test_less_memory_means_more_passes_and_the_same_silhouettes():
     points, truth = groups_of_points(4000, 3, dtype=torch.float32)
     labels = torch.stack([truth % k for k in (2, 3, 4)])
     smallest = needed_memory(points, labels[-1:])
@@ -160,8 +166,7 @@ def test_less_memory_means_more_passes_and_the_same_bits():
 
     much, little = judged(2**30), judged(smallest)
     assert rounds[smallest] > rounds[2**30]
-    # A column of sums does not depend on the columns beside it but by the order of a product.
-    torch.testing.assert_close(much.per_point, little.per_point, rtol=0, atol=1e-6)
+    torch.testing.assert_close(much.per_point, little.per_point, rtol=0, atol=ROUNDING)
     alone = silhouette_image(points, labels[-1], per_point=True)
     assert torch.equal(little.per_point[-1], alone.per_point)
 
