@@ -25,7 +25,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training
 from spectessera.baselines.cluster import Embedding, embed
-from spectessera.segmenter.estimator import cluster_points
+from spectessera.kmeans.points import cluster_points
 from spectessera.synth import nebular_spectra, xrf_spectra
 
 PAGE = Path(__file__).parents[1] / "docs" / "table-1.md"

@@ -61,7 +61,7 @@ def clustered_again(path: Path, settings: dict[str, Any], source: Simulation) ->
     """Return a model with the clusters that its training would have ended with by today's rules."""
     segmenter = load(path)
     segmenter.set_params(clusters=settings["clusters"])
-    return segmenter._end_pretraining(segmenter._simulated(source))
+    return segmenter.recluster(source)
 
 
 def main() -> int:

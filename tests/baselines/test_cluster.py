@@ -16,8 +16,7 @@ from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Traini
 from spectessera.baselines.cluster import METHODS, cluster_cube, embed
 from spectessera.cube import spectral_axis
 from spectessera.kmeans import choose_k
-from spectessera.kmeans.points import by_size
-from spectessera.segmenter.estimator import cluster_points
+from spectessera.kmeans.points import by_size, cluster_points
 
 HEIGHT, WIDTH, CHANNELS = 15, 17, 40
 TRANSFORMING = [method for method in METHODS if method not in ("tsne", "umap")]

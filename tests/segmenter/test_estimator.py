@@ -1,6 +1,5 @@
 """The estimator: scikit-learn's manners, cubes and arrays, files."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,45 +8,9 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from spectessera import (
-    Clusters,
-    Network,
-    Preprocess,
-    SpectralSegmenter,
-    Training,
-    load,
-    make_cube,
-    segment,
-)
+from segmentercases import four_line_cube, quick, same_partition
+from spectessera import Network, SpectralSegmenter, Training, make_cube
 from spectessera.segmenter.defaults import DEFAULTS
-
-QUICK = Training(epochs=40, batch_size=128, learning_rate=3e-3)
-
-
-def quick(**changes):
-    settings = {
-        "preprocess": Preprocess(normalise=None),
-        "network": Network(latent=2, encoder=(24, 12)),
-        "clusters": Clusters(2, 5, restarts=3),
-        "training": QUICK,
-    }
-    return SpectralSegmenter(**(settings | changes))
-
-
-def four_line_cube(height=12, width=17, channels=40, seed=0, **kwargs):
-    """A cube of four vertical stripes, a line in each; and the stripe of each pixel."""
-    generator = np.random.default_rng(seed)
-    truth = np.broadcast_to(np.arange(width) * 4 // width, (height, width))
-    x = np.arange(channels)
-    lines = np.exp(-0.5 * ((x - np.array([6, 15, 24, 33])[:, None]) / 1.5) ** 2)
-    values = lines[truth] + 0.05 * generator.standard_normal((height, width, channels))
-    cube = make_cube(values.astype(np.float32), energy=(1.0, 20.0), **kwargs)
-    return cube, truth
-
-
-def same_partition(a, b):
-    pairs = {(int(x), int(y)) for x, y in zip(np.ravel(a), np.ravel(b), strict=True)}
-    return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs})
 
 
 @parametrize_with_checks([quick(training=Training(epochs=3))])
@@ -172,48 +135,6 @@ def test_nested_settings_are_read_changed_and_cloned():
         segmenter.set_params(networks__latent=3)
 
 
-def test_a_saved_model_gives_the_same_answers(tmp_path):
-    cube, _ = four_line_cube()
-    segmenter = quick(preprocess=Preprocess(rebin_to=20, normalise=None)).fit(cube)
-    segmenter.save(tmp_path / "model.safetensors")
-    again = load(tmp_path / "model.safetensors")
-    assert again.settings() == segmenter.settings()
-    assert again.preprocess.normalise is None
-    assert again.axis_ == segmenter.axis_
-    assert np.array_equal(again.transform(cube), segmenter.transform(cube))
-    assert np.array_equal(again.predict(cube), segmenter.predict(cube))
-    assert again.history_.rows == segmenter.history_.rows
-    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
-
-
-def test_a_model_file_is_one_json_string_and_tensors(tmp_path):
-    from safetensors import safe_open
-
-    cube, _ = four_line_cube()
-    quick(training=Training(epochs=1)).fit(cube).save(tmp_path / "m.safetensors")
-    with safe_open(tmp_path / "m.safetensors", framework="numpy") as file:
-        metadata = file.metadata()
-    assert list(metadata) == ["spectessera"]
-    told = json.loads(metadata["spectessera"])
-    assert told["format"] == 2
-    assert told["axis"]["unit"] == "keV"
-    assert told["settings"]["network"]["latent"] == 2
-
-
-def test_a_file_that_lies_about_its_network_is_refused(tmp_path):
-    """The widths in the description do not fit the weights: an error, not a huge allocation."""
-    from spectessera.network.modelfile import read_model, write_model
-
-    cube, _ = four_line_cube()
-    path = tmp_path / "m.safetensors"
-    quick(training=Training(epochs=1)).fit(cube).save(path)
-    tensors, metadata = read_model(path)
-    metadata["settings"]["network"]["encoder"] = [1_000_000, 1_000_000]
-    write_model(path, tensors, metadata)
-    with pytest.raises(ValueError, match="whole model"):
-        load(path)
-
-
 def test_a_cube_on_another_axis_is_resampled_by_energy():
     cube, _ = four_line_cube()
     segmenter = quick(training=Training(epochs=40, gamma=0.0)).fit(cube)
@@ -253,47 +174,3 @@ def test_one_channel_is_enough():
     )
     segmenter = quick(network=Network(latent=1, encoder=(4,))).fit(make_cube(values))
     assert segmenter.n_clusters_ == 2
-
-
-# --- counts in files of floating-point numbers -------------------------------------------------
-
-
-def weights_of(cube, thinning, start=None):
-    training = Training(epochs=2, batch_size=64, thinning=thinning)
-    settings = {} if start else {"network": Network(latent=3, encoder=(16,))}
-    return SpectralSegmenter(training=training, **settings).fit(cube, start=start).weights()
-
-
-@pytest.mark.parametrize("chunks", [None, {"y": 4, "x": 5}])
-def test_counts_stored_as_floating_point_numbers_are_halved_like_integers(line_cube, chunks):
-    cube = line_cube.cube if chunks is None else line_cube.cube.chunk(chunks)
-    assert cube.dtype == np.float32
-    whole, floats = weights_of(line_cube.cube.astype(np.uint16), True), weights_of(cube, True)
-    assert all(np.array_equal(whole[name], floats[name]) for name in whole)
-    plain = weights_of(cube, None)
-    assert not all(np.array_equal(whole[name], plain[name]) for name in whole)
-
-
-def test_training_and_confidence_agree_on_what_the_noise_is(line_cube):
-    cube, half = line_cube.cube, line_cube.cube + 0.5
-    thin = SpectralSegmenter(training=Training(epochs=2, batch_size=64, thinning=True))
-    result = segment(cube, thin.fit(cube))
-    assert result.attrs["confidence_noise"] == "counts"
-    assert segment(half, thin).attrs["confidence_noise"] == "residual"
-    with pytest.raises(ValueError, match="cube 2 holds none"):
-        thin.fit([cube, half])
-
-
-def test_a_trained_model_goes_on_with_halves_of_counts_of_any_type(line_cube):
-    cube = line_cube.cube
-    start = SpectralSegmenter(training=Training(epochs=1, batch_size=64)).fit(cube)
-    whole = weights_of(cube.astype(np.uint16), None, start)
-    floats, plain = weights_of(cube, None, start), weights_of(cube, False, start)
-    assert all(np.array_equal(whole[name], floats[name]) for name in whole)
-    assert not all(np.array_equal(whole[name], plain[name]) for name in whole)
-
-
-def test_a_missing_value_does_not_keep_counts_from_being_halved(line_cube):
-    cube = line_cube.cube.copy(deep=True)
-    cube[3, 5, 40] = np.nan
-    weights_of(cube, True)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from spectessera import Schedule, SpectralSegmenter, make_cube, read_result, write
 from spectessera.cli.app import app
-from spectessera.segmenter.estimator import CONFIGS
+from spectessera.segmenter.defaults import CONFIGS
 from spectessera.studies import search
 from spectessera.studies.search import JOURNAL, search_settings
 from spectessera.studies.space import Options, Range, as_space

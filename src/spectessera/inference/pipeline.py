@@ -14,7 +14,7 @@ from spectessera._util.threads import give_back
 from spectessera.cube import Block, blocks, check_cube, in_image
 from spectessera.io import ResultStore, open_result, result_store
 from spectessera.kmeans import STABLE, Clusters
-from spectessera.kmeans.points import Clustering
+from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silhouettes
 from spectessera.preprocess.intake import saturation_of
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
@@ -157,7 +157,10 @@ def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) ->
         _silhouettes(job, pixels, labels, found, maps)
     result = _assemble(job, pixels, found, labels, sums, sample)
     if job.clusters != "trained":
-        result.attrs["seed_agreement"] = job.segmenter.seed_agreement(pixels, found, seed=job.seed)
+        settings, device = job.segmenter.config("clusters"), job.segmenter.device
+        result.attrs["seed_agreement"] = agreement_of_seeds(
+            pixels, found, settings, seed=job.seed, device=device
+        )
     return maps.joined(result)
 
 
@@ -262,8 +265,11 @@ def _silhouettes(
 ) -> None:
     """Put the exact silhouette of every pixel."""
     moved = np.concatenate([found.rule.move(part) for part in pixels.parts()])
-    told = job.segmenter.silhouettes(
-        moved, found.labels, progress=lambda done, total: job.tell("silhouette", done, total)
+    told = exact_silhouettes(
+        moved,
+        found.labels,
+        device=job.segmenter.device,
+        progress=lambda done, total: job.tell("silhouette", done, total),
     )
     flat = np.full(len(labels), np.nan, np.float32)
     flat[labels > 0] = told

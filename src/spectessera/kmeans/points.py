@@ -16,6 +16,7 @@ import torch
 from spectessera.result import KCurves, silhouette_curves
 
 from ._choose import STILL, Choice, Clusters, assign, choose_k, k_means
+from ._silhouette_image import PairProgress, silhouette_image
 from ._stability import adjusted_rand, contingency
 from .rule import Rule, SplitCheck, rule_of
 
@@ -89,7 +90,7 @@ def cluster_points(
     clusters: Clusters,
     *,
     seed: int = 0,
-    device: str = "cpu",
+    device: str | None = None,
     split_check: SplitCheck | None = None,
 ) -> Clustering:
     """Cluster points with the best k, whatever made the points.
@@ -103,7 +104,8 @@ def cluster_points(
     points : array (n, d), float32, or Points
     clusters : Clusters
     seed : int
-    device : str
+    device : str, optional
+        By default the CPU.
     split_check : SplitCheck, optional
         Rules out a k that splits the noise of one cluster; see
         :func:`spectessera.kmeans.choose_k`.
@@ -159,7 +161,7 @@ def _choose(
     return choice, several
 
 
-def _label(rows: Points, rule: Rule, device: str) -> np.ndarray:
+def _label(rows: Points, rule: Rule, device: str | None) -> np.ndarray:
     """Return the labels (n,), int16, of all points."""
     labels = np.empty(len(rows), np.int16)
     first = 0
@@ -190,7 +192,7 @@ def by_size(labels: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.nda
     return renumbered, centers[order]
 
 
-def _refined(rows: Points, rule: Rule, max_iter: int, still: float, device: str) -> Rule:
+def _refined(rows: Points, rule: Rule, max_iter: int, still: float, device: str | None) -> Rule:
     """Go on with Lloyd's iterations over all points, read part by part; sums are float64."""
     centers = rule.centers
     for _ in range(max_iter):
@@ -219,7 +221,7 @@ def agreement_of_seeds(
     clusters: Clusters,
     *,
     seed: int,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> float:
     """Return how alike the clusters are that other seeds find: an adjusted Rand index.
 
@@ -240,6 +242,20 @@ def agreement_of_seeds(
         again = k_means(sample, k, clusters, generator=chance)
         scores.append(float(adjusted_rand(contingency(labels, again.labels, k))))
     return float(np.mean(scores))
+
+
+def exact_silhouettes(
+    points: np.ndarray,
+    labels: np.ndarray,
+    *,
+    device: str | None = None,
+    progress: PairProgress | None = None,
+) -> np.ndarray:
+    """Return the exact silhouettes (n,), float32, of points (n, d) with labels (n,)."""
+    tensors = (torch.from_numpy(each).to(device) for each in (points, labels))
+    per_point = silhouette_image(*tensors, per_point=True, progress=progress).per_point
+    assert per_point is not None
+    return per_point.numpy(force=True)
 
 
 def centers_of(rows: Points, labels: np.ndarray, rule: Rule) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from .steps import scale_of
 
 # Spectra that are judged; principal components that are not noise; the share that is a lot.
-JUDGED = 2048
+SAMPLE_SPECTRA = 2048
 COMPONENTS = 10
 NOISY = 0.3
 # Dimensions from which on the sphere is taken.

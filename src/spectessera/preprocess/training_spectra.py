@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +113,7 @@ class Sampling(NamedTuple):
     seed: int
 
 
-class Collected(NamedTuple):
+class TrainingSpectra(NamedTuple):
     """Training spectra.
 
     Attributes
@@ -132,7 +132,7 @@ class Collected(NamedTuple):
     values: np.ndarray | None = None
 
 
-class Drawn(NamedTuple):
+class DrawnBlock(NamedTuple):
     """Measured spectra of some pixels of one block, screened.
 
     Attributes
@@ -171,7 +171,9 @@ def candidates(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
     return np.flatnonzero(np.concatenate(masks))
 
 
-def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: float) -> list[Drawn]:
+def read_drawn(
+    cubes: list[xr.DataArray], positions: np.ndarray, max_missing: float
+) -> list[DrawnBlock]:
     """Read the spectra at some positions of cubes, block by block, some blocks ahead.
 
     Whole blocks are read, each once, and none in which nothing is drawn; only what is drawn is
@@ -198,7 +200,7 @@ def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: fl
                 if image[block.y, block.x].any() or len(positions) == 0:
                     yield number, block, mine
 
-    def read(task: tuple[int, Block, np.ndarray]) -> Drawn:
+    def read(task: tuple[int, Block, np.ndarray]) -> DrawnBlock:
         number, block, mine = task
         spectra = read_block(cubes[number], block)
         drawn = np.flatnonzero(mine[spectra.pixel])
@@ -210,12 +212,12 @@ def read_drawn(cubes: list[xr.DataArray], positions: np.ndarray, max_missing: fl
         usable = quality & UNUSABLE == 0
         drawn = drawn[usable]
         variance = None if spectra.variance is None else spectra.variance[drawn]
-        return Drawn(number, spectra.pixel[drawn] + starts[number], values[usable], variance)
+        return DrawnBlock(number, spectra.pixel[drawn] + starts[number], values[usable], variance)
 
     return list(ahead(read, tasks()))
 
 
-def some_spectra(drawn: Sequence[Drawn], cube: int, count: int) -> np.ndarray:
+def some_spectra(drawn: Sequence[DrawnBlock], cube: int, count: int) -> np.ndarray:
     """Return about ``count`` (m, channel) of the spectra drawn of one cube; all, if fewer.
 
     They lie evenly over the image, whatever its chunks.
@@ -229,52 +231,52 @@ def some_spectra(drawn: Sequence[Drawn], cube: int, count: int) -> np.ndarray:
 
 
 def collect(
-    drawn: list[Drawn], intakes: Sequence[Intake], positions: np.ndarray, *, extra: str = ""
-) -> Collected:
-    """Return the training spectra of what was read.
+    drawn: Iterable[DrawnBlock], intakes: Sequence[Intake], rows: np.ndarray, *, extra: str = ""
+) -> TrainingSpectra:
+    """Return the training spectra of blocks that were read.
 
     Parameters
     ----------
-    drawn : list of Drawn
-        Emptied on the way: spectra are not in memory twice.
+    drawn : iterable of DrawnBlock
+        Taken one by one: an iterator that drops a block after yielding it keeps spectra and inputs
+        from being in memory together.
     intakes : sequence of Intake
         One for each cube.
-    positions : array (n,)
-        Which of them to take; those that are not usable are not there.
+    rows : array (n,)
+        Positions of the spectra to take; those that are not usable are left out.
     extra : "", "variance" or "values"
         Also return the variance of the inputs, or the measured values.
 
     Raises
     ------
     ValueError
-        If a variance is asked for that the inputs do not have.
+        If the variance is requested and the preprocessing does not propagate it.
     """
     parts = []
-    while drawn:
-        block = drawn.pop()
-        taken = np.isin(block.rows, positions)
-        values = block.values[taken]
+    for block in drawn:
+        taken = np.isin(block.rows, rows)
+        values = block.values if taken.all() else block.values[taken]
         further = values if extra == "values" else None
         intake = intakes[block.cube]
         if extra == "variance":
             assert block.variance is not None
-            made = intake.apply(values, block.variance[taken])
-            further = made.variance
+            inputs = intake.apply(values, block.variance[taken])
+            further = inputs.variance
             if further is None:
                 raise ValueError(
                     'stabilise="log-quantile" leaves no variance for the loss "variance"'
                 )
         else:
-            made = intake.apply(values)
-        parts.append((made.values, further, block.rows[taken]))
-    # Rows in the order of the image, whatever the order of the chunks.
-    rows = np.concatenate([part[2] for part in parts])
-    order = np.argsort(rows)
-    inputs = np.concatenate([part[0] for part in parts])[order]
+            inputs = intake.apply(values)
+        parts.append((inputs.values, further, block.rows[taken]))
+    # In the order of the image, whatever the order of the blocks.
+    found = np.concatenate([part[2] for part in parts])
+    order = np.argsort(found)
+    inputs_in_order = np.concatenate([part[0] for part in parts])[order]
     further = np.concatenate([part[1] for part in parts])[order] if extra else None
-    return Collected(
-        inputs,
+    return TrainingSpectra(
+        inputs_in_order,
         further if extra == "variance" else None,
-        rows[order],
+        found[order],
         further if extra == "values" else None,
     )

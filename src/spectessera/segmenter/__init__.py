@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .estimator import SpectralSegmenter, load
+    from .estimator import SpectralSegmenter
+    from .models import load
 
 __all__ = [
     "SpectralSegmenter",
@@ -16,6 +17,6 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "SpectralSegmenter": "estimator",
-        "load": "estimator",
+        "load": "models",
     },
 )

@@ -6,7 +6,8 @@ it fills.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,38 @@ _OPEN = (
 Chosen = dict[str, dict[str, Any]]
 
 
+def check_param(name: str, known: Sequence[str]) -> None:
+    """Raise ValueError unless a name is a parameter, or a field such as ``network__latent``."""
+    outer, nested, _ = name.partition("__")
+    if outer not in known or (nested and outer not in CONFIGS):
+        raise ValueError(
+            f"{name!r} is not a parameter of SpectralSegmenter; known are {', '.join(known)}, "
+            "and fields as in network__latent"
+        )
+
+
+def field_params(configs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every field of configurations by its name, such as ``network__latent``."""
+    return {
+        f"{name}__{each.name}": getattr(config, each.name)
+        for name, config in configs.items()
+        for each in fields(config)
+    }
+
+
+def with_field(config: Any, name: str, value: Any) -> Any:
+    """Return a configuration with another value of one field.
+
+    Raises
+    ------
+    ValueError
+        If it has no such field, or the value is not allowed.
+    """
+    if name not in {each.name for each in fields(config)}:
+        raise ValueError(f"{name!r} is not a setting of {type(config).__name__}")
+    return replace(config, **{name: value})
+
+
 def open_settings(name: str, config: Any) -> list[str]:
     """Return the settings of a configuration that are left open."""
     return [
@@ -52,7 +85,14 @@ def open_settings(name: str, config: Any) -> list[str]:
     ]
 
 
-def suited(plain: np.ndarray, configs: Mapping[str, Any]) -> Chosen:
+def filled(name: str, config: Any, chosen: Chosen) -> Any:
+    """Return a configuration with its open settings as they were chosen, if they were."""
+    values = chosen.get(name, {})
+    values = {field: values[field] for field in open_settings(name, config) if field in values}
+    return replace(config, **values) if values else config
+
+
+def choose_settings(plain: np.ndarray, configs: Mapping[str, Any]) -> Chosen:
     """Return a value for every setting that may be left open.
 
     Parameters
@@ -75,11 +115,42 @@ def suited(plain: np.ndarray, configs: Mapping[str, Any]) -> Chosen:
     }
 
 
-def of_trained(metric: str) -> Chosen:
+def chosen_of_trained(metric: str) -> Chosen:
     """Return what fills the open settings of a model that is trained already."""
     return {"clusters": {"metric": metric}, "training": {"denoise": 0.0}}
 
 
 def fine_tuning(loss: str) -> Training:
-    """Return the settings to go on from a trained model with: its loss, reconstruction alone."""
+    """Return the settings to continue from a trained model: its loss, without a cluster term."""
     return Training(loss=loss, gamma=0.0)
+
+
+def continued(given: Mapping[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a training that continues from a trained model.
+
+    Parameters
+    ----------
+    given : mapping
+        Configurations by their names; None where none is given.
+    origin : mapping
+        Those of the trained model.
+
+    Raises
+    ------
+    ValueError
+        If another network or preprocessing is given.
+    """
+    for name in ("network", "preprocess"):
+        if given[name] not in (None, origin[name]):
+            raise ValueError(
+                f"the {name} is that of the model to start from; leave {name} out, or train "
+                "without start"
+            )
+    return {
+        "network": origin["network"],
+        "preprocess": origin["preprocess"],
+        "clusters": origin["clusters"] if given["clusters"] is None else given["clusters"],
+        "training": fine_tuning(origin["training"].loss)
+        if given["training"] is None
+        else given["training"],
+    }

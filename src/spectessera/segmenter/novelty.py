@@ -7,6 +7,7 @@ distance of the latent from the clusters of the training finds what it draws as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ NOVEL = 0.95
 BY_ERROR = 0.8
 # Quantiles that are kept: beyond the last but one, a spectrum is among the last in a thousand.
 LEVELS = np.concatenate([np.linspace(0, 0.9, 91), np.linspace(0.901, 1, 100)])
-# Rows of latents that are compared with all clusters at once.
+# Latents that are compared with all clusters at once, and spectra that are decoded at once.
 _ROWS = 2048
 
 
@@ -117,6 +118,16 @@ class LatentGroups(NamedTuple):
     mean: np.ndarray
     root: np.ndarray
 
+    def draw(self, n: int, cluster: int | None, generator: np.random.Generator) -> np.ndarray:
+        """Return n latents (n, latent), float32, of a cluster, or of all by their shares."""
+        if cluster is None:
+            labels = generator.choice(len(self.weight), n, p=self.weight)
+        else:
+            labels = np.full(n, cluster)
+        normal = generator.standard_normal((n, self.mean.shape[1]))
+        latent = self.mean[labels] + np.einsum("nij,nj->ni", self.root[labels], normal)
+        return latent.astype(np.float32)
+
 
 def latent_groups(latent: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> LatentGroups:
     """Describe the clusters of latents (n, latent); one without points is its center."""
@@ -150,3 +161,28 @@ class Reference(NamedTuple):
         """Return the novelty (n,) of inputs (n, channel), their latents and decoded spectra."""
         distance = latent_distance(latent, self.groups)
         return novelty_of(self.typical, distance, reconstruction_error(inputs, decoded))
+
+
+def reference_of(
+    inputs: np.ndarray,
+    latent: np.ndarray,
+    labels: np.ndarray,
+    centers: np.ndarray,
+    decode: Callable[[np.ndarray], np.ndarray],
+) -> Reference:
+    """Return the reference of training spectra.
+
+    Parameters
+    ----------
+    inputs : array (n, input channel), float32
+    latent : array (n, latent), float32
+    labels : array (n,)
+        From 0.
+    centers : array (k, latent)
+    decode : callable
+        From latents to spectra in network-input units.
+    """
+    groups = latent_groups(latent, labels, centers)
+    parts = [slice(first, first + _ROWS) for first in range(0, len(inputs), _ROWS)]
+    errors = [reconstruction_error(inputs[part], decode(latent[part])) for part in parts]
+    return Reference(groups, typical_of(latent_distance(latent, groups), np.concatenate(errors)))

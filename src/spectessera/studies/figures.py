@@ -16,7 +16,8 @@ from spectessera.plots import autoencoder as networkplots
 from spectessera.plots import paper as paperplots
 from spectessera.plots import reference as scoreplots
 from spectessera.plots import result as plots
-from spectessera.segmenter.estimator import SpectralSegmenter, load
+from spectessera.segmenter.estimator import SpectralSegmenter
+from spectessera.segmenter.models import load
 
 from .experiments import Experiment
 
@@ -84,7 +85,7 @@ def _of_model(
             variational=network.variational,
             latent_activation=network.latent_activation,
             linear_path=network.linear_path,
-            output=segmenter.output_,
+            output=segmenter.model_.output,
         ),
         "02-seed": lambda: paperplots.seed_image(
             experiment.picture, experiment.colours, experiment.colour_rgb

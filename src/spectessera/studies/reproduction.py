@@ -24,7 +24,8 @@ from spectessera.evaluate import compare
 from spectessera.inference.pipeline import segment
 from spectessera.io import write
 from spectessera.kmeans import Clusters
-from spectessera.segmenter.estimator import SpectralSegmenter, load
+from spectessera.segmenter.estimator import SpectralSegmenter
+from spectessera.segmenter.models import load
 
 from .degradation import noise_sweep
 from .experiments import FULL, NAMES, QUICK, Experiment, Model, Sizes, variants

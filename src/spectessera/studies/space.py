@@ -20,7 +20,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from spectessera._util.check import check_choice, check_number
-from spectessera.segmenter.estimator import CONFIGS
+from spectessera.segmenter.defaults import CONFIGS
 from spectessera.settings import NONE, from_dict, to_dict
 
 # More combinations than this, within one table, are not all built to be checked.

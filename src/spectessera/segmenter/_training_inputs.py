@@ -1,0 +1,180 @@
+"""From an array or cubes to what a network is trained on, and to the settings that suit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from spectessera.axis import Axis
+from spectessera.cube import noise_of
+from spectessera.network.training import Training
+from spectessera.preprocess.auto import SAMPLE_SPECTRA
+from spectessera.preprocess.intake import Intake, intake_of
+from spectessera.preprocess.training_spectra import (
+    DrawnBlock,
+    Sampling,
+    TrainingSpectra,
+    candidates,
+    collect,
+    common_axis,
+    draw_rows,
+    read_drawn,
+    some_spectra,
+)
+
+from .defaults import Chosen, choose_settings, filled, open_settings
+
+
+class TrainingInputs(NamedTuple):
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    spectra : TrainingSpectra
+    intake : Intake
+        How measured spectra, those of the first cube, become inputs.
+    axis : Axis
+        Spectral axis of the model.
+    pixels : int
+        Rows of the array, or pixels of all cubes, masked ones included.
+    configs : dict
+        All settings by their names, none of them open.
+    chosen : dict
+        Those of them that were chosen for the spectra.
+    """
+
+    spectra: TrainingSpectra
+    intake: Intake
+    axis: Axis
+    pixels: int
+    configs: dict[str, Any]
+    chosen: Chosen
+
+
+class _Draw(NamedTuple):
+    """Spectra that were read, and which (n,) of them to train on and to choose settings by."""
+
+    blocks: list[DrawnBlock]
+    train: np.ndarray
+    sample: np.ndarray
+
+
+def gather(
+    data: np.ndarray | list[xr.DataArray], configs: Mapping[str, Any], axis: Axis | None
+) -> TrainingInputs:
+    """Read the spectra to train on, choose the open settings by them, and preprocess them.
+
+    Cubes are read once, and only what is drawn of them is held in memory.
+
+    Parameters
+    ----------
+    data : array (n, channel), float32, or list of DataArray (y, x, channel)
+        Checked; the array is finite.
+    configs : mapping
+        Settings by their names; some may be open.
+    axis : Axis or None
+        That of the trained model that the training starts from; None for a new model. Only for a
+        new one are settings chosen.
+
+    Raises
+    ------
+    ValueError
+        If the cubes of a new model have different axes, the usable spectra are too few, or they do
+        not have the variance or the counts that the training needs.
+    """
+    trained = axis is not None
+    cubes = [] if isinstance(data, np.ndarray) else data
+    if axis is None:
+        axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
+    training: Training = configs["training"]
+    if training.loss == "variance" and not (cubes and all("variance" in c.coords for c in cubes)):
+        raise ValueError('the loss "variance" needs cubes with a variance')
+    chooses = not trained and any(open_settings(*each) for each in configs.items())
+    draw = _draw(data, configs, SAMPLE_SPECTRA if chooses else 0)
+    chosen = _chosen(draw, configs, axis) if chooses else {}
+    configs = {name: filled(name, config, chosen) for name, config in configs.items()}
+    if cubes:
+        intakes = [intake_of(cube, configs["preprocess"], axis) for cube in cubes]
+    else:
+        intakes = [Intake(configs["preprocess"], axis)]
+    extra = "variance" if training.loss == "variance" else ""
+    if _thins(training, cubes, draw.blocks, trained):
+        if cubes:
+            common_axis(cubes)  # counts of several axes cannot be one array
+        extra = "values"
+    spectra = collect(_released(draw.blocks), intakes, draw.train, extra=extra)
+    least = configs["clusters"].k_min + 1
+    if len(spectra.inputs) < least:
+        raise ValueError(
+            f"{len(spectra.inputs)} usable spectra are too few; at least {least} are needed "
+            f"for {least - 1} clusters"
+        )
+    pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
+    return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
+
+
+def _draw(
+    data: np.ndarray | list[xr.DataArray], configs: Mapping[str, Any], sample_spectra: int
+) -> _Draw:
+    """Draw the spectra to train on, and those to choose settings by, and read both at once."""
+    training: Training = configs["training"]
+    if isinstance(data, np.ndarray):
+        allowed = np.arange(len(data))
+    else:
+        allowed = candidates(data, Sampling(training.sampling, training.fraction, training.seed))
+    train, sample = (
+        allowed[draw_rows(len(allowed), count, training.seed)]
+        for count in (training.max_spectra, sample_spectra)
+    )
+    rows = np.union1d(train, sample)
+    if isinstance(data, np.ndarray):
+        blocks = [DrawnBlock(0, rows, data[rows], None)]
+    else:
+        blocks = read_drawn(data, rows, configs["preprocess"].max_missing)
+    return _Draw(blocks, train, sample)
+
+
+def _chosen(draw: _Draw, configs: Mapping[str, Any], axis: Axis) -> Chosen:
+    """Choose the open settings, see :mod:`spectessera.preprocess.auto`."""
+    intake = Intake(replace(configs["preprocess"], stabilise=None, normalise=None), axis)
+    cubes = 1 + max(block.cube for block in draw.blocks)
+    plain = collect(draw.blocks, [intake] * cubes, draw.sample).inputs
+    return choose_settings(plain, configs) if len(plain) else {}
+
+
+def _thins(
+    training: Training, cubes: list[xr.DataArray], drawn: list[DrawnBlock], trained: bool
+) -> bool:
+    """Return whether a training splits counts into halves.
+
+    Raises
+    ------
+    ValueError
+        If it should, and a cube does not hold counts.
+    """
+    if not cubes:
+        return bool(training.thinning)
+    if training.thinning is False or (training.thinning is None and not trained):
+        return False
+    numbers = sorted({block.cube for block in drawn if len(block.rows)})
+    others = [
+        number
+        for number in numbers
+        if noise_of(cubes[number], some_spectra(drawn, number, SAMPLE_SPECTRA)) != "counts"
+    ]
+    if training.thinning and others:
+        raise ValueError(
+            f"thinning halves counts, but cube {others[0] + 1} holds none: it needs non-negative "
+            'whole numbers along an energy axis, or the attribute noise="counts"'
+        )
+    return bool(numbers) and not others
+
+
+def _released(blocks: list[DrawnBlock]) -> Iterator[DrawnBlock]:
+    """Yield blocks and drop them from the list: their inputs take the place of their spectra."""
+    while blocks:
+        yield blocks.pop()

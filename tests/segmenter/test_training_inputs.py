@@ -1,0 +1,96 @@
+"""What a network is trained on: of arrays and cubes, counts of any type among them."""
+
+import numpy as np
+import pytest
+
+from segmentercases import four_line_cube, quick
+from spectessera import Network, SpectralSegmenter, Training, segment
+from spectessera.segmenter._training_inputs import gather
+from spectessera.segmenter.defaults import DEFAULTS
+
+
+def settings(**training):
+    return DEFAULTS | {"training": Training(**training)}
+
+
+def test_an_array_and_a_cube_of_the_same_spectra_give_the_same_inputs():
+    cube, _ = four_line_cube()
+    array = cube.values.reshape(-1, cube.sizes["channel"])
+    for few in (100, 1000):
+        one, other = (gather(each, settings(max_spectra=few), None) for each in (array, [cube]))
+        np.testing.assert_array_equal(one.spectra.inputs, other.spectra.inputs)
+        np.testing.assert_array_equal(one.spectra.rows, other.spectra.rows)
+        assert one.pixels == other.pixels == 12 * 17
+        assert one.chosen == other.chosen
+        assert one.configs["clusters"].metric == one.chosen["clusters"]["metric"] != "auto"
+
+
+def test_settings_are_chosen_for_a_new_model_only():
+    cube, _ = four_line_cube()
+    new = gather([cube], settings(), None)
+    assert new.chosen
+    trained = gather([cube], new.configs, new.axis)
+    assert not trained.chosen
+    assert trained.configs == new.configs
+
+
+def test_inputs_are_in_the_order_of_the_image_whatever_the_chunks():
+    cube, _ = four_line_cube()
+    whole, parts = (
+        gather([each], settings(max_spectra=90), None)
+        for each in (cube, cube.chunk({"y": 5, "x": 4}))
+    )
+    assert (np.diff(parts.spectra.rows) > 0).all()
+    np.testing.assert_array_equal(whole.spectra.inputs, parts.spectra.inputs)
+
+
+def test_a_variance_that_a_loss_needs_and_nobody_gives_is_missed():
+    cube, _ = four_line_cube()
+    array = cube.values.reshape(-1, cube.sizes["channel"])
+    for data in (cube, array):
+        with pytest.raises(ValueError, match='the loss "variance" needs cubes with a variance'):
+            quick(training=Training(loss="variance")).fit(data)
+
+
+# --- counts in files of floating-point numbers -------------------------------------------------
+
+
+def weights_of(cube, thinning, start=None):
+    training = Training(epochs=2, batch_size=64, thinning=thinning)
+    settings = {} if start else {"network": Network(latent=3, encoder=(16,))}
+    return SpectralSegmenter(training=training, **settings).fit(cube, start=start).weights()
+
+
+@pytest.mark.parametrize("chunks", [None, {"y": 4, "x": 5}])
+def test_counts_stored_as_floating_point_numbers_are_halved_like_integers(line_cube, chunks):
+    cube = line_cube.cube if chunks is None else line_cube.cube.chunk(chunks)
+    assert cube.dtype == np.float32
+    whole, floats = weights_of(line_cube.cube.astype(np.uint16), True), weights_of(cube, True)
+    assert all(np.array_equal(whole[name], floats[name]) for name in whole)
+    plain = weights_of(cube, None)
+    assert not all(np.array_equal(whole[name], plain[name]) for name in whole)
+
+
+def test_training_and_confidence_agree_on_what_the_noise_is(line_cube):
+    cube, half = line_cube.cube, line_cube.cube + 0.5
+    thin = SpectralSegmenter(training=Training(epochs=2, batch_size=64, thinning=True))
+    result = segment(cube, thin.fit(cube))
+    assert result.attrs["confidence_noise"] == "counts"
+    assert segment(half, thin).attrs["confidence_noise"] == "residual"
+    with pytest.raises(ValueError, match="cube 2 holds none"):
+        thin.fit([cube, half])
+
+
+def test_a_trained_model_goes_on_with_halves_of_counts_of_any_type(line_cube):
+    cube = line_cube.cube
+    start = SpectralSegmenter(training=Training(epochs=1, batch_size=64)).fit(cube)
+    whole = weights_of(cube.astype(np.uint16), None, start)
+    floats, plain = weights_of(cube, None, start), weights_of(cube, False, start)
+    assert all(np.array_equal(whole[name], floats[name]) for name in whole)
+    assert not all(np.array_equal(whole[name], plain[name]) for name in whole)
+
+
+def test_a_missing_value_does_not_keep_counts_from_being_halved(line_cube):
+    cube = line_cube.cube.copy(deep=True)
+    cube[3, 5, 40] = np.nan
+    weights_of(cube, True)
