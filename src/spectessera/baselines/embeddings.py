@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 from threadpoolctl import threadpool_limits
 
 from spectessera._util.check import check_channels, check_choice, check_number
+from spectessera._util.constants import MAD_TO_SIGMA
 from spectessera.preprocess.steps import scale_of, stabilise
 
 Rows = Callable[[np.ndarray], np.ndarray]
@@ -93,7 +94,7 @@ def _sqrt(task: _Task) -> _Fitted:
 def _asinh(task: _Task) -> _Fitted:
     """Turn from linear to logarithmic at the noise, as told by the median absolute deviation."""
     apart = np.abs(task.spectra - np.median(task.spectra))
-    scale = 1.4826 * float(np.median(apart)) or float(task.spectra.std()) or 1.0
+    scale = MAD_TO_SIGMA * float(np.median(apart)) or float(task.spectra.std()) or 1.0
 
     def transform(rows: np.ndarray) -> np.ndarray:
         return np.arcsinh(rows / np.float32(scale))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectessera._util.constants import SPEED_OF_LIGHT
+from spectessera._util.constants import FWHM, SPEED_OF_LIGHT
 
 from .linefits import (
     REACH,
@@ -27,7 +27,6 @@ from .linefits import (
 from .linetable import EMISSION, SKY, STELLAR, OpticalLine, rest_vacuum
 from .redshift import SIGNIFICANT, WIDTHS, first_shape, shape_near
 
-FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian, in standard deviations
 BLENDED = 0.9  # full widths within which lines of one ion are fitted as one
 SAME_PLACE = 1.2  # full widths within which a line of the sky cannot be told from another
 STRAY = 0.7  # standard deviations that a peak may lie beside its place, beyond its error

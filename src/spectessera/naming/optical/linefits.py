@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 from scipy.special import ndtr
 
 from spectessera._util.check import check_ndim, check_same_shape
-from spectessera._util.constants import SPEED_OF_LIGHT
+from spectessera._util.constants import MAD_TO_SIGMA, SPEED_OF_LIGHT
 from spectessera.axis import Axis, air_wavelengths, channel_edges
 
 from .linetable import LEAST_AIR, vacuum_wavelengths
@@ -24,7 +24,6 @@ from .linetable import LEAST_AIR, vacuum_wavelengths
 LEAST_CHANNELS = 30  # fewer are no spectrum with a continuum
 CONTINUUM = 180.0  # angstrom over which the running median is taken
 SCATTER = 300  # channels over which the scatter is taken
-TO_SIGMA = 1.4826  # of the median of absolute values of Gaussian noise
 NARROWEST = 70.0  # km/s, standard deviation of a narrow line with an instrument such as MUSE
 REACH = 5.0  # standard deviations to either side of a line that are fitted
 NEAR = 4.0  # the same where lines are only looked for
@@ -177,7 +176,7 @@ def _scatter(seen: np.ndarray, good: np.ndarray) -> np.ndarray:
     at = np.flatnonzero(good)
     size = min(SCATTER, len(at)) // 2 * 2 + 1
     own = ndimage.median_filter(np.abs(seen[at]), size=size, mode="reflect")
-    return TO_SIGMA * np.interp(np.arange(len(seen)), at, own)
+    return MAD_TO_SIGMA * np.interp(np.arange(len(seen)), at, own)
 
 
 def line_kernel(ready: Prepared, centers: np.ndarray, speed: float) -> sparse.csr_array:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.check import check_number
+from spectessera._util.constants import FWHM
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.warning import ResultWarning, make_warning
 
-from .fluxes import FWHM, Blind, Measured, blind_peaks, gas_shape, in_place, measure
+from .fluxes import Blind, Measured, blind_peaks, gas_shape, in_place, measure
 from .linefits import Prepared, check_spectra, on_axis, prepare
 from .linetable import SKY, rest_vacuum
 from .redshift import PATTERNS, SIGNIFICANT, Redshift, medium_warnings

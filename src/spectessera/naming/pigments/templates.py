@@ -13,10 +13,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 from scipy.special import rel_entr
 
+from spectessera._util.constants import FWHM
 from spectessera.axis import Axis, channel_edges, in_terms_of
 from spectessera.synth.paint.palettes import Palette
 from spectessera.synth.paint.pigments import SUPPORT
-from spectessera.synth.xrf.detector import FWHM
 
 LEAST_ENERGY = 1.3  # keV; softer photons are the matter of air and helium
 WIDEST = 0.08  # keV, of the channels that are fitted: half the resolution of a detector

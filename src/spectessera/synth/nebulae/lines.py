@@ -15,12 +15,11 @@ import numpy as np
 from scipy.special import erf
 
 from spectessera._util.check import check_ndim, check_number, check_same_shape
-from spectessera._util.constants import SPEED_OF_LIGHT
+from spectessera._util.constants import FWHM, SPEED_OF_LIGHT
 from spectessera._util.files import package_data
 from spectessera.axis import Axis, channel_bounds
 
 R_V = 3.1
-FWHM = np.sqrt(8 * np.log(2))  # full width at half maximum of a Gaussian, in standard deviations
 REACH = 6.0  # standard deviations to either side of a line that are painted: all but 2e-9 of it
 MOST_WIDTH = 3000.0  # km/s
 

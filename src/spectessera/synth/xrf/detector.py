@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from spectessera._util.check import check_number
+from spectessera._util.constants import FWHM, PAIR, SILICON_KALPHA
 from spectessera.axis import Axis
 
 from .tube import check_absorbers, transmission
@@ -15,9 +16,6 @@ from .xraydata import photoabsorption, xraylib
 
 SILICON = 14
 SILICON_DENSITY = 2.33  # g/cm3
-SILICON_KALPHA = 1.74  # keV
-PAIR = 3.65e-3  # keV for one electron-hole pair in silicon
-FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian, in standard deviations
 # 12.5 µm of beryllium and 1 cm of dry air at 20 °C, in g/cm2.
 ENTRANCE = (("Be", 2.31e-3), ("N1.5616O0.4190Ar0.0093", 1.205e-3))
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from spectessera._util.constants import FWHM
 from spectessera.axis import Axis
 
-from .detector import FWHM
 from .templates import shipped
 
 CHANNELS = 512  # of the model
