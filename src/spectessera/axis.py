@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from ._util.check import check_choice
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 # unit -> (kind, factor to the kind's reference unit, the first unit listed of its kind)
 UNITS: dict[str, tuple[str, float]] = {
@@ -293,6 +295,8 @@ def resample_weights(axis: Axis, wanted: Axis) -> sparse.csr_array:
     ValueError
         If the axes are of different kinds, or the one covers less than a third of the other.
     """
+    from scipy import sparse  # takes longer to load than the rest of this module
+
     mine = in_terms_of(axis, wanted)
     order = np.argsort(mine.values)
     low, high = (each[order] for each in channel_edges(mine))

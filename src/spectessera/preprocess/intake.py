@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy import sparse
 
 from spectessera._util.check import check_channels
 from spectessera.axis import Axis, resample_weights
@@ -14,6 +13,9 @@ from spectessera.cube import Block, Spectra, read_block, spectral_axis
 
 from .recipe import Preprocess
 from .steps import QUALITY, UNUSABLE, Inputs, combine, screen
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 class Intake(NamedTuple):

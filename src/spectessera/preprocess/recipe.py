@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from spectessera._util.check import check_choice, check_number
 from spectessera.axis import Axis
@@ -27,6 +26,9 @@ from .steps import (
     smooth_weights,
     stabilise,
 )
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 def _windows(name: str, given: Any) -> tuple[tuple[float, float], ...]:

@@ -7,13 +7,15 @@ spectrum has the same input whatever it is processed with.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import ndimage, sparse
 
 from spectessera._util.check import check_choice, check_ndim
 from spectessera.axis import Axis
+
+if TYPE_CHECKING:  # scipy is loaded by the steps that need it
+    from scipy import sparse
 
 AUTO = "auto"
 STABILISE = (None, "log", "sqrt", "anscombe", "asinh", "log-quantile")
@@ -188,6 +190,8 @@ def rest_frame(axis: Axis, redshift: float) -> Axis:
 
 def median_continuum(values: np.ndarray, axis: Axis, width: int) -> np.ndarray:
     """Return a running median over ``width`` channels, mirrored at the ends of every window."""
+    from scipy import ndimage
+
     found = np.empty_like(values)
     for part in axis.segments():
         size = min(width, 2 * (part.stop - part.start) - 1)
@@ -209,6 +213,8 @@ def rebin_weights(axis: Axis, bins: int) -> Rebinned:
     ValueError
         If there are more bins than channels or fewer than windows.
     """
+    from scipy import sparse
+
     windows = axis.segments()
     channels = len(axis)
     if not len(windows) <= bins <= channels:
@@ -250,6 +256,8 @@ def smooth_weights(windows: list[slice], width: int) -> sparse.csr_array:
     ``windows`` are the runs of channels with no gap inside, one after the other; at the ends of
     one the mean is over the channels that are there.
     """
+    from scipy import sparse
+
     rows: list[int] = []
     columns: list[int] = []
     weights: list[float] = []
