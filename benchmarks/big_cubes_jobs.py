@@ -158,7 +158,7 @@ def dask_seconds(job: dict) -> dict:
     from distributed import Client, LocalCluster, get_task_stream
 
     import spectessera as spt
-    from spectessera.cli.scheduler import scheduler
+    from spectessera.cli.scheduler import use_scheduler
     from spectessera.cube import blocks
     from spectessera.inference.blockwork import Shared, Task, over_blocks
     from spectessera.inference.passes import encode_block
@@ -169,7 +169,7 @@ def dask_seconds(job: dict) -> dict:
     tasks = [Task(block) for block in blocks(cube)]
     with contextlib.ExitStack() as opened:
         if job["by"] == "--scheduler":
-            opened.enter_context(scheduler("local:2"))
+            opened.enter_context(use_scheduler("local:2"))
             client = Client.current()
         else:
             options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}

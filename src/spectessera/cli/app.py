@@ -33,21 +33,23 @@ class Entry(NamedTuple):
 COMMANDS = {
     "info": Entry(
         "info",
-        "info",
+        "info_command",
         "Show what is in a file: size, spectral axis, range of values, quality of the spectra.",
     ),
     "train": Entry(
         "train",
-        "train",
+        "train_command",
         "Train a model on the spectra of one or more cubes, or on simulated ones.",
     ),
     "segment": Entry(
         "segment",
-        "segment",
+        "segment_command",
         "Segment a cube with a trained model, or with one trained on the cube itself.",
     ),
-    "encode": Entry("latents", "encode", "Compress a cube to its latents."),
-    "decode": Entry("latents", "decode", "Decode a latent cube to spectra in network-input units."),
+    "encode": Entry("latents", "encode_command", "Compress a cube to its latents."),
+    "decode": Entry(
+        "latents", "decode_command", "Decode a latent cube to spectra in network-input units."
+    ),
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),

@@ -12,7 +12,7 @@ from .flags import AsJson, CubeFile, FileOptions, with_flag_groups
 
 @command
 @with_flag_groups
-def info(
+def info_command(
     file: CubeFile,
     reading: FileOptions,
     as_json: AsJson = False,

@@ -13,7 +13,7 @@ from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_gr
 
 @command
 @with_flag_groups
-def encode(
+def encode_command(
     file: CubeFile,
     model: Annotated[
         str, typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae.")
@@ -53,7 +53,7 @@ def encode(
 
 
 @command
-def decode(
+def decode_command(
     file: Annotated[Path, typer.Argument(help="A latent cube that encode wrote.")],
     model: Annotated[
         str, typer.Option(help="The model that encoded it: a file, or maxrf or nebulae.")

@@ -30,7 +30,7 @@ PATIENCE = 10
 
 
 @contextmanager
-def scheduler(where: str | None) -> Iterator[None]:
+def use_scheduler(where: str | None) -> Iterator[None]:
     """Have the workers of a scheduler do the work inside; None: this process.
 
     Raises

@@ -15,7 +15,7 @@ from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import Bar, command, errors, output, print_json, progress
 from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
 from .options import Fields, base_settings, configurations, with_settings
-from .scheduler import LARGE, Scheduler, scheduler
+from .scheduler import LARGE, Scheduler, use_scheduler
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -135,7 +135,7 @@ class ResultOptions:
 @command
 @with_settings
 @with_flag_groups
-def segment(
+def segment_command(
     file: CubeFile,
     out: Out,
     settings: Fields,
@@ -166,7 +166,7 @@ def segment(
     if results.anode is not None:
         cube.attrs["anode"] = results.anode
     stored = results.zarr or where is not None
-    with scheduler(where), progress(quiet or as_json) as bar:
+    with use_scheduler(where), progress(quiet or as_json) as bar:
         segmenter = _segmenter(source, trained, configs)
         if source.fit:
             _fit(segmenter, cube, trained, out, source.checkpoint, bar)

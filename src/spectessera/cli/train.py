@@ -37,7 +37,7 @@ Half = Annotated[
 @command
 @with_settings
 @with_flag_groups
-def train(
+def train_command(
     out: ModelFile,
     settings: Fields,
     reading: FileOptions,
