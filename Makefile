@@ -4,11 +4,14 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := demo-results/abell478
 PAGE := demo-results/page
+WHEEL := build/wheel-check
+INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PYTHONUNBUFFERED := 1
 # Processes that share out the test files, of one thread each.
 WORKERS := 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test lint bench quality mutants clean
+.PHONY: demo test coverage lint hooks build check-wheel bench quality mutants clean
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
@@ -26,19 +29,44 @@ demo: $(STAMP)
 	@echo "  $(DEMO)/report.html"
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(PYTEST)
 
+# The same tests; they fail too if they reach less of the package than pyproject.toml asks for.
+coverage: $(STAMP)
+	$(PYTEST) --cov
+
+# ruff changes nothing here, and sees files that git does not know yet; the other hooks repair
+# what they can.
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	SKIP=ruff-check,ruff-format,mypy PATH="$(CURDIR)/$(BIN):$$PATH" \
+	    $(BIN)/pre-commit run --all-files
+
+hooks: $(STAMP)
+	$(BIN)/pre-commit install
+
+build: $(STAMP)
+	rm -rf build dist
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --quiet
+
+# The wheel alone, outside this folder: are its data, its models and its command complete?
+check-wheel: build
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python $(INSTALL) --no-compile torch==2.13.0
+	$(WHEEL)/bin/python $(INSTALL) --no-compile dist/*.whl
+	cd $(WHEEL) && bin/spectessera synth page --seed 2 --size 96,72 --out page.png
+	cd $(WHEEL) && bin/spectessera synth cube page.png --counts 1000 --out page.h5
+	cd $(WHEEL) && bin/spectessera segment page.h5 --model maxrf --out page
+	cd $(WHEEL) && bin/spectessera compare page page.h5
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 # Hours the first time; what is in quality.csv is not measured again.
 quality: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[quality]'
+	$(BIN)/python $(INSTALL) --group quality
 	$(BIN)/python -m benchmarks.quality
 
 # Hours; what is in mutants.jsonl is not measured again.
@@ -46,15 +74,15 @@ mutants: $(STAMP)
 	$(BIN)/python tools/mutants.py --workers $(WORKERS)
 
 clean:
-	rm -rf .venv build dist demo-results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .nox build dist demo-results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .coverage .coverage.* htmlcov
 	find . -name '*.egg-info' -o -name __pycache__ | xargs rm -rf
 
-# setuptools is upgraded first because a fresh virtual environment may hold one too old to
-# install an editable package without network access in isolation.
+# pip is upgraded first because a fresh virtual environment may hold one that knows no dependency
+# groups (before 25.1).
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	    torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	    -e '.[test,lint]'
+	$(BIN)/python $(INSTALL) --upgrade pip
+	$(BIN)/python $(INSTALL) torch==2.13.0
+	$(BIN)/python $(INSTALL) -e '.[all]' --group dev
 	touch $@
