@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import dask
 import xarray as xr
+from dask.delayed import delayed
 
 from spectessera._util.threads import ahead, alone, give_back
 from spectessera.cube import Block, bare, load_block
@@ -157,7 +158,7 @@ def _send(client: Any, work: Work[Answer], model: Any, source: Any, task: Task) 
     """Send one task; its block is loaded by whoever does it."""
     part = None if source is None else source.isel(y=task.block.y, x=task.block.x)
     name = work.__name__.strip("_")
-    call = dask.delayed(_in_worker, pure=False, name=name)
+    call = delayed(_in_worker, pure=False, name=name)
     return client.compute(call(work, model, part, *task.arguments, dask_key_name=_key(name, work)))
 
 

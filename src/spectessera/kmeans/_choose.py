@@ -383,4 +383,4 @@ class _Exact:
         first = int(self.starts[best])
         mine = self.onehot[:, first : first + self.ks[best]]
         chosen = Parts(*(part[best] for part in self.parts))
-        return SilhouetteScore.apply(self.points, self.labels[best], mine, chosen, self.distances)
+        return SilhouetteScore.apply(self.points, self.labels[best], mine, chosen, self.distances)  # type: ignore[no-untyped-call]

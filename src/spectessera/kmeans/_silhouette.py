@@ -237,7 +237,7 @@ def silhouette(points: Tensor, labels: Tensor) -> Tensor:
     onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)
     distances = Distances(points)
     parts = silhouette_parts(distances.sums(onehot), index, onehot.sum(0))
-    return SilhouetteScore.apply(points, index, onehot, parts, distances)
+    return SilhouetteScore.apply(points, index, onehot, parts, distances)  # type: ignore[no-untyped-call]
 
 
 def onehot_of(labels: Iterable[Tensor], ks: Sequence[int], dtype: torch.dtype) -> Tensor:

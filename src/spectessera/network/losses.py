@@ -167,7 +167,7 @@ def maximum_mean_discrepancy(sample: Tensor, other: Tensor, bandwidth: float) ->
     both = torch.cat([sample, other]) / bandwidth
     sign = both.new_full((len(both), 1), -1 / len(other))
     sign[: len(sample)] = 1 / len(sample)
-    return _Discrepancy.apply(both, sign)
+    return _Discrepancy.apply(both, sign)  # type: ignore[no-untyped-call]
 
 
 def cluster_term(silhouette: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from spectessera.synth.pairs import Simulation
 
 
-class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):
+class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Deep spectral clustering: an autoencoder trained jointly with a differentiable k-means.
 
     Defaults are the settings that scored best in benchmarks/QUALITY.md: square roots of the values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,8 @@ class Pigment:
     source: str = "our choice"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > 100:
+        name: Any = self.name  # of a file, it may be anything
+        if not isinstance(name, str) or not name.strip() or len(name) > 100:
             raise ValueError(f"the name of a pigment has 1 to 100 letters; got {self.name!r:.120}")
         mixture = check_mixture(f"the mixture of {self.name!r}", self.mixture)
         check_number(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Realism:
     hot_factor: float = 10.0
 
     def __post_init__(self) -> None:
-        bounds = self.thickness
+        bounds: Any = self.thickness  # users may give anything
         if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
             raise TypeError(f"thickness is a pair (least, most); got {bounds!r}")
         for bound in bounds:
