@@ -12,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from spectessera import make_cube
-from spectessera._util.threads import ahead, alone, crew
+from spectessera._util.threads import parallel, prefetch, single_threaded
 from spectessera.cube import blocks
 from spectessera.inference.blockwork import Shared, Task, active_client, over_blocks
 
@@ -156,7 +156,9 @@ def test_only_a_few_tasks_are_taken_ahead():
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_no_more_answers_are_held_than_told(workers):
     items, finished, most = Counted(range(40)), [], 0
-    for done, answer in enumerate(ahead(lambda n: finished.append(n) or n, items, workers=workers)):
+    for done, answer in enumerate(
+        prefetch(lambda n: finished.append(n) or n, items, workers=workers)
+    ):
         assert answer == done
         time.sleep(0.001)
         most = max(most, len(finished) - done - 1)
@@ -166,7 +168,7 @@ def test_no_more_answers_are_held_than_told(workers):
 
 def test_breaking_off_leaves_the_rest_undone_and_the_threads_as_they_were():
     items = Counted(range(100))
-    answers = ahead(lambda n: n, items)
+    answers = prefetch(lambda n: n, items)
     assert next(answers) == 0
     answers.close()
     assert items.taken <= 5
@@ -187,7 +189,7 @@ def test_work_is_in_one_thread_and_the_number_of_threads_is_put_back(threads_bef
 
 def test_a_crew_does_everything_and_raises_what_went_wrong():
     done = torch.zeros(50)
-    with crew(done) as do:
+    with parallel(done) as do:
         do(lambda n: done[n].fill_(n), range(50))
         with pytest.raises(ZeroDivisionError):
             do(lambda n: 1 // n, [3, 2, 1, 0])
@@ -196,7 +198,7 @@ def test_a_crew_does_everything_and_raises_what_went_wrong():
 
 
 def test_alone_computes_in_one_thread():
-    with alone():
+    with single_threaded():
         assert torch.get_num_threads() == 1
         blas = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
         assert set(blas) <= {1}

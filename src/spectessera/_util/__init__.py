@@ -1,1 +1,1 @@
-"""Shared words and checks that every room may use."""
+"""Constants, checks and helpers that every room may use."""

@@ -1,4 +1,4 @@
-"""Shared checks of shape, type and finite values: the one place that words those errors."""
+"""Checks of shape, type and finite values, with the wording of their errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_number(
 ) -> None:
     """Raise unless ``value`` is a finite real number (or integer) within ``[low, high]``.
 
-    With ``open_low`` the lower bound itself is refused.
+    With ``open_low`` the lower bound itself is not allowed.
     """
     kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, kinds):

@@ -13,14 +13,14 @@ def door(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package whose names live in its modules.
 
-    Importing the package then loads none of its modules, and with them no torch, no xarray.
+    Importing the package then imports none of its modules, and so neither torch nor xarray.
 
     Parameters
     ----------
     package : str
         ``__name__`` of the package.
     homes : mapping of str to str
-        Public name -> module of the package that defines it. A module stands for itself.
+        Public name -> module of the package that defines it. A module has its own name.
 
     Returns
     -------
@@ -38,8 +38,8 @@ def door(
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = import_module(f".{homes[name]}", package)
-        found = module if homes[name] == name else getattr(module, name)
-        setattr(sys.modules[package], name, found)  # found at once the next time
-        return found
+        value = module if homes[name] == name else getattr(module, name)
+        setattr(sys.modules[package], name, value)  # the next access does not come here
+        return value
 
     return load, lambda: sorted(homes)

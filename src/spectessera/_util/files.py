@@ -1,4 +1,4 @@
-"""Files: those of the package, and how a file is written whole or not at all."""
+"""Files: those of the package, and writing a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def package_data(name: str) -> Path:
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes the place of ``path``.
+    """Give a temporary path beside ``path``; on success it replaces ``path``.
 
-    On any error (an interruption included) the temporary is removed and what was at ``path``
-    stays as it was. The temporary ends like ``path``, because some writers look at the suffix.
-    It may be made a file or, where nothing is at ``path`` yet, a folder.
+    On any error, including an interruption, the temporary file is removed and an existing file at
+    ``path`` stays as it was. The temporary path has the suffix of ``path``, because some writers
+    choose the format by it. It may become a file or, if nothing exists at ``path`` yet, a folder.
 
     Parameters
     ----------
     path : str or Path
-        Where the file shall be. A symbolic link is followed.
+        Destination. A symbolic link is followed.
 
     Yields
     ------
@@ -42,17 +42,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
     IsADirectoryError
         If ``path`` is a folder.
     PermissionError
-        If the folder or an existing file must not be written.
+        If the folder or an existing file is read-only.
     """
     target = Path(path).resolve()
     check_file_place(target)
-    temporary = _beside(target)
+    temporary = _temporary_name(target)
     try:
         yield temporary
         if target.exists():
             shutil.copymode(target, temporary)
         os.replace(temporary, target)
-    finally:  # after a success there is nothing left to remove
+    finally:  # after success nothing exists there any more
         if temporary.is_dir():
             shutil.rmtree(temporary)
         else:
@@ -61,16 +61,16 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to make a folder at; then it takes that place.
+    """Give a temporary path beside ``path`` for a new folder; on success it replaces ``path``.
 
-    What was at ``path`` stays until the new folder is complete, and for good on any error.
+    A folder at ``path`` stays until the new one is complete, and on any error it stays for good.
 
     Parameters
     ----------
     path : str or Path
-        Where the folder shall be. A symbolic link is followed.
+        Destination. A symbolic link is followed.
     check : function of a Path
-        Called if something is at ``path``, before the work and once more before it is replaced:
+        Called if something exists at ``path``, before the work and again before it is replaced:
         raises if it must not be replaced.
 
     Yields
@@ -81,13 +81,13 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
     Raises
     ------
     FileNotFoundError, NotADirectoryError
-        If the folder that shall hold it does not exist, or is a file.
+        If the folder above it does not exist, or is a file.
     PermissionError
-        If that folder, or the folder to be replaced, must not be written.
+        If that folder, or the folder to be replaced, is read-only.
     """
     target = Path(path).resolve()
     check_folder_place(target, check)
-    temporary, old = _beside(target), _beside(target)
+    temporary, old = _temporary_name(target), _temporary_name(target)
     try:
         yield temporary
         _check_old(target, check)
@@ -100,7 +100,7 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
 
 
 def _check_old(target: Path, check: Callable[[Path], None]) -> None:
-    """Raise if something is at ``target`` that must not be replaced."""
+    """Raise if something exists at ``target`` that must not be replaced."""
     if target.exists():
         check(target)
         if not os.access(target, os.W_OK | os.X_OK):
@@ -121,30 +121,30 @@ def _exchange(new: Path, target: Path, old: Path) -> None:
         raise
 
 
-def _beside(target: Path) -> Path:
-    """Return a name in the same folder that nothing has yet."""
+def _temporary_name(target: Path) -> Path:
+    """Return an unused name in the same folder."""
     return target.with_name(f".{secrets.token_hex(4)}-{target.name[-64:]}")
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Remove the temporary files that killed processes left when they were writing ``path``.
+    """Remove the temporary files that killed processes left behind while writing ``path``.
 
-    No other process may be writing it.
+    No other process may be writing ``path`` at that time.
 
     Parameters
     ----------
     path : str or Path
-        As it was given to :func:`atomic`.
+        As given to :func:`atomic`.
     """
     target = Path(path).resolve()
     name = glob.escape(target.name[-64:])
-    for each in target.parent.glob("." + 8 * "[0-9a-f]" + f"-{name}"):  # as _beside names them
+    for each in target.parent.glob("." + 8 * "[0-9a-f]" + f"-{name}"):  # see _temporary_name
         if each.is_file():
             each.unlink(missing_ok=True)
 
 
 def check_file_place(path: str | Path) -> None:
-    """Raise, before any work is done, what :func:`atomic` would raise for this path."""
+    """Raise, before any work, the errors of :func:`atomic` for this path."""
     target = Path(path).resolve()
     _check_place(target)
     if target.is_dir():
@@ -154,18 +154,18 @@ def check_file_place(path: str | Path) -> None:
 
 
 def check_folder_place(path: str | Path, check: Callable[[Path], None]) -> None:
-    """Raise, before any work is done, what :func:`atomic_folder` would raise for this path."""
+    """Raise, before any work, the errors of :func:`atomic_folder` for this path."""
     target = Path(path).resolve()
     _check_place(target)
     _check_old(target, check)
 
 
 def _check_place(target: Path) -> None:
-    """Raise if nothing can be made in the folder of ``target``."""
+    """Raise if nothing can be written into the folder of ``target``."""
     folder = target.parent
     if not folder.exists():
         raise FileNotFoundError(
-            f"the folder {folder} does not exist; make it before writing {target.name} into it"
+            f"the folder {folder} does not exist; create it before writing {target.name} into it"
         )
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, so {target.name} cannot be written into it")
@@ -174,32 +174,32 @@ def _check_place(target: Path) -> None:
 
 
 def atomic_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all (errors as in :func:`atomic`)."""
+    """Write ``text`` as UTF-8 to ``path``, completely or not at all (errors: :func:`atomic`)."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def files_below(folder: str | Path, depth: int, below: str = "") -> Iterator[str]:
-    """Yield the paths, as seen from ``folder``, of all files that are at most so many folders down.
+def files_below(folder: str | Path, depth: int, prefix: str = "") -> Iterator[str]:
+    """Yield the paths, relative to ``folder``, of all files at most ``depth`` folders below it.
 
-    Links are followed; those that lead nowhere are no files.
+    Links are followed; broken links are left out.
     """
-    with os.scandir(Path(folder, below)) as entries:
-        for one in entries:
-            if one.is_file():
-                yield below + one.name
-            elif depth and one.is_dir():
-                yield from files_below(folder, depth - 1, f"{below}{one.name}/")
+    with os.scandir(Path(folder, prefix)) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield prefix + entry.name
+            elif depth and entry.is_dir():
+                yield from files_below(folder, depth - 1, f"{prefix}{entry.name}/")
 
 
-def readable(text: str) -> str:
-    """Return text that any file can hold: what was no UTF-8 in a file's name becomes "?"."""
+def encodable(text: str) -> str:
+    """Return text that can be written as UTF-8; undecodable bytes of a file name become "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @contextmanager
-def folder_to_fill(folder: Path) -> Iterator[None]:
-    """Have a folder; where nothing comes into it before an error, all that is new of it goes."""
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; on an error, remove the new ones that are empty."""
     new = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,7 +1,7 @@
-"""Work in threads of which each computes alone: as many as PyTorch was told to use.
+"""Work in several threads, as many as PyTorch is set to use, each of which computes by itself.
 
-Several threads inside one operation and several operations at once would be in each other's way;
-so one operation is one thread, and threads share out the operations.
+Several threads inside one operation would compete with several operations at once. So each
+operation runs in one thread, and the threads share the operations.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:  # rooms without torch load this module; they load torch when 
     from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def threads_for(tensor: torch.Tensor) -> int:
-    """Return how many threads compute with a tensor; one, where it is not in plain memory."""
+    """Return how many threads compute with a tensor; one if it is not in main memory."""
     import torch
 
     return torch.get_num_threads() if tensor.is_cpu else 1
@@ -32,7 +32,7 @@ def threads_for(tensor: torch.Tensor) -> int:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """Return the libraries of linear algebra; to look for them takes as long as a small task."""
+    """Return the libraries of linear algebra; finding them takes as long as a small task."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -40,11 +40,11 @@ def _libraries() -> ThreadpoolController:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads that compute alone; what waits is dropped when the work is broken off."""
+    """Give threads that compute by themselves; waiting tasks are dropped if the work is aborted."""
     import torch
 
     before = torch.get_num_threads()
-    # PyTorch counts its threads for each thread anew; what it shares is put back at the end.
+    # PyTorch has a number of threads in each thread; the shared one is restored at the end.
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
     try:
         with _libraries().limit(limits=1, user_api="blas"):
@@ -55,35 +55,35 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def crew(
+def parallel(
     tensor: torch.Tensor,
 ) -> Iterator[Callable[[Callable[[Item], object], Iterable[Item]], None]]:
-    """Give a function that does something for every item, several at a time.
+    """Give a function that calls another one for every item, for several items at a time.
 
-    An answer does not depend on how many threads there are, as long as items touch different
+    The results do not depend on the number of threads, as long as different items change different
     memory.
     """
     with _pool(threads_for(tensor)) as pool:
 
-        def do(function: Callable[[Item], object], items: Iterable[Item]) -> None:
+        def for_each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
             for _ in pool.map(function, items):
                 pass
 
-        yield do
+        yield for_each
 
 
-def ahead(
-    function: Callable[[Item], Answer], items: Iterable[Item], *, workers: int | None = None
-) -> Iterator[Answer]:
-    """Yield the function of every item, in order, while the next ones are computed already.
+def prefetch(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
+) -> Iterator[Result]:
+    """Yield the function of every item, in order, while those of the next items are computed.
 
-    There is one thread more than PyTorch was told to use: one of them mostly waits for the disk.
-    No more answers are held than there are threads.
+    There is one thread more than PyTorch is set to use, because one of them mostly waits for the
+    disk. At most as many results as threads are in memory.
     """
     import torch
 
     workers = workers or torch.get_num_threads() + 1
-    waiting: deque[Future[Answer]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with _pool(workers) as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -93,11 +93,11 @@ def ahead(
             yield waiting.popleft().result()
 
 
-def give_back() -> None:
-    """Give free memory back to the system, where the C library can be told to.
+def release_memory() -> None:
+    """Return free memory to the system, if the C library can do that.
 
-    Each thread takes large arrays from a heap of its own, and the one of glibc keeps what was freed
-    there: in the end as much as all threads ever used at once, several times over.
+    With glibc, each thread takes large arrays from a heap of its own, which keeps freed memory: in
+    the end several times what all threads together ever used at once.
     """
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
@@ -106,8 +106,8 @@ def give_back() -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Compute in one thread, in a thread of a process whose threads all do."""
+def single_threaded() -> Iterator[None]:
+    """Compute in one thread, in each thread of a process whose threads all do so."""
     import torch
 
     torch.set_num_threads(1)

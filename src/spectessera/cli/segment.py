@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spectessera._util.files import folder_to_fill, readable
+from spectessera._util.files import encodable, new_folder
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import Bar, command, errors, output, print_json, progress
@@ -170,7 +170,7 @@ def segment_command(
         segmenter = _segmenter(source, trained, configs)
         if source.fit:
             _fit(segmenter, cube, trained, out, source.checkpoint, bar)
-        with folder_to_fill(out) if stored else nullcontext():
+        with new_folder(out) if stored else nullcontext():
             result = segment_cube(
                 cube, segmenter, number, seed=seed, keep=tuple(results.also or ()), progress=bar,
                 store=out / RESULT_STORE if stored else None,
@@ -257,7 +257,7 @@ def _run(
 ) -> dict[str, Any]:
     """Return what was asked for, to be written into the summary and the settings of the run."""
     return {
-        "file": readable(str(file)),
+        "file": encodable(str(file)),
         "model": source.model,
         "start": source.start,
         "seed": seed,

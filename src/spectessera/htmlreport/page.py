@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from spectessera._util.files import atomic_text, check_file_place, package_data, readable
+from spectessera._util.files import atomic_text, check_file_place, encodable, package_data
 from spectessera._version import __version__
 from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
@@ -110,7 +110,7 @@ def report(
     listed = [*(ResultWarning("", each) for each in warnings), *warnings_of(result, namings)]
     page = _page(result, cards(result, namings, names), listed)
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
-    atomic_text(path, readable(page))
+    atomic_text(path, encodable(page))
     return path
 
 
@@ -133,7 +133,7 @@ def _check(result: xr.Dataset) -> xr.Dataset:
     if "confidence" not in result:  # not every method of spectessera.baselines tells one
         result = result.assign(confidence=result["label"].astype(float) * float("nan"))
     result = result.assign_attrs(
-        {name: readable(value) for name, value in result.attrs.items() if isinstance(value, str)}
+        {name: encodable(value) for name, value in result.attrs.items() if isinstance(value, str)}
     )
     return result.transpose("y", "x", "cluster", ..., missing_dims="ignore").compute()
 

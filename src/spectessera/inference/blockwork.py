@@ -15,7 +15,7 @@ import dask
 import xarray as xr
 from dask.delayed import delayed
 
-from spectessera._util.threads import ahead, alone, give_back
+from spectessera._util.threads import prefetch, release_memory, single_threaded
 from spectessera.cube import Block, bare, load_block
 
 Answer = TypeVar("Answer")
@@ -83,11 +83,11 @@ def over_blocks(
         part = None if cube is None else load_block(cube, task.block)
         return task, work(shared.value, part, *task.arguments)
 
-    for number, answer in enumerate(ahead(do, tasks), start=1):
+    for number, answer in enumerate(prefetch(do, tasks), start=1):
         yield answer
         if number % _TRIM == 0:
-            give_back()
-    give_back()
+            release_memory()
+    release_memory()
 
 
 def active_client() -> Any:
@@ -174,7 +174,7 @@ def _same(shared: Any) -> Any:
 
 def _in_worker(work: Work[Answer], shared: Any, part: Any, *arguments: Any) -> Answer:
     """Do one task, in one thread: the threads of a worker share out tasks."""
-    with alone():
+    with single_threaded():
         return work(shared, part, *arguments)
 
 

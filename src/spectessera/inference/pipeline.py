@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
-from spectessera._util.threads import give_back
+from spectessera._util.threads import release_memory
 from spectessera.cube import Block, blocks, check_cube, in_image
 from spectessera.io import ResultStore, open_result, result_store
 from spectessera.kmeans import STABLE, Clusters
@@ -145,7 +145,7 @@ def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) ->
     pixels, kept = _encode(job, shared, memory, maps)
     job.tell("cluster", 0, 1)
     found = _cluster(pixels, job, separation_in(job, reader.intake, kept))
-    give_back()
+    release_memory()
     job.tell("cluster", 1, 1)
     labels = pixels.label_map(found.labels)
     sums: Means | None = None

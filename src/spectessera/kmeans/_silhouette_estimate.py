@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from spectessera._util.threads import crew
+from spectessera._util.threads import parallel
 
 from ._silhouette import check_labels, check_points, onehot_of, silhouette_parts
 
@@ -125,8 +125,8 @@ def _sampled_silhouettes(points: Tensor, labels: Tensor, chosen: Tensor) -> Tens
         band = slice(first, first + _ROWS)
         sums[band] = columns.sums(points[chosen[band]])
 
-    with crew(points) as do:
-        do(add, range(0, len(chosen), _ROWS))
+    with parallel(points) as for_each:
+        for_each(add, range(0, len(chosen), _ROWS))
     found = []
     for row, mine in zip(labels, sums.split(ks, dim=1), strict=True):
         counts = torch.bincount(row, minlength=mine.shape[1]).double()

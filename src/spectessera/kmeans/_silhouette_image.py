@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spectessera._util.check import check_number
-from spectessera._util.threads import crew, threads_for
+from spectessera._util.threads import parallel, threads_for
 
 from ._silhouette import (
     SOME_DIMENSIONS,
@@ -172,9 +172,9 @@ def _sums(
 ) -> tuple[Tensor, ...]:
     """Return the sums of distances (n, k), float64, of every point to the clusters of each k."""
     pairs = Pairs(points, onehot_of(labels, ks, points.dtype))
-    with crew(points) as do:
+    with parallel(points) as for_each:
         for some in _rounds(math.ceil(len(points) / _BLOCK)):
-            do(pairs.add, some)
+            for_each(pairs.add, some)
             told()
     return pairs.sums.split(list(ks), dim=1)
 

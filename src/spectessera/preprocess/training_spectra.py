@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera._util.threads import ahead
+from spectessera._util.threads import prefetch
 from spectessera.axis import Axis
 from spectessera.cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
 
@@ -214,7 +214,7 @@ def read_drawn(
         variance = None if spectra.variance is None else spectra.variance[drawn]
         return DrawnBlock(number, spectra.pixel[drawn] + starts[number], values[usable], variance)
 
-    return list(ahead(read, tasks()))
+    return list(prefetch(read, tasks()))
 
 
 def some_spectra(drawn: Sequence[DrawnBlock], cube: int, count: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._util.files import readable
+from spectessera._util.files import encodable
 from spectessera._version import __version__
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis, with_axis
@@ -117,7 +117,7 @@ def attributes_of(
         Settings and seed, for the attribute ``provenance``; the version is added.
     """
     passed = {
-        name: readable(value) if isinstance(value, str) else value
+        name: encodable(value) if isinstance(value, str) else value
         for name, value in cube.attrs.items()
         if name in _OF_CUBE and isinstance(value, (str, int, float))
     }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera._util.threads import ahead
+from spectessera._util.threads import prefetch
 from spectessera.cube import Block, blocks
 from spectessera.network.codec import Codec
 from spectessera.preprocess.intake import Intake, read_inputs
@@ -33,4 +33,4 @@ def encode_blocks(cube: xr.DataArray, intake: Intake, codec: Codec) -> Iterator[
         read = read_inputs(cube, block, intake)
         return EncodedBlock(*read, codec.encode(read.inputs))
 
-    return ahead(encode, blocks(cube))
+    return prefetch(encode, blocks(cube))
