@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from spectessera import Clusters, Network, Preprocess, Schedule, SpectralSegmenter, Training
 from spectessera.network import modelfile
-from spectessera.network.training import Checkpoint
+from spectessera.network.checkpoint import Checkpoint
 
 from .line_spectra import line_spectra
 

@@ -14,7 +14,9 @@ import torch
 from spectessera import Clusters, Network, Training
 from spectessera.kmeans import choose_k
 from spectessera.network.autoencoder import Autoencoder
-from spectessera.network.training import Batch, for_batches, loss_terms, weights_at
+from spectessera.network.batches import Batch
+from spectessera.network.settings import for_batches, weights_at
+from spectessera.network.training import loss_terms
 
 from .line_spectra import line_spectra
 

@@ -15,7 +15,7 @@ PATHS = {
     if path.stem == "__init__" or not path.stem.startswith("_")
 }
 # The contract of scikit-learn asks for it.
-ANY_KEYWORDS = {"segmenter.py: SpectralSegmenter.set_params"}
+ANY_KEYWORDS = {"segmenter/estimator.py: SpectralSegmenter.set_params"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -9,8 +9,9 @@ import tomli_w
 
 from spectessera.kmeans import Clusters
 from spectessera.network.autoencoder import Network
+from spectessera.network.checkpoint import History
 from spectessera.network.losses import Schedule
-from spectessera.network.training import History, Training
+from spectessera.network.settings import Training
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.settings import from_dict, to_dict
 

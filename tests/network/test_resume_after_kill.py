@@ -19,8 +19,10 @@ from safetensors.numpy import save
 from spectessera.kmeans import Clusters
 from spectessera.network import modelfile
 from spectessera.network.autoencoder import Autoencoder, Network
+from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.losses import Schedule
-from spectessera.network.training import Checkpoint, Training, train
+from spectessera.network.settings import Training
+from spectessera.network.training import train
 
 EPOCHS = 8
 
@@ -193,8 +195,8 @@ def test_ctrl_c_on_the_command_line_keeps_checkpoint_and_model_and_the_same_comm
     code = (
         "import time; from functools import partial\n"
         "from spectessera.cli import app, console\n"
-        "from spectessera.network import training\n"
-        "training.Checkpoint = partial(training.Checkpoint, seconds=0)\n"
+        "from spectessera.network import checkpoint\n"
+        "checkpoint.Checkpoint = partial(checkpoint.Checkpoint, seconds=0)\n"
         "console.Bar.epoch = lambda self, done, *rest: time.sleep(60 * (done == 30))\n"
         "app.main()"
     )

@@ -6,8 +6,11 @@ import torch
 
 from spectessera.kmeans import Clusters, choose_k
 from spectessera.network.autoencoder import Autoencoder, Network
+from spectessera.network.batches import Batch, split
+from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.losses import Schedule, weighted_squares
-from spectessera.network.training import Batch, Checkpoint, Training, split, train, validate
+from spectessera.network.settings import Training
+from spectessera.network.training import train, validate
 
 
 def lines(n=600, channels=64, groups=4, sigma=0.05, seed=0):

@@ -117,7 +117,7 @@ def test_the_same_seed_pretrains_the_same_model_and_learns():
 
 
 def test_a_killed_pretraining_goes_on_to_the_same_weights(tmp_path):
-    from spectessera.network.training import Checkpoint
+    from spectessera.network.checkpoint import Checkpoint
 
     class Stop(Exception):
         pass

@@ -10,7 +10,7 @@ import typer
 from spectessera._util.files import check_file_place
 
 if TYPE_CHECKING:
-    from spectessera.network.training import Checkpoint
+    from spectessera.network.checkpoint import Checkpoint
     from spectessera.segmenter import SpectralSegmenter
 
 CheckpointOption = Annotated[
@@ -34,7 +34,7 @@ def checkpoint_at(path: Path | None, model: Path) -> Checkpoint | None:
     OSError
         If no file can be written there.
     """
-    from spectessera.network.training import Checkpoint
+    from spectessera.network.checkpoint import Checkpoint
 
     if path is None:
         return None

@@ -15,7 +15,7 @@ from .flags import AsJson, ConfigOption, FileOptions, Overwrite, Quiet, with_fla
 from .options import Fields, base_settings, configurations, with_settings
 
 if TYPE_CHECKING:
-    from spectessera.network.training import Checkpoint
+    from spectessera.network.checkpoint import Checkpoint
     from spectessera.segmenter import SpectralSegmenter
 
 

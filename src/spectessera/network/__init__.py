@@ -6,8 +6,9 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .autoencoder import Autoencoder, Network
+    from .checkpoint import Checkpoint
     from .losses import Schedule
-    from .training import Checkpoint, Training
+    from .settings import Training
 
 __all__ = [
     "Autoencoder",
@@ -21,9 +22,9 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "Autoencoder": "autoencoder",
-        "Checkpoint": "training",
+        "Checkpoint": "checkpoint",
         "Network": "autoencoder",
         "Schedule": "losses",
-        "Training": "training",
+        "Training": "settings",
     },
 )

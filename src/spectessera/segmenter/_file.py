@@ -13,8 +13,8 @@ from spectessera._version import __version__
 from spectessera.axis import Axis
 from spectessera.kmeans.rule import Rule
 from spectessera.network.autoencoder import Autoencoder
+from spectessera.network.checkpoint import History
 from spectessera.network.modelfile import read_model, write_model
-from spectessera.network.training import History
 from spectessera.result import KCurves
 from spectessera.settings import from_dict, to_dict
 

@@ -10,7 +10,7 @@ import numpy as np
 from spectessera.axis import Axis
 from spectessera.kmeans.rule import Rule
 from spectessera.network.autoencoder import Autoencoder
-from spectessera.network.training import History
+from spectessera.network.checkpoint import History
 from spectessera.result import KCurves
 
 from .novelty import Reference

@@ -14,8 +14,10 @@ from spectessera.axis import Axis
 from spectessera.kmeans.points import Clustering, cluster_points
 from spectessera.network.autoencoder import Autoencoder, check_loss, resolve_output
 from spectessera.network.batches import Simulated, Thinned, split, whole_counts
+from spectessera.network.checkpoint import Checkpoint, History
 from spectessera.network.codec import Codec
-from spectessera.network.training import Checkpoint, History, Progress, Training, train, train_on
+from spectessera.network.settings import Training
+from spectessera.network.training import Progress, train, train_on
 
 from ._model import TrainedModel
 from ._training_inputs import TrainingInputs, gather

@@ -11,7 +11,7 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.cube import noise_of
-from spectessera.network.training import Training
+from spectessera.network.settings import Training
 from spectessera.preprocess.auto import SAMPLE_SPECTRA
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.training_spectra import (

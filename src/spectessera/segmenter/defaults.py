@@ -14,7 +14,7 @@ import numpy as np
 
 from spectessera.kmeans import Clusters
 from spectessera.network.autoencoder import Network
-from spectessera.network.training import Training
+from spectessera.network.settings import Training
 from spectessera.preprocess.auto import (
     noise_share,
     suited_denoising,

@@ -17,9 +17,11 @@ from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import Clustering, Points, cluster_points
 from spectessera.kmeans.rule import SplitCheck
 from spectessera.network.autoencoder import Network
+from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.codec import Codec
 from spectessera.network.modelfile import model_path
-from spectessera.network.training import Checkpoint, Progress, Training
+from spectessera.network.settings import Training
+from spectessera.network.training import Progress
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.training_spectra import as_cubes

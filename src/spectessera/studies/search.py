@@ -23,7 +23,7 @@ import xarray as xr
 from spectessera._util.check import check_choice, check_number
 from spectessera.cube import blocks, read_block, spectral_axis
 from spectessera.evaluate import compare
-from spectessera.network.training import Training
+from spectessera.network.settings import Training
 from spectessera.preprocess.training_spectra import as_cubes, common_axis
 from spectessera.resultfolder import check_folder
 from spectessera.segmenter.estimator import SpectralSegmenter

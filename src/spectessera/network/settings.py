@@ -1,0 +1,166 @@
+"""The settings of a training, and what follows from them for one epoch or one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from spectessera._util.check import check_choice, check_number
+from spectessera.kmeans import EXACT_POINTS, Clusters
+
+from .losses import RECONSTRUCTIONS, TOTALS, Schedule, as_schedule
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network is trained.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        Passes over the training spectra; by default as many as make about 3,000 steps (10 to
+        1,000 epochs), so that a small cube is not stopped short; 600 steps from a trained model or
+        with a linear path, which start near their end.
+    steps : int
+        Steps of an epoch in training on simulated spectra, which have no end.
+    batch_size : int
+        Spectra per step; the silhouette is that of the batch, so at least a few per cluster.
+    learning_rate : float, optional
+        Of Adam at the start; by default 1e-3, and 1e-4 where the training starts from a trained
+        model.
+    decay : "plateau" or "cosine"
+        How the learning rate falls: when the validation loss no longer does, or along half a cosine
+        over all epochs, after a rise over the first tenth of them.
+    gamma : float or Schedule
+        Weight of the cluster term; 0 trains the reconstruction alone. Large weights pull
+        overlapping groups together into few clusters (see benchmarks/RESULTS.md).
+    beta : float or Schedule
+        Weight of the maximum mean discrepancy between the latents and a standard normal
+        distribution (InfoVAE); nothing is computed where it is 0.
+    bandwidth : float, optional
+        Of its Gaussian kernel; by default latent / sqrt(2), that of the published code.
+    composition : float
+        In training on simulated spectra: weight of the squared error of the shares of the known
+        components, told by a linear head on the latent.
+    contrastive : float
+        In training on simulated spectra: weight of the contrast (InfoNCE) between two measurements
+        of one composition and those of all others in the batch.
+    loss : "squared", "variance", "poisson" or "multinomial"
+        Reconstruction: mean squared error, squares over the cube's variance, or the negative
+        log-likelihood of counts.
+    thinning : bool, optional
+        Split the counts of every spectrum at random into two halves, of which one is seen and the
+        other decoded, see :class:`spectessera.network.batches.Thinned`; by default where the cubes
+        hold counts and the training starts from a trained model.
+    freeze : int
+        First so many layers of the encoder that keep their weights.
+    denoise : float, optional
+        In training, Gaussian noise of this many standard deviations of the inputs (over all
+        spectra and channels) is added to what the encoder sees; the aim stays the spectrum itself.
+        None is what suits the noise of the spectra (:mod:`spectessera.preprocess.auto`).
+    total : "normalised" or "sum"
+        How the terms are joined, see :func:`spectessera.network.losses.total_loss`.
+    lloyd_iter : int
+        Lloyd iterations at most on a batch in training (one seeding).
+    validation, test : float
+        Shares of the spectra set apart, to choose the best weights and for a last judgement.
+    plateau, factor : int, float
+        After ``plateau`` epochs without a better validation loss the learning rate is multiplied
+        by ``factor``.
+    patience : int
+        After so many epochs without a better validation loss the training stops.
+    sampling : "random" or "signal"
+        Which pixels of cubes are trained on: a random ``fraction`` of each cube, or all with
+        signal and a random ``fraction`` of the others (0.05 in the paper's emission-line cubes),
+        see :func:`spectessera.preprocess.training_spectra.signal_pixels`.
+    fraction : float
+        See ``sampling``.
+    max_spectra : int
+        Of larger cubes a random sample of so many spectra is used.
+    seed : int
+        Of the weights, the split, the batches and the seedings.
+    """
+
+    epochs: int | None = None
+    steps: int = 100
+    batch_size: int = 512
+    learning_rate: float | None = None
+    decay: str = "plateau"
+    gamma: float | Schedule = 0.01
+    beta: float | Schedule = 0.0
+    bandwidth: float | None = None
+    composition: float = 0.0
+    contrastive: float = 0.0
+    loss: str = "squared"
+    thinning: bool | None = None
+    freeze: int = 0
+    denoise: float | None = 0.0
+    total: str = "normalised"
+    lloyd_iter: int = 10
+    validation: float = 0.1
+    test: float = 0.1
+    plateau: int = 20
+    factor: float = 0.5
+    patience: int = 60
+    sampling: str = "random"
+    fraction: float = 1.0
+    max_spectra: int = 100_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            check_number("epochs", self.epochs, low=1, integer=True)
+        check_number("steps", self.steps, low=1, high=1_000_000, integer=True)
+        check_number("batch_size", self.batch_size, low=2, high=EXACT_POINTS, integer=True)
+        if self.learning_rate is not None:
+            check_number("learning_rate", self.learning_rate, low=0.0, open_low=True)
+        check_choice("decay", self.decay, ("plateau", "cosine"))
+        check_number("composition", self.composition, low=0.0)
+        check_number("contrastive", self.contrastive, low=0.0)
+        check_choice("thinning", self.thinning, (None, True, False))
+        check_number("freeze", self.freeze, low=0, high=100, integer=True)
+        as_schedule(self.gamma, "gamma")
+        as_schedule(self.beta, "beta")
+        if self.bandwidth is not None:
+            check_number("bandwidth", self.bandwidth, low=0.0, open_low=True)
+        check_choice("loss", self.loss, RECONSTRUCTIONS)
+        if self.denoise is not None:
+            check_number("denoise", self.denoise, low=0.0)
+        check_choice("total", self.total, TOTALS)
+        check_number("lloyd_iter", self.lloyd_iter, low=1, integer=True)
+        check_number("validation", self.validation, low=0.0, high=0.5)
+        check_number("test", self.test, low=0.0, high=0.4)
+        check_number("plateau", self.plateau, low=1, integer=True)
+        check_number("factor", self.factor, low=0.0, high=1.0, open_low=True)
+        check_number("patience", self.patience, low=1, integer=True)
+        check_choice("sampling", self.sampling, ("random", "signal"))
+        check_number("fraction", self.fraction, low=0.0, high=1.0)
+        check_number("max_spectra", self.max_spectra, low=10, integer=True)
+        check_number("seed", self.seed, low=0, high=2**63 - 1, integer=True)
+
+
+class Weights(NamedTuple):
+    """Weights of the terms at one epoch."""
+
+    beta: float
+    gamma: float
+
+
+def weights_at(training: Training, epoch: int | None) -> Weights:
+    """Return the weights at an epoch; with None, those at the end."""
+    beta, gamma = as_schedule(training.beta, "beta"), as_schedule(training.gamma, "gamma")
+    if epoch is None:
+        return Weights(beta.last, gamma.last)
+    return Weights(beta.at(epoch), gamma.at(epoch))
+
+
+def for_batches(clusters: Clusters, training: Training) -> Clusters:
+    """Return how a batch is clustered: one plain seeding, few iterations, by the silhouette."""
+    seeding = "k-means++" if clusters.seeding == "greedy" else clusters.seeding
+    return replace(
+        clusters,
+        restarts=1,
+        seeding=seeding,
+        max_iter=training.lloyd_iter,
+        criterion="silhouette",
+    )
