@@ -12,15 +12,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from spectessera.kmeans import (
     EXACT_POINTS,
     Clusters,
-    _lloyd,
+    _choose,
+    _samples,
     assign,
     choose_k,
     k_means,
     seed_centers,
     silhouette,
     silhouette_estimate,
+    silhouette_image,
 )
-from spectessera.kmeans import _choose as kmeans
 
 CORNERS = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
 
@@ -308,7 +309,7 @@ def test_k_goes_up_to_one_less_than_there_are_points():
     points = torch.randn(6, 2, generator=seeded())
     found = choose_k(points, Clusters(2, 50), generator=seeded())
     assert found.ks == (2, 3, 4, 5)
-    with pytest.raises(ValueError, match=r"2 points cannot be parted.*at least 3 are needed"):
+    with pytest.raises(ValueError, match=r"2 points cannot be divided.*at least 3 are needed"):
         choose_k(points[:2], Clusters(2, 50), generator=seeded())
 
 
@@ -491,8 +492,8 @@ def test_spectra_of_many_channels_have_the_same_silhouette_as_by_scikit_learn(ma
 @pytest.fixture
 def few_are_very_many(monkeypatch):
     """Let 3,000 points be more than twice what the clusterings come to rest on."""
-    monkeypatch.setattr(_lloyd, "RESTART_POINTS", 300)
-    monkeypatch.setattr(_lloyd, "_SETTLE_POINTS", 1000)
+    monkeypatch.setattr(_samples, "RESTART_POINTS", 300)
+    monkeypatch.setattr(_samples, "_CONVERGE_POINTS", 1000)
 
 
 def three_groups(offset=0.0):
@@ -518,7 +519,7 @@ def test_what_is_chosen_of_very_many_points_comes_to_rest_on_all_of_them(offset,
     found = chosen(points)
     means = torch.stack([points[found.labels == c].mean(0) for c in range(found.k)])
     assert float((means - found.centers).abs().max()) < 0.02
-    monkeypatch.setattr(kmeans, "settle", lambda _points, run, _steps: run)
+    monkeypatch.setattr(_choose, "converge", lambda _points, run, _steps: run)
     assert float(found.inertia) < float(chosen(points).inertia)
 
 
@@ -539,5 +540,5 @@ def test_very_many_points_have_the_same_labels_with_any_number_of_threads():
 def test_exact_silhouettes_of_very_many_points_are_those_of_the_labels():
     points = three_groups()
     found = chosen(points, replace(CHOICE, silhouette="exact"))
-    exact = kmeans.silhouette_image(points, found.labels[None]).score[0]
+    exact = silhouette_image(points, found.labels[None]).score[0]
     assert float(found.score) == pytest.approx(float(exact), abs=1e-6)

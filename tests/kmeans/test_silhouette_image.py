@@ -13,8 +13,8 @@ from spectessera.kmeans import (
     silhouette_estimate,
     silhouette_image,
 )
-from spectessera.kmeans import _silhouette_image as _imagesilhouette
 from spectessera.kmeans._silhouette_estimate import silhouette_estimates
+from spectessera.kmeans._silhouette_image import _rounds
 
 # Across the borders of the parts that are worked on: rows of a tile, blocks, three blocks.
 NUMBERS = [3, 5, 255, 257, 2047, 2048, 2049, 5000]
@@ -203,7 +203,7 @@ def test_progress_reaches_its_total_round_by_round(n):
 @pytest.mark.parametrize("blocks", range(1, 9))
 def test_every_block_meets_every_other_once_and_no_two_tasks_share_one(blocks):
     met = []
-    for pairs in _imagesilhouette._rounds(blocks):
+    for pairs in _rounds(blocks):
         busy = [block for pair in pairs for block in set(pair)]
         assert len(busy) == len(set(busy))
         met += pairs

@@ -4,17 +4,25 @@ import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score
 
-from spectessera.kmeans import STABLE, Clusters, _stability, adjusted_rand, choose_k, silhouette
-from spectessera.kmeans._lloyd import Search, k_means_all
+from spectessera.kmeans import (
+    STABLE_FROM,
+    Clusters,
+    _stability,
+    adjusted_rand,
+    choose_k,
+    silhouette,
+)
+from spectessera.kmeans._lloyd import KMeansSettings
+from spectessera.kmeans._samples import best_runs_for
 from spectessera.kmeans._stability import (
-    DOUBT,
+    TOLERATED_ERRORS,
     contingency,
     largest_stable,
-    stability,
+    stability_curves,
     worst_jaccard,
 )
 
-SEARCH = Search(restarts=10, seeding="k-means++", max_iter=300)
+SETTINGS = KMeansSettings(restarts=10, seeding="k-means++", max_iter=300)
 
 
 def seeded(seed=0):
@@ -30,8 +38,8 @@ def blobs(centers, each=60, seed=0, spread=1.0):
 
 def judged(points, ks, seed=0):
     """Return the clusterings of all points and their stability."""
-    partitions = k_means_all(points, tuple(ks), SEARCH, seeded(seed))
-    return partitions, stability(points, partitions, SEARCH, seeded(seed + 1))
+    partitions = best_runs_for(points, tuple(ks), SETTINGS, seeded(seed))
+    return partitions, stability_curves(points, partitions, SETTINGS, seeded(seed + 1))
 
 
 def test_a_k_that_splits_noise_is_left_out_and_no_more_are_checked_than_needed():
@@ -52,7 +60,7 @@ def picked(found):
 
 
 def stable(found):
-    return found.scores + DOUBT * found.errors >= STABLE
+    return found.scores + TOLERATED_ERRORS * found.errors >= STABLE_FROM
 
 
 def chosen(points, ks, seed=0):
@@ -86,7 +94,7 @@ def test_worst_cluster_tells_what_the_rand_index_hardly_does():
     _, found = judged(blobs(12 * torch.eye(8)), range(2, 12))
     eight, nine = 6, 7
     assert found.agreement[nine] > 0.9
-    assert found.scores[nine] < 0.9 < STABLE < found.scores[eight]
+    assert found.scores[nine] < 0.9 < STABLE_FROM < found.scores[eight]
     assert picked(found) == eight
 
 
@@ -125,7 +133,12 @@ def test_a_rare_cluster_counts():
 
 def test_the_largest_stable_k_is_picked_and_none_where_none_is():
     none, alike = torch.zeros(4), torch.ones(4)
-    assert largest_stable(torch.tensor([0.99, 0.3, STABLE + 0.01, STABLE - 0.01]), none, alike) == 2
+    assert (
+        largest_stable(
+            torch.tensor([0.99, 0.3, STABLE_FROM + 0.01, STABLE_FROM - 0.01]), none, alike
+        )
+        == 2
+    )
     assert largest_stable(torch.tensor([0.5, 0.7, 0.6, 0.2]), none, alike) is None
 
 
@@ -157,8 +170,8 @@ def test_the_criterion_decides_where_they_differ():
 
 
 def test_a_k_that_is_stable_but_for_chance_is_picked():
-    scores = torch.tensor([0.99, STABLE - 0.02, STABLE - 0.02])
-    errors = torch.tensor([0.0, 0.021 / DOUBT, 0.019 / DOUBT])
+    scores = torch.tensor([0.99, STABLE_FROM - 0.02, STABLE_FROM - 0.02])
+    errors = torch.tensor([0.0, 0.021 / TOLERATED_ERRORS, 0.019 / TOLERATED_ERRORS])
     assert largest_stable(scores, errors, torch.ones(3)) == 1
 
 
@@ -226,8 +239,8 @@ def test_callers_global_random_numbers_are_left_alone():
 
 def test_standard_error_is_about_the_spread_over_seeds():
     points = torch.randn(400, 2, generator=seeded(1))
-    partitions = k_means_all(points, (3, 4, 5), SEARCH, seeded())
-    runs = [stability(points, partitions, SEARCH, seeded(s)) for s in range(40)]
+    partitions = best_runs_for(points, (3, 4, 5), SETTINGS, seeded())
+    runs = [stability_curves(points, partitions, SETTINGS, seeded(s)) for s in range(40)]
     told = torch.stack([each.errors for each in runs]).mean(0)
     seen = torch.stack([each.scores for each in runs]).std(0)
     assert ((told / seen > 0.5) & (told / seen < 2)).all()
@@ -256,9 +269,9 @@ def test_a_cluster_that_the_sample_misses_is_not_judged(monkeypatch):
     """One point of 2001 far away: a fifth cluster, which a sample of 200 rarely holds."""
     monkeypatch.setattr(_stability, "SAMPLE_POINTS", 200)
     points = torch.cat([blobs(SQUARE, each=500), torch.tensor([[1000.0, 1000.0]])])
-    partitions = k_means_all(points, (4, 5), SEARCH, seeded())
+    partitions = best_runs_for(points, (4, 5), SETTINGS, seeded())
     assert min(torch.bincount(partitions[1].labels)) == 1
-    scores = stability(points, partitions, SEARCH, seeded(1)).scores
+    scores = stability_curves(points, partitions, SETTINGS, seeded(1)).scores
     assert torch.isfinite(scores).all()
 
 

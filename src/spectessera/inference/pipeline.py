@@ -13,7 +13,7 @@ from spectessera._util.check import check_choice, check_number
 from spectessera._util.threads import release_memory
 from spectessera.cube import Block, blocks, check_cube, in_image
 from spectessera.io import ResultStore, open_result, result_store
-from spectessera.kmeans import STABLE, Clusters
+from spectessera.kmeans import STABLE_FROM, Clusters
 from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silhouettes
 from spectessera.preprocess.intake import saturation_of
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
@@ -375,7 +375,7 @@ def _attributes(
         "n_clusters": len(found.centers),
         "metric": found.rule.metric,
         "criterion": settings.criterion,
-        "stable_from": STABLE,
+        "stable_from": STABLE_FROM,
         "silhouette": "exact" if not found.curves.error.any() else "estimate",
         "clustered_pixels": min(len(found.labels), settings.max_points),
         "confidence_noise": sample.noise,

@@ -18,7 +18,7 @@ from spectessera._util.files import atomic, atomic_folder, check_file_place, che
 from spectessera.axis import Axis
 from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
-from spectessera.result import VARIABLES, check_result, check_structure
+from spectessera.result import VARIABLES, check_result
 
 from ._common import plain, stored
 from ._companions import CREATOR, DEFAULT
@@ -68,7 +68,7 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         If nothing can be written there.
     """
     path = Path(path)
-    checked = _checked(thing)
+    checked: Any = check_result(thing) if isinstance(thing, xr.Dataset) else check_cube(thing)
     kind: Literal["cube", "result"] = "result" if isinstance(thing, xr.Dataset) else "cube"
     check_destination(path, overwrite, kind)
     checked = _plain_attributes(checked)
@@ -76,14 +76,6 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     folder = suffix == ".zarr"
     with atomic_folder(path, check_replaceable) if folder else atomic(path) as temporary:
         _WRITERS[kind][suffix](checked, temporary)
-
-
-def _checked(thing: Any) -> Any:
-    """Return a checked cube or result; labels that are computed block by block are not read."""
-    if not isinstance(thing, xr.Dataset):
-        return check_cube(thing)
-    lazy = "label" in thing and thing["label"].chunks is not None
-    return check_structure(thing) if lazy else check_result(thing)
 
 
 def check_destination(
@@ -302,15 +294,15 @@ def _result_fits(result: xr.Dataset, path: Path) -> None:
     from astropy.io import fits
 
     hdus = [_primary()]
-    for name in [each.name for each in VARIABLES.values() if each.fits and each.name in result]:
-        variable, header = VARIABLES[name], _sky(result.attrs.get("wcs"))
-        values, dtype = result[name].transpose(*variable.dims).values, variable.dtype
-        if name == "label":
+    for each in [each for each in VARIABLES.values() if each.fits and each.name in result]:
+        header, dtype = _sky(result.attrs.get("wcs")), each.dtype
+        values = result[each.name].transpose(*each.dims).values
+        if each.name == "label":
             most = int(values.max(initial=0))
             clusters = result.sizes.get("cluster", most)
             header["NCLUSTER"] = (clusters, "labels are 1 to this; 0 = masked")
             dtype = "int16" if most <= np.iinfo(np.int16).max else dtype
-        hdus.append(fits.ImageHDU(values.astype(dtype), header, name=variable.fits))
+        hdus.append(fits.ImageHDU(values.astype(dtype), header, name=each.fits))
     fits.HDUList(hdus).writeto(path)
 
 

@@ -10,17 +10,15 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from ._choose import EXACT_POINTS, Choice, Clusters, Partition, choose_k, k_means
-    from ._lloyd import STILL
     from ._seeding import assign, seed_centers
     from ._silhouette import half_tiles, silhouette
     from ._silhouette_estimate import Estimate, silhouette_estimate
     from ._silhouette_image import ImageSilhouette, PairProgress, silhouette_image
-    from ._stability import STABLE, adjusted_rand
+    from ._stability import STABLE_FROM, adjusted_rand
 
 __all__ = [
     "EXACT_POINTS",
-    "STABLE",
-    "STILL",
+    "STABLE_FROM",
     "Choice",
     "Clusters",
     "Estimate",
@@ -48,8 +46,7 @@ __getattr__, __dir__ = door(
         "ImageSilhouette": "_silhouette_image",
         "PairProgress": "_silhouette_image",
         "Partition": "_choose",
-        "STABLE": "_stability",
-        "STILL": "_lloyd",
+        "STABLE_FROM": "_stability",
         "adjusted_rand": "_stability",
         "assign": "_seeding",
         "choose_k": "_choose",

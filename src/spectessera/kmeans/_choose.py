@@ -1,8 +1,8 @@
-"""k-means and silhouette on tensors, and the choice of k (IKMeans).
+"""k-means with one k, and the choice of k (IKMeans).
 
-The clustering of arXiv 2401.17695, section 2: k-means for every k in a range, the k with the
-best silhouette is kept, and that silhouette is a differentiable function of the points. Labels
-are constants of the gradient.
+The clustering of arXiv 2401.17695, section 2: k-means for every k of a range, of which one is
+chosen by a criterion. The silhouette of that clustering is a differentiable function of the points;
+the labels are constants of the gradient.
 """
 
 from __future__ import annotations
@@ -17,39 +17,14 @@ from torch import Tensor
 from spectessera._util.check import check_choice, check_number
 from spectessera.result import SPLIT_BELOW
 
-from ._lloyd import STILL, Run, Search, k_means_all, settle
-from ._seeding import assign, seed_centers
-from ._silhouette import (
-    Distances,
-    Parts,
-    SilhouetteScore,
-    check_points,
-    silhouette,
-    silhouette_parts,
-)
-from ._silhouette_estimate import Estimate, silhouette_estimate, silhouette_estimates
-from ._silhouette_image import ImageSilhouette, PairProgress, silhouette_image
-from ._stability import STABLE, Stability, largest_stable, stability
+from ._lloyd import KMeansRun, KMeansSettings
+from ._samples import best_runs_for, converge
+from ._silhouette import ExactSilhouettes, check_points
+from ._silhouette_estimate import silhouette_estimates
+from ._silhouette_image import silhouette_image
+from ._stability import StabilityCurves, largest_stable, stability_curves
 from .metric import METRICS, Metric, fit_metric
 from .rule import SplitCheck, rule_of
-
-__all__ = [
-    "STABLE",
-    "STILL",
-    "Choice",
-    "Clusters",
-    "Estimate",
-    "ImageSilhouette",
-    "PairProgress",
-    "Partition",
-    "assign",
-    "choose_k",
-    "k_means",
-    "seed_centers",
-    "silhouette",
-    "silhouette_estimate",
-    "silhouette_image",
-]
 
 # Up to this many points the silhouette is computed from the whole matrix of distances (64 MiB).
 EXACT_POINTS = 4096
@@ -62,41 +37,45 @@ class Clusters:
     Parameters
     ----------
     k_min, k_max : int
-        Every k in this range is tried; the one with the best silhouette is kept.
+        Every k in this range is tried, and one is chosen by ``criterion``.
     restarts : int
-        Seedings per k; the one with the smallest inertia is kept. (Training uses one.)
+        Seedings per k, of which the one with the smallest inertia is used. (Training uses one.)
     seeding : "greedy", "k-means++" or "random"
         k-means++ draws seeds with probability proportional to the squared distance to the
         nearest seed so far (Arthur & Vassilvitskii 2007); the greedy one takes the best of a few
-        such draws each time, which counts where clusters are of unequal size. (Training takes
+        such draws each time, which helps where clusters are of unequal size. (Training takes
         one draw.)
     max_iter : int
-        Lloyd iterations at most; fewer when the labels stop changing.
+        Largest number of Lloyd iterations; they end earlier when no label changes.
     samples : int
-        Points whose silhouettes are computed for the estimates, the same for every k, when there
-        are too many for the whole matrix of distances.
+        Number of points whose silhouettes are computed where the score is estimated; the same
+        points for every k.
     silhouette : "auto" or "exact"
-        "auto": estimated of more than 4096 points. "exact": of all points, however many; the time
-        grows with their square.
+        "auto": estimated for more than 4096 points. "exact": of all points, in a time that grows
+        with the square of their number.
     max_points : int
-        Of more points, k and the centers are found on a sample of so many, and the others get the
-        label of the nearest center.
+        With more points than this, k and the centers are found on a sample of this size, and the
+        other points get the label of the nearest center.
     refine : bool
-        Let Lloyd go on from there over all points.
+        Continue Lloyd's iterations over all points from the centers of the sample.
     metric : "auto", "euclidean", "half-whitened", "whitened", "half-whitened-sphere" or \
             "whitened-sphere"
-        In which points are clustered and compared, see :mod:`spectessera.kmeans.metric`: as they
-        are; with
-        the covariance of all points made less uneven, or unit; either on the unit sphere. "auto" is
-        what suits the noise of the spectra (:mod:`spectessera.preprocess.auto`); of points alone,
-        as they are.
+        Space in which points are clustered and compared, see :mod:`spectessera.kmeans.metric`: as
+        they are; with the covariance of all points made half or wholly unit; either of these on the
+        unit sphere. "auto" is what suits the noise of the spectra
+        (:mod:`spectessera.preprocess.auto`); for points without spectra, "euclidean".
     criterion : "stability" or "silhouette"
-        What chooses k. "silhouette": the largest one (as in the paper). "stability": the largest k
-        all of whose clusters come back when half of the points are clustered alone, unless its
-        silhouette is far below that of another such k (:mod:`spectessera.kmeans._stability`), or
-        it splits the noise of one cluster into two, where the noise is known
-        (:class:`spectessera.inference.noise.SeparationOverNoise`); that of the largest silhouette
-        where there is no such k. Training takes the silhouette, which has a gradient.
+        What chooses k. "silhouette": the largest silhouette (as in the paper). "stability": the
+        largest k whose clusters are all recovered when half of the points are clustered
+        (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below that of
+        another such k, or that splits the noise of one cluster into two, where the noise is known
+        (:class:`spectessera.inference.noise.SeparationOverNoise`); the largest silhouette where
+        there is no such k. Training uses the silhouette, which has a gradient.
+
+    Examples
+    --------
+    >>> Clusters(k_min=4, k_max=4).restarts  # exactly four clusters
+    10
     """
 
     k_min: int = 2
@@ -128,9 +107,19 @@ class Clusters:
 
 
 class Partition(NamedTuple):
-    """One clustering: ``labels (n,)`` int64, ``centers (k, d)``, ``inertia ()``.
+    """One clustering of points, of :func:`k_means`.
 
-    Centers and inertia are in the space of ``metric``, whose statistics are those of the points.
+    Attributes
+    ----------
+    labels : tensor (n,), int64
+    centers : tensor (k, d)
+        In the space of ``metric``.
+    inertia : tensor ()
+        In the space of ``metric``.
+    converged : bool
+        Whether Lloyd's iterations ended before ``max_iter``.
+    metric : Metric
+        Its statistics are those of the points.
     """
 
     labels: Tensor
@@ -141,29 +130,31 @@ class Partition(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The best clustering among all k that were tried.
+    """The chosen clustering, and the criteria for all k that were tried.
 
     Attributes
     ----------
     labels : tensor (n,), int64
     centers : tensor (k, d)
+        In the space of ``metric``.
     score : tensor ()
-        Silhouette of ``labels`` (of more than 131,072 points, before they came to rest on all of
-        them); differentiable with respect to the points where it is exact.
+        Silhouette of ``labels`` (of more than 131,072 points, before the last iterations over all
+        of them); differentiable with respect to the points where it is exact.
     scores : tensor (number of k,)
         Silhouette of the best clustering of every k, constant.
     errors : tensor (number of k,)
         Standard error of every score; 0 where it is exact.
     k : int
     ks : tuple of int
-        The k behind each of ``scores``.
+        The k of each of ``scores``.
     inertia : tensor ()
+        In the space of ``metric``.
     converged : tuple of bool
-        Whether Lloyd converged for each of ``ks``.
+        Whether Lloyd's iterations ended before ``max_iter``, for each of ``ks``.
     metric : Metric
-        In whose space ``centers`` and ``inertia`` are; its statistics are those of the points.
-    stability : Stability or None
-        Of the best clustering of every k, constant; None where it was not asked for.
+        Its statistics are those of the points.
+    stability : StabilityCurves or None
+        Of the best clustering of every k, constant; None where it was not computed.
     excess : tensor (number of k,), float64, or None
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
         computed; None without a split check.
@@ -179,7 +170,7 @@ class Choice(NamedTuple):
     inertia: Tensor
     converged: tuple[bool, ...]
     metric: Metric
-    stability: Stability | None = None
+    stability: StabilityCurves | None = None
     excess: Tensor | None = None
 
 
@@ -194,7 +185,7 @@ def k_means(
     k : int
         1 <= k <= n. No cluster is ever empty: one that would be is given the farthest point.
     clusters : Clusters, optional
-        Restarts, seeding and iterations.
+        Restarts, seeding, iterations and metric.
     generator : torch.Generator
         Source of the seeding.
 
@@ -206,6 +197,13 @@ def k_means(
     ------
     ValueError
         If points are not finite, not two-dimensional, or fewer than k.
+
+    Examples
+    --------
+    >>> points = torch.tensor([[0.0], [1.0], [8.0], [9.0]])
+    >>> k_means(points, 2, generator=torch.Generator().manual_seed(0)).centers.sort(0).values
+    tensor([[0.5000],
+            [8.5000]])
     """
     points = check_points(points).detach()
     check_number("k", k, low=1, integer=True)
@@ -213,12 +211,12 @@ def k_means(
         raise ValueError(f"{k} clusters need at least {k} points; got {len(points)}")
     clusters = clusters or Clusters()
     metric = fit_metric(points, clusters.metric)
-    (found,) = k_means_all(metric.move(points), (k,), _search(clusters), generator)
-    return Partition(*found, metric)
+    (run,) = best_runs_for(metric.move(points), (k,), _k_means_settings(clusters), generator)
+    return Partition(*run, metric)
 
 
-def _search(clusters: Clusters) -> Search:
-    return Search(clusters.restarts, clusters.seeding, clusters.max_iter)
+def _k_means_settings(clusters: Clusters) -> KMeansSettings:
+    return KMeansSettings(clusters.restarts, clusters.seeding, clusters.max_iter)
 
 
 # --- choice of k -------------------------------------------------------------------------------
@@ -232,28 +230,28 @@ def choose_k(
     with_stability: bool = False,
     split_check: SplitCheck | None = None,
 ) -> Choice:
-    """Cluster with every k of a range and keep the best k by a criterion (IKMeans).
+    """Cluster with every k of a range and choose one by a criterion (IKMeans).
 
-    All of it happens in the metric of ``clusters``, whose statistics are those of the points and
-    constants of the gradient. Up to 4096 points the silhouettes are exact and ``score`` is
-    differentiable with respect to the points; beyond, they are constant, and estimated
+    All computations are in the metric of ``clusters``, whose statistics are those of the points and
+    constants of the gradient. Up to 4096 points the silhouettes are exact, and ``score`` is
+    differentiable with respect to the points. Of more points they are constant, and estimated
     (:func:`silhouette_estimate`) unless ``clusters.silhouette`` is "exact". Of more than 131,072
-    points, the curves are then those of the centers that were found on half of so many; those that
-    are chosen come to rest on all points.
+    points, the curves belong to the centers that were found on half of that number; only the chosen
+    clustering converges on all points.
 
     Parameters
     ----------
     points : tensor (n, d)
-        At least 3 points. Where n <= k_max, k runs up to n - 1 only.
+        At least 3 points. Where n <= k_max, the largest k is n - 1.
     clusters : Clusters
     generator : torch.Generator
     with_stability : bool
         Also compute the stability where the silhouette chooses. (The silhouette is always
         computed.)
     split_check : SplitCheck, optional
-        Where stability chooses: rules out every k, except the smallest, that splits the noise of
-        one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). It is asked only about
-        those k that would be chosen otherwise, the largest first.
+        Where stability chooses: excludes every k, except the smallest, that splits the noise of
+        one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). Only those k are checked
+        that would be chosen otherwise, the largest first.
 
     Returns
     -------
@@ -265,62 +263,79 @@ def choose_k(
         If points are not finite, fewer than k_min + 1, or too many to be differentiated.
     """
     points = check_points(points)
-    n = len(points)
-    if n <= clusters.k_min:
-        raise ValueError(
-            f"{n} points cannot be parted into {clusters.k_min} or more clusters; "
-            f"at least {clusters.k_min + 1} are needed"
-        )
-    ks = tuple(range(clusters.k_min, min(clusters.k_max, n - 1) + 1))
+    ks = _ks_for(points, clusters)
     metric = fit_metric(points, clusters.metric)
     points = metric.move(points)
-    constant = points.detach()
-    search = _search(clusters)
-    exact = n <= EXACT_POINTS or clusters.silhouette == "exact"
-    partitions = k_means_all(constant, ks, search, generator, settled=exact)
-    if n > EXACT_POINTS:
-        if points.requires_grad:
-            raise ValueError(
-                f"the silhouette of {n} points is only estimated, without a gradient; "
-                f"use batches of at most {EXACT_POINTS}"
-            )
-        judged = None
-        labels = torch.stack([part.labels for part in partitions])
-        if exact:
-            scores = silhouette_image(constant, labels).score
-            errors = torch.zeros_like(scores)
-        else:
-            scores, errors = silhouette_estimates(constant, labels, clusters.samples, generator)
-    else:
-        judged = _Exact(points, partitions, ks)
-        scores = judged.scores
-        errors = torch.zeros_like(scores)
-    stable = None
+    constant, settings = points.detach(), _k_means_settings(clusters)
+    exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
+    runs = best_runs_for(constant, ks, settings, generator, on_all_points=exact)
+    scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
+    stability = None
     if with_stability or clusters.criterion == "stability":
-        stable = stability(constant, partitions, search, generator)
+        stability = stability_curves(constant, runs, settings, generator)
     best, splits = int(scores.argmax()), None
-    if stable is not None and clusters.criterion == "stability":
-        if split_check is not None:
-            splits = _NoiseSplits(split_check, partitions, metric)
-        stable_best = largest_stable(stable.scores, stable.errors, scores, splits)
-        # Of many clusters the worst is seldom stable; the most stable k would be 2 then.
-        best = _best_silhouette(scores, splits) if stable_best is None else stable_best
+    if stability is not None and clusters.criterion == "stability":
+        splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)
+        best = _best_stable(stability, scores, splits)
     if not exact:
-        partitions[best] = settle(constant, partitions[best], search.max_iter)
+        runs[best] = converge(constant, runs[best], settings.max_iter)
+    run = runs[best]
     return Choice(
-        labels=partitions[best].labels,
-        centers=partitions[best].centers,
-        score=scores[best] if judged is None else judged.differentiable(best),
+        labels=run.labels,
+        centers=run.centers,
+        score=scores[best] if silhouettes is None else silhouettes.score(best),
         scores=scores,
         errors=errors,
         k=ks[best],
         ks=ks,
-        inertia=partitions[best].inertia,
-        converged=tuple(each.converged for each in partitions),
+        inertia=run.inertia,
+        converged=tuple(each.converged for each in runs),
         metric=metric,
-        stability=stable,
+        stability=stability,
         excess=None if splits is None else splits.separations,
     )
+
+
+def _ks_for(points: Tensor, clusters: Clusters) -> tuple[int, ...]:
+    """Return the k to be tried, after a check that the points (n, d) suffice."""
+    n = len(points)
+    if n <= clusters.k_min:
+        raise ValueError(
+            f"{n} points cannot be divided into {clusters.k_min} or more clusters; "
+            f"at least {clusters.k_min + 1} are needed"
+        )
+    if n > EXACT_POINTS and points.requires_grad:
+        raise ValueError(
+            f"the silhouette of {n} points is only estimated, without a gradient; "
+            f"use batches of at most {EXACT_POINTS}"
+        )
+    return tuple(range(clusters.k_min, min(clusters.k_max, n - 1) + 1))
+
+
+def _silhouettes(
+    points: Tensor,
+    runs: Sequence[KMeansRun],
+    ks: tuple[int, ...],
+    clusters: Clusters,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, ExactSilhouettes | None]:
+    """Return scores and errors (number of k,); of few points also what has their gradients."""
+    labels = [run.labels for run in runs]
+    if len(points) <= EXACT_POINTS:
+        silhouettes = ExactSilhouettes(points, labels, ks)
+        return silhouettes.scores, torch.zeros_like(silhouettes.scores), silhouettes
+    if clusters.silhouette == "exact":
+        scores = silhouette_image(points, torch.stack(labels)).score
+        return scores, torch.zeros_like(scores), None
+    estimate = silhouette_estimates(points, torch.stack(labels), clusters.samples, generator)
+    return estimate.score, estimate.error, None
+
+
+def _best_stable(stability: StabilityCurves, scores: Tensor, splits: _NoiseSplits | None) -> int:
+    """Return the position of the largest stable k, or of the best silhouette if there is none."""
+    stable = largest_stable(stability.scores, stability.errors, scores, splits)
+    # Not the most stable k: of many clusters the worst is seldom stable, so that would be 2.
+    return _best_silhouette(scores, splits) if stable is None else stable
 
 
 def _best_silhouette(scores: Tensor, splits: _NoiseSplits | None) -> int:
@@ -342,45 +357,11 @@ def _best_silhouette(scores: Tensor, splits: _NoiseSplits | None) -> int:
 class _NoiseSplits:
     """Whether the k at a position splits noise; keeps every separation that was computed."""
 
-    def __init__(self, check: SplitCheck, partitions: Sequence[Run], metric: Metric) -> None:
-        self.check, self.partitions, self.metric = check, partitions, metric
-        self.separations = torch.full((len(partitions),), torch.nan, dtype=torch.float64)
+    def __init__(self, check: SplitCheck, runs: Sequence[KMeansRun], metric: Metric) -> None:
+        self.check, self.runs, self.metric = check, runs, metric
+        self.separations = torch.full((len(runs),), torch.nan, dtype=torch.float64)
 
     def __call__(self, position: int) -> bool:
-        rule = rule_of(self.partitions[position].centers, self.metric)
-        separation = self.check.separation(rule)
+        separation = self.check.separation(rule_of(self.runs[position].centers, self.metric))
         self.separations[position] = separation
         return separation < SPLIT_BELOW
-
-
-class _Exact:
-    """Exact silhouettes of all k (``scores``), of which one can be had with its gradient.
-
-    One pass over the distances and one matrix product (all one-hot labels side by side) serve
-    all k.
-    """
-
-    def __init__(self, points: Tensor, partitions: list[Run], ks: tuple[int, ...]) -> None:
-        n, widest = len(points), ks[-1]
-        self.points, self.ks = points, ks
-        self.labels = torch.stack([part.labels for part in partitions])  # (m, n)
-        sizes = torch.tensor(ks, device=points.device)
-        self.starts = sizes.cumsum(0) - sizes  # first column of every k
-        self.onehot = points.new_zeros(n, sum(ks), requires_grad=False)
-        self.onehot.scatter_(1, (self.labels + self.starts[:, None]).T, 1.0)
-        self.distances = Distances(points)
-        sums = self.distances.sums(self.onehot)  # (n, sum k)
-        # Padded to the widest k, all k are judged together; padding has no points, no neighbours.
-        columns = torch.arange(widest, device=points.device) + self.starts[:, None]  # (m, widest)
-        padding = torch.arange(widest, device=points.device) >= sizes[:, None]
-        columns = columns.masked_fill(padding, 0)
-        counts = self.onehot.sum(0)[columns].masked_fill(padding, 0.0)
-        self.parts = silhouette_parts(sums[:, columns].transpose(0, 1), self.labels, counts)
-        self.scores = self.parts.score.mean(1)
-
-    def differentiable(self, best: int) -> Tensor:
-        """Return the silhouette of one k, differentiable with respect to the points."""
-        first = int(self.starts[best])
-        mine = self.onehot[:, first : first + self.ks[best]]
-        chosen = Parts(*(part[best] for part in self.parts))
-        return SilhouetteScore.apply(self.points, self.labels[best], mine, chosen, self.distances)  # type: ignore[no-untyped-call]

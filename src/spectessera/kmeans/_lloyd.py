@@ -1,7 +1,7 @@
 """Lloyd's k-means for many numbers of clusters and many restarts at once.
 
-All runs (every k, every restart) of one call are computed together, as one batch: a run is a row
-of a padded array of centers, and a run that has converged leaves the batch.
+All runs (every k, every restart) of one call are computed together as one batch. A run is a row of
+a padded array of centers, and a run that has converged leaves the batch.
 """
 
 from __future__ import annotations
@@ -15,36 +15,27 @@ from torch import Tensor
 from ._seeding import ELEMENTS, seed_centers
 from ._silhouette import MANY_DIMENSIONS
 
-# Of more than twice as many points, the restarts compete on a sample of this size.
-RESTART_POINTS = 8192
-# Of more than twice as many points, the best of them comes to rest on a sample of this size first.
-_SETTLE_POINTS = 65_536
-# Of so many points, Lloyd ends where the centers move by less: the sum of the squares of their
-# moves, in units of the mean variance of the points. (scikit-learn's default is 1e-4.)
-STILL = 1e-5
-# Restarts compete on so many points of many dimensions, whole spectra: each iteration costs more.
-RESTART_SPECTRA = 2048
-# Runs of all k are one batch where all have fewer points than this.
+# The runs of all k are one batch where they have fewer points than this together.
 _ONE_BATCH = 8192
-# Numbers of so many centers need six bits, which leaves four digits to a squared distance.
-_MOST_PACKED = 64
-# Points of all runs, up to which they are repeated for each run: one call then sums them all.
+# The numbers of this many centers need six bits, which leaves four digits for a squared distance.
+_MAX_PACKED = 64
+# Up to this many points in all runs, the points are copied for each run: one call then sums all.
 _ONE_COPY = 2**17
-# Points whose distances are added up together.
+# Number of points whose distances are added together.
 _IN_CACHE = 8192
-# Where fewer than one label in so many changes, sums are mended, not summed anew.
-_FEW_MOVE = 8
+# Where fewer than one label in this many changes, sums are updated instead of computed again.
+_UPDATE_SHARE = 8
 
 
-class Search(NamedTuple):
-    """How the clustering of least inertia is looked for; see :class:`spectessera.Clusters`."""
+class KMeansSettings(NamedTuple):
+    """How the clustering of least inertia is searched; see :class:`spectessera.Clusters`."""
 
     restarts: int
     seeding: str
     max_iter: int
 
 
-class Run(NamedTuple):
+class KMeansRun(NamedTuple):
     """One clustering: ``labels (n,)`` int64, ``centers (k, d)``, ``inertia ()``."""
 
     labels: Tensor
@@ -56,12 +47,12 @@ class Run(NamedTuple):
 # --- Lloyd -------------------------------------------------------------------------------------
 
 
-class _Space:
-    """Points as their nearest centers are looked for, of many runs at once; assumes centred points.
+class CenterSearch:
+    """Search for the nearest centers of points, of many runs at once; assumes centred points.
 
-    Here the product form of squared distances serves: one matrix product for all runs, and a label
-    that is wrong by rounding is mended by the next iteration. (The labels of a segmentation are
-    :func:`assign`'s.)
+    Squared distances come from one matrix product for all runs. A label that is wrong by rounding
+    is corrected by the next iteration. (The labels of a segmentation are those of
+    :func:`spectessera.kmeans.assign`.)
     """
 
     def __init__(self, points: Tensor) -> None:
@@ -69,8 +60,8 @@ class _Space:
         ones = points.new_ones(len(points), 1)
         self.wide = torch.cat([points, ones], 1).T.contiguous()  # (d + 1, n)
         self.norms = points.square().sum(1)
-        self.whole = {4: torch.int32, 8: torch.int64}[points.element_size()]
-        # What sums are made of: with more digits, where that does not take too long.
+        self.bits = {4: torch.int32, 8: torch.int64}[points.element_size()]
+        # The summands of the centers: in float64 where that does not take too long.
         few = points.shape[1] <= MANY_DIMENSIONS
         self.columns = (points.double() if few else points).T.contiguous()  # (d, n)
 
@@ -82,25 +73,25 @@ class _Space:
         runs, k, d = centers.shape
         norms = centers.square().sum(2) + padding
         flat = torch.cat([-2 * centers, norms[..., None]], 2).view(runs * k, d + 1)
-        found = torch.empty(runs, len(self.norms), dtype=torch.int64, device=centers.device)
+        labels = torch.empty(runs, len(self.norms), dtype=torch.int64, device=centers.device)
         rows = max(1, ELEMENTS // (runs * k))
         for first in range(0, len(self.norms), rows):
             part = slice(first, first + rows)
             squares = (flat @ self.wide[:, part]).view(runs, k, -1)
-            if k > _MOST_PACKED:
-                torch.argmin(squares, 1, out=found[:, part])
+            if k > _MAX_PACKED:
+                torch.argmin(squares, 1, out=labels[:, part])
             else:
                 squares.add_(self.norms[part]).clamp_(min=0)
-                found[:, part] = self._first_of(squares.view(self.whole))
-        return found
+                labels[:, part] = self._smallest(squares.view(self.bits))
+        return labels
 
     @staticmethod
-    def _first_of(bits: Tensor) -> Tensor:
-        """Return which of (runs, k, n) is the smallest, by the bits of numbers not below 0.
+    def _smallest(bits: Tensor) -> Tensor:
+        """Return the position in k of the smallest of (runs, k, n), by the bits of numbers >= 0.
 
-        Those bits are ordered as the numbers are. With the number of the center in place of the
-        last ones, the smallest value tells where it is: that takes a fifth of the time of a search
-        that keeps account of positions.
+        The bits have the same order as the numbers. The last bits are replaced by the number of
+        the center, so that the smallest value contains its position: this takes a fifth of the
+        time of a search that also tracks positions.
         """
         k = bits.shape[1]
         mask = (1 << (k - 1).bit_length()) - 1
@@ -109,7 +100,7 @@ class _Space:
 
 
 class _Moments(NamedTuple):
-    """Of every cluster of every run: sums (runs, k, d), float64, and counts (runs, k)."""
+    """Sums (runs, k, d), float64, and counts (runs, k) of every cluster of every run."""
 
     sums: Tensor
     counts: Tensor
@@ -119,9 +110,9 @@ def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> _Moments:
     """Return the sums and counts of the points of each cluster.
 
     ``columns`` (d, n or runs * n) holds the coordinates of the points, of few points once for every
-    run, and ``shift`` (runs, 1) the number of clusters in all runs before. Counting additions go
-    in the order of the points, so the sums are the same for any number of threads; a matrix product
-    would not promise that.
+    run, and ``shift`` (runs, 1) the number of clusters in all runs before. ``bincount`` adds in the
+    order of the points, so the sums are the same for any number of threads; a matrix product does
+    not guarantee that.
     """
     runs, n = labels.shape
     flat = (labels + shift).view(-1)
@@ -135,7 +126,7 @@ def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> _Moments:
     return _Moments(torch.stack(sums, 1).view(runs, k, -1), counts)
 
 
-def _moved(
+def _updated_moments(
     columns: Tensor,
     rows: Tensor,
     before: _Moments,
@@ -146,20 +137,20 @@ def _moved(
 ) -> _Moments:
     """Return the moments of the new labels, from those of the old ones where few have changed.
 
-    ``rows`` (n, d) are the points, of which ``columns`` are the coordinates.
+    ``rows`` (n, d) are the points, ``columns`` their coordinates as in :func:`_sums`.
     """
-    gone = (new != old).view(-1).nonzero()[:, 0]
+    changed = (new != old).view(-1).nonzero()[:, 0]
     n, d = rows.shape
-    if len(gone) * _FEW_MOVE > new.numel() or d > MANY_DIMENSIONS:
+    if len(changed) * _UPDATE_SHARE > new.numel() or d > MANY_DIMENSIONS:
         return _sums(columns, new, shift, k)
     size = len(new) * k
-    left, joined = ((each + shift).view(-1)[gone] for each in (old, new))
+    left, joined = ((each + shift).view(-1)[changed] for each in (old, new))
     counts = torch.bincount(joined, minlength=size) - torch.bincount(left, minlength=size)
-    # One call for all dimensions: of few points the calls are what takes time.
-    mine = rows[gone % n].to(columns.dtype).view(-1)
+    # One call for all dimensions: with few points the calls take most of the time.
+    values = rows[changed % n].to(columns.dtype).view(-1)
     dimension = torch.arange(d, device=rows.device)
     plus, minus = (
-        torch.bincount((each[:, None] * d + dimension).view(-1), mine, minlength=size * d)
+        torch.bincount((each[:, None] * d + dimension).view(-1), values, minlength=size * d)
         for each in (joined, left)
     )
     change = (plus - minus).view(len(new), k, d)
@@ -169,7 +160,7 @@ def _moved(
 def _sums_by_product(columns: Tensor, labels: Tensor, k: int) -> Tensor:
     """Return sums (runs, k, d) of points of many dimensions, run by run.
 
-    One bincount for every dimension would take far longer; the price is that other numbers of
+    One bincount for every dimension would take much longer. The price is that another number of
     threads may add in another order.
     """
     return torch.stack(
@@ -180,8 +171,8 @@ def _sums_by_product(columns: Tensor, labels: Tensor, k: int) -> Tensor:
 def _fill_empty(points: Tensor, centers: Tensor, labels: Tensor, counts: Tensor, k: int) -> None:
     """Give every empty cluster of one run the point farthest from its own center, in place.
 
-    A point that is alone in its cluster is not taken, so no cluster is emptied by this; there are
-    at least k points, so it always ends.
+    A point that is alone in its cluster is not taken, so this empties no cluster; there are at
+    least k points, so there are always enough.
     """
     distance = (points - centers[labels]).square().sum(1)
     order = iter(distance.argsort(descending=True, stable=True).tolist())
@@ -195,39 +186,39 @@ def _fill_empty(points: Tensor, centers: Tensor, labels: Tensor, counts: Tensor,
 
 
 def _lloyd(
-    space: _Space, seeds: Tensor, sizes: Tensor, max_iter: int, still: float = 0.0
+    search: CenterSearch, seeds: Tensor, sizes: Tensor, max_iter: int, tolerance: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run Lloyd's iterations for all runs at once; assumes checked, centred points.
 
     ``seeds`` is (runs, k, d), of which run r uses the first ``sizes[r]``. A run has converged when
-    no label changes, or the squared moves of its centers add up to no more than ``still``. Returns
-    labels (runs, n), centers (runs, k, d) and whether each run converged (runs,).
+    no label changes, or when the sum of the squared moves of its centers is at most ``tolerance``.
+    Returns labels (runs, n), centers (runs, k, d) and whether each run converged (runs,).
     """
     runs, k, _ = seeds.shape
     absent = torch.arange(k, device=seeds.device) >= sizes[:, None]
     padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
-    points, columns = space.points, space.columns
+    points, columns = search.points, search.columns
     if points.shape[1] <= MANY_DIMENSIONS and runs * len(points) <= _ONE_COPY:
         columns = columns.repeat(1, runs)  # (d, runs * n)
     shift = k * torch.arange(runs, device=points.device)[:, None]
     labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
     centers = seeds.clone()
     converged = torch.zeros(runs, dtype=torch.bool, device=points.device)
-    # The runs that go on, and their state: written back only when one of them has converged.
+    # The runs that have not converged, and their state: written back only when one converges.
     active = torch.arange(runs, device=points.device)
     old, now = labels, centers
     moments = _Moments(points.new_zeros(0), counts=points.new_zeros(0))
     for _ in range(max_iter):
-        new = space.nearest(now, padding)
-        moments = _moved(columns, points, moments, old, new, shift[: len(active)], k)
+        new = search.nearest(now, padding)
+        moments = _updated_moments(columns, points, moments, old, new, shift[: len(active)], k)
         if int(moments.counts.count_nonzero()) < int(sizes.sum()):
             for row in ((moments.counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
                 _fill_empty(points, now[row], new[row], moments.counts[row], int(sizes[row]))
             moments = _sums(columns, new, shift[: len(active)], k)
         changed = (new != old).any(1)
         means = (moments.sums / moments.counts.clamp(min=1)[..., None]).to(points.dtype)
-        if still > 0:
-            changed &= (means - now).square().sum((1, 2), dtype=torch.float64) > still
+        if tolerance > 0:
+            changed &= (means - now).square().sum((1, 2), dtype=torch.float64) > tolerance
         old, now = new, means
         if not changed.all():
             labels[active], centers[active], converged[active] = old, now, ~changed
@@ -240,152 +231,89 @@ def _lloyd(
     return labels, centers, converged
 
 
-def _inertia(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    """Return the sum of the squared distances, float64; parts stay in the cache."""
+def inertia_of(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """Return the sum of the squared distances from the centers, float64; parts fit the cache."""
     total = points.new_zeros((), dtype=torch.float64)
-    for part, mine in zip(points.split(_IN_CACHE), labels.split(_IN_CACHE), strict=True):
-        total += (part - centers[mine]).square_().sum(dtype=torch.float64)
+    for part, own in zip(points.split(_IN_CACHE), labels.split(_IN_CACHE), strict=True):
+        total += (part - centers[own]).square_().sum(dtype=torch.float64)
     return total
 
 
 def best_runs(
     points: Tensor,
     ks: tuple[int, ...],
-    search: Search,
+    settings: KMeansSettings,
     generator: torch.Generator,
-    known: Tensor | None = None,
-    still: float = 0.0,
-) -> list[Run]:
+    start_centers: Tensor | None = None,
+    tolerance: float = 0.0,
+) -> list[KMeansRun]:
     """Return the best of all restarts for every k; assumes centred points.
 
-    ``known`` (number of k, largest k, d) are centers that one more run of every k starts from; for
-    ``still`` see :func:`_lloyd`.
+    ``start_centers`` (number of k, largest k, d) are the start of one more run of every k; for
+    ``tolerance`` see :func:`_lloyd`.
     """
     seeds = seed_centers(
-        points, ks[-1], restarts=search.restarts, seeding=search.seeding, generator=generator
+        points, ks[-1], restarts=settings.restarts, seeding=settings.seeding, generator=generator
     )
     starts = seeds.expand(len(ks), *seeds.shape)  # (number of k, restarts, k, d)
-    if known is not None:
-        starts = torch.cat([known[:, None], starts], 1)
-    best, space = [], _Space(points)
-    for part in _alike(ks, len(points) * starts.shape[1]):
-        mine = starts[part, :, : ks[part][-1]]
-        best += _best_of(space, mine, ks[part], search.max_iter, still)
+    if start_centers is not None:
+        starts = torch.cat([start_centers[:, None], starts], 1)
+    best, search = [], CenterSearch(points)
+    for batch in _batches(ks, len(points) * starts.shape[1]):
+        part = starts[batch, :, : ks[batch][-1]]
+        best += _best_of(search, part, ks[batch], settings.max_iter, tolerance)
     return best
 
 
-def _alike(ks: tuple[int, ...], points: int) -> list[slice]:
-    """Return the k that run in one batch: all, or of many points those that differ by a third.
+def _batches(ks: tuple[int, ...], points: int) -> list[slice]:
+    """Return the k that run in one batch: all, or for many points those that differ by a third.
 
-    In a batch every run takes the time of the largest k; of few points, calls cost more than that.
+    In a batch every run takes the time of the largest k; with few points, calls cost more than
+    that.
     """
     if points < _ONE_BATCH:
         return [slice(0, len(ks))]
-    parts, first = [], 0
+    batches, first = [], 0
     for position, k in enumerate(ks):
         if 3 * k > 4 * ks[first]:
-            parts.append(slice(first, position))
+            batches.append(slice(first, position))
             first = position
-    return [*parts, slice(first, len(ks))]
+    return [*batches, slice(first, len(ks))]
 
 
 def _best_of(
-    space: _Space, starts: Tensor, ks: tuple[int, ...], max_iter: int, still: float = 0.0
-) -> list[Run]:
-    """Run from all starts (number of k, starts, k, d) and return the best for every k."""
+    search: CenterSearch, starts: Tensor, ks: tuple[int, ...], max_iter: int, tolerance: float
+) -> list[KMeansRun]:
+    """Run Lloyd from starts (number of k, runs each, k, d); return the best for every k."""
     each = starts.shape[1]
     sizes = torch.tensor(ks, device=starts.device).repeat_interleave(each)
-    labels, centers, converged = _lloyd(space, starts.flatten(0, 1), sizes, max_iter, still)
+    labels, centers, converged = _lloyd(search, starts.flatten(0, 1), sizes, max_iter, tolerance)
     best = []
     for position, k in enumerate(ks):
         first = position * each
-        mine = range(first, first + each)
-        costs = [_inertia(space.points, labels[run], centers[run]) for run in mine]
-        run = first + (int(torch.stack(costs).argmin()) if len(costs) > 1 else 0)
-        best.append(Run(labels[run], centers[run, :k], costs[run - first], bool(converged[run])))
+        restarts = range(first, first + each)
+        costs = [inertia_of(search.points, labels[run], centers[run]) for run in restarts]
+        lowest = int(torch.stack(costs).argmin()) if len(costs) > 1 else 0
+        run = first + lowest
+        best.append(KMeansRun(labels[run], centers[run, :k], costs[lowest], bool(converged[run])))
     return best
 
 
-def padded(runs: Sequence[Run]) -> Tensor:
-    """Return the centers of runs in one tensor (runs, largest k, d), the rest 0."""
+def padded_centers(runs: Sequence[KMeansRun]) -> Tensor:
+    """Return the centers of runs in one tensor (runs, largest k, d), padded with 0."""
     most = max(len(run.centers) for run in runs)
     return torch.stack(
         [torch.nn.functional.pad(run.centers, (0, 0, 0, most - len(run.centers))) for run in runs]
     )
 
 
-def k_means_all(
-    points: Tensor,
-    ks: tuple[int, ...],
-    search: Search,
-    generator: torch.Generator,
-    *,
-    settled: bool = True,
-) -> list[Run]:
-    """Return the best clustering for every k; assumes checked input without gradient.
-
-    Of many points, the restarts compete on a sample and the best one of every k is then carried
-    on with all points: ten times the restarts for little more than the time of one. Of very many,
-    it converges on a larger sample in between, and on all points until the centers hardly move;
-    or, not ``settled``, all points only get the labels of the nearest centers: see :func:`settle`.
-    """
-    shift = points.mean(0, dtype=torch.float64).to(points.dtype)
-    points = points - shift
-    many = points.shape[1] <= MANY_DIMENSIONS
-    few = RESTART_POINTS if many else RESTART_SPECTRA
-    if len(points) <= 2 * few:
-        best = best_runs(points, ks, search, generator)
-    else:
-        order = torch.randperm(len(points), generator=generator, device=generator.device)
-        order = order.to(points.device)
-        very = many and _are_very_many(points)
-        still = _still(points) if very else 0.0
-        best = best_runs(points[order[:few].sort().values], ks, search, generator, still=still)
-        if very:
-            sample = points[order[:_SETTLE_POINTS].sort().values]
-            best = _carried_on(sample, best, ks, search.max_iter, still / 10 if settled else still)
-        if very and not settled:
-            best = _labelled(points, best)
-        else:
-            best = _carried_on(points, best, ks, search.max_iter, still)
-    return [part._replace(centers=part.centers + shift) for part in best]
-
-
-def settle(points: Tensor, run: Run, max_iter: int) -> Run:
-    """Let a clustering of very many points that only had the nearest centers come to rest."""
-    if points.shape[1] > MANY_DIMENSIONS or not _are_very_many(points):
-        return run
-    shift = points.mean(0, dtype=torch.float64).to(points.dtype)
-    points, begun = points - shift, run._replace(centers=run.centers - shift)
-    (run,) = _carried_on(points, [begun], (len(run.centers),), max_iter, _still(points))
-    return run._replace(centers=run.centers + shift)
-
-
-def _are_very_many(points: Tensor) -> bool:
-    return len(points) > 2 * _SETTLE_POINTS
-
-
-def _still(points: Tensor) -> float:
-    return STILL * float(points.var(0).mean())
-
-
-def _labelled(points: Tensor, runs: list[Run]) -> list[Run]:
-    """Return the clusterings of points by the centers of others."""
-    space, found = _Space(points), []
-    for run in runs:
-        centers = run.centers[None]
-        (labels,) = space.nearest(centers, centers.new_zeros(centers.shape[:2]))
-        cost = _inertia(points, labels, run.centers)
-        found.append(Run(labels, run.centers, cost, run.converged))
-    return found
-
-
-def _carried_on(
-    points: Tensor, runs: list[Run], ks: tuple[int, ...], max_iter: int, still: float
-) -> list[Run]:
-    """Return the clusterings of points that begin at the centers of others."""
-    starts = padded(runs)[:, None]
-    best, space = [], _Space(points)
-    for part in _alike(ks, len(points)):
-        best += _best_of(space, starts[part, :, : ks[part][-1]], ks[part], max_iter, still)
+def continued(
+    points: Tensor, runs: list[KMeansRun], ks: tuple[int, ...], max_iter: int, tolerance: float
+) -> list[KMeansRun]:
+    """Return the runs after Lloyd's iterations over points, from the centers that they have."""
+    starts = padded_centers(runs)[:, None]
+    best, search = [], CenterSearch(points)
+    for batch in _batches(ks, len(points)):
+        part = starts[batch, :, : ks[batch][-1]]
+        best += _best_of(search, part, ks[batch], max_iter, tolerance)
     return best

@@ -9,15 +9,18 @@ from torch import Tensor
 
 from ._silhouette import squared_distances
 
-# Elements of the largest temporary (16 MiB in float32), whatever the number of points.
+# Elements of the largest temporary array (16 MiB in float32), for any number of points.
 ELEMENTS = 4 * 1024 * 1024
 
 
 def assign(points: Tensor, centers: Tensor) -> Tensor:
     """Return the index of the nearest center of every point, (n, d), (k, d) -> (n,).
 
-    The first center wins a tie. Every row is computed on its own: the answer does not depend on
+    The first center wins a tie. Every row is computed on its own: the label does not depend on
     the other rows, on blocks or on threads.
+
+    >>> assign(torch.tensor([[0.0], [9.0]]), torch.tensor([[8.0], [1.0]]))
+    tensor([1, 0])
     """
     rows = max(1, ELEMENTS // len(centers))
     return torch.cat([squared_distances(part, centers).argmin(1) for part in points.split(rows)])
@@ -26,10 +29,17 @@ def assign(points: Tensor, centers: Tensor) -> Tensor:
 def seed_centers(
     points: Tensor, k: int, *, restarts: int, seeding: str, generator: torch.Generator
 ) -> Tensor:
-    """Return seeds (restarts, k, d); the first j of them are a seeding for j search.
+    """Return seeds (restarts, k, d); the first j of them are a seeding for j clusters.
 
-    "greedy" draws 2 + log k candidates each time and takes the one that leaves the least inertia
-    (Arthur & Vassilvitskii 2007, section 5).
+    Parameters
+    ----------
+    points : tensor (n, d)
+    k : int
+    restarts : int
+    seeding : "greedy", "k-means++" or "random"
+        "greedy" draws 2 + log k candidates each time and takes the one that leaves the least
+        inertia (Arthur & Vassilvitskii 2007, section 5).
+    generator : torch.Generator
     """
     n = len(points)
     if seeding == "random":
@@ -51,7 +61,7 @@ def seed_centers(
     for j in range(1, k):
         cumulated = nearest.double().cumsum(1)
         total = cumulated[:, -1:]
-        if not (total > 0).all():  # all points coincide with a seed: any is as good as another
+        if not (total > 0).all():  # all points coincide with a seed: draw any
             flat = torch.arange(1, n + 1, device=points.device, dtype=cumulated.dtype)
             cumulated = torch.where(total > 0, cumulated, flat.expand_as(cumulated))
         target = draws[j] * cumulated[:, -1:]  # (restarts, tries)

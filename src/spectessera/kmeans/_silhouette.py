@@ -8,53 +8,66 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-# Points of the side of a square tile of distances: two tiles stay in the cache of a core.
+# Side of a square tile of distances, in points: two tiles stay in the cache of a core.
 _SIDE = 256
-# Of points of more dimensions than this, as whole spectra have, one product is the faster way by
-# far; a latent space has fewer.
+# With more dimensions than this, as whole spectra have, distances from one matrix product are much
+# faster; a latent space has fewer.
 MANY_DIMENSIONS = 64
-# From so many on, an estimate takes the product already: it is three times as fast there.
+# With more dimensions than this, an image takes the product already: it is three times as fast.
 SOME_DIMENSIONS = 8
-# Up to so many points their distances are kept for the backward pass (4 MiB in float32); of more
-# points it takes less time to compute them anew.
-_KEPT_POINTS = 1024
+# Up to this many points their distances are stored for the backward pass (4 MiB in float32); of
+# more points it takes less time to compute them again.
+_STORED_POINTS = 1024
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Return (n, m) squared distances, exact for equal points; assumes checked input.
 
-    The direct form, not |a|^2 + |b|^2 - 2ab: that one loses its digits far from the origin. For
-    the few dimensions of a latent space one pass per dimension is also the faster way, and each
-    element is computed alike whatever its neighbours (so labels do not depend on blocks).
+    The direct form, because |a|^2 + |b|^2 - 2ab loses digits far from the origin. For the few
+    dimensions of a latent space one pass per dimension is also faster, and each element is computed
+    in the same way whatever its neighbours are (so labels do not depend on blocks).
     """
     total = a.new_empty(len(a), len(b))
-    return squares_into(a.T, b.T.contiguous(), total, torch.empty_like(total))
+    return write_squares(a.T, b.T.contiguous(), total, torch.empty_like(total))
 
 
 def product_squares(a: Tensor, b: Tensor) -> Tensor:
     """Return (n, m) squared distances by one product, of centred points of many dimensions.
 
-    The digits that |a|^2 + |b|^2 - 2ab loses do not count among so many dimensions.
+    With so many dimensions, the digits that |a|^2 + |b|^2 - 2ab loses are negligible.
     """
     norms = a.square().sum(1)[:, None] + b.square().sum(1)
     return norms.addmm_(a, b.T, alpha=-2).clamp_(min=0)
 
 
-def squares_into(a: Tensor, b: Tensor, total: Tensor, spare: Tensor) -> Tensor:
+def write_squares(a: Tensor, b: Tensor, total: Tensor, spare: Tensor) -> Tensor:
     """Write squared distances of (d, n) and (d, m) into ``total`` (n, m).
 
-    New memory for every tile would take longer; so do coordinates that are not side by side.
+    ``spare`` (n, m) is overwritten. New memory for every tile would take longer, and so would
+    coordinates that are not contiguous.
     """
     torch.sub(a[0, :, None], b[0], out=total)
     total.mul_(total)
-    for mine, other in zip(a[1:], b[1:], strict=True):
-        torch.sub(mine[:, None], other, out=spare)
+    for ours, theirs in zip(a[1:], b[1:], strict=True):
+        torch.sub(ours[:, None], theirs, out=spare)
         total.addcmul_(spare, spare)
     return total
 
 
-class Parts(NamedTuple):
-    """What a silhouette is made of, for one or several clusterings; all (..., n)."""
+class SilhouetteTerms(NamedTuple):
+    """The terms of the silhouette of every point, for one or several clusterings.
+
+    Attributes
+    ----------
+    within : tensor (..., n)
+        Mean distance to the other points of the own cluster, a.
+    between : tensor (..., n)
+        Mean distance to the points of the nearest other cluster, b.
+    nearest : tensor (..., n), int64
+        That cluster.
+    score : tensor (..., n)
+        (b - a) / max(a, b).
+    """
 
     within: Tensor
     between: Tensor
@@ -62,28 +75,28 @@ class Parts(NamedTuple):
     score: Tensor
 
 
-def silhouette_parts(sums: Tensor, labels: Tensor, counts: Tensor) -> Parts:
-    """Return the parts of sums of distances (..., n, k), labels (..., n), counts (..., k)."""
+def silhouette_terms(sums: Tensor, labels: Tensor, counts: Tensor) -> SilhouetteTerms:
+    """Return the terms from sums of distances (..., n, k), labels (..., n), counts (..., k)."""
     own = counts.gather(-1, labels)
     within = sums.gather(-1, labels[..., None])[..., 0] / (own - 1).clamp(min=1)
-    # An empty column (a label that no point has) is no neighbour.
+    # An empty column (a label that no point has) is not a neighbouring cluster.
     mean = sums / counts.clamp(min=1)[..., None, :]
     mean = mean.masked_fill_((counts == 0)[..., None, :], torch.inf)
     between, nearest = mean.scatter_(-1, labels[..., None], torch.inf).min(-1)
     largest = torch.maximum(within, between)
     usable = (own > 1) & (largest > 0)
     score = torch.where(usable, (between - within) / torch.where(usable, largest, 1.0), 0.0)
-    return Parts(within, between, nearest, score)
+    return SilhouetteTerms(within, between, nearest, score)
 
 
 class _Tile(NamedTuple):
-    """A tile of the matrix of distances: where it is, and two buffers of its shape.
+    """A tile of the matrix of distances: its place, and two buffers of its shape.
 
     Attributes
     ----------
     rows, columns : slice
     mirrored : bool
-        Whether it also stands for the tile on the other side of the diagonal.
+        Whether it also represents the tile on the other side of the diagonal.
     squares : tensor (rows, columns)
         Squared distances; may be overwritten.
     spare : tensor (rows, columns)
@@ -97,10 +110,10 @@ class _Tile(NamedTuple):
 
 
 def half_tiles(points: Tensor, *, keep: bool = False) -> Iterator[_Tile]:
-    """Yield the tiles of one half of the symmetric matrix of squared distances, the diagonal too.
+    """Yield the tiles of one half of the symmetric matrix of squared distances, with the diagonal.
 
-    One after the other in the same two buffers: a tile is done with before the next is asked for.
-    With ``keep`` the squares of every tile have memory of their own.
+    All tiles use the same two buffers: a tile must be used before the next one is requested. With
+    ``keep`` the squares of every tile have their own memory.
     """
     n = len(points)
     many = points.shape[1] > MANY_DIMENSIONS
@@ -119,20 +132,20 @@ def half_tiles(points: Tensor, *, keep: bool = False) -> Iterator[_Tile]:
                 if rows is columns:
                     squares.fill_diagonal_(0)
             else:
-                squares_into(coordinates[:, rows], coordinates[:, columns], squares, spare)
+                write_squares(coordinates[:, rows], coordinates[:, columns], squares, spare)
             yield _Tile(rows, columns, columns is not rows, squares, spare)
 
 
 class Distances:
     """The distances of points (n, d) from each other, as the tiles of one half of their matrix.
 
-    Kept for a second pass where they are few, else computed anew.
+    Stored for a second pass where there are few, otherwise computed again.
     """
 
     def __init__(self, points: Tensor) -> None:
         self.points = points.detach()
-        few = points.requires_grad and len(points) <= _KEPT_POINTS
-        self.kept = list(self._compute(keep=True)) if few else None
+        few = points.requires_grad and len(points) <= _STORED_POINTS
+        self.stored = list(self._compute(keep=True)) if few else None
 
     def _compute(self, *, keep: bool) -> Iterator[_Tile]:
         for tile in half_tiles(self.points, keep=keep):
@@ -141,7 +154,7 @@ class Distances:
 
     def __iter__(self) -> Iterator[_Tile]:
         """Yield tiles whose ``squares`` are distances."""
-        return self._compute(keep=False) if self.kept is None else iter(self.kept)
+        return self._compute(keep=False) if self.stored is None else iter(self.stored)
 
     def sums(self, onehot: Tensor) -> Tensor:
         """Return the sum of distances of every point to every cluster, (n, k) -> (n, k)."""
@@ -167,12 +180,12 @@ class SilhouetteScore(torch.autograd.Function):
         points: Tensor,
         labels: Tensor,
         onehot: Tensor,
-        parts: Parts,
+        terms: SilhouetteTerms,
         distances: Distances,
     ) -> Tensor:
-        ctx.save_for_backward(points, labels, onehot, parts.within, parts.between, parts.nearest)
+        ctx.save_for_backward(points, labels, onehot, terms.within, terms.between, terms.nearest)
         ctx.distances = distances
-        return parts.score.mean()
+        return terms.score.mean()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -195,8 +208,8 @@ class SilhouetteScore(torch.autograd.Function):
         slope.scatter_(1, labels[:, None], column_a[:, None])
         left = torch.cat([slope, onehot], 1)  # (n, 2k)
         right = torch.cat([onehot, slope], 1).T  # (2k, n)
-        # Relative to the mean, so that points far from the origin lose no digits; the column of
-        # ones makes the same product give the sum of the row.
+        # Relative to the mean, so that points far from the origin lose no digits; with the column
+        # of ones the same product also gives the sum of each row.
         centred = points - points.mean(0)
         wide = torch.cat([centred, centred.new_ones(n, 1)], 1)
         pull = points.new_zeros(n, wide.shape[1])  # (n, d + 1)
@@ -231,13 +244,53 @@ def silhouette(points: Tensor, labels: Tensor) -> Tensor:
     ------
     ValueError
         If there are not between 2 and n - 1 different labels, or values are not finite.
+
+    Examples
+    --------
+    >>> points = torch.tensor([[0.0], [1.0], [8.0], [9.0]])
+    >>> round(float(silhouette(points, torch.tensor([0, 0, 1, 1]))), 3)
+    0.875
     """
     points = check_points(points)
     index, k = check_labels(points, labels)
     onehot = torch.nn.functional.one_hot(index, k).to(points.dtype)
     distances = Distances(points)
-    parts = silhouette_parts(distances.sums(onehot), index, onehot.sum(0))
-    return SilhouetteScore.apply(points, index, onehot, parts, distances)  # type: ignore[no-untyped-call]
+    terms = silhouette_terms(distances.sums(onehot), index, onehot.sum(0))
+    return SilhouetteScore.apply(points, index, onehot, terms, distances)  # type: ignore[no-untyped-call]
+
+
+class ExactSilhouettes:
+    """Exact silhouettes of all k (``scores``), one of which can be returned with its gradient.
+
+    One pass over the distances and one matrix product (all one-hot labels side by side) serve
+    all k.
+    """
+
+    def __init__(self, points: Tensor, labels: Sequence[Tensor], ks: tuple[int, ...]) -> None:
+        n, widest = len(points), ks[-1]
+        self.points, self.ks = points, ks
+        self.labels = torch.stack(list(labels))  # (m, n)
+        sizes = torch.tensor(ks, device=points.device)
+        self.starts = sizes.cumsum(0) - sizes  # first column of every k
+        self.onehot = points.new_zeros(n, sum(ks), requires_grad=False)
+        self.onehot.scatter_(1, (self.labels + self.starts[:, None]).T, 1.0)
+        self.distances = Distances(points)
+        sums = self.distances.sums(self.onehot)  # (n, sum k)
+        # Padded to the widest k, all k are computed together; padding has no points.
+        columns = torch.arange(widest, device=points.device) + self.starts[:, None]  # (m, widest)
+        padding = torch.arange(widest, device=points.device) >= sizes[:, None]
+        columns = columns.masked_fill(padding, 0)
+        counts = self.onehot.sum(0)[columns].masked_fill(padding, 0.0)
+        self.terms = silhouette_terms(sums[:, columns].transpose(0, 1), self.labels, counts)
+        self.scores = self.terms.score.mean(1)
+
+    def score(self, position: int) -> Tensor:
+        """Return the silhouette of one k, differentiable with respect to the points."""
+        first = int(self.starts[position])
+        onehot = self.onehot[:, first : first + self.ks[position]]
+        terms = SilhouetteTerms(*(each[position] for each in self.terms))
+        labels = self.labels[position]
+        return SilhouetteScore.apply(self.points, labels, onehot, terms, self.distances)  # type: ignore[no-untyped-call]
 
 
 def onehot_of(labels: Iterable[Tensor], ks: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -247,6 +300,7 @@ def onehot_of(labels: Iterable[Tensor], ks: Sequence[int], dtype: torch.dtype) -
 
 
 def check_points(points: Tensor) -> Tensor:
+    """Return points (n, d) that are finite numbers of a float type."""
     if points.ndim != 2 or points.shape[1] == 0:
         raise ValueError(f"points must have 2 axes (n, d); got shape {tuple(points.shape)}")
     if points.dtype not in (torch.float32, torch.float64):

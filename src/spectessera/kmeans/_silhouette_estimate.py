@@ -1,4 +1,4 @@
-"""The silhouette of many points, estimated from some of them, each compared with all."""
+"""The silhouette of many points, estimated from a sample whose points are compared with all."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from spectessera._util.threads import parallel
 
-from ._silhouette import check_labels, check_points, onehot_of, silhouette_parts
+from ._silhouette import check_labels, check_points, onehot_of, silhouette_terms
 
 # Sides of a tile of distances: it stays in the cache of a core.
 _ROWS, _COLUMNS = 256, 512
-# Points of a group, whose distances are added first, and numbers of coordinates moved at once.
+# Points of a group, whose distances are added first, and coordinates that are moved at once.
 _GROUP = 16
 _PIECE = 2**20
 
 
 class Estimate(NamedTuple):
-    """An estimated silhouette and its standard error."""
+    """An estimated silhouette and its standard error: ``()``, or ``(m,)`` of m clusterings."""
 
     score: Tensor
     error: Tensor
@@ -31,10 +31,10 @@ def silhouette_estimate(
 ) -> Estimate:
     """Estimate the mean silhouette of many points, with its standard error, in bounded memory.
 
-    From every cluster ``samples / k`` points are drawn (a cluster with no more points than that
-    is taken whole); each is compared with ALL points, so its silhouette is exact, and the means
-    of the clusters are averaged by their sizes (stratified sampling, e.g. Cochran 1977, eq. 5.6,
-    with the finite population correction). A silhouette inside a sub-sample would be biased.
+    From every cluster ``samples / k`` points are drawn (all points of a cluster that has fewer).
+    Each is compared with ALL points, so its silhouette is exact, and the means of the clusters are
+    averaged with their sizes as weights (stratified sampling, e.g. Cochran 1977, eq. 5.6, with the
+    finite population correction). A silhouette inside a sub-sample would be biased.
 
     Parameters
     ----------
@@ -52,6 +52,14 @@ def silhouette_estimate(
     ------
     ValueError
         As :func:`silhouette`.
+
+    Examples
+    --------
+    >>> points = torch.tensor([[0.0], [1.0], [8.0], [9.0]])
+    >>> seeded = torch.Generator().manual_seed(0)
+    >>> estimate = silhouette_estimate(points, torch.tensor([0, 0, 1, 1]), generator=seeded)
+    >>> round(float(estimate.score), 3), float(estimate.error)  # of all points, so exact
+    (0.875, 0.0)
     """
     points = check_points(points).detach()
     index, _ = check_labels(points, labels)
@@ -64,14 +72,14 @@ def silhouette_estimates(
 ) -> Estimate:
     """Estimate the silhouettes of several clusterings by one pass over distances.
 
-    Assumes checked input. The points are drawn from the clusters of the last clustering: strata
-    serve any quantity without bias, and the same points make the clusterings comparable.
+    Assumes checked input. The points are drawn from the clusters of the last clustering: with any
+    strata the estimates have no bias, and with the same points they are comparable.
 
     Parameters
     ----------
     points : tensor (n, d)
     labels : tensor (m, n), int64
-        From 0; of each clustering the number of clusters is its largest label and one.
+        From 0; the number of clusters of each clustering is its largest label plus one.
     samples : int
     generator : torch.Generator
 
@@ -88,13 +96,13 @@ def silhouette_estimates(
     variance = values.new_zeros(len(labels))
     n = len(points)
     for stratum, size in enumerate(sizes.tolist()):
-        mine = values[:, strata[chosen] == stratum]
-        drawn, share = mine.shape[1], size / n
+        part = values[:, strata[chosen] == stratum]
+        drawn, share = part.shape[1], size / n
         if drawn == 0:
             continue
-        score = score + share * mine.mean(1)
+        score = score + share * part.mean(1)
         if drawn < size:
-            variance = variance + share**2 * (1 - drawn / size) * mine.var(1) / drawn
+            variance = variance + share**2 * (1 - drawn / size) * part.var(1) / drawn
     return Estimate(score, variance.sqrt())
 
 
@@ -115,10 +123,10 @@ def _draw_strata(
 def _sampled_silhouettes(points: Tensor, labels: Tensor, chosen: Tensor) -> Tensor:
     """Return the silhouettes (m, s), float64, of chosen points, each against all points.
 
-    ``chosen`` goes by strata, so that points side by side are mostly near each other.
+    ``chosen`` is ordered by strata, so that consecutive points are mostly near each other.
     """
     ks = [int(each) + 1 for each in labels.max(1).values]
-    columns = _Columns(points, labels, ks)
+    columns = _GroupedPoints(points, labels, ks)
     sums = points.new_zeros(len(chosen), sum(ks), dtype=torch.float64)
 
     def add(first: int) -> None:
@@ -127,19 +135,19 @@ def _sampled_silhouettes(points: Tensor, labels: Tensor, chosen: Tensor) -> Tens
 
     with parallel(points) as for_each:
         for_each(add, range(0, len(chosen), _ROWS))
-    found = []
-    for row, mine in zip(labels, sums.split(ks, dim=1), strict=True):
-        counts = torch.bincount(row, minlength=mine.shape[1]).double()
-        found.append(silhouette_parts(mine, row[chosen], counts).score)
-    return torch.stack(found)
+    silhouettes = []
+    for row, part in zip(labels, sums.split(ks, dim=1), strict=True):
+        counts = torch.bincount(row, minlength=part.shape[1]).double()
+        silhouettes.append(silhouette_terms(part, row[chosen], counts).score)
+    return torch.stack(silhouettes)
 
 
-class _Columns:
+class _GroupedPoints:
     """All points, in an order that makes sums of distances over the clusters of all k cheap.
 
-    Points of the same labels in all clusterings stand together, in groups of equal size, of which
-    distances are added before anything else; the last group of each kind is filled with nothing.
-    Sixteen times fewer sums are then shared out to the clusters.
+    Points with the same labels in all clusterings (of one kind) stand together in groups of equal
+    size, over which distances are added first; the last group of each kind is padded. The number of
+    sums that are then distributed to the clusters is sixteen times smaller.
     """
 
     def __init__(self, points: Tensor, labels: Tensor, ks: Sequence[int]) -> None:
@@ -148,60 +156,61 @@ class _Columns:
         self.wide = _COLUMNS // self.group  # groups of a tile
         groups = (counts + self.group - 1) // self.group
         total = -(-int(groups.sum()) // self.wide) * self.wide
-        # Where each point stands: after the whole groups of the kinds before it.
+        # The place of each point: after all groups of the kinds before it.
         order = kind.argsort(stable=True)
         rank = (
             torch.arange(len(kind), device=kind.device) - (counts.cumsum(0) - counts)[kind[order]]
         )
         place = self.group * (groups.cumsum(0) - groups)[kind[order]] + rank
-        # The members of a group are one row of groups apart: so they are added fastest.
+        # The members of a group are one row of groups apart, which is the fastest way to add them.
         tile, inside = place // _COLUMNS, place % _COLUMNS
         place = tile * _COLUMNS + inside % self.group * self.wide + inside // self.group
         self.coordinates = points.new_zeros(points.shape[1], total * self.group)
         self.coordinates[:, place] = points[order].T
-        self.there = points.new_zeros(1, total * self.group)
-        self.there[0, place] = 1
+        self.present = points.new_zeros(1, total * self.group)
+        self.present[0, place] = 1
         self.onehot = points.new_zeros(total, sum(ks))
-        named = torch.arange(len(counts), device=kind.device).repeat_interleave(groups)
-        self.onehot[: len(named)] = onehot_of(labels[:, first], ks, points.dtype)[named]
+        kind_of = torch.arange(len(counts), device=kind.device).repeat_interleave(groups)
+        self.onehot[: len(kind_of)] = onehot_of(labels[:, first], ks, points.dtype)[kind_of]
         self.piece = max(1, _PIECE // len(self.coordinates) // _COLUMNS) * _COLUMNS
 
     def sums(self, points: Tensor) -> Tensor:
         """Return the sums (s, all clusters), float64, of the distances of some points to all.
 
-        Squares of distances are products, relative to the mean of those points: it loses digits of
-        distances far smaller than their own spread, far below the error of the estimate.
+        Squared distances come from products, relative to the mean of those points. The products
+        lose digits of distances much smaller than the spread of those points; the loss is far below
+        the error of the estimate.
         """
         origin = points.mean(0, dtype=torch.float64).to(points.dtype)
-        mine = points - origin
-        ones = mine.new_ones(len(mine), 1)
-        left = torch.cat([-2 * mine, mine.square().sum(1)[:, None], ones], 1)
-        tile = mine.new_empty(len(mine), _COLUMNS)
-        sums = mine.new_zeros(len(mine), self.onehot.shape[1], dtype=torch.float64)
+        near = points - origin
+        ones = near.new_ones(len(near), 1)
+        left = torch.cat([-2 * near, near.square().sum(1)[:, None], ones], 1)
+        tile = near.new_empty(len(near), _COLUMNS)
+        sums = near.new_zeros(len(near), self.onehot.shape[1], dtype=torch.float64)
         for start in range(0, self.coordinates.shape[1], self.piece):
             part = slice(start, start + self.piece)
-            apart = (self.coordinates[:, part] - origin[:, None]).mul_(self.there[:, part])
-            right = torch.cat([apart, self.there[:, part], apart.square().sum(0)[None]])
-            total = mine.new_zeros(sums.shape)
+            apart = (self.coordinates[:, part] - origin[:, None]).mul_(self.present[:, part])
+            right = torch.cat([apart, self.present[:, part], apart.square().sum(0)[None]])
+            total = near.new_zeros(sums.shape)
             for begin in range(0, right.shape[1], _COLUMNS):
                 torch.mm(left, right[:, begin : begin + _COLUMNS], out=tile)
                 tile.clamp_(min=0).sqrt_()
                 first = (start + begin) // self.group
-                added = tile.view(len(mine), self.group, self.wide).sum(1)
+                added = tile.view(len(near), self.group, self.wide).sum(1)
                 total.addmm_(added, self.onehot[first : first + self.wide])
             sums += total
         return sums
 
 
 def _kinds(labels: Tensor, ks: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return which points have the same labels in all clusterings (m, n).
+    """Return the kinds of points, those with the same labels in all clusterings (m, n).
 
-    The number (n,) of each point's kind, a point of each kind, and how many there are of each.
+    The number of the kind of each point (n,), one point of each kind, and the size of each kind.
     """
     kind = labels[0]
     for row, k in zip(labels[1:], ks[1:], strict=True):
         kind = kind * k + row
-        if int(kind.max()) > 2**40:  # numbers stay whole
+        if int(kind.max()) > 2**40:  # before the products overflow
             kind = torch.unique(kind, return_inverse=True)[1]
     _, kind, counts = torch.unique(kind, return_inverse=True, return_counts=True)
     first = torch.empty_like(counts).scatter_(0, kind, torch.arange(len(kind), device=kind.device))

@@ -1,19 +1,19 @@
-"""Stability of a clustering: do its clusters come back when only half of the points are seen?
+"""Stability of a clustering: are its clusters recovered from half of the points?
 
-The points are halved at random, each half is clustered on its own, and its centers label all
-points. (One of the starts are the centers of all points: a half in which nothing better is found
-is no evidence against them.) Every cluster of the clustering of all points then looks for the
-cluster most like it, by the Jaccard index: shared points over the points of either. k clusters are
-as stable as the worst of them (Hennig 2007, Computational Statistics & Data Analysis 52, 258-271),
-and the number of clusters is the largest k whose worst cluster is stable, as by the prediction
+The points are halved at random, each half is clustered alone, and its centers label all points.
+(One of the starts is the centers of all points: a half in which nothing better is found is no
+evidence against them.) For every cluster of the clustering of all points, the most similar cluster
+is found by the Jaccard index: shared points over the points of either. The stability of k clusters
+is that of the worst of them (Hennig 2007, Computational Statistics & Data Analysis 52, 258-271),
+and the number of clusters is the largest k whose worst cluster is stable, as with the prediction
 strength of Tibshirani & Walther (2005, Journal of Computational and Graphical Statistics 14,
 511-528).
 
-The worst cluster, not the mean over pairs of points: where one cluster of ten is cut at will, the
-adjusted Rand index still says 0.95, and a few far-apart groups of clusters beat the clusters.
-What this cannot tell from clusters is a gradient: halves cut a long line at the same places. The
-noise of many equal pixels is such a line, too; where it is known,
-:class:`spectessera.kmeans.rule.SplitCheck` finds it out.
+The worst cluster is used instead of the mean over pairs of points: where one cluster of ten is
+split at random, the adjusted Rand index is still 0.95, and a few groups of clusters that are far
+apart would win over the clusters. Stability cannot distinguish clusters from a gradient, because
+all halves split a long line at the same places. The noise of many equal pixels is such a line, too;
+where it is known, :class:`spectessera.kmeans.rule.SplitCheck` finds such splits.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._lloyd import Run, Search, best_runs, padded
+from ._lloyd import KMeansRun, KMeansSettings, best_runs, padded_centers
 from ._seeding import assign
 from ._silhouette import MANY_DIMENSIONS
 
-# A k is stable whose worst cluster comes back by this share, give or take half a standard error. Of
-# overlapping clusters the borders alone move by some per cent between halves; an oblong cluster
-# that halves cut alike reaches 0.9.
-STABLE = 0.97
-DOUBT = 0.5
-# A silhouette below this share of another's is far below it.
+# A k is stable if the Jaccard index of its worst cluster is at least this, within half a standard
+# error. Between halves, the borders of overlapping clusters move by some per cent; an oblong
+# cluster that all halves split in the same way reaches 0.9.
+STABLE_FROM = 0.97
+TOLERATED_ERRORS = 0.5
+# A silhouette below this share of another one is far below it.
 FAR_BELOW = 0.7
-# Of more points, a sample of this size is halved: a matter of seconds for any number of points.
+# With more points, a sample of this size is halved: a matter of seconds for any number of points.
 SAMPLE_POINTS = 4096
-# The same for points of many dimensions, whole spectra, of which each iteration costs far more.
+# The same for points of many dimensions, whole spectra, of which each iteration costs more.
 SAMPLE_SPECTRA = 2048
-# Each gives two clusterings. The standard error is then a tenth at worst.
+# Each split gives two clusterings. The standard error is then at most a tenth.
 SPLITS = 8
-# Beside the centers of all points; fewer would let those win too easily.
+# In addition to the centers of all points; with fewer, those would win too easily.
 RESTARTS = 4
-# Without clusters Lloyd creeps on for hundreds of iterations, to no more stable an end.
+# Without clusters Lloyd needs hundreds of iterations, for a result that is no more stable.
 MAX_ITER = 25
 
 
-class Stability(NamedTuple):
-    """How well every k is found again; all (number of k,) float64.
+class StabilityCurves(NamedTuple):
+    """How well the clusters of every k are recovered; all (number of k,) float64.
 
     Attributes
     ----------
     scores : tensor
         Mean over all halves of the Jaccard index of the worst cluster, from 0 to 1.
     errors : tensor
-        Standard error of every score. Halves of one split are counted as independent.
+        Standard error of every score. The halves of one split are counted as independent.
     agreement : tensor
         Mean over all halves of the adjusted Rand index with the clustering of all points.
     """
@@ -65,38 +65,40 @@ class Stability(NamedTuple):
     agreement: Tensor
 
 
-def stability(
-    points: Tensor, partitions: Sequence[Run], search: Search, generator: torch.Generator
-) -> Stability:
+def stability_curves(
+    points: Tensor,
+    runs: Sequence[KMeansRun],
+    settings: KMeansSettings,
+    generator: torch.Generator,
+) -> StabilityCurves:
     """Cluster halves of the points with every k and compare; assumes checked input.
 
-    A k that is more than half of the points has all 0. A cluster that is too rare to be in the
-    sample of many points is not judged.
+    A k that is more than half of the number of points has 0 everywhere. A cluster that is too rare
+    to be in the sample of many points is not compared.
 
     Parameters
     ----------
     points : tensor (n, d)
         In the space of the metric, without gradient; at least 2.
-    partitions : sequence of Run
+    runs : sequence of KMeansRun
         The clusterings of all points, one per k, in ascending order of k.
-    search : Search
-        Of which the seeding counts, and the iterations up to 25.
+    settings : KMeansSettings
+        Of which the seeding is used, and the iterations up to 25.
     generator : torch.Generator
     """
-    labels = torch.stack([part.labels for part in partitions])  # (m, n)
+    labels = torch.stack([run.labels for run in runs])  # (number of k, n)
     points, labels, shift = _sample(points, labels, generator)
-    ks = tuple(len(part.centers) for part in partitions if len(part.centers) <= len(points) // 2)
-    found = points.new_zeros(2, 2 * SPLITS, len(partitions), dtype=torch.float64)
+    ks = tuple(len(run.centers) for run in runs if len(run.centers) <= len(points) // 2)
+    jaccard, rand = points.new_zeros(2, 2 * SPLITS, len(runs), dtype=torch.float64)
     if ks:
-        search = Search(RESTARTS, search.seeding, min(search.max_iter, MAX_ITER))
-        known = padded(partitions[: len(ks)]) - shift
+        settings = KMeansSettings(RESTARTS, settings.seeding, min(settings.max_iter, MAX_ITER))
+        starts = padded_centers(runs[: len(ks)]) - shift
         for row, half in enumerate(_halves(points, generator)):
-            for position, run in enumerate(best_runs(half, ks, search, generator, known)):
+            for position, run in enumerate(best_runs(half, ks, settings, generator, starts)):
                 table = contingency(labels[position], assign(points, run.centers), ks[position])
-                found[0, row, position] = worst_jaccard(table)
-                found[1, row, position] = adjusted_rand(table)
-    (scores, agreement), spread = found.mean(1), found[0].std(0)
-    return Stability(scores, spread / len(found[0]) ** 0.5, agreement)
+                jaccard[row, position] = worst_jaccard(table)
+                rand[row, position] = adjusted_rand(table)
+    return StabilityCurves(jaccard.mean(0), jaccard.std(0) / len(jaccard) ** 0.5, rand.mean(0))
 
 
 def largest_stable(
@@ -107,20 +109,20 @@ def largest_stable(
 ) -> int | None:
     """Return the position of the largest k that is stable; None where none is.
 
-    A k whose silhouette is far below that of another stable k does not count: it cuts an oblong
-    group, which halves of many points cut at the same place. Nor does a k that splits the noise of
+    A k whose silhouette is far below that of another stable k is excluded: it splits an oblong
+    group, which halves of many points split at the same place. So is a k that splits the noise of
     one cluster into two.
 
     Parameters
     ----------
     scores, errors : tensor (number of k,)
-        As of :func:`stability`, in ascending order of k.
+        As in :class:`StabilityCurves`, in ascending order of k.
     silhouettes : tensor (number of k,)
     splits_noise : callable, optional
         Whether the k at a position splits noise; called for the largest stable k first, and for no
         more than needed.
     """
-    stable = scores + DOUBT * errors >= STABLE
+    stable = scores + TOLERATED_ERRORS * errors >= STABLE_FROM
     if not stable.any():
         return None
     good = stable & (silhouettes >= FAR_BELOW * silhouettes[stable].max())
@@ -141,7 +143,7 @@ def _order(points: Tensor, generator: torch.Generator) -> Tensor:
 def _sample(
     points: Tensor, labels: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return points (s, d), all or as many as serve, centred; labels (m, s); what they lost."""
+    """Return points (s, d), all or a sample, centred; their labels (m, s); and the shift (d,)."""
     most = SAMPLE_POINTS if points.shape[1] <= MANY_DIMENSIONS else SAMPLE_SPECTRA
     if len(points) > most:
         rows = _order(points, generator)[:most].sort().values
@@ -164,12 +166,16 @@ def _halves(points: Tensor, generator: torch.Generator) -> list[Tensor]:
 
 
 def contingency(a: Tensor, b: Tensor, k: int) -> Tensor:
-    """Return how many points have label i in ``a`` (n,) and j in ``b`` (n,), (k, k) float64."""
+    """Return how many points have label i in ``a`` (n,) and j in ``b`` (n,), (k, k) float64.
+
+    >>> contingency(torch.tensor([0, 0, 1]), torch.tensor([1, 1, 1]), 2).tolist()
+    [[0.0, 2.0], [0.0, 1.0]]
+    """
     return torch.bincount(a * k + b, minlength=k * k).view(k, k).double()
 
 
 def worst_jaccard(table: Tensor) -> Tensor:
-    """Return the least Jaccard index of any row of a contingency table with its best column."""
+    """Return the smallest Jaccard index of a row of a contingency table with its best column."""
     rows, columns = table.sum(1, keepdim=True), table.sum(0)
     shared = table / (rows + columns - table).clamp(min=1)  # (k, k)
     return shared.max(1).values[rows[:, 0] > 0].min()

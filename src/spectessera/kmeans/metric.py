@@ -1,8 +1,8 @@
 """The metric in which points are clustered: their own, whitened, or on the unit sphere.
 
-k-means takes clusters to be balls of one size. Whitening (unit covariance over all points) gives
-every direction of the latent space the same say; half-whitening takes half of that step on a
-logarithmic scale. On the unit sphere the length of a point says nothing.
+k-means assumes that clusters are balls of one size. Whitening (unit covariance over all points)
+gives every direction of the latent space the same weight; half-whitening is half of that step on a
+logarithmic scale. On the unit sphere the length of a point has no influence.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import torch
 from torch import Tensor
 
 METRICS = ("euclidean", "half-whitened", "whitened", "half-whitened-sphere", "whitened-sphere")
-# Power of the eigenvalues of the covariance that each metric multiplies with.
+# Power of the eigenvalues of the covariance with which each metric multiplies.
 _POWER = {
     "half-whitened": -0.25,
     "whitened": -0.5,
     "half-whitened-sphere": -0.25,
     "whitened-sphere": -0.5,
 }
-# A direction with less than this share of the largest variance is rounding, or a dead dimension.
-_NOTHING = 1e-7
-# Above so many dimensions the covariance is one matrix product, else many of so few points.
-_MANY = 64
+# A direction with less than this share of the largest variance is rounding, or an unused dimension.
+_NO_VARIANCE = 1e-7
+# With more dimensions than this the covariance is one matrix product, else many of a few points.
+_MANY_DIMENSIONS = 64
 _ROWS = 65_536
-_FEW = 128
-# Points are moved in blocks of exactly so many, filled up with zeros: see the segmenter.
+_FEW_POINTS = 128
+# Points are moved in blocks of exactly this size, padded with zeros, so that the result for a point
+# does not depend on the others (docs/design/0004-fixed-blocks.md).
 _BLOCK = 2048
 
 
@@ -50,7 +51,7 @@ class Metric(NamedTuple):
         """Return the points (n, d) in the space of the metric, (n, d).
 
         Differentiable with respect to the points; mean and matrix are constants of the gradient.
-        Without a gradient, each point's answer depends on no other point.
+        Without a gradient, the result for a point depends on no other point.
         """
         if self.name == "euclidean":
             return points
@@ -72,8 +73,8 @@ class Metric(NamedTuple):
 def fit_metric(points: Tensor, name: str) -> Metric:
     """Return the metric whose statistics are those of points (n, d); assumes checked input.
 
-    The covariance is summed in float64. Directions without variance have no say, whatever the
-    metric: dividing by next to nothing would make rounding the loudest of all.
+    The covariance is summed in float64. Directions without variance have no weight in any metric:
+    division by almost 0 would amplify their rounding errors above everything else.
 
     Parameters
     ----------
@@ -87,9 +88,9 @@ def fit_metric(points: Tensor, name: str) -> Metric:
         return Metric("euclidean", points.new_zeros(d), torch.eye(d).to(points))
     mean = points.mean(0, dtype=torch.float64)
     values, vectors = torch.linalg.eigh(_covariance(points, mean))
-    kept = values > _NOTHING * values[-1].clamp(min=0)
-    scale = torch.where(kept, values.clamp(min=torch.finfo(values.dtype).tiny), 1.0)
-    scale = torch.where(kept, scale ** _POWER[name], 0.0)
+    varying = values > _NO_VARIANCE * values[-1].clamp(min=0)
+    scale = torch.where(varying, values.clamp(min=torch.finfo(values.dtype).tiny), 1.0)
+    scale = torch.where(varying, scale ** _POWER[name], 0.0)
     matrix = (vectors * scale) @ vectors.T
     return Metric(name, mean.to(points.dtype), matrix.to(points.dtype))
 
@@ -97,18 +98,18 @@ def fit_metric(points: Tensor, name: str) -> Metric:
 def _covariance(points: Tensor, mean: Tensor) -> Tensor:
     """Return the covariance (d, d), float64.
 
-    Of few dimensions, it is added up of many small products, each the work of one thread: the same
-    for any number of threads, which one product of all points would not promise.
+    With few dimensions it is the sum of many small products, each computed by one thread, so that
+    it is the same for any number of threads. One product of all points does not guarantee that.
     """
     n, d = points.shape
     total = torch.zeros(d, d, dtype=torch.float64, device=points.device)
     for part in points.split(_ROWS):
         apart = part.double() - mean
-        if d > _MANY:
+        if d > _MANY_DIMENSIONS:
             total += apart.T @ apart
             continue
-        missing = -len(part) % _FEW
-        few = torch.nn.functional.pad(apart, (0, 0, 0, missing)).view(-1, _FEW, d)
-        for product in torch.bmm(few.mT, few):  # one by one: a sum would share them out to threads
+        missing = -len(part) % _FEW_POINTS
+        few = torch.nn.functional.pad(apart, (0, 0, 0, missing)).view(-1, _FEW_POINTS, d)
+        for product in torch.bmm(few.mT, few):  # one by one: torch.sum would use several threads
             total += product
     return total / n

@@ -1,7 +1,7 @@
-"""Clusters of latent points: how many, which, and how a new point gets its label.
+"""Clusters of points in numpy arrays: how many, which, and how a new point gets its label.
 
-A side door between numpy and torch: points of an autoencoder and of any other method are
-clustered by the same code, whether they are in memory or given part by part.
+A door between numpy and torch: the points of an autoencoder and of any other method are clustered
+by the same code, in memory or part by part.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ import torch
 
 from spectessera.result import KCurves, silhouette_curves
 
-from ._choose import STILL, Choice, Clusters, assign, choose_k, k_means
+from ._choose import Choice, Clusters, choose_k, k_means
+from ._samples import CENTER_TOLERANCE
+from ._seeding import assign
 from ._silhouette_image import PairProgress, silhouette_image
 from ._stability import adjusted_rand, contingency
 from .rule import Rule, SplitCheck, rule_of
 
-# Other seeds that are tried, each on as many points.
+# Number of other seeds that are tried, each on a sample of this size.
 SEEDS = 3
 SEED_POINTS = 8192
-# Points of an array that are labelled together.
+# Number of points of an array that are labelled together.
 _PART = 65_536
 
 
 class Points(Protocol):
-    """Many points (n, d), float32, of which only some are in memory."""
+    """Many points (n, d), float32, of which only a part is in memory at a time."""
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -43,8 +45,8 @@ class Points(Protocol):
         ...
 
 
-class InMemory:
-    """Points that are in memory."""
+class ArrayPoints:
+    """Points (n, d) that are one array in memory."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = np.ascontiguousarray(array)
@@ -67,9 +69,9 @@ class Clustering(NamedTuple):
 
     Attributes
     ----------
-    labels : array (n,), int64; int16 of points that are given part by part
+    labels : array (n,), int64; int16 for points that are given part by part
     centers : array (k, d), float32
-        Where the points are themselves, not in the space of the metric: what is decoded.
+        In the space of the points, not of the metric, so that they can be decoded.
     curves : KCurves
         The criteria for every k that was tried.
     rule : Rule
@@ -93,11 +95,12 @@ def cluster_points(
     device: str | None = None,
     split_check: SplitCheck | None = None,
 ) -> Clustering:
-    """Cluster points with the best k, whatever made the points.
+    """Cluster points with the best k, of whatever origin the points are.
 
-    Of more than ``clusters.max_points``, k and the centers are found on a sample of so many, drawn
-    without a look at how the points are stored; with ``clusters.refine`` Lloyd goes on from there
-    over all of them. Each point then gets the label of the nearest center.
+    With more than ``clusters.max_points`` points, k and the centers are found on a random sample of
+    that size, which does not depend on how the points are stored; with ``clusters.refine`` Lloyd's
+    iterations continue from there over all points. Each point then gets the label of the nearest
+    center.
 
     Parameters
     ----------
@@ -119,28 +122,27 @@ def cluster_points(
     ValueError
         If the points are not finite, or fewer than k_min + 1.
     """
-    rows = InMemory(points) if isinstance(points, np.ndarray) else points
+    rows = ArrayPoints(points) if isinstance(points, np.ndarray) else points
     n = len(rows)
     ranks = np.arange(n)
     if n > clusters.max_points:
         generator = np.random.default_rng([seed, 5])
         ranks = np.sort(generator.choice(n, clusters.max_points, replace=False))
     sample = torch.from_numpy(np.ascontiguousarray(rows.take(ranks))).to(device)
-    found, several = _choose(sample, clusters, seed, split_check)
-    metric = found.metric
-    rule = rule_of(found.centers, metric)
+    choice, several = _choose(sample, clusters, seed, split_check)
+    rule = rule_of(choice.centers, choice.metric)
     if n > len(ranks) and clusters.refine:
-        variance = float(metric.move(sample).var(0).mean())
-        rule = _refined(rows, rule, clusters.max_iter, STILL * variance, device)
+        variance = float(choice.metric.move(sample).var(0).mean())
+        rule = _refined(rows, rule, clusters.max_iter, CENTER_TOLERANCE * variance, device)
     labels, centers = by_size(_label(rows, rule, device), rule.centers)
     rule = rule._replace(centers=centers)
-    criteria = [found.scores, found.errors, *(found.stability or ())]
+    criteria = [choice.scores, choice.errors, *(choice.stability or ())]
     columns = [each.double().cpu().numpy() for each in criteria]
-    ks = np.array(found.ks)
+    ks = np.array(choice.ks)
     curves = KCurves(ks, *columns) if several else silhouette_curves(ks, *columns)
     if isinstance(points, np.ndarray):
         labels = labels.astype(np.int64)
-    excess = None if found.excess is None else found.excess.numpy()
+    excess = None if choice.excess is None else choice.excess.numpy()
     return Clustering(labels, centers_of(rows, labels, rule), curves, rule, excess)
 
 
@@ -150,9 +152,9 @@ def _choose(
     seed: int,
     split_check: SplitCheck | None,
 ) -> tuple[Choice, bool]:
-    """Return what clusters a sample best, and whether there were several k to choose from."""
+    """Return the chosen clustering of a sample, and whether there were several k."""
     generator = torch.Generator(sample.device).manual_seed(seed)
-    # Of one k there is nothing to choose.
+    # With one k there is nothing to choose, so its stability is not computed.
     several = clusters.k_max > clusters.k_min
     settings = clusters if several else replace(clusters, criterion="silhouette")
     choice = choose_k(
@@ -174,15 +176,15 @@ def _label(rows: Points, rule: Rule, device: str | None) -> np.ndarray:
 def by_size(labels: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Renumber clusters (n,), (k, d) by size, the largest first, ties by their first point.
 
-    Part by part: of very many labels, an index into them all would be four times as large.
+    Computed part by part, because an index into all labels would be four times as large as they.
     """
     k = len(centers)
     counts, first = np.zeros(k, np.int64), np.full(k, len(labels))
     parts = [slice(start, start + _PART) for start in range(0, len(labels), _PART)]
     for part in parts:
         counts += np.bincount(labels[part], minlength=k)
-        there, where = np.unique(labels[part], return_index=True)
-        first[there] = np.minimum(first[there], part.start + where)
+        present, where = np.unique(labels[part], return_index=True)
+        first[present] = np.minimum(first[present], part.start + where)
     order = np.lexsort((first, -counts))
     rank = np.empty(k, labels.dtype)
     rank[order] = np.arange(k)
@@ -192,8 +194,8 @@ def by_size(labels: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.nda
     return renumbered, centers[order]
 
 
-def _refined(rows: Points, rule: Rule, max_iter: int, still: float, device: str | None) -> Rule:
-    """Go on with Lloyd's iterations over all points, read part by part; sums are float64."""
+def _refined(rows: Points, rule: Rule, max_iter: int, tolerance: float, device: str | None) -> Rule:
+    """Continue Lloyd's iterations over all points, read part by part; sums are float64."""
     centers = rule.centers
     for _ in range(max_iter):
         counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
@@ -203,7 +205,7 @@ def _refined(rows: Points, rule: Rule, max_iter: int, still: float, device: str 
             _add(counts, sums, moved, labels.cpu().numpy())
         means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centers)
         before, centers = centers, means.astype(np.float32)
-        if np.square(centers - before, dtype=np.float64).sum() <= still:
+        if np.square(centers - before, dtype=np.float64).sum() <= tolerance:
             break
     return rule._replace(centers=centers)
 
@@ -217,30 +219,30 @@ def _add(counts: np.ndarray, sums: np.ndarray, points: np.ndarray, labels: np.nd
 
 def agreement_of_seeds(
     points: np.ndarray | Points,
-    found: Clustering,
+    clustering: Clustering,
     clusters: Clusters,
     *,
     seed: int,
     device: str | None = None,
 ) -> float:
-    """Return how alike the clusters are that other seeds find: an adjusted Rand index.
+    """Return how well the clusters that other seeds find agree: an adjusted Rand index.
 
-    Mean over three other seeds, each clustering a sample of the points (n, d) into as many
-    clusters. NaN for points that are too few to have other clusters.
+    The mean over three other seeds, each of which clusters a sample of the points (n, d) into the
+    same number of clusters. NaN where there are too few points for other clusters.
     """
-    all_points = InMemory(points) if isinstance(points, np.ndarray) else points
-    k, n = len(found.centers), len(all_points)
-    generator = np.random.default_rng([seed, 4])
-    ranks = np.sort(generator.choice(n, min(n, SEED_POINTS), replace=False))
+    all_points = ArrayPoints(points) if isinstance(points, np.ndarray) else points
+    k, n = len(clustering.centers), len(all_points)
+    order = np.random.default_rng([seed, 4])
+    ranks = np.sort(order.choice(n, min(n, SEED_POINTS), replace=False))
     if len(ranks) <= k:
         return float("nan")
     sample = torch.from_numpy(np.ascontiguousarray(all_points.take(ranks))).to(device)
-    labels = torch.from_numpy(found.labels[ranks].astype(np.int64)).to(device)
+    labels = torch.from_numpy(clustering.labels[ranks].astype(np.int64)).to(device)
     scores = []
     for other in range(seed + 1, seed + 1 + SEEDS):
-        chance = torch.Generator(sample.device).manual_seed(other % 2**63)
-        again = k_means(sample, k, clusters, generator=chance)
-        scores.append(float(adjusted_rand(contingency(labels, again.labels, k))))
+        generator = torch.Generator(sample.device).manual_seed(other % 2**63)
+        partition = k_means(sample, k, clusters, generator=generator)
+        scores.append(float(adjusted_rand(contingency(labels, partition.labels, k))))
     return float(np.mean(scores))
 
 
@@ -259,11 +261,11 @@ def exact_silhouettes(
 
 
 def centers_of(rows: Points, labels: np.ndarray, rule: Rule) -> np.ndarray:
-    """Return the centers (k, d) of clusters where the points are themselves.
+    """Return the centers (k, d) of clusters in the space of the points.
 
-    They are the rule's where its metric is the points' own; else the means of the members, since
-    what lies between points on a sphere does not lie on it. (A cluster without points, as there
-    may be among equal ones, has the mean of all.)
+    They are the rule's where its metric is Euclidean; else the means of the members, because a mean
+    of points on a sphere is not on the sphere. (A cluster without points, which can occur among
+    equal points, has the mean of all.)
     """
     if rule.metric == "euclidean":
         return rule.centers

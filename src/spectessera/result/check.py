@@ -49,7 +49,8 @@ def _check_variable(given: xr.Variable, known: Variable) -> None:
 def check_result(result: xr.Dataset) -> xr.Dataset:
     """Return a result whose structure, labels, clusters and sizes fit together.
 
-    Maps that are not in memory yet are read for it: see :func:`check_structure`.
+    A label map that dask computes block by block is not computed for this: only the structure is
+    checked then.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ def check_result(result: xr.Dataset) -> xr.Dataset:
         label map than its ``size``. (Fewer are no error: the map may be a part of an image.)
     """
     check_structure(result)
+    if result["label"].chunks is not None:
+        return result
     label = result["label"].values.ravel()
     if int(label.min(initial=0)) < 0:
         raise ValueError(
@@ -116,7 +119,7 @@ def require(result: xr.Dataset, *names: str, purpose: str) -> None:
     Parameters
     ----------
     result : Dataset
-    *names : str
+    names : str
         In :data:`spectessera.result.VARIABLES`.
     purpose : str
         What needs them, such as "a report".
