@@ -15,7 +15,7 @@ from spectessera import Clusters, Network, Training
 from spectessera.kmeans import choose_k
 from spectessera.network.autoencoder import Autoencoder
 from spectessera.network.batches import Batch
-from spectessera.network.settings import for_batches, weights_at
+from spectessera.network.settings import batch_clusters, weights_at
 from spectessera.network.training import loss_terms
 
 from .line_spectra import line_spectra
@@ -53,7 +53,7 @@ class Stepper:
         )
         self.batch = Batch(spectra, None)
         self.training = Training(batch_size=len(spectra), gamma=kind.gamma, beta=kind.beta)
-        self.clusters = for_batches(Clusters(*kind.k), self.training)
+        self.clusters = batch_clusters(Clusters(*kind.k), self.training)
         self.seeding = torch.Generator().manual_seed(0)
         generator = torch.Generator().manual_seed(0)
         self.model = Autoencoder(network, CHANNELS, "identity", generator=generator)

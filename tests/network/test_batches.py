@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from spectessera.network.batches import Simulated, Thinned, split, whole_counts
+from spectessera.network.batches import SimulatedSpectra, ThinnedCounts, split, whole_counts
 
 
 def thinned(counts, seed=0):
     parts = split(len(counts), (0.1, 0.1), 5, torch.Generator().manual_seed(0))
-    return Thinned(counts, lambda each: each, parts, 32, seed, torch.device("cpu"))
+    return ThinnedCounts(counts, lambda each: each, parts, 32, seed, torch.device("cpu"))
 
 
 def epoch(source, number=0):
@@ -67,7 +67,7 @@ def test_a_simulation_never_gives_a_batch_twice():
         row = np.full((m, 3), number, dtype=np.float32)
         return row, row, row, row if twins else None
 
-    source = Simulated(pairs, lambda each: each, 4, 8, 16, False, torch.device("cpu"))
+    source = SimulatedSpectra(pairs, lambda each: each, 4, 8, 16, False, torch.device("cpu"))
     for number in range(3):
         assert len(epoch(source, number)) == 4
     assert len(asked) == len(set(asked)) == 14  # twelve batches, validation and test

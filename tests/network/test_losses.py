@@ -47,7 +47,7 @@ def test_schedule_is_constant_then_linear_then_constant(schedule, values):
 def test_a_schedule_is_taken_as_it_is_and_wrong_ones_are_named():
     mine = Schedule(0, 1, 2, 3)
     assert as_schedule(mine, "gamma") is mine
-    with pytest.raises(ValueError, match=r"ends at or after its start; got 5\.\.4"):
+    with pytest.raises(ValueError, match=r"cannot end before its start; got 5\.\.4"):
         Schedule(0, 1, 5, 4)
     with pytest.raises(ValueError, match="first must be at least 0"):
         Schedule(-1, 1)

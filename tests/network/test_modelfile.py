@@ -120,10 +120,10 @@ def test_a_header_that_claims_more_than_there_is_is_refused(path):
 
 def test_tensors_of_somebody_else_are_refused(path):
     save_file({"a": TENSORS["a"]}, path)
-    with pytest.raises(ValueError, match="holds tensors, but not of a spectessera model"):
+    with pytest.raises(ValueError, match="holds tensors, but not those of a spectessera model"):
         read_model(path)
     save_file({"a": TENSORS["a"]}, path, metadata={"format": "pt"})
-    with pytest.raises(ValueError, match="not of a spectessera model"):
+    with pytest.raises(ValueError, match="not those of a spectessera model"):
         read_model(path)
 
 
@@ -137,7 +137,7 @@ def test_a_description_that_cannot_be_read_is_refused(path, text):
 @pytest.mark.parametrize("number", [FORMAT + 1, 0, -1, "1", None, 1.5])
 def test_another_format_is_refused_with_what_to_do(path, number):
     described(path, json.dumps({"format": number}))
-    with pytest.raises(ValueError, match=r"is of model format .* update the package, or save"):
+    with pytest.raises(ValueError, match=r"has model format .* update the package, or save"):
         read_model(path)
 
 
@@ -166,14 +166,14 @@ def test_numbers_that_numpy_does_not_know_are_refused(path, dtype):
         "a": {"dtype": dtype, "shape": [2], "data_offsets": [0, 2 * size]},
     }
     raw(path, header, b"\0" * (2 * size))
-    with pytest.raises(ValueError, match="numbers of a type that no model has"):
+    with pytest.raises(ValueError, match="numbers of a type that models do not use"):
         read_model(path)
 
 
 def test_far_too_many_tensors_are_refused(path):
     described(path, json.dumps({"format": FORMAT}), {str(i): np.zeros(0) for i in range(10_001)})
     assert MAX_TENSORS == 10_000
-    with pytest.raises(ValueError, match="holds 10001 tensors; no model has so many"):
+    with pytest.raises(ValueError, match="holds 10001 tensors, more than a model can have"):
         read_model(path)
 
 

@@ -304,7 +304,7 @@ def test_a_variance_that_is_nowhere_positive_is_refused():
     model = Autoencoder(Network(encoder=(8,)), 64, "identity", generator=torch.Generator())
     settings = Training(epochs=1, batch_size=50, loss="variance")
     for nothing in (torch.zeros_like(spectra), torch.full_like(spectra, torch.nan), -spectra.abs()):
-        with pytest.raises(ValueError, match="nowhere above 0"):
+        with pytest.raises(ValueError, match="needs variances above 0"):
             train(model, spectra, Clusters(2, 3), settings, variance=nothing)
 
 

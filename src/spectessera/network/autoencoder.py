@@ -20,13 +20,13 @@ OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "root-softmax", "softplus")
 BLOCKS = ("mlp", "snn", "normed")
 LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
 MAX_WIDTH = 1_000_000
-# The decoder's last weights start this much smaller, so that the first reconstruction is the mean
-# spectrum and not noise around it: noise teaches the decoder first of all to ignore the latent.
+# Factor of the decoder's last weights at the start: the first reconstruction is then the mean
+# spectrum rather than noise around it, which would teach the decoder to ignore the latent.
 LAST_LAYER = 0.1
-# Before a layer normalisation the size of the weights is of no account but for how fast they turn:
-# large ones turn slowly.
+# Factor of the weights before a layer normalisation. Their size changes nothing but how fast they
+# rotate in training: large weights rotate slowly.
 NORMED = 3**-0.5
-# Rounding in the division by the maximum.
+# Tolerance for rounding in the division by the maximum.
 ABOVE_ONE = 1e-5
 
 
@@ -39,41 +39,41 @@ class Network:
     latent : int
         Number of latent dimensions.
     depth : int
-        Hidden layers of the encoder where ``encoder`` does not name them.
+        Number of hidden layers of the encoder, unless ``encoder`` lists their widths.
     widths : "halving" or "harmonic"
         Widths of the hidden layers, from the number of channels D: D//2, D//4, D//8, ... or
         D//2, D//3, D//4, ...; never below the latent size.
     encoder, decoder : tuple of int, optional
-        Explicit hidden widths, from the input on and from the latent on. The decoder mirrors the
-        encoder by default. ``encoder=(512, 256, 32), decoder=(128, 256)`` is the network of the
-        paper's astronomical experiment.
+        Widths of the hidden layers, from the input on and from the latent on. By default the
+        decoder mirrors the encoder. ``encoder=(512, 256, 32), decoder=(128, 256)`` is the network
+        of the paper's astronomical experiment.
     block : "mlp", "snn" or "normed"
         Linear, ReLU, Dropout; Linear, SELU, AlphaDropout; or Linear, layer normalisation (Ba et
         al. 2016), SiLU, Dropout.
     dropout : float
         Probability of dropping a hidden unit in training, in [0, 1).
     init : "auto" or "kaiming"
-        "auto": He initialisation (fan-in) for "mlp", LeCun for "snn", that over sqrt(3) for
-        "normed"; "kaiming": He for all, as in the paper.
+        "auto": He initialisation (fan-in) for "mlp", LeCun for "snn", LeCun divided by sqrt(3) for
+        "normed"; "kaiming": He for all blocks, as in the paper.
     variational : bool
-        Two heads, mean and log-variance; the latent is drawn from them in training only, the
-        clustering works on the mean.
+        Two heads, mean and log-variance. In training the latent is drawn from them; clustering
+        uses the mean.
     latent_activation : None, "tanh", "sigmoid" or "softplus"
-        Applied to the latent (the mean, where variational).
+        Applied to the latent (to its mean in a variational network).
     linear_path : bool
         Add a linear map to the encoder that starts at the whitened principal components of the
-        inputs: latent = W x + f(x), with f(x) = 0 at first. Clustered in the metric
-        "whitened-sphere", an untrained network on root and L2-normalised inputs is then the
-        method :func:`spectessera.baselines.linear`.
+        inputs: latent = W x + f(x), with f(x) = 0 at first. On inputs that are square roots and
+        normalised to a root sum of squares, an untrained network clustered in the metric
+        "whitened-sphere" is then the method :func:`spectessera.baselines.linear`.
     output : "auto", "identity", "sigmoid", "softmax", "root-softmax" or "softplus"
-        Last step of the decoder. "auto" looks at the loss and the inputs: for the multinomial loss
-        the root of a softmax where inputs are normalised to a root sum of squares (their squares
-        are shares of the counts then), else softmax; softmax where inputs are normalised to a
-        total, softplus for the Poisson loss, sigmoid where inputs are non-negative and normalised
-        to their maximum, else identity.
+        Last step of the decoder. "auto" depends on the loss and the inputs. For the multinomial
+        loss: the root of a softmax if inputs are normalised to a root sum of squares (their squares
+        are then shares of the counts), else softmax. For the other losses: softmax if inputs are
+        non-negative and normalised to a total, softplus for the Poisson loss, sigmoid if inputs are
+        non-negative and normalised to their maximum, else identity.
     components : int
-        Of so many known components a linear head on the latent learns the shares, and the logits
-        of the shares, in training on simulated spectra (0: no such head).
+        Number of known components whose shares, and logits of the shares, a linear head on the
+        latent learns in training on simulated spectra (0: no such head).
     """
 
     latent: int = 3
@@ -100,7 +100,7 @@ class Network:
         check_choice("latent_activation", self.latent_activation, LATENT_ACTIVATIONS)
         check_number("dropout", self.dropout, low=0.0, high=0.99)
         check_number("components", self.components, low=0, high=10_000, integer=True)
-        for name in ("variational", "linear_path"):  # the word "no" would count as true
+        for name in ("variational", "linear_path"):  # a string such as "no" would be true
             check_choice(name, getattr(self, name), (True, False))
         for name in ("encoder", "decoder"):
             widths = getattr(self, name)
@@ -118,10 +118,10 @@ class Network:
             return self.encoder
         divisors = range(1, self.depth + 1)
         if self.widths == "halving":
-            found = [channels // 2**i for i in divisors]
+            widths = [channels // 2**i for i in divisors]
         else:
-            found = [channels // (i + 1) for i in divisors]
-        return tuple(max(self.latent, width) for width in found)
+            widths = [channels // (i + 1) for i in divisors]
+        return tuple(max(self.latent, width) for width in widths)
 
     def decoder_widths(self, channels: int) -> tuple[int, ...]:
         """Return the widths of the decoder's hidden layers, from the latent on."""
@@ -131,9 +131,8 @@ class Network:
 class Autoencoder(nn.Module):
     """Encoder and decoder of single spectra.
 
-    The input is centred and scaled by two untrained buffers, and the decoder starts at the mean
-    spectrum: whatever the unit of the data, the network begins where the trivial answer is and
-    learns what differs from it.
+    The input is centred and scaled by two buffers that are not trained, and the decoder starts at
+    the mean spectrum: whatever the unit of the data, the network learns how spectra differ from it.
 
     Parameters
     ----------
@@ -141,9 +140,9 @@ class Autoencoder(nn.Module):
     channels : int
         Channels of an input spectrum.
     output : "identity", "sigmoid", "softmax", "root-softmax" or "softplus"
-        What ``network.output`` was resolved to.
-    generator : torch.Generator
-        Source of the initial weights.
+        See :func:`resolve_output`.
+    generator : torch.Generator or None
+        Source of the initial weights; None for a network without memory (device "meta").
     """
 
     center: Tensor
@@ -165,7 +164,7 @@ class Autoencoder(nn.Module):
         self.output = output
         down = (channels, *network.encoder_widths(channels))
         up = (network.latent, *network.decoder_widths(channels))
-        # Layers draw weights when they are made, from the generator of all; ours replace them.
+        # A layer draws weights from the global generator when it is made; they are replaced below.
         with torch.random.fork_rng(devices=[]):
             self.encoder = nn.Sequential(*_blocks(down, network))
             self.mean_head = nn.Linear(down[-1], network.latent)
@@ -181,7 +180,7 @@ class Autoencoder(nn.Module):
             )
         self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(()))
-        if not self.center.is_meta:  # without memory there is nothing to draw, and a second to lose
+        if not self.center.is_meta:  # without memory there are no weights to draw
             _initialise(self, network, generator)
 
     def _last_layer(self) -> nn.Linear:
@@ -190,7 +189,7 @@ class Autoencoder(nn.Module):
         return last
 
     def start_from(self, spectra: Tensor) -> None:
-        """Set the buffers, the decoder's last bias and the linear path from training spectra.
+        """Set the buffers, the last bias of the decoder and the linear path from training spectra.
 
         Parameters
         ----------
@@ -225,21 +224,21 @@ class Autoencoder(nn.Module):
             mean = _ACTIVATIONS[self.network.latent_activation](mean)
         if self.log_variance_head is None:
             return mean, None
-        # exp(+-20) is beyond any sensible variance; without bounds one bad batch gives infinity.
+        # exp(+-20) is beyond any useful variance; without bounds one bad batch could overflow.
         return mean, self.log_variance_head(hidden).clamp(-20.0, 20.0)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return spectra (n, channel) of latent points (n, latent)."""
-        found = self.decoder(latent)
+        decoded = self.decoder(latent)
         if self.output == "identity":
-            return torch.addcmul(self.center, self.scale, found)
-        return _ACTIVATIONS[self.output](found)
+            return torch.addcmul(self.center, self.scale, decoded)
+        return _ACTIVATIONS[self.output](decoded)
 
     def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the reconstruction, the latent mean and the latent that was decoded.
 
-        The last two differ in the training of a variational network only, where
-        z = mean + sigma * noise.
+        The last two differ only in the training of a variational network, where the latent is
+        mean + sigma * noise.
         """
         mean, log_variance = self.encode(spectra)
         drawn = mean
@@ -252,33 +251,33 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "softplus": nn.functional.softplus,
-    "softmax": lambda found: torch.softmax(found, 1),
-    # Half the logarithm, so that a root is never taken of a share that has become 0.
-    "root-softmax": lambda found: torch.exp(0.5 * torch.log_softmax(found, 1)),
+    "softmax": lambda decoded: torch.softmax(decoded, 1),
+    # By the logarithm: the gradient of a root is infinite at a share of 0.
+    "root-softmax": lambda decoded: torch.exp(0.5 * torch.log_softmax(decoded, 1)),
 }
 
 
 def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
-    """Return Linear, (normalisation,) activation and (where asked) dropout for each two widths."""
+    """Return the layers between each two widths: linear, normalisation, activation, dropout."""
     activations = {"mlp": nn.ReLU, "snn": nn.SELU, "normed": nn.SiLU}
-    found: list[nn.Module] = []
+    layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        found.append(nn.Linear(before, after))
+        layers.append(nn.Linear(before, after))
         if network.block == "normed":
-            found.append(nn.LayerNorm(after))
-        found.append(activations[network.block]())
+            layers.append(nn.LayerNorm(after))
+        layers.append(activations[network.block]())
         if network.dropout > 0:
             kind = nn.AlphaDropout if network.block == "snn" else nn.Dropout
-            found.append(kind(network.dropout))
-    return found
+            layers.append(kind(network.dropout))
+    return layers
 
 
 def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:
-    """Draw all weights anew: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
+    """Draw all weights: He (2015) for ReLU, LeCun (1998) for SELU; biases start at 0."""
     he = network.block == "mlp" or network.init == "kaiming"
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
-            # "linear" has gain 1: a standard deviation of 1/sqrt(fan-in), LeCun's.
+            # "linear" has gain 1: the standard deviation 1/sqrt(fan-in) of LeCun.
             nn.init.kaiming_normal_(
                 layer.weight, nonlinearity="relu" if he else "linear", generator=generator
             )
@@ -303,7 +302,7 @@ def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
     count = min(latent, len(values))
     values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
-    # The sign of an eigenvector is arbitrary: fix it by its largest element.
+    # The sign of an eigenvector is arbitrary: its largest element is made positive.
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     usable = values > 1e-10 * values[0]
     scale = torch.where(usable, values.clamp(min=1e-300).rsqrt(), 0.0)
@@ -330,29 +329,29 @@ def resolve_output(
     Raises
     ------
     ValueError
-        If the loss is a likelihood of counts, and the inputs are negative or the output is none
-        that it is defined for; or if the output cannot reach the inputs.
+        If the loss is a likelihood of counts and the inputs are negative, or it is not defined for
+        the output; or if the inputs are outside the range of the output.
     """
-    chosen = network.output
-    if chosen == "auto":
+    output = network.output
+    if output == "auto":
         if loss == "multinomial" or (smallest >= 0 and normalise == "total"):
-            chosen = "root-softmax" if normalise == "l2" else "softmax"
+            output = "root-softmax" if normalise == "l2" else "softmax"
         elif loss == "poisson":
-            chosen = "softplus"
+            output = "softplus"
         else:
-            chosen = "sigmoid" if smallest >= 0 and normalise == "max" else "identity"
-    check_loss(loss, chosen, smallest)
-    if chosen == "sigmoid" and (smallest < 0 or largest > 1 + ABOVE_ONE):
+            output = "sigmoid" if smallest >= 0 and normalise == "max" else "identity"
+    check_loss(loss, output, smallest)
+    if output == "sigmoid" and (smallest < 0 or largest > 1 + ABOVE_ONE):
         raise ValueError(
-            f"the output sigmoid reaches from 0 to 1; the inputs go from {smallest:g} to "
+            f"the output sigmoid has values from 0 to 1, but the inputs reach from {smallest:g} to "
             f"{largest:g}: use Preprocess(normalise='max') on non-negative spectra, or another "
             "output"
         )
-    return chosen
+    return output
 
 
 def check_loss(loss: str, output: str, smallest: float) -> None:
-    """Raise ValueError where a likelihood of counts meets negative inputs or another output.
+    """Raise ValueError if a likelihood of counts is used with negative inputs or a wrong output.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where a training takes its batches from: spectra in memory, halves of counts, a simulation."""
+"""Sources of training batches: spectra in memory, halves of counts, or a simulation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from spectessera.cube import LEAST_COUNTED, are_counts
 
-# Batches of a simulation are numbered; those to validate and test with are far from all others.
-_APART = 2**40
+# Batches of a simulation are numbered; those to validate and to test with from here on.
+_HELD_OUT = 2**40
 
 
 class Batch(NamedTuple):
@@ -24,13 +24,13 @@ class Batch(NamedTuple):
     Attributes
     ----------
     spectra : tensor (n, channel)
-        What the encoder sees.
+        Inputs of the encoder.
     variance : tensor (n, channel) or None
-        For the loss that needs it.
+        For the loss "variance".
     target : tensor (n, channel) or None
-        What is to be decoded; None is the spectra themselves.
-    weight : tensor (n, component) or None
-        Shares of known components.
+        What is to be decoded; None for the spectra themselves.
+    shares : tensor (n, component) or None
+        Of known components.
     twin : tensor (n, channel) or None
         Other measurements of the same compositions.
     """
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     spectra: Tensor
     variance: Tensor | None = None
     target: Tensor | None = None
-    weight: Tensor | None = None
+    shares: Tensor | None = None
     twin: Tensor | None = None
 
     def take(self, rows: Tensor) -> Batch:
@@ -47,18 +47,18 @@ class Batch(NamedTuple):
         return Batch(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """What a training needs of its data.
 
     Attributes
     ----------
     start : tensor (n, channel)
-        Spectra that the network is centred on before the first step.
+        Spectra by which the network is centred and scaled before the first step.
     validation, test : Batch
     steps : int
         Of one epoch.
     identity : tuple of tensors
-        What the training depends on, for the fingerprint of its checkpoint.
+        The data of the training, for the fingerprint of its checkpoint.
     """
 
     start: Tensor
@@ -82,28 +82,30 @@ class Split:
 
 
 def split(n: int, shares: tuple[float, float], smallest: int, generator: torch.Generator) -> Split:
-    """Share out n spectra at random.
+    """Split n spectra at random.
 
-    A validation part of fewer than ``smallest`` spectra could not be clustered: then the training
-    spectra themselves are used to validate, and nothing is set apart.
+    A validation part of fewer than ``smallest`` spectra could not be clustered: then nothing is
+    held out, and the training spectra are also used to validate.
 
     Parameters
     ----------
     n : int
     shares : (float, float)
-        Of the validation and of the test spectra.
+        Of the validation and of the test spectra among all.
     smallest : int
+        Number of spectra that can be clustered.
     generator : torch.Generator
     """
     order = torch.randperm(n, generator=generator)
-    held, tested = (round(n * share) for share in shares)
-    if held < smallest or n - held - tested < smallest:
+    validation, test = (round(n * share) for share in shares)
+    if validation < smallest or n - validation - test < smallest:
         return Split(order, order, order[:0])
-    return Split(order[held + tested :], order[:held], order[held : held + tested])
+    held_out = validation + test
+    return Split(order[held_out:], order[:validation], order[validation:held_out])
 
 
-class Held:
-    """Spectra in memory, in another order every epoch."""
+class SpectraInMemory:
+    """Spectra in memory, in another order in every epoch."""
 
     def __init__(self, data: Batch, parts: Split, batch_size: int) -> None:
         self.data, self.parts = data, parts
@@ -145,12 +147,12 @@ def whole_counts(values: np.ndarray) -> np.ndarray:
     return np.maximum(np.rint(values), 0).astype(np.int64)
 
 
-class Thinned:
-    """Measured counts, split anew at every step into two halves: one predicts the other.
+class ThinnedCounts:
+    """Measured counts, split into two halves at every step: one predicts the other.
 
     Binomial thinning of Poisson counts gives two independent measurements of one expectation
-    (Neufeld et al. 2024, J. Mach. Learn. Res. 25, 57): the noise of the half that is seen tells
-    nothing about that of the half that is decoded, which stands in for a target without noise.
+    (Neufeld et al. 2024, J. Mach. Learn. Res. 25, 57): the noise of the half that is encoded says
+    nothing about that of the half to be decoded, which replaces a target without noise.
 
     Parameters
     ----------
@@ -185,29 +187,29 @@ class Thinned:
         generator = np.random.default_rng([60, *key])
         whole = self.counts[rows]
         half = generator.binomial(whole, 0.5)
-        seen, target = (self.prepare(each.astype(np.float32)) for each in (half, whole - half))
-        return Batch(_on(seen, self.device), target=_on(target, self.device))
+        inputs, target = (self.prepare(each.astype(np.float32)) for each in (half, whole - half))
+        return Batch(_on(inputs, self.device), target=_on(target, self.device))
 
     def batches(self, epoch: int, shuffle: torch.Generator) -> Iterator[Batch]:
-        """Return the batches of one epoch, the next one made beside the training."""
+        """Return the batches of one epoch; the next one is prepared during a step."""
         rows = self.parts.train
         order = rows[torch.randperm(len(rows), generator=shuffle)].tensor_split(self.steps)
         tasks = [(part.numpy(), [self.seed, 2, epoch, i]) for i, part in enumerate(order)]
-        return _ahead(lambda task: self._halves(*task), tasks)
+        return _prefetched(lambda task: self._halves(*task), tasks)
 
 
-class Simulated:
-    """Spectra of a simulation, no two alike.
+class SimulatedSpectra:
+    """Spectra of a simulation, each used once.
 
     Parameters
     ----------
     pairs : callable (number, m)
-        Gives spectra, targets and weights, and twins where ``twins`` is set.
+        Returns spectra, targets, shares and twins (None unless ``twins``) of batch ``number``.
     prepare : callable
         From spectra to network inputs.
     steps, batch_size : int
-    held : int
-        Spectra to validate with; to test with, there are as many others.
+    held_out : int
+        Number of spectra to validate with, and of others to test with.
     twins : bool
     device : torch.device
     """
@@ -218,22 +220,25 @@ class Simulated:
         prepare: Prepare,
         steps: int,
         batch_size: int,
-        held: int,
+        held_out: int,
         twins: bool,
         device: torch.device,
     ) -> None:
         self.pairs, self.prepare, self.twins, self.device = pairs, prepare, twins, device
         self.steps, self.batch_size = steps, batch_size
-        self.validation, self.test = self._make((_APART, held)), self._make((_APART + 1, held))
+        self.validation, self.test = (
+            self._batch((_HELD_OUT, held_out)),
+            self._batch((_HELD_OUT + 1, held_out)),
+        )
         self.start = self.validation.spectra
         self.identity: tuple[Tensor, ...] = (self.validation.spectra,)
 
-    def _make(self, task: tuple[int, int]) -> Batch:
-        spectra, target, weight, twin = self.pairs(*task, twins=self.twins)
+    def _batch(self, task: tuple[int, int]) -> Batch:
+        spectra, target, shares, twin = self.pairs(*task, twins=self.twins)
         return Batch(
             self._inputs(spectra),
             target=self._inputs(target),
-            weight=_on(weight, self.device),
+            shares=_on(shares, self.device),
             twin=None if twin is None else self._inputs(twin),
         )
 
@@ -241,21 +246,21 @@ class Simulated:
         return _on(self.prepare(spectra), self.device)
 
     def batches(self, epoch: int, shuffle: torch.Generator) -> Iterator[Batch]:  # noqa: ARG002
-        """Return the batches of one epoch, the next one made beside the training."""
+        """Return the batches of one epoch; the next one is prepared during a step."""
         first = epoch * self.steps
-        return _ahead(self._make, [(first + i, self.batch_size) for i in range(self.steps)])
+        return _prefetched(self._batch, [(first + i, self.batch_size) for i in range(self.steps)])
 
 
 def _on(array: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device)
 
 
-def _ahead(make: Callable[[Any], Batch], tasks: Sequence[Any]) -> Iterator[Batch]:
-    """Make one batch of each task, in order, always one ahead of its use."""
+def _prefetched(make: Callable[[Any], Batch], tasks: Sequence[Any]) -> Iterator[Batch]:
+    """Yield a batch of each task, in order; the next one is prepared in a thread meanwhile."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make, tasks[0])
+        future = pool.submit(make, tasks[0])
         for task in tasks[1:]:
-            found = coming.result()
-            coming = pool.submit(make, task)
-            yield found
-        yield coming.result()
+            batch = future.result()
+            future = pool.submit(make, task)
+            yield batch
+        yield future.result()

@@ -1,4 +1,4 @@
-"""The state of a training: what changes in its course, and how it is kept and taken up again."""
+"""The state of a training, how it is saved in a checkpoint, and how it is restored."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class History:
     ----------
     rows : list of dict
         One per epoch: epoch, learning_rate, beta, gamma; the means over the batches of total,
-        reconstruction, discrepancy (MMD), cluster (L_s) and silhouette, as far as they have a
-        weight; the same on the validation spectra (``validation_total`` ...); k, the list of the
-        k chosen in each batch.
+        reconstruction, discrepancy (MMD), cluster (L_s) and silhouette, as far as these terms have
+        a weight; the same on the validation spectra (``validation_total`` ...); k, the list of the
+        numbers of clusters chosen in the batches.
     best_epoch : int
-        The epoch whose weights were kept.
+        Epoch of the weights that the network has at the end.
     test : dict
-        The terms on the test spectra with the weights that were kept; empty without a test share.
+        The terms on the test spectra with these weights; empty without a test share.
     interrupted : bool
-        Whether it was stopped by Ctrl-C; the best weights until then were kept.
+        Whether the training was stopped by Ctrl-C; the network has the best weights until then.
     seconds : float
         Wall time.
     """
@@ -49,8 +49,8 @@ class History:
     seconds: float = 0.0
 
 
-class Best:
-    """The best weights so far and when they were found."""
+class BestWeights:
+    """The best weights so far, their loss and their epoch."""
 
     def __init__(self) -> None:
         self.loss = float("inf")
@@ -58,14 +58,14 @@ class Best:
         self.weights: dict[str, Tensor] = {}
 
     def offer(self, loss: float, epoch: int, model: Autoencoder) -> None:
-        """Take the weights of the model if its loss is smaller, or if there are none yet."""
+        """Store the weights of the model if its loss is the smallest, or if it is the first."""
         if loss < self.loss or not self.weights:
             self.loss, self.epoch = loss, epoch
             self.weights = {name: each.clone() for name, each in model.state_dict().items()}
 
 
-class Run:
-    """All that changes in the course of one training.
+class TrainingState:
+    """Everything that changes in the course of a training.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Run:
     plateau : torch.optim.lr_scheduler.ReduceLROnPlateau
     shuffle, seeding : torch.Generator
         Of the order of the spectra, and of k-means and the prior of the discrepancy.
-    best : Best
+    best : BestWeights
     history : History
     """
 
@@ -91,143 +91,147 @@ class Run:
         )
         self.shuffle = torch.Generator().manual_seed(seed)
         self.seeding = torch.Generator(self.device).manual_seed(seed)
-        self.best = Best()
+        self.best = BestWeights()
         self.history = History()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often the state of a training is kept.
+    """Where and how often the state of a training is saved.
 
     Parameters
     ----------
     path : Path
-        A safetensors file, replaced whole.
+        A safetensors file; replaced in one step, so that it is always complete.
     seconds : float
-        At least so long between two writings; 0 is after every epoch.
+        Shortest time between two writes; with 0 the state is written after every epoch.
     """
 
     path: Path
     seconds: float = 10.0
 
 
-class Keeper:
-    """Writes the state of a run to its checkpoint, and takes it from there.
+class CheckpointFile:
+    """Writes the state of a training to a file, after restoring it from there if it exists.
 
-    Everything is in it: weights, moments of the optimiser, the plateau, the best weights, the
-    generators (the order of the next epoch follows from them) and the history.
+    The file holds everything: weights, moments of the optimiser, the plateau, the best weights, the
+    generators (which determine the order of the next epoch) and the history.
     """
 
-    def __init__(self, checkpoint: Checkpoint, run: Run, identity: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, state: TrainingState, identity: str) -> None:
         self.checkpoint = checkpoint
-        self.run = run
+        self.state = state
         self.identity = identity
-        self.last = float("-inf")  # the first epoch is kept in any case
+        self.written = float("-inf")  # the first epoch is always written
         if checkpoint.path.exists():
-            self._resume()
+            self._restore()
         remove_leftovers(checkpoint.path)
 
-    def keep(self) -> None:
-        """Write the state, unless that was done a moment ago."""
-        if time.monotonic() - self.last < self.checkpoint.seconds:
+    def write_if_due(self) -> None:
+        """Write the state, unless the last write was too recent."""
+        if time.monotonic() - self.written < self.checkpoint.seconds:
             return
-        run = self.run
-        tensors = {f"model.{name}": each for name, each in run.model.state_dict().items()}
-        tensors |= {f"best.{name}": each for name, each in run.best.weights.items()}
-        for index, moments in run.optimiser.state_dict()["state"].items():
+        state = self.state
+        tensors = {f"model.{name}": each for name, each in state.model.state_dict().items()}
+        tensors |= {f"best.{name}": each for name, each in state.best.weights.items()}
+        for index, moments in state.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": each for name, each in moments.items()}
         tensors |= {
-            "random.shuffle": run.shuffle.get_state(),
-            "random.seeding": run.seeding.get_state(),
+            "random.shuffle": state.shuffle.get_state(),
+            "random.seeding": state.seeding.get_state(),
             "random.cpu": torch.get_rng_state(),
         }
-        if self.run.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.run.device)
-        told = {
+        if state.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(state.device)
+        metadata = {
             "kind": "checkpoint",
             "identity": self.identity,
-            "best": [run.best.loss, run.best.epoch],
-            "plateau": run.plateau.state_dict(),
-            "learning_rate": run.optimiser.param_groups[0]["lr"],
-            "rows": run.history.rows,
-            "seconds": run.history.seconds,
+            "best": [state.best.loss, state.best.epoch],
+            "plateau": state.plateau.state_dict(),
+            "learning_rate": state.optimiser.param_groups[0]["lr"],
+            "rows": state.history.rows,
+            "seconds": state.history.seconds,
         }
         arrays = {name: each.detach().cpu().numpy() for name, each in tensors.items()}
-        write_model(self.checkpoint.path, arrays, told | {"checksum": _checksum(arrays, told)})
-        self.last = time.monotonic()
+        write_model(
+            self.checkpoint.path, arrays, metadata | {"checksum": _checksum(arrays, metadata)}
+        )
+        self.written = time.monotonic()
 
     def _read(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return arrays and metadata of the checkpoint, if it is whole and of this training."""
+        """Return arrays and metadata of the checkpoint, if it is intact and of this training."""
         path = self.checkpoint.path
-        remedy = "give another name, or remove it to begin anew"
+        remedy = "give another name, or remove it to start again"
         try:
-            arrays, told = read_model(path)
+            arrays, metadata = read_model(path)
         except ValueError as error:
             raise ValueError(f"the checkpoint cannot be read: {error}; {remedy}") from error
-        if told.get("identity") != self.identity:
+        if metadata.get("identity") != self.identity:
             raise ValueError(
                 f"{path} is the checkpoint of another training (other spectra or settings); "
                 "give another name, or remove it"
             )
-        written = {name: each for name, each in told.items() if name not in ("format", "checksum")}
-        if told.get("checksum") != _checksum(arrays, written):
+        written = {
+            name: each for name, each in metadata.items() if name not in ("format", "checksum")
+        }
+        if metadata.get("checksum") != _checksum(arrays, written):
             raise ValueError(f"the checkpoint {path} is damaged: its checksum is wrong; {remedy}")
-        return arrays, told
+        return arrays, metadata
 
-    def _resume(self) -> None:
-        arrays, told = self._read()
-        run = self.run
+    def _restore(self) -> None:
+        arrays, metadata = self._read()
+        state = self.state
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         groups: dict[str, dict[str, Tensor]] = {}
         for name, each in tensors.items():
             group, _, inner = name.partition(".")
             groups.setdefault(group, {})[inner] = each
-        run.model.load_state_dict(groups["model"])
-        run.best.weights = {
-            n: each.to(self.run.device) for n, each in groups.get("best", {}).items()
-        }
-        run.best.loss, run.best.epoch = told["best"]
+        state.model.load_state_dict(groups["model"])
+        best = groups.get("best", {})
+        state.best.weights = {name: each.to(state.device) for name, each in best.items()}
+        state.best.loss, state.best.epoch = metadata["best"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, each in groups["adam"].items():
             index, _, inner = name.partition(".")
             moments.setdefault(int(index), {})[inner] = each
-        state = run.optimiser.state_dict()
-        run.optimiser.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
-        run.optimiser.param_groups[0]["lr"] = told["learning_rate"]
-        run.plateau.load_state_dict(told["plateau"])
-        run.shuffle.set_state(groups["random"]["shuffle"])
-        run.seeding.set_state(groups["random"]["seeding"])
+        groups_of_parameters = state.optimiser.state_dict()["param_groups"]
+        state.optimiser.load_state_dict({"state": moments, "param_groups": groups_of_parameters})
+        state.optimiser.param_groups[0]["lr"] = metadata["learning_rate"]
+        state.plateau.load_state_dict(metadata["plateau"])
+        state.shuffle.set_state(groups["random"]["shuffle"])
+        state.seeding.set_state(groups["random"]["seeding"])
         torch.set_rng_state(groups["random"]["cpu"])
         if "cuda" in groups["random"]:
-            torch.cuda.set_rng_state(groups["random"]["cuda"], self.run.device)
-        run.history.rows = told["rows"]
-        run.history.seconds = told["seconds"]
+            torch.cuda.set_rng_state(groups["random"]["cuda"], state.device)
+        state.history.rows = metadata["rows"]
+        state.history.seconds = metadata["seconds"]
 
 
-def _checksum(arrays: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> str:
-    """Return the checksum of a checkpoint, in which a changed weight would go unseen otherwise."""
-    found = hashlib.sha256(json.dumps(told).encode())
+def _checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:
+    """Return a checksum of a checkpoint, by which a damaged weight is noticed."""
+    digest = hashlib.sha256(json.dumps(metadata).encode())
     for name in sorted(arrays):
-        found.update(name.encode())
-        found.update(arrays[name].tobytes())
-    return found.hexdigest()
+        digest.update(name.encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
 
 
-def fingerprint(tensors: Sequence[Tensor], output: str, *settings: Any) -> str:
-    """Return a fingerprint of all that a training depends on.
+def training_fingerprint(tensors: Sequence[Tensor], output: str, *settings: Any) -> str:
+    """Return a fingerprint of everything that a training depends on.
 
     Parameters
     ----------
     tensors : sequence of tensor
-        Spectra, their variance as far as the loss looks at it, weights that it starts from.
+        Spectra, their variance if the loss uses it, and the weights of a trained model to start
+        from.
     output : str
         The output activation of the network.
     settings : dataclass
         Any number of them.
     """
     shapes = [list(each.shape) for each in tensors]
-    told = [output, shapes, *(to_dict(each) for each in settings)]
-    found = hashlib.sha256(json.dumps(told).encode())
+    described = [output, shapes, *(to_dict(each) for each in settings)]
+    digest = hashlib.sha256(json.dumps(described).encode())
     for each in tensors:
-        found.update(each.detach().cpu().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(each.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

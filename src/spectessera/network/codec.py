@@ -41,12 +41,12 @@ class Codec:
     ) -> np.ndarray:
         """Apply a row-wise function in zero-padded blocks of ``ENCODE_ROWS`` rows."""
         self.model.eval()
-        found = []
+        parts = []
         device = next(self.model.parameters()).device
         block = torch.zeros(ENCODE_ROWS, rows.shape[1], device=device)
         for start in range(0, max(1, len(rows)), ENCODE_ROWS):
             part = rows[start : start + ENCODE_ROWS]
             block[: len(part)] = torch.from_numpy(part)
             block[len(part) :] = 0
-            found.append(function(block)[: len(part)].numpy(force=True))
-        return np.concatenate(found)
+            parts.append(function(block)[: len(part)].numpy(force=True))
+        return np.concatenate(parts)

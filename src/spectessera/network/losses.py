@@ -15,7 +15,7 @@ TOTALS = ("normalised", "sum")
 RECONSTRUCTIONS = ("squared", "variance", "poisson", "multinomial")
 # Weight of the cross-entropy of shares beside their squared error.
 LOGITS = 0.1
-# Under the logarithm: an expectation this small of a count that was seen is a finite surprise.
+# Least expectation under a logarithm: the loss of a count that was not expected stays finite.
 SMALLEST = 1e-12
 
 
@@ -26,7 +26,7 @@ class Schedule:
     Parameters
     ----------
     first, last : float
-        Value until epoch ``start`` and from epoch ``end`` on; rising, falling or equal.
+        Value until epoch ``start``, and from epoch ``end`` on.
     start, end : int
         Epochs counted from 0.
     """
@@ -42,7 +42,9 @@ class Schedule:
         check_number("start", self.start, low=0, integer=True)
         check_number("end", self.end, low=0, integer=True)
         if self.end < self.start:
-            raise ValueError(f"a schedule ends at or after its start; got {self.start}..{self.end}")
+            raise ValueError(
+                f"a schedule cannot end before its start; got {self.start}..{self.end}"
+            )
 
     def at(self, epoch: int) -> float:
         """Return the value at an epoch."""
@@ -80,8 +82,8 @@ def poisson(output: Tensor, target: Tensor) -> Tensor:
     """Return the mean Poisson negative log-likelihood of counts, above that of a perfect fit.
 
     output - target - target log(output / target), half the deviance, with expectations ``output``
-    > 0. It is never negative: a negative loss, times a factor that grows with the cluster term
-    (:func:`total_loss`), would ask for bad clusters.
+    > 0. It is never negative: multiplied by a factor that grows with the cluster term
+    (:func:`total_loss`), a negative loss would favour bad clusters.
     """
     perfect = torch.xlogy(target, target) - target
     return (output - target * torch.log(output.clamp(min=SMALLEST)) + perfect).mean()
@@ -104,29 +106,29 @@ def multinomial(output: Tensor, target: Tensor) -> Tensor:
     return -(target * torch.log(output.clamp(min=SMALLEST))).mean()
 
 
-def composition_error(told: Tensor, shares: Tensor) -> Tensor:
-    """Return how far a linear head is from the shares (n, component) of known components.
+def composition_error(predicted: Tensor, shares: Tensor) -> Tensor:
+    """Return the error of a linear head that predicts shares (n, component) of known components.
 
-    ``told`` (n, 2 component) holds shares, of which half the squared error is taken, and logits, of
-    which a tenth of the cross-entropy is. For the squares the latent moves evenly with the share: a
-    mixture of two components lies on the line between them, which is what k-means takes distances
-    on. For the cross-entropy components that hardly differ are kept apart as far as they do.
+    ``predicted`` (n, 2 component) holds shares, which enter by half their squared error, and
+    logits, which enter by a tenth of their cross-entropy. The squared error makes the latent linear
+    in the shares: a mixture of two components lies on the line between them, as the distances of
+    k-means need it. The cross-entropy separates components that differ only a little.
     """
-    even, logits = told.chunk(2, dim=1)
-    squares = 0.5 * (even - shares).square().sum(1).mean()
+    linear, logits = predicted.chunk(2, dim=1)
+    squares = 0.5 * (linear - shares).square().sum(1).mean()
     return squares + LOGITS * nn.functional.cross_entropy(logits, shares)
 
 
 def contrast(latent: Tensor, twin: Tensor, temperature: float = 0.2) -> Tensor:
     """Return the InfoNCE loss (van den Oord et al. 2018) of latents (n, latent) and their twins.
 
-    Each latent is to be found again among all twins by its direction, and the other way round.
+    Each latent is to be nearest in direction to its own twin among all, and vice versa.
     """
     one, other = (nn.functional.normalize(each, dim=1) for each in (latent, twin))
     scores = one @ other.T / temperature
     truth = torch.arange(len(scores), device=scores.device)
-    both = nn.functional.cross_entropy(scores, truth), nn.functional.cross_entropy(scores.T, truth)
-    return (both[0] + both[1]) / 2
+    cross_entropy = nn.functional.cross_entropy
+    return (cross_entropy(scores, truth) + cross_entropy(scores.T, truth)) / 2
 
 
 class _Discrepancy(torch.autograd.Function):
@@ -147,7 +149,7 @@ class _Discrepancy(torch.autograd.Function):
             if mirrored:
                 moved[columns].addmm_(kernel.T, wide[rows])
         ctx.save_for_backward(2 * sign * (moved[:, :-1] - moved[:, -1:] * points))
-        # Nearly equal terms cancel here; what rounding leaves may lie below 0.
+        # Nearly equal terms cancel here; rounding may leave a negative remainder.
         return (sign * moved[:, -1:]).sum(dtype=torch.float64).clamp(min=0).to(points.dtype)
 
     @staticmethod
@@ -161,8 +163,8 @@ def maximum_mean_discrepancy(sample: Tensor, other: Tensor, bandwidth: float) ->
     """Return the squared maximum mean discrepancy of two samples (n, d), (m, d).
 
     mean k(p, p) + mean k(z, z) - 2 mean k(p, z) with the kernel exp(-|x - y|^2 / (2 s^2)) of
-    bandwidth s (Gretton et al. 2008; InfoVAE of Zhao et al. 2018). The terms of a point with
-    itself are counted, so it is never negative.
+    bandwidth s (Gretton et al. 2008; InfoVAE of Zhao et al. 2018). The terms of each point with
+    itself are included, so it is never negative.
     """
     both = torch.cat([sample, other]) / bandwidth
     sign = both.new_full((len(both), 1), -1 / len(other))
@@ -176,7 +178,7 @@ def cluster_term(silhouette: Tensor) -> Tensor:
 
 
 def total_loss(base: Tensor, cluster: Tensor, gamma: float, form: str) -> Tensor:
-    """Join the terms: base + gamma L_s ("sum"), or base (1 + gamma L_s)/(1 + gamma) ("normalised").
+    """Combine terms: base + gamma L_s ("sum") or base (1 + gamma L_s)/(1 + gamma) ("normalised").
 
     Eqs. 4-6. The normalised form does not depend on the unit of the spectra.
     """

@@ -16,25 +16,25 @@ from spectessera._util.files import atomic, package_data
 FORMAT = 2
 KEY = "spectessera"
 MAX_TENSORS = 10_000
-# Models that ship with the package; docs/models.md tells of each.
+# Models that ship with the package; described in docs/models.md.
 MODELS = ("maxrf", "nebulae")
 
 
 def model_path(name: str | Path) -> Path:
-    """Return the file of a model, given by its path or by the name of one that ships.
+    """Return the file of a model, given by its path or by the name of a model that ships.
 
     Raises
     ------
     FileNotFoundError
-        If there is neither such a file nor such a name.
+        If there is no such file and no model of that name.
     """
     if isinstance(name, str) and name in MODELS:
         return package_data(f"models/{name}.safetensors")
     path = Path(name)
     if not path.exists() and not path.suffix:
         raise FileNotFoundError(
-            f"there is no model {path}: give a file, or one of those that ship with the package: "
-            f"{', '.join(MODELS)}"
+            f"there is no model {path}: give a file, or one of the models that ship with the "
+            f"package: {', '.join(MODELS)}"
         )
     return path
 
@@ -42,7 +42,7 @@ def model_path(name: str | Path) -> Path:
 def write_model(
     path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
 ) -> None:
-    """Write arrays and metadata to one file, whole or not at all.
+    """Write arrays and metadata to one file; after an error there is no file, or the old one.
 
     Raises
     ------
@@ -52,14 +52,14 @@ def write_model(
     text = json.dumps({"format": FORMAT, **metadata})
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with atomic(path) as temporary:
-        temporary.touch()  # with the user's permissions: the writer's own would be for one only
+        temporary.touch()  # save_file would give permissions to the user alone
         mode = temporary.stat().st_mode
         save_file(arrays, temporary, metadata={KEY: text})
         temporary.chmod(mode)
 
 
 def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what :func:`write_model` wrote; nothing in the file is ever executed.
+    """Read what :func:`write_model` wrote; nothing in the file is executed.
 
     Returns
     -------
@@ -70,7 +70,8 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     FileNotFoundError, IsADirectoryError
         If there is no such file.
     ValueError
-        If it is not a model of this package, is of a newer format or holds values not finite.
+        If it is not a model of this package, has another format or holds values that are not
+        finite.
     """
     path = Path(path)
     if not path.exists():
@@ -81,15 +82,17 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(KEY)
             if text is None:
-                raise ValueError(f"{path} holds tensors, but not of a spectessera model")
+                raise ValueError(f"{path} holds tensors, but not those of a spectessera model")
             names = list(file.keys())
             if len(names) > MAX_TENSORS:
-                raise ValueError(f"{path} holds {len(names)} tensors; no model has so many")
+                raise ValueError(f"{path} holds {len(names)} tensors, more than a model can have")
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    except (AttributeError, TypeError) as error:  # bfloat16 and the like, unknown to numpy
-        raise ValueError(f"{path} holds numbers of a type that no model has: {error}") from error
+    except (AttributeError, TypeError) as error:  # such as bfloat16, which numpy lacks
+        raise ValueError(
+            f"{path} holds numbers of a type that models do not use: {error}"
+        ) from error
     try:
         metadata = json.loads(text)
         number = metadata["format"]
@@ -97,8 +100,8 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         raise ValueError(f"{path}: the description of the model cannot be read") from error
     if number != FORMAT:
         raise ValueError(
-            f"{path} is of model format {number!r}; this version of spectessera reads format "
-            f"{FORMAT}: update the package, or save the model anew"
+            f"{path} has model format {number!r}, but this version of spectessera reads format "
+            f"{FORMAT}: update the package, or save the model again"
         )
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():

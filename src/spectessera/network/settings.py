@@ -18,65 +18,67 @@ class Training:
     Parameters
     ----------
     epochs : int, optional
-        Passes over the training spectra; by default as many as make about 3,000 steps (10 to
-        1,000 epochs), so that a small cube is not stopped short; 600 steps from a trained model or
-        with a linear path, which start near their end.
+        Passes over the training spectra. By default as many as make about 3,000 steps (10 to 1,000
+        epochs), so that the training of a small cube is long enough; about 600 steps for a trained
+        model or a network with a linear path, which start near their optimum.
     steps : int
-        Steps of an epoch in training on simulated spectra, which have no end.
+        Steps of an epoch in training on simulated spectra, whose number is not limited.
     batch_size : int
-        Spectra per step; the silhouette is that of the batch, so at least a few per cluster.
+        Spectra per step. The silhouette is computed within a batch, which therefore needs at least
+        a few spectra of each cluster.
     learning_rate : float, optional
-        Of Adam at the start; by default 1e-3, and 1e-4 where the training starts from a trained
-        model.
+        Of Adam at the start; by default 1e-3, or 1e-4 if the training starts from a trained model.
     decay : "plateau" or "cosine"
-        How the learning rate falls: when the validation loss no longer does, or along half a cosine
-        over all epochs, after a rise over the first tenth of them.
+        How the learning rate decreases: when the validation loss stops decreasing, or along half a
+        cosine over all epochs, after a linear rise over the first tenth of them.
     gamma : float or Schedule
-        Weight of the cluster term; 0 trains the reconstruction alone. Large weights pull
-        overlapping groups together into few clusters (see benchmarks/RESULTS.md).
+        Weight of the cluster term; 0 trains the reconstruction alone. Large weights merge
+        overlapping groups into few clusters (see benchmarks/RESULTS.md).
     beta : float or Schedule
         Weight of the maximum mean discrepancy between the latents and a standard normal
-        distribution (InfoVAE); nothing is computed where it is 0.
+        distribution (InfoVAE); the term is not computed if the weight is 0.
     bandwidth : float, optional
         Of its Gaussian kernel; by default latent / sqrt(2), that of the published code.
     composition : float
-        In training on simulated spectra: weight of the squared error of the shares of the known
-        components, told by a linear head on the latent.
+        In training on simulated spectra: weight of the error of the shares of known components
+        that a linear head predicts from the latent.
     contrastive : float
-        In training on simulated spectra: weight of the contrast (InfoNCE) between two measurements
-        of one composition and those of all others in the batch.
+        In training on simulated spectra: weight of the contrastive loss (InfoNCE), by which two
+        measurements of one composition are to be more alike than those of other compositions.
     loss : "squared", "variance", "poisson" or "multinomial"
         Reconstruction: mean squared error, squares over the cube's variance, or the negative
         log-likelihood of counts.
     thinning : bool, optional
-        Split the counts of every spectrum at random into two halves, of which one is seen and the
-        other decoded, see :class:`spectessera.network.batches.Thinned`; by default where the cubes
-        hold counts and the training starts from a trained model.
+        Split the counts of every spectrum at random into two halves and decode one from the other,
+        see :class:`spectessera.network.batches.ThinnedCounts`. By default this is done if the cubes
+        hold counts (:func:`spectessera.cube.noise_of`) and the training starts from a trained
+        model.
     freeze : int
-        First so many layers of the encoder that keep their weights.
+        Number of hidden layers of the encoder, from the input on, whose weights are not trained.
     denoise : float, optional
-        In training, Gaussian noise of this many standard deviations of the inputs (over all
-        spectra and channels) is added to what the encoder sees; the aim stays the spectrum itself.
-        None is what suits the noise of the spectra (:mod:`spectessera.preprocess.auto`).
+        Standard deviation of Gaussian noise that is added to the inputs of the encoder in training,
+        in units of the standard deviation of all inputs; the target is the spectrum without this
+        noise. None is chosen by the noise of the spectra (:mod:`spectessera.preprocess.auto`).
     total : "normalised" or "sum"
-        How the terms are joined, see :func:`spectessera.network.losses.total_loss`.
+        How the terms are combined, see :func:`spectessera.network.losses.total_loss`.
     lloyd_iter : int
-        Lloyd iterations at most on a batch in training (one seeding).
+        Largest number of Lloyd iterations on a batch in training (one seeding).
     validation, test : float
-        Shares of the spectra set apart, to choose the best weights and for a last judgement.
+        Shares of the spectra that are held out: to choose the best weights, and to report the loss
+        at the end.
     plateau, factor : int, float
         After ``plateau`` epochs without a better validation loss the learning rate is multiplied
         by ``factor``.
     patience : int
-        After so many epochs without a better validation loss the training stops.
+        Number of epochs without a better validation loss after which the training stops.
     sampling : "random" or "signal"
-        Which pixels of cubes are trained on: a random ``fraction`` of each cube, or all with
-        signal and a random ``fraction`` of the others (0.05 in the paper's emission-line cubes),
+        Which pixels of cubes are trained on: a random ``fraction`` of each cube, or all pixels with
+        signal and a random ``fraction`` of the others (0.05 for the paper's emission-line cubes),
         see :func:`spectessera.preprocess.training_spectra.signal_pixels`.
     fraction : float
         See ``sampling``.
     max_spectra : int
-        Of larger cubes a random sample of so many spectra is used.
+        Largest number of spectra to train on; more are sampled at random.
     seed : int
         Of the weights, the split, the batches and the seedings.
     """
@@ -139,23 +141,23 @@ class Training:
         check_number("seed", self.seed, low=0, high=2**63 - 1, integer=True)
 
 
-class Weights(NamedTuple):
-    """Weights of the terms at one epoch."""
+class TermWeights(NamedTuple):
+    """Weights of the terms of the loss at one epoch."""
 
     beta: float
     gamma: float
 
 
-def weights_at(training: Training, epoch: int | None) -> Weights:
-    """Return the weights at an epoch; with None, those at the end."""
+def weights_at(training: Training, epoch: int | None) -> TermWeights:
+    """Return the weights of the terms at an epoch; those at the end for None."""
     beta, gamma = as_schedule(training.beta, "beta"), as_schedule(training.gamma, "gamma")
     if epoch is None:
-        return Weights(beta.last, gamma.last)
-    return Weights(beta.at(epoch), gamma.at(epoch))
+        return TermWeights(beta.last, gamma.last)
+    return TermWeights(beta.at(epoch), gamma.at(epoch))
 
 
-def for_batches(clusters: Clusters, training: Training) -> Clusters:
-    """Return how a batch is clustered: one plain seeding, few iterations, by the silhouette."""
+def batch_clusters(clusters: Clusters, training: Training) -> Clusters:
+    """Return how a batch is clustered: one k-means++ seeding, few iterations, by the silhouette."""
     seeding = "k-means++" if clusters.seeding == "greedy" else clusters.seeding
     return replace(
         clusters,

@@ -15,8 +15,14 @@ from torch import Tensor
 from spectessera.kmeans import Clusters, choose_k
 
 from .autoencoder import Autoencoder
-from .batches import Batch, Held, Source, split
-from .checkpoint import Checkpoint, History, Keeper, Run, fingerprint
+from .batches import Batch, BatchSource, SpectraInMemory, split
+from .checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    History,
+    TrainingState,
+    training_fingerprint,
+)
 from .losses import (
     as_schedule,
     cluster_term,
@@ -30,7 +36,7 @@ from .losses import (
     total_loss,
     weighted_squares,
 )
-from .settings import Training, Weights, for_batches, weights_at
+from .settings import TermWeights, Training, batch_clusters, weights_at
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +54,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> History:
-    """Train a model in place; it ends with its best weights.
+    """Train a model in place; at the end it has its best weights.
 
     Parameters
     ----------
@@ -59,38 +65,37 @@ def train(
         The range of k of the cluster term.
     training : Training
     variance : tensor (n, channel), optional
-        Of the spectra; the loss "variance" needs it, the others do not look at it.
+        Of the spectra; used by the loss "variance" only, which needs it.
     trained : bool
         See :func:`train_on`.
     checkpoint : Checkpoint, optional
-        Where the state of the training is kept. If it is there already, the training goes on from
-        it, and ends with the same weights, bit for bit, as one that was never interrupted.
+        Where the state of the training is saved. If it exists, the training continues from it and
+        ends with exactly the weights of a training that was not interrupted.
     progress : callable, optional
-        Called after every epoch with the epochs done, the epochs in all and the row of history.
+        Called after every epoch with the number of epochs done, that of all epochs and the row of
+        the history.
 
     Returns
     -------
     History
-        After Ctrl-C too, once an epoch is done: with the best weights until then.
+        Also after Ctrl-C, if an epoch was complete; the model then has the best weights until then.
 
     Raises
     ------
     ValueError
-        If the loss stops being finite, there are too few spectra to be clustered, the loss
-        "variance" has no variance, or the checkpoint is of another training.
+        If the loss becomes infinite or NaN, there are too few spectra to be clustered, the loss
+        "variance" has no variance, or the checkpoint is that of another training.
     """
     _check_batch(training, clusters)
     if training.loss == "variance" and variance is None:
-        raise ValueError('the loss "variance" needs a cube with a variance; this has none')
+        raise ValueError('the loss "variance" needs spectra with a variance; these have none')
     data = Batch(spectra, variance if training.loss == "variance" else None)
     if data.variance is not None and not (data.variance > 0).any():
-        raise ValueError(
-            'the loss "variance" needs a variance; that of these spectra is nowhere above 0'
-        )
+        raise ValueError('the loss "variance" needs variances above 0; these spectra have none')
     shuffle = torch.Generator().manual_seed(training.seed)
     shares = training.validation, training.test
     parts = split(len(spectra), shares, 2 * clusters.k_max, shuffle)
-    source = Held(data, parts, training.batch_size)
+    source = SpectraInMemory(data, parts, training.batch_size)
     return train_on(
         model, source, clusters, training, shuffle=shuffle, trained=trained, checkpoint=checkpoint,
         progress=progress,
@@ -99,7 +104,7 @@ def train(
 
 def train_on(
     model: Autoencoder,
-    source: Source,
+    source: BatchSource,
     clusters: Clusters,
     training: Training,
     *,
@@ -108,20 +113,20 @@ def train_on(
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> History:
-    """Train a model in place on whatever gives batches; it ends with its best weights.
+    """Train a model in place on batches of any source; at the end it has its best weights.
 
     Parameters
     ----------
     model : Autoencoder
-    source : Source
+    source : BatchSource
     clusters : Clusters
     training : Training
         See :func:`train`.
     shuffle : torch.Generator, optional
-        Of the order of the spectra; by default one of the seed of the training.
+        Of the order of the spectra; by default seeded by the training.
     trained : bool
-        Whether the model has been trained already: then it keeps its weights, and the learning
-        rate is 1e-4 unless told.
+        Whether the model is trained: then its weights are the start, and the default learning rate
+        is 1e-4.
     checkpoint : Checkpoint, optional
     progress : callable, optional
         See :func:`train`.
@@ -133,43 +138,51 @@ def train_on(
     Raises
     ------
     ValueError
-        As :func:`train`; or if more layers are to be frozen than there are.
+        As :func:`train`; or if ``freeze`` is larger than the number of layers.
     """
     _check_batch(training, clusters)
     device = source.start.device
-    with _own_randomness(training.seed, device):
-        identity = (*source.identity, *(model.parameters() if trained else ()))
-        _freeze(model, training.freeze)
-        run = Run(
-            model,
-            learning_rate=training.learning_rate or (1e-4 if trained else 1e-3),
-            factor=training.factor,
-            plateau=training.plateau,
-            seed=training.seed,
-        )
+    with _isolated_random_state(training.seed, device):
+        state = _first_state(model, source, training, trained)
         if shuffle is not None:
-            run.shuffle = shuffle
-        if not trained:
-            model.start_from(source.start)
-        keeper = None
+            state.shuffle = shuffle
+        file = None
         if checkpoint is not None:
-            told = fingerprint(identity, model.output, model.network, clusters, training)
-            keeper = Keeper(checkpoint, run, told)
+            data = (*source.identity, *(model.parameters() if trained else ()))
+            identity = training_fingerprint(data, model.output, model.network, clusters, training)
+            file = CheckpointFile(checkpoint, state, identity)
         try:
             steps = 600 if trained or model.linear is not None else 3000
-            _loop(run, source, clusters, training, steps, keeper, progress)
+            _train_epochs(state, source, clusters, training, steps, file, progress)
         except KeyboardInterrupt:
-            if not run.history.rows:
+            if not state.history.rows:
                 raise
-            run.history.interrupted = True
-            log.warning("training was interrupted; the best weights so far are kept")
-            run.best.offer(float("inf"), run.history.rows[-1]["epoch"], model)
-        model.load_state_dict(run.best.weights)
+            state.history.interrupted = True
+            log.warning("training was interrupted; the model has the best weights so far")
+            state.best.offer(float("inf"), state.history.rows[-1]["epoch"], model)
+        model.load_state_dict(state.best.weights)
         model.eval()
-        run.history.best_epoch = run.best.epoch
+        state.history.best_epoch = state.best.epoch
         if len(source.test.spectra) > clusters.k_min:
-            run.history.test = validate(model, source.test, clusters, training)
-    return run.history
+            state.history.test = validate(model, source.test, clusters, training)
+    return state.history
+
+
+def _first_state(
+    model: Autoencoder, source: BatchSource, training: Training, trained: bool
+) -> TrainingState:
+    """Return the state before the first step, the model adapted to the spectra if it is new."""
+    _freeze(model, training.freeze)
+    state = TrainingState(
+        model,
+        learning_rate=training.learning_rate or (1e-4 if trained else 1e-3),
+        factor=training.factor,
+        plateau=training.plateau,
+        seed=training.seed,
+    )
+    if not trained:
+        model.start_from(source.start)
+    return state
 
 
 def _check_batch(training: Training, clusters: Clusters) -> None:
@@ -181,7 +194,7 @@ def _check_batch(training: Training, clusters: Clusters) -> None:
 
 
 def _freeze(model: Autoencoder, layers: int) -> None:
-    """Let the first layers of the encoder keep their weights.
+    """Exclude the first hidden layers of the encoder from the training.
 
     Raises
     ------
@@ -197,69 +210,69 @@ def _freeze(model: Autoencoder, layers: int) -> None:
         each.requires_grad_(frozen > layers)
 
 
-def _loop(
-    run: Run,
-    source: Source,
+def _train_epochs(
+    state: TrainingState,
+    source: BatchSource,
     clusters: Clusters,
     training: Training,
     steps: int,
-    keeper: Keeper | None,
+    file: CheckpointFile | None,
     progress: Progress | None,
 ) -> None:
-    """Run the epochs that are left; assumes checked input."""
+    """Train the remaining epochs; assumes checked input."""
     epochs = training.epochs or min(1000, max(10, round(steps / source.steps)))
-    # Losses of different weights cannot be compared: the choice of the best weights begins when
-    # the schedules have ended, at the last epoch at the latest.
+    # Losses with different weights of the terms cannot be compared: the best weights are chosen
+    # after the schedules have ended, or else at the last epoch.
     ends = (as_schedule(training.beta, "beta").end, as_schedule(training.gamma, "gamma").end)
     settled = min(max(ends), epochs - 1)
     if max(ends) > epochs:
         log.warning(
             "a schedule ends at epoch %d, after the %d epochs of the training", max(ends), epochs
         )
-    for epoch in range(len(run.history.rows), epochs):
-        if epoch > settled and epoch - 1 - run.best.epoch >= training.patience:
+    for epoch in range(len(state.history.rows), epochs):
+        if epoch > settled and epoch - 1 - state.best.epoch >= training.patience:
             break
         started = time.perf_counter()
         if training.decay == "cosine":
-            first = run.optimiser.defaults["lr"]
-            run.optimiser.param_groups[0]["lr"] = first * _cosine(epoch, epochs)
-        row = _epoch(run, source, clusters, training, epoch)
-        checked = validate(run.model, source.validation, clusters, training)
+            first = state.optimiser.defaults["lr"]
+            state.optimiser.param_groups[0]["lr"] = first * _cosine(epoch, epochs)
+        row = _train_epoch(state, source, clusters, training, epoch)
+        checked = validate(state.model, source.validation, clusters, training)
         row |= {f"validation_{name}": value for name, value in checked.items()}
-        run.history.rows.append(row)
-        run.history.seconds += time.perf_counter() - started
+        state.history.rows.append(row)
+        state.history.seconds += time.perf_counter() - started
         if epoch >= settled:
-            run.best.offer(checked["total"], epoch, run.model)
+            state.best.offer(checked["total"], epoch, state.model)
             if training.decay == "plateau":
-                run.plateau.step(checked["total"])
-        if keeper is not None:
-            keeper.keep()
+                state.plateau.step(checked["total"])
+        if file is not None:
+            file.write_if_due()
         if progress is not None:
             progress(epoch + 1, epochs, row)
 
 
 def _cosine(epoch: int, epochs: int) -> float:
-    """Return the factor of the learning rate: up over a tenth of the epochs, then down to 0."""
+    """Return the factor of the learning rate: a rise for a tenth of the epochs, then a fall."""
     rise = max(1, epochs // 10)
     if epoch < rise:
         return (epoch + 1) / (rise + 1)
     return 0.5 * (1 + math.cos(math.pi * (epoch - rise) / (epochs - rise)))
 
 
-def _epoch(
-    run: Run, source: Source, clusters: Clusters, training: Training, epoch: int
+def _train_epoch(
+    state: TrainingState, source: BatchSource, clusters: Clusters, training: Training, epoch: int
 ) -> dict[str, Any]:
-    """Take all steps of one epoch and return its row of history."""
+    """Take all steps of one epoch and return its row of the history."""
     weights = weights_at(training, epoch)
-    learning_rate = float(run.optimiser.param_groups[0]["lr"])
-    fast = for_batches(clusters, training)
-    run.model.train()
+    learning_rate = float(state.optimiser.param_groups[0]["lr"])
+    of_batch = batch_clusters(clusters, training)
+    state.model.train()
     steps = []
-    for batch in source.batches(epoch, run.shuffle):
-        run.optimiser.zero_grad()
-        terms = loss_terms(run.model, batch, fast, training, weights, run.seeding)
+    for batch in source.batches(epoch, state.shuffle):
+        state.optimiser.zero_grad()
+        terms = loss_terms(state.model, batch, of_batch, training, weights, state.seeding)
         terms["total"].backward()
-        run.optimiser.step()
+        state.optimiser.step()
         steps.append({name: value.detach() for name, value in terms.items()})
     row = {"epoch": epoch, "learning_rate": learning_rate, **weights._asdict()}
     return row | _mean_terms(steps)
@@ -270,24 +283,24 @@ def loss_terms(
     batch: Batch,
     clusters: Clusters,
     training: Training,
-    weights: Weights,
+    weights: TermWeights,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """Return the named terms of the loss of a batch, all tensors.
 
-    ``total`` is what is to be differentiated, ``k`` the number of clusters chosen. A term without
-    a weight is not computed.
+    ``total`` is the one to differentiate, ``k`` the number of clusters chosen. A term of weight 0
+    is not computed.
     """
-    seen = batch.spectra
+    inputs = batch.spectra
     if model.training and training.denoise:
-        seen = seen + training.denoise * model.scale * torch.randn_like(seen)
-    output, latent, drawn = model(seen)
+        inputs = inputs + training.denoise * model.scale * torch.randn_like(inputs)
+    output, latent, drawn = model(inputs)
     base = reconstruction(output, batch, training.loss, model.output)
     _check_finite(base.detach())
     terms = {"reconstruction": base}
-    if training.composition > 0 and batch.weight is not None:
-        assert model.composition is not None  # the segmenter has seen to it
-        terms["composition"] = composition_error(model.composition(latent), batch.weight)
+    if training.composition > 0 and batch.shares is not None:
+        assert model.composition is not None  # checked by the segmenter
+        terms["composition"] = composition_error(model.composition(latent), batch.shares)
         base = base + training.composition * terms["composition"]
     if training.contrastive > 0 and batch.twin is not None:
         terms["contrast"] = contrast(latent, model.encode(batch.twin)[0])
@@ -300,20 +313,30 @@ def loss_terms(
         terms["discrepancy"] = maximum_mean_discrepancy(drawn, prior, bandwidth)
         base = base + weights.beta * terms["discrepancy"]
     if weights.gamma > 0:
-        found = choose_k(latent, clusters, generator=generator)
-        terms |= {"cluster": cluster_term(found.score), "silhouette": found.score}
-        terms["k"] = torch.tensor(found.k)
+        choice = choose_k(latent, clusters, generator=generator)
+        terms |= {"cluster": cluster_term(choice.score), "silhouette": choice.score}
+        terms["k"] = torch.tensor(choice.k)
         base = total_loss(base, terms["cluster"], weights.gamma, training.total)
     return {"total": base, **terms}
 
 
-def reconstruction(output: Tensor, batch: Batch, loss: str, kind: str) -> Tensor:
-    """Return the reconstruction term of an output (n, channel) of the kind of the network."""
+def reconstruction(output: Tensor, batch: Batch, loss: str, activation: str) -> Tensor:
+    """Return the reconstruction term of an output (n, channel) of the network.
+
+    Parameters
+    ----------
+    output : tensor (n, channel)
+    batch : Batch
+    loss : str
+        One of :data:`spectessera.network.losses.RECONSTRUCTIONS`.
+    activation : str
+        Output activation of the network.
+    """
     target = batch.spectra if batch.target is None else batch.target
     if loss == "variance":
-        assert batch.variance is not None  # train() has seen to it
+        assert batch.variance is not None  # checked by train()
         return weighted_squares(output, target, batch.variance)
-    counts = multinomial_of_roots if kind == "root-softmax" else multinomial
+    counts = multinomial_of_roots if activation == "root-softmax" else multinomial
     plain = {"squared": squared_error, "poisson": poisson, "multinomial": counts}
     return plain[loss](output, target)
 
@@ -322,16 +345,18 @@ def reconstruction(output: Tensor, batch: Batch, loss: str, kind: str) -> Tensor
 def validate(
     model: Autoencoder, data: Batch, clusters: Clusters, training: Training
 ) -> dict[str, float]:
-    """Return the terms of the loss on spectra, at the final weight of each term.
+    """Return the terms of the loss on spectra, with the weights of the terms at the end.
 
-    The seedings are the same at every call, so that two epochs differ by their weights alone.
+    The seedings are the same at every call, so that two epochs differ by the network alone.
     """
     model.eval()
-    fast = for_batches(clusters, training)
+    of_batch = batch_clusters(clusters, training)
     generator = torch.Generator(data.spectra.device).manual_seed(training.seed)
     batches = math.ceil(len(data.spectra) / training.batch_size)
     steps = [
-        loss_terms(model, data.take(rows), fast, training, weights_at(training, None), generator)
+        loss_terms(
+            model, data.take(rows), of_batch, training, weights_at(training, None), generator
+        )
         for rows in torch.arange(len(data.spectra)).tensor_split(batches)
     ]
     terms = _mean_terms(steps)
@@ -340,12 +365,12 @@ def validate(
 
 
 def _mean_terms(steps: list[dict[str, Tensor]]) -> dict[str, Any]:
-    """Return the mean of every term over the steps (of ``k``, the list); ends on the CPU."""
-    found: dict[str, Any] = {}
+    """Return the mean of every term over the steps as numbers; for ``k`` the list."""
+    means: dict[str, Any] = {}
     for name in steps[0]:
         values = torch.stack([step[name] for step in steps])
-        found[name] = values.tolist() if name == "k" else float(values.double().mean())
-    return found
+        means[name] = values.tolist() if name == "k" else float(values.double().mean())
+    return means
 
 
 def _check_finite(loss: Tensor) -> None:
@@ -357,8 +382,8 @@ def _check_finite(loss: Tensor) -> None:
 
 
 @contextmanager
-def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed dropout and the variational draws, and leave the caller's global generator alone."""
+def _isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed dropout and variational draws; restore the global generator of the caller at the end."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)

@@ -13,7 +13,7 @@ import xarray as xr
 from spectessera.axis import Axis
 from spectessera.kmeans.points import Clustering, cluster_points
 from spectessera.network.autoencoder import Autoencoder, check_loss, resolve_output
-from spectessera.network.batches import Simulated, Thinned, split, whole_counts
+from spectessera.network.batches import SimulatedSpectra, ThinnedCounts, split, whole_counts
 from spectessera.network.checkpoint import Checkpoint, History
 from spectessera.network.codec import Codec
 from spectessera.network.settings import Training
@@ -137,11 +137,11 @@ def _new_network(configs: Mapping[str, Any], inputs: np.ndarray, device: str) ->
 
 def _thinned(
     data: TrainingInputs, values: np.ndarray, shuffle: torch.Generator, device: str
-) -> Thinned:
+) -> ThinnedCounts:
     """Return halves of measured counts (n, channel) to train on."""
     training: Training = data.configs["training"]
     shares = training.validation, training.test
-    return Thinned(
+    return ThinnedCounts(
         whole_counts(values),
         lambda counts: data.intake.apply(counts).values,
         split(len(values), shares, 2 * data.configs["clusters"].k_max, shuffle),
@@ -195,10 +195,10 @@ def pretrain_model(
     return model
 
 
-def _simulated(simulation: Simulation, configs: Mapping[str, Any], device: str) -> Simulated:
+def _simulated(simulation: Simulation, configs: Mapping[str, Any], device: str) -> SimulatedSpectra:
     """Return what a pretraining draws from; its ``start`` are the inputs to validate with."""
     training: Training = configs["training"]
-    return Simulated(
+    return SimulatedSpectra(
         simulation.pairs,
         lambda spectra: configs["preprocess"].apply(spectra, simulation.axis).values,
         training.steps,
