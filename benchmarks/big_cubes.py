@@ -215,21 +215,24 @@ def precision(folder: Path) -> list[str]:
     import torch
 
     import spectessera as spt
+    from spectessera.cube import blocks, read_block
+    from spectessera.preprocess.intake import inputs_in_parts
 
     cube = spt.read(folder / "scan.h5", chunks="auto")
     model = spt.load("maxrf")
     intake, exact = model.intake(cube), copy.deepcopy(model.model_).double()
     rule = model.rule_
     other, n, margin = 0, 0, 0.0
-    for part in model.encode_blocks(cube):
-        inputs = intake.apply(part.values).values
+    spectra = (read_block(cube, block) for block in blocks(cube))
+    for part in (part for each in spectra for part in inputs_in_parts(each, intake)):
+        latent = model.codec.encode(part.inputs)
         with torch.no_grad():
-            wide = exact.encode(torch.from_numpy(inputs).double())[0].numpy()
+            wide = exact.encode(torch.from_numpy(part.inputs).double())[0].numpy()
         moved = (wide - rule.mean) @ rule.matrix.astype(np.float64)
         if rule.metric.endswith("sphere"):
             moved /= np.linalg.norm(moved, axis=1, keepdims=True)
         distance = np.square(moved[:, None] - rule.centers.astype(np.float64)).sum(2)
-        differ = rule.label(part.latent) != distance.argmin(1)
+        differ = rule.label(latent) != distance.argmin(1)
         nearest = np.sort(distance[differ], axis=1)[:, :2]
         other, n = other + int(differ.sum()), n + len(differ)
         if differ.any():

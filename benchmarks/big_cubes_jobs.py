@@ -138,18 +138,18 @@ def plain_process(job: dict) -> dict:
 
     import spectessera as spt
     from spectessera.cube import blocks, load_block
+    from spectessera.inference.corridor import context_of
     from spectessera.inference.passes import encode_block
-    from spectessera.inference.pipeline import reader_of
 
     torch.set_num_threads(1)
     cube = spt.read(job["cube"], chunks=BLOCK)
-    reader = reader_of(cube, spt.load("maxrf"))
+    context = context_of(cube, spt.load("maxrf"))
     assigned = list(blocks(cube))[job["first"] :: 2]
-    encode_block(reader, load_block(cube, assigned[0]))
+    encode_block(context, load_block(cube, assigned[0]))
     print("ready", flush=True)
     sys.stdin.readline()
     for block in assigned:
-        encode_block(reader, load_block(cube, block))
+        encode_block(context, load_block(cube, block))
     return {}
 
 
@@ -161,11 +161,11 @@ def dask_seconds(job: dict) -> dict:
     from spectessera.cli.scheduler import use_scheduler
     from spectessera.cube import blocks
     from spectessera.inference.blockwork import Shared, Task, over_blocks
+    from spectessera.inference.corridor import context_of
     from spectessera.inference.passes import encode_block
-    from spectessera.inference.pipeline import reader_of
 
     cube = spt.read(job["cube"], chunks=BLOCK)
-    reader = Shared(reader_of(cube, spt.load("maxrf")))
+    context = Shared(context_of(cube, spt.load("maxrf")))
     tasks = [Task(block) for block in blocks(cube)]
     with contextlib.ExitStack() as opened:
         if job["by"] == "--scheduler":
@@ -175,10 +175,10 @@ def dask_seconds(job: dict) -> dict:
             options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
             workers = opened.enter_context(LocalCluster(**options))
             client = opened.enter_context(Client(workers))
-        list(over_blocks(encode_block, reader, cube, tasks[:4]))  # imports are not timed
+        list(over_blocks(encode_block, context, cube, tasks[:4]))  # imports are not timed
         with get_task_stream(client) as stream:
             start = time.perf_counter()
-            for _ in over_blocks(encode_block, reader, cube, tasks):
+            for _ in over_blocks(encode_block, context, cube, tasks):
                 pass
             seconds = time.perf_counter() - start
         encoded = sum(each["key"].startswith("encode_block") for each in stream.data)

@@ -439,7 +439,7 @@ def test_a_cluster_does_not_change_a_bit_and_encodes_no_block_twice(
         time.sleep(0.3)  # until the scheduler has told the stream
     assert_same(found, whole)
     names = Counter(str(record["key"]).rpartition("-")[0] for record in stream.data)
-    work = ("encode_block", "describe_block", "judge_block")
+    work = ("encode_block", "describe_block", "estimate_confidence")
     assert {name: names[name] for name in work} == dict.fromkeys(work, BLOCKS)
     assert names["shared"] == 1 + 1  # of both passes over the cube, and of that over the latents
 

@@ -9,10 +9,10 @@ import spectessera as spt
 from conftest import line_spectra
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
 from spectessera.htmlreport.text import how_chosen
-from spectessera.inference.job import Job, silent
+from spectessera.inference.corridor import context_of
+from spectessera.inference.job import Job
 from spectessera.inference.noise import RARE, SeparationOverNoise, any_pixels
 from spectessera.inference.passes import encode_block
-from spectessera.inference.pipeline import reader_of
 from spectessera.kmeans import k_means
 from spectessera.kmeans.rule import Rule
 from spectessera.result import SPLIT_BELOW
@@ -39,11 +39,11 @@ def trained(cube, **steps):
 
 def sampled(cube, segmenter):
     """Return the split check of a cube, with all pixels in its sample."""
-    reader = reader_of(cube, segmenter)
+    context = context_of(cube, segmenter)
     every = np.arange(cube.sizes["y"] * cube.sizes["x"])
-    kept = encode_block(reader, cube, every).kept
-    job = Job(cube, segmenter, "cube", 0, (), True, silent)
-    return SeparationOverNoise(job, reader.intake, kept)
+    sample = encode_block(context, cube, every).sample
+    job = Job(cube, segmenter, "cube", 0, (), True)
+    return SeparationOverNoise(job, context.intake, sample)
 
 
 def rule_of(centers):
@@ -137,14 +137,14 @@ def test_one_spectrum_alone_is_cut_once_and_the_report_says_so():
     result = spt.segment(cube, segmenter)
     assert result.attrs["n_clusters"] == 2  # there is no k = 1
     assert result["excess"].sel(k=2) < SPLIT_BELOW
-    assert "but even of these two are no further apart" in how_chosen(result)
+    assert how_chosen(result).endswith("; two of these clusters differ by no more than the noise")
 
 
 def test_only_pixels_that_are_not_masked_are_sampled():
     mask = np.ones((SIDE, SIDE), bool)
     mask[3, 5:9] = False
     cube = make_cube(np.ones((SIDE, SIDE, 8), np.float32), energy=(1.0, 2.0), mask=mask)
-    job = Job(cube, None, "cube", 0, (), True, silent)
+    job = Job(cube, None, "cube", 0, (), True)
     assert any_pixels(job).tolist() == [3 * SIDE + x for x in range(5, 9)]
 
 

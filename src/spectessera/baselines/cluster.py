@@ -9,22 +9,25 @@ mixture, differs in its clustering instead.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from sklearn.neighbors import NearestNeighbors
 
 from spectessera._util.check import check_choice, check_number
-from spectessera.axis import Axis
-from spectessera.cube import blocks, check_cube, integrate, spectral_axis, to_map
+from spectessera.cube import check_cube, integrate, spectral_axis
+from spectessera.inference.corridor import BlockProgress, Corridor
+from spectessera.inference.passes import BlockContext, ClusterSums
+from spectessera.inference.pixelstore import MEMORY, Pixels
+from spectessera.inference.resultmaps import ResultMaps, check_store, make_result
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import by_size
-from spectessera.preprocess.intake import Intake, read_inputs
+from spectessera.preprocess.intake import intake_of
 from spectessera.preprocess.recipe import Preprocess
-from spectessera.preprocess.steps import QUALITY
 from spectessera.preprocess.training_spectra import draw_rows
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.settings import to_dict
@@ -34,29 +37,37 @@ from .mixture import NumberedClusters, k_means_clusters, mixtures
 
 __all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
 
-BlockProgress = Callable[[str, int, int], None]
-
 # Methods that are too slow for every pixel of a cube are fitted to a sample of so many.
 FIT_PIXELS = {"umap": 10_000, "tsne": 5_000}
 KEEP = kept_by("baselines")
+# Pixels that are placed together, by a method that places each on its own.
+_PLACED_TOGETHER = 16_384
 
 
-# --- cubes -------------------------------------------------------------------------------------
+class InputsAsLatents:
+    """Stands where a segmenter has its network: the network inputs themselves are kept."""
+
+    def encode(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the inputs (n, input channel)."""
+        return inputs
 
 
-class _Pixels(NamedTuple):
-    """What the first pass gathers, in the order of the image."""
+class _Request(NamedTuple):
+    """The arguments of :func:`cluster_cube`, checked."""
 
-    pixel: np.ndarray  # (n,) of all unmasked pixels
-    quality: np.ndarray  # (n,)
-    usable: np.ndarray  # (m,) flattened position of every usable pixel
-    inputs: np.ndarray  # (m, input channel)
+    method: str
+    preprocess: Preprocess
+    clusters: Clusters
+    dimensions: int
+    fit_pixels: int | None
+    seed: int
+    keep: tuple[str, ...]
 
 
-class _Found(NamedTuple):
-    """What a method made of the usable pixels."""
+class _Outcome(NamedTuple):
+    """What a method made of the m usable pixels."""
 
-    clustering: NumberedClusters  # labels (m,) of all of them
+    clusters: NumberedClusters  # labels (m,) of all of them
     points: np.ndarray  # (m, d), NaN for pixels without one
     placed: str  # how the pixels were placed that were not fitted
     fitted: int
@@ -73,23 +84,27 @@ def cluster_cube(
     fit_pixels: int | None = None,
     seed: int = 0,
     keep: Sequence[str] = (),
+    store: str | Path | None = None,
+    memory: int = MEMORY,
     progress: BlockProgress | None = None,
 ) -> xr.Dataset:
     """Segment a cube with a baseline: embed its spectra, then cluster them as `segment` does.
 
-    The inputs of all usable pixels are held in memory. A method that is fitted to a sample places
+    The cube is read block by block like that of :func:`spectessera.segment`, on the workers of a
+    ``distributed.Client`` where one is active. The inputs that the method is fitted to are in
+    memory together, and so are the points of all pixels. A method that is fitted to a sample places
     the other pixels afterwards: by its own map where it has one, and everything is clustered; but
     t-SNE has none, so that only its sample is clustered, and every other pixel gets the label of
-    the sampled pixel whose input is nearest. The attribute ``placed`` tells.
+    the sampled pixel whose input is nearest. The attribute ``placed`` says which.
 
     "gmm" clusters its principal components by Gaussian mixtures with full covariances, one for
-    every k, each started at the clusters of k-means; the k is kept whose labels have the best
-    silhouette, the same measure as for all other methods. A component may end without pixels.
+    every k, each started at the clusters of k-means. The k whose labels have the best silhouette
+    wins, the same measure as for all other methods. A component may end without pixels.
 
     Parameters
     ----------
     cube : DataArray (y, x, channel)
-        In memory or chunked; of a chunked cube one block at a time is loaded.
+        In memory or chunked; of a chunked cube each thread loads one block at a time.
     method : str
         One of ``METHODS``, see :func:`embed`.
     preprocess : Preprocess, optional
@@ -104,8 +119,13 @@ def cluster_cube(
         Of the sample, the embedding and the clustering: the same seed gives the same labels.
     keep : sequence of "latent"
         Also return the points, ``latent_cube (y, x, latent)``.
+    store : str or Path, optional
+        A ``.zarr`` folder to write the maps to; they are then read from there when they are used.
+    memory : int
+        Bytes of network inputs that stay in memory beside those of the fit, by default 64 MiB; the
+        inputs of larger cubes are kept in a temporary file.
     progress : callable, optional
-        Called with the name of the step, what is done of it and its whole.
+        Called with the name of the step, how much of it is done, and how much it is in all.
 
     Returns
     -------
@@ -114,7 +134,7 @@ def cluster_cube(
         unusable, 1..K numbered by size; ``quality (y, x)``; ``mean_spectrum`` and
         ``std_spectrum (cluster, channel)``; ``input_mean (cluster, input_channel)``;
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``;
-        ``integrated_input`` and ``integrated_latent (y, x)``. The attributes tell the method, the
+        ``integrated_input`` and ``integrated_latent (y, x)``. The attributes name the method, the
         number of pixels it was fitted to, and ``seconds_fit``, ``seconds_transform``,
         ``seconds_cluster``.
 
@@ -125,37 +145,19 @@ def cluster_cube(
     ImportError
         If UMAP is asked for and not installed.
     """
-    check_choice("method", method, METHODS)
-    check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
-    if fit_pixels is not None:
-        check_number("fit_pixels", fit_pixels, low=3, integer=True)
-    if isinstance(keep, str):
-        raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
-    for name in keep:
-        check_choice("keep", name, KEEP)
+    _check_arguments(method, fit_pixels, seed, keep, store, memory)
     cube = check_cube(cube)
-    preprocess, clusters = preprocess or Preprocess(), clusters or Clusters()
-    tell = progress or (lambda *_: None)
-    pixels = _read(cube, preprocess, tell)
-    total = len(pixels.inputs)
-    rows = draw_rows(total, fit_pixels or FIT_PIXELS.get(method, total), seed)
-    if len(rows) <= max(2, clusters.k_min):
-        raise ValueError(
-            f"{len(rows)} usable spectra of {cube.sizes['y'] * cube.sizes['x']} pixels are too "
-            f"few; at least {max(3, clusters.k_min + 1)} are needed for {clusters.k_min} clusters"
-        )
-    embedding = embed(pixels.inputs[rows], method, dimensions=dimensions, seed=seed)
-    tell("embed", 1, 1)
-    found = _cluster(pixels.inputs, rows, embedding, method, clusters, seed)
-    tell("cluster", 1, 1)
-    asked = {"method": method, "dimensions": dimensions, "fit_pixels": fit_pixels, "seed": seed}
-    settings = {"preprocess": to_dict(preprocess), "clusters": to_dict(clusters)}
-    values = _values(cube, preprocess, pixels, found, tell)
-    if "latent" in keep:
-        values["latent_cube"] = _image(found.points, pixels, cube)
-    attributes = _attributes(cube, pixels, found, asked, settings)
-    input_axis = preprocess.input_axis(spectral_axis(cube))
-    return assemble(cube, values, found.clustering.curves.k, input_axis, attributes)
+    request = _Request(
+        method, preprocess or Preprocess(), clusters or Clusters(), dimensions, fit_pixels, seed,
+        tuple(keep),
+    )  # fmt: skip
+    intake = intake_of(cube, request.preprocess, spectral_axis(cube))
+
+    def make(maps: ResultMaps) -> xr.Dataset:
+        context = BlockContext(intake, InputsAsLatents())
+        return _cluster_cube(request, Corridor(cube, context, maps, progress=progress), memory)
+
+    return make_result(cube, store, make)
 
 
 def linear(
@@ -163,8 +165,11 @@ def linear(
     clusters: Clusters | None = None,
     *,
     dimensions: int = 10,
+    fit_pixels: int | None = None,
     seed: int = 0,
     keep: Sequence[str] = (),
+    store: str | Path | None = None,
+    memory: int = MEMORY,
     progress: BlockProgress | None = None,
 ) -> xr.Dataset:
     """Segment a cube without any training: the linear method, whose settings need no thought.
@@ -179,8 +184,13 @@ def linear(
     clusters : Clusters, optional
     dimensions : int
         Of the principal components.
+    fit_pixels : int, optional
+        Fit the components to a random sample of so many pixels; by default to all of them, whose
+        inputs are then in memory together.
     seed : int
     keep : sequence of "latent"
+    store : str or Path, optional
+    memory : int
     progress : callable, optional
         See :func:`cluster_cube`.
 
@@ -195,134 +205,156 @@ def linear(
         As :func:`cluster_cube`.
     """
     return cluster_cube(
-        cube, "linear", clusters=clusters, dimensions=dimensions, seed=seed, keep=keep,
-        progress=progress,
+        cube, "linear", clusters=clusters, dimensions=dimensions, fit_pixels=fit_pixels, seed=seed,
+        keep=keep, store=store, memory=memory, progress=progress,
     )  # fmt: skip
 
 
-def _read(cube: xr.DataArray, preprocess: Preprocess, tell: BlockProgress) -> _Pixels:
-    """Go through the cube once: quality and inputs."""
-    axis, total = spectral_axis(cube), sum(1 for _ in blocks(cube))
-    parts = []
-    for done, block in enumerate(blocks(cube), start=1):
-        read = read_inputs(cube, block, Intake(preprocess, axis))
-        parts.append((read.pixel, read.quality, read.pixel[read.usable], read.inputs))
-        tell("read", done, total)
-    pixel, quality, usable, inputs = (np.concatenate(part) for part in zip(*parts, strict=True))
-    whole, order = np.argsort(pixel), np.argsort(usable)
-    return _Pixels(pixel[whole], quality[whole], usable[order], inputs[order])
-
-
-def _cluster(
-    inputs: np.ndarray,
-    rows: np.ndarray,
-    embedding: Embedding,
+def _check_arguments(
     method: str,
-    clusters: Clusters,
+    fit_pixels: int | None,
     seed: int,
-) -> _Found:
-    """Place the pixels that were not fitted, and cluster."""
-    work = mixtures if method == "gmm" else k_means_clusters
-    others = np.delete(np.arange(len(inputs)), rows)
-    points = np.full((len(inputs), embedding.points.shape[1]), np.nan, dtype=np.float32)
+    keep: Sequence[str],
+    store: str | Path | None,
+    memory: int,
+) -> None:
+    check_choice("method", method, METHODS)
+    check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
+    check_number("memory", memory, low=0, integer=True)
+    if fit_pixels is not None:
+        check_number("fit_pixels", fit_pixels, low=3, integer=True)
+    if isinstance(keep, str):
+        raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
+    for name in keep:
+        check_choice("keep", name, KEEP)
+    check_store(store)
+
+
+def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Dataset:
+    """Segment a cube; of maps in a store, only the rest of the result is returned."""
+    channels = len(request.preprocess.input_axis(spectral_axis(corridor.cube)))
+    pixels, _ = corridor.encode(channels, memory=memory, step="read")
+    total, k_min = len(pixels), request.clusters.k_min
+    most = request.fit_pixels or FIT_PIXELS.get(request.method, total)
+    rows = draw_rows(total, most, request.seed)
+    if len(rows) <= max(2, k_min):
+        raise ValueError(
+            f"{len(rows)} usable spectra of {pixels.quality.size} pixels are too few; at least "
+            f"{max(3, k_min + 1)} are needed for {k_min} clusters"
+        )
+    outcome = _embed_and_cluster(request, pixels, rows, corridor)
+    k = len(outcome.clusters.centers)
+    labels = pixels.label_map(outcome.clusters.labels)
+    sums, _ = corridor.describe(pixels, labels, k)
+    _put_maps(request, pixels, labels, outcome.points, corridor.maps)
+    return corridor.maps.join(_assemble(request, corridor.cube, pixels, outcome, sums))
+
+
+# --- clustering --------------------------------------------------------------------------------
+
+
+def _embed_and_cluster(
+    request: _Request, pixels: Pixels, rows: np.ndarray, corridor: Corridor
+) -> _Outcome:
+    """Fit the method to some of the usable pixels, place the others, and cluster."""
+    method, seed, total = request.method, request.seed, len(pixels)
+    inputs = pixels.take(rows)
+    embedding = embed(inputs, method, dimensions=request.dimensions, seed=seed)
+    corridor.report("embed", 1, 1)
+    cluster = mixtures if method == "gmm" else k_means_clusters
+    others = np.delete(np.arange(total), rows)
+    points = np.full((total, embedding.points.shape[1]), np.nan, dtype=np.float32)
     points[rows] = embedding.points
     placed = "all were fitted" if len(others) == 0 else "by the map of the method"
     start = time.perf_counter()
-    if len(others) and embedding.transform is not None:
-        points[others] = embedding.transform(inputs[others])
+    if embedding.transform is not None:
+        for part in _parts(others, _PLACED_TOGETHER if embedding.by_row else total):
+            points[part] = embedding.transform(pixels.take(part))
     between = time.perf_counter()
     if len(others) and embedding.transform is None:
         placed = "label of the nearest fitted input"
-        clustering = work(embedding.points, clusters, seed=seed)
-        search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(inputs[rows])
-        labels = np.empty(len(inputs), dtype=np.int64)
-        labels[rows] = clustering.labels
-        nearest = search.kneighbors(inputs[others], return_distance=False)[:, 0]
-        labels[others] = clustering.labels[nearest]
-        numbered = by_size(labels, clustering.centers)  # of all pixels
-        clustering = NumberedClusters(*numbered, clustering.curves)
+        clusters = cluster(embedding.points, request.clusters, seed=seed)
+        clusters = _spread(clusters, inputs, rows, pixels)
     else:
-        clustering = work(points, clusters, seed=seed)
+        clusters = cluster(points, request.clusters, seed=seed)
     end = time.perf_counter()
+    corridor.report("cluster", 1, 1)
     seconds = {"fit": embedding.seconds, "transform": between - start, "cluster": end - between}
-    return _Found(clustering, points, placed, len(rows), seconds)
+    return _Outcome(clusters, points, placed, len(rows), seconds)
 
 
-def _image(
-    values: np.ndarray, pixels: _Pixels, cube: xr.DataArray, fill: float = np.nan
-) -> np.ndarray:
-    """Return the values (m, ...) of the usable pixels as a map (y, x, ...)."""
-    return to_map(values, pixels.usable, cube, fill=fill, dims=("d",) * (values.ndim - 1)).values
+def _parts(ranks: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield so many ranks at a time."""
+    for first in range(0, len(ranks), size):
+        yield ranks[first : first + size]
 
 
-def _values(
-    cube: xr.DataArray,
-    preprocess: Preprocess,
-    pixels: _Pixels,
-    found: _Found,
-    tell: BlockProgress,
-) -> dict[str, np.ndarray]:
-    """Return the variables of the result by name."""
-    labels, centers, curves = found.clustering
-    k = len(centers)
-    size = np.bincount(labels, minlength=k)
-    sums, squares = _sums(cube, preprocess, spectral_axis(cube), pixels, labels, k, tell)
-    masked = QUALITY["masked"]
-    return {
-        "label": _image((labels + 1).astype(np.int32), pixels, cube, fill=0),
-        "quality": to_map(pixels.quality, pixels.pixel, cube, fill=masked).values,
-        **mean_spectra(size, sums, squares, _sum_by_label(pixels.inputs, labels, k)),
+def _spread(
+    clusters: NumberedClusters, inputs: np.ndarray, rows: np.ndarray, pixels: Pixels
+) -> NumberedClusters:
+    """Label all usable pixels by the nearest of the fitted inputs (n, channel) at ``rows (n,)``."""
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(inputs)
+    labels = np.empty(len(pixels), dtype=np.int64)
+    labels[rows] = clusters.labels
+    for part in _parts(np.delete(np.arange(len(pixels)), rows), _PLACED_TOGETHER):
+        nearest = search.kneighbors(pixels.take(part), return_distance=False)[:, 0]
+        labels[part] = clusters.labels[nearest]
+    return NumberedClusters(*by_size(labels, clusters.centers), clusters.curves)
+
+
+# --- the result --------------------------------------------------------------------------------
+
+
+def _put_maps(
+    request: _Request, pixels: Pixels, labels: np.ndarray, points: np.ndarray, maps: ResultMaps
+) -> None:
+    """Make the maps of labels and of points (m, d) of the usable pixels."""
+    maps.add("label")
+    maps.put_image("label", labels.reshape(pixels.quality.shape))
+    maps.add("integrated_latent")
+    maps.put_image("integrated_latent", pixels.image(integrate(points)))
+    if "latent" in request.keep:
+        maps.add("latent_cube", points.shape[1])
+        maps.put_image("latent_cube", pixels.image(points))
+
+
+def _assemble(
+    request: _Request, cube: xr.DataArray, pixels: Pixels, outcome: _Outcome, sums: ClusterSums
+) -> xr.Dataset:
+    """Put everything but the maps into a Dataset."""
+    labels, centers, curves = outcome.clusters
+    size = np.bincount(labels, minlength=len(centers))
+    values = {
+        **mean_spectra(size, *sums),
         "center": centers,
         "size": size,
-        "integrated_input": _image(integrate(pixels.inputs), pixels, cube),
-        "integrated_latent": _image(integrate(found.points), pixels, cube),
         **curves_of(curves),
     }
-
-
-def _sums(
-    cube: xr.DataArray,
-    preprocess: Preprocess,
-    axis: Axis,
-    pixels: _Pixels,
-    labels: np.ndarray,
-    k: int,
-    tell: BlockProgress,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Go through the cube again: sums (k, channel) of measured spectra and of their squares."""
-    label_of = np.full(cube.sizes["y"] * cube.sizes["x"], -1)
-    label_of[pixels.usable] = labels
-    sums, squares = np.zeros((2, k, cube.sizes["channel"]))
-    total = sum(1 for _ in blocks(cube))
-    for done, block in enumerate(blocks(cube), start=1):
-        read = read_inputs(cube, block, Intake(preprocess, axis))
-        values, mine = read.values.astype(np.float64), label_of[read.pixel[read.usable]]
-        sums += _sum_by_label(values, mine, k)
-        squares += _sum_by_label(np.square(values), mine, k)
-        tell("describe", done, total)
-    return sums, squares
-
-
-def _sum_by_label(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Return the sums (k, channel), float64, of rows by label."""
-    return np.stack([values[labels == each].sum(axis=0, dtype=np.float64) for each in range(k)])
+    input_axis = request.preprocess.input_axis(spectral_axis(cube))
+    return assemble(cube, values, curves.k, input_axis, _attributes(request, cube, pixels, outcome))
 
 
 def _attributes(
-    cube: xr.DataArray,
-    pixels: _Pixels,
-    found: _Found,
-    asked: dict[str, Any],
-    settings: dict[str, Any],
+    request: _Request, cube: xr.DataArray, pixels: Pixels, outcome: _Outcome
 ) -> dict[str, str | int | float]:
     """Return strings and numbers only."""
-    package = "umap-learn" if asked["method"] == "umap" else "scikit-learn"
-    own = {
-        "method": asked["method"],
-        "n_clusters": len(found.clustering.centers),
-        "fitted_pixels": found.fitted,
-        "placed": found.placed,
-        **{f"seconds_{name}": value for name, value in found.seconds.items()},
+    package = "umap-learn" if request.method == "umap" else "scikit-learn"
+    own: dict[str, str | int | float] = {
+        "method": request.method,
+        "n_clusters": len(outcome.clusters.centers),
+        "fitted_pixels": outcome.fitted,
+        "placed": outcome.placed,
+        **{f"seconds_{name}": value for name, value in outcome.seconds.items()},
     }
-    record = {package: version(package)} | asked | {"settings": settings}
+    record = {
+        package: version(package),
+        "method": request.method,
+        "dimensions": request.dimensions,
+        "fit_pixels": request.fit_pixels,
+        "seed": request.seed,
+        "settings": {
+            "preprocess": to_dict(request.preprocess),
+            "clusters": to_dict(request.clusters),
+        },
+    }
     return attributes_of(cube, pixels.quality, own, record)

@@ -35,12 +35,16 @@ class Embedding(NamedTuple):
     inverse : callable (m, d) -> (m, channel), or None
         Makes spectra of points; None where the method cannot. That of UMAP is slow, and means
         little for points outside the cloud of the fitted ones.
+    by_row : bool
+        Whether ``transform`` places each spectrum on its own, so that it may be given some at a
+        time. (Those of NMF and UMAP place all spectra of a call together.)
     """
 
     points: np.ndarray
     seconds: float
     transform: Rows | None
     inverse: Rows | None
+    by_row: bool = False
 
 
 # --- the embeddings ----------------------------------------------------------------------------
@@ -201,6 +205,7 @@ _EMBEDDINGS: dict[str, Callable[[_Task], _Fitted]] = {
     "gmm": _pca,
 }
 METHODS = tuple(_EMBEDDINGS)
+_BY_ROW = frozenset(METHODS) - {"nmf", "umap", "tsne"}
 
 
 def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 0) -> Embedding:
@@ -253,6 +258,7 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
         seconds,
         _checked(found.transform, channels),
         _checked(found.inverse, points.shape[1]),
+        method in _BY_ROW,
     )
 
 

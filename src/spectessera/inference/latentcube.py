@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.cube import blocks, check_cube, make_cube, with_axis
+from spectessera.cube import blocks, check_cube, make_cube, to_spectra, with_axis
 from spectessera.network.codec import ENCODE_ROWS
+from spectessera.preprocess.intake import inputs_in_parts
 from spectessera.segmenter.estimator import SpectralSegmenter
 
-BlockProgress = Callable[[str, int, int], None]
+from .blockwork import Task
+from .corridor import BlockProgress, Corridor, context_of
+from .passes import BlockContext
+from .resultmaps import ResultMaps
+
 MODEL = "latent_of_model"  # the attribute of a latent cube that says which model made it
 
 
 def encode_cube(
     cube: xr.DataArray, segmenter: SpectralSegmenter, *, progress: BlockProgress | None = None
 ) -> tuple[xr.DataArray, dict[str, Any]]:
-    """Return the latent cube and how well it stands for the cube.
+    """Return the latent cube, and how much smaller and how exact it is.
+
+    A chunked cube is encoded block by block, on the workers of a ``distributed.Client`` where one
+    is active; only the latents are in memory as a whole.
 
     Parameters
     ----------
     cube : DataArray (y, x, channel)
     segmenter : SpectralSegmenter
     progress : callable, optional
-        Called with the name of the step, the blocks done and the blocks in all.
+        Called with the name of the step, the number of blocks that are done, and that of all.
 
     Returns
     -------
     latent : DataArray (y, x, channel)
         One plain channel per latent dimension; NaN where a pixel is masked or unusable.
-    told : dict
+    facts : dict
         ``channels``, ``latent``, ``bytes_cube``, ``bytes_latent``, ``bytes_model`` (the weights,
         without which nothing is decoded), ``ratio`` of the cube to the latents,
         ``ratio_with_model`` to latents and weights, and ``relative_error``: root mean square of
@@ -45,25 +52,22 @@ def encode_cube(
         If the axis is not that of the training.
     """
     cube = check_cube(cube)
-    height, width = cube.sizes["y"], cube.sizes["x"]
     size = segmenter.cluster_centers_.shape[1]
-    latent = np.full((height * width, size), np.nan, np.float32)
+    maps = ResultMaps(cube)
+    corridor = Corridor(cube, context_of(cube, segmenter), maps, progress=progress)
+    maps.add("latent_cube", size)
     missed = power = 0.0
-    total = sum(1 for _ in blocks(cube))
-    for done, part in enumerate(segmenter.encode_blocks(cube), start=1):
-        latent[part.pixel[part.usable]] = part.latent
-        if len(part.latent):
-            decoded = segmenter.inverse_transform(part.latent)
-            missed += float(np.square(part.inputs - decoded, dtype=np.float64).sum())
-            power += float(np.square(part.inputs, dtype=np.float64).sum())
-        if progress is not None:
-            progress("encode", done, total)
+    tasks = (Task(block) for block in blocks(cube))
+    for (block, _), compressed in corridor.run("encode", compress_block, tasks):
+        maps.put("latent_cube", block, compressed.usable, compressed.latent)
+        missed += compressed.missed
+        power += compressed.power
     names = ("source", "wcs", "object")
     attrs = {name: cube.attrs[name] for name in names if name in cube.attrs}
     attrs[MODEL] = segmenter.fingerprint()
-    made = make_cube(latent.reshape(height, width, size), attrs=attrs)
+    latent = make_cube(maps.array("latent_cube"), attrs=attrs)
     weights = sum(each.nbytes for each in segmenter.weights().values())
-    told = {
+    facts = {
         "channels": cube.sizes["channel"],
         "latent": size,
         "bytes_cube": int(cube.nbytes),
@@ -73,7 +77,40 @@ def encode_cube(
         "ratio_with_model": cube.nbytes / (latent.nbytes + weights),
         "relative_error": float(np.sqrt(missed / power)) if power > 0 else 0.0,
     }
-    return made, told
+    return latent, facts
+
+
+class CompressedBlock(NamedTuple):
+    """One block as latents; of m usable pixels.
+
+    Attributes
+    ----------
+    usable : array (y * x,), bool
+    latent : array (m, latent)
+    missed, power : float
+        Sums of squares over all channels of these pixels: of the network inputs minus the decoded
+        ones, and of the inputs.
+    """
+
+    usable: np.ndarray
+    latent: np.ndarray
+    missed: float
+    power: float
+
+
+def compress_block(context: BlockContext, part: xr.DataArray) -> CompressedBlock:
+    """Read, screen, preprocess, encode and decode one block (y, x, channel) in memory."""
+    assert context.decoder is not None
+    usable = np.zeros(part.sizes["y"] * part.sizes["x"], bool)
+    latents, missed, power = [], 0.0, 0.0
+    for read in inputs_in_parts(to_spectra(part), context.intake):
+        usable[read.pixel] = read.usable
+        latent = context.encoder.encode(read.inputs)
+        latents.append(latent)
+        left = read.inputs - context.decoder.decode(latent)
+        missed += float(np.square(left, dtype=np.float64).sum())
+        power += float(np.square(read.inputs, dtype=np.float64).sum())
+    return CompressedBlock(usable, np.concatenate(latents), missed, power)
 
 
 def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataArray:

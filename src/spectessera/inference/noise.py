@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectessera.cube import Block, noise_of
+from spectessera.cube import noise_of
 from spectessera.kmeans.points import Clustering
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
@@ -21,7 +21,7 @@ from .confidence import (
     noise_covariance,
 )
 from .job import Job
-from .passes import Kept, join_kept
+from .passes import SampledPixels
 from .pixelstore import Pixels, members, nth
 
 # A cluster of fewer of the sampled pixels is too rare to be compared with noise.
@@ -47,23 +47,13 @@ class Sample(NamedTuple):
 
 
 def separation_in(
-    job: Job, intake: Intake, kept: list[tuple[np.ndarray, Kept]]
+    job: Job, intake: Intake, sample: SampledPixels | None
 ) -> SeparationOverNoise | None:
     """Return the split check of a cube; None where k is given or the noise is not known."""
-    if not job.minds_noise:
+    if sample is None or not job.compares_with_noise:
         return None
-    _, sample = in_order(kept)
     known = len(sample.values) > 0 and noise_of(job.cube, sample.values) != "residual"
     return SeparationOverNoise(job, intake, sample) if known else None
-
-
-def in_order(kept: list[tuple[np.ndarray, Kept]]) -> tuple[np.ndarray, Kept]:
-    """Return the positions in the image of all kept pixels, ascending, and the pixels so."""
-    position = np.concatenate([each for each, _ in kept])
-    order = np.argsort(position)
-    pixel, values, variance, inputs, decoded = join_kept([each for _, each in kept])
-    variance, decoded = (None if each is None else each[order] for each in (variance, decoded))
-    return position[order], Kept(pixel[order], values[order], variance, inputs[order], decoded)
 
 
 def any_pixels(job: Job) -> np.ndarray:
@@ -74,13 +64,6 @@ def any_pixels(job: Job) -> np.ndarray:
     count = job.shape[0] * job.shape[1] if there is None else len(there)
     drawn = np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
     return drawn if there is None else there[drawn]
-
-
-def inside(positions: np.ndarray, block: Block, width: int) -> np.ndarray:
-    """Return which of some pixels are in a block, as positions in the flattened block."""
-    y, x = np.divmod(positions, width)
-    here = (y >= block.y.start) & (y < block.y.stop) & (x >= block.x.start) & (x < block.x.stop)
-    return (y[here] - block.y.start) * (block.x.stop - block.x.start) + x[here] - block.x.start
 
 
 def pixels_of_clusters(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
@@ -102,11 +85,10 @@ def sizes_of(labels: np.ndarray, k: int) -> np.ndarray:
 def measure_again(
     job: Job,
     intake: Intake,
-    kept: list[tuple[np.ndarray, Kept]],
+    sample: SampledPixels,
     labels: np.ndarray,
 ) -> Sample:
     """Measure the sampled pixels anew, several times each, and encode that."""
-    position, sample = in_order(kept)
     values, inputs = sample.values, sample.inputs
     noise = noise_of(job.cube, values)
     variance = sample.variance if noise == "variance" else None
@@ -122,7 +104,7 @@ def measure_again(
         else:
             again = intake.apply(draw_again(values, variance, generator)).values
         latents.append(job.segmenter.codec.encode(again))
-    mine = labels[position].astype(np.int64) - 1
+    mine = labels[sample.pixel].astype(np.int64) - 1
     return Sample(mine, np.stack(latents, axis=1), noise)
 
 
@@ -136,7 +118,7 @@ class SeparationOverNoise:
     two parts is 1 where only noise separates them.
     """
 
-    def __init__(self, job: Job, intake: Intake, sample: Kept) -> None:
+    def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
         self.codec, self.intake, self.seed = job.segmenter.codec, intake, job.seed
         self.values = sample.values.astype(np.float64)
         self.variance = None if sample.variance is None else _finite(sample.variance)

@@ -1,58 +1,75 @@
-"""What is done with each block of a cube that is segmented; functions without effects.
+"""What is done with each block of a cube: functions without side effects, run here or on workers.
 
-The first pass reads, screens, preprocesses and encodes; the second reads again for the means of
-the clusters; the third tells how sure each label is, of the latents alone.
+The first pass reads, screens, preprocesses and encodes a block; the second reads it again for the
+means of the clusters; the third estimates the confidence of its labels, from latents alone.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
 
-from spectessera.cube import Spectra, integrate, to_spectra
+from spectessera.cube import integrate, to_spectra
 from spectessera.kmeans.rule import Rule
-from spectessera.network.codec import Codec
-from spectessera.preprocess.intake import BlockInputs, Intake, inputs_of
+from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts
 from spectessera.preprocess.steps import QUALITY
 from spectessera.segmenter.novelty import Reference
 
 from .confidence import Mixture, same_label_probability
 
-# Spectra that are preprocessed together: what that takes beside them is little then.
-ROWS = 4096
+# Spectra that are added up together: as float64 they still fit into the processor's cache.
 _IN_CACHE = 64
 
 
-class Means(NamedTuple):
-    """Sums over the spectra of every cluster, float64.
+class Encoder(Protocol):
+    """What makes latents of network inputs; the latent of a row does not depend on other rows."""
+
+    def encode(self, inputs: np.ndarray) -> np.ndarray:
+        """Return latents (n, latent), float32, of inputs (n, input channel)."""
+        ...
+
+
+class Decoder(Protocol):
+    """What makes network inputs of latents, row by row."""
+
+    def decode(self, latent: np.ndarray) -> np.ndarray:
+        """Return spectra (n, input channel), float32, of latents (n, latent)."""
+        ...
+
+
+class BlockContext(NamedTuple):
+    """What the blocks of one cube are processed with; workers of a Dask cluster get a copy.
 
     Attributes
     ----------
-    measured, squares : array (k, channel)
-        Of the values, and of their squares.
-    inputs, decoded : array (k, input channel)
+    intake : Intake
+    encoder : Encoder
+    decoder : Decoder, optional
+        None: spectra are not reconstructed.
+    reference : Reference, optional
+        Training spectra that reconstructed ones are compared with, for the novelty.
     """
 
-    measured: np.ndarray
-    squares: np.ndarray
-    inputs: np.ndarray
-    decoded: np.ndarray
+    intake: Intake
+    encoder: Encoder
+    decoder: Decoder | None = None
+    reference: Reference | None = None
 
 
-class Kept(NamedTuple):
-    """Some usable pixels as they were measured, to be measured again.
+class SampledPixels(NamedTuple):
+    """Some usable pixels as they were measured, whose noise is simulated.
 
     Attributes
     ----------
     pixel : array (s,)
-        In the flattened block.
+        Positions in the flattened block, or image.
     values : array (s, channel)
     variance : array (s, channel), or None
     inputs : array (s, input channel)
     decoded : array (s, input channel), or None
-        Where the decoder was asked.
+        Where they were decoded.
     """
 
     pixel: np.ndarray
@@ -62,26 +79,39 @@ class Kept(NamedTuple):
     decoded: np.ndarray | None
 
 
-class Decoded(NamedTuple):
-    """What the decoder tells of the usable pixels of a block.
+class ClusterSums(NamedTuple):
+    """Sums over the spectra of every cluster, float64.
 
     Attributes
     ----------
-    sum : array (m,), float32
-        Of every decoded spectrum over its channels.
-    novelty : array (m,), float32
-    kept : Kept
-    spectra : array (m, input channel), or None
-        Where they are wanted.
-    means : Means, or None
-        Where labels are known.
+    measured, squares : array (k, channel)
+        Of the measured values, and of their squares.
+    inputs : array (k, input channel)
+    decoded : array (k, input channel), or None
+        Where spectra are decoded.
     """
 
-    sum: np.ndarray
+    measured: np.ndarray
+    squares: np.ndarray
+    inputs: np.ndarray
+    decoded: np.ndarray | None
+
+
+class DecodedBlock(NamedTuple):
+    """The reconstruction of the m usable pixels of a block.
+
+    Attributes
+    ----------
+    total : array (m,), float32
+        Sum of every decoded spectrum over its channels.
+    novelty : array (m,), float32
+    spectra : array (m, input channel), or None
+        Where they were asked for.
+    """
+
+    total: np.ndarray
     novelty: np.ndarray
-    kept: Kept
     spectra: np.ndarray | None
-    means: Means | None
 
 
 class EncodedBlock(NamedTuple):
@@ -91,152 +121,149 @@ class EncodedBlock(NamedTuple):
     ----------
     quality : array (y * x,), uint8
     latent : array (m, latent)
-    input_sum, latent_sum : array (m,), float32
-    kept : Kept, or None
-        The wanted pixels.
-    decoded : Decoded, or None
-        Where there is no second pass.
+    input_total : array (m,), float32
+        Sum of every network input over its channels.
+    sample : SampledPixels, or None
+    decoded : DecodedBlock, or None
     """
 
     quality: np.ndarray
     latent: np.ndarray
-    input_sum: np.ndarray
-    latent_sum: np.ndarray
-    kept: Kept | None
-    decoded: Decoded | None
+    input_total: np.ndarray
+    sample: SampledPixels | None
+    decoded: DecodedBlock | None
 
 
-class Reader(NamedTuple):
-    """What all blocks of one cube are worked on with.
+class DescribedBlock(NamedTuple):
+    """One block after the second pass.
 
     Attributes
     ----------
-    codec : Codec
-    reference : Reference
-        What novelty is measured against.
-    intake : Intake
-    saturation : float or None
-        Of the detector.
+    sums : ClusterSums
+    sample : SampledPixels, or None
+    decoded : DecodedBlock, or None
     """
 
-    codec: Codec
-    reference: Reference
-    intake: Intake
-    saturation: float | None
+    sums: ClusterSums
+    sample: SampledPixels | None
+    decoded: DecodedBlock | None
 
 
 def encode_block(
-    reader: Reader,
+    context: BlockContext,
     part: xr.DataArray,
     wanted: np.ndarray | None = None,
     decode: bool = False,
-    whole: bool = False,
+    keep_decoded: bool = False,
 ) -> EncodedBlock:
     """Read, screen, preprocess and encode one block.
 
     Parameters
     ----------
-    reader : Reader
+    context : BlockContext
     part : DataArray (y, x, channel)
         In memory.
     wanted : array (s,), or None
-        Pixels of the flattened block to keep as they were measured, those that are usable.
+        Pixels of the flattened block to return as they were measured, if they are usable.
     decode : bool
-        False: leave the decoder to the second pass.
-    whole : bool
+        Also reconstruct every spectrum, where the context has a decoder.
+    keep_decoded : bool
         Return the decoded spectra.
     """
-    spectra = to_spectra(part)
     quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
-    found, kept, after = [], [], []
-    for first in range(0, max(1, len(spectra.pixel)), ROWS):
-        read = _some(reader, spectra, slice(first, first + ROWS))
+    latents, totals, samples, decoded = [], [], [], []
+    for read in inputs_in_parts(to_spectra(part), context.intake):
         quality[read.pixel] = read.quality
-        latent = reader.codec.encode(read.inputs)
-        found.append((latent, integrate(read.inputs), integrate(latent)))
-        if decode:
-            after.append(_decode(reader, read, latent, wanted, whole, None))
-            kept.append(after[-1].kept)
-        elif wanted is not None:
-            kept.append(_kept(read, None, wanted))
-    latent, input_sum, latent_sum = (np.concatenate(each) for each in zip(*found, strict=True))
-    held, decoded = (join_kept(kept) if kept else None), (_join(after) if after else None)
-    return EncodedBlock(quality, latent, input_sum, latent_sum, held, decoded)
-
-
-def _kept(read: BlockInputs, decoded: np.ndarray | None, wanted: np.ndarray | None) -> Kept:
-    """Return the wanted ones among the usable pixels of some."""
-    pixel = read.pixel[read.usable]
-    mine = np.flatnonzero(np.isin(pixel, () if wanted is None else wanted))
-    variance, decoded = (None if each is None else each[mine] for each in (read.variance, decoded))
-    return Kept(pixel[mine], read.values[mine], variance, read.inputs[mine], decoded)
-
-
-def _some(reader: Reader, spectra: Spectra, rows: slice | np.ndarray) -> BlockInputs:
-    """Screen and preprocess some of the spectra of a block."""
-    variance = None if spectra.variance is None else spectra.variance[rows]
-    some = Spectra(spectra.values[rows], variance, spectra.pixel[rows])
-    return inputs_of(some, reader.intake, reader.saturation)
+        latent = context.encoder.encode(read.inputs)
+        points = latent if decode else None
+        decoded_spectra, known = _reconstruct(context, read, points, keep_decoded)
+        latents.append(latent)
+        totals.append(integrate(read.inputs))
+        samples.append(_sample(read, decoded_spectra, wanted))
+        decoded.append(known)
+    return EncodedBlock(
+        quality,
+        np.concatenate(latents),
+        np.concatenate(totals),
+        join_samples(samples),
+        _join_decoded(decoded),
+    )
 
 
 def describe_block(
-    reader: Reader,
+    context: BlockContext,
     part: xr.DataArray,
-    latent: np.ndarray,
+    latent: np.ndarray | None,
     labels: np.ndarray,
-    wanted: np.ndarray,
-    whole: bool,
     k: int,
-) -> Decoded:
+    wanted: np.ndarray | None = None,
+    keep_decoded: bool = False,
+) -> DescribedBlock:
     """Read one block again and add up its spectra by label.
 
     Parameters
     ----------
-    reader : Reader
+    context : BlockContext
     part : DataArray (y, x, channel)
         In memory.
-    latent : array (m, latent)
-        Of the usable pixels.
+    latent : array (m, latent), or None
+        Of the usable pixels, to be decoded.
     labels : array (y * x,)
         1..k, or 0 where a pixel is not usable.
-    wanted : array (s,)
-        Pixels of the flattened block to keep as they were measured.
-    whole : bool
-        Return the decoded spectra.
     k : int
+    wanted : array (s,), or None
+        Pixels of the flattened block to return as they were measured.
+    keep_decoded : bool
+        Return the decoded spectra.
     """
     spectra = to_spectra(part)
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
-    after = []
-    for first in range(0, max(1, len(rows)), ROWS):
-        read = _some(reader, spectra, rows[first : first + ROWS])
-        mine = labels[read.pixel] - 1, k
-        after.append(_decode(reader, read, latent[first : first + ROWS], wanted, whole, mine))
-    return _join(after)
+    sums, samples, decoded, first = None, [], [], 0
+    for read in inputs_in_parts(spectra, context.intake, rows):
+        points = None if latent is None else latent[first : first + len(read.inputs)]
+        first += len(read.inputs)
+        decoded_spectra, known = _reconstruct(context, read, points, keep_decoded)
+        sums = add_sums(sums, _sums(read, decoded_spectra, labels[read.pixel] - 1, k))
+        samples.append(_sample(read, decoded_spectra, wanted))
+        decoded.append(known)
+    assert sums is not None  # there is at least one part
+    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded))
 
 
-def _decode(
-    reader: Reader,
-    read: BlockInputs,
-    latent: np.ndarray,
-    wanted: np.ndarray | None,
-    whole: bool,
-    labels: tuple[np.ndarray, int] | None,
-) -> Decoded:
-    """Decode the usable ones of some pixels; ``labels`` are theirs, from 0, and k."""
-    decoded = reader.codec.decode(latent)
-    kept, means = _kept(read, decoded, wanted), None
-    if labels is not None:
-        means = _sums(read, decoded, *labels)
-    novelty = reader.reference.novelty(read.inputs, latent, decoded)
-    return Decoded(integrate(decoded), novelty, kept, decoded if whole else None, means)
+# --- parts of a block --------------------------------------------------------------------------
 
 
-def _sums(read: BlockInputs, decoded: np.ndarray, labels: np.ndarray, k: int) -> Means:
+def _sample(
+    read: BlockInputs, decoded: np.ndarray | None, wanted: np.ndarray | None
+) -> SampledPixels | None:
+    """Return those of the usable pixels that are wanted."""
+    if wanted is None:
+        return None
+    pixel = read.pixel[read.usable]
+    rows = np.flatnonzero(np.isin(pixel, wanted))
+    variance, decoded = (None if each is None else each[rows] for each in (read.variance, decoded))
+    return SampledPixels(pixel[rows], read.values[rows], variance, read.inputs[rows], decoded)
+
+
+def _reconstruct(
+    context: BlockContext, read: BlockInputs, latent: np.ndarray | None, keep_decoded: bool
+) -> tuple[np.ndarray | None, DecodedBlock | None]:
+    """Return the decoded spectra of usable pixels and what a block keeps of them.
+
+    Both are None where there are no latents to decode, or nothing to decode them with.
+    """
+    if latent is None or context.decoder is None or context.reference is None:
+        return None, None
+    decoded = context.decoder.decode(latent)
+    novelty = context.reference.novelty(read.inputs, latent, decoded)
+    return decoded, DecodedBlock(integrate(decoded), novelty, decoded if keep_decoded else None)
+
+
+def _sums(read: BlockInputs, decoded: np.ndarray | None, labels: np.ndarray, k: int) -> ClusterSums:
     """Add up spectra by label (m,), from 0; as float64, so few at a time stay in the cache."""
-    spectra = (read.values, read.inputs, decoded)
-    measured, inputs, shown = (np.zeros((k, each.shape[1])) for each in spectra)
-    squares = np.zeros_like(measured)
+    measured, squares = np.zeros((2, k, read.values.shape[1]))
+    inputs = np.zeros((k, read.inputs.shape[1]))
+    decoded_sum = None if decoded is None else np.zeros((k, decoded.shape[1]))
     for first in range(0, len(labels), _IN_CACHE):
         rows = slice(first, first + _IN_CACHE)
         onehot = (labels[rows] == np.arange(k)[:, None]).astype(np.float64)
@@ -244,52 +271,61 @@ def _sums(read: BlockInputs, decoded: np.ndarray, labels: np.ndarray, k: int) ->
         measured += onehot @ wide
         squares += onehot @ np.square(wide, out=wide)
         inputs += onehot @ read.inputs[rows].astype(np.float64)
-        shown += onehot @ decoded[rows].astype(np.float64)
-    return Means(measured, squares, inputs, shown)
+        if decoded is not None and decoded_sum is not None:
+            decoded_sum += onehot @ decoded[rows].astype(np.float64)
+    return ClusterSums(measured, squares, inputs, decoded_sum)
 
 
-def add_means(one: Means | None, other: Means | None) -> Means | None:
-    """Return the sums of two parts of an image."""
-    if one is None or other is None:
-        return one or other
-    return Means(*(a + b for a, b in zip(one, other, strict=True)))
+def add_sums(one: ClusterSums | None, other: ClusterSums) -> ClusterSums:
+    """Return the sums of two parts of an image; ``one`` is None before the first part."""
+    if one is None:
+        return other
+    decoded = None
+    if one.decoded is not None and other.decoded is not None:
+        decoded = one.decoded + other.decoded
+    return ClusterSums(
+        one.measured + other.measured,
+        one.squares + other.squares,
+        one.inputs + other.inputs,
+        decoded,
+    )
 
 
-def join_kept(parts: list[Kept]) -> Kept:
-    """Return the pixels of several parts, one after the other."""
-    pixel, values, variance, inputs, decoded = zip(*parts, strict=True)
-    return Kept(
+def join_samples(parts: list[SampledPixels | None]) -> SampledPixels | None:
+    """Return the pixels of several parts, one after the other; None where none were wanted."""
+    samples = [each for each in parts if each is not None]
+    if not samples:
+        return None
+    pixel, values, variance, inputs, decoded = zip(*samples, strict=True)
+    return SampledPixels(
         np.concatenate(pixel),
         np.concatenate(values),
-        _known(variance),
+        _join_known(variance),
         np.concatenate(inputs),
-        _known(decoded),
+        _join_known(decoded),
     )
 
 
-def _known(parts: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
-    """Return the parts that are there, one after the other."""
-    found = [each for each in parts if each is not None]
-    return np.concatenate(found) if found else None
+def _join_known(parts: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
+    """Return the arrays among some, one after the other; None where there are none."""
+    arrays = [each for each in parts if each is not None]
+    return np.concatenate(arrays) if arrays else None
 
 
-def _join(parts: list[Decoded]) -> Decoded:
-    """Return one block of the pieces that were worked on one after the other."""
-    means = None
-    for part in parts:
-        means = add_means(means, part.means)
-    spectra = [part.spectra for part in parts if part.spectra is not None]
-    return Decoded(
-        np.concatenate([part.sum for part in parts]),
-        np.concatenate([part.novelty for part in parts]),
-        join_kept([part.kept for part in parts]),
-        np.concatenate(spectra) if spectra else None,
-        means,
-    )
+def _join_decoded(parts: list[DecodedBlock | None]) -> DecodedBlock | None:
+    """Return the reconstruction of a block from that of its parts."""
+    blocks = [each for each in parts if each is not None]
+    if not blocks:
+        return None
+    total, novelty, spectra = zip(*blocks, strict=True)
+    return DecodedBlock(np.concatenate(total), np.concatenate(novelty), _join_known(spectra))
 
 
-class Judge(NamedTuple):
-    """What tells how sure a label is.
+# --- confidence --------------------------------------------------------------------------------
+
+
+class ConfidenceModel(NamedTuple):
+    """What the confidence of a label is computed with.
 
     Attributes
     ----------
@@ -304,7 +340,9 @@ class Judge(NamedTuple):
     draws: np.ndarray
 
 
-def judge_block(judge: Judge, _: None, latent: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def estimate_confidence(
+    model: ConfidenceModel, _: None, latent: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
     """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
-    moved = judge.rule.move(latent)
-    return same_label_probability(moved, labels, judge.rule.centers, judge.mixture, judge.draws)
+    moved = model.rule.move(latent)
+    return same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)

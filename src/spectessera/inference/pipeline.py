@@ -11,40 +11,29 @@ import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
 from spectessera._util.threads import release_memory
-from spectessera.cube import Block, blocks, check_cube, in_image
-from spectessera.io import ResultStore, open_result, result_store
+from spectessera.cube import blocks, check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
 from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silhouettes
-from spectessera.preprocess.intake import saturation_of
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import Shared, Task, over_blocks
 from .confidence import normal_draws
-from .job import BlockProgress, Job, Maps, silent
+from .corridor import BlockProgress, Corridor, context_of
+from .job import Job
 from .noise import (
     Sample,
     SeparationOverNoise,
     any_pixels,
-    inside,
     measure_again,
     mixture_of,
     pixels_of_clusters,
     separation_in,
     sizes_of,
 )
-from .passes import (
-    Decoded,
-    Judge,
-    Kept,
-    Means,
-    Reader,
-    add_means,
-    describe_block,
-    encode_block,
-    judge_block,
-)
-from .pixelstore import MEMORY, Pixels, is_usable
+from .passes import ClusterSums, ConfidenceModel, estimate_confidence
+from .pixelstore import MEMORY, Pixels
+from .resultmaps import ResultMaps, check_store, make_result
 
 KEEP = kept_by("segment")
 
@@ -123,45 +112,48 @@ def segment(
     """
     _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)
-    reader = reader_of(cube, segmenter)
-    job = Job(cube, segmenter, clusters, seed, tuple(keep), means, progress or silent)
-    if store is None:
-        return _segment(job, reader, memory, None)
-    first = next(blocks(cube))
-    tile = first.y.stop - first.y.start, first.x.stop - first.x.start
-    with result_store(store, job.shape, tile) as zarr:
-        _segment(job, reader, memory, zarr)
-    return open_result(store)
+    context = context_of(cube, segmenter)
+    job = Job(cube, segmenter, clusters, seed, tuple(keep), means)
+    extra = [
+        "integrated_latent",
+        *(f"{each}_cube" for each in ("latent", "decoded") if each in keep),
+    ]
+
+    def make(maps: ResultMaps) -> xr.Dataset:
+        corridor = Corridor(cube, context, maps, extra_maps=extra, progress=progress)
+        return _segment(job, corridor, memory)
+
+    return make_result(cube, store, make)
 
 
-def reader_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> Reader:
-    """Return what all blocks of a cube are worked on with."""
-    return Reader(segmenter.codec, segmenter.reference, segmenter.intake(cube), saturation_of(cube))
-
-
-def _segment(job: Job, reader: Reader, memory: int, zarr: ResultStore | None) -> xr.Dataset:
-    """Segment a cube; what goes into a store is not in the answer."""
-    maps, shared = Maps(job, zarr), Shared(reader)
-    pixels, kept = _encode(job, shared, memory, maps)
-    job.tell("cluster", 0, 1)
-    found = _cluster(pixels, job, separation_in(job, reader.intake, kept))
+def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
+    """Segment a cube; of maps in a store, only the rest of the result is returned."""
+    latent_size = job.segmenter.cluster_centers_.shape[1]
+    wanted = any_pixels(job) if job.compares_with_noise or not job.means else None
+    pixels, sample = corridor.encode(
+        latent_size, memory=memory, wanted=wanted, decode=not job.means
+    )
+    corridor.report("cluster", 0, 1)
+    clustering = _cluster(pixels, job, separation_in(job, corridor.context.intake, sample))
     release_memory()
-    job.tell("cluster", 1, 1)
-    labels = pixels.label_map(found.labels)
-    sums: Means | None = None
+    corridor.report("cluster", 1, 1)
+    labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
+    sums: ClusterSums | None = None
     if job.means:
-        sums, kept = _describe(job, shared, pixels, labels, len(found.centers), maps)
-    sample = measure_again(job, reader.intake, kept, labels)
-    _judge(job, pixels, labels, found, sample, maps)
+        wanted = pixels_of_clusters(labels, k, job.seed)
+        sums, sample = corridor.describe(pixels, labels, k, wanted=wanted)
+    assert sample is not None  # of one pass or the other
+    measured = measure_again(job, corridor.context.intake, sample, labels)
+    _put_confidence(job, corridor, pixels, labels, clustering, measured)
     if "silhouette" in job.keep:
-        _silhouettes(job, pixels, labels, found, maps)
-    result = _assemble(job, pixels, found, labels, sums, sample)
+        _put_silhouettes(job, corridor, pixels, labels, clustering)
+    result = _assemble(job, pixels, clustering, labels, sums, measured)
     if job.clusters != "trained":
         settings, device = job.segmenter.config("clusters"), job.segmenter.device
         result.attrs["seed_agreement"] = agreement_of_seeds(
-            pixels, found, settings, seed=job.seed, device=device
+            pixels, clustering, settings, seed=job.seed, device=device
         )
-    return maps.joined(result)
+    return corridor.maps.join(result)
 
 
 def _check_arguments(
@@ -177,66 +169,7 @@ def _check_arguments(
         raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
     for name in keep:
         check_choice("keep", name, KEEP)
-    if store is not None and Path(store).suffix != ".zarr":
-        raise ValueError(f"store is a .zarr folder; got {Path(store).name!r}")
-
-
-# --- the first pass ----------------------------------------------------------------------------
-
-
-def _encode(
-    job: Job, shared: Shared, memory: int, maps: Maps
-) -> tuple[Pixels, list[tuple[np.ndarray, Kept]]]:
-    """Go through the cube once: quality, latents, and, if there is no second pass, the decoder."""
-    size = job.segmenter.cluster_centers_.shape[1]
-    pixels = Pixels(job.shape, size, memory)
-    chosen = any_pixels(job) if job.minds_noise or not job.means else None
-    for name in ("integrated_input", "integrated_latent"):
-        maps.add(name)
-    if not job.means:
-        _add_decoded(job, maps)
-    if "latent" in job.keep:
-        maps.add("latent_cube", size)
-    maps.add("quality")
-    whole = "decoded" in job.keep and not job.means
-
-    def tasks() -> Iterator[Task]:
-        for block in blocks(job.cube):
-            wanted = None if chosen is None else inside(chosen, block, job.shape[1])
-            yield Task(block, (wanted, not job.means, whole))
-
-    kept = []
-    for task, found in job.told("encode", over_blocks(encode_block, shared, job.cube, tasks())):
-        block, usable = task.block, is_usable(found.quality)
-        height, width = (side.stop - side.start for side in (block.y, block.x))
-        pixels.quality[block.y, block.x] = found.quality.reshape(height, width)
-        pixels.latents.put(block, usable, found.latent)
-        maps.put_whole("quality", block, found.quality)
-        maps.put("integrated_input", block, usable, found.input_sum)
-        maps.put("integrated_latent", block, usable, found.latent_sum)
-        if "latent" in job.keep:
-            maps.put("latent_cube", block, usable, found.latent)
-        if found.decoded is not None:
-            _put_decoded(block, usable, found.decoded, maps)
-        if found.kept is not None:
-            kept.append((in_image(job.cube, block, found.kept.pixel), found.kept))
-    return pixels, kept
-
-
-def _add_decoded(job: Job, maps: Maps) -> None:
-    """Make room for what the decoder tells."""
-    for name in ("integrated_decoded", "novelty"):
-        maps.add(name)
-    if "decoded" in job.keep:
-        maps.add("decoded_cube", len(job.segmenter.input_axis_))
-
-
-def _put_decoded(block: Block, usable: np.ndarray, decoded: Decoded, maps: Maps) -> None:
-    """Put what the decoder tells of a block."""
-    maps.put("integrated_decoded", block, usable, decoded.sum)
-    maps.put("novelty", block, usable, decoded.novelty)
-    if decoded.spectra is not None:
-        maps.put("decoded_cube", block, usable, decoded.spectra)
+    check_store(store)
 
 
 # --- clusters ----------------------------------------------------------------------------------
@@ -260,85 +193,52 @@ def _cluster(pixels: Pixels, job: Job, split_check: SeparationOverNoise | None) 
     return segmenter.cluster(pixels, settings, seed=job.seed, split_check=split_check)
 
 
-def _silhouettes(
-    job: Job, pixels: Pixels, labels: np.ndarray, found: Clustering, maps: Maps
+# --- maps of the labels ------------------------------------------------------------------------
+
+
+def _put_silhouettes(
+    job: Job, corridor: Corridor, pixels: Pixels, labels: np.ndarray, clustering: Clustering
 ) -> None:
-    """Put the exact silhouette of every pixel."""
-    moved = np.concatenate([found.rule.move(part) for part in pixels.parts()])
-    told = exact_silhouettes(
+    """Make the map of the exact silhouettes."""
+    moved = np.concatenate([clustering.rule.move(part) for part in pixels.parts()])
+    image = np.full(len(labels), np.nan, np.float32)
+    image[labels > 0] = exact_silhouettes(
         moved,
-        found.labels,
+        clustering.labels,
         device=job.segmenter.device,
-        progress=lambda done, total: job.tell("silhouette", done, total),
+        progress=lambda done, total: corridor.report("silhouette", done, total),
     )
-    flat = np.full(len(labels), np.nan, np.float32)
-    flat[labels > 0] = told
-    image = flat.reshape(job.shape)
-    maps.add("silhouette")
-    for block in blocks(job.cube):
-        maps.put_whole("silhouette", block, image[block.y, block.x])
+    corridor.maps.add("silhouette")
+    corridor.maps.put_image("silhouette", image.reshape(job.shape))
 
 
-# --- the second pass ---------------------------------------------------------------------------
-
-
-def _describe(
-    job: Job, shared: Shared, pixels: Pixels, labels: np.ndarray, k: int, maps: Maps
-) -> tuple[Means | None, list[tuple[np.ndarray, Kept]]]:
-    """Go through the cube again: sums per cluster, and the pixels to measure again."""
-    _add_decoded(job, maps)
-    chosen = pixels_of_clusters(labels, k, job.seed)
-    image = labels.reshape(job.shape)
-    whole = "decoded" in job.keep
-
-    def tasks() -> Iterator[Task]:
-        for block in blocks(job.cube):
-            latent = pixels.latents.take(block, pixels.usable(block))
-            wanted = inside(chosen, block, job.shape[1])
-            mine = image[block.y, block.x].ravel()
-            yield Task(block, (latent, mine, wanted, whole, k))
-
-    sums, kept = None, []
-    answers = over_blocks(describe_block, shared, job.cube, tasks())
-    for task, found in job.told("describe", answers):
-        usable = pixels.usable(task.block)
-        _put_decoded(task.block, usable, found, maps)
-        kept.append((in_image(job.cube, task.block, found.kept.pixel), found.kept))
-        sums = add_means(sums, found.means)
-    return sums, kept
-
-
-# --- confidence --------------------------------------------------------------------------------
-
-
-def _judge(
+def _put_confidence(
     job: Job,
+    corridor: Corridor,
     pixels: Pixels,
     labels: np.ndarray,
-    found: Clustering,
+    clustering: Clustering,
     sample: Sample,
-    maps: Maps,
 ) -> None:
-    """Put labels, and the probability of the same label for every usable pixel."""
+    """Make the maps of labels and of the probability that a new measurement gets the same."""
+    maps = corridor.maps
     maps.add("label")
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
-    draws = normal_draws(found.rule.centers.shape[1], generator)
-    judge = Judge(found.rule, mixture_of(pixels, found, sample), draws)
+    draws = normal_draws(clustering.rule.centers.shape[1], generator)
+    model = ConfidenceModel(clustering.rule, mixture_of(pixels, clustering, sample), draws)
     image = labels.reshape(job.shape)
 
     def tasks() -> Iterator[Task]:
         for block in blocks(job.cube):
             usable = pixels.usable(block)
-            mine = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
-            yield Task(block, (pixels.latents.take(block, usable), mine))
+            label = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
+            yield Task(block, (pixels.latents.take(block, usable), label))
 
-    for task, sure in job.told(
-        "confidence", over_blocks(judge_block, Shared(judge), None, tasks())
-    ):
-        block = task.block
+    answers = over_blocks(estimate_confidence, Shared(model), None, tasks())
+    for (block, _), confidence in corridor.counted("confidence", answers):
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
-        maps.put("confidence", block, pixels.usable(block), sure)
+        maps.put("confidence", block, pixels.usable(block), confidence)
 
 
 # --- the result --------------------------------------------------------------------------------
@@ -349,7 +249,7 @@ def _assemble(
     pixels: Pixels,
     found: Clustering,
     labels: np.ndarray,
-    sums: Means | None,
+    sums: ClusterSums | None,
     sample: Sample,
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""

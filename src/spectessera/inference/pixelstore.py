@@ -85,6 +85,12 @@ class Pixels:
         self.quality = np.full(shape, QUALITY["masked"], np.uint8)
         self.latents = Grid(shape, size, memory)
 
+    def put(self, block: Block, quality: np.ndarray, latent: np.ndarray) -> None:
+        """Take the quality (y * x,) of a block and the latents (m, size) of its usable pixels."""
+        side = self.quality[block.y, block.x]
+        side[...] = quality.reshape(side.shape)
+        self.latents.put(block, is_usable(quality), latent)
+
     def usable(self, block: Block) -> np.ndarray:
         """Return which pixels of a block are usable, flattened."""
         return is_usable(self.quality[block.y, block.x]).ravel()
@@ -110,6 +116,13 @@ class Pixels:
         found = np.zeros(len(usable), np.int16)
         found[usable] = labels + 1
         return found
+
+    def image(self, values: np.ndarray) -> np.ndarray:
+        """Return the image (y, x, ...) of values (n, ...), float32, of usable pixels, else NaN."""
+        usable = is_usable(self.quality)
+        image = np.full((*usable.shape, *values.shape[1:]), np.nan, np.float32)
+        image[usable] = values
+        return image
 
     def positions(self, ranks: np.ndarray) -> np.ndarray:
         """Return where usable pixels of ascending numbers are in the flattened image."""
@@ -144,3 +157,19 @@ def members(labels: np.ndarray, label: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield, tile by tile, which pixels of a flattened label map have a label."""
     for number in range(-(-labels.size // TILE)):
         yield number, labels[number * TILE : (number + 1) * TILE] == label
+
+
+def positions_in_block(pixels: np.ndarray, block: Block, width: int) -> np.ndarray:
+    """Return which of some pixels of an image are in a block, as positions in the flattened block.
+
+    Parameters
+    ----------
+    pixels : array (n,)
+        Positions in the flattened image.
+    block : Block
+    width : int
+        Of the image.
+    """
+    y, x = np.divmod(pixels, width)
+    here = (y >= block.y.start) & (y < block.y.stop) & (x >= block.x.start) & (x < block.x.stop)
+    return (y[here] - block.y.start) * (block.x.stop - block.x.start) + x[here] - block.x.start

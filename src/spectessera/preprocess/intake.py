@@ -1,7 +1,8 @@
-"""Reading a cube for the network: block by block, screened and preprocessed."""
+"""From the spectra of a cube to network inputs: screening and preprocessing, part by part."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,13 +10,16 @@ import xarray as xr
 
 from spectessera._util.check import check_channels
 from spectessera.axis import Axis, resample_weights
-from spectessera.cube import Block, Spectra, read_block, spectral_axis
+from spectessera.cube import Spectra, spectral_axis
 
 from .recipe import Preprocess
 from .steps import QUALITY, UNUSABLE, Inputs, combine, screen
 
 if TYPE_CHECKING:
     from scipy import sparse
+
+# Spectra that are preprocessed together: the intermediate arrays stay small beside the block.
+ROWS = 4096
 
 
 class Intake(NamedTuple):
@@ -28,11 +32,14 @@ class Intake(NamedTuple):
         That the preprocessing works on.
     weights : sparse array (channel of that axis, channel of the cube), or None
         By which spectra are moved onto it, where the cube has another axis.
+    saturation : float or None
+        The value at which the detector of the cube saturates, where it is known.
     """
 
     preprocess: Preprocess
     axis: Axis
     weights: sparse.csr_array | None = None
+    saturation: float | None = None
 
     def apply(self, values: np.ndarray, variance: np.ndarray | None = None) -> Inputs:
         """Return the inputs of finite spectra (n, channel of the cube)."""
@@ -51,21 +58,21 @@ def intake_of(cube: xr.DataArray, preprocess: Preprocess, axis: Axis) -> Intake:
         If its axis is of another kind, or covers too little; or, being plain channels, has another
         number of them.
     """
-    own = spectral_axis(cube)
+    own, saturation = spectral_axis(cube), saturation_of(cube)
     if axis.matches(own):
-        return Intake(preprocess, axis)
+        return Intake(preprocess, axis, None, saturation)
     if axis.kind == "channel":
         check_channels(len(own), len(axis))
-    return Intake(preprocess, axis, resample_weights(own, axis))
+    return Intake(preprocess, axis, resample_weights(own, axis), saturation)
 
 
 class BlockInputs(NamedTuple):
-    """One block of a cube, preprocessed.
+    """Spectra of a block, or some of them, screened and preprocessed.
 
     Attributes
     ----------
     pixel : array (n,), int64
-        Position of every unmasked pixel in the flattened image.
+        Position of every unmasked pixel in the flattened image, or block, that was read.
     quality : array (n,), uint8
     usable : array (n,), bool
     values : array (m, channel), float32
@@ -82,27 +89,44 @@ class BlockInputs(NamedTuple):
     inputs: np.ndarray
 
 
-def read_inputs(cube: xr.DataArray, block: Block, intake: Intake) -> BlockInputs:
-    """Read, screen and preprocess one block; assumes a checked cube."""
-    return inputs_of(read_block(cube, block), intake, saturation_of(cube))
+def inputs_in_parts(
+    spectra: Spectra, intake: Intake, rows: np.ndarray | None = None
+) -> Iterator[BlockInputs]:
+    """Screen and preprocess the spectra of a block, ``ROWS`` at a time.
+
+    There is at least one part; the only one of a block without spectra is empty.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    intake : Intake
+    rows : array (n,), int, optional
+        Which of the spectra, in order; by default all.
+    """
+    count = len(spectra.pixel) if rows is None else len(rows)
+    for first in range(0, max(1, count), ROWS):
+        span = slice(first, first + ROWS)
+        some = span if rows is None else rows[span]
+        variance = None if spectra.variance is None else spectra.variance[some]
+        yield _inputs_of(Spectra(spectra.values[some], variance, spectra.pixel[some]), intake)
 
 
-def inputs_of(spectra: Spectra, intake: Intake, saturation: float | None) -> BlockInputs:
+def _inputs_of(spectra: Spectra, intake: Intake) -> BlockInputs:
     """Screen and preprocess spectra."""
     values, quality = screen(
-        spectra.values, max_missing=intake.preprocess.max_missing, saturation=saturation
+        spectra.values, max_missing=intake.preprocess.max_missing, saturation=intake.saturation
     )
     usable = quality & UNUSABLE == 0
     variance = spectra.variance
     if not usable.all():
         values = values[usable]
         variance = None if variance is None else variance[usable]
-    made = intake.apply(values)
-    quality[usable] |= np.where(made.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
-    return BlockInputs(spectra.pixel, quality, usable, values, variance, made.values)
+    inputs = intake.apply(values)
+    quality[usable] |= np.where(inputs.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
+    return BlockInputs(spectra.pixel, quality, usable, values, variance, inputs.values)
 
 
 def saturation_of(cube: xr.DataArray) -> float | None:
-    """Return the value at which the detector of a cube saturates, where it tells one."""
-    found = cube.attrs.get("saturation")
-    return None if found is None else float(found)
+    """Return the value at which the detector of a cube saturates; None where it is not known."""
+    saturation = cube.attrs.get("saturation")
+    return None if saturation is None else float(saturation)

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import numpy as np
 import xarray as xr
 
 from spectessera._util.threads import prefetch
-from spectessera.cube import Block, blocks
+from spectessera.cube import Block, blocks, read_block
 from spectessera.network.codec import Codec
-from spectessera.preprocess.intake import Intake, read_inputs
+from spectessera.preprocess.intake import Intake, inputs_in_parts
 
 
-class EncodedBlock(NamedTuple):
-    """As :class:`spectessera.preprocess.intake.BlockInputs`, with ``latent (m, latent)``."""
+def encode_pixels(cube: xr.DataArray, intake: Intake, codec: Codec, size: int) -> np.ndarray:
+    """Return the latents (y * x, size), float32, of all pixels of a checked cube.
 
-    pixel: np.ndarray
-    quality: np.ndarray
-    usable: np.ndarray
-    values: np.ndarray
-    variance: np.ndarray | None
-    inputs: np.ndarray
-    latent: np.ndarray
+    Masked and unusable pixels are NaN. Some blocks are read ahead.
+    """
 
+    def encode(block: Block) -> list[tuple[np.ndarray, np.ndarray]]:
+        parts = inputs_in_parts(read_block(cube, block), intake)
+        return [(part.pixel[part.usable], codec.encode(part.inputs)) for part in parts]
 
-def encode_blocks(cube: xr.DataArray, intake: Intake, codec: Codec) -> Iterator[EncodedBlock]:
-    """Read, screen, preprocess and encode a cube block by block."""
-
-    def encode(block: Block) -> EncodedBlock:
-        read = read_inputs(cube, block, intake)
-        return EncodedBlock(*read, codec.encode(read.inputs))
-
-    return prefetch(encode, blocks(cube))
+    latent = np.full((cube.sizes["y"] * cube.sizes["x"], size), np.nan, np.float32)
+    for parts in prefetch(encode, blocks(cube)):
+        for pixel, points in parts:
+            latent[pixel] = points
+    return latent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from spectessera.preprocess.training_spectra import as_cubes
 from spectessera.settings import to_dict
 
 from . import defaults
-from ._blocks import EncodedBlock, encode_blocks
+from ._blocks import encode_pixels
 from ._file import read_trained, write_trained
 from ._model import TrainedModel, fingerprint_of, weights_of
 from ._training import fit_model, pretrain_model, recluster_model
@@ -281,12 +280,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         """
         check_is_fitted(self)
         if isinstance(X, xr.DataArray):
-            latent = np.full(
-                (X.sizes["y"] * X.sizes["x"], self.cluster_centers_.shape[1]), np.nan, np.float32
-            )
-            for part in self.encode_blocks(X):
-                latent[part.pixel[part.usable]] = part.latent
-            return latent
+            size = self.cluster_centers_.shape[1]
+            return encode_pixels(check_cube(X), self.intake(X), self.codec, size)
         array = validate_data(self, X, dtype=np.float32, reset=False)
         return self.codec.encode(self.config("preprocess").apply(array, self.axis_).values)
 
@@ -338,10 +333,6 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
             check_number("cluster", cluster, low=0, high=self.n_clusters_ - 1, integer=True)
         latent = self.latent_groups_.draw(n, cluster, np.random.default_rng(seed))
         return self.codec.decode(latent)
-
-    def encode_blocks(self, cube: xr.DataArray) -> Iterator[EncodedBlock]:
-        """Read, screen, preprocess and encode a cube block by block; errors as :meth:`intake`."""
-        return encode_blocks(cube, self.intake(cube), self.codec)
 
     def intake(self, cube: xr.DataArray) -> Intake:
         """Return what turns a cube's spectra into network inputs, after a check of the cube.

@@ -1,0 +1,222 @@
+"""The one way through a cube, block by block: for trained networks and for baselines.
+
+A first pass encodes every block, a second one adds up spectra by cluster. The blocks are processed
+by :mod:`spectessera.inference.blockwork`, so in threads here or on a Dask cluster, and what comes
+of them goes into maps and into :class:`spectessera.inference.pixelstore.Pixels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from spectessera.cube import Block, blocks, in_image, integrate
+from spectessera.segmenter.estimator import SpectralSegmenter
+
+from .blockwork import Answer, Shared, Task, Work, over_blocks
+from .passes import (
+    BlockContext,
+    ClusterSums,
+    DecodedBlock,
+    SampledPixels,
+    add_sums,
+    describe_block,
+    encode_block,
+    join_samples,
+)
+from .pixelstore import Pixels, is_usable, positions_in_block
+from .resultmaps import ResultMaps
+
+# Called with the name of a step, the blocks that are done and the number of all blocks.
+BlockProgress = Callable[[str, int, int], None]
+
+
+def context_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> BlockContext:
+    """Return what the blocks of a cube are processed with by a trained segmenter."""
+    codec = segmenter.codec
+    return BlockContext(segmenter.intake(cube), codec, codec, segmenter.reference)
+
+
+class Corridor:
+    """The passes over one cube.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+        Checked; in memory or chunked.
+    context : BlockContext
+    maps : ResultMaps
+    extra_maps : sequence of str
+        Those of "integrated_latent", "latent_cube" and "decoded_cube" that are made too; the last
+        one needs a decoder.
+    progress : callable, optional
+    """
+
+    def __init__(
+        self,
+        cube: xr.DataArray,
+        context: BlockContext,
+        maps: ResultMaps,
+        *,
+        extra_maps: Sequence[str] = (),
+        progress: BlockProgress | None = None,
+    ) -> None:
+        self.cube, self.context, self.maps = cube, context, maps
+        self.extra_maps, self.progress = tuple(extra_maps), progress
+        self.shape = cube.sizes["y"], cube.sizes["x"]
+        self._shared = Shared(context)
+
+    def report(self, step: str, done: int, total: int) -> None:
+        """Report the progress of a step."""
+        if self.progress is not None:
+            self.progress(step, done, total)
+
+    def counted(self, step: str, answers: Iterable[Answer]) -> Iterator[Answer]:
+        """Yield one answer per block, and report the progress after each."""
+        total = sum(1 for _ in blocks(self.cube))
+        for done, answer in enumerate(answers, start=1):
+            yield answer
+            self.report(step, done, total)
+
+    def run(
+        self, step: str, work: Work[Answer], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Answer]]:
+        """Yield each task with ``work(context, block, *arguments)``, and report the progress."""
+        return self.counted(step, over_blocks(work, self._shared, self.cube, tasks))
+
+    # --- the first pass ------------------------------------------------------------------------
+
+    def encode(
+        self,
+        latent_size: int,
+        *,
+        memory: int,
+        wanted: np.ndarray | None = None,
+        decode: bool = False,
+        step: str = "encode",
+    ) -> tuple[Pixels, SampledPixels | None]:
+        """Read the cube and encode it; make the maps of quality and of the sums of inputs.
+
+        Parameters
+        ----------
+        latent_size : int
+            Numbers per latent.
+        memory : int
+            Bytes of latents that stay in memory; more go into a temporary file.
+        wanted : array (s,), optional
+            Pixels of the image, ascending, to return as they were measured, if they are usable.
+        decode : bool
+            Decode too, and make the maps of that: where there is no second pass.
+        step : str
+            Name of the step for the progress.
+        """
+        pixels = Pixels(self.shape, latent_size, memory)
+        self._add_maps_of_encoding(latent_size, decode)
+        keep_decoded = "decoded_cube" in self.extra_maps
+
+        def tasks() -> Iterator[Task]:
+            for block in blocks(self.cube):
+                yield Task(block, (self._inside(wanted, block), decode, keep_decoded))
+
+        samples = []
+        for (block, _), encoded in self.run(step, encode_block, tasks()):
+            usable = is_usable(encoded.quality)
+            pixels.put(block, encoded.quality, encoded.latent)
+            self.maps.put_whole("quality", block, encoded.quality)
+            self.maps.put("integrated_input", block, usable, encoded.input_total)
+            if "integrated_latent" in self.extra_maps:
+                self.maps.put("integrated_latent", block, usable, integrate(encoded.latent))
+            if "latent_cube" in self.extra_maps:
+                self.maps.put("latent_cube", block, usable, encoded.latent)
+            self._put_decoded(block, usable, encoded.decoded)
+            samples.append(self._in_image(block, encoded.sample))
+        return pixels, _in_order(join_samples(samples))
+
+    def _add_maps_of_encoding(self, latent_size: int, decode: bool) -> None:
+        self.maps.add("quality")
+        self.maps.add("integrated_input")
+        if "integrated_latent" in self.extra_maps:
+            self.maps.add("integrated_latent")
+        if "latent_cube" in self.extra_maps:
+            self.maps.add("latent_cube", latent_size)
+        if decode:
+            self._add_maps_of_decoding()
+
+    def _add_maps_of_decoding(self) -> None:
+        self.maps.add("integrated_decoded")
+        self.maps.add("novelty")
+        if "decoded_cube" in self.extra_maps:
+            intake = self.context.intake
+            self.maps.add("decoded_cube", len(intake.preprocess.input_axis(intake.axis)))
+
+    def _put_decoded(self, block: Block, usable: np.ndarray, decoded: DecodedBlock | None) -> None:
+        if decoded is None:
+            return
+        self.maps.put("integrated_decoded", block, usable, decoded.total)
+        self.maps.put("novelty", block, usable, decoded.novelty)
+        if decoded.spectra is not None:
+            self.maps.put("decoded_cube", block, usable, decoded.spectra)
+
+    # --- the second pass -----------------------------------------------------------------------
+
+    def describe(
+        self, pixels: Pixels, labels: np.ndarray, k: int, *, wanted: np.ndarray | None = None
+    ) -> tuple[ClusterSums, SampledPixels | None]:
+        """Read the cube again, add up the spectra of each cluster, and decode where possible.
+
+        Parameters
+        ----------
+        pixels : Pixels
+            Of :meth:`encode`.
+        labels : array (y * x,)
+            1..k, or 0 where a pixel is not usable.
+        k : int
+        wanted : array (s,), optional
+            Usable pixels of the image, ascending, to return as they were measured.
+        """
+        decode, keep_decoded = self.context.decoder is not None, "decoded_cube" in self.extra_maps
+        if decode:
+            self._add_maps_of_decoding()
+        image = labels.reshape(self.shape)
+
+        def tasks() -> Iterator[Task]:
+            for block in blocks(self.cube):
+                latent = pixels.latents.take(block, pixels.usable(block)) if decode else None
+                inside = self._inside(wanted, block)
+                label = image[block.y, block.x].ravel()
+                yield Task(block, (latent, label, k, inside, keep_decoded))
+
+        sums, samples = None, []
+        for (block, _), described in self.run("describe", describe_block, tasks()):
+            self._put_decoded(block, pixels.usable(block), described.decoded)
+            samples.append(self._in_image(block, described.sample))
+            sums = add_sums(sums, described.sums)
+        assert sums is not None  # there is at least one block
+        return sums, _in_order(join_samples(samples))
+
+    # --- pixels that are wanted as they were measured ------------------------------------------
+
+    def _inside(self, wanted: np.ndarray | None, block: Block) -> np.ndarray | None:
+        """Return which of the wanted pixels are in a block, as positions in that."""
+        return None if wanted is None else positions_in_block(wanted, block, self.shape[1])
+
+    def _in_image(self, block: Block, sample: SampledPixels | None) -> SampledPixels | None:
+        """Return pixels of a block with their positions in the image."""
+        if sample is None:
+            return None
+        return sample._replace(pixel=in_image(self.cube, block, sample.pixel))
+
+
+def _in_order(sample: SampledPixels | None) -> SampledPixels | None:
+    """Return pixels in the order of the image, whatever the order of the blocks."""
+    if sample is None:
+        return None
+    order = np.argsort(sample.pixel)
+    variance, decoded = (
+        None if each is None else each[order] for each in (sample.variance, sample.decoded)
+    )
+    return SampledPixels(
+        sample.pixel[order], sample.values[order], variance, sample.inputs[order], decoded
+    )
