@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spectessera.colours import MASKED, _distance, _seen, colours, paint
+from spectessera.colours import MASKED, _distance, _lab_of_eyes, colours, paint
 
 
 def test_no_colour_comes_twice_among_sixty_four_nor_is_that_of_masked_pixels():
@@ -14,9 +14,9 @@ def test_no_colour_comes_twice_among_sixty_four_nor_is_that_of_masked_pixels():
 
 
 def test_colours_stay_apart_for_colour_blind_eyes_too():
-    seen = _seen(np.concatenate([colours(20), MASKED[None]]))
+    lab = _lab_of_eyes(np.concatenate([colours(20), MASKED[None]]))
     for one in range(20):
-        assert _distance(seen, seen[:, one : one + 1])[one + 1 :].min() > 15  # CIELAB
+        assert _distance(lab, lab[:, one : one + 1])[one + 1 :].min() > 15  # CIELAB
 
 
 def test_cluster_two_has_the_same_colour_whatever_the_number_of_clusters():

@@ -1,9 +1,8 @@
-"""One fixed set of colours for clusters, so that cluster 2 looks the same in every figure.
+"""One fixed set of colours for clusters, so that cluster 2 has the same colour in every figure.
 
-The first ten are picked by hand from the colour-blind-safe sets of Okabe & Ito (2008) and of
-Tol (2021). Those after them are found one by one: of a grid of colours, the one farthest from all
-earlier ones in CIELAB, as seen by normal, protanope and deuteranope eyes (matrices of Machado,
-Oliveira & Fernandes 2009, severity 1).
+The first ten are from the colour-blind-safe sets of Okabe & Ito (2008) and of Tol (2021). Each
+further one is that colour of a grid which is farthest from all earlier ones in CIELAB, for normal,
+protanope and deuteranope eyes (matrices of Machado, Oliveira & Fernandes 2009, severity 1).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ._util.check import check_ndim, check_number
 MASKED = np.array([217, 217, 217], dtype=np.uint8)  # light grey
 MASKED.setflags(write=False)
 
-_PICKED = np.array(
+_FIRST = np.array(
     [
         [0, 114, 178],  # blue
         [213, 94, 0],  # vermillion
@@ -33,7 +32,7 @@ _PICKED = np.array(
     ],
     dtype=np.uint8,
 )
-_MOST = 256  # colours in all; a number of clusters above this begins anew
+_COUNT = 256  # colours; they repeat for further clusters
 
 _TO_XYZ = np.array(  # linear sRGB to XYZ over the D65 white point
     [
@@ -69,20 +68,25 @@ def colours(n: int) -> np.ndarray:
     Returns
     -------
     array (n, 3), uint8
-        Red, green, blue. The first m of ``colours(n)`` are ``colours(m)``; no colour comes twice
-        among the first 256, after which they begin anew.
+        Red, green, blue. The first m of ``colours(n)`` are ``colours(m)``. The first 256 are all
+        different; then they repeat.
 
     Raises
     ------
     TypeError, ValueError
         If ``n`` is not an integer, or is negative.
+
+    Examples
+    --------
+    >>> colours(2)[1].tolist()  # vermillion
+    [213, 94, 0]
     """
     check_number("the number of colours", n, low=0, integer=True)
-    return _table()[np.arange(n) % _MOST]
+    return _table()[np.arange(n) % _COUNT]
 
 
 def paint(label_map: Any) -> np.ndarray:
-    """Paint a label map.
+    """Return an image of a label map in the colours of the clusters.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ def paint(label_map: Any) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If it is not a map of integers that are 0 or more.
+        If it does not have two axes, or its values are not integers of at least 0.
     """
     labels = np.asarray(label_map)
     check_ndim("a label map", labels, 2, "(y, x)")
@@ -118,17 +122,17 @@ def _table() -> np.ndarray:
     """Return all colours, (256, 3) uint8."""
     levels = np.linspace(0, 255, 9).round()
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
-    grid_seen = _seen(grid)  # (3 eyes, candidates, 3)
-    paper = np.array([MASKED, [255, 255, 255]])  # what colours must stand out against
+    grid_lab = _lab_of_eyes(grid)  # (3 eyes, candidates, 3)
+    backgrounds = np.array([MASKED, [255, 255, 255]])
     near = np.full(len(grid), np.inf)
-    for colour in np.concatenate([paper, _PICKED]):
-        near = np.minimum(near, _distance(grid_seen, _seen(colour[None])))
-    found = list(_PICKED)
-    while len(found) < _MOST:
+    for colour in np.concatenate([backgrounds, _FIRST]):
+        near = np.minimum(near, _distance(grid_lab, _lab_of_eyes(colour[None])))
+    chosen = list(_FIRST)
+    while len(chosen) < _COUNT:
         best = int(np.argmax(near))
-        found.append(grid[best].astype(np.uint8))
-        near = np.minimum(near, _distance(grid_seen, grid_seen[:, best : best + 1]))
-    table = np.array(found)
+        chosen.append(grid[best].astype(np.uint8))
+        near = np.minimum(near, _distance(grid_lab, grid_lab[:, best : best + 1]))
+    table = np.array(chosen)
     table.setflags(write=False)
     return table
 
@@ -145,6 +149,11 @@ def to_lab(rgb: Any) -> np.ndarray:
     -------
     array (..., 3), float64
         Lightness L* (0..100), a* and b* (CIE 15:2018).
+
+    Examples
+    --------
+    >>> to_lab([255, 0, 0]).round(1).tolist()
+    [53.2, 80.1, 67.2]
     """
     return _lab(_linear(np.asarray(rgb, dtype=np.float64)))
 
@@ -165,12 +174,12 @@ def _lab(linear: np.ndarray) -> np.ndarray:
     )
 
 
-def _seen(rgb: np.ndarray) -> np.ndarray:
-    """Return CIELAB as three kinds of eyes see it, (n, 3) -> (3, n, 3)."""
+def _lab_of_eyes(rgb: np.ndarray) -> np.ndarray:
+    """Return CIELAB for normal, protanope and deuteranope eyes, (n, 3) -> (3, n, 3)."""
     linear = _linear(rgb)
     return _lab(np.stack([linear, linear @ _PROTANOPE.T, linear @ _DEUTERANOPE.T]))
 
 
-def _distance(seen: np.ndarray, one: np.ndarray) -> np.ndarray:
+def _distance(lab: np.ndarray, one: np.ndarray) -> np.ndarray:
     """Return the smallest distance over the three kinds of eyes, (3, n, 3), (3, 1, 3) -> (n,)."""
-    return np.sqrt(((seen - one) ** 2).sum(axis=-1)).min(axis=0)
+    return np.sqrt(((lab - one) ** 2).sum(axis=-1)).min(axis=0)

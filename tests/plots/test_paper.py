@@ -219,7 +219,7 @@ def test_sky_images_have_y_upwards_and_scans_downwards(scene):
 
 def test_the_figures_need_neither_pyplot_nor_torch():
     script = (
-        "import sys; from spectessera import networkplots, paperplots, plots, scoreplots; "
+        "import sys; from spectessera.plots import autoencoder, paper, reference, result, search; "
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

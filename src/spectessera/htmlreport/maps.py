@@ -11,7 +11,7 @@ import xarray as xr
 
 from spectessera.colours import MASKED
 from spectessera.cube import spectral_axis
-from spectessera.plots.drawing import LONGEST, origin
+from spectessera.plots.drawing import MAX_RATIO, origin
 
 from .facts import Card
 from .figures import TOOLS, colour, score_panels, spectrum, style, with_figure, without_math
@@ -63,7 +63,7 @@ def sky(result: xr.Dataset) -> dict[str, Any] | None:
 
 def frame_ratio(shape: Sequence[int]) -> float:
     """Return height over width of the frame of a map (y, x); a very long image is stretched."""
-    return min(max(shape[0] / shape[1], 1 / LONGEST), LONGEST)
+    return min(max(shape[0] / shape[1], 1 / MAX_RATIO), MAX_RATIO)
 
 
 def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:

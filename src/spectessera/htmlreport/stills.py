@@ -15,11 +15,11 @@ from spectessera.plots import result as plots
 from spectessera.plots.drawing import (
     colour,
     draw_labels,
+    draw_pixels,
     fit_channels,
     grey_where_missing,
-    panel,
+    panel_size,
     rim,
-    show,
     with_gaps,
 )
 
@@ -41,7 +41,7 @@ def uri(figure: Figure) -> str:
 def label_map(result: xr.Dataset) -> Figure:
     """Draw the map of the clusters."""
     label = result["label"].assign_attrs(result.attrs)
-    wide, high = panel(label.shape, 4.0)
+    wide, high = panel_size(label.shape, 4.0)
     figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
     axes = figure.add_subplot()
     draw_labels(axes, label, int(result["cluster"].values.max()))
@@ -52,11 +52,11 @@ def label_map(result: xr.Dataset) -> Figure:
 def share_map(result: xr.Dataset, name: str) -> Figure:
     """Draw a map of shares from 0 to 1: "confidence" or "novelty"."""
     label = result["label"].assign_attrs(result.attrs)
-    wide, high = panel(label.shape, 4.0)
+    wide, high = panel_size(label.shape, 4.0)
     figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
     axes = figure.add_subplot()
     shown = grey_where_missing("cividis")
-    show(axes, result[name].values, label, cmap=shown, vmin=0.5, vmax=1)
+    draw_pixels(axes, result[name].values, label, cmap=shown, vmin=0.5, vmax=1)
     axes.set(xlabel="column", ylabel="row")
     return figure
 

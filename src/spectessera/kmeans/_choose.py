@@ -200,6 +200,7 @@ def k_means(
 
     Examples
     --------
+    >>> import torch
     >>> points = torch.tensor([[0.0], [1.0], [8.0], [9.0]])
     >>> k_means(points, 2, generator=torch.Generator().manual_seed(0)).centers.sort(0).values
     tensor([[0.5000],

@@ -19,6 +19,7 @@ def assign(points: Tensor, centers: Tensor) -> Tensor:
     The first center wins a tie. Every row is computed on its own: the label does not depend on
     the other rows, on blocks or on threads.
 
+    >>> import torch
     >>> assign(torch.tensor([[0.0], [9.0]]), torch.tensor([[8.0], [1.0]]))
     tensor([1, 0])
     """

@@ -247,6 +247,7 @@ def silhouette(points: Tensor, labels: Tensor) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> points = torch.tensor([[0.0], [1.0], [8.0], [9.0]])
     >>> round(float(silhouette(points, torch.tensor([0, 0, 1, 1]))), 3)
     0.875

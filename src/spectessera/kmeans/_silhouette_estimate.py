@@ -55,6 +55,7 @@ def silhouette_estimate(
 
     Examples
     --------
+    >>> import torch
     >>> points = torch.tensor([[0.0], [1.0], [8.0], [9.0]])
     >>> seeded = torch.Generator().manual_seed(0)
     >>> estimate = silhouette_estimate(points, torch.tensor([0, 0, 1, 1]), generator=seeded)

@@ -168,6 +168,7 @@ def _halves(points: Tensor, generator: torch.Generator) -> list[Tensor]:
 def contingency(a: Tensor, b: Tensor, k: int) -> Tensor:
     """Return how many points have label i in ``a`` (n,) and j in ``b`` (n,), (k, k) float64.
 
+    >>> import torch
     >>> contingency(torch.tensor([0, 0, 1]), torch.tensor([1, 1, 1]), 2).tolist()
     [[0.0, 2.0], [0.0, 1.0]]
     """

@@ -95,7 +95,7 @@ def cluster_points(
     device: str | None = None,
     split_check: SplitCheck | None = None,
 ) -> Clustering:
-    """Cluster points with the best k, of whatever origin the points are.
+    """Cluster points of any origin with the best k.
 
     With more than ``clusters.max_points`` points, k and the centers are found on a random sample of
     that size, which does not depend on how the points are stored; with ``clusters.refine`` Lloyd's

@@ -18,13 +18,13 @@ from matplotlib.ticker import MaxNLocator
 
 from spectessera.axis import Axis
 
-from .drawing import colour, draw_image, draw_mesh, handles, panel, rim
+from .drawing import colour, draw_image, draw_mesh, legend_handles, panel_size, rim
 
-MOST_AXES = 4  # latent axes that a grid shows
-# Tints of the parts of a network; too pale to be taken for clusters.
+MAX_AXES = 4  # latent axes that a grid shows
+# Tints of the parts of a network, paler than the colours of clusters.
 TINTS = {"data": "#f2f2f2", "encoder": "#d3dfee", "latent": "#9a9a9a", "decoder": "#eee0cf"}
 BINS = 60
-UNITS = 96  # rows of an image of weights
+MAX_ROWS = 96  # of an image of weights
 
 
 def network(
@@ -58,7 +58,7 @@ def network(
     """
     widths = [channels, *encoder, latent, *decoder, channels]
     middle = 1 + len(encoder)
-    # The latent stands apart: there is room for its two heads.
+    # More space around the latent, for its two heads.
     places = [x + 0.6 * (x >= middle) + 0.6 * (x > middle) for x in range(len(widths))]
     figure = Figure(figsize=(min(18.0, 1.15 * len(widths) + 2.6), 4.6), layout="constrained")
     axes = figure.add_subplot()
@@ -72,27 +72,27 @@ def network(
         _draw_linear_path(axes, places[0], places[middle])
     axes.set(xlim=(-0.7, places[-1] + 0.7), ylim=(-2.9 if linear_path else -2.2, 2.5))
     axes.set_axis_off()
-    told = _in_words(block, dropout, variational, latent_activation, output)
-    figure.supxlabel(_lines(told, int(12 * figure.get_figwidth())), fontsize=10)
+    notes = _notes(block, dropout, variational, latent_activation, output)
+    figure.supxlabel(_lines(notes, int(12 * figure.get_figwidth())), fontsize=10)
     return figure
 
 
-def _in_words(
+def _notes(
     block: str, dropout: float, variational: bool, latent_activation: str | None, output: str
 ) -> list[str]:
-    """Return what the drawing of a network cannot show."""
+    """Return the settings of a network that its drawing does not show."""
     active, dropped = ("ReLU", "Dropout") if block == "mlp" else ("SELU", "AlphaDropout")
     hidden = f"hidden layer ({block.upper()}): Linear, {active}"
-    found = [hidden + (f", {dropped}({dropout:g})" if dropout else "")]
+    notes = [hidden + (f", {dropped}({dropout:g})" if dropout else "")]
     if latent_activation:
-        found.append(f"latent: {latent_activation}")
+        notes.append(f"latent: {latent_activation}")
     if variational:
-        found.append("z = mean + sigma x noise, in training only")
-    return [*found, f"output: Linear, {output}"]
+        notes.append("z = mean + sigma x noise, in training only")
+    return [*notes, f"output: Linear, {output}"]
 
 
 def _lines(parts: Sequence[str], most: int) -> str:
-    """Join parts into lines of at most so many letters, where a part is no longer than that."""
+    """Join parts into lines of at most ``most`` letters; a longer part has a line of its own."""
     lines = [parts[0]]
     for part in parts[1:]:
         joined = f"{lines[-1]}   |   {part}"
@@ -103,7 +103,7 @@ def _lines(parts: Sequence[str], most: int) -> str:
 def _draw_layers(
     axes: Axes, places: Sequence[float], widths: Sequence[int], middle: int, variational: bool
 ) -> None:
-    """Draw all layers with their widths above, and the shape of the whole behind them."""
+    """Draw all layers with their widths above, and the outline of the network behind them."""
     heights = [0.5 + 2.5 * np.log(width + 1) / np.log(max(widths) + 1) for width in widths]
     for (x0, h0), (x1, h1) in pairwise(zip(places, heights, strict=True)):
         corners = [(x0, -h0 / 2), (x1, -h1 / 2), (x1, h1 / 2), (x0, h0 / 2)]
@@ -135,7 +135,7 @@ def _draw_layer(axes: Axes, x: float, y: float, high: float, tint: str) -> None:
 
 
 def _draw_heads(axes: Axes, x: float, width: int) -> None:
-    """Draw the two heads of a variational network, and the latent that is drawn from them."""
+    """Draw the two heads of a variational network, and the latent that is sampled from them."""
     for y, word, below in ((0.72, "mean", False), (-0.72, "log variance", True)):
         _draw_layer(axes, x - 0.4, y, 0.75, TINTS["latent"])
         beside = y - 0.5 if below else y + 0.5
@@ -162,28 +162,28 @@ def latent_grid(
 ) -> Figure:
     """Draw maps of the latent axes, and every pair of them.
 
-    Below the maps: histograms on the diagonal, stacked by cluster; scatter below it; above it the
-    contours of the density of every cluster, at a tenth and at half of its peak (of more than six
+    Below the maps: histograms on the diagonal, stacked by cluster; scatter plots below it; above it
+    contours of the density of every cluster, at a tenth and at half of its peak (with more than six
     clusters one contour, at 0.3).
 
     Parameters
     ----------
     latent : array (y, x, latent)
-        Of more than four axes the first four are drawn.
+        With more than four axes the first four are drawn.
     label : array (y, x) of integers
         0 = masked, 1..K.
     generator : Generator
-        Draws the points of the scatter.
+        Selects the points of the scatter plots.
     points : int
-        So many at most.
+        Largest number of points.
     """
     image = np.asarray(latent, dtype=float)
     label_map = np.asarray(label)
-    count = min(image.shape[2], MOST_AXES)
+    count = min(image.shape[2], MAX_AXES)
     values, labels = image[label_map > 0][:, :count], label_map[label_map > 0]
     shown = _some(len(labels), points, generator)
-    small = count == MOST_AXES
-    wide, high = panel(label_map.shape, 2.0 if small else 2.5)
+    small = count == MAX_AXES
+    wide, high = panel_size(label_map.shape, 2.0 if small else 2.5)
     side = 1.9 if small else 2.3
     figure = Figure(
         figsize=(max(side + 0.4, wide + 1.0) * count + 1.2, high + 0.7 + side * count),
@@ -210,19 +210,19 @@ def latent_grid(
             if row != column:
                 axes.set(ylim=box[1], ylabel=f"latent {row + 1}")
             axes.tick_params(labelsize=7)
-    figure.legend(handles=_keys(labels), title="cluster", loc="outside right center")
+    figure.legend(handles=_legend(labels), title="cluster", loc="outside right center")
     return figure
 
 
-def _keys(labels: np.ndarray) -> list[Any]:
-    """Return the legend of the clusters that are there."""
+def _legend(labels: np.ndarray) -> list[Any]:
+    """Return the legend of the clusters that have pixels."""
     sizes = np.bincount(labels)
     numbers = [number for number in range(1, len(sizes)) if sizes[number]]
-    return handles(numbers, [int(sizes[number]) for number in numbers])
+    return legend_handles(numbers, [int(sizes[number]) for number in numbers])
 
 
 def _some(count: int, points: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw at most so many of the points, in random order so that no cluster covers the others."""
+    """Return at most ``points`` of the points, in random order: no cluster covers the others."""
     return generator.permutation(count)[:points]
 
 
@@ -249,7 +249,7 @@ def _draw_histogram(
 
 def _draw_points(axes: Axes, pair: np.ndarray, labels: np.ndarray) -> None:
     shades = np.array([colour(int(label)) for label in labels])
-    # Without smooth edges: thousands of half-tones would make the file large.
+    # Without antialiasing: thousands of half-tones would make the file large.
     axes.scatter(pair[:, 0], pair[:, 1], c=shades, s=4, lw=0, antialiased=False)
 
 
@@ -263,8 +263,8 @@ def _draw_contours(
     numbers = np.unique(labels)
     levels = [0.1, 0.5] if len(numbers) <= 6 else [0.3]
     for number in numbers:
-        mine = pair[labels == number]
-        density = gaussian_filter(np.histogram2d(mine[:, 0], mine[:, 1], edges)[0], 1.5)
+        members = pair[labels == number]
+        density = gaussian_filter(np.histogram2d(members[:, 0], members[:, 1], edges)[0], 1.5)
         density /= density.max()
         drawn = axes.contour(
             *middles, density.T, levels=levels, colors=[colour(int(number))], linewidths=1
@@ -280,7 +280,7 @@ def latent_3d(
     points: int = 3000,
     axes: tuple[int, int, int] = (0, 1, 2),
 ) -> Figure:
-    """Draw three latent axes in space, coloured by cluster.
+    """Draw three latent axes in three dimensions, coloured by cluster.
 
     Parameters
     ----------
@@ -288,21 +288,21 @@ def latent_3d(
     label : array (y, x) of integers
         0 = masked, 1..K.
     generator : Generator
-        Draws the points.
+        Selects the points.
     points : int
-        So many at most.
+        Largest number of points.
     axes : three of int
         Which latent axes, from 0.
 
     Raises
     ------
     ValueError
-        If the latent space has fewer axes than are asked for.
+        If the latent space does not have these axes.
     """
     image, label_map = np.asarray(latent, dtype=float), np.asarray(label)
     if max(axes) >= image.shape[2]:
         raise ValueError(
-            f"the latent has {image.shape[2]} axes, {max(axes) + 1} are needed to draw {axes}; "
+            f"the latent has {image.shape[2]} axes, but axes={axes} needs {max(axes) + 1}; "
             "draw latent_grid instead"
         )
     values, labels = image[label_map > 0][:, list(axes)], label_map[label_map > 0]
@@ -315,7 +315,7 @@ def latent_3d(
     for name, axis in zip("xyz", axes, strict=True):
         getattr(space, f"set_{name}label")(f"latent {axis + 1}", labelpad=7)
         getattr(space, f"{name}axis").set_major_locator(MaxNLocator(5))
-    figure.legend(handles=_keys(labels), title="cluster", loc="outside right center")
+    figure.legend(handles=_legend(labels), title="cluster", loc="outside right center")
     return figure
 
 
@@ -325,7 +325,7 @@ def weights(arrays: Mapping[str, Any], axis: Axis | None = None) -> Figure:
     Parameters
     ----------
     arrays : mapping of str to array
-        Name -> array, from the input on; those of two dimensions (unit, input of the layer) are
+        By name, starting at the input; arrays of two dimensions (unit, input of the layer) are
         weights, others (biases) are left out.
     axis : Axis, optional
         Spectral axis of the inputs.
@@ -333,12 +333,14 @@ def weights(arrays: Mapping[str, Any], axis: Axis | None = None) -> Figure:
     Raises
     ------
     ValueError
-        If there are no weights among the arrays.
+        If no array has two dimensions.
     """
     layers = {name: np.asarray(each, dtype=float) for name, each in arrays.items()}
     layers = {name: each for name, each in layers.items() if each.ndim == 2}
     if not layers:
-        raise ValueError(f"no array of two dimensions among {sorted(arrays)}; give layers' weights")
+        raise ValueError(
+            f"no array of two dimensions among {sorted(arrays)}; give the weights of layers"
+        )
     columns = min(4, max(2, len(layers)))
     lines = -(-len(layers) // columns)
     figure = Figure(figsize=(3.0 * columns, 3.3 + 2.2 * lines), layout="constrained")
@@ -357,9 +359,9 @@ def weights(arrays: Mapping[str, Any], axis: Axis | None = None) -> Figure:
 def _draw_first_layer(
     figure: Figure, axes: Axes, name: str, values: np.ndarray, axis: Axis | None
 ) -> None:
-    """Draw weights (unit, channel), averaged over neighbours where there are too many to see."""
+    """Draw weights (unit, channel), averaged over neighbours where there are too many rows."""
     axis = Axis(np.arange(values.shape[1])) if axis is None else axis
-    starts = np.arange(0, len(values), -(-len(values) // UNITS))
+    starts = np.arange(0, len(values), -(-len(values) // MAX_ROWS))
     edges = np.append(starts, len(values))
     rows = np.add.reduceat(values, starts, axis=0) / np.diff(edges)[:, None]
     scale = Normalize()

@@ -1,4 +1,4 @@
-"""What the figures share: colours of clusters, label maps, images, lines of spectra."""
+"""Parts that several figures share: colours of clusters, label maps, images, spectra, tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import MaxNLocator
@@ -18,71 +20,94 @@ from matplotlib.ticker import MaxNLocator
 from spectessera.axis import Axis
 from spectessera.colours import MASKED, colours
 
-# More clusters than this get no spectrum of their own in a figure, the map shows them all.
+# Largest number of clusters whose spectra a figure shows; the map shows all clusters.
 MAX_SPECTRA = 20
-# An image longer than this many times its other side is stretched: else a row would be a hair.
-LONGEST = 3.0
-NARROWEST = 1.4  # inches of the width of an image, for its title and ticks
-# Lines of a lighter colour (relative luminance) than this get a dark rim, to be seen on white.
+# Largest ratio of the sides of an image. A longer image is stretched, so that its rows are visible.
+MAX_RATIO = 3.0
+MIN_WIDTH = 1.4  # of an image in inches, enough for its title and ticks
+# Lines in a colour lighter than this (relative luminance) get a dark rim, to be visible on white.
 LIGHT = 0.6
 
-COLUMNS = 200  # of an image whose columns are channels
+MAX_COLUMNS = 200  # of an image whose columns are channels
 
 RGB = tuple[float, float, float]
 GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
 
 def colour(label: int) -> RGB:
-    """Return the colour of a cluster, 0..1."""
+    """Return the colour of a cluster (1, 2, 3 ...) as red, green and blue in 0..1."""
     red, green, blue = (colours(label)[label - 1] / 255).tolist()
     return red, green, blue
 
 
 def grey_where_missing(name: str) -> Colormap:
-    """Return a colour map of matplotlib that shows what is not finite as masked pixels are."""
+    """Return a colour map of matplotlib in which values that are not finite are grey."""
     return matplotlib.colormaps[name].with_extremes(bad=GREY)
 
 
 def origin(array: Any) -> Any:
-    """Sky images have y upwards, scans of objects downwards."""
+    """Return where row 0 of an image is: "lower" for sky images, which have a WCS, else "upper"."""
     return "lower" if "wcs" in getattr(array, "attrs", {}) else "upper"
 
 
-def panel(shape: Sequence[int], side: float) -> tuple[float, float]:
+def panel_size(shape: Sequence[int], side: float) -> tuple[float, float]:
     """Return width and height, in inches, for an image (y, x) whose longer side is ``side``."""
     height, width = shape[:2]
-    ratio = min(max(height / width, 1 / LONGEST), LONGEST)
-    return (side, side * ratio) if ratio < 1 else (max(NARROWEST, side / ratio), side)
+    ratio = min(max(height / width, 1 / MAX_RATIO), MAX_RATIO)
+    return (side, side * ratio) if ratio < 1 else (max(MIN_WIDTH, side / ratio), side)
 
 
-def show(axes: Axes, values: Any, how: Any, **kwargs: Any) -> Any:
+def draw_pixels(
+    axes: Axes,
+    values: Any,
+    like: Any,
+    *,
+    cmap: Colormap | None = None,
+    norm: Normalize | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+) -> AxesImage:
     """Draw an image (y, x) or (y, x, 3), pixel by pixel, with its axes in pixels.
 
-    ``how`` is the array that tells the origin. Returns the image.
+    Parameters
+    ----------
+    axes : Axes
+    values : array (y, x), or (y, x, 3) of colours
+    like : array
+        Its attributes decide where row 0 is: see :func:`origin`.
+    cmap, norm, vmin, vmax
+        As in :meth:`matplotlib.axes.Axes.imshow`.
+
+    Returns
+    -------
+    AxesImage
     """
     height, width = np.shape(values)[:2]
-    drawn = axes.imshow(
+    image = axes.imshow(
         values,
-        origin=origin(how),
+        origin=origin(like),
         interpolation="nearest",
-        aspect="equal" if 1 / LONGEST <= height / width <= LONGEST else "auto",
-        **kwargs,
+        aspect="equal" if 1 / MAX_RATIO <= height / width <= MAX_RATIO else "auto",
+        cmap=cmap,
+        norm=norm,
+        vmin=vmin,
+        vmax=vmax,
     )
     for each, most in ((axes.xaxis, 3 if height > width else 5), (axes.yaxis, 5)):
         ticks = MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
         each.set_major_locator(ticks)
     axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
-    return drawn
+    return image
 
 
 def image_grid(shape: Sequence[int], count: int, side: float) -> tuple[int, float, float]:
-    """Return how many images go side by side, and width and height of one in inches."""
-    wide, high = panel(shape, side)
+    """Return the number of images in a row, and the width and height of one in inches."""
+    wide, high = panel_size(shape, side)
     columns = max(1, min(count, 6, round(math.sqrt(count * 1.6 * high / wide))))
     return math.ceil(count / math.ceil(count / columns)), wide, high
 
 
-def only_outer(axes: Axes, place: int, columns: int, count: int) -> None:
+def keep_outer_labels(axes: Axes, place: int, columns: int, count: int) -> None:
     """Keep the labels of the axes at the left and at the bottom of a grid of images."""
     if place % columns:
         axes.set_ylabel("")
@@ -92,10 +117,10 @@ def only_outer(axes: Axes, place: int, columns: int, count: int) -> None:
         axes.tick_params(labelbottom=False)
 
 
-def draw_labels(axes: Axes, label: Any, n_clusters: int) -> Any:
-    """Draw a label map (y, x) with the palette of the package; row 0 is where the cube has it."""
+def draw_labels(axes: Axes, label: Any, n_clusters: int) -> AxesImage:
+    """Draw a label map (y, x) in the colours of clusters; its attributes decide where row 0 is."""
     table = np.concatenate([np.reshape(MASKED, (1, 3)), colours(n_clusters)]) / 255
-    return show(
+    return draw_pixels(
         axes,
         np.asarray(label),
         label,
@@ -104,17 +129,17 @@ def draw_labels(axes: Axes, label: Any, n_clusters: int) -> Any:
     )
 
 
-def draw_image(figure: Figure, axes: Axes, image: Any, how: Any, unit: str = "") -> Any:
-    """Draw an image (y, x) of numbers with its colour bar; ``how`` tells the origin."""
+def draw_image(figure: Figure, axes: Axes, image: Any, like: Any, unit: str = "") -> AxesImage:
+    """Draw an image (y, x) of numbers with its colour bar; for ``like`` see :func:`draw_pixels`."""
     values = np.asarray(image, dtype=float)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
     cut = {(True, True): "both", (True, False): "min", (False, True): "max"}
     outside = bool(finite.size and finite.min() < low), bool(finite.size and finite.max() > high)
-    drawn = show(
+    drawn = draw_pixels(
         axes,
         values,
-        how,
+        like,
         cmap=grey_where_missing("cividis"),
         vmin=low,
         vmax=high if high > low else low + 1,
@@ -124,14 +149,14 @@ def draw_image(figure: Figure, axes: Axes, image: Any, how: Any, unit: str = "")
 
 
 def rim(label: int, width: float) -> list[AbstractPathEffect]:
-    """Return the dark rim of a line of that width where a cluster's colour is light, else none."""
+    """Return a dark rim for a line of this width where the colour of the cluster is light."""
     if np.dot(colour(label), (0.2126, 0.7152, 0.0722)) < LIGHT:
         return []
     return [withStroke(linewidth=width + 1.0, foreground="0.35")]
 
 
 def with_gaps(axis: Axis, values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y (..., channel) of a line; a gap between two windows is a gap in the line."""
+    """Return x and y (..., channel) of a line that is interrupted between windows of the axis."""
     breaks = [part.start for part in axis.segments()[1:]]
     values = np.asarray(values, dtype=float)
     return np.insert(axis.values, breaks, np.nan), np.insert(values, breaks, np.nan, axis=-1)
@@ -153,16 +178,38 @@ def draw_spectra(axes: Axes, spectra: Any, labels: Sequence[int], axis: Axis) ->
     fit_channels(axes, axis)
 
 
-def draw_mesh(axes: Axes, rows: np.ndarray, edges: Any, axis: Axis, **kwargs: Any) -> list[Any]:
-    """Draw an image ``rows (row, channel)`` window by window of the spectral axis.
+def draw_mesh(
+    axes: Axes,
+    rows: np.ndarray,
+    edges: np.ndarray,
+    axis: Axis,
+    *,
+    cmap: str | Colormap,
+    norm: Normalize,
+) -> list[QuadMesh]:
+    """Draw an image of spectra, window by window of the spectral axis.
 
-    ``edges (row + 1)`` are those of the rows. Neighbouring channels are averaged where there are
-    too many to be seen. Returns the meshes.
+    Neighbouring channels are averaged where there are too many to be visible.
+
+    Parameters
+    ----------
+    axes : Axes
+    rows : array (row, channel)
+    edges : array (row + 1,)
+        Of the rows, along y.
+    axis : Axis
+    cmap, norm
+        As in :meth:`matplotlib.axes.Axes.pcolormesh`.
+
+    Returns
+    -------
+    list of QuadMesh
+        One for every window.
     """
-    drawn = []
+    meshes = []
     x = axis.values
     usual = float(np.median(np.diff(x))) if len(x) > 1 else 1.0
-    step = math.ceil(len(x) / COLUMNS)
+    step = math.ceil(len(x) / MAX_COLUMNS)
     for part in axis.segments():
         inside = x[part]
         steps = np.diff(inside) if len(inside) > 1 else np.array([usual])
@@ -173,25 +220,25 @@ def draw_mesh(axes: Axes, rows: np.ndarray, edges: Any, axis: Axis, **kwargs: An
         sums = np.add.reduceat(rows[:, part], starts, axis=1)
         values = sums / np.diff(np.append(starts, len(inside)))
         columns = np.append(bounds[starts], bounds[-1])
-        drawn.append(axes.pcolormesh(columns, edges, values, **kwargs))
+        meshes.append(axes.pcolormesh(columns, edges, values, cmap=cmap, norm=norm))
     axes.set_xlabel(axis.label())
     fit_channels(axes, axis)
-    return drawn
+    return meshes
 
 
 def fit_channels(axes: Axes, axis: Axis) -> None:
-    """Let the x axis of a panel end where the spectral axis does."""
+    """Limit the x axis of a panel to the spectral axis."""
     if len(axis) > 1:
         axes.set_xlim(axis.values.min(), axis.values.max())
 
 
 def per_cent(share: float) -> str:
-    """Return a share in words, such as "12.5 %"."""
+    """Return a share as text, such as "12.5 %"."""
     return f"{100 * share:.1f} %"
 
 
-def handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
-    """Return the patches of a legend: every cluster with its share of the pixels."""
+def legend_handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
+    """Return the entries of a legend: every cluster with its share of the pixels."""
     total = max(1, sum(sizes))
     return [
         Patch(
@@ -204,17 +251,17 @@ def handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
     ]
 
 
-def cells(axes: Axes, shade: Any, words: Sequence[Sequence[str]], size: float) -> None:
-    """Draw a table as an image of greys, ``shade (row, column)`` in 0..1, with words on top."""
+def draw_table(axes: Axes, shade: Any, texts: Sequence[Sequence[str]], size: float) -> None:
+    """Draw a table: an image of greys, ``shade (row, column)`` in 0..1, with texts on top."""
     shade = np.asarray(shade, dtype=float)
     axes.imshow(shade, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    for row, line in enumerate(words):
-        for column, word in enumerate(line):
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
             dark = shade[row, column] > 0.6
             axes.text(
                 column,
                 row,
-                word,
+                text,
                 ha="center",
                 va="center",
                 fontsize=size,

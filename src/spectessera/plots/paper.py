@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from spectessera.axis import Axis
 from spectessera.colours import MASKED
 from spectessera.cube import spectral_axis
+from spectessera.result import input_axis_of, require
 
 from .drawing import (
     GREY,
@@ -29,24 +30,24 @@ from .drawing import (
     colour,
     draw_labels,
     draw_mesh,
+    draw_pixels,
     draw_spectra,
     fit_channels,
     grey_where_missing,
-    handles,
     image_grid,
-    only_outer,
-    panel,
+    keep_outer_labels,
+    legend_handles,
+    panel_size,
     per_cent,
-    show,
     with_gaps,
 )
 
 INPUT = "network input (its own unit)"
-ROWS = 240  # of the image of a flattened cube
+MAX_ROWS = 240  # of the image of a flattened cube
 
 
 def seed_image(image: Any, label: Any, rgb: Any) -> Figure:
-    """Draw an image beside its few clustered colours, and the share of each.
+    """Draw an image, the same image in its clustered colours, and the share of each colour.
 
     Figures 3 and 8 of arXiv 2401.17695.
 
@@ -59,12 +60,12 @@ def seed_image(image: Any, label: Any, rgb: Any) -> Figure:
         The colours.
     """
     label_map, colours_of = np.asarray(label), np.asarray(rgb) / 255
-    wide, high = panel(label_map.shape, 4.5)
+    wide, high = panel_size(label_map.shape, 4.5)
     figure = Figure(figsize=(2 * wide + 3.2, max(3.0, high + 0.8)), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(wide, wide, 2.2))
-    show(left, np.asarray(image), label)
+    draw_pixels(left, np.asarray(image), label)
     left.set_title("seed image")
-    show(middle, np.concatenate([[GREY], colours_of])[label_map], label)
+    draw_pixels(middle, np.concatenate([[GREY], colours_of])[label_map], label)
     middle.set(title="clustered colours", ylabel="")
     sizes = np.bincount(label_map.ravel(), minlength=len(colours_of) + 1)[1:]
     numbers = np.arange(1, len(colours_of) + 1)
@@ -87,10 +88,17 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     Parameters
     ----------
     result : Dataset
-        Of :func:`spectessera.segment`.
+        Of :func:`spectessera.segment`, with ``means=True``.
     cube : DataArray (y, x, channel)
-        The cube itself; rows of its flattened image are means over neighbours of one cluster.
+        The cube that was segmented; a row of its flattened image is the mean of some pixels of one
+        cluster.
+
+    Raises
+    ------
+    ValueError
+        If it has no mean spectra, as with ``means=False`` and from a baseline.
     """
+    require(result, "reconstructed_mean", "input_mean", purpose="this figure")
     label = result["label"].assign_attrs(result.attrs)
     numbers, sizes = result["cluster"].values.tolist(), result["size"].values.tolist()
     figure = Figure(figsize=(12.5, 8.5))
@@ -101,34 +109,23 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     image.set_title("clusters")
     _draw_flattened(figure, grid[0, 1], label.values, cube, numbers)
     filled = _with_pixels(result)
-    above = None
+    axis, above = input_axis_of(result), None
     for place, (name, title) in enumerate(
         {"reconstructed_mean": "mean reconstruction", "input_mean": "mean input"}.items()
     ):
         axes = figure.add_subplot(grid[1, place], sharey=above)
         above = above or axes
-        draw_spectra(axes, filled[name].values, filled["cluster"].values.tolist(), _inner(result))
+        draw_spectra(axes, filled[name].values, filled["cluster"].values.tolist(), axis)
         axes.set(title=f"{title} of each cluster", ylabel=INPUT if place == 0 else "")
-    keys = handles(numbers, sizes)[:MAX_SPECTRA]
+    keys = legend_handles(numbers, sizes)[:MAX_SPECTRA]
     figure.legend(handles=keys, title="cluster", loc="outside right center")
     return figure
 
 
 def _with_pixels(result: xr.Dataset) -> xr.Dataset:
-    """Return the clusters that have pixels, no more than can be told apart."""
+    """Return the first clusters, without those that have no pixels."""
     first = result.isel(cluster=slice(MAX_SPECTRA))
     return first.isel(cluster=first["size"].values > 0)
-
-
-def _inner(result: xr.Dataset) -> Axis:
-    """Return the axis of the network's inputs."""
-    found = result["input_axis"]
-    return Axis(
-        found.values,
-        unit=str(found.attrs.get("units", "")),
-        kind=str(found.attrs.get("axis_kind", "")),
-        medium=str(found.attrs.get("medium", "")),
-    )
 
 
 def _draw_flattened(
@@ -158,19 +155,19 @@ def _draw_flattened(
     axes.tick_params(labelleft=False, left=False)
     axes.set(title="flattened cube", xlabel=axis.label())
     bar = figure.colorbar(drawn, ax=axes, label=str(cube.attrs.get("unit", "")), extend="max")
-    bar.locator = MaxNLocator(4)  # the scale is a square root: more would crowd at its top
+    bar.locator = MaxNLocator(4)  # on a square-root scale more ticks would overlap at the top
 
 
 def _ordered(spectra: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means (row, channel) over neighbours of one cluster, and the edges of the rows.
+    """Return means (row, channel) over some pixels of one cluster each, and the edges of the rows.
 
-    Edges count pixels with a label; what is not finite is left out of the means.
+    Edges count pixels with a label. Values that are not finite are left out of the means.
     """
     total = int((labels > 0).sum())
     rows, edges = [], [0]
     for number in np.unique(labels[labels > 0]):
         members = np.flatnonzero(labels == number)
-        for some in np.array_split(members, max(1, ROWS * len(members) // max(1, total))):
+        for some in np.array_split(members, max(1, MAX_ROWS * len(members) // max(1, total))):
             if not some.size:
                 continue
             values = spectra[some].astype(np.float64)
@@ -183,19 +180,25 @@ def _ordered(spectra: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def means(result: xr.Dataset) -> Figure:
-    """Draw three means of every cluster and the difference of the outer two.
+    """Draw three mean spectra of every cluster and the difference of two of them.
 
-    The mean input (eq. 9), the mean reconstruction (eq. 8) and what the center decodes to (eq. 10)
-    over the absolute difference of the first and the last. Figure 10 of arXiv 2401.17695. Clusters
+    The mean input (eq. 9), the mean reconstruction (eq. 8) and the decoded center (eq. 10), above
+    the absolute difference of the first and the last. Figure 10 of arXiv 2401.17695. Clusters
     without pixels have no means and are left out.
 
     Parameters
     ----------
     result : Dataset
-        Of :func:`spectessera.segment`.
+        Of :func:`spectessera.segment`, with ``means=True``.
+
+    Raises
+    ------
+    ValueError
+        If it has no mean spectra, as with ``means=False`` and from a baseline.
     """
+    require(result, "input_mean", "reconstructed_mean", "decoded_mean", purpose="this figure")
     filled = _with_pixels(result)
-    axis, count = _inner(result), filled.sizes["cluster"]
+    axis, count = input_axis_of(result), filled.sizes["cluster"]
     columns = min(count, 4)
     lines = math.ceil(count / columns)
     figure = Figure(figsize=(3.4 * columns + 0.4, 3.1 * lines + 0.9), layout="constrained")
@@ -227,18 +230,18 @@ def means(result: xr.Dataset) -> Figure:
 
 def _draw_means(upper: Axes, lower: Axes, one: xr.Dataset, axis: Axis) -> None:
     """Draw the means of one cluster above, the absolute difference below."""
-    mine = colour(int(one["cluster"]))
+    shade = colour(int(one["cluster"]))
     x, given = with_gaps(axis, one["input_mean"].values)
-    made, center = (
+    reconstruction, center = (
         with_gaps(axis, one[f"{name}_mean"].values)[1] for name in ("reconstructed", "decoded")
     )
     mark = "." if len(axis) == 1 else None
-    upper.fill_between(x, given, 0, color=mine, alpha=0.5, lw=0)
-    upper.plot(x, made, color="black", lw=0.9, marker=mark, label="mean reconstruction")
+    upper.fill_between(x, given, 0, color=shade, alpha=0.5, lw=0)
+    upper.plot(x, reconstruction, color="black", lw=0.9, marker=mark, label="mean reconstruction")
     upper.plot(
         x, center, color="0.45", lw=1.0, ls=(0, (3, 1.5)), marker=mark, label="decoded center"
     )
-    lower.fill_between(x, np.abs(given - center), 0, color=mine, lw=0.8)
+    lower.fill_between(x, np.abs(given - center), 0, color=shade, lw=0.8)
     for axes in (upper, lower):
         fit_channels(axes, axis)
         axes.tick_params(labelsize=8)
@@ -258,7 +261,7 @@ def masked_rgb(image: Any, label: Any, n_clusters: int) -> Figure:
     label : array (y, x) of integers
         0 = masked, 1..K.
     n_clusters : int
-        K; clusters without pixels have a panel too.
+        K; clusters without pixels also have a panel.
     """
     label_map, picture = np.asarray(label), np.asarray(image)
     columns, wide, high = image_grid(label_map.shape, n_clusters, side=2.8)
@@ -269,11 +272,11 @@ def masked_rgb(image: Any, label: Any, n_clusters: int) -> Figure:
     total = max(1, int((label_map > 0).sum()))
     for number in range(1, n_clusters + 1):
         axes = figure.add_subplot(lines, columns, number)
-        mine = label_map == number
-        show(axes, np.where(mine[..., None], picture, MASKED), label)
-        share = per_cent(mine.sum() / total) if mine.any() else "no pixels"
+        inside = label_map == number
+        draw_pixels(axes, np.where(inside[..., None], picture, MASKED), label)
+        share = per_cent(inside.sum() / total) if inside.any() else "no pixels"
         axes.set_title(f"cluster {number}: {share}", size=9)
         for spine in axes.spines.values():
             spine.set(edgecolor=colour(number), linewidth=3)
-        only_outer(axes, number - 1, columns, n_clusters)
+        keep_outer_labels(axes, number - 1, columns, n_clusters)
     return figure

@@ -1,4 +1,4 @@
-"""Figures of arXiv 2401.17695 that compare clusters with a reference, and tell what noise does.
+"""Figures of arXiv 2401.17695 that compare clusters with a reference or show effects of noise.
 
 One function each; finished arrays in, a matplotlib Figure out. Label maps whose attributes hold a
 ``wcs`` are drawn with y upwards.
@@ -21,25 +21,25 @@ from spectessera.evaluate import Scores
 
 from .drawing import (
     GREY,
-    cells,
     colour,
     draw_labels,
+    draw_pixels,
+    draw_table,
     image_grid,
-    only_outer,
-    panel,
+    keep_outer_labels,
+    panel_size,
     per_cent,
     rim,
-    show,
 )
 
-# Errors of a class: no colour of a cluster, and apart in lightness for all eyes.
+# Errors of a class: not the colour of any cluster, and of different lightness for all eyes.
 FALSE_POSITIVE, FALSE_NEGATIVE = (1.0, 0.0, 0.75), (0.2, 0.2, 0.2)
 WHITE = (1.0, 1.0, 1.0)
 NO_CLUSTER = (0.4, 0.4, 0.4)  # of a class without a cluster
 
 
 def class_masks(label: Any, reference: Any, scores: Scores) -> Figure:
-    """Draw for every class its cluster, the reference, the errors and the 2 x 2 confusion.
+    """Draw, for every class, its cluster, the reference, the errors and the 2 x 2 confusion.
 
     Figures 6 and 13 of arXiv 2401.17695. A class without a cluster has an empty first mask.
 
@@ -52,27 +52,27 @@ def class_masks(label: Any, reference: Any, scores: Scores) -> Figure:
     scores : Scores
         Of :func:`spectessera.evaluate.compare` of these two.
     """
-    found, truth = np.asarray(label), np.asarray(reference)
-    left_out = (found == 0) | (truth == 0)
+    labels, truth = np.asarray(label), np.asarray(reference)
+    left_out = (labels == 0) | (truth == 0)
     count = len(scores.classes)
-    wide, high = panel(found.shape, 2.2 if count < 7 else 1.7)
+    wide, high = panel_size(labels.shape, 2.2 if count < 7 else 1.7)
     figure = Figure(
         figsize=(3 * wide + 3.4, (max(high, 1.2) + 0.6) * count + 0.8), layout="constrained"
     )
     panels = figure.subplots(count, 4, squeeze=False, width_ratios=(wide, wide, wide, 1.9))
     rows = zip(panels, scores.classes, scores.cluster_of, scores.names, strict=True)
     for row, (line, number, cluster, name) in enumerate(rows):
-        inside, wanted = (found == cluster) & (cluster > 0), truth == number
-        mine = colour(int(cluster)) if cluster else NO_CLUSTER
+        inside, wanted = (labels == cluster) & (cluster > 0), truth == number
+        shade = colour(int(cluster)) if cluster else NO_CLUSTER
         for axes, mask in zip(line, (inside, wanted), strict=False):
-            _draw_kinds(axes, np.where(left_out, 0, 1 + mask), (GREY, WHITE, mine), label)
+            _draw_kinds(axes, np.where(left_out, 0, 1 + mask), (GREY, WHITE, shade), label)
         kinds = np.where(left_out, 0, 1 + wanted + 2 * inside)
-        pale = tuple(1 - 0.35 * (1 - each) for each in mine)
+        pale = tuple(1 - 0.35 * (1 - each) for each in shade)
         _draw_kinds(line[2], kinds, (GREY, WHITE, FALSE_NEGATIVE, FALSE_POSITIVE, pale), label)
         counts = (int(getattr(scores, each)[row]) for each in ("tp", "fp", "fn", "tn"))
         _draw_confusion(line[3], *counts)
         for place, axes in enumerate(line[:3]):
-            only_outer(axes, place + 3 * row, 3, 3 * count)
+            keep_outer_labels(axes, place + 3 * row, 3, 3 * count)
         word = f"cluster {cluster}" if cluster else "no cluster"
         long = textwrap.fill(f"class {name}", int(wide * 13))
         for axes, title in zip(line, (word, long, "errors", "pixels"), strict=True):
@@ -84,10 +84,10 @@ def class_masks(label: Any, reference: Any, scores: Scores) -> Figure:
     return figure
 
 
-def _draw_kinds(axes: Axes, kinds: np.ndarray, shades: Sequence[Any], how: Any) -> None:
-    """Draw a map of kinds 0, 1, 2 ... of pixels, each in its shade."""
+def _draw_kinds(axes: Axes, kinds: np.ndarray, shades: Sequence[Any], like: Any) -> None:
+    """Draw a map of the kinds 0, 1, 2 ... of pixels, each in its shade."""
     norm = BoundaryNorm(np.arange(len(shades) + 1) - 0.5, len(shades))
-    show(axes, kinds, how, cmap=ListedColormap(list(shades)), norm=norm)
+    draw_pixels(axes, kinds, like, cmap=ListedColormap(list(shades)), norm=norm)
 
 
 def _draw_confusion(axes: Axes, tp: int, fp: int, fn: int, tn: int) -> None:
@@ -95,10 +95,10 @@ def _draw_confusion(axes: Axes, tp: int, fp: int, fn: int, tn: int) -> None:
     counts = np.array([[tp, fn], [fp, tn]])
     share = counts / max(1, counts.sum())
     words = [
-        [f"{n:,}\n{per_cent(s)}" for n, s in zip(*both, strict=True)]
-        for both in zip(counts, share, strict=True)
+        [f"{n:,}\n{per_cent(s)}" for n, s in zip(*line, strict=True)]
+        for line in zip(counts, share, strict=True)
     ]
-    cells(axes, share, words, size=8)
+    draw_table(axes, share, words, size=8)
     axes.set_xticks([0, 1], ["inside", "outside"], fontsize=8)
     axes.set_yticks([0, 1], ["class", "others"], fontsize=8, rotation=90, va="center")
 
@@ -107,7 +107,7 @@ def confusion(scores: Scores) -> Figure:
     """Draw the confusion of all classes, in per cent of all pixels, with the weighted means.
 
     Figures 7 and 14 of arXiv 2401.17695. Columns are the clusters matched to the classes; the last
-    one has the clusters that are matched to none.
+    column has the clusters that are not matched to a class.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def confusion(scores: Scores) -> Figure:
     )
     axes = figure.add_subplot()
     words = [[f"{100 * each:.2f}" if each else "0" for each in line] for line in share]
-    cells(axes, share / max(share.max(), 1e-12), words, size=9)
+    draw_table(axes, share / max(share.max(), 1e-12), words, size=9)
     axes.set_yticks(range(count), scores.names)
     below = [f"{each}" if each else "none" for each in scores.cluster_of]
     axes.set_xticks(range(count + 1), [*below, "other"])
@@ -130,8 +130,8 @@ def confusion(scores: Scores) -> Figure:
             tick.set(path_effects=rim(int(cluster), 1.0), color=colour(int(cluster)), weight="bold")
     axes.axvline(count - 0.5, color="0.2", lw=1)
     axes.set(xlabel="cluster", ylabel="reference class")
-    told = {"accuracy": "accuracy", "F1": "f1", "Tversky": "tversky"}
-    values = [f"{word} {getattr(scores, f'weighted_{name}'):.3f}" for word, name in told.items()]
+    means = {"accuracy": "accuracy", "F1": "f1", "Tversky": "tversky"}
+    values = [f"{word} {getattr(scores, f'weighted_{name}'):.3f}" for word, name in means.items()]
     axes.set_title("share of all pixels (%)\nweighted " + ", ".join(values), size=9)
     return figure
 
@@ -139,18 +139,18 @@ def confusion(scores: Scores) -> Figure:
 def degradation(
     maps: Any, psnr: Sequence[float], weighted: Mapping[str, Any], n_clusters: int
 ) -> Figure:
-    """Draw the label maps of a cube with more and more noise, and the scores against the noise.
+    """Draw the label maps of a cube with increasing noise, and the scores against the noise.
 
     Figures 19 and 20 of arXiv 2401.17695.
 
     Parameters
     ----------
     maps : array (level, y, x) of integers
-        Of one seed; clusters numbered alike at all levels, or colours mean nothing.
+        Of one seed; the clusters must have the same numbers at all levels.
     psnr : sequence of float
-        Peak signal over noise of every level, in dB; infinite = no noise was added.
+        Peak signal-to-noise ratio of every level, in dB; infinite: no noise was added.
     weighted : mapping of str to array (seed, level)
-        Scores by name, such as "accuracy" and "F1"; their mean and range over the seeds is drawn.
+        Scores by name, such as "accuracy" and "F1"; drawn are their mean and range over the seeds.
     n_clusters : int
     """
     levels = len(psnr)
@@ -167,7 +167,7 @@ def degradation(
         axes = figure.add_subplot(grid[place // columns, place % columns])
         draw_labels(axes, maps[place], n_clusters)
         axes.set_title(word, size=10)
-        only_outer(axes, place, columns, levels)
+        keep_outer_labels(axes, place, columns, levels)
     below = figure.add_subplot(grid[lines, :])
     order = np.argsort(-np.asarray(psnr, dtype=float), kind="stable")
     for (name, values), shade, dash, mark in zip(

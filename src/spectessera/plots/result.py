@@ -1,4 +1,4 @@
-"""Figures: one function each; finished arrays in, a matplotlib Figure out."""
+"""Figures of a result and of a training: finished arrays in, a matplotlib Figure out."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .drawing import (
     MAX_SPECTRA,
     draw_image,
     draw_labels,
+    draw_pixels,
     draw_spectra,
     grey_where_missing,
-    handles,
-    panel,
-    show,
+    legend_handles,
+    panel_size,
 )
 
-# Terms of the loss in the order of their panels, and what the panels are called.
+# Terms of the loss in the order of their panels, with the titles of the panels.
 TERMS = {
     "total": "total loss",
     "reconstruction": "reconstruction",
@@ -56,27 +56,27 @@ def clusters(result: xr.Dataset) -> Figure:
     axis = spectral_axis(result["mean_spectrum"])
     figure = Figure(figsize=(12, 8.5), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(1.1, 1))
-    image, sure = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    image, confidence = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     label = result["label"].assign_attrs(result.attrs)
     draw_labels(image, label, count)
     image.set_title("clusters")
-    drawn = show(
-        sure,
+    drawn = draw_pixels(
+        confidence,
         result["confidence"].values,
         label,
         cmap=grey_where_missing("cividis"),
         vmin=0.5,
         vmax=1,
     )
-    sure.set_title("confidence")
-    figure.colorbar(drawn, ax=sure, shrink=0.8, extend="min", label="probability")
+    confidence.set_title("confidence")
+    figure.colorbar(drawn, ax=confidence, shrink=0.8, extend="min", label="probability")
     spectra = figure.add_subplot(grid[1, :])
-    kept = result.isel(cluster=slice(MAX_SPECTRA))
-    filled = kept.isel(cluster=kept["size"].values > 0)
+    first = result.isel(cluster=slice(MAX_SPECTRA))
+    filled = first.isel(cluster=first["size"].values > 0)
     draw_spectra(spectra, filled["mean_spectrum"].values, filled["cluster"].values.tolist(), axis)
     unit = result.attrs.get("unit", "")
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
-    keys = handles(result["cluster"].values.tolist(), result["size"].values.tolist())
+    keys = legend_handles(result["cluster"].values.tolist(), result["size"].values.tolist())
     figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
     return figure
 
@@ -85,10 +85,21 @@ def integrated(result: xr.Dataset) -> Figure:
     """Draw the images integrated over the channels: input, decoded, and summed latent.
 
     Figures 5 and 11 of arXiv 2401.17695.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment`.
+
+    Raises
+    ------
+    ValueError
+        If an integrated image is missing, as that of decoded spectra is in a baseline.
     """
-    wide, high = panel(result["label"].shape, 3.4)
-    figure = Figure(figsize=(3 * (wide + 1.3), high + 1.0), layout="constrained")
     titles = ("input", "decoded", "latent")
+    require(result, *(f"integrated_{title}" for title in titles), purpose="this figure")
+    wide, high = panel_size(result["label"].shape, 3.4)
+    figure = Figure(figsize=(3 * (wide + 1.3), high + 1.0), layout="constrained")
     for axes, title in zip(figure.subplots(1, 3), titles, strict=True):
         draw_image(
             figure, axes, result[f"integrated_{title}"].values, result, "sum (network units)"
@@ -98,19 +109,24 @@ def integrated(result: xr.Dataset) -> Figure:
 
 
 def scores(result: xr.Dataset) -> Figure:
-    """Draw what speaks for each number of clusters, with two standard errors.
+    """Draw the criteria for each number of clusters, with two standard errors.
 
-    The silhouette; and, where it was computed, the stability: of the cluster that comes back worst
-    when half of the pixels are clustered, with the mean agreement (adjusted Rand index) beside it.
+    The silhouette; and, where it was computed, the stability: how well the worst cluster is
+    recovered from half of the pixels, together with the mean agreement (adjusted Rand index).
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment` or a baseline.
     """
-    told = "stability" in result and bool(np.isfinite(result["stability"]).any())
-    figure = Figure(figsize=(6, 6 if told else 4), layout="constrained")
-    panels = figure.subplots(1 + told, 1, sharex=True, squeeze=False)[:, 0]
+    stable = "stability" in result and bool(np.isfinite(result["stability"]).any())
+    figure = Figure(figsize=(6, 6 if stable else 4), layout="constrained")
+    panels = figure.subplots(1 + stable, 1, sharex=True, squeeze=False)[:, 0]
     k = result["k"].values
     style = {"marker": "o", "color": "0.2", "capsize": 3, "lw": 1}
     panels[0].errorbar(k, result["score"].values, yerr=2 * result["score_error"].values, **style)
     panels[0].set_ylabel("silhouette")
-    if told:
+    if stable:
         error = 2 * result["stability_error"].values
         panels[1].errorbar(
             k, result["stability"].values, yerr=error, label="worst cluster", **style
@@ -133,7 +149,7 @@ def scores(result: xr.Dataset) -> Figure:
 
 
 def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
-    """Draw all that was recorded along the training.
+    """Draw everything that was recorded during the training.
 
     A panel for every term of the loss that had a weight, then the k chosen in the batches, the
     weights beta and gamma and the learning rate.
@@ -143,7 +159,7 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
     rows : sequence of dict
         ``segmenter.history_.rows``.
     best_epoch : int
-        Marked, if not negative.
+        Marked if it is not negative.
 
     Raises
     ------
@@ -177,7 +193,7 @@ _WEIGHTS = {"weights": ("beta", "gamma")}
 
 
 def _epochs(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    """Return the limits of all panels."""
+    """Return the limits of the x axis of all panels."""
     first, last = rows[0]["epoch"], rows[-1]["epoch"]
     margin = 0.04 * (last - first) or 0.5
     return first - margin, last + margin
@@ -210,18 +226,18 @@ def _draw_history(axes: Axes, rows: Sequence[dict[str, Any]], name: str) -> None
         axes.set_yscale("log")
     else:
         axes.set_title(TERMS[name])
-        recorded = _column(rows, name), _column(rows, f"validation_{name}")
-        for part, word, dash in zip(recorded, ("training", "validation"), ("-", "--"), strict=True):
+        curves = _column(rows, name), _column(rows, f"validation_{name}")
+        for part, word, dash in zip(curves, ("training", "validation"), ("-", "--"), strict=True):
             if np.isfinite(part).any():
                 axes.plot(epochs, part, dash, label=word, **style)
-        if name in LOGARITHMIC and np.nanmin(recorded) > 0:
+        if name in LOGARITHMIC and np.nanmin(curves) > 0:
             axes.set_yscale("log")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8, loc="upper left" if name == "k" else "best")
 
 
 def _draw_chosen(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
-    """Draw the spread over the batches of the k that they chose."""
+    """Draw the distribution over the batches of the k that was chosen in each."""
     chosen = [row for row in rows if row.get("k")]
     epochs = _column(chosen, "epoch")
     low, quarter, middle, upper, high = np.array(

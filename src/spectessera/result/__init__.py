@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .assembly import assemble, attributes_of, mean_spectra, with_maps
     from .check import check_result, check_structure, require
     from .curves import KCurves, curves_of, silhouette_curves
-    from .metadata import provenance, quality_bits
+    from .metadata import input_axis_of, provenance, quality_bits
     from .schema import (
         ATTRIBUTES,
         COORDINATES,
@@ -36,6 +36,7 @@ __all__ = [
     "check_result",
     "check_structure",
     "curves_of",
+    "input_axis_of",
     "kept_by",
     "mean_spectra",
     "provenance",
@@ -61,6 +62,7 @@ __getattr__, __dir__ = door(
         "check_result": "check",
         "check_structure": "check",
         "curves_of": "curves",
+        "input_axis_of": "metadata",
         "kept_by": "schema",
         "mean_spectra": "assembly",
         "provenance": "metadata",

@@ -7,6 +7,8 @@ from typing import Any
 
 import xarray as xr
 
+from spectessera.axis import Axis
+
 
 def provenance(result: xr.Dataset) -> dict[str, Any]:
     """Return the settings, seed and version that led to a result.
@@ -27,6 +29,17 @@ def provenance(result: xr.Dataset) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def input_axis_of(result: xr.Dataset) -> Axis:
+    """Return the spectral axis of the network inputs of a result."""
+    coordinate = result["input_axis"]
+    return Axis(
+        coordinate.values,
+        unit=str(coordinate.attrs.get("units", "")),
+        kind=str(coordinate.attrs.get("axis_kind", "")),
+        medium=str(coordinate.attrs.get("medium", "")),
+    )
 
 
 def quality_bits(result: xr.Dataset) -> list[tuple[int, str]]:

@@ -107,7 +107,7 @@ VARIABLES = {
         ),
         Variable(
             "quality", IMAGE, "uint8", "",
-            "bits of what was found in the spectrum of the pixel, named by flag_meanings",
+            "bits of the findings about the pixel; flag_meanings names them",
             "always", "always",
         ),
         Variable(
