@@ -81,5 +81,5 @@ def made_naming(word: str = "Hg", position: float = 3.0) -> Naming:
             Candidate(f"{word} red", "pigment", 0.8, lines[:1], "It fits."),
         ),
         unexplained=(Peak(7.77, 0.01, 0.3, 20.0, 6.5),),
-        warnings=(make_warning("W-NAME-CALIBRATION", factor=1.003, candidates=""),),
+        warnings=(make_warning("W-NAME-CALIBRATION", {"factor": 1.003, "candidates": ""}),),
     )

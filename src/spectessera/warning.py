@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
@@ -148,21 +149,23 @@ KINDS = {
 }
 
 
-def make_warning(code: str, clusters: tuple[int, ...] = (), /, **values: Any) -> ResultWarning:
+def make_warning(
+    code: str, values: Mapping[str, Any] | None = None, clusters: tuple[int, ...] = ()
+) -> ResultWarning:
     """Return a warning in words.
 
     Parameters
     ----------
     code : str
         A key of :data:`KINDS`.
+    values : mapping, optional
+        What fills the fields in the wording of the code.
     clusters : tuple of int
         The clusters that it is about.
-    **values
-        What the wording of the code has gaps for.
 
     Examples
     --------
-    >>> make_warning("W-K-SEED", agreement=0.8).text
+    >>> make_warning("W-K-SEED", {"agreement": 0.8}).text
     'another seed gives other clusters (adjusted Rand index 0.80): some borders are random; ...'
     """
-    return ResultWarning(code, KINDS[code].text.format(**values), clusters)
+    return ResultWarning(code, KINDS[code].text.format_map(values or {}), clusters)

@@ -110,7 +110,7 @@ def test_every_code_is_used_and_has_its_section_in_the_documentation():
 
 
 def test_the_wording_of_a_code_is_filled_in():
-    warning = make_warning("W-K-SEED", agreement=0.804)
+    warning = make_warning("W-K-SEED", {"agreement": 0.804})
     assert warning.code == "W-K-SEED"
     assert "adjusted Rand index 0.80" in warning.text
     with pytest.raises(KeyError):

@@ -189,10 +189,12 @@ def _brightness_only(image: _Map, spectra: _Spectra, normalised: str | None) -> 
         found.append(
             make_warning(
                 "W-CLUSTER-BRIGHTNESS",
+                {
+                    "clusters": cluster_list(clusters),
+                    "factor": f"{most} is {times} times as bright{compared}",
+                    "advice": advice,
+                },
                 tuple(clusters),
-                clusters=cluster_list(clusters),
-                factor=f"{most} is {times} times as bright{compared}",
-                advice=advice,
             )
         )
     return found
@@ -275,7 +277,7 @@ def _lines(image: _Map) -> dict[int, ResultWarning]:
             start, *rest = range(lines.start, lines.stop)
             where = f"{name} {start}" if not rest else f"{name}s {start} and {rest[0]}"
             which = int(image.numbers[cluster])
-            words = make_warning("W-CLUSTER-LINE", (which,), cluster=which, where=where)
+            words = make_warning("W-CLUSTER-LINE", {"cluster": which, "where": where}, (which,))
             found[int(cluster)] = words
     return found
 
@@ -313,7 +315,7 @@ def _edges(image: _Map) -> dict[int, ResultWarning]:
     inside = np.bincount(image.label[edge], minlength=len(image.pixels) + 1)[1:]
     there = (inside >= MOSTLY * image.pixels) & (inside >= MUCH_EDGE * edge.sum())
     return {
-        int(cluster): make_warning("W-CLUSTER-EDGE", (number,), cluster=number)
+        int(cluster): make_warning("W-CLUSTER-EDGE", {"cluster": number}, (number,))
         for cluster in np.flatnonzero(there)
         for number in [int(image.numbers[cluster])]
     }
@@ -334,13 +336,11 @@ def _scattered(image: _Map, spectra: _Spectra) -> dict[int, ResultWarning]:
             pixels = "a single pixel" if count == 1 else f"{count} pixels, nearly all scattered"
             channels = "channel " if len(spike) == 1 else "channels "
             channels += _list([str(each) for each in spike])
-            found[cluster] = make_warning(
-                "W-CLUSTER-SPIKE", (number,), cluster=number, pixels=pixels, channels=channels
-            )
+            values = {"cluster": number, "pixels": pixels, "channels": channels}
+            found[cluster] = make_warning("W-CLUSTER-SPIKE", values, (number,))
         elif count >= FEWEST_PIXELS and min(image.label.shape) >= THIN:
-            found[cluster] = make_warning(
-                "W-CLUSTER-SCATTERED", (number,), cluster=number, alone=alone[cluster], count=count
-            )
+            values = {"cluster": number, "alone": alone[cluster], "count": count}
+            found[cluster] = make_warning("W-CLUSTER-SCATTERED", values, (number,))
     return found
 
 
@@ -388,12 +388,9 @@ def _unsure(image: _Map, confidence: np.ndarray) -> list[ResultWarning]:
     if not len(which):
         return []
     numbers = image.numbers[which].tolist()
-    return [
-        make_warning(
-            "W-CLUSTER-UNSURE",
-            tuple(numbers),
-            clusters=cluster_list(numbers),
-            means=_list([f"{mean[k]:.2f}" for k in which]),
-            share=_list([f"{100 * (1 - mean[k]):.0f} %" for k in which]),
-        )
-    ]
+    values = {
+        "clusters": cluster_list(numbers),
+        "means": _list([f"{mean[k]:.2f}" for k in which]),
+        "share": _list([f"{100 * (1 - mean[k]):.0f} %" for k in which]),
+    }
+    return [make_warning("W-CLUSTER-UNSURE", values, tuple(numbers))]

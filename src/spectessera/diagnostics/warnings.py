@@ -71,7 +71,7 @@ def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
             spectra = f"{len(rows)} {'spectrum' if len(rows) == 1 else 'spectra'}"
             where = f"{_span('row', rows)}, {_span('column', columns)}"
             code = DATA_CODES.get(name, "W-DATA-FLAGGED")
-            found.append(make_warning(code, spectra=spectra, where=where, flag=name))
+            found.append(make_warning(code, {"spectra": spectra, "where": where, "flag": name}))
     return found
 
 
@@ -101,7 +101,7 @@ def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
     if (stable + error >= result.attrs["stable_from"]).any() or close.sum() < 2:
         return []
     ks = ", ".join(str(k) for k in result["k"].values[close])
-    return [make_warning("W-K-UNSUPPORTED", ks=ks)]
+    return [make_warning("W-K-UNSUPPORTED", {"ks": ks})]
 
 
 def _split_by_noise(result: xr.Dataset) -> list[ResultWarning]:
@@ -120,7 +120,7 @@ def shared_name_warnings(result: xr.Dataset, namings: Sequence[Naming]) -> list[
         if naming.of_kind("pigment", "class") and title_of(naming):
             named.setdefault(title_of(naming), []).append(cluster)
     return [
-        make_warning("W-NAME-SHARED", tuple(same), clusters=cluster_list(same), name=name)
+        make_warning("W-NAME-SHARED", {"clusters": cluster_list(same), "name": name}, tuple(same))
         for name, same in named.items()
         if len(same) > 1
     ]
@@ -131,7 +131,7 @@ def seed_warnings(result: xr.Dataset) -> list[ResultWarning]:
     agreement = float(result.attrs.get("seed_agreement", np.nan))
     if np.isnan(agreement) or agreement >= ALIKE_SEEDS:
         return []
-    return [make_warning("W-K-SEED", agreement=agreement)]
+    return [make_warning("W-K-SEED", {"agreement": agreement})]
 
 
 def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
@@ -148,4 +148,4 @@ def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
         if (label == cluster).any() and novel[label == cluster].mean() > 0.5
     ]
     which = f", among them most of {cluster_list(unlike)}" if unlike else ""
-    return [make_warning("W-MODEL-NOVEL", tuple(unlike), share=share, which=which)]
+    return [make_warning("W-MODEL-NOVEL", {"share": share, "which": which}, tuple(unlike))]

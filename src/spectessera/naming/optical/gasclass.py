@@ -115,7 +115,7 @@ def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[ResultWarning
 
 
 def _undecided(why: str) -> tuple[ResultWarning, ...]:
-    return (make_warning("W-NAME-GAS-UNDECIDED", why=why),)
+    return (make_warning("W-NAME-GAS-UNDECIDED", {"why": why}),)
 
 
 def _sulphur(fit: LineFit) -> tuple[FittedLine, ...]:

@@ -190,7 +190,7 @@ def _ambiguity(redshift: float | Redshift | None) -> tuple[ResultWarning, ...]:
     if redshift is None:
         return (make_warning("W-NAME-REDSHIFT-UNKNOWN"),)
     if isinstance(redshift, Redshift) and redshift.ambiguous:
-        return (make_warning("W-NAME-REDSHIFT-AMBIGUOUS", rival=redshift.runner_up),)
+        return (make_warning("W-NAME-REDSHIFT-AMBIGUOUS", {"rival": redshift.runner_up}),)
     return ()
 
 
@@ -205,7 +205,7 @@ def _fit(
     _drop_sky_alone(found, claimed)
     blind = blind_peaks(ready, found, claimed)
     if z is not None and _misfit(found, claimed, blind):
-        warnings += (make_warning("W-NAME-REDSHIFT-MISFIT", redshift=z),)
+        warnings += (make_warning("W-NAME-REDSHIFT-MISFIT", {"redshift": z}),)
         claimed &= np.array([entry.kind == "sky" for entry in found.entries])
         blind, told = blind_peaks(ready, found, claimed), False
     lines = list(_lines(found, claimed, axis))

@@ -356,7 +356,7 @@ def _suspect(naming: Naming, factor: float) -> Naming:
     """Take back all elements: with a wrong calibration every name is chance."""
     would = [each.name for each in naming.of_kind("element") if each.score > 0.5][:6]
     elements = f" (with that factor: {', '.join(would)})" if would else ""
-    warning = make_warning("W-NAME-CALIBRATION", factor=factor, candidates=elements)
+    warning = make_warning("W-NAME-CALIBRATION", {"factor": factor, "candidates": elements})
     return replace(naming, candidates=(), unexplained=naming.peaks, warnings=(warning,))
 
 
