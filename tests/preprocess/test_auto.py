@@ -1,10 +1,10 @@
-"""The one rule for what is not told: it looks at the noise of the spectra and at nothing else."""
+"""Settings that are not given are chosen by the noise of the spectra and by nothing else."""
 
 import numpy as np
 import pytest
 
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
-from spectessera.preprocess.auto import noise_share, suited_metric, suited_stabilisation
+from spectessera.preprocess.auto import metric_for, noise_share, stabilisation_for
 
 TRAINING = Training(epochs=2, gamma=0.0, denoise=None)
 
@@ -36,22 +36,22 @@ def test_the_share_of_noise_is_that_outside_ten_components():
     ],
 )
 def test_noise_and_dimensions_choose_the_metric(noise, latent, metric):
-    assert suited_metric(noise, latent) == metric
+    assert metric_for(noise, latent) == metric
 
 
 def test_roots_are_taken_where_there_is_nothing_below_zero_or_much_noise():
     generator = np.random.default_rng(1)
-    assert suited_stabilisation(counted(1.0)) == "sqrt"
-    assert suited_stabilisation(generator.normal(size=(300, 80))) == "sqrt"
+    assert stabilisation_for(counted(1.0)) == "sqrt"
+    assert stabilisation_for(generator.normal(size=(300, 80))) == "sqrt"
     signed = generator.normal(size=(300, 3)) @ generator.normal(size=(3, 80))
-    assert suited_stabilisation(signed) is None
+    assert stabilisation_for(signed) is None
 
 
 @pytest.mark.parametrize(
     ("mean", "metric", "denoise"),
     [(0.05, "whitened-sphere", 1.0), (1000.0, "half-whitened-sphere", 0.0)],
 )
-def test_what_is_not_told_is_chosen_when_trained(mean, metric, denoise):
+def test_settings_that_are_not_given_are_chosen_when_trained(mean, metric, denoise):
     segmenter = SpectralSegmenter(training=TRAINING).fit(counted(mean))
     assert segmenter.config("clusters").metric == segmenter.rule_.metric == metric
     assert segmenter.config("training").denoise == denoise
@@ -60,7 +60,7 @@ def test_what_is_not_told_is_chosen_when_trained(mean, metric, denoise):
     assert segmenter.get_params()["clusters__metric"] == "auto"
 
 
-def test_what_is_told_is_left_alone():
+def test_settings_that_are_given_are_not_changed():
     told = SpectralSegmenter(
         Preprocess(), Network(latent=3), Clusters(2, 4, metric="euclidean"), Training(epochs=2)
     )

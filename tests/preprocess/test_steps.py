@@ -12,7 +12,7 @@ from spectessera.preprocess.steps import (
     QUALITY,
     STABILISE,
     UNUSABLE,
-    kept_channels,
+    channel_mask,
     log_quantile,
     median_continuum,
     rebin_weights,
@@ -139,16 +139,16 @@ def test_windows_keep_and_exclude_channels_by_their_value_ends_included():
         ({"keep": ((2, 5),), "exclude": ((3, 4),)}, [1, 4]),
         ({}, [0, 1, 2, 3, 4, 5]),
     ):
-        np.testing.assert_array_equal(np.flatnonzero(kept_channels(axis, **words)), index)
+        np.testing.assert_array_equal(np.flatnonzero(channel_mask(axis, **words)), index)
     down = Axis(axis.values[::-1], "keV")
     np.testing.assert_array_equal(
-        kept_channels(down, keep=((2, 3),)), kept_channels(axis, keep=((2, 3),))[::-1]
+        channel_mask(down, keep=((2, 3),)), channel_mask(axis, keep=((2, 3),))[::-1]
     )
     with pytest.raises(ValueError, match=r"no channel is left.*runs from 1 to 6 keV"):
-        kept_channels(down, keep=((7, 8),))
+        channel_mask(down, keep=((7, 8),))
 
 
-def test_kept_channels_are_the_inputs():
+def test_selected_channels_are_the_inputs():
     values = counts(3, 20)
     axis = Axis(np.arange(20.0), "keV")
     step = plain(keep=((3, 8), (12, 15)), exclude=((5, 6),))

@@ -1,4 +1,4 @@
-"""From a measured spectrum to a network input, and what is chosen by looking at noise."""
+"""From measured spectra to network inputs, with settings that suit the noise of the spectra."""
 
 from typing import TYPE_CHECKING
 

@@ -1,8 +1,8 @@
-"""What suits a cube, told by its noise alone: no label and no result is looked at.
+"""Settings that suit a cube, chosen by the noise of its spectra and by nothing else.
 
-Where noise is most of what differs between spectra (counts, faint lines), square roots make it
-even, whitening lifts the little that is not noise, and the sphere takes away how bright a pixel
-is. Where spectra hardly have noise (reflectance), whitening would lift what little noise there is.
+If spectra differ mostly by noise (counts, faint lines), square roots make the noise uniform,
+whitening amplifies the small part that is not noise, and the unit sphere removes the brightness of
+a pixel. If spectra have little noise (reflectance), whitening would amplify this noise.
 docs/design/0010-metric.md has the measurements.
 """
 
@@ -12,11 +12,12 @@ import numpy as np
 
 from .steps import scale_of
 
-# Spectra that are judged; principal components that are not noise; the share that is a lot.
+# Number of spectra that the settings are chosen by; principal components that are taken for signal;
+# share of the variance outside them from which on spectra are noisy.
 SAMPLE_SPECTRA = 2048
 COMPONENTS = 10
 NOISY = 0.3
-# Dimensions from which on the sphere is taken.
+# Least number of latent dimensions for the unit sphere.
 SPHERE = 4
 
 
@@ -32,37 +33,38 @@ def noise_share(inputs: np.ndarray) -> float:
     float
         From 0 to 1; 0 for equal spectra.
     """
-    wide = inputs.astype(np.float64)
-    wide -= wide.mean(axis=0)
-    total = np.square(wide).sum()
+    centred = inputs.astype(np.float64)
+    centred -= centred.mean(axis=0)
+    total = np.square(centred).sum()
     if total <= 0:
         return 0.0
-    gram = wide @ wide.T if len(wide) < wide.shape[1] else wide.T @ wide
+    few = len(centred) < centred.shape[1]
+    gram = centred @ centred.T if few else centred.T @ centred
     first = np.linalg.eigvalsh(gram)[-COMPONENTS:].sum()
     return float(np.clip(1 - first / total, 0.0, 1.0))
 
 
-def suited_stabilisation(inputs: np.ndarray) -> str | None:
-    """Return "sqrt" for noisy or non-negative spectra, else None: what is below 0 is data then.
+def stabilisation_for(inputs: np.ndarray) -> str | None:
+    """Return "sqrt" for noisy or non-negative spectra, else None: negative values are then data.
 
     Parameters
     ----------
     inputs : array (n, channel)
         Neither stabilised nor normalised.
     """
-    even = inputs / scale_of(inputs, "l2")[:, None]
-    return "sqrt" if inputs.min() >= 0 or noise_share(even) > NOISY else None
+    normalised = inputs / scale_of(inputs, "l2")[:, None]
+    return "sqrt" if inputs.min() >= 0 or noise_share(normalised) > NOISY else None
 
 
-def suited_metric(noise: float, latent: int) -> str:
-    """Return the metric for inputs with that share of noise, of latents of so many dimensions.
+def metric_for(noise: float, latent: int) -> str:
+    """Return the metric for a share of noise in the inputs and a number of latent dimensions.
 
-    On a sphere one dimension is lost, which few can spare.
+    The sphere takes one dimension, which a latent of few dimensions needs.
     """
     plain = "whitened" if noise > NOISY else "half-whitened"
     return f"{plain}-sphere" if latent >= SPHERE else plain
 
 
-def suited_denoising(noise: float) -> float:
-    """Return how much noise training adds to inputs with that share of noise."""
+def denoising_for(noise: float) -> float:
+    """Return how much noise is added in training to inputs with that share of noise."""
     return 1.0 if noise > NOISY else 0.0

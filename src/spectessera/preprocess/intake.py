@@ -23,17 +23,17 @@ ROWS = 4096
 
 
 class Intake(NamedTuple):
-    """The way from the measured spectra of one cube to network inputs.
+    """What turns the measured spectra of one cube into network inputs.
 
     Attributes
     ----------
     preprocess : Preprocess
     axis : Axis
-        That the preprocessing works on.
+        Spectral axis that the preprocessing works on.
     weights : sparse array (channel of that axis, channel of the cube), or None
-        By which spectra are moved onto it, where the cube has another axis.
+        They resample spectra onto this axis; None if it is the axis of the cube.
     saturation : float or None
-        The value at which the detector of the cube saturates, where it is known.
+        Value at which the detector of the cube saturates, if it is known.
     """
 
     preprocess: Preprocess
@@ -50,13 +50,13 @@ class Intake(NamedTuple):
 
 
 def intake_of(cube: xr.DataArray, preprocess: Preprocess, axis: Axis) -> Intake:
-    """Return the way of a cube's spectra onto an axis and through the preprocessing.
+    """Return the resampling of a cube's spectra onto an axis, and their preprocessing.
 
     Raises
     ------
     ValueError
-        If its axis is of another kind, or covers too little; or, being plain channels, has another
-        number of them.
+        If the axis of the cube is of another kind or covers too little of the axis, or if both are
+        plain channels and their numbers differ.
     """
     own, saturation = spectral_axis(cube), saturation_of(cube)
     if axis.matches(own):
@@ -127,6 +127,6 @@ def _inputs_of(spectra: Spectra, intake: Intake) -> BlockInputs:
 
 
 def saturation_of(cube: xr.DataArray) -> float | None:
-    """Return the value at which the detector of a cube saturates; None where it is not known."""
+    """Return the value at which the detector of a cube saturates, None if it is not known."""
     saturation = cube.attrs.get("saturation")
     return None if saturation is None else float(saturation)

@@ -1,4 +1,4 @@
-"""The recipe: which steps lead from a measured spectrum to a network input."""
+"""The recipe: the steps from a measured spectrum to a network input."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .steps import (
     STABILISE,
     Inputs,
     Undone,
-    _slope,
+    channel_mask,
     combine,
-    kept_channels,
     median_continuum,
     rebin_weights,
     rest_frame,
     scale_of,
     smooth_weights,
     stabilise,
+    stabilise_slope,
 )
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def _windows(name: str, given: Any) -> tuple[tuple[float, float], ...]:
-    """Return windows of a spectral axis as pairs of floats, or say what was wrong with them."""
-    words = f"{name} is a list of windows (low, high), such as [(5.0, 7.5)]; got {given!r}"
+    """Return windows of a spectral axis as pairs of floats."""
+    message = f"{name} is a list of windows (low, high), such as [(5.0, 7.5)]; got {given!r}"
     try:
         windows = tuple((float(low), float(high)) for low, high in given)
     except (TypeError, ValueError) as error:
-        raise ValueError(words) from error
+        raise ValueError(message) from error
     if not all(np.isfinite(low) and np.isfinite(high) and low < high for low, high in windows):
-        raise ValueError(words)
+        raise ValueError(message)
     return windows
 
 
@@ -50,27 +50,38 @@ class Preprocess:
     Parameters
     ----------
     keep, exclude : tuple of (low, high)
-        Windows of the spectral axis to use or to leave out, in the unit of the cube's axis.
+        Windows of the spectral axis to use or to exclude, in the unit of the cube's axis.
     continuum : None or "median"
         Subtract a running median over ``continuum_width`` channels (emission-line cubes).
     continuum_width : int
         Odd number of channels.
     redshift : float
-        Tell the input axis in the rest frame of the source; values are not changed.
+        Give the axis of the inputs in the rest frame of the source; values are not changed.
     rebin_to : int, optional
-        Sum neighbouring channels into so many bins; never across a gap of the axis.
+        Number of bins into which neighbouring channels are summed; a bin never spans a gap of the
+        axis.
     smooth : int
-        Running mean over so many (odd) channels; 1 is none.
+        Odd number of channels of a running mean; 1 for none.
     stabilise : None, "auto", "log", "sqrt", "anscombe", "asinh" or "log-quantile"
-        See :func:`stabilise`. "sqrt" makes the noise of counts alike in all channels. "auto" is
-        what suits the noise of the spectra, chosen when a segmenter is trained
-        (:mod:`spectessera.preprocess.auto`); without one, None.
+        See :func:`spectessera.preprocess.steps.stabilise`. "sqrt" makes the noise of counts equal
+        in all channels. "auto" is chosen by the noise of the spectra when a segmenter is trained
+        (:mod:`spectessera.preprocess.auto`), and None without a segmenter.
     softening : float
-        Where asinh turns from linear to logarithmic, in the unit of the values.
+        Value at which asinh changes from linear to logarithmic, in the unit of the values.
     normalise : None, "auto", "max", "l2" or "total"
         Divide every spectrum by its maximum, its root sum of squares or its sum. "auto" is "l2".
     max_missing : float
-        Largest share of channels of a spectrum that is mended by interpolation.
+        Largest share of the channels of a spectrum that is replaced by interpolation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera import Preprocess
+    >>> from spectessera.axis import Axis
+    >>> steps = Preprocess(rebin_to=2, stabilise="sqrt", normalise="max")
+    >>> spectra = np.array([[1, 3, 9, 7]], dtype=np.float32)
+    >>> steps.apply(spectra, Axis([1, 2, 3, 4], unit="keV")).values
+    array([[0.5, 1. ]], dtype=float32)
     """
 
     keep: tuple[tuple[float, float], ...] = ()
@@ -102,7 +113,7 @@ class Preprocess:
         check_number("max_missing", self.max_missing, low=0.0, high=1.0)
 
     def settled(self) -> Preprocess:
-        """Return the settings without "auto": those without a segmenter to choose."""
+        """Return the settings with "auto" replaced by its meaning without a segmenter."""
         return replace(
             self,
             stabilise=None if self.stabilise == AUTO else self.stabilise,
@@ -110,8 +121,8 @@ class Preprocess:
         )
 
     def input_axis(self, axis: Axis) -> Axis:
-        """Return the axis of the inputs made of spectra on ``axis``."""
-        taken = axis.take(kept_channels(axis, self.keep, self.exclude))
+        """Return the axis of the inputs of spectra on ``axis``."""
+        taken = axis.take(channel_mask(axis, self.keep, self.exclude))
         if self.rebin_to is not None:
             taken = rebin_weights(taken, self.rebin_to).axis
         return rest_frame(taken, self.redshift)
@@ -125,7 +136,7 @@ class Preprocess:
             After :func:`screen`.
         axis : Axis
         variance : array (n, channel), optional
-            Propagated along where given.
+            Propagated to first order.
 
         Returns
         -------
@@ -134,16 +145,16 @@ class Preprocess:
         Raises
         ------
         ValueError
-            If the axis does not suit the settings.
+            If no channel is left, or the axis has too few channels for the bins.
         """
         if AUTO in (self.stabilise, self.normalise):
             return self.settled().apply(values, axis, variance)
-        kept = kept_channels(axis, self.keep, self.exclude)
-        if not kept.all():
-            axis = axis.take(kept)
-            # A mask gives columns that lie together; the order of a sum must not depend on that.
-            values = np.ascontiguousarray(values[:, kept])
-            variance = None if variance is None else variance[:, kept]
+        mask = channel_mask(axis, self.keep, self.exclude)
+        if not mask.all():
+            axis = axis.take(mask)
+            # C-contiguous, so that the order of a sum does not depend on the memory layout.
+            values = np.ascontiguousarray(values[:, mask])
+            variance = None if variance is None else variance[:, mask]
         if self.continuum is not None:
             values = values - median_continuum(values, axis, self.continuum_width)
         weights = self._weights(axis)
@@ -154,9 +165,9 @@ class Preprocess:
         clipped = values.min(axis=1) < 0 if clips else np.zeros(len(values), dtype=bool)
         if self.stabilise is not None:
             if self.stabilise == "log-quantile":
-                variance = None  # not a function of one channel: it has no variance of its own
+                variance = None  # a function of all channels, whose variance is not propagated
             if variance is not None:
-                variance = variance * _slope(values, self.stabilise, self.softening) ** 2
+                variance = variance * stabilise_slope(values, self.stabilise, self.softening) ** 2
             values = stabilise(values, self.stabilise, self.softening)
         scale = scale_of(values, self.normalise)
         values = np.ascontiguousarray(values / scale[:, None], dtype=np.float32)
@@ -167,8 +178,8 @@ class Preprocess:
     def _weights(self, axis: Axis) -> sparse.csr_array | None:
         """Return rebinning and smoothing as one matrix, or None.
 
-        Bins that share a channel are not independent: the variance of their mean comes out right
-        from the product of the two only.
+        Bins that share a channel are not independent: only the product of both matrices gives the
+        correct variance of a mean of bins.
         """
         if self.rebin_to is None:
             return smooth_weights(axis.segments(), self.smooth) if self.smooth > 1 else None
@@ -180,8 +191,8 @@ class Preprocess:
     def undo(self, inputs: np.ndarray, scale: np.ndarray | None = None) -> Undone:
         """Invert the normalisation (given its ``scale``) and the stabilisation.
 
-        Channels left out, rebinning, smoothing, a subtracted continuum and the log-quantile
-        transform lose what they would need to be inverted; they are named in the answer.
+        The selection of channels, rebinning, smoothing, the subtraction of a continuum and the
+        log-quantile transform cannot be inverted; they are named in ``not_undone``.
 
         Parameters
         ----------
@@ -191,12 +202,12 @@ class Preprocess:
         """
         if AUTO in (self.stabilise, self.normalise):
             return self.settled().undo(inputs, scale)
-        left = []
+        not_undone = []
         values = np.asarray(inputs, dtype=np.float32)
         if scale is not None:
             values = values * np.asarray(scale, dtype=np.float32)[:, None]
         elif self.normalise is not None:
-            left.append(f"normalise={self.normalise!r} (its scale was not given)")
+            not_undone.append(f"normalise={self.normalise!r} (its scale was not given)")
         if self.stabilise == "log":
             values = np.sign(values) * np.expm1(np.abs(values))
         elif self.stabilise == "sqrt":
@@ -206,12 +217,12 @@ class Preprocess:
         elif self.stabilise == "asinh":
             values = np.sinh(values) * np.float32(self.softening)
         elif self.stabilise == "log-quantile":
-            left.append("stabilise='log-quantile'")
+            not_undone.append("stabilise='log-quantile'")
         if self.smooth > 1:
-            left.append(f"smooth={self.smooth}")
+            not_undone.append(f"smooth={self.smooth}")
         if self.rebin_to is not None:
-            left.append(f"rebin_to={self.rebin_to}")
+            not_undone.append(f"rebin_to={self.rebin_to}")
         if self.continuum is not None:
-            left.append(f"continuum={self.continuum!r}")
-        left.extend(name for name in ("keep", "exclude") if getattr(self, name))
-        return Undone(values, tuple(left))
+            not_undone.append(f"continuum={self.continuum!r}")
+        not_undone.extend(name for name in ("keep", "exclude") if getattr(self, name))
+        return Undone(values, tuple(not_undone))

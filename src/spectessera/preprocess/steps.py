@@ -1,7 +1,7 @@
-"""From measured spectra to network inputs: one plain function per step, composed by Preprocess.
+"""From measured spectra to network inputs: one function per step, composed by Preprocess.
 
-All functions take and return float32 arrays (n, channel) and treat every row on its own, so a
-spectrum has the same input whatever it is processed with.
+All functions take and return float32 arrays (n, channel). Each row is processed on its own, so the
+input of a spectrum does not depend on the other spectra.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUTO = "auto"
 STABILISE = (None, "log", "sqrt", "anscombe", "asinh", "log-quantile")
 NORMALISE = (None, "max", "l2", "total")
 
-# The bits of a quality map. A spectrum with one of UNUSABLE is masked in the result.
+# The bits of a quality map. A spectrum with one of the bits UNUSABLE is masked in the result.
 QUALITY = {
     "masked": 1,
     "not_finite": 2,
@@ -31,15 +31,15 @@ QUALITY = {
     "negative_clipped": 32,
 }
 UNUSABLE = 1 | 2 | 4 | 8
-# Beyond this a number is no measurement but a fill value (3.4e38, 9.97e36, ...), and its sums and
-# quotients overflow float32.
+# Larger numbers are fill values (3.4e38, 9.97e36, ...), not measurements; their sums and quotients
+# would overflow float32.
 LARGEST = 1e30
-# A largest value below this share of the largest absolute one is rounding, nothing to divide by.
-_NOTHING = 1e-6
+# A maximum below this share of the largest absolute value is rounding, and not divided by.
+_ROUNDING = 1e-6
 
 
 class Screened(NamedTuple):
-    """Spectra after screening: ``values (n, channel)`` all finite, ``quality (n,)`` uint8 bits."""
+    """Spectra after screening: finite ``values (n, channel)``, ``quality (n,)`` of uint8 bits."""
 
     values: np.ndarray
     quality: np.ndarray
@@ -52,11 +52,11 @@ class Inputs(NamedTuple):
     ----------
     values : array (n, input channel), float32
     variance : array (n, input channel), float32, or None
-        Propagated to first order; the noise of the normalising factor is left out.
+        Propagated to first order, without the noise of the normalising factor.
     scale : array (n,), float32
-        What every spectrum was divided by.
+        Divisor of every spectrum.
     clipped : array (n,), bool
-        Spectra that had negative values clipped at 0 (square root and Anscombe only).
+        Whether negative values were set to 0 (by the square root and Anscombe only).
     """
 
     values: np.ndarray
@@ -65,7 +65,7 @@ class Inputs(NamedTuple):
     clipped: np.ndarray
 
 
-class Rebinned(NamedTuple):
+class Rebinning(NamedTuple):
     """How channels are summed into bins.
 
     Attributes
@@ -74,7 +74,7 @@ class Rebinned(NamedTuple):
     axis : Axis
         Of the bins.
     windows : list of slice
-        The runs of bins with no gap inside.
+        Runs of bins without a gap.
     """
 
     weights: sparse.csr_array
@@ -83,40 +83,40 @@ class Rebinned(NamedTuple):
 
 
 class Undone(NamedTuple):
-    """What :meth:`Preprocess.undo` could invert, and the names of the steps that it could not."""
+    """Spectra after :meth:`Preprocess.undo`, and the steps that it could not invert."""
 
     values: np.ndarray
     not_undone: tuple[str, ...]
 
 
-# --- screening: the one place that decides about bad values ------------------------------------
+# --- screening: the only place that treats bad values ------------------------------------------
 
 
 def screen(
     values: np.ndarray, *, max_missing: float = 0.2, saturation: float | None = None
 ) -> Screened:
-    """Judge every spectrum and mend what can be mended; the rules for bad values.
+    """Find unusable spectra, and interpolate missing values of the others.
 
-    - a value that is not finite, or beyond 1e30 (a fill value), is interpolated from its
-      neighbours in the spectrum (quality "repaired"), where no more than ``max_missing`` of the
-      channels are bad; otherwise the spectrum is unusable ("not_finite") and set to 0;
-    - a spectrum that is zero in all channels is unusable ("empty");
-    - one that reaches ``saturation`` in any channel is unusable ("saturated").
+    - A value that is not finite, or beyond 1e30 (a fill value), is interpolated from its
+      neighbours in the spectrum (quality "repaired") if no more than ``max_missing`` of the
+      channels are bad; otherwise the spectrum is unusable ("not_finite") and set to 0.
+    - A spectrum that is zero in all channels is unusable ("empty").
+    - A spectrum that reaches ``saturation`` in any channel is unusable ("saturated").
 
-    Negative values are data. Nothing that is not finite goes on.
+    Negative values are data. All values that are returned are finite.
 
     Parameters
     ----------
     values : array (n, channel), float32
     max_missing : float
-        Largest share of bad channels that is mended.
+        Largest share of bad channels that is interpolated.
     saturation : float, optional
-        The value at which the detector saturates.
+        Value at which the detector saturates.
 
     Returns
     -------
     Screened
-        ``values`` is the input itself where nothing had to be changed.
+        ``values`` is the input array itself if nothing had to be changed.
     """
     check_ndim("spectra", values, 2, "(n, channel)")
     quality = np.zeros(len(values), dtype=np.uint8)
@@ -125,15 +125,15 @@ def screen(
     missing = channels - finite.sum(axis=1)
     if missing.any():
         values = values.copy()
-        lost = (missing > max_missing * channels) | (missing == channels)
-        quality[lost] |= QUALITY["not_finite"]
-        for row in np.flatnonzero((missing > 0) & ~lost):
+        unusable = (missing > max_missing * channels) | (missing == channels)
+        quality[unusable] |= QUALITY["not_finite"]
+        for row in np.flatnonzero((missing > 0) & ~unusable):
             good = finite[row]
             values[row, ~good] = np.interp(
                 np.flatnonzero(~good), np.flatnonzero(good), values[row, good]
             )
             quality[row] |= QUALITY["repaired"]
-        values[lost] = 0.0
+        values[unusable] = 0.0
     usable = quality & UNUSABLE == 0
     quality[usable & ~values.any(axis=1)] |= QUALITY["empty"]
     if saturation is not None:
@@ -144,12 +144,12 @@ def screen(
 # --- the steps ---------------------------------------------------------------------------------
 
 
-def kept_channels(
+def channel_mask(
     axis: Axis,
     keep: tuple[tuple[float, float], ...] = (),
     exclude: tuple[tuple[float, float], ...] = (),
 ) -> np.ndarray:
-    """Return a mask (channel,) of the channels inside ``keep`` (all, if empty) and not excluded.
+    """Return a mask (channel,) of the channels inside ``keep`` (all if empty), without ``exclude``.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def kept_channels(
 
 
 def rest_frame(axis: Axis, redshift: float) -> Axis:
-    """Return the axis in the rest frame of a source at a redshift (wavelength / (1 + z), ...).
+    """Return the axis in the rest frame of a source at a redshift, such as wavelength / (1 + z).
 
     Raises
     ------
@@ -192,21 +192,22 @@ def median_continuum(values: np.ndarray, axis: Axis, width: int) -> np.ndarray:
     """Return a running median over ``width`` channels, mirrored at the ends of every window."""
     from scipy import ndimage
 
-    found = np.empty_like(values)
+    continuum = np.empty_like(values)
     for part in axis.segments():
         size = min(width, 2 * (part.stop - part.start) - 1)
-        for row, spectrum in zip(found, values[:, part], strict=True):
-            # One row at a time takes scipy's filter for one dimension, twelve times as fast.
+        for row, spectrum in zip(continuum, values[:, part], strict=True):
+            # Row by row, scipy uses its filter for one dimension, which is twelve times faster.
             row[part] = ndimage.median_filter(spectrum, size=size, mode="mirror")
-    return found
+    return continuum
 
 
-def rebin_weights(axis: Axis, bins: int) -> Rebinned:
-    """Return the weights (bins, channels) that sum channels into bins, and what the bins are.
+def rebin_weights(axis: Axis, bins: int) -> Rebinning:
+    """Return the weights (bins, channels) that sum channels into bins, and the axis of the bins.
 
-    Every channel goes somewhere and is counted once: a column sums to 1. A window between gaps
-    gets its share of the bins, all of (nearly) the same number of channels; a channel on the edge
-    of two bins is shared. Where the bins of a window divide its channels, no channel is shared.
+    Every channel is counted once: each column sums to 1. A window between gaps has bins in
+    proportion to its channels, all of nearly the same number of channels. A channel on the edge of
+    two bins is shared between them; no channel is shared if the number of bins of a window divides
+    that of its channels.
 
     Raises
     ------
@@ -224,7 +225,7 @@ def rebin_weights(axis: Axis, bins: int) -> Rebinned:
         )
     sizes = np.array([part.stop - part.start for part in windows])
     share = np.maximum(1, np.floor(bins * sizes / channels).astype(int))
-    while share.sum() != bins:  # the largest remainder first; never more bins than channels
+    while share.sum() != bins:  # largest remainder first, never more bins than channels
         gap = bins * sizes / channels - share
         step = 1 if share.sum() < bins else -1
         allowed = share < sizes if step > 0 else share > 1
@@ -247,14 +248,14 @@ def rebin_weights(axis: Axis, bins: int) -> Rebinned:
     matrix = sparse.csr_array((weights, (rows, columns)), shape=(bins, channels), dtype=np.float32)
     stops = np.cumsum(share).tolist()
     runs = [slice(stop - count, stop) for stop, count in zip(stops, share.tolist(), strict=True)]
-    return Rebinned(matrix, Axis(np.array(centers), axis.unit, axis.kind, axis.medium), runs)
+    return Rebinning(matrix, Axis(np.array(centers), axis.unit, axis.kind, axis.medium), runs)
 
 
 def smooth_weights(windows: list[slice], width: int) -> sparse.csr_array:
     """Return the weights (channels, channels) of a running mean over ``width`` (odd) channels.
 
-    ``windows`` are the runs of channels with no gap inside, one after the other; at the ends of
-    one the mean is over the channels that are there.
+    ``windows`` are the runs of channels without a gap; at the ends of a window, the mean is over
+    the channels inside it.
     """
     from scipy import sparse
 
@@ -274,19 +275,20 @@ def smooth_weights(windows: list[slice], width: int) -> sparse.csr_array:
 
 def combine(values: np.ndarray, weights: sparse.csr_array) -> np.ndarray:
     """Return ``values @ weights.T``; sparse products sum in a fixed order, row by row."""
-    found = np.empty((len(values), weights.shape[0]), dtype=np.float32)
-    rows = 64  # the transposed copies of so few stay in the cache: four times as fast
+    product = np.empty((len(values), weights.shape[0]), dtype=np.float32)
+    rows = 64  # transposed copies of few rows stay in the cache, which is four times faster
     for start in range(0, len(values), rows):
         part = slice(start, start + rows)
-        found[part] = (weights @ values[part].T).T
-    return found
+        product[part] = (weights @ values[part].T).T
+    return product
 
 
 def log_quantile(values: np.ndarray) -> np.ndarray:
-    """Return tanh of log(x / mean) mapped so that its quartiles go to -1 and +1.
+    """Return the tanh of log(x), shifted and scaled so that its quartiles are -1 and +1.
 
-    Values at or below 0 count as the smallest positive one of their spectrum; where the quartiles
-    coincide (a sparse spectrum) only the median is subtracted. The mean drops out of both.
+    Values that are not positive are replaced by the smallest positive one of their spectrum. If the
+    quartiles coincide (in a sparse spectrum), only the median is subtracted. A factor of the
+    spectrum has no influence.
     """
     positive = np.where(values > 0, values, np.inf)
     floor = positive.min(axis=1, keepdims=True)
@@ -301,8 +303,8 @@ def log_quantile(values: np.ndarray) -> np.ndarray:
 def stabilise(values: np.ndarray, how: str | None, softening: float = 1.0) -> np.ndarray:
     """Apply log(1 + x), square root, Anscombe's 2 sqrt(x + 3/8), asinh(x / softening) or none.
 
-    Square root and Anscombe clip negative values at 0; log(1 + x) is continued to negative values
-    as -log(1 - x).
+    The square root and Anscombe set negative values to 0; log(1 + x) is continued to negative
+    values as -log(1 - x).
     """
     check_choice("stabilise", how, STABILISE)
     if how == "log":
@@ -316,7 +318,7 @@ def stabilise(values: np.ndarray, how: str | None, softening: float = 1.0) -> np
     return log_quantile(values) if how == "log-quantile" else values
 
 
-def _slope(values: np.ndarray, how: str | None, softening: float) -> np.ndarray:
+def stabilise_slope(values: np.ndarray, how: str | None, softening: float) -> np.ndarray:
     """Return the derivative of :func:`stabilise`, for the propagation of variance."""
     if how == "log":
         return 1 / (1 + np.abs(values))
@@ -328,23 +330,20 @@ def _slope(values: np.ndarray, how: str | None, softening: float) -> np.ndarray:
 
 
 def scale_of(values: np.ndarray, how: str | None) -> np.ndarray:
-    """Return what each spectrum is divided by, (n, channel) -> (n,); 1 where that would be 0.
+    """Return the divisor of each spectrum, (n, channel) -> (n,); 1 instead of 0.
 
-    "max": the largest value (the largest absolute value where nothing is positive, rounding left
-    aside); "l2": the root of the sum of squares; "total": the sum of absolute values.
+    "max": the largest value, or the largest absolute value if no value is positive apart from
+    rounding; "l2": the root of the sum of squares; "total": the sum of absolute values.
     """
     check_choice("normalise", how, NORMALISE)
     if how is None:
         return np.ones(len(values), dtype=np.float32)
     if how == "max":
-        found = values.max(axis=1)
+        scale = values.max(axis=1)
         largest = np.abs(values).max(axis=1)
-        found = np.where(found > _NOTHING * largest, found, largest)
+        scale = np.where(scale > _ROUNDING * largest, scale, largest)
     elif how == "l2":
-        found = np.sqrt(np.square(values, dtype=np.float64).sum(axis=1))
+        scale = np.sqrt(np.square(values, dtype=np.float64).sum(axis=1))
     else:
-        found = np.abs(values).sum(axis=1, dtype=np.float64)
-    return np.where(found > 0, found, 1.0).astype(np.float32)
-
-
-# --- the composition ---------------------------------------------------------------------------
+        scale = np.abs(values).sum(axis=1, dtype=np.float64)
+    return np.where(scale > 0, scale, 1.0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which spectra of cubes a network is trained on, and how they are read."""
+"""The spectra of cubes that a network is trained on: how they are drawn and read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .steps import UNUSABLE, screen
 
 
 def axis_range(axis: Axis) -> str:
-    """Return an axis in words, such as "energy 1 to 20 keV"."""
+    """Return the range of an axis in words, such as "energy 1 to 20 keV"."""
     return f"{axis.kind} {axis.values[0]:g} to {axis.values[-1]:g} {axis.unit}".strip()
 
 
@@ -32,7 +32,7 @@ def as_cubes(X: Any) -> list[xr.DataArray] | None:
     if not isinstance(X, Sequence) or not X or not all(isinstance(each, kinds) for each in X):
         return None
     if all(isinstance(each, np.ndarray) and each.ndim < 2 for each in X):
-        return None  # a list of spectra: scikit-learn makes one array of them
+        return None  # a list of spectra: scikit-learn converts it to one array
     return [
         make_cube(each[:, None, :])
         if isinstance(each, np.ndarray) and each.ndim == 2
@@ -53,14 +53,14 @@ def common_axis(cubes: list[xr.DataArray]) -> Axis:
     for position, axis in enumerate(axes):
         if not axes[0].matches(axis):
             raise ValueError(
-                "cubes that are trained on together need one spectral axis; cube "
+                "cubes for one training need one spectral axis; cube "
                 f"{position + 1} has {axis_range(axis)}, the first {axis_range(axes[0])}"
             )
     return axes[0]
 
 
 def draw_rows(n: int, max_spectra: int, seed: int) -> np.ndarray:
-    """Return the rows (m,) to train on, in order: all, or a seeded sample."""
+    """Return the rows (m,) to train on, ascending: all, or a random sample."""
     if n <= max_spectra:
         return np.arange(n)
     generator = np.random.default_rng(seed)
@@ -70,41 +70,41 @@ def draw_rows(n: int, max_spectra: int, seed: int) -> np.ndarray:
 def signal_pixels(cube: xr.DataArray, share: float, seed: list[int]) -> np.ndarray:
     """Return a mask (y * x,) of the pixels with signal, and a random share of the others.
 
-    A pixel has signal where the sum over its channels of log(1 + x), negative values counting as
-    0, is above both 25 and the mean of all pixels plus 1.5 of their standard deviations: the rule
-    of arXiv 2401.17695 for emission-line cubes.
+    A pixel has signal if the sum of log(1 + x) over its channels, negative values taken as 0,
+    exceeds both 25 and the mean of all pixels plus 1.5 standard deviations: the rule of arXiv
+    2401.17695 for emission-line cubes.
 
     Parameters
     ----------
     cube : DataArray (y, x, channel)
     share : float
-        Of the pixels without signal, empty ones included.
+        Share of the pixels without signal, empty pixels included.
     seed : list of int
     """
     strength = np.zeros(cube.sizes["y"] * cube.sizes["x"])
-    seen = np.zeros(len(strength), dtype=bool)
+    unmasked = np.zeros(len(strength), dtype=bool)
     for block in blocks(cube):
         spectra = read_block(cube, block)
         positive = np.maximum(np.nan_to_num(spectra.values, nan=0.0, posinf=0.0), 0)
         strength[spectra.pixel] = np.log1p(positive).sum(axis=1, dtype=np.float64)
-        seen[spectra.pixel] = True
-    mine = strength[seen]
-    level = max(mine.mean() + 1.5 * mine.std(), 25.0) if len(mine) else 0.0
-    chosen = strength > level
-    others = np.flatnonzero(seen & ~chosen)
+        unmasked[spectra.pixel] = True
+    known = strength[unmasked]
+    level = max(known.mean() + 1.5 * known.std(), 25.0) if len(known) else 0.0
+    signal = strength > level
+    others = np.flatnonzero(unmasked & ~signal)
     generator = np.random.default_rng(seed)
-    chosen[generator.choice(others, round(share * len(others)), replace=False)] = True
-    return chosen
+    signal[generator.choice(others, round(share * len(others)), replace=False)] = True
+    return signal
 
 
 class Sampling(NamedTuple):
-    """Which spectra of cubes are trained on.
+    """How the spectra to train on are drawn from cubes.
 
     Attributes
     ----------
     rule : "random" or "signal"
     fraction : float
-        Random share of the pixels of each cube, or, by the rule "signal", of those without signal.
+        Random share of the pixels of each cube; by the rule "signal", of those without signal.
     seed : int
     """
 
@@ -121,9 +121,9 @@ class TrainingSpectra(NamedTuple):
     inputs : array (m, input channel)
     variance : array (m, input channel), or None
     rows : array (m,)
-        Positions in the flattened cubes, one after the other.
+        Positions of the pixels in all cubes, flattened one after the other.
     values : array (m, channel), or None
-        As they were measured.
+        Measured spectra.
     """
 
     inputs: np.ndarray
@@ -133,16 +133,16 @@ class TrainingSpectra(NamedTuple):
 
 
 class DrawnBlock(NamedTuple):
-    """Measured spectra of some pixels of one block, screened.
+    """Measured spectra that were drawn from one block, screened.
 
     Attributes
     ----------
     cube : int
         Position of the cube among all.
     rows : array (n,)
-        Positions in the flattened cubes, one after the other.
+        Positions of the pixels in all cubes, flattened one after the other.
     values : array (n, channel), float32
-        All usable.
+        Of usable pixels.
     variance : array (n, channel), float32, or None
     """
 
@@ -153,9 +153,9 @@ class DrawnBlock(NamedTuple):
 
 
 def candidates(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
-    """Return the positions of the pixels that may be drawn, of all cubes one after the other.
+    """Return the positions of the pixels that may be drawn, in all cubes one after the other.
 
-    The draw does not look at chunks, so they cannot change it.
+    They do not depend on the chunks of the cubes.
     """
     masks = []
     for number, cube in enumerate(cubes):
@@ -174,16 +174,16 @@ def candidates(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
 def read_drawn(
     cubes: list[xr.DataArray], positions: np.ndarray, max_missing: float
 ) -> list[DrawnBlock]:
-    """Read the spectra at some positions of cubes, block by block, some blocks ahead.
+    """Read the spectra at some positions of cubes, block by block in several threads.
 
-    Whole blocks are read, each once, and none in which nothing is drawn; only what is drawn is
-    held.
+    Each block that contains such a position is read once; only the spectra that are drawn are held
+    in memory.
 
     Parameters
     ----------
     cubes : list of DataArray (y, x, channel)
     positions : array (n,)
-        In the flattened cubes, one after the other.
+        In all cubes, flattened one after the other.
     max_missing : float
         See :func:`spectessera.preprocess.screen`.
     """
@@ -193,17 +193,17 @@ def read_drawn(
 
     def tasks() -> Iterator[tuple[int, Block, np.ndarray]]:
         for number, cube in enumerate(cubes):
-            mine = wanted[starts[number] : starts[number + 1]]
-            image = mine.reshape(cube.sizes["y"], cube.sizes["x"])
+            own = wanted[starts[number] : starts[number + 1]]
+            image = own.reshape(cube.sizes["y"], cube.sizes["x"])
             for block in blocks(cube):
-                # Where nothing is drawn at all, an empty answer has its shape from any block.
+                # Without any position, blocks without spectra give the number of channels.
                 if image[block.y, block.x].any() or len(positions) == 0:
-                    yield number, block, mine
+                    yield number, block, own
 
     def read(task: tuple[int, Block, np.ndarray]) -> DrawnBlock:
-        number, block, mine = task
+        number, block, own = task
         spectra = read_block(cubes[number], block)
-        drawn = np.flatnonzero(mine[spectra.pixel])
+        drawn = np.flatnonzero(own[spectra.pixel])
         values, quality = screen(
             spectra.values[drawn],
             max_missing=max_missing,
@@ -220,7 +220,7 @@ def read_drawn(
 def some_spectra(drawn: Sequence[DrawnBlock], cube: int, count: int) -> np.ndarray:
     """Return about ``count`` (m, channel) of the spectra drawn of one cube; all, if fewer.
 
-    They lie evenly over the image, whatever its chunks.
+    They are spread evenly over the image and do not depend on its chunks.
     """
     blocks_of_cube = [each for each in drawn if each.cube == cube]
     if not blocks_of_cube:

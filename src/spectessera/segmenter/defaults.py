@@ -16,10 +16,10 @@ from spectessera.kmeans import Clusters
 from spectessera.network.autoencoder import Network
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import (
+    denoising_for,
+    metric_for,
     noise_share,
-    suited_denoising,
-    suited_metric,
-    suited_stabilisation,
+    stabilisation_for,
 )
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import AUTO, scale_of, stabilise
@@ -103,15 +103,15 @@ def choose_settings(plain: np.ndarray, configs: Mapping[str, Any]) -> Chosen:
         Configurations by their names; what they tell is what the rest has to suit.
     """
     preprocess = configs["preprocess"]
-    chosen = {"stabilise": suited_stabilisation(plain), "normalise": "l2"}
+    chosen = {"stabilise": stabilisation_for(plain), "normalise": "l2"}
     told = {field: getattr(preprocess, field) for field in chosen}
     taken = told | {field: chosen[field] for field in open_settings("preprocess", preprocess)}
     values = stabilise(plain, taken["stabilise"], preprocess.softening)
     noise = noise_share(values / scale_of(values, taken["normalise"])[:, None])
     return {
         "preprocess": chosen,
-        "clusters": {"metric": suited_metric(noise, configs["network"].latent)},
-        "training": {"denoise": suited_denoising(noise)},
+        "clusters": {"metric": metric_for(noise, configs["network"].latent)},
+        "training": {"denoise": denoising_for(noise)},
     }
 
 
