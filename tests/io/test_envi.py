@@ -232,9 +232,7 @@ def test_headers_in_any_encoding_are_read(tmp_path, values, encoding):
 def test_a_missing_data_file_is_told_with_the_names_it_may_have(tmp_path, values):
     header = save(tmp_path, values)
     (tmp_path / "scan.img").unlink()
-    with pytest.raises(
-        ValueError, match=r"scan\.hdr has no file of data.*scan, scan\.img, scan\.dat"
-    ):
+    with pytest.raises(ValueError, match=r"scan\.hdr has no data file.*scan, scan\.img, scan\.dat"):
         read(header)
 
 
@@ -267,8 +265,8 @@ def test_a_data_file_of_another_size_is_told(tmp_path, values, by, chunks):
     header = save(tmp_path, values)
     data = tmp_path / "scan.img"
     data.write_bytes((data.read_bytes() + bytes(100))[: 280 + by])
-    words = "cut short" if by < 0 else "of another image"
-    with pytest.raises(ValueError, match=rf"{280 + by} bytes but scan\.hdr tells of 280.*{words}"):
+    words = "cut short" if by < 0 else "belongs to another image"
+    with pytest.raises(ValueError, match=rf"{280 + by} bytes but scan\.hdr describes 280.*{words}"):
         read(header, chunks=chunks)
 
 

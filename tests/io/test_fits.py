@@ -9,9 +9,9 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from spectessera._util.reading import reading
 from spectessera.cube import spectral_axis
 from spectessera.io import read
-from spectessera.io._common import telling
 
 SHAPE = (7, 4, 5)  # (channel, y, x) as FITS has it
 SKY = {
@@ -375,7 +375,7 @@ def test_damage_found_after_an_interruption_was_handled_is_still_damage(tmp_path
 
 def test_telling_finds_an_interruption_wherever_an_error_hides_it(tmp_path):
     def fail(kind, cause=None):
-        with telling(tmp_path, "FITS"):
+        with reading(tmp_path, "FITS"):
             try:
                 raise kind
             except kind:

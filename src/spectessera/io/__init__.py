@@ -1,11 +1,10 @@
-"""Read cubes from files and write cubes and results: HDF5, Zarr, FITS, ENVI, NumPy and others."""
+"""Read cubes from files, and write cubes and results: HDF5, Zarr, FITS, ENVI, NumPy and others."""
 
 from typing import TYPE_CHECKING
 
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from ._common import plain, telling
     from ._read import Format, formats, read
     from ._result_store import ResultStore, result_store
     from ._results import RESULT, RESULT_STORE, open_result, read_result, result_in
@@ -21,14 +20,12 @@ __all__ = [
     "check_destination",
     "formats",
     "open_result",
-    "plain",
     "read",
     "read_result",
     "read_truth",
     "remove_store",
     "result_in",
     "result_store",
-    "telling",
     "write",
     "write_synthetic",
 ]
@@ -43,14 +40,12 @@ __getattr__, __dir__ = door(
         "check_destination": "_writers",
         "formats": "_read",
         "open_result": "_results",
-        "plain": "_common",
         "read": "_read",
         "read_result": "_results",
         "read_truth": "_synthetic",
         "remove_store": "_zarr_writer",
         "result_in": "_results",
         "result_store": "_result_store",
-        "telling": "_common",
         "write": "_writers",
         "write_synthetic": "_synthetic",
     },

@@ -1,7 +1,7 @@
 """What belongs to a cube that is stored in a group: its axis, variance, mask, reference, y and x.
 
-HDF5 and Zarr have the same idea of a group of named arrays with attributes, so that things beside
-the cube are recognised by name and shape in the same way.
+HDF5 and Zarr both have groups of named arrays with attributes, so the companions of a cube are
+recognised by name and shape in the same way.
 """
 
 from __future__ import annotations
@@ -13,15 +13,24 @@ import numpy as np
 
 from spectessera.axis import KINDS
 
-from ._common import Lazy, Parts, blank, load, native, plain, same_shape, told_axis
+from ._common import (
+    StoredCube,
+    axis_of_file,
+    check_companion_shape,
+    native,
+    plain_attribute,
+    with_missing,
+)
+from ._lazy import LazyArray, load
 
-DEFAULT = "img"  # what a cube is called inside LABEC, ganX and our own files
+DEFAULT = "img"  # name of the cube in the files of LABEC, of ganX and of this package
 CREATOR = "spectessera"
-# Names of an axis, the surest first. "x" may also be the position of columns: see own_axis.
+# Names of an axis, the most specific first. "x" may also be the position of columns: see
+# stored_axis.
 AXES = ("axis", "energy", "energies", "wavelength", "wavelengths", "wavenumber", "x")
-HYPERSPY = "axis-2"  # the group that tells of the third axis in a HyperSpy file
-WANTED = {*AXES, *KINDS, "variance", "mask", "reference", "y", HYPERSPY}
-# Attributes that belong to the machinery of HDF5, NetCDF and xarray, not to the cube.
+HYPERSPY = "axis-2"  # the group that describes the third axis in a HyperSpy file
+COMPANIONS = {*AXES, *KINDS, "variance", "mask", "reference", "y", HYPERSPY}
+# Attributes that HDF5, NetCDF and xarray need internally; they do not describe the cube.
 INTERNAL = {
     "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS", "_Netcdf4Dimid",
     "_Netcdf4Coordinates", "_NCProperties", "_FillValue", "missing_value", "scale_factor",
@@ -30,10 +39,10 @@ INTERNAL = {
 NO_VALUES = "This is a netCDF dimension but not a netCDF variable"
 
 
-class Beside(NamedTuple):
+class Companion(NamedTuple):
     """Something in the same group as the cube, with its attributes; a group has no array."""
 
-    array: Lazy | None
+    array: LazyArray | None
     attrs: dict[str, Any]
 
     @property
@@ -48,49 +57,49 @@ class Beside(NamedTuple):
 
     @property
     def has_values(self) -> bool:
-        """Tell numbers from a group, and from the mere length of a NetCDF dimension."""
+        """Whether it is an array of numbers, not a group or a NetCDF dimension without values."""
         if self.array is None or self.array.dtype.kind not in "biuf":
             return False
         return not str(self.attrs.get("NAME") or "").startswith(NO_VALUES)
 
 
 def unpack(values: Any, attrs: dict[str, Any]) -> Any:
-    """Apply what NetCDF attributes say of packed and of missing values."""
-    bad: Any = False
+    """Apply the NetCDF attributes about packed and missing values."""
+    missing: Any = False
     for name in ("_FillValue", "missing_value"):
-        fill = plain(attrs.get(name))
+        fill = plain_attribute(attrs.get(name))
         if fill is not None and not isinstance(fill, str) and fill == fill:
-            bad = bad | (values == fill)
-    if bad is not False:
-        values = blank(values, bad)
-    scale, offset = (plain(attrs.get(name)) for name in ("scale_factor", "add_offset"))
+            missing = missing | (values == fill)
+    if missing is not False:
+        values = with_missing(values, missing)
+    scale, offset = (plain_attribute(attrs.get(name)) for name in ("scale_factor", "add_offset"))
     if isinstance(scale, (int, float)) or isinstance(offset, (int, float)):
         factor = 1.0 if scale is None else float(scale)
         return (values * factor + (0.0 if offset is None else float(offset))).astype(np.float32)
     return values
 
 
-def kept(attrs: dict[str, Any]) -> dict[str, str | int | float]:
-    """Return the attributes that are strings or numbers and mean something to a user."""
-    kept = {name: plain(value) for name, value in attrs.items() if name not in INTERNAL}
-    return {name: value for name, value in kept.items() if value is not None}
+def user_attributes(attrs: dict[str, Any]) -> dict[str, str | int | float]:
+    """Return the attributes that are strings or numbers and are of interest to a user."""
+    plain = {name: plain_attribute(value) for name, value in attrs.items() if name not in INTERNAL}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
-def own_axis(
-    shape: tuple[int, ...], beside: dict[str, Beside]
+def stored_axis(
+    shape: tuple[int, ...], companions: dict[str, Companion]
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the spectral axis, and attributes to keep."""
     channels, width = shape[2], shape[1]
     fitting = {
-        name: one for name, one in beside.items() if one.has_values and one.shape == (channels,)
+        name: one for name, one in companions.items() if one.has_values and one.shape == (channels,)
     }
     ours = [name for name, one in fitting.items() if "axis_kind" in one.attrs]
     named = {name.lower(): name for name in fitting if name != "x" or channels != width}
     names = ours or [named[name] for name in AXES if name in named]
     if not names:
-        return _hyperspy_axis(beside, channels)
+        return _hyperspy_axis(companions, channels)
     one = fitting[names[0]]
-    return told_axis(
+    return axis_of_file(
         one.values().astype(np.float64),
         one.attrs.get("units", one.attrs.get("unit")),
         name=names[0],
@@ -100,35 +109,45 @@ def own_axis(
 
 
 def _hyperspy_axis(
-    beside: dict[str, Beside], channels: int
+    companions: dict[str, Companion], channels: int
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the axis of a HyperSpy file, which has a group of attributes per axis."""
-    told = beside[HYPERSPY].attrs if HYPERSPY in beside else {}
-    scale, offset = told.get("scale"), told.get("offset")
+    attrs = companions[HYPERSPY].attrs if HYPERSPY in companions else {}
+    scale, offset = attrs.get("scale"), attrs.get("offset")
     if not isinstance(scale, (int, float)) or not isinstance(offset, (int, float)):
         return None, {}
-    kind = "energy_loss" if "loss" in str(told.get("name")).lower() else ""
-    return told_axis(offset + scale * np.arange(channels), told.get("units"), kind=kind)
+    kind = "energy_loss" if "loss" in str(attrs.get("name")).lower() else ""
+    return axis_of_file(offset + scale * np.arange(channels), attrs.get("units"), kind=kind)
 
 
-def add_beside(
-    parts: Parts, path: Path, beside: dict[str, Beside], shape: tuple[int, ...], chunks: Any
+def add_companions(
+    cube: StoredCube,
+    path: Path,
+    companions: dict[str, Companion],
+    shape: tuple[int, ...],
+    chunks: Any,
 ) -> None:
-    """Add the arrays beside the cube that go with it."""
+    """Add variance, mask, reference and positions to a cube, if they are there."""
     image = shape[:2]
-    wanted = {"variance": shape, "mask": image, "reference": image, "y": shape[:1], "x": shape[1:2]}
-    for name, size in wanted.items():
-        one = beside.get(name)
+    expected = {
+        "variance": shape,
+        "mask": image,
+        "reference": image,
+        "y": shape[:1],
+        "x": shape[1:2],
+    }
+    for name, size in expected.items():
+        one = companions.get(name)
         if one is None or not one.has_values:
             continue
         if name in ("y", "x") and (one.shape != size or "axis_kind" in one.attrs):
             continue
-        same_shape(path, name, one.shape, size)
+        check_companion_shape(path, name, one.shape, size)
         if name == "variance":
             assert one.array is not None
-            parts.variance = load(one.array, chunks)
+            cube.variance = load(one.array, chunks)
         elif name == "mask":
-            parts.mask = one.values().astype(bool)
+            cube.mask = one.values().astype(bool)
         else:
             dims = {"reference": ("y", "x"), "y": ("y",), "x": ("x",)}[name]
-            parts.coords[name] = (dims, one.values(), kept(one.attrs))
+            cube.coords[name] = (dims, one.values(), user_attributes(one.attrs))

@@ -1,6 +1,6 @@
-"""Read cubes from files and write cubes and results: HDF5, Zarr, FITS, ENVI, NumPy and others.
+"""Read a cube from a file of any format.
 
-What a file is, its first bytes tell; its suffix is only asked where they say nothing.
+The format of a file is recognised by its first bytes; its suffix is used only if they say nothing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +19,22 @@ from spectessera._util.check import check_number
 from spectessera.axis import Axis
 from spectessera.cube import make_cube
 
-from . import envi, fits, hdf5, npy, zarr
-from ._common import Parts, blank
+from ._common import StoredCube, with_missing
+from ._zarr_metadata import METADATA, is_store
+from .envi import header_of, is_header
 
 
 class Format(NamedTuple):
-    """A format of files: its name, suffixes, and whether it is read and written.
+    """A format of files.
 
-    ``writes`` tells what is written: "cube", "result", "cube, result" or "".
+    Attributes
+    ----------
+    name : str
+    suffixes : tuple of str
+    reads : bool
+        Whether cubes are read from it.
+    writes : str
+        What is written: "cube", "result", "cube, result" or "".
     """
 
     name: str
@@ -45,19 +53,20 @@ FORMATS = (
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
 )
-_READERS: dict[str, Callable[[Path, Any, Any], Parts]] = {
-    "HDF5": hdf5.read_hdf5,
-    "FITS": fits.read_fits,
-    "Zarr": zarr.read_zarr,
-    "ENVI": envi.read_envi,
-    "NPY": npy.read_npy,
-    "NPZ": npy.read_npz,
+# Format -> module and function; a module is imported when a file of its format is read.
+_READERS = {
+    "HDF5": ("hdf5", "read_hdf5"),
+    "FITS": ("fits", "read_fits"),
+    "Zarr": ("zarr", "read_zarr"),
+    "ENVI": ("envi", "read_envi"),
+    "NPY": ("npy", "read_npy"),
+    "NPZ": ("npy", "read_npz"),
 }
 _HDF5_STARTS = (0, *[512 * 2**n for n in range(12)])  # a user block may come before
 
 
 def formats() -> tuple[Format, ...]:
-    """Return the formats of files, with their suffixes, and which are read and written."""
+    """Return the formats that are read or written, with their suffixes."""
     return FORMATS
 
 
@@ -85,81 +94,83 @@ def read(
         Which array of the file: the path of an HDF5 dataset or a Zarr array, the name or number
         of a FITS extension, the name of an array of an NPZ archive.
     energy, wavelength, axis : array (channel,), pair (first, last), or Axis
-        The spectral axis, as in :func:`~spectessera.cube.make_cube`, instead of the file's own.
+        The spectral axis, as in :func:`~spectessera.cube.make_cube`; replaces the file's own.
     unit, medium : str
-        Unit and medium of that axis; without one, they replace what the file says of its own.
+        Unit and medium of that axis; without one, they replace those of the file's own axis.
     chunks : dict, int or "auto", optional
         ``{"y": 256, "x": 256}``, one number for both, or "auto": leave the data in the file and
-        give a dask-backed cube. NPZ archives and FITS files compressed by gzip cannot be read in
+        return a dask-backed cube. NPZ archives and FITS files compressed by gzip cannot be read in
         parts: all of the data are in memory then.
     missing : float, optional
         The number that stands for a missing value: it becomes NaN, and the values float32.
     mask : array (y, x) of bool, optional
-        True where a pixel is to be left out, instead of the file's own mask.
+        True where a pixel is left out; replaces the file's own mask.
 
     Returns
     -------
     xarray.DataArray (y, x, channel)
-        With its spectral axis, and variance, mask and reference (y, x) where the file has them.
+        With its spectral axis, and variance, mask and reference (y, x) if the file has them.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
-        If there is no such file, or it is a folder but no Zarr store.
+        If there is no such file, or it is a folder but not a Zarr store.
     ImportError
         If the format needs a package that is not installed.
     ValueError
-        If the format is not known, the file is broken, or it is not clear which array is meant.
+        If the format is unknown, the file is broken, or it is not clear which array is meant.
     """
     path = Path(path)
-    parts = _READERS[_format_of(path)](path, key, chunks)
-    given = {"energy": energy, "wavelength": wavelength, "axis": axis}
-    axis_words: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    if axis_words:
-        axis_words |= {"unit": unit, "medium": medium}
-        parts.attrs.pop("axis_note", None)
+    module, function = _READERS[_format_of(path)]
+    reader = getattr(import_module(f".{module}", __package__), function)
+    stored: StoredCube = reader(path, key, chunks)
+    axes = {"energy": energy, "wavelength": wavelength, "axis": axis}
+    axis_arguments: dict[str, Any] = {k: v for k, v in axes.items() if v is not None}
+    if axis_arguments:
+        axis_arguments |= {"unit": unit, "medium": medium}
+        stored.attrs.pop("axis_note", None)
     else:
-        axis_words = _own_axis(path, parts, unit, medium)
-    values, attrs = parts.values, parts.attrs
+        axis_arguments = _own_axis(path, stored, unit, medium)
+    values, attrs = stored.values, stored.attrs
     if missing is not None:
         check_number("missing", missing)
-        if values.dtype in (np.uint8, np.uint16):  # floats no longer tell where they saturate
+        if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
             attrs.setdefault("saturation", float(np.iinfo(values.dtype).max))
-        values = blank(values, values == missing, np.float32)
-    mask = parts.mask if mask is None else mask
-    cube = make_cube(values, variance=parts.variance, mask=mask, attrs=attrs, **axis_words)
-    return cube.assign_coords(parts.coords).rename(None)  # dask lends its names
+        values = with_missing(values, values == missing, np.float32)
+    mask = stored.mask if mask is None else mask
+    cube = make_cube(values, variance=stored.variance, mask=mask, attrs=attrs, **axis_arguments)
+    return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
 
 
-def _own_axis(path: Path, parts: Parts, unit: str | None, medium: str) -> dict[str, Any]:
-    """Return the axis that the file tells, as words for ``make_cube``."""
-    instead = "give energy=, wavelength= or axis= in place of the file's own axis"
-    if parts.axis_trouble:
-        raise ValueError(f"{path}: {parts.axis_trouble}; {instead}")
-    if parts.axis is None:
+def _own_axis(path: Path, stored: StoredCube, unit: str | None, medium: str) -> dict[str, Any]:
+    """Return the axis of the file, as arguments of ``make_cube``."""
+    instead = "give energy=, wavelength= or axis= to replace the file's own axis"
+    if stored.axis_error:
+        raise ValueError(f"{path}: {stored.axis_error}; {instead}")
+    if stored.axis is None:
         return {"unit": unit, "medium": medium}
-    words = dict(parts.axis)
+    arguments = dict(stored.axis)
     if unit is not None:
-        words |= {"unit": unit, "kind": ""}
-        parts.attrs.pop("axis_note", None)
+        arguments |= {"unit": unit, "kind": ""}
+        stored.attrs.pop("axis_note", None)
     if medium:
-        words["medium"] = medium
+        arguments["medium"] = medium
     try:
-        return {"axis": Axis(**words)}
+        return {"axis": Axis(**arguments)}
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {instead}") from error
 
 
 def _format_of(path: Path) -> str:
-    """Tell what a file is.
+    """Return the name of the format of a file.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError, ValueError
-        If it cannot be read at all, or its format is not known.
+        If it cannot be read at all, or its format is unknown.
     """
     if path.is_dir():
-        if zarr.is_store(path):
+        if is_store(path):
             return "Zarr"
         raise IsADirectoryError(
             f"{path} is a folder but not a Zarr store (it has no zarr.json); give a file"
@@ -174,27 +185,27 @@ def _format_of(path: Path) -> str:
         raise PermissionError(f"no permission to read {path}") from error
     with stream:
         start = stream.read(512)
-        found = "ENVI" if envi.header_of(path) else _by_content(path, start)
-        for place in _HDF5_STARTS if found is None else ():
+        name = "ENVI" if header_of(path) else _by_content(path, start)
+        for place in _HDF5_STARTS if name is None else ():
             stream.seek(place)
             if stream.read(8) == b"\x89HDF\r\n\x1a\n":
-                found = "HDF5"
+                name = "HDF5"
                 break
     if not start:
         raise ValueError(f"{path} is empty (0 bytes)")
-    if found:
-        return found
-    raise ValueError(_unknown(path, start))
+    if name is None:
+        raise ValueError(_unknown(path, start))
+    return name
 
 
 def _unknown(path: Path, start: bytes) -> str:
-    """Say what is known of a file whose format is not."""
+    """Return the message about a file of unknown format."""
     known = ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in FORMATS if one.reads)
     named = [one.name for one in FORMATS if one.reads and path.name.lower().endswith(one.suffixes)]
     if named == ["ENVI"] and path.suffix.lower() != ".hdr":
         return (
-            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr), and no "
-            f"other format is known in it; cubes are read from: {known}"
+            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr), and is of "
+            f"no other known format; cubes are read from: {known}"
         )
     if named:
         return (
@@ -205,12 +216,12 @@ def _unknown(path: Path, start: bytes) -> str:
 
 
 def _by_content(path: Path, start: bytes) -> str | None:
-    """Tell a format by the first bytes of a file."""
+    """Return the format that the first bytes of a file are of, or None."""
     if start.startswith(b"SIMPLE  ="):
         return "FITS"
     if start.startswith(b"\x93NUMPY"):
         return "NPY"
-    if envi.is_header(start):
+    if is_header(start):
         return "ENVI"
     if start.startswith(b"\x1f\x8b"):
         return _inside_gzip(path)
@@ -220,7 +231,7 @@ def _by_content(path: Path, start: bytes) -> str | None:
 
 
 def _inside_gzip(path: Path) -> str | None:
-    """Tell a FITS file that was compressed."""
+    """Return FITS if a gzip file holds one, else None."""
     try:
         with gzip.open(path) as stream:
             return "FITS" if stream.read(9) == b"SIMPLE  =" else None
@@ -229,13 +240,13 @@ def _inside_gzip(path: Path) -> str | None:
 
 
 def _inside_zip(path: Path) -> str | None:
-    """Tell an NPZ archive from other ZIP archives."""
+    """Return NPZ if a ZIP archive is one, else None."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is a damaged ZIP (NPZ) archive: {error}") from error
-    if any(name.rpartition("/")[2] in zarr.METADATA for name in names):
+    if any(name.rpartition("/")[2] in METADATA for name in names):
         raise ValueError(f"{path} is a Zarr store in a ZIP archive; unpack it and give the folder")
     arrays = any(name.endswith(".npy") for name in names)
     return "NPZ" if arrays or path.suffix.lower() == ".npz" else None

@@ -1,4 +1,4 @@
-"""A Zarr store of a result, whose maps are written block by block while they are made."""
+"""A Zarr store of a result, whose maps are written block by block while they are computed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ResultStore:
     Parameters
     ----------
     path : Path
-        Where nothing is yet.
+        Nothing exists there yet.
     shape : (int, int)
         Of the image.
     tile : (int, int)
-        Height and width of the blocks that are put.
+        Height and width of the blocks that are written.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int], tile: tuple[int, int]) -> None:
@@ -42,7 +42,7 @@ class ResultStore:
         sizes: Sequence[int],
         attrs: Mapping[str, Any],
     ) -> None:
-        """Make room for a map; ``dims`` and ``sizes`` are of its axes after y and x."""
+        """Create a map; ``dims`` and ``sizes`` are those of its axes after y and x."""
         import dask.array as da
 
         chunks = (*self.tile, *sizes)
@@ -56,22 +56,22 @@ class ResultStore:
         array[block.y, block.x] = values.reshape(height, width, *array.shape[2:])
 
     def finish(self, rest: xr.Dataset) -> None:
-        """Write all that is not a map."""
+        """Write everything that is not a map."""
         data = {str(name): rest.variables[name] for name in rest.data_vars}
         coords = {str(name): rest.variables[name] for name in rest.coords}
-        write_zarr(data, coords, rest.attrs, self.path, there=tuple(self.maps))
+        write_zarr(data, coords, rest.attrs, self.path, existing=tuple(self.maps))
 
 
 @contextmanager
 def result_store(
     path: str | Path, shape: tuple[int, int], tile: tuple[int, int]
 ) -> Iterator[ResultStore]:
-    """Give a store at a temporary place; on success it takes the place of ``path``.
+    """Give a store at a temporary path; on success it replaces ``path``.
 
     Raises
     ------
     FileExistsError
-        If ``path`` is a folder that is no Zarr store.
+        If ``path`` is a folder but not a Zarr store.
     FileNotFoundError, NotADirectoryError, PermissionError
         If nothing can be written there.
     """

@@ -1,4 +1,4 @@
-"""Read results of segmentations, and tell what one is.
+"""Read results of segmentations.
 
 A result is a Dataset with ``label (y, x)``: 0 = masked, 1..K = clusters.
 """
@@ -11,18 +11,19 @@ from typing import Any
 
 import xarray as xr
 
+from spectessera._util.reading import reading
 from spectessera.result import check_result, check_structure
 
-from . import zarr
-from ._common import plain, telling
+from ._common import plain_attribute
+from ._zarr_metadata import is_store
 
-RESULT, RESULT_STORE = "result.nc", "result.zarr"  # what a segmentation leaves in its folder
+RESULT, RESULT_STORE = "result.nc", "result.zarr"  # in the folder of a segmentation
 
 
 def result_in(path: str | Path) -> Path:
     """Return the result in the folder of a segmentation; any other path as it is."""
     path = Path(path)
-    if path.is_dir() and not zarr.is_store(path):
+    if path.is_dir() and not is_store(path):
         for name in (RESULT, RESULT_STORE):
             if (path / name).exists():
                 return path / name
@@ -50,16 +51,16 @@ def read_result(path: str | Path) -> xr.Dataset:
         If it is neither a NetCDF 4 file nor a Zarr store, is broken, or has no labels.
     """
     path = result_in(path)
-    opened = zarr.open_dataset(path) if zarr.is_store(path) else _open_netcdf(path)
+    opened = _open_zarr(path) if is_store(path) else _open_netcdf(path)
     with opened:
         result = _checked(path, opened, check_structure)
-        with telling(path, "a result"):
+        with reading(path, "a result"):
             result = result.load()
     return _plain(_checked(path, result, check_result))
 
 
 def open_result(path: str | Path) -> xr.Dataset:
-    """Return a result that was written as Zarr; maps are read when they are asked for.
+    """Return a result that was written as Zarr; its maps are read when they are used.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def open_result(path: str | Path) -> xr.Dataset:
         If the store is broken, or holds no labels.
     """
     path = Path(path)
-    return _plain(_checked(path, zarr.open_dataset(path), check_structure))
+    return _plain(_checked(path, _open_zarr(path), check_structure))
 
 
 def _checked(
@@ -80,22 +81,29 @@ def _checked(
 
 
 def _plain(result: xr.Dataset) -> xr.Dataset:
-    """Return a result whose attributes are what they were before NumPy got hold of them."""
+    """Return a result whose attributes have the types of Python again, not those of NumPy."""
     owners: list[Any] = [result, *result.variables.values()]
     for array in owners:
         array.attrs = {name: _simple(value) for name, value in array.attrs.items()}
     return result.drop_encoding()
 
 
+def _open_zarr(path: Path) -> xr.Dataset:
+    """Open a Zarr store; its arrays are not in memory yet."""
+    from .zarr import open_dataset
+
+    return open_dataset(path)
+
+
 def _open_netcdf(path: Path) -> xr.Dataset:
-    """Return what is in a NetCDF 4 file, not yet in memory."""
+    """Open a NetCDF 4 file; its arrays are not in memory yet."""
     import h5py
 
     if path.is_dir():
         raise ValueError(f"{path} is a folder but not a Zarr store; give a .nc file or a .zarr")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    with telling(path, "NetCDF"):
+    with reading(path, "NetCDF"):
         with h5py.File(path) as file:
             is_netcdf = "_NCProperties" in file.attrs
         if is_netcdf:
@@ -106,6 +114,6 @@ def _open_netcdf(path: Path) -> xr.Dataset:
 
 
 def _simple(value: Any) -> Any:
-    """Return an attribute as it was before NumPy got hold of it."""
-    found = plain(value)
-    return value if found is None else found
+    """Return an attribute as a string or a number if it is one, else unchanged."""
+    plain = plain_attribute(value)
+    return value if plain is None else plain

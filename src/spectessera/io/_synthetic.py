@@ -1,6 +1,6 @@
 """Synthetic cubes in HDF5, with their truth in a group beside the cube.
 
-The cube itself is the dataset ``img``, as ganX and our other files have it.
+The cube itself is the dataset ``img``, as in the files of ganX and in other files of this package.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import xarray as xr
 from spectessera._util.files import atomic
 from spectessera.cube import check_cube, spectral_axis
 
-from ._common import stored
+from ._common import stored_attribute
 from ._companions import DEFAULT
-from ._writers import BESIDE, _to_hdf5, check_destination
+from ._writers import COORDINATES, check_destination, write_hdf5
 
 GROUP = "truth"
 SUFFIXES = (".h5", ".hdf5")
-LEFT_OUT = ("expectation",)  # as large as the cube; it follows from the rest
-MOST_BYTES = 2**31  # of an array of the truth that is read into memory
-MOST_NAMES = 64
-COORDINATES = "truth_coordinates"  # attribute: names of the variables that are coordinates
+NOT_WRITTEN = ("expectation",)  # as large as the cube; it follows from the rest
+MAX_BYTES = 2**31  # of an array of the truth that is read into memory
+MAX_NAMES = 64
+TRUTH_COORDINATES = "truth_coordinates"  # attribute: names of the variables that are coordinates
 
 
 def write_synthetic(
     cube: xr.DataArray, truth: xr.Dataset, path: str | Path, *, overwrite: bool = True
 ) -> None:
-    """Write a synthetic cube and its truth to one HDF5 file, block by block where they are lazy.
+    """Write a synthetic cube and its truth to one HDF5 file, block by block if they are lazy.
 
     Parameters
     ----------
     cube : DataArray (y, x, channel)
     truth : Dataset
-        Of the function that made the cube; all of it is kept but ``expectation``.
+        From the function that made the cube; all of it but ``expectation`` is written.
     path : str or Path
         A .h5 or .hdf5 file.
     overwrite : bool
@@ -44,7 +44,7 @@ def write_synthetic(
     Raises
     ------
     ValueError
-        If the suffix is another.
+        If the suffix is not .h5 or .hdf5.
     FileExistsError, OSError
         If the file exists and must not be replaced, or cannot be written.
     """
@@ -57,13 +57,13 @@ def write_synthetic(
     variables = {DEFAULT: cube.variable}
     if axis.kind in cube.coords:
         variables["axis"] = cube.coords[axis.kind].variable
-    variables |= {name: cube.coords[name].variable for name in BESIDE if name in cube.coords}
-    kept = [str(name) for name in truth.variables if name not in LEFT_OUT]
-    variables |= {f"{GROUP}/{name}": truth.variables[name] for name in kept}
-    attrs = {name: stored(value) for name, value in truth.attrs.items()}
-    attrs[COORDINATES] = " ".join(str(name) for name in truth.coords if name in kept)
+    variables |= {name: cube.coords[name].variable for name in COORDINATES if name in cube.coords}
+    names = [str(name) for name in truth.variables if name not in NOT_WRITTEN]
+    variables |= {f"{GROUP}/{name}": truth.variables[name] for name in names}
+    attrs = {name: stored_attribute(value) for name, value in truth.attrs.items()}
+    attrs[TRUTH_COORDINATES] = " ".join(str(name) for name in truth.coords if name in names)
     with atomic(path) as temporary:
-        _to_hdf5(variables, attrs, temporary)
+        write_hdf5(variables, attrs, temporary)
 
 
 def read_truth(path: str | Path) -> xr.Dataset:
@@ -79,7 +79,7 @@ def read_truth(path: str | Path) -> xr.Dataset:
     OSError
         If there is no such file.
     ValueError
-        If it is no HDF5 file, or holds no truth.
+        If it is not an HDF5 file, or holds no truth.
     """
     import h5py
 
@@ -87,17 +87,17 @@ def read_truth(path: str | Path) -> xr.Dataset:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if not h5py.is_hdf5(path):
-        raise ValueError(f"{path} is no HDF5 file; the truth of a synthetic cube is in one")
+        raise ValueError(f"{path} is not an HDF5 file; the truth of a synthetic cube is in one")
     with h5py.File(path, "r") as file:
         group = file.get(GROUP)
-        if not isinstance(group, h5py.Group) or not 0 < len(group) <= MOST_NAMES:
-            raise ValueError(f"{path} holds no truth: it is no synthetic cube of ours")
-        found = {name: _variable(path, name, group[name]) for name in group}
+        if not isinstance(group, h5py.Group) or not 0 < len(group) <= MAX_NAMES:
+            raise ValueError(f"{path} holds no truth; it is not a synthetic cube of spectessera")
+        variables = {name: _variable(path, name, group[name]) for name in group}
         attrs = {str(k): v for k, v in file.attrs.items() if isinstance(v, (str, int, float))}
-    told = str(attrs.pop(COORDINATES, "")).split()
-    coords = {n: each for n, each in found.items() if n in told or each.dims == (n,)}
+    listed = str(attrs.pop(TRUTH_COORDINATES, "")).split()
+    coords = {n: each for n, each in variables.items() if n in listed or each.dims == (n,)}
     try:
-        data = {name: each for name, each in found.items() if name not in coords}
+        data = {name: each for name, each in variables.items() if name not in coords}
         return xr.Dataset(data, coords=coords, attrs=attrs)
     except ValueError as error:
         raise ValueError(f"the truth in {path} does not fit together: {error}") from error
@@ -108,8 +108,8 @@ def _variable(path: Path, name: str, dataset: Any) -> xr.Variable:
     import h5py
 
     if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{name!r} in the truth of {path} is no array")
-    if dataset.size * max(1, dataset.dtype.itemsize) > MOST_BYTES:
+        raise ValueError(f"{name!r} in the truth of {path} is not an array")
+    if dataset.size * max(1, dataset.dtype.itemsize) > MAX_BYTES:
         raise ValueError(f"{name!r} in the truth of {path} is too large: shape {dataset.shape}")
     text = h5py.check_string_dtype(dataset.dtype) is not None
     if not text and dataset.dtype.kind not in "biuf":

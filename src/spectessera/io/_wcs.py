@@ -1,4 +1,4 @@
-"""What the world coordinates of a FITS header tell: the spectral axis, and the place on the sky."""
+"""World coordinates in FITS headers: the spectral axis, and the position on the sky."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from spectessera.axis import Axis, parse_unit
 
-from ._common import told_axis
+from ._common import axis_of_file
 
-# CTYPE -> kind of axis, the SI unit that the standard gives it, and the unit that we tell it in
+# CTYPE -> kind of axis, its SI unit by the standard, and the unit used here
 SPECTRAL = {
     "WAVE": ("wavelength", "m", "angstrom"),
     "AWAV": ("wavelength", "m", "angstrom"),
@@ -25,12 +25,12 @@ SPECTRAL = {
 }
 MEDIUM = {"AWAV": "air", "WAVE": "vacuum"}
 FRAMES = ("", "LSR", "LSD", "HEL", "OBS", "GEO", "GAL")  # VELO-LSR is as linear as VELO
-FITS_UNIT = {"angstrom": "Angstrom"}  # where it differs from our spelling
+FITS_UNIT = {"angstrom": "Angstrom"}  # where the spelling differs from that of this package
 KEV_PER_JOULE = 1 / 1.602176634e-16
 
 
 def known_unit(header: Any, n: int) -> str:
-    """Return the unit of an axis in our spelling, or "" if it has none that we know."""
+    """Return the unit of an axis in the spelling of this package, or "" if it has no known one."""
     try:
         return parse_unit(str(header.get(f"CUNIT{n}", "")))
     except ValueError:
@@ -40,21 +40,21 @@ def known_unit(header: Any, n: int) -> str:
 def spectral_axis(
     hdus: Any, header: Any, n: int
 ) -> tuple[dict[str, Any] | None, dict[str, str], str]:
-    """Return the spectral axis, attributes to keep, and what is wrong with it if anything is."""
+    """Return the spectral axis, attributes to keep, and why it cannot be used ("" if it can)."""
     cards = [f"{word}{n}" for word in ("CTYPE", "CRVAL", "CDELT")] + [f"CD{n}_{n}"]
     if not any(card in header for card in cards):
         return None, {}, ""
     base, _, rest = str(header.get(f"CTYPE{n}", "")).upper().strip().partition("-")
     known = SPECTRAL.get(base)
     unit = known_unit(header, n)
-    straight = rest.strip("- ") in FRAMES and base != "FELO" and bool(unit)
+    linear = rest.strip("- ") in FRAMES and base != "FELO" and bool(unit)
     try:
-        values = _world(hdus, header, n, linear=straight or known is None)
+        values = _world(hdus, header, n, linear=linear or known is None)
         if known is None:
-            told = header.get(f"CUNIT{n}")
+            cunit = header.get(f"CUNIT{n}")
             kind = str(header.get("AXISKIND", ""))
-            return *told_axis(values, told, name=f"CUNIT{n}", kind=kind), ""
-        axis = _told(values, known, unit, straight)
+            return *axis_of_file(values, cunit, name=f"CUNIT{n}", kind=kind), ""
+        axis = _known_axis(values, known, unit, linear)
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         return None, {}, f"the WCS of FITS axis {n} cannot be used: {error}"
     medium = str(header.get("MEDIUM", MEDIUM.get(base, "")))
@@ -78,24 +78,24 @@ def _world(hdus: Any, header: Any, n: int, *, linear: bool) -> np.ndarray:
     unit = known_unit(header, n)
     if linear:
         header = _plain_axis(header, n)
-    elif unit:  # the library knows fewer spellings
+    elif unit:  # astropy knows fewer spellings
         header[f"CUNIT{n}"] = FITS_UNIT.get(unit, unit)
     pixels = np.arange(header[f"NAXIS{n}"])
     return np.asarray(WCS(header, hdus).sub([n]).wcs_pix2world(pixels, 0)[0])
 
 
 def _plain_axis(header: Any, n: int) -> Any:
-    """Make an axis a mere list of numbers, whose unit the library neither checks nor changes."""
+    """Make an axis a plain list of numbers, whose unit astropy neither checks nor changes."""
     header[f"CTYPE{n}"] = "LINEAR"
     header.remove(f"CUNIT{n}", ignore_missing=True)
     return header
 
 
 def _one_scale(header: Any) -> Any:
-    """Return a copy where every axis has its scale in CD if any has.
+    """Return a copy where every axis has its scale in CD if any axis has.
 
-    Some cubes have CD for the sky and CDELT for the wavelength. By the standard CDELT then counts
-    for nothing, and the step would be 1.
+    Some cubes have CD for the sky and CDELT for the wavelength. By the standard CDELT is then
+    ignored, and the step would be 1.
     """
     header = header.copy()
     numbers = range(1, header["NAXIS"] + 1)
@@ -107,26 +107,26 @@ def _one_scale(header: Any) -> Any:
     return header
 
 
-def _told(values: np.ndarray, known: tuple[str, str, str], unit: str, straight: bool) -> Axis:
+def _known_axis(values: np.ndarray, known: tuple[str, str, str], unit: str, linear: bool) -> Axis:
     """Return the axis in the unit of the header; frequencies in GHz and velocities in km/s."""
-    kind, si, ours = known
-    wanted = ours if kind in ("frequency", "velocity") or not unit else unit
-    if straight:
+    kind, si_unit, usual_unit = known
+    target = usual_unit if kind in ("frequency", "velocity") or not unit else unit
+    if linear:
         axis = Axis(values, unit=unit, kind=kind)
-    elif si == "J":
+    elif si_unit == "J":
         axis = Axis(values * KEV_PER_JOULE, unit="keV")
     else:
-        axis = Axis(values, unit=si)
-    if axis.unit == wanted:
+        axis = Axis(values, unit=si_unit)
+    if axis.unit == target:
         return axis
-    values = axis.to(wanted).values
-    # a change of unit leaves a last digit of noise: 4750.000000000001
+    values = axis.to(target).values
+    # a change of unit leaves rounding errors in the last digit: 4750.000000000001
     digits = 12 - int(np.ceil(np.log10(np.abs(values).max() or 1.0)))
-    return Axis(np.round(values, digits), unit=wanted)
+    return Axis(np.round(values, digits), unit=target)
 
 
 def celestial(hdus: Any, header: Any, spectral: int, spatial: tuple[int, int]) -> str:
-    """Return the header of the WCS of the image (x, y), or "" if it has no place on the sky."""
+    """Return the header of the WCS of the image (x, y), or "" if it has no sky coordinates."""
     from astropy.wcs import WCS
 
     try:
@@ -136,5 +136,5 @@ def celestial(hdus: Any, header: Any, spectral: int, spatial: tuple[int, int]) -
         # keeps the order of the axes: the first is x, the second y
         return str(wcs.celestial.to_header(relax=True).tostring(sep="\n"))
     except (ValueError, KeyError, TypeError, AssertionError) as error:
-        warnings.warn(f"the place on the sky cannot be used: {error}", stacklevel=2)
+        warnings.warn(f"the sky coordinates cannot be used: {error}", stacklevel=2)
         return ""

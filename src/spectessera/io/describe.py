@@ -1,4 +1,4 @@
-"""What is in a cube, in plain words and numbers, read block by block."""
+"""What is in a cube, in words and numbers; the cube is read block by block."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import xarray as xr
 from spectessera.cube import blocks, check_cube, read_block, spectral_axis
 from spectessera.preprocess.steps import QUALITY, screen
 
-# A negative smallest value that is repeated more often than this looks like a mark.
+# A negative smallest value with a larger share of all values probably marks missing values.
 MARK_SHARE = 1e-3
 
 
 def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
-    """Return size, type, axis, range of values and state of a cube.
+    """Return size, type, axis, range of values and quality of a cube.
 
     Parameters
     ----------
@@ -24,13 +24,13 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain values; ``unusable`` and ``repaired`` count spectra as
-        :func:`spectessera.preprocess.screen` judges them.
+        Plain values; ``spectra`` counts the spectra with each flag of
+        :func:`spectessera.preprocess.steps.screen`.
     """
     cube = check_cube(cube)
     axis = spectral_axis(cube)
     height, width, channels = cube.shape
-    found: dict[str, Any] = {
+    description: dict[str, Any] = {
         "pixels": f"{height} x {width} (y, x)",
         "channels": channels,
         "dtype": str(cube.dtype),
@@ -42,19 +42,19 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
         "sky_coordinates": "wcs" in cube.attrs,
         "reference_labels": "reference" in cube.coords,
     }
-    found |= {name: cube.attrs[name] for name in ("unit", "axis_note") if name in cube.attrs}
-    return found | _state(cube)
+    description |= {name: cube.attrs[name] for name in ("unit", "axis_note") if name in cube.attrs}
+    return description | _quality(cube)
 
 
-def _state(cube: xr.DataArray) -> dict[str, Any]:
-    """Return the range of values and how many spectra are in which state."""
+def _quality(cube: xr.DataArray) -> dict[str, Any]:
+    """Return the range of values and the number of spectra with each flag of quality."""
     low, high, lowest = np.inf, -np.inf, 0
     counts = dict.fromkeys(QUALITY, 0)
-    seen = not_finite = negative = 0
+    count = not_finite = negative = 0
     saturation = cube.attrs.get("saturation")
     for block in blocks(cube):
         spectra = read_block(cube, block)
-        seen += len(spectra.values)
+        count += len(spectra.values)
         finite = spectra.values[np.isfinite(spectra.values)]
         not_finite += spectra.values.size - finite.size
         negative += int((finite < 0).sum())
@@ -68,17 +68,17 @@ def _state(cube: xr.DataArray) -> dict[str, Any]:
         ).quality
         for name, bit in QUALITY.items():
             counts[name] += int((quality & bit > 0).sum())
-    counts["masked"] = cube.sizes["y"] * cube.sizes["x"] - seen
-    values = max(1, seen * cube.sizes["channel"])
-    told: dict[str, Any] = {}
+    counts["masked"] = cube.sizes["y"] * cube.sizes["x"] - count
+    values = max(1, count * cube.sizes["channel"])
+    description: dict[str, Any] = {}
     if low < 0 and lowest > MARK_SHARE * values:
-        told["hint"] = (
-            f"the smallest value, {low:g}, stands for {100 * lowest / values:.2g} % of all: if it "
-            f"marks missing values, say missing={low:g}"
+        description["hint"] = (
+            f"{100 * lowest / values:.2g} % of all values are the smallest one, {low:g}; if it "
+            f"marks missing values, give missing={low:g} (--missing {low:g})"
         )
-    return told | {
+    return description | {
         "values": [low, high] if low <= high else None,
         "not_finite_share": not_finite / values,
         "negative_share": negative / values,
-        "spectra": {name: count for name, count in counts.items() if count} or "all good",
+        "spectra": {name: n for name, n in counts.items() if n} or "all good",
     }

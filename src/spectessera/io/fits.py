@@ -15,23 +15,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectessera._util.reading import reading
+
 from ._common import (
-    Lazy,
-    Parts,
-    blank,
+    StoredCube,
+    check_companion_shape,
     check_stored,
-    check_three,
-    chunked,
+    check_three_axes,
     listing,
-    load,
     native,
-    plain,
-    same_shape,
-    telling,
+    plain_attribute,
+    with_missing,
 )
+from ._lazy import LazyArray, as_dask, load
 from ._wcs import SPECTRAL, celestial, known_unit, spectral_axis
 
-KEPT = {"BUNIT": "unit", "OBJECT": "object", "INSTRUME": "instrument", "TELESCOP": "telescope"}
+ATTRIBUTES = {
+    "BUNIT": "unit",
+    "OBJECT": "object",
+    "INSTRUME": "instrument",
+    "TELESCOP": "telescope",
+}
 
 
 class Layout(NamedTuple):
@@ -46,7 +50,7 @@ class Layout(NamedTuple):
     spatial: tuple[int, int]
 
 
-def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> Parts:
+def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> StoredCube:
     """Read a cube from a FITS file, compressed by gzip or not.
 
     Parameters
@@ -55,12 +59,12 @@ def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> P
     key : str or int, optional
         Name or number of the extension; by default DATA, or the only image of three axes.
     chunks : dict, int or "auto", optional
-        Leave the data in the file and give a dask array. A file compressed by gzip cannot be read
-        in parts, so that all of it is in memory.
+        Leave the data in the file and return a dask array. A file compressed by gzip cannot be read
+        in parts: all of it is in memory.
 
     Returns
     -------
-    Parts
+    StoredCube
         Values (y, x, channel) with the variance of STAT; NaN where DQ is not 0.
 
     Raises
@@ -72,38 +76,38 @@ def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> P
 
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    with telling(path, "FITS", fits.VerifyError), quiet():
+    with reading(path, "FITS", fits.VerifyError), ignore_astropy_warnings():
         size = _unpacked_size(path) if packed else path.stat().st_size
         hdus = fits.open(path, memmap=False)
         images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
-        headers = {number: _readable(hdu.header) for number, hdu in images.items()}
-    with hdus, quiet():
+        headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
+    with hdus, ignore_astropy_warnings():
         number = _pick(path, images, key)
         header = headers[number]
         layout = _layout(path, _name(images, number), header)
 
-        def take(which: int) -> Any:
-            _check_whole(path, _name(images, which), images[which], size)
+        def values_of(which: int) -> Any:
+            _check_complete(path, _name(images, which), images[which], size)
             return _values(path, which, images[which], layout, chunks, packed)
 
-        values = take(number)
+        values = values_of(number)
         others = _companions(path, images, header, number)
         if "DQ" in others:
-            values = blank(values, take(others["DQ"]) != 0)
-        axis, note, trouble = spectral_axis(hdus, header, layout.spectral)
-        parts = Parts(values, axis=axis, axis_trouble=trouble, attrs=note)
+            values = with_missing(values, values_of(others["DQ"]) != 0)
+        axis, note, axis_error = spectral_axis(hdus, header, layout.spectral)
+        cube = StoredCube(values, axis=axis, axis_error=axis_error, attrs=note)
         if "STAT" in others:
-            parts.variance = _variance(take(others["STAT"]), headers[others["STAT"]])
+            cube.variance = _variance(values_of(others["STAT"]), headers[others["STAT"]])
         if "MASK" in others:
-            parts.mask = native(images[others["MASK"]].data) != 0
-        parts.attrs |= {"source": path.name, **_attributes(header, headers.get(0, header))}
+            cube.mask = native(images[others["MASK"]].data) != 0
+        cube.attrs |= {"source": path.name, **_attributes(header, headers.get(0, header))}
         sky = celestial(hdus, header, layout.spectral, layout.spatial)
-        parts.attrs |= {"wcs": sky} if sky else {}
-    return parts
+        cube.attrs |= {"wcs": sky} if sky else {}
+    return cube
 
 
 def _unpacked_size(path: Path) -> int:
-    """Return the bytes inside a gzip file, all of which are read to find damage."""
+    """Return the number of bytes in a gzip file; all are read, which detects damage."""
     size = 0
     with gzip.open(path) as stream:
         while block := stream.read(2**20):
@@ -111,8 +115,8 @@ def _unpacked_size(path: Path) -> int:
     return size
 
 
-def _readable(header: Any) -> Any:
-    """Return a copy without the cards that cannot be read, which old files may have."""
+def _without_bad_cards(header: Any) -> Any:
+    """Return a copy without the cards that cannot be read; some old files have such cards."""
     from astropy.io import fits
 
     header = header.copy()
@@ -125,35 +129,35 @@ def _readable(header: Any) -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Silence astropy, which warns of every header that it puts right."""
+def ignore_astropy_warnings() -> Iterator[None]:
+    """Ignore the warnings of astropy, which warns of every header that it corrects."""
     from astropy.utils.exceptions import AstropyWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
-        # told of every MUSE header, which has CD and CDELT both
+        # raised for every MUSE header, which has both CD and CDELT
         warnings.filterwarnings("ignore", "cdelt will be ignored", RuntimeWarning)
         yield
 
 
 def _name(images: dict[int, Any], number: int) -> str:
-    """Return what to call an image in an error."""
+    """Return the name of an image in an error message."""
     return f"{number} {images[number].name or 'without name'}"
 
 
 def _pick(path: Path, images: dict[int, Any], key: str | int | None) -> int:
     """Return the number of the image to read."""
     shapes = {number: tuple(hdu.shape) for number, hdu in images.items()}
-    there = {_name(images, n): shapes[n][::-1] for n in images if shapes[n]}
+    table = listing({_name(images, n): shapes[n][::-1] for n in images if shapes[n]})
     if key is not None:
         names = [n for n in images if images[n].name.upper() == str(key).strip().upper()]
         names += [n for n in images if str(n) == str(key).strip()]
         if not names:
-            raise ValueError(f"{path} has no image {key!r}; there is: {listing(there)}")
+            raise ValueError(f"{path} has no image {key!r}; there is: {table}")
         if len(shapes[names[0]]) < 3:
-            check_three(path, str(key), shapes[names[0]])
+            check_three_axes(path, str(key), shapes[names[0]])
         return names[0]
-    cubes = [n for n in images if _squeezed(shapes[n]) == 3]
+    cubes = [n for n in images if _squeezed_ndim(shapes[n]) == 3]
     for n in cubes:
         if images[n].name == "DATA":
             return n
@@ -164,11 +168,11 @@ def _pick(path: Path, images: dict[int, Any], key: str | int | None) -> int:
         raise ValueError(
             f"{path} has several images of 3 axes: {listing(several)}; choose one with key="
         )
-    raise ValueError(f"{path} has no image of 3 axes; there is: {listing(there)}")
+    raise ValueError(f"{path} has no image of 3 axes; there is: {table}")
 
 
-def _squeezed(shape: tuple[int, ...]) -> int:
-    """Return the number of axes after those of length 1 were dropped to come down to 3."""
+def _squeezed_ndim(shape: tuple[int, ...]) -> int:
+    """Return the number of axes without those of length 1, of which as many stay as 3 axes need."""
     return max(min(len(shape), 3), sum(size != 1 for size in shape))
 
 
@@ -181,26 +185,26 @@ def _layout(path: Path, name: str, header: Any) -> Layout:
     if len(spectral) != 1:
         spectral = [n for n in numbers if not types[n] or types[n].partition("-")[0] != "STOKES"]
         spectral = [n for n in spectral if known_unit(header, n)]
-    found = spectral[0] if len(spectral) == 1 else None
+    known = spectral[0] if len(spectral) == 1 else None
     left = list(numbers)
-    spare = [n for n in reversed(numbers) if header[f"NAXIS{n}"] == 1 and n != found]
-    for n in sorted(spare, key=lambda n: types[n] != "STOKES"):
+    droppable = [n for n in reversed(numbers) if header[f"NAXIS{n}"] == 1 and n != known]
+    for n in sorted(droppable, key=lambda n: types[n] != "STOKES"):
         if len(left) > 3:
             left.remove(n)
     if len(left) != 3:
         raise ValueError(
             f"{path}: {name} has {len(left)} axes longer than 1; a cube has 3 (x, y and one "
-            "spectral axis): save the part of it that is meant"
+            "spectral axis): write the part that is to be read into a file of its own"
         )
-    found = found or left[2]
-    x, y = [n for n in left if n != found]
-    order = (count - y, count - x, count - found)
+    channel = known or left[2]
+    x, y = [n for n in left if n != channel]
+    order = (count - y, count - x, count - channel)
     drop = tuple(count - n for n in numbers if n not in left)
-    return Layout(order, drop, found, (x, y))
+    return Layout(order, drop, channel, (x, y))
 
 
-def _check_whole(path: Path, name: str, hdu: Any, size: int) -> None:
-    """Refuse an image that cannot all be in a file of this size."""
+def _check_complete(path: Path, name: str, hdu: Any, size: int) -> None:
+    """Raise ValueError if an image ends beyond the end of the file."""
     end = hdu.fileinfo()["datLoc"] + hdu.size
     if end > size and not _is_compressed(hdu):
         raise ValueError(
@@ -210,12 +214,12 @@ def _check_whole(path: Path, name: str, hdu: Any, size: int) -> None:
 
 
 def _is_image(hdu: Any) -> bool:
-    """Tell an image from tables and from what is too damaged to have a shape or a name."""
+    """Whether it is an image; tables and what is too damaged to have a shape or a name are not."""
     return bool(hdu.is_image) and hasattr(hdu, "section") and isinstance(hdu.name, str)
 
 
 def _is_compressed(hdu: Any) -> bool:
-    """Tell a tile-compressed image, which is a table in the file."""
+    """Whether it is a tile-compressed image, which is a table in the file."""
     from astropy.io import fits
 
     return isinstance(hdu, fits.CompImageHDU)
@@ -224,16 +228,16 @@ def _is_compressed(hdu: Any) -> bool:
 def _values(path: Path, number: int, hdu: Any, layout: Layout, chunks: Any, packed: bool) -> Any:
     """Return the values of an image as (y, x, channel), in memory or as a dask array."""
     key = (number, layout.order, layout.drop)
-    with telling(path, "FITS"):
+    with reading(path, "FITS"):
         first = hdu.section[(slice(0, 1),) * len(hdu.shape)]
     shape = tuple(hdu.shape[axis] for axis in layout.order)
     check_stored(path, f"extension {number}", shape, first.dtype)
     if chunks is not None and not packed:
-        return load(Lazy(path, key, shape, first.dtype.newbyteorder("="), _fetch), chunks)
-    with telling(path, "FITS"):
-        values = _turned(hdu.data, layout.order, layout.drop)
+        return load(LazyArray(path, key, shape, first.dtype.newbyteorder("="), _fetch), chunks)
+    with reading(path, "FITS"):
+        values = _reordered(hdu.data, layout.order, layout.drop)
         del hdu.data  # the next image needs the memory
-    return values if chunks is None else chunked(values, chunks, path, key)
+    return values if chunks is None else as_dask(values, chunks, path, key)
 
 
 def _fetch(path: Path, key: tuple[Any, ...], index: tuple[slice, ...]) -> np.ndarray:
@@ -243,50 +247,57 @@ def _fetch(path: Path, key: tuple[Any, ...], index: tuple[slice, ...]) -> np.nda
     number, order, drop = key
     stored = dict(zip(order, index, strict=True)) | dict.fromkeys(drop, slice(0, 1))
     where = tuple(stored[axis] for axis in sorted(stored))
-    with telling(path, "FITS", fits.VerifyError), quiet(), fits.open(path) as hdus:
+    with (
+        reading(path, "FITS", fits.VerifyError),
+        ignore_astropy_warnings(),
+        fits.open(path) as hdus,
+    ):
         hdu = hdus[number]
         scaled = any(card in hdu.header for card in ("BSCALE", "BZERO", "BLANK"))
         if scaled or _is_compressed(hdu):
-            return _turned(np.asarray(hdu.section[where]), order, drop)
-        return _turned(hdu.data[where], order, drop)  # a map of the file, and many times faster
+            return _reordered(np.asarray(hdu.section[where]), order, drop)
+        return _reordered(hdu.data[where], order, drop)  # memory-mapped, which is much faster
 
 
-def _turned(stored: np.ndarray, order: tuple[int, ...], drop: tuple[int, ...]) -> np.ndarray:
-    """Return the stored array as (y, x, channel), in memory of its own."""
-    turned = stored.transpose(*order, *drop)
-    turned = turned.reshape(turned.shape[:3])
-    return np.array(turned, dtype=turned.dtype.newbyteorder("="), order="C")
+def _reordered(stored: np.ndarray, order: tuple[int, ...], drop: tuple[int, ...]) -> np.ndarray:
+    """Return a copy of the stored array as (y, x, channel)."""
+    array = stored.transpose(*order, *drop)
+    array = array.reshape(array.shape[:3])
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 def _companions(path: Path, images: dict[int, Any], header: Any, number: int) -> dict[str, int]:
-    """Return the numbers of the extensions that go with the data (none with other images)."""
+    """Return the numbers of the extensions that belong to the image.
+
+    Only DATA, and an image whose header has ERRDATA, has any.
+    """
     if images[number].name != "DATA" and "ERRDATA" not in header:
         return {}
     shape = images[number].shape
     names = {"STAT": header.get("ERRDATA", "STAT"), "DQ": header.get("QUALDATA", "DQ")}
-    found = {}
-    for name, wanted in names.items():
-        there = [n for n in images if images[n].name == str(wanted).strip().upper()]
-        if there and images[there[0]].shape:
-            found[name] = there[0]
-            same_shape(path, name, images[there[0]].shape, shape)
+    numbers = {}
+    for role, name in names.items():
+        matches = [n for n in images if images[n].name == str(name).strip().upper()]
+        if matches and images[matches[0]].shape:
+            numbers[role] = matches[0]
+            check_companion_shape(path, role, images[matches[0]].shape, shape)
     masks = [n for n in images if images[n].name == "MASK" and images[n].shape == shape[-2:]]
-    return found | ({"MASK": masks[0]} if masks else {})
+    return numbers | ({"MASK": masks[0]} if masks else {})
 
 
 def _variance(errors: Any, header: Any) -> Any:
-    """Return the variance, from what the header says that the errors are (ESO's HDUCLAS3)."""
-    said = str(header.get("HDUCLAS3", "MSE")).strip().upper()
-    if said in ("RMSE", "INVRMSE"):
+    """Return the variance; the header says in which form the errors are (ESO's HDUCLAS3)."""
+    form = str(header.get("HDUCLAS3", "MSE")).strip().upper()
+    if form in ("RMSE", "INVRMSE"):
         errors = errors**2
-    return 1 / errors if said in ("INVMSE", "INVRMSE") else errors
+    return 1 / errors if form in ("INVMSE", "INVRMSE") else errors
 
 
 def _attributes(header: Any, primary: Any) -> dict[str, str]:
-    """Return the unit of the values, and what was observed with what."""
+    """Return the unit of the values, the object, the instrument and the telescope."""
     attrs = {}
-    for card, name in KEPT.items():
-        value = plain(header.get(card, primary.get(card)))
+    for card, name in ATTRIBUTES.items():
+        value = plain_attribute(header.get(card, primary.get(card)))
         if value not in (None, ""):
             attrs[name] = str(value)
     return attrs

@@ -1,4 +1,4 @@
-"""Read label maps: of results, of cubes that have a reference, of FITS images and arrays."""
+"""Read label maps from results, from cubes with a reference, from FITS images and arrays."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from spectessera._util.reading import reading
 from spectessera.result import VARIABLES
 
 from . import read, read_result, result_in
-from ._common import telling
 
-LARGEST = 2**31  # pixels
+MAX_PIXELS = 2**31
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -22,8 +22,8 @@ def read_labels(path: str | Path) -> np.ndarray:
     ----------
     path : str or Path
         A result (.nc, .zarr, .h5, or the folder of ``spectessera segment``), a FITS image of labels
-        (the extension LABEL, or the first image of integers), a NumPy array (.npy), or a cube that
-        has a reference: a synthetic one, or an .npz archive with ``labels``.
+        (the extension LABEL, or the first image of integers), a NumPy array (.npy), or a cube
+        with a reference: a synthetic one, or an .npz archive with ``labels``.
 
     Returns
     -------
@@ -42,25 +42,31 @@ def read_labels(path: str | Path) -> np.ndarray:
     path = result_in(path)
     name = path.name.lower()
     if name.endswith((".fits", ".fit", ".fts", ".fits.gz")):
-        found = _of_fits(path)
+        labels = _of_fits(path)
     elif name.endswith(".npy"):
-        found = _of_npy(path)
+        labels = _of_npy(path)
     elif name.endswith((".h5", ".hdf5")):
-        found = _of_hdf5(path)
+        labels = _of_hdf5(path)
     elif name.endswith((".nc", ".zarr")):
-        found = _of_result(path)
+        labels = _of_result(path)
     else:
-        found = _of_cube(path)
-    return _checked(path, found)
+        labels = _of_cube(path)
+    return _checked(path, labels)
 
 
-def _checked(path: Path, found: Any) -> np.ndarray:
-    """Return integers (y, x) that are 0 or more."""
-    labels = np.asarray(found)
+def _checked(path: Path, values: Any) -> np.ndarray:
+    """Return labels (y, x) as integers, all 0 or more.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    labels = np.asarray(values)
     if labels.ndim != 2 or labels.size == 0:
         raise ValueError(f"{path}: a label map is (y, x); got shape {labels.shape}")
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == labels.round()).all():
-        labels = labels.astype(np.int64)  # programs that know no integers
+        labels = labels.astype(np.int64)  # from programs without integers
     if labels.dtype.kind not in "biu" or int(labels.min()) < 0:
         raise ValueError(
             f"{path}: labels are integers, 0 = unlabelled and 1..K; got {labels.dtype}"
@@ -89,9 +95,9 @@ def _of_cube(path: Path) -> Any:
 def _of_hdf5(path: Path) -> Any:
     import h5py
 
-    with telling(path, "HDF5"), h5py.File(path, "r") as file:
+    with reading(path, "HDF5"), h5py.File(path, "r") as file:
         dataset = file.get("label")
-        if isinstance(dataset, h5py.Dataset) and dataset.ndim == 2 and dataset.size < LARGEST:
+        if isinstance(dataset, h5py.Dataset) and dataset.ndim == 2 and dataset.size < MAX_PIXELS:
             return dataset[()]
     return _of_cube(path)
 
@@ -99,16 +105,16 @@ def _of_hdf5(path: Path) -> Any:
 def _of_fits(path: Path) -> Any:
     from astropy.io import fits
 
-    with telling(path, "FITS"), fits.open(path, memmap=False) as parts:
+    with reading(path, "FITS"), fits.open(path, memmap=False) as parts:
         images = [part for part in parts if getattr(part, "is_image", False)]
         named = [part for part in images if part.name == VARIABLES["label"].fits]
         flat = [part for part in images if part.header.get("NAXIS") == 2]
         for part in named or flat:
-            if part.header["NAXIS1"] * part.header["NAXIS2"] < LARGEST:
+            if part.header["NAXIS1"] * part.header["NAXIS2"] < MAX_PIXELS:
                 return np.asarray(part.data)
     raise ValueError(f"{path} holds no image of labels (y, x)")
 
 
 def _of_npy(path: Path) -> Any:
-    with telling(path, "NumPy"):
+    with reading(path, "NumPy"):
         return np.load(path, allow_pickle=False, mmap_mode="r")

@@ -1,8 +1,8 @@
 """Read Zarr stores: folders of arrays in chunks, every chunk a file of its own.
 
-A store holds one array, or a group of named arrays. The array ``img`` is taken by default, or the
-only one of three axes, or the one that ``key`` names; what belongs to it is found beside it as in
-HDF5 files. Formats 3 and 2 are read.
+A store holds one array, or a group of named arrays. By default the array ``img`` is read, or the
+only one of three axes, or the one that ``key`` names; what belongs to it is found in its group, as
+in HDF5 files. Formats 3 and 2 are read.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
-import json
 import math
-import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -24,139 +22,66 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.files import files_below
+from spectessera._util.reading import reading
 
 from ._common import (
-    MOST_PACKED,
-    SMALL,
-    Lazy,
-    Parts,
+    MAX_COMPRESSION,
+    SMALL_BYTES,
+    StoredCube,
     check_stored,
-    check_three,
-    choose,
+    check_three_axes,
     listing,
-    load,
     native,
-    plain,
-    telling,
+    only_cube,
+    plain_attribute,
 )
 from ._companions import (
+    COMPANIONS,
     CREATOR,
     DEFAULT,
     HYPERSPY,
-    WANTED,
-    Beside,
-    add_beside,
-    kept,
-    own_axis,
+    Companion,
+    add_companions,
+    stored_axis,
     unpack,
+    user_attributes,
+)
+from ._lazy import LazyArray, load
+from ._zarr_metadata import (
+    COMPLETE,
+    METADATA,
+    ZARR_ERRORS,
+    array_names,
+    attributes,
+    is_store,
+    metadata,
 )
 
-METADATA = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a store
-# An attribute of our own stores: the names of all arrays, each of which has all its chunks. The
-# xarray library leaves out what begins with _nc: its copies need not have all arrays and chunks.
-WHOLE = "_nc_arrays"
-MOST_STORED = (
-    16  # bytes in a file for each byte of its chunk, at most: numbers as text need as many
-)
-LEAST_STORED = 2**16  # bytes that any file may have
-PER_FILE = 2**24  # bytes; what is constant all over a chunk packs better than anything else
-# What zarr raises, besides what all libraries do, on metadata that make no sense.
-ODD = (AttributeError, AssertionError, ArithmeticError)
-
-
-def is_store(path: Path) -> bool:
-    """Tell whether a folder is a Zarr store."""
-    return any((path / name).is_file() for name in METADATA)
-
-
-def metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
-    """Return the metadata of an array or a group, its format (2 or 3), and whether it is an array.
-
-    Raises
-    ------
-    ValueError
-        If they make no sense, or name a codec that could run code.
-    """
-    folder = path / name
-    file = next((one for one in METADATA if (folder / one).is_file()), None)
-    if file is None:
-        raise ValueError(f"{path}: {name!r} has neither of {', '.join(METADATA)}")
-    told = _json(path, folder / file)
-    is_array = file == ".zarray" or told.get("node_type") == "array"
-    if is_array:
-        coders = [told.get(word) for word in ("codecs", "filters", "compressor")]
-        if any("pickle" in word.lower() for word in _words(coders)):
-            raise ValueError(
-                f"{path}: {name or 'its array'!r} is stored by pickle, which is never read because "
-                "it can run code; save it as an array of numbers"
-            )
-    return told, 3 if file == "zarr.json" else 2, is_array
-
-
-def _json(path: Path, file: Path) -> dict[str, Any]:
-    """Read one file of metadata."""
-    with telling(path, "Zarr", *ODD):
-        told = json.loads(file.read_bytes())
-        if not isinstance(told, dict):
-            raise TypeError(f"{file.name} holds a {type(told).__name__}, not a table")
-    return told
-
-
-def _words(thing: Any) -> Iterator[str]:
-    """Yield all texts in a tree of lists and tables."""
-    if isinstance(thing, str):
-        yield thing
-    elif isinstance(thing, dict):
-        yield from _words(list(thing.values()))
-    elif isinstance(thing, list):
-        for one in thing:
-            yield from _words(one)
-
-
-def _attributes(path: Path, name: str) -> dict[str, Any]:
-    """Return the attributes of an array or a group."""
-    told, version, _ = metadata(path, name)
-    found = told.get("attributes")
-    if version == 2:
-        file = path / name / ".zattrs"
-        found = _json(path, file) if file.is_file() else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _names(path: Path) -> list[str]:
-    """Return the names of all arrays of a store; that of an array at its root is empty."""
-    found, waiting = [], [""]
-    while waiting:
-        name = waiting.pop()
-        if metadata(path, name)[2]:
-            found.append(name)
-            continue
-        with os.scandir(path / name) as entries:
-            folders = [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False)]
-        below = [one.relative_to(path).as_posix() for one in folders if is_store(one)]
-        waiting += sorted(below, reverse=True)
-    return found
+# A file may have this many bytes for each byte of its chunk: numbers as text need as many.
+MAX_EXPANSION = 16
+MIN_FILE_LIMIT = 2**16  # bytes that any file may have
+BYTES_PER_FILE = 2**24  # of an array; a constant chunk has a larger compression ratio than others
 
 
 def _open(path: Path, name: str) -> Any:
-    """Return an array of a store, open to be read."""
+    """Open an array of a store for reading."""
     import zarr
 
     _, version, _ = metadata(path, name)
-    with telling(path, f"Zarr ({name or 'its array'})", *ODD):
+    with reading(path, f"Zarr ({name or 'its array'})", *ZARR_ERRORS):
         return zarr.open_array(path / name, mode="r", zarr_format=version)  # type: ignore[arg-type]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence zarr, which warns of every type and codec that is not in its specification."""
+def _ignore_zarr_warnings() -> Iterator[None]:
+    """Ignore the warnings of zarr about types and codecs that are not in its specification."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", UserWarning)
         yield
 
 
-def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
+def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> StoredCube:
     """Read a cube from a Zarr store.
 
     Parameters
@@ -166,35 +91,36 @@ def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> Parts:
     key : str, optional
         Path of the array inside the store, such as ``"scan/counts"``.
     chunks : dict, int or "auto", optional
-        Leave the data in the store and give a dask array. "auto" makes blocks of at most 16 MiB
-        that hold whole spectra and are made of whole chunks of the store along y and x, where
-        these are not larger.
+        Leave the data in the store and return a dask array. "auto" makes blocks of at most 16 MiB
+        that hold whole spectra and consist of whole chunks of the store along y and x, unless
+        these are larger.
 
     Returns
     -------
-    Parts
-        Values (y, x, channel) and what belongs to them. Arrays whose axes are named, "y" and "x"
-        among them, are turned to that order.
+    StoredCube
+        Values (y, x, channel) and what belongs to them. If the axes of an array are named, with
+        "y" and "x" among the names, they are brought into this order.
 
     Raises
     ------
     ValueError
         If the store is broken, there is no such array, or it is not clear which one is meant.
     """
-    with _quiet():
-        names = _names(path)
-        whole = _whole(path, names)
+    with _ignore_zarr_warnings():
+        names = array_names(path)
+        complete = _complete_arrays(path, names)
         name = _pick(path, names, key)
-        own = plain(_attributes(path, "").get("creator")) == CREATOR
-        source = _source(path, name, chunks is None, name in whole)
-        beside = _beside(path, names, name, whole)
+        own = plain_attribute(attributes(path, "").get("creator")) == CREATOR
+        source = _source(path, name, eager=chunks is None, complete=name in complete)
+        companions = _companions(path, names, name, complete)
         attrs = _packing(path, name)
-        axis, note = own_axis(source.shape, beside)
-        parts = Parts(unpack(load(source, chunks), attrs), axis=axis, attrs=note | kept(attrs))
-        add_beside(parts, path, beside, source.shape, chunks)
-    if not own:  # what this package wrote comes back as it was
-        parts.attrs.setdefault("source", path.name)
-    return parts
+        axis, note = stored_axis(source.shape, companions)
+        values = unpack(load(source, chunks), attrs)
+        cube = StoredCube(values, axis=axis, attrs=note | user_attributes(attrs))
+        add_companions(cube, path, companions, source.shape, chunks)
+    if not own:  # a cube that this package wrote is read unchanged
+        cube.attrs.setdefault("source", path.name)
+    return cube
 
 
 def _pick(path: Path, names: list[str], key: str | None) -> str:
@@ -203,7 +129,7 @@ def _pick(path: Path, names: list[str], key: str | None) -> str:
         if key is not None:
             raise ValueError(f"{path} holds one array without a name; leave out key={key!r}")
         array = _open(path, "")
-        check_three(path, path.name, array.shape)
+        check_three_axes(path, path.name, array.shape)
         check_stored(path, path.name, array.shape, array.dtype)
         return ""
     name = None if key is None else str(key).strip("/")
@@ -211,50 +137,53 @@ def _pick(path: Path, names: list[str], key: str | None) -> str:
         name = DEFAULT
     if name is None:
         arrays = {one: _open(path, one) for one in names}
-        numeric = {one: found.shape for one, found in arrays.items() if found.dtype.kind in "iuf"}
-        return choose(path, numeric)
+        numeric = {one: each.shape for one, each in arrays.items() if each.dtype.kind in "iuf"}
+        return only_cube(path, numeric)
     if name not in names:
-        there = listing({one: _open(path, one).shape for one in names})
-        raise ValueError(f"{path} has no array {key!r}; there is: {there}")
+        table = listing({one: _open(path, one).shape for one in names})
+        raise ValueError(f"{path} has no array {key!r}; there is: {table}")
     array = _open(path, name)
-    check_three(path, name, array.shape)
+    check_three_axes(path, name, array.shape)
     check_stored(path, name, array.shape, array.dtype)
     return name
 
 
-def _whole(path: Path, names: list[str]) -> list[str]:
-    """Return the arrays of which nothing may be missing; none in the stores of others."""
-    told = _attributes(path, "").get(WHOLE)
-    whole = told if isinstance(told, list) else []
-    lost = [f"{one!r}" for one in whole if one not in names]
-    if lost:
-        raise _incomplete(path, f"{len(lost)} of {len(whole)} arrays ({', '.join(lost)})")
-    return whole
+def _complete_arrays(path: Path, names: list[str]) -> list[str]:
+    """Return the arrays of which no chunk may be missing; none in stores of other programs."""
+    listed = attributes(path, "").get(COMPLETE)
+    complete = listed if isinstance(listed, list) else []
+    missing = [f"{one!r}" for one in complete if one not in names]
+    if missing:
+        raise _incomplete(path, f"{len(missing)} of {len(complete)} arrays ({', '.join(missing)})")
+    return complete
 
 
-def _incomplete(path: Path, lost: str) -> ValueError:
-    """Return the error about a store that has lost something."""
+def _incomplete(path: Path, missing: str) -> ValueError:
+    """Return the error about a store with missing parts."""
     return ValueError(
-        f"{path} is not complete: {lost} are missing; copy it again, or if that is meant, take the "
-        f"attribute {WHOLE!r} out of its zarr.json"
+        f"{path} is not complete: {missing} are missing; copy it again, or, if they are missing on "
+        f"purpose, remove the attribute {COMPLETE!r} from its zarr.json"
     )
 
 
-def _source(path: Path, name: str, eager: bool, whole: bool) -> Lazy:
-    """Return an array as a lazy one, its axes in the order (y, x, ...) if they are named so."""
+def _source(path: Path, name: str, *, eager: bool, complete: bool) -> LazyArray:
+    """Return an array as a lazy one, its axes in the order (y, x, ...) if they have these names.
+
+    ``eager``: all of it will be in memory. ``complete``: no chunk may be missing.
+    """
     array = _open(path, name)
     _check_size(path, name, array, eager)
-    if whole:
-        _check_whole(path, name, array)
+    if complete:
+        _check_complete(path, name, array)
     dims = array.metadata.dimension_names if array.metadata.zarr_format == 3 else None
-    dims = dims or _attributes(path, name).get("_ARRAY_DIMENSIONS")
+    dims = dims or attributes(path, name).get("_ARRAY_DIMENSIONS")
     dims = dims if isinstance(dims, (list, tuple)) else ()  # an attribute may be anything
     dims = [dim if isinstance(dim, str) else "" for dim in dims]
     order = list(range(array.ndim))
     if len(dims) == array.ndim and "y" in dims and "x" in dims:
         order = sorted(order, key=lambda n: {"y": 0, "x": 1}.get(dims[n], 2))
     pieces = array.shards or array.chunks
-    return Lazy(
+    return LazyArray(
         path,
         (name, tuple(order)),
         tuple(array.shape[n] for n in order),
@@ -271,78 +200,85 @@ def _fetch(path: Path, key: tuple[str, tuple[int, ...]], index: tuple[slice, ...
     at = dict(zip(order, index, strict=True))
     where = tuple(at[n] for n in sorted(at))
     array = _open(path, name)
-    _check_packed(path, name, array, where)
-    with telling(path, f"Zarr ({name or 'its array'})", *ODD):
+    _check_file_sizes(path, name, array, where)
+    with reading(path, f"Zarr ({name or 'its array'})", *ZARR_ERRORS):
         return native(np.asarray(array[where]).transpose(order))
 
 
-def _beside(path: Path, names: list[str], name: str, whole: list[str]) -> dict[str, Beside]:
-    """Return what may belong to the cube, of all that is in its group."""
+def _companions(
+    path: Path, names: list[str], name: str, complete: list[str]
+) -> dict[str, Companion]:
+    """Return what may belong to the cube, among all that is in its group."""
     group = name.rpartition("/")[0]
-    found = {}
+    companions = {}
     for one in names:
-        where, _, last = one.rpartition("/")
-        if where == group and last.lower() in WANTED and one != name:
-            attrs = {k: plain(v) for k, v in _attributes(path, one).items()}
-            found[last] = Beside(_source(path, one, last != "variance", one in whole), attrs)
+        parent, _, last = one.rpartition("/")
+        if parent == group and last.lower() in COMPANIONS and one != name:
+            source = _source(path, one, eager=last != "variance", complete=one in complete)
+            companions[last] = Companion(source, _plain_attributes(path, one))
     axis = f"{group}/{HYPERSPY}".strip("/")
     if name and is_store(path / axis):
-        attrs = {k: plain(v) for k, v in _attributes(path, axis).items()}
-        found[HYPERSPY] = Beside(None, attrs)
-    return found
+        companions[HYPERSPY] = Companion(None, _plain_attributes(path, axis))
+    return companions
+
+
+def _plain_attributes(path: Path, name: str) -> dict[str, str | int | float | None]:
+    """Return the attributes of an array or a group as strings and numbers."""
+    return {key: plain_attribute(value) for key, value in attributes(path, name).items()}
 
 
 def _packing(path: Path, name: str) -> dict[str, Any]:
-    """Return the attributes of an array, with its fill value as the xarray library means it.
+    """Return the attributes of an array, with its fill value in the sense of xarray.
 
-    In format 3 that is text in base 64; in format 2 it is the fill value of Zarr itself, which in
-    the stores of others is merely the value of what was never written.
+    In format 3 that is a text in base 64. In format 2 it is the fill value of Zarr itself, which in
+    stores of other programs is only the value of chunks that were never written.
     """
-    told, version, _ = metadata(path, name)
-    attrs = _attributes(path, name)
+    document, version, _ = metadata(path, name)
+    attrs = attributes(path, name)
     fill = attrs.get("_FillValue")
     if isinstance(fill, str):
         try:
             (attrs["_FillValue"],) = struct.unpack("<d", base64.b64decode(fill))
-        except (binascii.Error, ValueError, struct.error):  # some other program's text
+        except (binascii.Error, ValueError, struct.error):  # a text of another program
             del attrs["_FillValue"]
     if version == 2 and "_ARRAY_DIMENSIONS" in attrs:
-        attrs["_FillValue"] = told.get("fill_value")
+        attrs["_FillValue"] = document.get("fill_value")
     return attrs
 
 
 def _check_size(path: Path, name: str, array: Any, eager: bool) -> None:
-    """Refuse what cannot be in this store, before memory is asked for it."""
+    """Raise ValueError, before memory is allocated, if an array cannot be in this store."""
     size = math.prod(array.shape) * array.dtype.itemsize
     pieces = array.shards or array.chunks
     piece = math.prod(pieces) * array.dtype.itemsize
     what = f"{path}: {name or 'its array'!r}"
-    if piece > max(size, SMALL) or min(pieces, default=1) < 1:
+    if piece > max(size, SMALL_BYTES) or min(pieces, default=1) < 1:
         raise ValueError(f"{what} claims chunks of {piece:.3g} bytes; the store is damaged")
-    if not eager or size <= SMALL:
+    if not eager or size <= SMALL_BYTES:
         return
     files = [path / name / one for one in files_below(path / name, array.ndim + 1)]
-    there = sum(file.stat().st_size for file in files)
-    if size > max(there * MOST_PACKED, len(files) * PER_FILE, SMALL):
+    on_disk = sum(file.stat().st_size for file in files)
+    if size > max(on_disk * MAX_COMPRESSION, len(files) * BYTES_PER_FILE, SMALL_BYTES):
         raise ValueError(
-            f"{what} claims {size:.3g} bytes (shape {array.shape}), more than {there} bytes on "
+            f"{what} claims {size:.3g} bytes (shape {array.shape}), more than {on_disk} bytes on "
             "disk can hold; if it is mostly empty, give chunks="
         )
 
 
-def _check_packed(path: Path, name: str, array: Any, where: tuple[slice, ...]) -> None:
-    """Refuse files far larger than the chunks that they shall hold, before they are inflated.
+def _check_file_sizes(path: Path, name: str, array: Any, where: tuple[slice, ...]) -> None:
+    """Raise ValueError, before decompression, if files are far larger than the chunks they hold.
 
-    Not caught: a file of at most 16 bytes for each byte of its chunk (or 64 KiB) that inflates to
-    more than the chunk: a codec goes on as long as there is memory, a thousandfold and more, and
-    the size is only compared after that. Nor are words looked at, which may have any length.
+    Not detected: a file of at most 16 bytes for each byte of its chunk (or 64 KiB) that becomes
+    larger than the chunk when decompressed. A codec continues as long as there is memory, to a
+    thousand times the size and more, and the size is only compared afterwards. Texts, which may
+    have any length, are not checked.
     """
     if array.dtype.kind in "OT":
         return
     pieces = array.shards or array.chunks
-    room = max(LEAST_STORED, MOST_STORED * math.prod(pieces) * array.dtype.itemsize)
-    if array.shards:  # the table of what is in it, and what every codec adds
-        room += 1024 * math.prod(-(-n // m) for n, m in zip(pieces, array.chunks, strict=True))
+    most = max(MIN_FILE_LIMIT, MAX_EXPANSION * math.prod(pieces) * array.dtype.itemsize)
+    if array.shards:  # the index of the shard, and what every codec adds
+        most += 1024 * math.prod(-(-n // m) for n, m in zip(pieces, array.chunks, strict=True))
     grid = [
         range(part.indices(length)[0] // piece, -(-part.indices(length)[1] // piece))
         for part, length, piece in zip(where, array.shape, pieces, strict=True)
@@ -350,44 +286,44 @@ def _check_packed(path: Path, name: str, array: Any, where: tuple[slice, ...]) -
     for index in itertools.product(*grid):
         file = path / name / array.metadata.encode_chunk_key(index)
         size = file.stat().st_size if file.is_file() else 0
-        if size > room:
+        if size > most:
             raise ValueError(
                 f"{file} has {size} bytes, too many for a chunk of shape {tuple(pieces)} of "
                 f"{array.dtype}; the store is damaged"
             )
 
 
-def _check_whole(path: Path, name: str, array: Any) -> None:
-    """Refuse an array that lacks chunks: Zarr would take them for zeros, but those are written."""
+def _check_complete(path: Path, name: str, array: Any) -> None:
+    """Raise ValueError if an array lacks chunks, which zarr would read as zeros."""
     pieces = array.shards or array.chunks
     grid = [-(-n // size) for n, size in zip(array.shape, pieces, strict=True)]
-    wanted = math.prod(grid)
-    there = {*files_below(path / name, array.ndim + 1)} - {*METADATA}
-    lost = wanted - len(there)  # at least; the grid of a damaged store may be of any size
-    if lost <= 0:
+    count = math.prod(grid)
+    files = {*files_below(path / name, array.ndim + 1)} - {*METADATA}
+    missing = count - len(files)  # at least; the grid of a damaged store may have any size
+    if missing <= 0:
         keys = map(array.metadata.encode_chunk_key, np.ndindex(*grid))
-        lost = sum(key not in there for key in keys)
-    if lost > 0:
-        raise _incomplete(path, f"{lost} of {wanted} chunks of {name!r}")
+        missing = sum(key not in files for key in keys)
+    if missing > 0:
+        raise _incomplete(path, f"{missing} of {count} chunks of {name!r}")
 
 
 def open_dataset(path: Path) -> xr.Dataset:
-    """Return all arrays at the root of a store, not yet in memory.
+    """Open all arrays at the root of a store; they are not in memory yet.
 
     Raises
     ------
     ValueError
         If the store is broken.
     """
-    own = plain(_attributes(path, "").get("creator")) == CREATOR
-    with _quiet():
-        names = _names(path)
-        whole = _whole(path, names)
+    own = plain_attribute(attributes(path, "").get("creator")) == CREATOR
+    with _ignore_zarr_warnings():
+        names = array_names(path)
+        complete = _complete_arrays(path, names)
         for name in names:
-            _source(path, name, True, name in whole)
+            _source(path, name, eager=True, complete=name in complete)
             array = _open(path, name)
-            _check_packed(path, name, array, (slice(None),) * array.ndim)
-        with telling(path, "Zarr", *ODD):
+            _check_file_sizes(path, name, array, (slice(None),) * array.ndim)
+        with reading(path, "Zarr", *ZARR_ERRORS):
             opened = xr.open_dataset(
                 path, engine="zarr", consolidated=False, decode_times=False, decode_timedelta=False
             )
@@ -396,7 +332,7 @@ def open_dataset(path: Path) -> xr.Dataset:
         texts = {}
         for label, one in opened.variables.items():
             if one.dtype.kind in "TO":
-                with telling(path, f"Zarr ({label})", *ODD):
-                    words = np.array(one.values.tolist(), dtype=str)
-                texts[label] = opened[label].copy(data=words)
+                with reading(path, f"Zarr ({label})", *ZARR_ERRORS):
+                    strings = np.array(one.values.tolist(), dtype=str)
+                texts[label] = opened[label].copy(data=strings)
     return opened.assign(texts)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera._util.check import check_choice
-from spectessera.io import telling
-from spectessera.io.fits import quiet
+from spectessera._util.reading import reading
+from spectessera.io.fits import ignore_astropy_warnings
 
 from .lines import emissivities, line_labels, line_wavelengths
 
@@ -177,7 +177,7 @@ def _check_size(path: Path, packed: bool) -> None:
     """Refuse a file that is too large, before any of it is kept."""
     size = 0 if packed else path.stat().st_size
     if packed:
-        with telling(path, "gzip"), gzip.open(path) as stream:
+        with reading(path, "gzip"), gzip.open(path) as stream:
             while size <= MOST_BYTES and (part := stream.read(2**20)):
                 size += len(part)
     if size > MOST_BYTES:
@@ -188,7 +188,7 @@ def _check_size(path: Path, packed: bool) -> None:
 
 def _read_csv(path: Path) -> dict[str, np.ndarray]:
     """Return the columns of a CSV file."""
-    with telling(path, "CSV", csv.Error), path.open(newline="", encoding="utf-8-sig") as stream:
+    with reading(path, "CSV", csv.Error), path.open(newline="", encoding="utf-8-sig") as stream:
         lines = (line for line in stream if line.strip() and not line.startswith("#"))
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
     if not rows:
@@ -219,7 +219,11 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
     from astropy.io import fits
 
     found = {}
-    with telling(path, "FITS", fits.VerifyError), quiet(), fits.open(path, memmap=False) as hdus:
+    with (
+        reading(path, "FITS", fits.VerifyError),
+        ignore_astropy_warnings(),
+        fits.open(path, memmap=False) as hdus,
+    ):
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
         data: Any = tables[0].data if tables else None
         for name in data.names if tables else ():

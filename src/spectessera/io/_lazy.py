@@ -1,0 +1,142 @@
+"""Arrays that stay in their file, and the blocks in which they are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spectessera.cube import DIMS
+
+BLOCK_BYTES = 2**24  # largest block of a lazy cube, if the reader chooses the blocks
+MAX_BLOCKS = 10**7  # the plan of what to read would fill the memory with more
+
+
+@dataclass(frozen=True)
+class LazyArray:
+    """An array (y, x, channel) in a file, which is opened anew for every part that is read.
+
+    No file stays open, so the array can be sent to other processes.
+
+    Parameters
+    ----------
+    path : Path
+    key : any
+        What ``fetch`` needs to find the array in the file.
+    shape : tuple of int
+    dtype : numpy.dtype
+    fetch : callable
+        ``fetch(path, key, slices)`` reads one part.
+    chunks : tuple of int, optional
+        Shape of the pieces that the file itself is stored in.
+    locked : bool
+        Read one part at a time, for libraries that are not safe in several threads.
+    """
+
+    path: Path
+    key: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fetch: Callable[[Path, Any, tuple[slice, ...]], np.ndarray]
+    chunks: tuple[int, ...] | None = None
+    locked: bool = True
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read one part, given by slices and integers."""
+        given = index if isinstance(index, tuple) else (index,)
+        given = (*given, *[slice(None)] * (self.ndim - len(given)))
+        single = [isinstance(one, (int, np.integer)) for one in given]
+        slices = tuple(
+            slice(int(one) % size, int(one) % size + 1) if is_single else one
+            for one, size, is_single in zip(given, self.shape, single, strict=True)
+        )
+        part = self.fetch(self.path, self.key, slices)
+        return part[tuple(0 if is_single else slice(None) for is_single in single)]
+
+
+def load(source: LazyArray, chunks: Any) -> Any:
+    """Return the array in memory, or a dask array if ``chunks`` are given."""
+    if chunks is None:
+        return source[:]
+    return as_dask(source, chunks, source.path, source.key)
+
+
+def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -> Any:
+    """Return a dask array over ``source``; the same file and key give the same names of tasks."""
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.utils import SerializableLock
+
+    if isinstance(chunks, str) and chunks == "auto" and source.ndim == 3:
+        stored = getattr(source, "chunks", None) or (1, source.shape[1])
+        size = max(4, source.dtype.itemsize)  # blocks are processed as float32
+        chunks = block_sizes(source.shape, size, stored[:2])
+    sizes = _chunk_sizes(chunks)
+    _check_blocks(path, source.shape, sizes)
+    status = path.stat()
+    full = str(path.resolve())
+    token = tokenize(full, status.st_mtime_ns, status.st_size, str(key), sizes)
+    if isinstance(source, LazyArray):  # workers of a cluster have other working folders
+        source = replace(source, path=Path(full))
+    return da.from_array(
+        source,
+        chunks=sizes,
+        name=f"{path.name}-{token}",
+        lock=SerializableLock(full) if isinstance(source, LazyArray) and source.locked else False,
+        fancy=False,
+        meta=np.empty((0, 0, 0), dtype=source.dtype),
+    )
+
+
+def _chunk_sizes(chunks: Any) -> tuple[Any, ...]:
+    """Return sizes along (y, x, channel) of what a user gives; spectra stay in one piece."""
+    if chunks == "auto" or (isinstance(chunks, int) and not isinstance(chunks, bool)):
+        chunks = {"y": chunks, "x": chunks}
+    if not isinstance(chunks, Mapping):
+        raise TypeError(
+            f'chunks must be like {{"y": 256, "x": 256}}, a number or "auto"; got {chunks!r}'
+        )
+    unknown = [name for name in chunks if name not in DIMS]
+    if unknown:
+        raise ValueError(f"chunks names {unknown[0]!r}, but a cube has {', '.join(DIMS)}")
+    sizes = tuple(chunks.get(name, -1) for name in DIMS)
+    return tuple(-1 if size is None else size for size in sizes)
+
+
+def _check_blocks(path: Path, shape: tuple[int, ...], sizes: tuple[Any, ...]) -> None:
+    """Raise ValueError if there would be too many blocks to plan their reading."""
+    pairs = [(n, size) for n, size in zip(shape, sizes, strict=True) if isinstance(size, int)]
+    blocks = math.prod(-(-n // size) for n, size in pairs if size > 0)
+    if blocks > MAX_BLOCKS:
+        raise ValueError(
+            f"{path}: shape {shape} in chunks of {sizes} makes {blocks:.3g} blocks; give larger "
+            "chunks"
+        )
+
+
+def block_sizes(shape: tuple[int, ...], itemsize: int, stored: tuple[int, ...]) -> dict[str, int]:
+    """Return the sizes along y and x of blocks of at most 16 MiB that hold whole spectra.
+
+    They are multiples of ``stored``, the sizes (y, x) of the pieces in the file itself, so that
+    nothing is read twice; a stored piece whose whole spectra are larger is cut by rows.
+    """
+    spectrum = max(1, shape[2] * itemsize)
+    rows, columns = (max(1, min(size, n)) for size, n in zip(stored, shape[:2], strict=True))
+    many = BLOCK_BYTES // (rows * columns * spectrum)
+    if not many:
+        columns = max(1, min(columns, BLOCK_BYTES // spectrum))
+        return {"y": max(1, BLOCK_BYTES // (columns * spectrum)), "x": columns}
+    most_y, most_x = -(-shape[0] // rows), -(-shape[1] // columns)
+    in_x = min(most_x, math.isqrt(many))
+    in_y = min(most_y, many // in_x)
+    in_x = min(most_x, many // in_y)
+    return {"y": in_y * rows, "x": in_x * columns}
