@@ -1,7 +1,10 @@
 """Made-up measurements whose truth is known, for all tests."""
 
-from typing import NamedTuple
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
+import dask
 import numpy as np
 import pytest
 import torch
@@ -46,3 +49,27 @@ def two_blobs() -> torch.Tensor:
     points = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
     points[40:] += 6.0
     return points
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Give a Dask cluster of two workers on this machine, each of one thread."""
+    distributed = pytest.importorskip("distributed")
+    # By default workers wait half a minute for a worker that was killed.
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "5s"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as local,
+    ):  # fmt: skip
+        yield local
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[Any]:
+    """Give an active client: the workers of the cluster do the work."""
+    from distributed import Client
+
+    with Client(cluster) as active:
+        yield active

@@ -1,8 +1,14 @@
 """The baselines: each finds what is plain to see, and all else is as in `segment`."""
 
+import gc
 import json
 import sys
+import tempfile
+import time
+import tracemalloc
+from collections import Counter
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -358,6 +364,106 @@ def test_chunks_change_nothing(method):
         np.testing.assert_allclose(whole[name], parts[name], rtol=1e-5, atol=1e-6)
 
 
+def flawed():
+    """Return a cube of stripes with a block of masked pixels and single pixels without spectra."""
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[5:10, 4:8] = True  # a whole block of CHUNKS
+    cube, _ = stripes(mask=mask)
+    cube.values[2, 1] = np.nan
+    cube.values[12, 14] = 0
+    cube.values[11, 3, 7] = np.nan  # one channel is repaired
+    return cube
+
+
+CHUNKS = {"y": 5, "x": 4}
+BLOCKS = 3 * 5
+
+
+def assert_same_result(one, other):
+    """Compare two results bit for bit, but for sums of blocks and what was timed."""
+    assert set(one.variables) == set(other.variables)
+    for name in one.variables:
+        mine, theirs = one[name].values, other[name].values
+        assert mine.dtype == theirs.dtype, name
+        if name in ("mean_spectrum", "std_spectrum", "input_mean"):  # in float64, then rounded
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6, err_msg=name)
+        else:
+            np.testing.assert_array_equal(mine, theirs, err_msg=name)
+        assert one[name].attrs == other[name].attrs, name
+    for name, value in one.attrs.items():
+        assert name.startswith("seconds_") or other.attrs[name] == value, name
+
+
+@pytest.mark.parametrize(
+    ("method", "fit_pixels"),
+    [("linear", None), ("linear", 100), ("nmf", 100), ("gmm", None), ("umap", 100), ("tsne", 100)],
+)
+def test_workers_of_a_dask_cluster_and_a_store_change_nothing(
+    method, fit_pixels, cluster, tmp_path
+):
+    from distributed import Client, get_task_stream
+
+    def run(cube, **more):
+        return cluster_cube(
+            cube, method, clusters=Clusters(2, 5, restarts=2), fit_pixels=fit_pixels, seed=1,
+            keep=["latent"], **more,
+        )  # fmt: skip
+
+    expected = run(flawed())
+    assert expected.attrs["unusable_pixels"] == 2
+    assert_same_result(run(flawed().chunk(CHUNKS)), expected)
+    with Client(cluster) as client, get_task_stream(client=client) as stream:
+        found = run(flawed().chunk(CHUNKS), store=tmp_path / "result.zarr")
+        time.sleep(0.3)  # until the scheduler has reported all tasks
+    assert_same_result(found, expected)
+    assert_same_result(spt.read_result(tmp_path / "result.zarr"), expected)
+    names = Counter(str(record["key"]).rpartition("-")[0] for record in stream.data)
+    assert names["encode_block"] == names["describe_block"] == BLOCKS
+
+
+def test_linear_runs_on_a_dask_cluster_with_the_same_bits(client):
+    assert_same_result(spt.baselines.linear(flawed().chunk(CHUNKS)), spt.baselines.linear(flawed()))
+
+
+def test_inputs_in_a_file_change_nothing_and_the_file_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    expected = cluster_cube(flawed(), "pca", clusters=Clusters(2, 4), fit_pixels=100)
+    files = []
+    found = cluster_cube(
+        flawed().chunk(CHUNKS), "pca", clusters=Clusters(2, 4), fit_pixels=100, memory=0,
+        progress=lambda *_: files.append(len(list(tmp_path.glob("spectessera-*/pixels")))),
+    )  # fmt: skip
+    assert_same_result(found, expected)
+    assert set(files) == {1}
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_chunked_cube_the_fitted_inputs_and_the_points_are_in_memory():
+    """The cube has 82 MiB as float32, the inputs of 2,000 pixels 1.2 MiB."""
+    values = da.random.default_rng(0).gamma(2, 1, (384, 360, 156), chunks=(32, 36, 156))
+    cube = make_cube(values.astype(np.float32), energy=(1.0, 20.0))
+    arguments = {"clusters": Clusters(2, 3, restarts=1), "fit_pixels": 2_000, "memory": 0}
+    cluster_cube(cube[:64, :72], "pca", **arguments)  # what is imported on the way
+    tracemalloc.start()
+    try:
+        cluster_cube(cube, "pca", **arguments)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.6 * cube.nbytes
+
+
+@pytest.mark.parametrize("method", TRANSFORMING)
+def test_a_spectrum_is_placed_alike_alone_and_among_others_where_that_is_promised(method):
+    rows = spectra()
+    embedding = embed(rows, method)
+    assert embedding.by_row == (method != "nmf")
+    if embedding.by_row:
+        parts = [embedding.transform(rows[first : first + 7]) for first in range(0, len(rows), 7)]
+        np.testing.assert_array_equal(np.concatenate(parts), embedding.transform(rows))
+
+
 @pytest.mark.parametrize("method", ["nmf", "umap", "tsne", "gmm"])
 def test_the_same_seed_gives_the_same_result(method):
     cube, _ = stripes()
@@ -483,3 +589,7 @@ def test_wrong_arguments_are_told_before_any_work():
         cluster_cube(cube, "pca", keep="latent")
     with pytest.raises(TypeError, match="a cube is an xarray"):
         cluster_cube(cube.values, "pca")
+    with pytest.raises(ValueError, match=r"store is a .zarr folder; got 'r.nc'"):
+        cluster_cube(cube, "pca", store="r.nc")
+    with pytest.raises(ValueError, match="memory must be at least 0"):
+        cluster_cube(cube, "pca", memory=-1)

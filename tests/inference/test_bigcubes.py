@@ -403,30 +403,6 @@ def test_settings_that_are_left_open_are_chosen_without_a_second_reading():
 # --- on a cluster ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Two workers on this machine, each of one thread."""
-    distributed = pytest.importorskip("distributed")
-    # Workers would ask one that was killed for half a minute.
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "5s"}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as local,
-    ):  # fmt: skip
-        yield local
-
-
-@pytest.fixture
-def client(cluster):
-    """The workers of the cluster do the work."""
-    from distributed import Client
-
-    with Client(cluster) as active:
-        yield active
-
-
 @pytest.mark.parametrize("stored", [False, True])
 def test_a_cluster_does_not_change_a_bit_and_encodes_no_block_twice(
     segmenter, whole, client, tmp_path, stored

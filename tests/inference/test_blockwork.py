@@ -207,26 +207,6 @@ def test_alone_computes_in_one_thread():
 # --- a cluster ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Two workers on this machine, each of one thread."""
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    ) as local:  # fmt: skip
-        yield local
-
-
-@pytest.fixture
-def client(cluster):
-    """The workers of the cluster do the work."""
-    from distributed import Client
-
-    with Client(cluster) as active:
-        yield active
-
-
 def test_without_a_client_the_work_is_done_here():
     assert active_client() is None
 

@@ -1,5 +1,10 @@
 """Latent cubes and back."""
 
+import time
+import tracemalloc
+from collections import Counter
+
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -65,3 +70,35 @@ def test_latents_of_another_model_are_refused(cube, segmenter, tmp_path):
     np.testing.assert_array_equal(
         decode_cube(latent, same).values, decode_cube(latent, segmenter).values
     )
+
+
+def test_a_chunked_cube_has_the_same_latents_on_workers_of_a_dask_cluster(cube, segmenter, cluster):
+    from distributed import Client, get_task_stream
+
+    latent, facts = encode_cube(cube, segmenter)
+    chunked = cube.chunk({"y": 4, "x": 5})
+    here, _ = encode_cube(chunked, segmenter)
+    with Client(cluster) as client, get_task_stream(client=client) as stream:
+        there, of_workers = encode_cube(chunked, segmenter)
+        time.sleep(0.3)  # until the scheduler has reported all tasks
+    np.testing.assert_array_equal(here.values, latent.values)
+    np.testing.assert_array_equal(there.values, latent.values)
+    assert there.attrs == latent.attrs
+    assert of_workers == pytest.approx(facts)
+    names = Counter(str(record["key"]).rpartition("-")[0] for record in stream.data)
+    assert names["compress_block"] == 3 * 3
+
+
+def test_of_a_chunked_cube_only_the_latents_are_in_memory(segmenter):
+    """512 blocks of 160 KiB are 80 MiB; the latents of all pixels are 4 MiB."""
+    values = da.random.default_rng(0).gamma(2, 1, (1024, 512, 40), chunks=(32, 32, 40))
+    big = make_cube(values.astype(np.float32), energy=(1.0, 20.0))
+    encode_cube(big[:64, :64], segmenter)  # what is imported on the way
+    tracemalloc.start()
+    try:
+        latent, _ = encode_cube(big, segmenter)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert latent.nbytes == 4 * 2**20
+    assert peak < 0.3 * big.nbytes
