@@ -141,11 +141,11 @@ def test_one_class_and_one_cluster_agree_without_warnings():
     )
 
 
-def test_the_table_and_the_json_tell_the_same():
+def test_the_table_and_the_json_have_the_same_scores():
     found = compare(np.array([1, 1, 2, 2]), np.array([1, 1, 2, 1]), names=["ochre", "azurite"])
-    told = json.loads(found.to_json())
-    assert told["f1"] == found.f1
-    assert told["tp"] == [2, 1]
+    loaded = json.loads(found.to_json())
+    assert loaded["f1"] == found.f1
+    assert loaded["tp"] == [2, 1]
     assert "azurite" in str(found)
     assert f"{found.weighted_tversky:.4f}" in str(found)
 

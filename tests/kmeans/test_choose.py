@@ -37,7 +37,7 @@ def four_blobs(seed=0, each=50, offset=0.0):
 
 
 def same_partition(a, b):
-    """Tell whether two labellings part the points alike, whatever the numbers."""
+    """Return whether two labellings are the same partition, with any numbers."""
     pairs = torch.unique(torch.stack([a, b]), dim=1).shape[1]
     return pairs == len(torch.unique(a)) == len(torch.unique(b))
 
@@ -64,7 +64,7 @@ def silhouette_cases():
         "every point twice in its own cluster": (doubled, labels[:20].repeat(2)),
         "all points equal": (torch.full((40, 3), 0.3, dtype=torch.float64), labels),
         "far from the origin": (points + 100, labels),
-        "well parted": (points + 50 * labels[:, None], labels),
+        "well separated": (points + 50 * labels[:, None], labels),
         "n - 1 clusters": (points, torch.arange(40).clamp(max=38)),
         "labels with holes": (points, 7 * labels - 5),
     }
@@ -165,7 +165,7 @@ def test_cluster_term_moves_the_encoder(two_blobs):
     assert grad.abs().max() > 0
 
 
-def test_a_step_along_the_gradient_parts_the_clusters_better(two_blobs):
+def test_a_step_along_the_gradient_separates_the_clusters_better(two_blobs):
     labels = (torch.arange(60) >= 40).long()
     points = two_blobs.clone().requires_grad_()
     before = silhouette(points, labels)
@@ -491,7 +491,7 @@ def test_spectra_of_many_channels_have_the_same_silhouette_as_by_scikit_learn(ma
 
 @pytest.fixture
 def few_are_very_many(monkeypatch):
-    """Let 3,000 points be more than twice what the clusterings come to rest on."""
+    """Let 3,000 points be more than twice the size of the second sample."""
     monkeypatch.setattr(_samples, "RESTART_POINTS", 300)
     monkeypatch.setattr(_samples, "_CONVERGE_POINTS", 1000)
 
@@ -514,7 +514,7 @@ def chosen(points, settings=CHOICE):
 
 @pytest.mark.usefixtures("few_are_very_many")
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
-def test_what_is_chosen_of_very_many_points_comes_to_rest_on_all_of_them(offset, monkeypatch):
+def test_what_is_chosen_of_very_many_points_converges_on_all_of_them(offset, monkeypatch):
     points = three_groups(offset)
     found = chosen(points)
     means = torch.stack([points[found.labels == c].mean(0) for c in range(found.k)])

@@ -39,12 +39,12 @@ def groups_of_points(n, d, *, k=4, dtype=torch.float64, seed=0, offset=0.0):
 
 
 def truth_of(points, labels):
-    """Return the silhouettes (n,) that scikit-learn tells of exact distances."""
+    """Return the silhouettes (n,) that scikit-learn computes from exact distances."""
     exact = points.double().numpy()
     return silhouette_samples(cdist(exact, exact), labels.numpy(), metric="precomputed")
 
 
-def both_threads(function):
+def with_one_and_two_threads(function):
     """Return the answers with one thread and with two."""
     before = torch.get_num_threads()
     found = []
@@ -72,7 +72,7 @@ def test_every_silhouette_is_scikit_learns_whatever_the_blocks(n, d, dtype, digi
     np.testing.assert_allclose(found.per_point, expected, rtol=0, atol=max(5 * digits, 1e-7))
 
 
-def test_answers_have_the_shapes_and_kinds_that_are_told():
+def test_answers_have_the_shapes_and_kinds_that_are_documented():
     points, labels = groups_of_points(60, 3, dtype=torch.float32)
     one = silhouette_image(points, labels)
     assert one.per_point is None
@@ -144,7 +144,7 @@ def test_labels_are_any_integers(labels):
 @pytest.mark.parametrize("d", [3, 24])
 def test_number_of_threads_does_not_change_a_bit(d):
     points, labels = groups_of_points(9000, d, dtype=torch.float32)
-    one, two = both_threads(lambda: silhouette_image(points, labels, per_point=True))
+    one, two = with_one_and_two_threads(lambda: silhouette_image(points, labels, per_point=True))
     assert torch.equal(one.score, two.score)
     assert torch.equal(one.per_point, two.per_point)
 
@@ -155,16 +155,16 @@ def test_less_memory_means_more_passes_and_the_same_silhouettes():
     smallest = needed_memory(points, labels[-1:])
     rounds = {}
 
-    def judged(memory):
-        told = []
+    def silhouettes_with(memory):
+        steps = []
         found = silhouette_image(
-            points, labels, memory=memory, per_point=True, progress=lambda *step: told.append(step)
+            points, labels, memory=memory, per_point=True, progress=lambda *step: steps.append(step)
         )
-        assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
-        rounds[memory] = len(told)
+        assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
+        rounds[memory] = len(steps)
         return found
 
-    much, little = judged(2**30), judged(smallest)
+    much, little = silhouettes_with(2**30), silhouettes_with(smallest)
     assert rounds[smallest] > rounds[2**30]
     torch.testing.assert_close(much.per_point, little.per_point, rtol=0, atol=ROUNDING)
     alone = silhouette_image(points, labels[-1], per_point=True)
@@ -178,7 +178,7 @@ def needed_memory(points, labels):
     return int(str(raised.value).split("need ")[1].split(" bytes")[0])
 
 
-def test_too_little_memory_is_told_in_bytes_that_are_enough():
+def test_too_little_memory_is_stated_in_bytes_that_are_enough():
     points, labels = groups_of_points(3000, 2)
     with pytest.raises(ValueError, match=r"3000 points in 4 clusters need \d+ bytes; .*=1000"):
         silhouette_image(points, labels, memory=1000)
@@ -194,10 +194,10 @@ def test_too_little_memory_is_told_in_bytes_that_are_enough():
 @pytest.mark.parametrize("n", [100, 2049, 5000])
 def test_progress_reaches_its_total_round_by_round(n):
     points, labels = groups_of_points(n, 2, dtype=torch.float32)
-    told = []
-    silhouette_image(points, labels, progress=lambda *step: told.append(step))
-    assert len(told) == (1 if n <= 2048 else 2 * -(-n // 4096))
-    assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
+    steps = []
+    silhouette_image(points, labels, progress=lambda *step: steps.append(step))
+    assert len(steps) == (1 if n <= 2048 else 2 * -(-n // 4096))
+    assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
 
 
 @pytest.mark.parametrize("blocks", range(1, 9))
@@ -302,7 +302,7 @@ def test_clusterings_together_are_estimated_as_alone_from_the_same_points():
 
 def test_number_of_threads_does_not_change_an_estimate():
     points, labels = uneven(20)
-    one, two = both_threads(
+    one, two = with_one_and_two_threads(
         lambda: silhouette_estimate(points, labels, samples=1000, generator=seeded())
     )
     assert torch.equal(one.score, two.score)

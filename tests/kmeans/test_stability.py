@@ -36,7 +36,7 @@ def blobs(centers, each=60, seed=0, spread=1.0):
     return points + spread * torch.randn(points.shape, generator=seeded(seed))
 
 
-def judged(points, ks, seed=0):
+def stability_of(points, ks, seed=0):
     """Return the clusterings of all points and their stability."""
     partitions = best_runs_for(points, tuple(ks), SETTINGS, seeded(seed))
     return partitions, stability_curves(points, partitions, SETTINGS, seeded(seed + 1))
@@ -44,18 +44,18 @@ def judged(points, ks, seed=0):
 
 def test_a_k_that_splits_noise_is_left_out_and_no_more_are_checked_than_needed():
     none, alike = torch.zeros(4), torch.ones(4)
-    asked = []
+    checked = []
 
     def splits_noise(position):
-        asked.append(position)
+        checked.append(position)
         return position >= 2
 
     assert largest_stable(torch.tensor([1.0, 1.0, 1.0, 0.5]), none, alike, splits_noise) == 1
-    assert asked == [2, 1]
+    assert checked == [2, 1]
     assert largest_stable(torch.tensor([0.5, 0.5, 1.0, 1.0]), none, alike, splits_noise) is None
 
 
-def picked(found):
+def chosen_position(found):
     return largest_stable(found.scores, found.errors, torch.ones_like(found.scores))
 
 
@@ -64,7 +64,7 @@ def stable(found):
 
 
 def chosen(points, ks, seed=0):
-    return ks[picked(judged(points, ks, seed)[1])]
+    return ks[chosen_position(stability_of(points, ks, seed)[1])]
 
 
 SQUARE = [[0, 0], [10, 0], [0, 10], [10, 10]]
@@ -75,13 +75,13 @@ SQUARE = [[0, 0], [10, 0], [0, 10], [10, 10]]
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("k", [2, 3, 5, 8])
-def test_well_parted_blobs_are_counted(k, seed):
+def test_well_separated_blobs_are_counted(k, seed):
     centers = 12 * torch.eye(8)[:k]
     assert chosen(blobs(centers, seed=seed), range(2, 12), seed) == k
 
 
-def test_four_blobs_come_back_and_five_do_not():
-    _, found = judged(blobs(SQUARE), range(2, 8))
+def test_four_blobs_are_recovered_and_five_are_not():
+    _, found = stability_of(blobs(SQUARE), range(2, 8))
     assert found.scores[2] > 0.98
     assert found.agreement[2] > 0.98
     assert stable(found).tolist()[2:] == [True, False, False, False]
@@ -89,23 +89,23 @@ def test_four_blobs_come_back_and_five_do_not():
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
 
 
-def test_worst_cluster_tells_what_the_rand_index_hardly_does():
+def test_worst_cluster_shows_what_the_rand_index_hardly_does():
     """Of nine clusters for eight blobs one blob is cut at will, and nearly all pairs agree."""
-    _, found = judged(blobs(12 * torch.eye(8)), range(2, 12))
+    _, found = stability_of(blobs(12 * torch.eye(8)), range(2, 12))
     eight, nine = 6, 7
     assert found.agreement[nine] > 0.9
     assert found.scores[nine] < 0.9 < STABLE_FROM < found.scores[eight]
-    assert picked(found) == eight
+    assert chosen_position(found) == eight
 
 
 def test_pairs_of_near_blobs_are_four_clusters_where_the_silhouette_sees_two():
     """Two far pairs are perfectly stable as two clusters; the largest stable k counts."""
     points = blobs([[0, 0], [6, 0], [100, 0], [106, 0]], each=100)
-    partitions, found = judged(points, range(2, 8))
+    partitions, found = stability_of(points, range(2, 8))
     silhouettes = [float(silhouette(points, part.labels)) for part in partitions]
     assert silhouettes.index(max(silhouettes)) == 0
     assert found.scores[0] == 1
-    assert picked(found) == 2
+    assert chosen_position(found) == 2
 
 
 def test_overlapping_blobs_are_still_counted():
@@ -114,7 +114,7 @@ def test_overlapping_blobs_are_still_counted():
     assert chosen(points, range(2, 8)) == 3
 
 
-def test_blobs_that_coincide_are_not_told_apart():
+def test_blobs_that_coincide_are_counted_once():
     """What no clustering can see is not counted: of four centers two are the same."""
     centers = 12 * torch.eye(4)[[0, 1, 2, 2]]
     assert chosen(blobs(centers, each=200), range(2, 8)) == 3
@@ -122,7 +122,7 @@ def test_blobs_that_coincide_are_not_told_apart():
 
 def test_one_blob_is_stable_with_no_k():
     """Round, in four dimensions: there is no direction in which it would be cut again."""
-    _, found = judged(torch.randn(1500, 4, generator=seeded(2)), range(2, 8))
+    _, found = stability_of(torch.randn(1500, 4, generator=seeded(2)), range(2, 8))
     assert not stable(found).any()
 
 
@@ -142,7 +142,7 @@ def test_the_largest_stable_k_is_picked_and_none_where_none_is():
     assert largest_stable(torch.tensor([0.5, 0.7, 0.6, 0.2]), none, alike) is None
 
 
-def test_a_stable_cut_through_a_group_is_told_by_its_silhouette():
+def test_a_stable_split_of_one_group_is_excluded_by_its_silhouette():
     stable, none = torch.tensor([0.99, 1.0, 0.98, 0.2]), torch.zeros(4)
     assert largest_stable(stable, none, torch.tensor([0.58, 0.57, 0.38, 0.9])) == 1
     assert largest_stable(stable, none, torch.tensor([0.58, 0.57, 0.45, 0.9])) == 2
@@ -197,43 +197,43 @@ def test_unequal_clusters_are_found_with_every_seed():
 @pytest.mark.parametrize("n", [2, 3, 5, 200])
 def test_equal_points_have_finite_scores_and_no_stable_k(n):
     ks = tuple(range(1, min(n, 6)))[-4:]
-    _, found = judged(torch.full((n, 3), 100.3), ks)
+    _, found = stability_of(torch.full((n, 3), 100.3), ks)
     assert all(torch.isfinite(each).all() for each in found)
     assert all(k == 1 or not good for k, good in zip(ks, stable(found), strict=True))
 
 
 def test_points_that_coincide_have_no_more_clusters_than_places():
     points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).repeat(100, 1)
-    _, found = judged(points, range(2, 7))
+    _, found = stability_of(points, range(2, 7))
     assert found.scores[1] == 1
-    assert picked(found) == 1
+    assert chosen_position(found) == 1
 
 
 def test_more_clusters_than_half_of_the_points_are_never_stable():
     points = torch.randn(9, 2, generator=seeded())
-    _, found = judged(points, range(2, 9))
+    _, found = stability_of(points, range(2, 9))
     for each in found:
         assert (each[3:] == 0).all()  # k = 5 to 8: a half may have but four points
     assert (found.scores[:3] > 0).all()
 
 
 def test_far_from_the_origin_the_same_is_stable():
-    near, far = (judged(blobs(SQUARE) + shift, range(2, 7))[1] for shift in (0, 1000))
+    near, far = (stability_of(blobs(SQUARE) + shift, range(2, 7))[1] for shift in (0, 1000))
     torch.testing.assert_close(near.scores, far.scores, atol=0.05, rtol=0)
-    assert picked(near) == picked(far) == 2
+    assert chosen_position(near) == chosen_position(far) == 2
 
 
 def test_same_seed_gives_the_same_scores_bit_for_bit():
     points = torch.randn(500, 3, generator=seeded())
-    first, again = (judged(points, range(2, 7))[1] for _ in range(2))
-    other = judged(points, range(2, 7), seed=5)[1]
+    first, again = (stability_of(points, range(2, 7))[1] for _ in range(2))
+    other = stability_of(points, range(2, 7), seed=5)[1]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first.scores, other.scores)
 
 
 def test_callers_global_random_numbers_are_left_alone():
     before = torch.random.get_rng_state()
-    judged(blobs(SQUARE), range(2, 5))
+    stability_of(blobs(SQUARE), range(2, 5))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -241,9 +241,9 @@ def test_standard_error_is_about_the_spread_over_seeds():
     points = torch.randn(400, 2, generator=seeded(1))
     partitions = best_runs_for(points, (3, 4, 5), SETTINGS, seeded())
     runs = [stability_curves(points, partitions, SETTINGS, seeded(s)) for s in range(40)]
-    told = torch.stack([each.errors for each in runs]).mean(0)
-    seen = torch.stack([each.scores for each in runs]).std(0)
-    assert ((told / seen > 0.5) & (told / seen < 2)).all()
+    stated = torch.stack([each.errors for each in runs]).mean(0)
+    spread = torch.stack([each.scores for each in runs]).std(0)
+    assert ((stated / spread > 0.5) & (stated / spread < 2)).all()
 
 
 # --- many points -------------------------------------------------------------------------------
@@ -252,20 +252,20 @@ def test_standard_error_is_about_the_spread_over_seeds():
 @pytest.mark.parametrize(("d", "most"), [(3, "SAMPLE_POINTS"), (65, "SAMPLE_SPECTRA")])
 def test_of_many_points_only_a_sample_is_clustered(monkeypatch, d, most):
     monkeypatch.setattr(_stability, most, 300)
-    seen = []
+    sizes_of_halves = []
     real = _stability.best_runs
 
     def spy(points, *rest):
-        seen.append(len(points))
+        sizes_of_halves.append(len(points))
         return real(points, *rest)
 
     monkeypatch.setattr(_stability, "best_runs", spy)
     points = blobs(12 * torch.eye(4, d), each=501)
     assert chosen(points, range(2, 7)) == 4
-    assert set(seen) == {150}
+    assert set(sizes_of_halves) == {150}
 
 
-def test_a_cluster_that_the_sample_misses_is_not_judged(monkeypatch):
+def test_a_cluster_that_the_sample_misses_is_not_compared(monkeypatch):
     """One point of 2001 far away: a fifth cluster, which a sample of 200 rarely holds."""
     monkeypatch.setattr(_stability, "SAMPLE_POINTS", 200)
     points = torch.cat([blobs(SQUARE, each=500), torch.tensor([[1000.0, 1000.0]])])
@@ -301,4 +301,4 @@ def test_worst_jaccard_worked_by_hand():
     assert table.tolist() == [[0, 0, 4], [1, 3, 0], [0, 2, 0]]
     # 4/4, 3/(4 + 5 - 3) and 2/(2 + 5 - 2)
     assert float(worst_jaccard(table)) == 2 / 5
-    assert float(worst_jaccard(contingency(a, a, 5))) == 1  # empty clusters are not judged
+    assert float(worst_jaccard(contingency(a, a, 5))) == 1  # empty clusters are not compared

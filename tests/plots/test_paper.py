@@ -1,7 +1,7 @@
 """The figures of the paper, from made-up arrays whose truth is known.
 
-Those of plots.py, scoreplots.py and networkplots.py too: what all figures must keep to is asked of
-every one of them, in :func:`check`.
+The figures of a result, of a reference and of the network are here, too. What holds for all figures
+is checked for each of them by :func:`check`.
 """
 
 import io
@@ -29,7 +29,7 @@ LARGEST = 300_000  # bytes of a figure at 100 dots per inch
 
 
 def hexes(n):
-    """Return the palette as matplotlib would tell it."""
+    """Return the palette as hexadecimal codes of matplotlib."""
     return [to_hex(each / 255) for each in colours(n)]
 
 
@@ -59,7 +59,7 @@ def made(shape=(40, 60), k=4, *, empty=0, wcs=False, latent=3, gap=False):
     size = np.bincount(label.ravel(), minlength=k + 1)[1:]
     points = chance(1).normal(0, 4, (k, latent))[np.maximum(label, 1) - 1]
     points = np.where(label[..., None] > 0, points + generator.normal(0, 0.6, points.shape), np.nan)
-    told = {"units": "angstrom", "axis_kind": "wavelength", "medium": "air"}
+    attributes = {"units": "angstrom", "axis_kind": "wavelength", "medium": "air"}
     image = ("y", "x"), np.where(label > 0, generator.random(shape), np.nan)
     inner, has = ("cluster", "input_channel"), (size > 0)[:, None]
     attrs = {"n_clusters": k, "unit": "counts"} | ({"wcs": "WCSAXES = 2"} if wcs else {})
@@ -82,27 +82,27 @@ def made(shape=(40, 60), k=4, *, empty=0, wcs=False, latent=3, gap=False):
         coords={
             "cluster": np.arange(1, k + 1),
             "k": np.arange(2, 11),
-            "wavelength": ("channel", x, told),
-            "input_axis": ("input_channel", x, told),
+            "wavelength": ("channel", x, attributes),
+            "input_axis": ("input_channel", x, attributes),
         },
         attrs=attrs,
     )
     cube = xr.DataArray(
         values.astype(np.float32),
         dims=("y", "x", "channel"),
-        coords={"wavelength": ("channel", x, told)},
+        coords={"wavelength": ("channel", x, attributes)},
         attrs={"unit": "counts"},
     )
     return result, cube
 
 
 def labels_of(result):
-    """Return the label map as the figures take it, with what tells its origin."""
+    """Return the label map with the attributes that decide where row 0 is."""
     return result["label"].assign_attrs(result.attrs)
 
 
 def reference_of(label, classes):
-    """Return a reference: the labels with every seventh diagonal told to be class 1.
+    """Return a reference: the labels with every seventh diagonal set to class 1.
 
     More classes than there are clusters: half of cluster 1 is the last one.
     """
@@ -189,10 +189,10 @@ def check(figure):
     assert box.y1 < height + 0.02
     for axes in figure.axes:
         assert axes.has_data() or axes.texts or axes.patches
-    told = [
+    attributes = [
         (text.get_text(), text.get_window_extent()) for axes in figure.axes for text in words(axes)
     ]
-    for (one, first), (other, second) in combinations(told, 2):
+    for (one, first), (other, second) in combinations(attributes, 2):
         assert not first.padded(-1).overlaps(second.padded(-1)), (one, other)
 
 

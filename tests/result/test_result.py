@@ -1,5 +1,8 @@
 """The schema of a result, against results that segment and the baselines make."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -49,7 +52,7 @@ def segmenter():
 
 @pytest.fixture(scope="module")
 def whole(segmenter):
-    """Return a result with everything that segment can be asked for."""
+    """Return a result with every optional variable of segment."""
     return spt.segment(a_cube(), segmenter, keep=kept_by("segment"))
 
 
@@ -135,6 +138,19 @@ def test_nothing_in_the_schema_is_never_written():
         assert getattr(each, "keep", "") == "" or "keep" in (each.segment, each.baselines)
     for owner in {each.owner for each in ATTRIBUTES}:
         assert owner == "" or owner in VARIABLES or owner in COORDINATES
+
+
+def test_no_code_looks_up_a_name_that_a_result_cannot_have():
+    """A misspelt name would be found only when a user runs that line."""
+    known = {*VARIABLES, *COORDINATES, *KINDS, "y", "x", "channel", "input_channel", "latent"}
+    names = set()
+    for path in Path(spt.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "result":
+                key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+                names |= {key} if isinstance(key, str) else set()
+    assert names >= {"label", "confidence", "mean_spectrum", "score"}
+    assert names <= known
 
 
 def test_keep_is_what_the_schema_names():
