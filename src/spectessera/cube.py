@@ -93,6 +93,13 @@ def make_cube(
     ------
     ValueError, TypeError
         If shapes disagree, the axis is not strictly monotonic or a unit is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cube = make_cube(np.zeros((2, 3, 5)), wavelength=(5000.0, 5004.0))
+    >>> cube.dims, cube.wavelength.values.tolist()
+    (('y', 'x', 'channel'), [5000.0, 5001.0, 5002.0, 5003.0, 5004.0])
     """
     stored = getattr(values, "dtype", None)
     values = _as_array(values)

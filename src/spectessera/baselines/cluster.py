@@ -144,6 +144,17 @@ def cluster_cube(
         As :func:`embed`, or if too few spectra are usable.
     ImportError
         If UMAP is asked for and not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> result = spt.baselines.cluster_cube(cube, "pca", clusters=spt.Clusters(2, 2))
+    >>> result.attrs["n_clusters"]
+    2
     """
     _check_arguments(method, fit_pixels, seed, keep, store, memory)
     cube = check_cube(cube)
@@ -203,6 +214,16 @@ def linear(
     ------
     ValueError, TypeError
         As :func:`cluster_cube`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> spt.baselines.linear(cube, spt.Clusters(2, 3), dimensions=3)["label"].dims
+    ('y', 'x')
     """
     return cluster_cube(
         cube, "linear", clusters=clusters, dimensions=dimensions, fit_pixels=fit_pixels, seed=seed,

@@ -95,6 +95,21 @@ def report(
         If it is no result, or namings or names do not fit its clusters.
     ImportError
         If bokeh is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> result = spt.segment(cube, segmenter, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     spt.report(result, Path(folder) / "report.html", names={1: "paper"}).name
+    'report.html'
     """
     path = Path(path)
     check_bokeh()

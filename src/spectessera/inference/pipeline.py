@@ -109,6 +109,18 @@ def segment(
         If the store cannot be written, or a scheduler is lost.
     MemoryError
         If a block was the death of one worker of a cluster after the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
+    >>> result = spt.segment(cube, segmenter, 2, seed=0)
+    >>> result["label"].dims, sorted(set(result["label"].values.ravel().tolist()))
+    (('y', 'x'), [1, 2])
     """
     _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)

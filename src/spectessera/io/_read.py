@@ -119,6 +119,18 @@ def read(
         If the format needs a package that is not installed.
     ValueError
         If the format is unknown, the file is broken, or it is not clear which array is meant.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "scan.npy"
+    ...     np.save(path, np.ones((4, 6, 10)))
+    ...     cube = read(path, energy=(0.5, 5.0))
+    >>> dict(cube.sizes)
+    {'y': 4, 'x': 6, 'channel': 10}
     """
     path = Path(path)
     module, function = _READERS[_format_of(path)]

@@ -49,6 +49,23 @@ def read_result(path: str | Path) -> xr.Dataset:
         If there is no such file.
     ValueError
         If it is neither a NetCDF 4 file nor a Zarr store, is broken, or has no labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> result = spt.segment(cube, segmenter, 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     spt.write(result, Path(folder) / "result.nc")
+    ...     again = spt.read_result(Path(folder) / "result.nc")
+    >>> bool((again["label"] == result["label"]).all())
+    True
     """
     path = result_in(path)
     opened = _open_zarr(path) if is_store(path) else _open_netcdf(path)

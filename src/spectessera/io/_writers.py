@@ -54,6 +54,19 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         If the file exists and ``overwrite`` is False, or it is a folder but not a Zarr store.
     FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
         If nothing can be written there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> cube = spt.make_cube(np.ones((4, 6, 10)), energy=(0.5, 5.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(cube, Path(folder) / "scan.h5")
+    ...     again = spt.read(Path(folder) / "scan.h5")
+    >>> again.equals(cube)
+    True
     """
     path = Path(path)
     checked: Any = check_result(thing) if isinstance(thing, xr.Dataset) else check_cube(thing)

@@ -262,6 +262,15 @@ def choose_k(
     ------
     ValueError
         If points are not finite, fewer than k_min + 1, or too many to be differentiated.
+
+    Examples
+    --------
+    >>> import torch
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> centers = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]]).repeat_interleave(40, 0)
+    >>> points = centers + torch.randn(120, 2, generator=generator)
+    >>> choose_k(points, Clusters(2, 5), generator=generator).k
+    3
     """
     points = check_points(points)
     ks = _ks_for(points, clusters)

@@ -89,6 +89,13 @@ def silhouette_image(
     ValueError
         If there are not between 2 and n - 1 different labels, values are not finite, or the
         memory is too small for one clustering.
+
+    Examples
+    --------
+    >>> import torch
+    >>> points = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
+    >>> round(float(silhouette_image(points, torch.tensor([0, 0, 1, 1])).score), 3)
+    0.9
     """
     points = check_points(points).detach()
     check_number("memory", memory, low=1, integer=True)

@@ -74,6 +74,11 @@ class Network:
     components : int
         Number of known components whose shares, and logits of the shares, a linear head on the
         latent learns in training on simulated spectra (0: no such head).
+
+    Examples
+    --------
+    >>> Network(latent=3, encoder=(512, 256)).latent
+    3
     """
 
     latent: int = 3

@@ -29,6 +29,11 @@ class Schedule:
         Value until epoch ``start``, and from epoch ``end`` on.
     start, end : int
         Epochs counted from 0.
+
+    Examples
+    --------
+    >>> Schedule(0.0, 0.01, start=10, end=20).at(15)
+    0.005
     """
 
     first: float

@@ -81,6 +81,11 @@ class Training:
         Largest number of spectra to train on; more are sampled at random.
     seed : int
         Of the weights, the split, the batches and the seedings.
+
+    Examples
+    --------
+    >>> Training(epochs=50, batch_size=512, gamma=0.01, seed=0).epochs
+    50
     """
 
     epochs: int | None = None

@@ -50,6 +50,18 @@ def clusters(result: xr.Dataset) -> Figure:
     ------
     ValueError
         If it has no mean spectra.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
+    >>> figure = spt.plots.clusters(spt.segment(cube, segmenter, 2))
+    >>> len(figure.axes) > 2
+    True
     """
     require(result, "mean_spectrum", purpose="this figure")
     count = int(result.attrs["n_clusters"])

@@ -80,6 +80,17 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     References
     ----------
     Bombini et al. 2024, arXiv 2401.17695.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
+    >>> segmenter.transform(cube).shape
+    (72, 10)
     """
 
     def __init__(

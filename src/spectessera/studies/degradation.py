@@ -44,6 +44,17 @@ def degrade(cube: xr.DataArray, psnr: float, seed: int = 0) -> xr.DataArray:
     ------
     ValueError
         If ``psnr`` is NaN, or the cube has no positive value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> noisy = spt.degrade(cube, 20.0, seed=0)  # a peak signal-to-noise ratio of 20 dB
+    >>> noisy.dims
+    ('y', 'x', 'channel')
     """
     cube = check_cube(cube)
     check_number("seed", seed, low=0, integer=True)

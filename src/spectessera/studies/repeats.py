@@ -78,6 +78,18 @@ def stability(
     ------
     ValueError
         If ``runs`` is below 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
+    >>> found = spt.stability(cube, segmenter, runs=2, clusters=2)
+    >>> len(found.k)
+    2
     """
     check_number("runs", runs, low=2, integer=True)
     check_number("seed", seed, low=0, integer=True)

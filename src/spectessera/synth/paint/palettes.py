@@ -187,6 +187,11 @@ def load_palette(name_or_path: str | Path) -> Palette:
         If there is no such file.
     ImportError
         If a pigment of your own is to be computed and xraylib is not installed.
+
+    Examples
+    --------
+    >>> "azurite" in load_palette("choirbook").pigments
+    True
     """
     if not isinstance(name_or_path, (str, Path)):
         raise TypeError(f"a palette is a name or a path; got {name_or_path!r}")
