@@ -130,7 +130,7 @@ def test_blocks_of_a_cube_in_memory_are_bands_of_rows_of_bounded_size(pixels):
         ({}, "channel", "", 0, 3),
     ],
 )
-def test_axis_comes_back_as_it_was_given(words, kind, unit, first, last):
+def test_axis_is_returned_as_it_was_given(words, kind, unit, first, last):
     axis = spectral_axis(make_cube(VALUES, **words))
     assert (axis.kind, axis.unit) == (kind, unit)
     assert (axis.values[0], axis.values[-1]) == (first, last)
@@ -184,7 +184,7 @@ def test_what_was_not_made_by_make_cube_is_checked():
         check_cube(xr.DataArray(VALUES.astype(complex), dims=("y", "x", "channel")))
 
 
-def test_integers_tell_where_they_saturate_and_the_caller_may_know_better():
+def test_integers_have_a_saturation_which_the_caller_can_replace():
     assert make_cube(VALUES.astype(np.uint8)).attrs["saturation"] == 255
     assert make_cube(VALUES.astype(np.uint16)).attrs["saturation"] == 65535
     assert "saturation" not in make_cube(VALUES).attrs
@@ -207,7 +207,7 @@ def test_integral_of_many_small_numbers_loses_none():
     assert integrate(spectra)[0] == np.float32(2**25 + 100_000)
 
 
-def test_noise_is_known_by_variance_counts_or_residual():
+def test_noise_is_a_variance_counts_or_a_residual():
     counts = np.ones((3, 4, 5), np.uint16)
     spectra = counts.reshape(-1, 5).astype(np.float32)
     assert noise_of(make_cube(counts, energy=(1, 5)), spectra) == "counts"
@@ -217,7 +217,7 @@ def test_noise_is_known_by_variance_counts_or_residual():
     assert noise_of(make_cube(counts, variance=counts), spectra) == "variance"
 
 
-def test_counts_are_known_as_such_whatever_the_type_of_the_file():
+def test_counts_are_recognised_whatever_the_type_of_the_file():
     expected = 300 * line_spectra()[np.arange(1600) * 2 // 1600]
     counts = np.random.default_rng(0).poisson(expected).astype(np.uint16).reshape(40, 40, 96)
     cube = make_cube(counts, energy=(1.0, 20.0))

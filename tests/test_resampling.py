@@ -66,7 +66,7 @@ def test_vacuum_becomes_air():
     assert np.average(wanted.values, weights=found) == pytest.approx(6562.8, abs=0.1)
 
 
-def test_little_in_common_is_refused_and_a_missing_part_is_told(caplog):
+def test_little_in_common_is_refused_and_a_missing_part_is_reported(caplog):
     wanted = energies(0.5, 38, 512)
     with pytest.raises(
         ValueError, match=r"0.5 to 38 keV; the cube goes from 50 to 90 keV.*nothing"
@@ -81,7 +81,7 @@ def test_little_in_common_is_refused_and_a_missing_part_is_told(caplog):
 @pytest.mark.parametrize(
     ("axis", "message"),
     [
-        (Axis(np.arange(100)), "plain channels: tell its axis"),
+        (Axis(np.arange(100)), "plain channels: give its axis"),
         (Axis(np.linspace(400, 800, 100), "nm"), "wavelength in nm"),
     ],
 )

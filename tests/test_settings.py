@@ -68,7 +68,7 @@ def test_numbers_of_numpy_are_written_as_plain_ones():
     assert from_dict(Network, json.loads(json.dumps(to_dict(network)))) == network
 
 
-def test_a_history_comes_back_with_its_lists():
+def test_a_history_is_restored_with_its_lists():
     history = History(rows=[{"epoch": 0, "k": [2, 3]}], best_epoch=0, test={"total": 0.5})
     back = from_dict(History, json.loads(json.dumps(to_dict(history))))
     assert back == history

@@ -50,15 +50,15 @@ ALIASES = {
 KINDS = ("energy", "wavelength", "wavenumber", "frequency", "velocity", "energy_loss", "channel")
 MEDIA = ("", "air", "vacuum")
 
-# A step this many times the usual step around it is a gap between two windows of the detector.
+# A step so many times larger than the steps around it is a gap between two windows.
 GAP = 3.0
-# "Around it" is so many steps to either side: the steps of a logarithmic axis, or of a grating
-# told in wavenumbers, grow along the axis and are no gaps.
+# Number of steps to either side that a step is compared with. The steps of a logarithmic axis, or
+# of a grating in wavenumbers, increase along the axis and are not gaps.
 _AROUND = 7
 
 
 def parse_unit(unit: str) -> str:
-    """Spell a unit in the one way this package uses.
+    """Return the spelling of a unit that this package uses.
 
     Raises
     ------
@@ -68,21 +68,21 @@ def parse_unit(unit: str) -> str:
     text = unit.strip()
     if text in UNITS:  # exact spelling first: "MeV" is not "meV", "mm" not "Mm"
         return text
-    found = ALIASES.get(text.lower())
-    # Sloppy case is understood, but a prefix told with care is not changed: "mHz" is not "MHz".
+    alias = ALIASES.get(text.lower())
+    # Text in one case is understood, but a prefix in mixed case is not changed: "mHz" is not "MHz".
     one_case = text in (text.lower(), text.upper())
-    if found is not None and not one_case and {text[0], found[0]} == {"m", "M"}:
-        found = None
-    if found is None:
+    if alias is not None and not one_case and {text[0], alias[0]} == {"m", "M"}:
+        alias = None
+    if alias is None:
         known = ", ".join(name for name in UNITS if name)
         raise ValueError(f"unit {unit!r} of the spectral axis is not known; known are: {known}")
-    return found
+    return alias
 
 
 def channel_bounds(middle: np.ndarray) -> np.ndarray:
     """Return the edges (channel + 1,) of channels, half-way between their middles (channel,).
 
-    There are two or more; the first and the last are as wide to either side.
+    There must be two or more; the first and the last are as wide to either side of their middle.
     """
     first, last = 1.5 * middle[0] - 0.5 * middle[1], 1.5 * middle[-1] - 0.5 * middle[-2]
     return np.concatenate([[first], (middle[1:] + middle[:-1]) / 2, [last]])
@@ -100,14 +100,21 @@ class Axis:
         One of the units of :data:`UNITS` (or a common spelling of it); "" is plain channels.
     kind : str
         "energy", "wavelength", "wavenumber", "frequency", "velocity", "energy_loss" or "channel";
-        by default what the unit says.
+        by default that of the unit.
     medium : str
-        "air" or "vacuum" for wavelengths where it is known, else "".
+        "air" or "vacuum" for wavelengths if it is known, else "".
 
     Raises
     ------
     ValueError
-        If the values are not finite or not strictly monotonic, or a word is not known.
+        If the values are not finite or not strictly monotonic, or the unit, the kind or the medium
+        is not known.
+
+    Examples
+    --------
+    >>> from spectessera.axis import Axis
+    >>> Axis([500, 600, 700], unit="nm").to("angstrom").values
+    array([5000., 6000., 7000.])
     """
 
     values: np.ndarray
@@ -125,7 +132,7 @@ class Axis:
         if values.size > 1 and not ((steps > 0).all() or (steps < 0).all()):
             bad = int(np.argmax((np.sign(steps) != np.sign(steps[0])) | (steps == 0)))
             raise ValueError(
-                "the spectral axis must rise or fall all along; it turns or repeats at channel "
+                "the spectral axis must rise or fall throughout; it turns or repeats at channel "
                 f"{bad + 1} ({values[bad]:g} then {values[bad + 1]:g})"
             )
         values.setflags(write=False)
@@ -165,16 +172,16 @@ class Axis:
         """
         wanted = parse_unit(unit)
         if UNITS[wanted][0] != UNITS[self.unit][0]:
-            raise ValueError(f"an axis of {self.kind} in {self.unit!r} cannot be told in {unit!r}")
+            raise ValueError(f"an axis of {self.kind} in {self.unit!r} has no unit {unit!r}")
         factor = UNITS[self.unit][1] / UNITS[wanted][1]
         return replace(self, values=self.values * factor, unit=wanted)
 
     def take(self, index: Any) -> Axis:
-        """Return the axis of the channels that ``index`` (a mask or integers) keeps."""
+        """Return the axis of the channels that ``index`` (a mask or integers) selects."""
         return replace(self, values=self.values[index])
 
     def segments(self) -> list[slice]:
-        """Return the runs of channels with no gap inside.
+        """Return the runs of channels without a gap.
 
         A gap is a step of 3 or more times the median of the steps around it.
         """
@@ -190,18 +197,18 @@ class Axis:
         return [slice(a, b) for a, b in pairwise(edges)]
 
     def matches(self, other: Axis, tolerance: float = 0.05) -> bool:
-        """Tell whether the other axis has the same channels, within ``tolerance`` of a step."""
+        """Return whether the other axis has the same channels, within ``tolerance`` of a step."""
         if len(self) != len(other) or self.kind != other.kind:
             return False
         if UNITS[self.unit][0] != UNITS[other.unit][0]:
             return False
         if self.medium and other.medium and self.medium != other.medium:
             return False
-        theirs = other.to(self.unit).values
+        values = other.to(self.unit).values
         if len(self) == 1:
-            return bool(np.isclose(self.values[0], theirs[0]))
+            return bool(np.isclose(self.values[0], values[0]))
         step = np.min(np.abs(np.diff(self.values)))
-        return bool(np.max(np.abs(self.values - theirs)) <= tolerance * step)
+        return bool(np.max(np.abs(self.values - values)) <= tolerance * step)
 
     def label(self) -> str:
         """Return a label for figures, such as "energy (keV)"."""
@@ -220,7 +227,7 @@ class Axis:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Axis:
-        """Return the axis that :meth:`to_dict` wrote; checks everything anew."""
+        """Return the axis of a dictionary of :meth:`to_dict`, after all checks."""
         return cls(
             np.asarray(data["values"], dtype=np.float64),
             unit=str(data["unit"]),
@@ -231,7 +238,7 @@ class Axis:
 
 log = logging.getLogger(__name__)
 
-# Less than this share of the wanted range is refused, less than the second is warned of.
+# A cube that covers less than this share of the range is refused; below the second, a warning.
 LEAST_COVERED = 1 / 3
 WELL_COVERED = 0.9
 
@@ -239,7 +246,7 @@ WELL_COVERED = 0.9
 def channel_edges(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and the upper edge of every channel (channel,), midway between channels.
 
-    At the ends of the axis, and of each window between gaps, a channel is as wide to either side.
+    At the ends of the axis and of each window between gaps, a channel is symmetric.
     """
     low, high = np.empty(len(axis)), np.empty(len(axis))
     for part in axis.segments():
@@ -254,7 +261,7 @@ def channel_edges(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
 
 
 def air_wavelengths(vacuum: np.ndarray) -> np.ndarray:
-    """Return wavelengths in air of wavelengths in vacuum, both in angstrom (Morton 2000).
+    """Convert wavelengths in vacuum to wavelengths in air, both in angstrom (Morton 2000).
 
     ApJS 130, 403, eq. 8, after Birch & Downs 1994; for wavelengths above 2000 angstrom.
     """
@@ -268,13 +275,13 @@ def in_terms_of(axis: Axis, wanted: Axis) -> Axis:
     Raises
     ------
     ValueError
-        If they are not of one kind, or plain channels, which say nothing of energy or wavelength.
+        If they are of different kinds, or plain channels, which cannot be converted.
     """
     if axis.kind != wanted.kind or axis.kind == "channel":
         got = "plain channels" if axis.kind == "channel" else f"{axis.kind} in {axis.unit}"
         raise ValueError(
             f"the model works on {wanted.kind} in {wanted.unit or 'channels'}; the cube has "
-            f"{got}: tell its axis (--energy FIRST,LAST or --wavelength FIRST,LAST, or "
+            f"{got}: give its axis (--energy FIRST,LAST or --wavelength FIRST,LAST, or "
             "make_cube(..., axis=Axis(...)))"
         )
     media = (axis.medium, wanted.medium)
@@ -285,21 +292,21 @@ def in_terms_of(axis: Axis, wanted: Axis) -> Axis:
 
 
 def resample_weights(axis: Axis, wanted: Axis) -> sparse.csr_array:
-    """Return the weights (wanted channel, channel) that move spectra onto another axis.
+    """Return the weights (wanted channel, channel) that resample spectra onto another axis.
 
-    The content of a channel is shared among the new ones by how much of its width lies in each:
-    what falls on the wanted axis is conserved.
+    A channel is divided among the new channels in proportion to the part of its width inside each,
+    so that the sum over a spectrum is conserved on the wanted axis.
 
     Raises
     ------
     ValueError
-        If the axes are of different kinds, or the one covers less than a third of the other.
+        If the axes are of different kinds, or ``axis`` covers less than a third of ``wanted``.
     """
     from scipy import sparse  # takes longer to load than the rest of this module
 
-    mine = in_terms_of(axis, wanted)
-    order = np.argsort(mine.values)
-    low, high = (each[order] for each in channel_edges(mine))
+    converted = in_terms_of(axis, wanted)
+    order = np.argsort(converted.values)
+    low, high = (each[order] for each in channel_edges(converted))
     wanted_low, wanted_high = channel_edges(wanted)
     rows, columns, weights = [], [], []
     covered = 0.0
@@ -311,20 +318,20 @@ def resample_weights(axis: Axis, wanted: Axis) -> sparse.csr_array:
         weights.append(overlap / (high[start:stop] - low[start:stop]))
         covered += overlap.sum()
     share = covered / (wanted_high - wanted_low).sum()
-    _check_coverage(share, mine, wanted)
+    _check_coverage(share, converted, wanted)
     shape = (len(wanted), len(axis))
     index = np.concatenate(rows), np.concatenate(columns)
     return sparse.csr_array((np.concatenate(weights), index), shape=shape, dtype=np.float32)
 
 
 def _check_coverage(share: float, axis: Axis, wanted: Axis) -> None:
-    """Refuse what the model cannot judge, and warn of what it has seldom seen."""
+    """Refuse an axis that covers too little of the model's; warn if it covers only a part."""
     has, needs = (
         f"{min(each.values[[0, -1]]):g} to {max(each.values[[0, -1]]):g} {each.unit}"
         for each in (axis, wanted)
     )
     if share < LEAST_COVERED:
-        extent = f"only {100 * share:.0f} % of that" if share > 0 else "nothing of that"
+        extent = f"only {100 * share:.0f} % of that" if share > 0 else "nothing of it"
         raise ValueError(
             f"the model works on {wanted.kind} {needs}; the cube goes from {has} and covers "
             f"{extent}: check the cube's axis, or train a model for it"

@@ -3,7 +3,7 @@
 A cube is an ``xarray.DataArray`` with dimensions ``(y, x, channel)``. The spectral axis is a
 coordinate along ``channel`` named after its kind (``energy``, ``wavelength``, ...) with the
 attribute ``units``; optional coordinates are ``variance (y, x, channel)`` and ``mask (y, x)``
-(True = leave this pixel out). Attributes are strings and numbers only.
+(True = do not use this pixel). Attributes are strings and numbers only.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 
 DIMS = ("y", "x", "channel")
-# Of a cube in memory, a block has so many pixels at most, and so many values.
+# Largest numbers of pixels and of values in a block of a cube in memory.
 BLOCK_PIXELS = 16_384
 BLOCK_VALUES = 2**22
-# The share of spectra of whole numbers among spectra of counts, at least.
+# Least share of spectra of whole numbers among spectra of counts.
 LEAST_COUNTED = 0.9
-# From here on all numbers of type float32 are whole.
+# From here on every number of type float32 is whole.
 LARGEST_COUNT = 2.0**24
 
 _Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
@@ -66,7 +66,7 @@ def make_cube(
     mask: Any = None,
     attrs: Mapping[str, str | int | float] | None = None,
 ) -> xr.DataArray:
-    """Make a cube of an array.
+    """Make a cube from an array.
 
     Parameters
     ----------
@@ -77,13 +77,14 @@ def make_cube(
         wavelength (angstrom), or any other with its ``unit``. A pair gives the centres of the
         first and the last channel. Without an axis, channels are counted from 0.
     unit, kind, medium : str
-        Unit of the axis; kind where the unit does not tell ("energy_loss"); "air" or "vacuum".
+        Unit of the axis; its kind if the unit does not determine it ("energy_loss"); "air" or
+        "vacuum".
     variance : array (y, x, channel), optional
-        Variance of every value, in its unit squared.
+        Variance of every value, in the square of its unit.
     mask : array (y, x) of bool, optional
-        True where a pixel is to be left out.
+        True for pixels that are not to be used.
     attrs : mapping, optional
-        Strings and numbers that are kept with the cube (source, wcs, units of the values ...).
+        Strings and numbers that are stored with the cube (source, wcs, units of the values ...).
 
     Returns
     -------
@@ -97,11 +98,12 @@ def make_cube(
     Examples
     --------
     >>> import numpy as np
-    >>> cube = make_cube(np.zeros((2, 3, 5)), wavelength=(5000.0, 5004.0))
-    >>> cube.dims, cube.wavelength.values.tolist()
-    (('y', 'x', 'channel'), [5000.0, 5001.0, 5002.0, 5003.0, 5004.0])
+    >>> import spectessera as spt
+    >>> cube = spt.make_cube(np.ones((2, 3, 4)), energy=(1.0, 2.5))
+    >>> cube.energy.values
+    array([1. , 1.5, 2. , 2.5])
     """
-    stored = getattr(values, "dtype", None)
+    stored_type = getattr(values, "dtype", None)
     values = _as_array(values)
     check_ndim("a cube", values, 3, "(y, x, channel)")
     check_numeric("a cube", values)
@@ -110,8 +112,8 @@ def make_cube(
     spectral = _make_axis(values.shape[2], energy, wavelength, axis, unit, kind, medium)
     cube = xr.DataArray(values, dims=DIMS, attrs=dict(attrs or {}))
     cube = with_axis(cube, spectral)
-    if stored in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
-        cube.attrs["saturation"] = float(np.iinfo(stored).max)
+    if stored_type in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
+        cube.attrs["saturation"] = float(np.iinfo(stored_type).max)
     if variance is not None:
         variance = _as_array(variance)
         check_numeric("the variance", variance)
@@ -125,7 +127,7 @@ def make_cube(
 
 
 def _as_array(values: Any) -> Any:
-    """Return a numpy array; a dask array as it is, a masked array with NaN where it is masked."""
+    """Return a numpy array, with NaN for masked values; a dask array is not changed."""
     if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
         return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
     return values if hasattr(values, "dask") else np.asarray(values)
@@ -140,7 +142,7 @@ def _make_axis(
     kind: str | None,
     medium: str,
 ) -> Axis:
-    """Turn the ways to give an axis into one."""
+    """Return the axis that is given in one of several ways."""
     given = {"energy": energy, "wavelength": wavelength, "axis": axis}
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
@@ -154,25 +156,27 @@ def _make_axis(
     if isinstance(value, Axis):
         if unit or kind or medium:
             raise ValueError("an Axis has its own unit, kind and medium; leave those arguments out")
-        made = value
+        result = value
     else:
         numbers = np.asarray(value, dtype=np.float64)
         if numbers.shape == (2,) and channels != 2:
             numbers = np.linspace(numbers[0], numbers[1], channels)
         default = {"energy": "keV", "wavelength": "angstrom", "axis": ""}[name]
-        made = Axis(numbers, unit=default if unit is None else unit, kind=kind or "", medium=medium)
-    if len(made) != channels:
+        result = Axis(
+            numbers, unit=default if unit is None else unit, kind=kind or "", medium=medium
+        )
+    if len(result) != channels:
         raise ValueError(
-            f"the axis has {len(made)} values but the cube has {channels} channels; "
+            f"the axis has {len(result)} values but the cube has {channels} channels; "
             "give one value per channel, or (first, last)"
         )
-    if name != "axis" and made.kind not in (name, "energy_loss"):
-        raise ValueError(f"{made.unit!r} is not a unit of {name}; use axis= for another kind")
-    return made
+    if name != "axis" and result.kind not in (name, "energy_loss"):
+        raise ValueError(f"{result.unit!r} is not a unit of {name}; use axis= for another kind")
+    return result
 
 
 def with_axis(array: _Owner, axis: Axis, dim: str = "channel") -> _Owner:
-    """Return the array or Dataset with ``axis`` along ``dim``, replacing an older one."""
+    """Return the array or Dataset with ``axis`` along ``dim``, in place of another one."""
     old = [name for name in KINDS if name in array.coords and array.coords[name].dims == (dim,)]
     attrs = {"units": axis.unit, "axis_kind": axis.kind}
     if axis.medium:
@@ -220,13 +224,13 @@ def check_cube(cube: Any) -> xr.DataArray:
 def to_spectra(cube: xr.DataArray) -> Spectra:
     """Return the spectra of all pixels that are not masked, in row-major order.
 
-    Values too large for float32 become infinite and are then screened like any bad value.
+    Values too large for float32 become infinite, and the screening treats them like any bad value.
     """
     cube = check_cube(cube)
     height, width, channels = cube.shape
     pixel = np.arange(height * width)
     if "mask" in cube.coords:
-        # Some formats have no boolean: their 0 and 1 would be taken for positions.
+        # Some formats have no booleans: 0 and 1 would be used as positions.
         mask = np.asarray(cube.coords["mask"].transpose("y", "x").values).astype(bool)
         pixel = pixel[~mask.ravel()]
     values = _rows(cube, pixel, channels)
@@ -237,7 +241,7 @@ def to_spectra(cube: xr.DataArray) -> Spectra:
 
 
 def _rows(array: xr.DataArray, pixel: np.ndarray, channels: int) -> np.ndarray:
-    """Flatten to float32 rows, C-contiguous so that sums along a row never depend on layout."""
+    """Return float32 rows, C-contiguous so that sums along a row do not depend on the layout."""
     flat = np.asarray(array.values).reshape(-1, channels)
     flat = flat if len(pixel) == len(flat) else flat[pixel]
     with np.errstate(over="ignore"):  # an overflow to inf is found by the screening
@@ -259,9 +263,9 @@ def to_map(
     values : array (n, ...)
         One row per pixel.
     pixel : array (n,), int
-        Where each row goes in the flattened image.
+        Position of each row in the flattened image.
     like : DataArray with dimensions y and x
-        Gives the size and the coordinates of y and x.
+        An image of the same size and coordinates.
     fill : number
         Value of all other pixels.
     dims : sequence of str
@@ -287,8 +291,9 @@ def integrate(spectra: np.ndarray) -> np.ndarray:
 def blocks(cube: xr.DataArray, pixels: int | None = None) -> Iterator[Block]:
     """Yield rectangles that tile the image, in row-major order of their corners.
 
-    A chunked cube is cut along its chunks, so that every chunk is read once; any other cube into
-    bands of rows of at most ``pixels`` (one row at least), by default 16,384 and 16 MiB of float32.
+    The blocks of a chunked cube are its chunks, so that every chunk is read once. Those of any
+    other cube are bands of rows of at most ``pixels`` pixels (but at least one row), by default
+    16,384 and 16 MiB of float32.
     """
     if cube.chunks is not None:
         y_sizes, x_sizes = cube.chunks[0], cube.chunks[1]
@@ -306,9 +311,9 @@ def blocks(cube: xr.DataArray, pixels: int | None = None) -> Iterator[Block]:
 
 
 def load_block(cube: xr.DataArray, block: Block) -> xr.DataArray:
-    """Load what is needed of one block: its values, and its variance and mask where there are any.
+    """Load one block: its values, and its variance and mask if the cube has them.
 
-    It is computed in this thread, whatever the scheduler of dask.
+    It is computed in this thread, whatever scheduler Dask is set to.
     """
     part = bare(cube).isel(y=block.y, x=block.x)
     if part.chunks is None:
@@ -319,19 +324,19 @@ def load_block(cube: xr.DataArray, block: Block) -> xr.DataArray:
 
 
 def bare(cube: xr.DataArray) -> xr.DataArray:
-    """Return the cube without the coordinates that tell nothing of its spectra."""
+    """Return the cube with only those coordinates that describe its spectra."""
     wanted = ("variance", "mask", *KINDS)
     return cube.drop_vars([name for name in cube.coords if name not in wanted])
 
 
 def read_block(cube: xr.DataArray, block: Block) -> Spectra:
-    """Load one block; ``pixel`` counts in the whole image, not in the block."""
+    """Load one block; ``pixel`` are positions in the whole image, not in the block."""
     spectra = to_spectra(load_block(cube, block))
     return spectra._replace(pixel=in_image(cube, block, spectra.pixel))
 
 
 def in_image(cube: xr.DataArray, block: Block, pixel: np.ndarray) -> np.ndarray:
-    """Return where pixels of a flattened block are in the flattened image."""
+    """Return the positions in the flattened image of pixels of a flattened block."""
     rows, columns = np.divmod(pixel, block.x.stop - block.x.start)
     return (rows + block.y.start) * cube.sizes["x"] + columns + block.x.start
 
@@ -377,8 +382,9 @@ def are_counts(spectra: np.ndarray) -> np.ndarray:
 def hold_counts(spectra: np.ndarray) -> bool:
     """Return whether spectra (n, channel) of floating-point numbers are measured counts.
 
-    Nine of ten must be whole numbers: missing values of the others may have been interpolated. The
-    largest value is above 1, or it may be a mask, and small enough for a fraction to be stored.
+    Nine in ten of them must hold whole numbers only; the others may have interpolated values. The
+    largest value must be above 1, as a mask has no others than 0 and 1, and small enough that
+    float32 could store a fraction.
     """
     if len(spectra) == 0 or are_counts(spectra).mean() < LEAST_COUNTED:
         return False

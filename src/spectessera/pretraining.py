@@ -1,4 +1,4 @@
-"""The settings of models trained on simulated spectra: another name of `segmenter.pretraining`."""
+"""Settings to train models on simulated spectra: another name of `segmenter.pretraining`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -16,17 +16,17 @@ NONE = "none"
 def to_dict(settings: Any) -> dict[str, Any]:
     """Return a dataclass as nested plain values.
 
-    TOML has no word for None: a field that is None is left out where that is its default, and is
-    the word "none" where it is not.
+    TOML has no value for None: a field that is None is omitted if None is its default, and is the
+    word "none" otherwise.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for each in fields(settings):
         value = getattr(settings, each.name)
         if value is not None:
-            found[each.name] = _plain(value)
+            values[each.name] = _plain(value)
         elif each.default is not None and each.default is not MISSING:
-            found[each.name] = NONE
-    return found
+            values[each.name] = NONE
+    return values
 
 
 def _plain(value: Any) -> Any:
@@ -38,12 +38,12 @@ def _plain(value: Any) -> Any:
 
 
 def from_dict(kind: type[T], data: Mapping[str, Any], where: str = "") -> T:
-    """Return the dataclass ``kind`` of what :func:`to_dict` gave, all values checked anew.
+    """Return the dataclass ``kind`` of a dictionary of :func:`to_dict`, after all checks.
 
     Raises
     ------
     ValueError, TypeError
-        If a name is not known or a value is refused; ``where`` is told in the message.
+        If a name is not known or a value is not allowed; the message begins with ``where``.
     """
     prefix = f"{where}: " if where else ""
     if not isinstance(data, Mapping):
@@ -62,7 +62,7 @@ def from_dict(kind: type[T], data: Mapping[str, Any], where: str = "") -> T:
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    """Bring a plain value to the type of a field: lists to tuples, tables to dataclasses."""
+    """Convert a plain value to the type of a field: lists to tuples, tables to dataclasses."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value == NONE and type(None) in options:
         return None

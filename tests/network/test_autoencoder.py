@@ -73,7 +73,7 @@ def test_shapes_of_all_parameters():
 
 @pytest.mark.parametrize("settings", [{"depth": 0}, {"latent": 7}, {"block": "snn"}, {}])
 @pytest.mark.parametrize("channels", [1, 2, 5, 96])
-def test_any_number_of_channels_goes_in_and_comes_out(settings, channels):
+def test_any_number_of_channels_is_encoded_and_decoded(settings, channels):
     model = built(channels, **settings)
     output, mean, drawn = model(torch.rand(3, channels))
     assert output.shape == (3, channels)
@@ -135,7 +135,7 @@ def test_relu_keeps_the_second_moment_through_ten_layers():
     assert 1.2 < float(hidden.square().mean()) < 3.2
 
 
-def test_same_generator_same_weights_and_the_global_one_is_left_alone():
+def test_same_generator_same_weights_and_the_global_one_is_not_changed():
     before = torch.random.get_rng_state()
     first, second, other = (built(seed=seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(before, torch.random.get_rng_state())
@@ -164,7 +164,7 @@ def test_the_decoder_begins_at_the_mean_spectrum(line_cube, output, block):
     assert error < 1.5 * spread
 
 
-def test_inputs_are_centred_and_scaled_by_what_was_measured(line_cube):
+def test_inputs_are_centred_and_scaled_by_the_training_spectra(line_cube):
     inputs = 1e-17 * line_inputs(line_cube)
     model = built()
     model.start_from(inputs)
@@ -265,7 +265,7 @@ def test_a_plain_network_draws_nothing_and_its_latent_is_what_is_decoded():
     assert model.encode(spectra)[1] is None
 
 
-def test_variance_head_has_finite_noise_whatever_comes_in():
+def test_variance_head_has_finite_noise_for_any_input():
     model = built(variational=True).train()
     output, _, drawn = model(torch.full((3, 96), 1e6))
     assert torch.isfinite(drawn).all()

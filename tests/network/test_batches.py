@@ -1,4 +1,4 @@
-"""Where batches come from: halves of counts, simulations, and what may be halved."""
+"""Sources of batches: halves of counts and simulations."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def epoch(source, number=0):
     return list(source.batches(number, torch.Generator().manual_seed(number)))
 
 
-def test_two_halves_are_the_whole_and_do_not_know_each_other():
+def test_two_halves_sum_to_the_counts_and_are_independent():
     """Binomial halves of Poisson counts are independent Poisson counts of half the mean."""
     generator = np.random.default_rng(0)
     mean = generator.uniform(2, 20, 30)

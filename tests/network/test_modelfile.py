@@ -118,7 +118,7 @@ def test_a_header_that_claims_more_than_there_is_is_refused(path):
         read_model(path)
 
 
-def test_tensors_of_somebody_else_are_refused(path):
+def test_tensors_of_another_program_are_refused(path):
     save_file({"a": TENSORS["a"]}, path)
     with pytest.raises(ValueError, match="holds tensors, but not those of a spectessera model"):
         read_model(path)
@@ -159,7 +159,7 @@ def test_weights_that_float32_cannot_hold_are_refused(path):
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3"])
-def test_numbers_that_numpy_does_not_know_are_refused(path, dtype):
+def test_types_that_numpy_lacks_are_refused(path, dtype):
     size = 2 if dtype == "BF16" else 1
     header = {
         "__metadata__": {KEY: json.dumps({"format": FORMAT})},
@@ -177,7 +177,7 @@ def test_far_too_many_tensors_are_refused(path):
         read_model(path)
 
 
-def test_a_path_without_a_model_file_is_told(path, tmp_path):
+def test_a_path_without_a_model_file_is_reported(path, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no model file .*model\.safetensors"):
         read_model(path)
     with pytest.raises(IsADirectoryError, match="is a folder; a model is one"):

@@ -142,7 +142,7 @@ def test_what_killed_writings_left_is_removed_and_nothing_else(tmp_path):
 # --- damage ------------------------------------------------------------------------------------
 
 
-def test_a_damaged_checkpoint_is_an_error_that_says_so_and_the_file_is_left_alone(tmp_path):
+def test_a_damaged_checkpoint_is_an_error_and_the_file_is_not_changed(tmp_path):
     """Cut short anywhere, zeros where a full disk wrote none, and one bit of one weight."""
     path = tmp_path / "state.safetensors"
     _, expected = trained(path, epochs=2)

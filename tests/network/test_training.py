@@ -153,7 +153,7 @@ def test_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others():
     assert not torch.equal(first, weights_of(trained(spectra, seed=4)[0]))
 
 
-def test_training_leaves_the_callers_random_numbers_alone():
+def test_training_does_not_change_the_callers_random_numbers():
     spectra, _, _ = lines(200)
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -236,7 +236,7 @@ def test_ctrl_c_before_the_first_epoch_stops():
         train(model, spectra, Clusters(2, 3), Training(epochs=1))
 
 
-def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do():
+def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy():
     spectra, _, _ = lines()
     with pytest.raises(ValueError, match="learning rate"):
         trained(spectra, learning_rate=1e20, epochs=20)
@@ -308,7 +308,7 @@ def test_a_variance_that_is_nowhere_positive_is_refused():
             train(model, spectra, Clusters(2, 3), settings, variance=nothing)
 
 
-def test_a_schedule_that_ends_after_the_training_is_told(caplog):
+def test_a_schedule_that_ends_after_the_training_is_reported(caplog):
     spectra, _, _ = lines(100)
     trained(spectra, Clusters(2, 3), epochs=2, gamma=Schedule(0.0, 0.1, 0, 9))
     assert "ends at epoch 9" in caplog.text

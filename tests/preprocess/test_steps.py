@@ -46,7 +46,7 @@ def plain(**settings):
 # --- screening ---------------------------------------------------------------------------------
 
 
-def test_few_missing_values_are_interpolated_and_told():
+def test_few_missing_values_are_interpolated_and_reported():
     """A straight line with holes (at the ends too, where the nearest value is taken)."""
     row = np.arange(20, dtype=np.float32)
     holes = row.copy()
@@ -89,13 +89,13 @@ def test_empty_and_saturated_spectra_are_unusable_and_negative_ones_are_data():
     assert screen(values).quality.tolist() == [QUALITY["empty"], 0, 0, 0]
 
 
-def test_bits_are_told_apart():
+def test_bits_are_distinct():
     assert sorted(QUALITY.values()) == [1, 2, 4, 8, 16, 32]
     unusable = sum(QUALITY[each] for each in ("masked", "not_finite", "empty", "saturated"))
     assert unusable == UNUSABLE
 
 
-def test_clean_spectra_are_not_copied_and_dirty_ones_leave_the_callers_alone():
+def test_clean_spectra_are_not_copied_and_the_callers_array_is_not_changed():
     clean = np.ones((2, 5), dtype=np.float32)
     assert screen(clean).values is clean
     dirty = clean.copy()
@@ -112,7 +112,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("how", STABILISE)
 @pytest.mark.parametrize("normalise", NORMALISE)
-def test_nothing_that_is_not_finite_gets_through_whatever_comes_in(how, normalise):
+def test_inputs_are_finite_for_any_values(how, normalise):
     """All pairs of hostile values, alone among ones and zeros or filling a whole spectrum."""
     kinds = list(HOSTILE.values())
     rows = [[a, b, a, 1.0, b, a, 0.0, b] for a in kinds for b in kinds]
@@ -466,7 +466,7 @@ def test_the_spectra_that_are_handed_in_are_not_changed():
     np.testing.assert_array_equal(variance, before[1])
 
 
-def test_spectra_that_had_negative_values_clipped_are_told():
+def test_spectra_that_had_negative_values_clipped_are_reported():
     values = np.array([[1, 2, 3], [1, -2, 3]], dtype=np.float32)
     for how, expected in (("sqrt", True), ("anscombe", True), ("log", False), (None, False)):
         assert plain(stabilise=how).apply(values, axis_of(3)).clipped.tolist() == [False, expected]
@@ -485,7 +485,7 @@ def test_undo_brings_the_spectrum_back(how, normalise):
     assert undone.not_undone == ()
 
 
-def test_undo_says_what_cannot_be_undone():
+def test_undo_names_what_cannot_be_undone():
     step = Preprocess(
         keep=((1, 9),), continuum="median", rebin_to=8, smooth=3, stabilise="log-quantile"
     )

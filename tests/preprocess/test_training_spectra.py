@@ -1,4 +1,4 @@
-"""Which spectra of cubes are trained on, and how they become inputs."""
+"""The spectra of cubes that are trained on: how they are drawn, read and collected."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def drawn_of(cube, rows):
     return read_drawn([cube], rows, 0.2)
 
 
-def test_collecting_leaves_the_blocks_of_the_caller_alone():
+def test_collecting_does_not_change_the_callers_list():
     cube = make_cube(VALUES).chunk({"y": 3, "x": 4})
     blocks = drawn_of(cube, np.arange(77))
     intakes = [intake_of(cube, Preprocess(), common_axis([cube]))]

@@ -1,4 +1,4 @@
-"""The estimator: scikit-learn's manners, cubes and arrays, files."""
+"""The estimator: the rules of scikit-learn, cubes and arrays."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from spectessera.segmenter.defaults import DEFAULTS
 
 
 @parametrize_with_checks([quick(training=Training(epochs=3))])
-def test_estimator_keeps_to_scikit_learns_rules(estimator, check):
+def test_estimator_follows_the_rules_of_scikit_learn(estimator, check):
     """No check is left out."""
     check(estimator)
 
@@ -149,21 +149,21 @@ def test_a_cube_on_another_axis_is_resampled_by_energy():
     )
 
 
-def test_a_cube_that_says_nothing_of_the_model_s_energies_is_refused_in_words():
+def test_a_cube_without_the_energies_of_the_model_is_refused():
     cube, _ = four_line_cube()
     segmenter = quick(training=Training(epochs=1)).fit(cube)
     with pytest.raises(ValueError, match=r"energy 1 to 20 keV; the cube goes from 30 to 40 keV"):
         segmenter.transform(make_cube(cube.values, energy=(30.0, 40.0)))
     with pytest.raises(ValueError, match="only 18 %"):
         segmenter.transform(make_cube(cube.values, energy=(17.0, 40.0)))
-    with pytest.raises(ValueError, match="the cube has plain channels: tell its axis"):
+    with pytest.raises(ValueError, match="the cube has plain channels: give its axis"):
         segmenter.transform(make_cube(cube.values[..., :30]))
     with pytest.raises(ValueError, match="the cube has wavelength in nm"):
         segmenter.transform(make_cube(cube.values, wavelength=(400.0, 800.0), unit="nm"))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 40), (1, 2, 40)])
-def test_too_few_pixels_are_told(shape):
+def test_too_few_pixels_are_refused(shape):
     with pytest.raises(ValueError, match="at least 3 are needed"):
         quick().fit(make_cube(np.ones(shape, np.float32)))
 

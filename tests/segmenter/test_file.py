@@ -52,7 +52,7 @@ def test_a_file_that_lies_about_its_network_is_refused(tmp_path):
     tensors, metadata = read_model(path)
     metadata["settings"]["network"]["encoder"] = [1_000_000, 1_000_000]
     write_model(path, tensors, metadata)
-    with pytest.raises(ValueError, match="whole model"):
+    with pytest.raises(ValueError, match="complete model"):
         load(path)
 
 
@@ -70,7 +70,9 @@ def test_arrays_that_do_not_fit_each_other_are_refused(name, array, words, tmp_p
     path = tmp_path / "m.safetensors"
     quick(training=Training(epochs=1)).fit(cube).save(path)
     changed(path, name, array)
-    with pytest.raises(ValueError, match=f"(?s)m.safetensors does not hold a whole model.*{words}"):
+    with pytest.raises(
+        ValueError, match=f"(?s)m.safetensors does not hold a complete model.*{words}"
+    ):
         load(path)
 
 

@@ -1,4 +1,4 @@
-"""Novelty: what a model has not seen stands out, what it has seen does not."""
+"""Novelty is high for spectra unlike those of the training, and for no others."""
 
 import numpy as np
 import pytest
@@ -9,19 +9,19 @@ from spectessera.segmenter.novelty import (
     LEVELS,
     NOVEL,
     LatentGroups,
-    Typical,
-    check_typical,
+    TrainingQuantiles,
+    check_quantiles,
     latent_distance,
     novelty_of,
     reconstruction_error,
-    typical_of,
+    training_quantiles,
 )
 
 
 def test_of_the_training_itself_one_in_twenty_is_novel():
     generator = np.random.default_rng(0)
     distance, error = generator.normal(size=(2, 20_000))
-    typical = typical_of(distance, error)
+    typical = training_quantiles(distance, error)
     novelty = novelty_of(typical, distance, error)
     assert novelty.dtype == np.float32
     assert ((novelty >= 0) & (novelty <= 1)).all()
@@ -31,7 +31,7 @@ def test_of_the_training_itself_one_in_twenty_is_novel():
 @pytest.mark.parametrize(("distance", "error"), [(9.0, 0.0), (0.0, 9.0)])
 def test_either_number_is_enough(distance, error):
     generator = np.random.default_rng(0)
-    typical = typical_of(*generator.normal(size=(2, 5000)))
+    typical = training_quantiles(*generator.normal(size=(2, 5000)))
     assert novelty_of(typical, np.array([distance]), np.array([error]))[0] == 1
 
 
@@ -54,8 +54,8 @@ def test_error_is_the_mean_square_over_channels():
 @pytest.mark.parametrize("bad", [np.full(len(LEVELS), np.nan), -LEVELS, LEVELS[:-1]])
 def test_quantiles_of_a_file_are_checked(bad):
     with pytest.raises(ValueError, match="quantiles"):
-        check_typical(Typical(LEVELS, bad))
-    check_typical(Typical(LEVELS, LEVELS))
+        check_quantiles(TrainingQuantiles(LEVELS, bad))
+    check_quantiles(TrainingQuantiles(LEVELS, LEVELS))
 
 
 def test_spectra_of_another_kind_are_flagged_in_the_map(tmp_path):

@@ -1,4 +1,4 @@
-"""Models of simulated spectra: those that ship, how they are trained, and going on from them."""
+"""Models of simulated spectra: those that ship, how they are trained, and fine-tuning."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_models_ship_small_and_half(name):
     assert len(model.components_) == {"maxrf": 40, "nebulae": 4}[name]
 
 
-def test_pigments_are_told_apart_by_a_model_that_never_saw_the_draw(maxrf):
+def test_pigments_are_separated_by_a_model_not_trained_on_them(maxrf):
     block = xrf_spectra(2000, "choirbook", "load", 400, seed=77).collect()
     spectra = block.spectra.reshape(2000, 512, 2).sum(axis=2).astype(np.float32)
     clusters = Clusters(8, 8, metric="half-whitened")
@@ -72,7 +72,7 @@ def test_a_page_on_its_own_axis_is_segmented_out_of_the_box(maxrf, page):
     assert adjusted_rand_score(result["label"].values.ravel(), other["label"].values.ravel()) > 0.99
 
 
-def test_nebulae_are_told_apart_and_noise_is_a_group_of_its_own():
+def test_nebulae_are_separated_and_noise_is_a_separate_group():
     model = spt.load("nebulae")
     stream = nebular_spectra(2000, (15.0, 40.0), background=0.25, seed=78, axis=model.axis_)
     block = stream.collect()
@@ -90,7 +90,7 @@ def test_trained_clusters_of_a_shipped_model_keep_their_numbers(maxrf, page):
     assert np.array_equal(whole["label"].values[:20], part["label"].values)
 
 
-def test_an_unknown_name_says_which_there_are():
+def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(FileNotFoundError, match="maxrf, nebulae"):
         spt.load("mamxrf")
 
@@ -145,7 +145,7 @@ def test_a_head_that_does_not_fit_is_refused():
         bare.pretrain(NebularSimulation())
 
 
-# --- going on from a model ---------------------------------------------------------------------
+# --- continuing from a model ---------------------------------------------------------------------
 
 
 def test_fine_tuning_halves_counts_and_keeps_frozen_layers(maxrf, page):

@@ -1,4 +1,4 @@
-"""What a network is trained on: of arrays and cubes, counts of any type among them."""
+"""What a network is trained on, from arrays and cubes, with counts of any type."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_inputs_are_in_the_order_of_the_image_whatever_the_chunks():
     np.testing.assert_array_equal(whole.spectra.inputs, parts.spectra.inputs)
 
 
-def test_a_variance_that_a_loss_needs_and_nobody_gives_is_missed():
+def test_the_loss_variance_needs_a_variance():
     cube, _ = four_line_cube()
     array = cube.values.reshape(-1, cube.sizes["channel"])
     for data in (cube, array):
@@ -81,7 +81,7 @@ def test_training_and_confidence_agree_on_what_the_noise_is(line_cube):
         thin.fit([cube, half])
 
 
-def test_a_trained_model_goes_on_with_halves_of_counts_of_any_type(line_cube):
+def test_fine_tuning_halves_counts_of_any_type(line_cube):
     cube = line_cube.cube
     start = SpectralSegmenter(training=Training(epochs=1, batch_size=64)).fit(cube)
     whole = weights_of(cube.astype(np.uint16), None, start)

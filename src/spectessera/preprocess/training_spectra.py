@@ -270,13 +270,13 @@ def collect(
             inputs = intake.apply(values)
         parts.append((inputs.values, further, block.rows[taken]))
     # In the order of the image, whatever the order of the blocks.
-    found = np.concatenate([part[2] for part in parts])
-    order = np.argsort(found)
+    positions = np.concatenate([part[2] for part in parts])
+    order = np.argsort(positions)
     inputs_in_order = np.concatenate([part[0] for part in parts])[order]
     further = np.concatenate([part[1] for part in parts])[order] if extra else None
     return TrainingSpectra(
         inputs_in_order,
         further if extra == "variance" else None,
-        found[order],
+        positions[order],
         further if extra == "values" else None,
     )

@@ -1,4 +1,4 @@
-"""A trained model as a file: what is written, and what is checked when it is read."""
+"""A trained model in a file: how it is written, read and checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spectessera.settings import from_dict, to_dict
 
 from ._model import TrainedModel, weights_of
 from .defaults import CONFIGS
-from .novelty import LatentGroups, Reference, Typical, check_typical
+from .novelty import LatentGroups, Reference, TrainingQuantiles, check_quantiles
 
 _RULE_ARRAYS = ("mean", "matrix", "centers")
 # Arrays of the network that stay float32 in a file of half the size.
@@ -66,7 +66,9 @@ def write_trained(path: str | Path, model: TrainedModel, *, half: bool) -> None:
     write_model(path, tensors, metadata)
 
 
-def _named(prefix: str, arrays: KCurves | LatentGroups | Typical) -> dict[str, np.ndarray]:
+def _named(
+    prefix: str, arrays: KCurves | LatentGroups | TrainingQuantiles
+) -> dict[str, np.ndarray]:
     return {f"{prefix}.{name}": each for name, each in arrays._asdict().items()}
 
 
@@ -91,7 +93,7 @@ def read_trained(path: str | Path) -> TrainedModel:
     try:
         return _restored(tensors, metadata)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} does not hold a whole model: {error}") from error
+        raise ValueError(f"{path} does not hold a complete model: {error}") from error
 
 
 def _restored(tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> TrainedModel:
@@ -120,7 +122,11 @@ def _restored(tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> Train
         Rule(configs["clusters"].metric, *rule),
         Reference(
             LatentGroups(*(tensors[f"latent_groups.{name}"] for name in LatentGroups._fields)),
-            check_typical(Typical(*(tensors[f"typical.{name}"] for name in Typical._fields))),
+            check_quantiles(
+                TrainingQuantiles(
+                    *(tensors[f"typical.{name}"] for name in TrainingQuantiles._fields)
+                )
+            ),
         ),
     )
     k, d = centers.shape

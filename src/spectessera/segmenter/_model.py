@@ -1,4 +1,4 @@
-"""A trained model, apart from the estimator that made it: what a file holds."""
+"""A trained model, independent of the estimator; this is what a file holds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What is not told: the settings that a segmenter begins with, and what it chooses by itself.
+"""The default settings of a segmenter, and those that it chooses for the spectra.
 
-The rule itself is :mod:`spectessera.preprocess.auto`; here is which setting of which configuration
-it fills.
+Settings that are open are chosen by the rules of :mod:`spectessera.preprocess.auto`.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "clusters": Clusters(),
     "training": Training(gamma=0.0, learning_rate=3e-4, denoise=None),
 }
-# Configuration, setting, and the value by which it is left open.
+# Configuration, setting, and the value that leaves it open.
 _OPEN = (
     ("preprocess", "stabilise", AUTO),
     ("preprocess", "normalise", AUTO),
@@ -79,35 +78,34 @@ def with_field(config: Any, name: str, value: Any) -> Any:
 
 
 def open_settings(name: str, config: Any) -> list[str]:
-    """Return the settings of a configuration that are left open."""
+    """Return the names of the open settings of a configuration."""
     return [
-        field for owner, field, word in _OPEN if owner == name and getattr(config, field) == word
+        field for owner, field, value in _OPEN if owner == name and getattr(config, field) == value
     ]
 
 
 def filled(name: str, config: Any, chosen: Chosen) -> Any:
-    """Return a configuration with its open settings as they were chosen, if they were."""
+    """Return a configuration whose open settings have the values chosen for them, if any."""
     values = chosen.get(name, {})
     values = {field: values[field] for field in open_settings(name, config) if field in values}
     return replace(config, **values) if values else config
 
 
 def choose_settings(plain: np.ndarray, configs: Mapping[str, Any]) -> Chosen:
-    """Return a value for every setting that may be left open.
+    """Return a value for every setting that may be open.
 
     Parameters
     ----------
     plain : array (n, channel)
-        Spectra, preprocessed but for the stabilisation and the normalisation.
+        Spectra, preprocessed without stabilisation and normalisation.
     configs : mapping
-        Configurations by their names; what they tell is what the rest has to suit.
+        Configurations by their names; settings that are not open are respected.
     """
     preprocess = configs["preprocess"]
-    chosen = {"stabilise": stabilisation_for(plain), "normalise": "l2"}
-    told = {field: getattr(preprocess, field) for field in chosen}
-    taken = told | {field: chosen[field] for field in open_settings("preprocess", preprocess)}
-    values = stabilise(plain, taken["stabilise"], preprocess.softening)
-    noise = noise_share(values / scale_of(values, taken["normalise"])[:, None])
+    chosen: dict[str, Any] = {"stabilise": stabilisation_for(plain), "normalise": "l2"}
+    settled = filled("preprocess", preprocess, {"preprocess": chosen})
+    values = stabilise(plain, settled.stabilise, settled.softening)
+    noise = noise_share(values / scale_of(values, settled.normalise)[:, None])
     return {
         "preprocess": chosen,
         "clusters": {"metric": metric_for(noise, configs["network"].latent)},
@@ -116,7 +114,7 @@ def choose_settings(plain: np.ndarray, configs: Mapping[str, Any]) -> Chosen:
 
 
 def chosen_of_trained(metric: str) -> Chosen:
-    """Return what fills the open settings of a model that is trained already."""
+    """Return the values of the open settings of a trained model."""
     return {"clusters": {"metric": metric}, "training": {"denoise": 0.0}}
 
 

@@ -1,8 +1,9 @@
-"""How unlike anything in training a spectrum is: by what it loses when decoded, and by its latent.
+"""How unlike the training spectra a spectrum is: by its reconstruction and by its latent.
 
-Two numbers, each compared with those of the training spectra. The error of the reconstruction
-finds what the network cannot draw, such as noise alone or lines that it has never seen; the
-distance of the latent from the clusters of the training finds what it draws as something else.
+Two numbers are compared with those of the training spectra. The error of the reconstruction is
+large for spectra that the network cannot decode, such as noise alone or lines that are not in the
+training; the distance of the latent from the clusters of the training is large for spectra that are
+decoded, but are unlike those of the training.
 """
 
 from __future__ import annotations
@@ -12,25 +13,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-# From here on a spectrum is called unlike the training: of the training itself, one in twenty is.
+# Novelty from which on a spectrum is unlike the training; one in twenty training spectra is.
 NOVEL = 0.95
-# The share of those false alarms that the reconstruction has; it tells more than the latent.
-BY_ERROR = 0.8
-# Quantiles that are kept: beyond the last but one, a spectrum is among the last in a thousand.
+# Share of the reconstruction in these false alarms; it is more informative than the latent.
+ERROR_SHARE = 0.8
+# Quantiles that are stored; one in a thousand training spectra is beyond the last but one.
 LEVELS = np.concatenate([np.linspace(0, 0.9, 91), np.linspace(0.901, 1, 100)])
 # Latents that are compared with all clusters at once, and spectra that are decoded at once.
 _ROWS = 2048
 
 
-class Typical(NamedTuple):
-    """How far training spectra are from what the model knows: quantiles, float64, ascending.
+class TrainingQuantiles(NamedTuple):
+    """Quantiles of both numbers over the training spectra, float64, ascending.
 
     Attributes
     ----------
     distance : array (level,)
-        Of the latents, as :func:`latent_distance`.
+        Of :func:`latent_distance`.
     error : array (level,)
-        Of the reconstruction, as :func:`reconstruction_error`.
+        Of :func:`reconstruction_error`.
     """
 
     distance: np.ndarray
@@ -38,65 +39,65 @@ class Typical(NamedTuple):
 
 
 def latent_distance(latent: np.ndarray, groups: LatentGroups) -> np.ndarray:
-    """Return minus the log density of latents (n, latent) among the clusters of the training."""
+    """Return minus the log density (n,) of latents (n, latent) in the training clusters."""
     d = groups.mean.shape[1]
     covariances = groups.root @ groups.root.transpose(0, 2, 1)
-    # A cluster flat in some direction would make everything beside it infinitely far.
+    # Without a floor, a flat cluster would be infinitely far from every point beside it.
     floor = 1e-3 * max(np.trace(covariances, axis1=1, axis2=2).mean() / d, 1e-12) * np.eye(d)
     alive = np.flatnonzero(groups.weight > 0)
     roots = np.linalg.inv(np.linalg.cholesky(covariances[alive] + floor))
     scale = np.log(groups.weight[alive])
     scale += np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
-    middle = groups.mean[alive].mean(axis=0)  # so that no difference is one of large numbers
+    middle = groups.mean[alive].mean(axis=0)  # subtracted to avoid differences of large numbers
     moved = (roots @ (groups.mean[alive] - middle)[:, :, None]).ravel()
     matrix = roots.reshape(-1, d).T  # one product for all groups
-    found = np.empty(len(latent))
+    distance = np.empty(len(latent))
     for start in range(0, len(latent), _ROWS):
         points = latent[start : start + _ROWS].astype(np.float64) - middle
         apart = points @ matrix - moved
         np.square(apart, out=apart)
         logs = scale - 0.5 * apart.reshape(len(points), -1, d).sum(axis=2)
-        found[start : start + _ROWS] = -np.logaddexp.reduce(logs, axis=1)
-    return found
+        distance[start : start + _ROWS] = -np.logaddexp.reduce(logs, axis=1)
+    return distance
 
 
 def reconstruction_error(inputs: np.ndarray, decoded: np.ndarray) -> np.ndarray:
-    """Return the mean squared difference (n,), float64, of inputs (n, channel) and decoded ones."""
+    """Return the mean squared difference (n,), float64, of inputs (n, channel) and ``decoded``."""
     return np.square(inputs - decoded, dtype=np.float32).mean(axis=1, dtype=np.float64)
 
 
-def typical_of(distance: np.ndarray, error: np.ndarray) -> Typical:
+def training_quantiles(distance: np.ndarray, error: np.ndarray) -> TrainingQuantiles:
     """Return the quantiles of both numbers over the training spectra, (n,) each."""
-    return Typical(np.quantile(distance, LEVELS), np.quantile(error, LEVELS))
+    return TrainingQuantiles(np.quantile(distance, LEVELS), np.quantile(error, LEVELS))
 
 
-def check_typical(typical: Typical) -> Typical:
-    """Return quantiles that a file held.
+def check_quantiles(quantiles: TrainingQuantiles) -> TrainingQuantiles:
+    """Return the quantiles of a file.
 
     Raises
     ------
     ValueError
-        If they are not finite, ascending and as many as expected.
+        If they are not finite, not ascending, or their number is wrong.
     """
-    for values in typical:
+    for values in quantiles:
         if values.shape != LEVELS.shape or not np.isfinite(values).all():
-            raise ValueError("the quantiles of training spectra are not whole")
+            raise ValueError("the quantiles of training spectra are incomplete")
         if (np.diff(values) < 0).any():
             raise ValueError("the quantiles of training spectra do not ascend")
-    return typical
+    return quantiles
 
 
-def novelty_of(typical: Typical, distance: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return how unlike the training spectra are, (n,) float32 from 0 to 1.
+def novelty_of(typical: TrainingQuantiles, distance: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return the novelty of spectra, (n,) float32 from 0 to 1.
 
-    One less the share of training spectra that are as far or farther, by either number, the shares
-    being divided so that a share s of the training has a novelty above 1 - s.
+    One minus the share of training spectra that are as far or farther by either number. The shares
+    of both numbers are scaled so that a share s of the training has a novelty above 1 - s.
     """
     shares = [
         np.clip(1 - np.interp(values, quantiles, LEVELS), 0, 1) / part
         for values, quantiles, part in (
-            (error, typical.error, BY_ERROR),
-            (distance, typical.distance, 1 - BY_ERROR),
+            (error, typical.error, ERROR_SHARE),
+            (distance, typical.distance, 1 - ERROR_SHARE),
         )
     ]
     return (1 - np.minimum(1, np.minimum(*shares))).astype(np.float32)
@@ -130,32 +131,32 @@ class LatentGroups(NamedTuple):
 
 
 def latent_groups(latent: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> LatentGroups:
-    """Describe the clusters of latents (n, latent); one without points is its center."""
+    """Describe the clusters of latents (n, latent); a cluster without points is its center."""
     points, k = latent.astype(np.float64), len(centers)
     means, roots = [], []
     for label in range(k):
-        mine = points[labels == label]
-        if len(mine) == 0:  # equal latents: two centers at one place, the first has the points
-            mine = centers[label : label + 1].astype(np.float64)
-        apart = mine - mine.mean(axis=0)
-        values, vectors = np.linalg.eigh(apart.T @ apart / len(mine))
-        means.append(mine.mean(axis=0))
+        members = points[labels == label]
+        if len(members) == 0:  # of centers at one place, the first has all points
+            members = centers[label : label + 1].astype(np.float64)
+        apart = members - members.mean(axis=0)
+        values, vectors = np.linalg.eigh(apart.T @ apart / len(members))
+        means.append(members.mean(axis=0))
         roots.append(vectors * np.sqrt(np.maximum(values, 0)))
     weight = np.bincount(labels, minlength=k) / len(labels)
     return LatentGroups(weight, np.stack(means), np.stack(roots))
 
 
 class Reference(NamedTuple):
-    """What novelty is measured against: the training spectra, as the model keeps them.
+    """The training spectra, as novelty is measured against them.
 
     Attributes
     ----------
     groups : LatentGroups
-    typical : Typical
+    typical : TrainingQuantiles
     """
 
     groups: LatentGroups
-    typical: Typical
+    typical: TrainingQuantiles
 
     def novelty(self, inputs: np.ndarray, latent: np.ndarray, decoded: np.ndarray) -> np.ndarray:
         """Return the novelty (n,) of inputs (n, channel), their latents and decoded spectra."""
@@ -185,4 +186,5 @@ def reference_of(
     groups = latent_groups(latent, labels, centers)
     parts = [slice(first, first + _ROWS) for first in range(0, len(inputs), _ROWS)]
     errors = [reconstruction_error(inputs[part], decode(latent[part])) for part in parts]
-    return Reference(groups, typical_of(latent_distance(latent, groups), np.concatenate(errors)))
+    distance = latent_distance(latent, groups)
+    return Reference(groups, training_quantiles(distance, np.concatenate(errors)))

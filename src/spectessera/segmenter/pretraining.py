@@ -1,4 +1,4 @@
-"""The settings of models that are trained on simulated spectra; those that ship were made so."""
+"""Settings to train models on simulated spectra, those of the models that ship with the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
     "xrf": {
         "preprocess": ROOTS,
         "network": Network(latent=24, encoder=(512, 256), block="normed", components=len(KNOWN)),
-        # On a page areas differ a lot; on the sphere large ones would be cut.
+        # Areas of a page differ a lot in size; on the sphere large areas would be split.
         "clusters": Clusters(2, 16, metric="half-whitened"),
         "training": replace(STREAMED, composition=0.002),
     },
@@ -36,7 +36,7 @@ PRETRAINING: dict[str, dict[str, Any]] = {
 
 
 def recipe(kind: str) -> dict[str, Any]:
-    """Return the settings that a model of simulated spectra is trained with, by name.
+    """Return the settings to train a model on simulated spectra.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def recipe(kind: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        Arguments of :class:`SpectralSegmenter`.
+        Arguments of :class:`spectessera.SpectralSegmenter`.
 
     Raises
     ------
@@ -59,21 +59,21 @@ def recipe(kind: str) -> dict[str, Any]:
 def simulation(
     kind: str, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> Simulation:
-    """Return the source of simulated spectra of a kind; that of XRF takes a minute to set up.
+    """Return a simulation of spectra; the preparation of that of XRF takes a minute.
 
     Parameters
     ----------
     kind : "xrf" or "nebulae"
     seed : int
     progress : callable, optional
-        Called with the tubes done and the tubes in all.
+        Called with the number of X-ray tubes that are prepared, and that of all.
 
     Raises
     ------
     ValueError
         If the kind is not known.
     ImportError
-        If xraylib is needed and not installed.
+        If xraylib is not installed, which "xrf" needs.
     """
     check_choice("simulate", kind, tuple(PRETRAINING))
     if kind == "nebulae":
