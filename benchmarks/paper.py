@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from spectessera.studies.experiments import FULL
+from spectessera.studies import FULL
 
 from ._timing import processor
 

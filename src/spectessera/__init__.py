@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from .network import Network, Schedule, Training
     from .preprocess import Preprocess
     from .segmenter import SpectralSegmenter, load
-    from .studies.degradation import degrade
-    from .studies.repeats import stability
+    from .studies import degrade, stability
 
 __all__ = [
     "Clusters",
@@ -58,7 +57,7 @@ __getattr__, __dir__ = door(
         "__version__": "_version",
         "baselines": "baselines",
         "compare": "evaluate",
-        "degrade": "studies.degradation",
+        "degrade": "studies",
         "io": "io",
         "kmeans": "kmeans",
         "load": "segmenter",
@@ -68,7 +67,7 @@ __getattr__, __dir__ = door(
         "read_result": "io",
         "report": "htmlreport",
         "segment": "inference",
-        "stability": "studies.repeats",
+        "stability": "studies",
         "synth": "synth",
         "write": "io",
     },

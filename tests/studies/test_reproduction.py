@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from spectessera import Clusters, Network, SpectralSegmenter, Training, make_cube, segment
-from spectessera.studies import experiments, reproduction
-from spectessera.studies.degradation import degrade, noise_sweep
-from spectessera.studies.experiments import Sizes, astro, heritage
-from spectessera.studies.repeats import stability
-from spectessera.studies.reproduction import Row, mean_rows, reproduce
+from spectessera.studies import (
+    Row,
+    Sizes,
+    astro,
+    degrade,
+    experiments,
+    heritage,
+    mean_rows,
+    noise_sweep,
+    reproduce,
+    reproduction,
+    stability,
+)
 from spectessera.studies.tables import markdown
 
 
@@ -35,7 +43,7 @@ def segmenter(stripes):
 
 
 @pytest.mark.parametrize("psnr", [40.0, 25.0, 10.0])
-def test_a_degraded_cube_has_the_psnr_asked_for(stripes, psnr):
+def test_a_degraded_cube_has_the_requested_psnr(stripes, psnr):
     cube, _ = stripes
     noisy = degrade(cube, psnr, seed=1)
     error = np.square(noisy.values.astype(float) - cube.values).mean()
@@ -57,7 +65,7 @@ def test_no_noise_changes_nothing_and_variances_add(stripes):
     assert np.isfinite(found[..., 4:]).all()
 
 
-def test_noise_that_has_no_meaning_is_refused(stripes):
+def test_psnr_nan_and_cubes_without_positive_values_are_refused(stripes):
     with pytest.raises(ValueError, match="psnr"):
         degrade(stripes[0], float("nan"))
     with pytest.raises(ValueError, match="no positive value"):
@@ -76,7 +84,7 @@ def test_scores_fall_with_the_noise(stripes, segmenter):
 
 
 @pytest.mark.parametrize("retrain", [False, True])
-def test_runs_that_agree_have_an_index_of_1(stripes, segmenter, retrain):
+def test_equal_segmentations_have_an_index_of_1(stripes, segmenter, retrain):
     found = stability(stripes[0], segmenter, 3, retrain=retrain, clusters=2)
     assert found.mean == pytest.approx(1, abs=0.05)
     np.testing.assert_array_equal(found.ari, found.ari.T)
@@ -100,24 +108,24 @@ TINY = Sizes(600, (32, 33), 2, (np.inf, 10.0), 300)
 
 
 def test_the_astronomical_experiment_never_trains_on_its_background():
-    made = astro(3, TINY)
-    assert made.background == 4
-    assert (made.truth == 4).any()
-    assert made.cube.shape[:2] == (32, 33) == made.truth.shape
-    (train,) = made.train
+    experiment = astro(3, TINY)
+    assert experiment.background == 4
+    assert (experiment.truth == 4).any()
+    assert experiment.cube.shape[:2] == (32, 33) == experiment.truth.shape
+    (train,) = experiment.train
     assert train.shape == (600, 1, 3681)
     assert (np.abs(train.values).max(axis=2) > 0.05).all()  # every spectrum has lines
-    paper = made.models[0].network
+    paper = experiment.variants[0].network
     assert paper.encoder_widths(1024) == (512, 256, 32)
     assert paper.decoder_widths(1024) == (128, 256)
     assert (paper.latent, paper.block) == (3, "snn")
 
 
 def test_the_heritage_experiment_holds_one_of_17_pages_out():
-    made = heritage(0, TINY, 0.2, (np.full((40, 50, 3), 90, np.uint8),))
-    assert len(made.train) == 16
-    assert made.train[0].shape[:2] == (40, 50)
-    paper = made.models[0]
+    experiment = heritage(0, TINY, 0.2, (np.full((40, 50, 3), 90, np.uint8),))
+    assert len(experiment.train) == 16
+    assert experiment.train[0].shape[:2] == (40, 50)
+    paper = experiment.variants[0]
     assert paper.network.variational
     assert len(paper.network.encoder_widths(1024)) == 4
     assert paper.training.beta.last == 1.0
@@ -127,8 +135,8 @@ def test_the_heritage_experiment_holds_one_of_17_pages_out():
 
 
 @pytest.mark.parametrize("name", ["astro"])
-def test_a_reproduction_that_was_stopped_goes_on_and_ends_alike(name, tmp_path, monkeypatch):
-    """Methods that are done are not done again; tables and figures are all there."""
+def test_a_stopped_reproduction_resumes_with_the_same_end(name, tmp_path, monkeypatch):
+    """Finished methods are not repeated; all tables and figures are written."""
     monkeypatch.setattr(reproduction, "QUICK", TINY)
     monkeypatch.setattr(reproduction, "BASELINES", ("pca", "asinh", "sqrt"))
     folder = tmp_path / "run"
@@ -145,8 +153,8 @@ def test_a_reproduction_that_was_stopped_goes_on_and_ends_alike(name, tmp_path, 
     assert [row.method for row in found.rows] == ["paper", "joint", "best", "pca", "asinh"]
     figures = {path.stem for path in (folder / "figures" / "astro").iterdir()}
     assert {"01-network", "05-masks", "06-confusion", "09-degradation", "14-weights"} <= figures
-    told = json.loads((folder / "summary.json").read_text())
-    assert told["seeds"] == 1
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["seeds"] == 1
     lines = (folder / "scores.csv").read_text().splitlines()
     assert len(lines) == 6
     text = (folder / "scores.md").read_text()
@@ -175,6 +183,6 @@ def test_means_are_over_the_seeds_and_the_best_is_bold():
     assert "| 3, 3 |" in text
 
 
-def test_pictures_of_a_folder_are_trained_on(tmp_path):
+def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no picture"):
-        experiments.variants("heritage", 0, TINY, tmp_path)
+        experiments.makers("heritage", 0, TINY, tmp_path)

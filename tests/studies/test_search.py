@@ -1,4 +1,4 @@
-"""Search over settings: what is tried, what is kept, how it goes on, what is refused."""
+"""Search over settings: trials, files, resuming, refused input."""
 
 import builtins
 import csv
@@ -17,9 +17,7 @@ from typer.testing import CliRunner
 from spectessera import Schedule, SpectralSegmenter, make_cube, read_result, write
 from spectessera.cli.app import app
 from spectessera.segmenter.defaults import CONFIGS
-from spectessera.studies import search
-from spectessera.studies.search import JOURNAL, search_settings
-from spectessera.studies.space import Options, Range, as_space
+from spectessera.studies import JOURNAL, SAMPLERS, Options, Range, as_space, search_settings
 
 FIXED = {
     "clusters": {"k_max": 4, "restarts": 2},
@@ -61,7 +59,7 @@ def table(folder):
 
 
 def stop_at(monkeypatch, number, error=KeyboardInterrupt):
-    """Let the training with this number, counted from 1, end in an error."""
+    """Make the training with this number, counted from 1, raise an error."""
     calls, fit = [], SpectralSegmenter.fit
 
     def failing(self, *args, **kwargs):
@@ -149,7 +147,7 @@ def test_combinations_are_all_different_and_all_there():
         ("[network]\nblock = ['mlp', 'cnn']", "block must be one of"),
         ("[network]\nlatent = [2, 'x']", "latent must be an integer"),
         ("[network]\nlatent = []", "latent: a list of choices needs at least one"),
-        ("[network]\nlatent = [2, 3, 2]", "2 is named twice"),
+        ("[network]\nlatent = [2, 3, 2]", "2 occurs twice"),
         ("[network]\nencoder = [[8], [0]]", "a width of the encoder must be at least 1"),
         ("[network]\nlatent = 3", "nothing varies"),
         ("[clusters]\nk_min = [2, 5]\nk_max = [4, 8]", "k_max must be at least k_min; got 5 to 4"),
@@ -157,12 +155,12 @@ def test_combinations_are_all_different_and_all_there():
         ("[network]\nlatent = {low = 2, high = 3, sep = 1}", "a range has low, high"),
         ("[network]\nlatent = {low = 4, high = 3}", "needs low < high"),
         ("[network]\nlatent = {low = 2.5, high = 4}", "low must be an integer"),
-        ("[network]\nblock = {low = 2, high = 4}", "only a number has a range"),
+        ("[network]\nblock = {low = 2, high = 4}", "only a number can have a range"),
         ("[network]\nlatent = {low = 0, high = 4}", "latent must be at least 1"),
         ("[network]\nlatent = {low = 2, high = 5, step = 2}", "do not end at 5"),
         ("[training]\ngamma = {low = 0, high = 1, log = true}", "must lie above 0"),
         ("[training]\ngamma = {low = 0.1, high = 1, log = true, step = 0.1}", "not both"),
-        ("[training]\ngamma = {low = 0.1, high = 1}", "a grid has no ranges; training.gamma"),
+        ("[training]\ngamma = {low = 0.1, high = 1}", "a grid has no ranges, but training.gamma"),
         ("[training]\nseed = [" + ",".join(map(str, range(400))) + "]\n[network]\nlatent = ["
          + ",".join(map(str, range(1, 400))) + "]", "this grid has 159600 combinations"),
         ("latent = [2", "is not a TOML file"),
@@ -196,9 +194,7 @@ def test_a_grid_tries_exactly_all_combinations(unbroken):
     ]  # fmt: skip
 
 
-def test_the_best_has_the_smallest_validation_loss_and_the_loss_is_that_of_its_training(
-    cube, unbroken
-):
+def test_the_best_has_the_smallest_validation_loss_and_it_is_that_of_its_training(cube, unbroken):
     best = unbroken.best
     assert best.objective == min(trial.objective for trial in unbroken.trials)
     settings = unbroken.settings(best)
@@ -221,7 +217,7 @@ def test_the_same_seed_gives_the_same_table_and_another_another_order(cube, unbr
     assert [each.values for each in other.trials] != [each.values for each in again.trials]
 
 
-def test_an_interrupted_search_goes_on_and_ends_with_the_table_of_an_unbroken_one(
+def test_an_interrupted_search_resumes_and_ends_with_the_table_of_an_uninterrupted_one(
     cube, unbroken, tmp_path, monkeypatch
 ):
     with monkeypatch.context() as patch:
@@ -241,7 +237,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_table_of_an_unbroken_on
     assert len(calls) == 6  # nothing was left to do
 
 
-def test_a_search_that_was_killed_while_writing_goes_on(cube, unbroken, tmp_path):
+def test_a_search_that_was_killed_while_writing_resumes(cube, unbroken, tmp_path):
     """The last line of the journal is cut off, and the tables are not there yet."""
     lines = (unbroken.folder / JOURNAL).read_bytes().splitlines(keepends=True)
     (tmp_path / JOURNAL).write_bytes(b"".join(lines[:-2]) + lines[-2][:90])
@@ -249,22 +245,22 @@ def test_a_search_that_was_killed_while_writing_goes_on(cube, unbroken, tmp_path
     assert table(tmp_path) == table(unbroken.folder)
 
 
-def test_a_search_can_grow(cube, unbroken, tmp_path):
+def test_a_search_can_be_extended(cube, unbroken, tmp_path):
     for trials in (1, 3):
         search_settings(cube, GRID, tmp_path, seed=3, trials=trials)
         assert table(tmp_path) == table(unbroken.folder)[:trials]
 
 
-def test_a_folder_of_another_search_is_refused_and_left_alone(cube, unbroken, tmp_path):
+def test_a_folder_of_another_search_is_refused_and_unchanged(cube, unbroken, tmp_path):
     folder = unbroken.folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     brighter = (cube + 1).assign_coords(cube.coords).assign_attrs(cube.attrs)
     wider = GRID | {"network": GRID["network"] | {"latent": [2, 3, 4]}}
-    with pytest.raises(ValueError, match="holds a search with another cubes"):
+    with pytest.raises(ValueError, match="holds a search that differs in: cubes;"):
         search_settings(brighter, GRID, folder, seed=3)
-    with pytest.raises(ValueError, match="another space"):
+    with pytest.raises(ValueError, match="differs in: space;"):
         search_settings(cube, wider, folder, seed=3)
-    with pytest.raises(ValueError, match="another objective, another seed"):
+    with pytest.raises(ValueError, match="differs in: objective, seed;"):
         search_settings(cube, GRID, folder, seed=4, objective="ari")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     (tmp_path / "study.csv").write_text("mine")
@@ -281,30 +277,30 @@ def test_the_chunks_of_a_cube_do_not_make_it_another_one(cube, unbroken, monkeyp
 
 
 @pytest.mark.parametrize("text", ['{"op_code":4}\n', "hello\nhello\n", '{"op_code":99}\n[1]\n'])
-def test_a_file_that_is_no_journal_is_refused(cube, tmp_path, text):
+def test_a_file_that_is_not_a_journal_is_refused(cube, tmp_path, text):
     (tmp_path / JOURNAL).write_text(text)
-    with pytest.raises(ValueError, match=r"journal\.jsonl is damaged, or no journal"):
+    with pytest.raises(ValueError, match=r"journal\.jsonl is damaged or not a journal"):
         search_settings(cube, GRID, tmp_path)
     assert (tmp_path / JOURNAL).read_text() == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the lock is that of POSIX")
-def test_two_processes_cannot_be_at_work_on_one_search(cube, unbroken):
+def test_two_processes_cannot_run_one_search(cube, unbroken):
     import fcntl
 
     with open(unbroken.folder / JOURNAL, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError, match="another process is at work"):
+        with pytest.raises(BlockingIOError, match="another process is running the search"):
             search_settings(cube, GRID, unbroken.folder, seed=3)
 
 
 # --- TPE ---------------------------------------------------------------------------------------
 
 
-def test_tpe_draws_from_ranges_the_same_for_the_same_seed_broken_or_not(cube, tmp_path):
+def test_tpe_draws_from_ranges_the_same_for_the_same_seed_interrupted_or_not(cube, tmp_path):
     """13 trials: after 10 random ones the sampler learns from those before."""
-    told = {"sampler": "tpe", "trials": 13, "seed": 5}
-    first = search_settings(cube, RANGES, tmp_path / "first", **told)
+    options = {"sampler": "tpe", "trials": 13, "seed": 5}
+    first = search_settings(cube, RANGES, tmp_path / "first", **options)
     for trial in first.trials:
         assert trial.values["network.latent"] in (2, 4, 6)
         assert 0.001 <= trial.values["training.gamma"] <= 0.1
@@ -316,16 +312,16 @@ def test_tpe_draws_from_ranges_the_same_for_the_same_seed_broken_or_not(cube, tm
         if steps.count("search") == 12 and steps[-2:] == ["train", "train"]:
             raise KeyboardInterrupt  # the training itself catches it, and ends early
 
-    second = search_settings(cube, RANGES, tmp_path / "second", progress=ctrl_c, **told)
+    second = search_settings(cube, RANGES, tmp_path / "second", progress=ctrl_c, **options)
     assert second.interrupted
     assert len(second.trials) == 12
-    search_settings(cube, RANGES, tmp_path / "second", **told)
+    search_settings(cube, RANGES, tmp_path / "second", **options)
     assert table(tmp_path / "second") == table(tmp_path / "first")
     other = search_settings(cube, RANGES, tmp_path / "third", sampler="tpe", trials=1, seed=6)
     assert other.trials[0].values != first.trials[0].values
 
 
-def test_what_was_tried_before_is_not_trained_again(cube, tmp_path, monkeypatch):
+def test_equal_combinations_are_trained_once(cube, tmp_path, monkeypatch):
     calls = stop_at(monkeypatch, 0)
     space = FIXED | {"network": {"encoder": [12], "latent": [2, 3]}}
     study = search_settings(cube, space, tmp_path, sampler="tpe", trials=6)
@@ -338,7 +334,7 @@ def test_what_was_tried_before_is_not_trained_again(cube, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("objective", ["silhouette", "ari", "f1"])
-def test_an_objective_that_is_to_be_large_is_that_of_the_segmentation(cube, tmp_path, objective):
+def test_a_maximised_objective_is_that_of_the_segmentation(cube, tmp_path, objective):
     space = FIXED | {"network": {"encoder": [12], "latent": [2, 3]}}
     study = search_settings(cube, space, tmp_path / "out", objective=objective)
     assert study.best.objective == max(trial.objective for trial in study.trials)
@@ -355,7 +351,7 @@ def test_an_objective_that_is_to_be_large_is_that_of_the_segmentation(cube, tmp_
     assert study.best.k == (result.attrs["n_clusters"],)
 
 
-def test_truth_is_asked_for_before_any_work(cube, tmp_path):
+def test_missing_true_labels_are_reported_before_any_work(cube, tmp_path):
     bare = cube.drop_vars("reference")
     for cubes in (bare, [cube, bare], cube.assign_coords(reference=0 * cube["reference"])):
         with pytest.raises(ValueError, match="needs true labels, but cube"):
@@ -365,14 +361,14 @@ def test_truth_is_asked_for_before_any_work(cube, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_several_cubes_are_trained_on_together_and_judged_each(cube, tmp_path):
+def test_several_cubes_are_trained_on_together_and_scored_separately(cube, tmp_path):
     space = FIXED | {"network": {"encoder": [12], "latent": [2]}}
     study = search_settings([cube, cube[:, ::-1]], space, tmp_path, objective="ari")
     assert len(study.best.k) == 2
     assert table(tmp_path)[0]["k"].split() == [str(k) for k in study.best.k]
 
 
-def test_a_failing_trial_is_told_and_the_search_goes_on(cube, tmp_path):
+def test_a_failing_trial_is_recorded_and_the_search_continues(cube, tmp_path):
     """2e30 as learning rate: the weights overflow. A batch of 4 is too small for 2 clusters."""
     space = {
         "network": {"encoder": [12]},
@@ -397,7 +393,7 @@ def test_if_all_trials_fail_that_is_the_error(cube, tmp_path):
     assert names(tmp_path) == {JOURNAL, "study.csv"}
 
 
-def test_a_fault_of_ours_is_not_taken_for_a_failed_trial(cube, tmp_path, monkeypatch):
+def test_a_fault_of_the_program_is_not_a_failed_trial(cube, tmp_path, monkeypatch):
     stop_at(monkeypatch, 2, error=AttributeError("a fault"))
     with pytest.raises(AttributeError, match="a fault"):
         search_settings(cube, GRID, tmp_path, seed=3)
@@ -405,7 +401,7 @@ def test_a_fault_of_ours_is_not_taken_for_a_failed_trial(cube, tmp_path, monkeyp
     assert len(table(tmp_path)) == 1
 
 
-def test_losses_that_cannot_be_compared_are_noted(unbroken, cube, tmp_path):
+def test_losses_that_are_not_comparable_are_noted(unbroken, cube, tmp_path):
     assert unbroken.notes() == []
     space = FIXED | {"training": FIXED["training"] | {"gamma": [0.0, 0.1]}}
     study = search_settings(cube, space, tmp_path, trials=1)
@@ -416,7 +412,7 @@ def test_losses_that_cannot_be_compared_are_noted(unbroken, cube, tmp_path):
 # --- around it ---------------------------------------------------------------------------------
 
 
-def test_without_optuna_the_error_tells_how_to_get_it(cube, tmp_path, monkeypatch):
+def test_without_optuna_the_error_says_how_to_install_it(cube, tmp_path, monkeypatch):
     known = builtins.__import__
 
     def without(name, *args, **kwargs):
@@ -446,11 +442,11 @@ def test_nothing_of_optuna_or_of_the_process_is_changed(cube, tmp_path, capfd):
 
 def test_the_journal_is_text_without_pickle(unbroken):
     lines = (unbroken.folder / JOURNAL).read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 2 + 8  # the study, what tells it from others, and the trials
+    assert len(lines) == 2 + 8  # the study, its identity, and the trials
     assert all(isinstance(json.loads(line), dict) for line in lines)
 
 
-def test_on_the_command_line_ctrl_c_keeps_what_was_done(cube, unbroken, tmp_path, monkeypatch):
+def test_on_the_command_line_ctrl_c_keeps_finished_trials(cube, unbroken, tmp_path, monkeypatch):
     write(cube, tmp_path / "cube.h5")
     (tmp_path / "space.toml").write_text(
         '[network]\nlatent = [2, 3]\nencoder = [[12], [16, 8]]\nblock = ["mlp", "snn"]\n'
@@ -466,9 +462,9 @@ def test_on_the_command_line_ctrl_c_keeps_what_was_done(cube, unbroken, tmp_path
     assert "after 2 trials" in done.stderr
     done = run(*given, "--json")
     assert done.exit_code == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert len(told["trials"]) == 8
-    assert told["best"]["settings"] == unbroken.settings(unbroken.best)
+    answer = json.loads(done.stdout)
+    assert len(answer["trials"]) == 8
+    assert answer["best"]["settings"] == unbroken.settings(unbroken.best)
     assert table(tmp_path / "out") == table(unbroken.folder)
     text = run(*given).stdout
     assert "8 trials, best first" in text
@@ -476,11 +472,11 @@ def test_on_the_command_line_ctrl_c_keeps_what_was_done(cube, unbroken, tmp_path
     assert "best.toml" in text
 
 
-def test_progress_tells_trials_and_epochs(cube, tmp_path):
-    told = []
-    search_settings(cube, GRID, tmp_path, trials=2, progress=lambda *each: told.append(each))
-    assert [each[:3] for each in told if each[0] == "search"] == [
+def test_progress_reports_trials_and_epochs(cube, tmp_path):
+    calls = []
+    search_settings(cube, GRID, tmp_path, trials=2, progress=lambda *each: calls.append(each))
+    assert [each[:3] for each in calls if each[0] == "search"] == [
         ("search", 0, 2), ("search", 1, 2), ("search", 2, 2),
     ]  # fmt: skip
-    assert [each[1] for each in told if each[0] == "train"] == [1, 2, 3, 1, 2, 3]
-    assert search.SAMPLERS == ("grid", "tpe")
+    assert [each[1] for each in calls if each[0] == "train"] == [1, 2, 3, 1, 2, 3]
+    assert SAMPLERS == ("grid", "tpe")

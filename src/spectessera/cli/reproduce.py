@@ -30,7 +30,7 @@ def reproduce_command(
     quiet: Quiet = False,
 ) -> None:
     """Reproduce an experiment of arXiv 2401.17695: data, training, baselines, figures, scores."""
-    from spectessera.studies.reproduction import mean_rows, reproduce
+    from spectessera.studies import mean_rows, reproduce
 
     if pictures is not None and experiment == "astro":
         raise ValueError("--pictures is for the heritage experiment; astro draws its own")

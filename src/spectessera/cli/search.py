@@ -13,7 +13,7 @@ from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from spectessera.studies.search import Study, Trial
+    from spectessera.studies import Study, Trial
 
 MOST_ROWS = 20
 
@@ -65,7 +65,7 @@ def search_command(
 
     The best settings are written as best.toml, for the flag --config of train and segment.
     """
-    from spectessera.studies.search import search_settings
+    from spectessera.studies import search_settings
 
     cubes = [reading.open(file) for file in files]
     with progress(quiet or as_json) as bar:
@@ -110,7 +110,7 @@ def _summary(study: Study) -> dict[str, Any]:
 
 def _print_study(study: Study) -> None:
     """Print the trials, the best first."""
-    from spectessera.studies.trials import BEST
+    from spectessera.studies import BEST
 
     ranked = study.ranked()
     title = f"{len(study.trials)} trials, best first"
@@ -136,7 +136,7 @@ def _table(study: Study, trials: list[Trial], title: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from spectessera.studies.space import word
+    from spectessera.studies import table_cell
 
     table = Table(title=title, box=None)
     table.add_column("trial", justify="right")
@@ -146,7 +146,7 @@ def _table(study: Study, trials: list[Trial], title: str) -> Table:
     for name in dict.fromkeys((study.objective, "silhouette", "k")):
         table.add_column(name, justify="right", no_wrap=True)
     for trial in trials:
-        values = (word(trial.values[name]) for name in study.space.varied)
+        values = (table_cell(trial.values[name]) for name in study.space.varied)
         scores = {study.objective: trial.objective, "silhouette": trial.silhouette}
         ks = " ".join(str(k) for k in trial.k)
         cells = (str(trial.number), *map(_short, values), *map(_short, scores.values()), ks)

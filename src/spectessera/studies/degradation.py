@@ -1,4 +1,4 @@
-"""The noise study: how a segmentation degrades when noise is added without retraining.
+"""The noise study: segmentation of increasingly noisy cubes without retraining.
 
 Appendix B of arXiv 2401.17695.
 """
@@ -30,7 +30,7 @@ def degrade(cube: xr.DataArray, psnr: float, seed: int = 0) -> xr.DataArray:
     Parameters
     ----------
     cube : DataArray (y, x, channel)
-        Where it is NaN or infinite it stays so, and does not count for the maximum.
+        Values that are NaN or infinite remain, and are ignored for the maximum.
     psnr : float
         In dB; infinity adds nothing.
     seed : int
@@ -38,7 +38,8 @@ def degrade(cube: xr.DataArray, psnr: float, seed: int = 0) -> xr.DataArray:
     Returns
     -------
     DataArray (y, x, channel), float32
-        In memory, with the coordinates of the cube; a ``variance`` grows by that of the noise.
+        In memory, with the coordinates of the cube; the variance of the noise is added to the
+        coordinate ``variance``, if there is one.
 
     Raises
     ------
@@ -47,14 +48,11 @@ def degrade(cube: xr.DataArray, psnr: float, seed: int = 0) -> xr.DataArray:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import spectessera as spt
-    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
-    >>> counts[:, :4, 10] += 60
-    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
-    >>> noisy = spt.degrade(cube, 20.0, seed=0)  # a peak signal-to-noise ratio of 20 dB
-    >>> noisy.dims
-    ('y', 'x', 'channel')
+    >>> import numpy as np, spectessera as spt
+    >>> cube = spt.make_cube(np.ones((4, 5, 8), np.float32), energy=(1.0, 8.0))
+    >>> noisy = spt.degrade(cube, psnr=20.0, seed=0)
+    >>> noisy.shape, noisy.attrs["noise"]
+    ((4, 5, 8), 'residual')
     """
     cube = check_cube(cube)
     check_number("seed", seed, low=0, integer=True)
@@ -90,13 +88,13 @@ def peak(cube: xr.DataArray) -> float:
         values = read_block(cube, block).values
         largest = max(largest, float(values.max(initial=0.0, where=np.isfinite(values))))
     if largest <= 0:
-        raise ValueError("the cube has no positive value: a peak signal-to-noise ratio needs one")
+        raise ValueError("the cube has no positive value, as a peak signal-to-noise ratio needs")
     return largest
 
 
 @dataclass(frozen=True, eq=False)
 class Degradation:
-    """What became of a segmentation at each level of noise.
+    """Segmentations of one cube at several levels of noise, and their scores.
 
     Attributes
     ----------
@@ -104,7 +102,7 @@ class Degradation:
         In dB.
     label : array (level, y, x), int32
     k : array (level,), int64
-        Numbers of clusters that were chosen.
+        Chosen numbers of clusters.
     scores : tuple of Scores
         Against the reference, one per level.
     """
@@ -129,7 +127,7 @@ def noise_sweep(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Degradation:
-    """Segment a cube at rising levels of noise with the same trained segmenter.
+    """Segment a cube at several levels of noise with the same trained segmenter.
 
     Parameters
     ----------
@@ -144,7 +142,7 @@ def noise_sweep(
         See :func:`spectessera.segment`.
     seed : int
     progress : callable, optional
-        Called with the levels done and the levels in all.
+        Called with the number of finished levels and of all levels.
 
     Returns
     -------

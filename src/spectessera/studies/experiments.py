@@ -1,13 +1,15 @@
-"""The two experiments of arXiv 2401.17695: their data, by seed, and the settings of their networks.
+"""The two experiments of arXiv 2401.17695: data for every seed, and settings of the networks.
 
-The sources of the paper's data cannot be had; these come from :mod:`spectessera.synth`.
+The data of the paper are not available; these are made with :mod:`spectessera.synth`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -24,25 +26,25 @@ from spectessera.synth.paint.pages import miniature
 from spectessera.synth.paint.rgb import few_colours
 
 NAMES = ("astro", "heritage")
-HELD_OUT = 17  # the number of the page that is never trained on
-PAGES = 16  # that are trained on, beside pictures of the user's
+HELD_OUT = 17  # number of the page that is not used for training
+PAGES = 16  # training pages; pictures of the user replace some of them
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large an experiment is.
+    """Size of an experiment.
 
     Parameters
     ----------
     spectra : int
-        Training spectra.
+        Number of training spectra.
     image : (int, int)
-        Pixels of the segmented image.
+        Pixels of the segmented image, (y, x).
     epochs : int
     levels : tuple of float
         PSNR of the noise study, dB.
     fit_pixels : int
-        Pixels that UMAP and t-SNE are fitted on.
+        Number of pixels on which UMAP and t-SNE are fitted.
     """
 
     spectra: int = 12_288
@@ -56,11 +58,11 @@ QUICK = Sizes(3072, (40, 56), 10, (np.inf, 30.0, 20.0, 10.0), 1000)
 FULL = Sizes()
 
 
-class Model(NamedTuple):
-    """Settings of one network of ours, and in a few words what they are."""
+class NetworkVariant(NamedTuple):
+    """Settings of one network, with a name and a short description."""
 
     name: str
-    words: str
+    description: str
     preprocess: Preprocess
     network: Network
     training: Training
@@ -72,14 +74,14 @@ class Experiment(NamedTuple):
     Attributes
     ----------
     name : str
-        Of the experiment and its variant, fit for a file name.
-    words : str
+        Of the experiment and its variant; can be used as a file name.
+    description : str
     train : list of DataArray
-        Cubes that networks are trained on.
+        Cubes for training.
     cube : DataArray (y, x, channel)
-        The image to be segmented; nothing of it was trained on.
+        The image to be segmented; not used for training.
     picture : array (y, x, 3), uint8
-        What it was painted on.
+        The image from which the cube was made.
     colours : array (y, x), int64
         The clustered colours of the picture, 1..K.
     colour_rgb : array (K, 3)
@@ -88,16 +90,16 @@ class Experiment(NamedTuple):
     classes : tuple of str
         Their names.
     background : int
-        The class never seen in training; 0 = none.
+        The class that is not in the training data; 0 = none.
     preprocess : Preprocess
         Of the baselines.
     clusters : Clusters
         The range of k of all methods.
-    models : tuple of Model
+    variants : tuple of NetworkVariant
     """
 
     name: str
-    words: str
+    description: str
     train: list[xr.DataArray]
     cube: xr.DataArray
     picture: np.ndarray
@@ -108,7 +110,7 @@ class Experiment(NamedTuple):
     background: int
     preprocess: Preprocess
     clusters: Clusters
-    models: tuple[Model, ...]
+    variants: tuple[NetworkVariant, ...]
 
 
 def sky(seed: int, shape: tuple[int, int]) -> np.ndarray:
@@ -126,10 +128,10 @@ def sky(seed: int, shape: tuple[int, int]) -> np.ndarray:
 
 
 def astro(seed: int, sizes: Sizes) -> Experiment:
-    """Return the astronomical experiment: nebulae, on a background never seen in training.
+    """Return the astronomical experiment: nebulae, on a background not in the training data.
 
-    Section 3 of the paper: a pure autoencoder of self-normalising blocks, 1024-512-256-32-3 and
-    back 3-128-256-1024.
+    Section 3 of the paper: an autoencoder of self-normalising blocks, 1024-512-256-32-3 and
+    3-128-256-1024, without cluster term.
     """
     stream = nebular_spectra(sizes.spectra, (10.0, 100.0), seed=1000 + seed)
     block = stream.collect()
@@ -143,22 +145,22 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
     paper = Preprocess(rebin_to=1024)
     unit = Preprocess(rebin_to=1024, normalise="l2")
     training = Training(epochs=sizes.epochs, batch_size=512, gamma=0.0, seed=seed)
-    models = (
-        Model(
+    variants = (
+        NetworkVariant(
             "paper",
             "paper: SNN, latent 3, maximum-normalised, reconstruction only",
             paper,
             paper_network,
             training,
         ),
-        Model(
+        NetworkVariant(
             "joint",
             "the same, trained jointly (gamma = 0.1)",
             paper,
             paper_network,
             replace(training, gamma=0.1),
         ),
-        Model(
+        NetworkVariant(
             "best",
             "ours: the same, but L2-normalised",
             unit,
@@ -168,7 +170,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
     )
     return Experiment(
         name="astro",
-        words="nebulae, S/N 10-100, background of noise never seen in training",
+        description="nebulae, S/N 10-100, background of noise not in the training data",
         train=[train],
         cube=cube,
         picture=picture,
@@ -179,7 +181,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
         background=4,
         preprocess=paper,
         clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
-        models=models,
+        variants=variants,
     )
 
 
@@ -188,17 +190,18 @@ def heritage(
 ) -> Experiment:
     """Return the heritage experiment: pages as XRF scans, one of them held out.
 
-    Section 3 of the paper: a variational network with the maximum mean discrepancy, 4 + 1 encoder
-    and 4 decoder layers, schedules of beta and gamma; spectra of 17 images, one held out.
+    Section 3 of the paper: a variational network with maximum mean discrepancy, 4 + 1 encoder and
+    4 decoder layers, schedules of beta and gamma; spectra of 17 images, one of them held out.
 
     Parameters
     ----------
     seed : int
     sizes : Sizes
     threshold : float
-        Of the similarity of pigments to colours: 0.2 in the paper, 0.8 by default elsewhere.
+        Least similarity of a pigment to a colour: 0.2 in the paper; the default of
+        :func:`spectessera.synth.cube_from_rgb` is 0.8.
     pictures : tuple of array (y, x, 3)
-        Paintings that replace as many of the 16 procedural pages that are trained on.
+        Paintings; each replaces one of the 16 procedural training pages.
     """
     shape = (sizes.image[1], sizes.image[0])  # pages are upright
     pages = [miniature(100 * seed + n, shape) for n in range(PAGES - len(pictures))]
@@ -222,16 +225,18 @@ def heritage(
     maximum = Preprocess()
     root = Preprocess(stabilise="sqrt", normalise="l2")
     variational = Network(latent=3, depth=4, variational=True)
-    models = (
-        Model("paper", "paper: variational, MMD, latent 3, joint", maximum, variational, joint),
-        Model(
+    variants = (
+        NetworkVariant(
+            "paper", "paper: variational, MMD, latent 3, joint", maximum, variational, joint
+        ),
+        NetworkVariant(
             "reconstruction",
             "MLP of the same size, latent 3, reconstruction only",
             maximum,
             Network(latent=3, depth=4),
             training,
         ),
-        Model(
+        NetworkVariant(
             "best",
             "ours: square root, L2, latent 8, reconstruction only",
             root,
@@ -241,7 +246,7 @@ def heritage(
     )
     return Experiment(
         name=f"heritage-{threshold:g}",
-        words=f"pages as XRF scans, 400 counts, threshold {threshold:g}, one page held out",
+        description=f"pages as XRF scans, 400 counts, threshold {threshold:g}, one page held out",
         train=train,
         cube=cube,
         picture=picture,
@@ -252,12 +257,12 @@ def heritage(
         background=0,
         preprocess=maximum,
         clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
-        models=models,
+        variants=variants,
     )
 
 
 def _pigments(truth: xr.Dataset) -> tuple[str, ...]:
-    """Return a name for every colour: its number and its first pigment."""
+    """Return a name for every colour: its number and its main pigment."""
     label, weight = truth["label"].values, truth["weight"].values
     names = []
     for number in range(1, int(label.max()) + 1):
@@ -266,8 +271,10 @@ def _pigments(truth: xr.Dataset) -> tuple[str, ...]:
     return tuple(names)
 
 
-def variants(name: str, seed: int, sizes: Sizes, folder: Path | None = None) -> tuple[Any, ...]:
-    """Return functions that make the variants of an experiment: data are made when they are needed.
+def makers(
+    name: str, seed: int, sizes: Sizes, folder: Path | None = None
+) -> tuple[Callable[[], Experiment], ...]:
+    """Return functions that make the variants of an experiment when they are called.
 
     Parameters
     ----------
@@ -275,22 +282,19 @@ def variants(name: str, seed: int, sizes: Sizes, folder: Path | None = None) -> 
     seed : int
     sizes : Sizes
     folder : Path, optional
-        Of pictures (PNG, JPEG) that are trained on in the heritage experiment.
+        Of pictures (PNG, JPEG) for the training of the heritage experiment.
     """
     if name == "astro":
-        return (lambda: astro(seed, sizes),)
+        return (partial(astro, seed, sizes),)
     pictures = tuple(_pictures(folder)) if folder is not None else ()
-    return tuple(
-        lambda threshold=threshold: heritage(seed, sizes, threshold, pictures)
-        for threshold in (0.2, 0.8)
-    )
+    return tuple(partial(heritage, seed, sizes, threshold, pictures) for threshold in (0.2, 0.8))
 
 
 def _pictures(folder: Path) -> list[np.ndarray]:
-    """Read the pictures of a folder, at most as many as there are pages."""
+    """Read the pictures of a folder, at most as many as there are training pages."""
     from spectessera.synth.paint.rgb import read_image
 
     paths = sorted(each for each in folder.iterdir() if each.suffix.lower() in (".png", ".jpg"))
     if not paths:
-        raise ValueError(f"{folder} holds no picture (.png or .jpg)")
+        raise ValueError(f"{folder} contains no picture (.png or .jpg)")
     return [read_image(path) for path in paths[:PAGES]]

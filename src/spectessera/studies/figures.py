@@ -1,4 +1,4 @@
-"""All figures of the paper for one variant of an experiment, from what its run left in a folder."""
+"""All figures of the paper for one variant of an experiment, from the files of its run."""
 
 from __future__ import annotations
 
@@ -25,45 +25,46 @@ DPI = 100
 
 
 def write_figures(experiment: Experiment, home: Path, target: Path) -> list[Path]:
-    """Draw and write all figures; numbers in brackets are those of arXiv 2401.17695.
+    """Draw the figures of arXiv 2401.17695 for one variant of an experiment and write them.
 
     Parameters
     ----------
     experiment : Experiment
     home : Path
-        Where the results of its methods are.
+        Folder with the results of its methods.
     target : Path
-        The folder of the figures; it is made.
+        The folder of the figures; created if needed.
 
     Returns
     -------
     list of Path
+        Of the written figures.
     """
-    model = experiment.models[0]
-    segmenter = load(home / f"{model.name}.safetensors")
-    result = read_result(home / f"{model.name}.nc")
-    drawn = _of_model(experiment, segmenter, result)
-    drawn |= _of_labels(experiment, result["label"].values, "")
+    variant = experiment.variants[0]
+    segmenter = load(home / f"{variant.name}.safetensors")
+    result = read_result(home / f"{variant.name}.nc")
+    figures = _network_figures(experiment, segmenter, result)
+    figures |= _label_figures(experiment, result["label"].values, "")
     umap = home / "umap.nc"
     if umap.exists():
-        drawn |= _of_labels(experiment, read_result(umap)["label"].values, "-umap")
+        figures |= _label_figures(experiment, read_result(umap)["label"].values, "-umap")
     with xr.open_dataset(home / "noise.nc", engine="h5netcdf") as opened:
         noise = opened.load()
-    drawn["09-degradation"] = lambda: _degradation(result["label"].values, noise)
+    figures["09-degradation"] = lambda: _degradation(result["label"].values, noise)
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    for name in sorted(drawn):
+    for name in sorted(figures):
         path = target / f"{name}.png"
         with atomic(path) as temporary:
-            drawn[name]().savefig(temporary, format="png", dpi=DPI)
+            figures[name]().savefig(temporary, format="png", dpi=DPI)
         written.append(path)
     return written
 
 
-def _of_model(
+def _network_figures(
     experiment: Experiment, segmenter: SpectralSegmenter, result: xr.Dataset
 ) -> dict[str, Callable[[], Figure]]:
-    """Return the figures that show one network and its result: 1-5 (1, 3/8, 4/9, 5/11, 10)."""
+    """Return functions that draw a network and its result: figures 1, 3-5 and 8-11 of the paper."""
     network = segmenter.config("network")
     channels = len(segmenter.input_axis_)
     label = result["label"].values
@@ -74,7 +75,7 @@ def _of_model(
         if name.endswith(".weight")
     }
     history = segmenter.history_
-    found: dict[str, Callable[[], Figure]] = {
+    figures: dict[str, Callable[[], Figure]] = {
         "01-network": lambda: networkplots.network(
             channels,
             network.encoder_widths(channels),
@@ -101,16 +102,16 @@ def _of_model(
         "14-weights": lambda: networkplots.weights(weights, segmenter.input_axis_),
     }
     if latent.shape[2] >= 3:
-        found["13-latent-3d"] = lambda: networkplots.latent_3d(
+        figures["13-latent-3d"] = lambda: networkplots.latent_3d(
             latent, label, generator=np.random.default_rng(0)
         )
-    return found
+    return figures
 
 
-def _of_labels(
+def _label_figures(
     experiment: Experiment, label: np.ndarray, suffix: str
 ) -> dict[str, Callable[[], Figure]]:
-    """Return the figures that show a label map beside the truth: 6/13, 7/14, 12."""
+    """Return functions that draw a label map and the truth: figures 6, 7 and 12-14 of the paper."""
     scores = compare(label, experiment.truth, names=experiment.classes)
     return {
         f"05-masks{suffix}": lambda: scoreplots.class_masks(label, experiment.truth, scores),
@@ -122,7 +123,7 @@ def _of_labels(
 
 
 def _degradation(label: np.ndarray, noise: xr.Dataset) -> Figure:
-    """Return the noise study (19/20); clusters have the numbers, and colours, of the result."""
+    """Draw the noise study (figures 19, 20); numbers and colours are those of the result."""
     maps = np.stack([_renumbered(each, label) for each in noise["label"].values])
     scores = {
         "weighted accuracy": noise["weighted_accuracy"].values[None],
@@ -131,14 +132,14 @@ def _degradation(label: np.ndarray, noise: xr.Dataset) -> Figure:
     return scoreplots.degradation(maps, noise["level"].values.tolist(), scores, int(maps.max()))
 
 
-def _renumbered(label: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Give clusters the numbers of those that they are matched to; others come after these."""
-    matched = match_labels(label, like)
+def _renumbered(label: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Give clusters the numbers of the matched reference clusters; the others follow."""
+    matched = match_labels(label, reference)
     number = np.zeros(int(label.max()) + 1, dtype=np.int64)
-    for cluster, reference in zip(matched.cluster_of, matched.classes, strict=True):
+    for cluster, target in zip(matched.cluster_of, matched.classes, strict=True):
         if cluster:
-            number[cluster] = reference
-    following = int(like.max())
+            number[cluster] = target
+    following = int(reference.max())
     for cluster in range(1, len(number)):
         if number[cluster] == 0:
             following += 1

@@ -1,4 +1,4 @@
-"""How much a segmentation changes from run to run: re-clusterings and re-trainings."""
+"""Agreement of repeated segmentations of one cube: with new clusterings or new trainings."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Stability:
     k : array (run,), int64
     seeds : array (run,), int64
     ari : array (run, run)
-        Adjusted Rand index of every pair; 1 on the diagonal.
+        Adjusted Rand index of every pair of runs; 1 on the diagonal.
     retrained : bool
-        Whether a network was trained for every run, or only the clustering was done again.
+        Whether a network was trained for every run, or only the clustering repeated.
     """
 
     label: np.ndarray
@@ -38,7 +38,7 @@ class Stability:
 
     @property
     def mean(self) -> float:
-        """Mean adjusted Rand index of different runs; 1 of a single one."""
+        """Mean adjusted Rand index over the pairs of different runs; 1 for a single run."""
         pairs = self.ari[np.triu_indices(len(self.ari), 1)]
         return float(pairs.mean()) if len(pairs) else 1.0
 
@@ -53,7 +53,7 @@ def stability(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Stability:
-    """Segment a cube several times with other seeds and tell how well the answers agree.
+    """Segment a cube several times with different seeds and compare the labels.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ def stability(
     segmenter : SpectralSegmenter
         Trained; with ``retrain`` only its settings are used.
     runs : int
-        With the seeds ``seed``, ``seed + 1`` ...
+        Number of runs; their seeds are ``seed``, ``seed + 1`` ...
     retrain : bool
         Train a network on the cube for every run, each with its own seed.
     clusters : "cube", "trained" or int
         See :func:`spectessera.segment`.
     seed : int
     progress : callable, optional
-        Called with the runs done and the runs in all.
+        Called with the number of finished runs and of all runs.
 
     Returns
     -------
@@ -96,12 +96,12 @@ def stability(
     labels, chosen = [], []
     seeds = np.arange(seed, seed + runs)
     for done, each in enumerate(seeds.tolist(), start=1):
-        used = segmenter
+        trained = segmenter
         if retrain:
             settings = {name: segmenter.config(name) for name in segmenter.settings()}
             settings["training"] = replace(settings["training"], seed=each)
-            used = SpectralSegmenter(**settings, device=segmenter.device).fit(cube)
-        result = segment(cube, used, clusters, seed=each)
+            trained = SpectralSegmenter(**settings, device=segmenter.device).fit(cube)
+        result = segment(cube, trained, clusters, seed=each)
         labels.append(result["label"].values)
         chosen.append(int(result.attrs["n_clusters"]))
         if progress is not None:

@@ -1,10 +1,9 @@
-"""Search over settings: many trainings, the best of which is told, kept so that it can go on.
+"""Search over settings: one training per combination, the best is reported; can be resumed.
 
-As in arXiv 2401.17695, over a grid; or with the tree of Parzen estimators of optuna (Akiba et al.
-2019). Every finished trial is one line of a journal, optuna's own storage: text, no pickle.
-Samplers are not stored there. They need not be: the draw of a trial depends on the seed, its
-number and the trials before it alone, so that a search that was interrupted goes on as if nothing
-had happened.
+Over a grid, as in arXiv 2401.17695, or with the tree-structured Parzen estimator of optuna (Akiba
+et al. 2019). Every finished trial is one line of a journal, optuna's journal storage: text, no
+pickle. The sampler is not stored, as the draw of a trial depends only on the seed, its number and
+the earlier trials: an interrupted search ends like an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -35,24 +34,24 @@ from .trials import BEST, FIGURE, OBJECTIVES, TABLE, Study, Trial, write_figure,
 __all__ = ["JOURNAL", "OBJECTIVES", "SAMPLERS", "Study", "Trial", "search_settings"]
 
 SAMPLERS = ("grid", "tpe")
-# A grid of more combinations than this is a slip of the pen.
+# A grid with more combinations than this is probably a mistake.
 MOST_COMBINATIONS = 100_000
 TPE_TRIALS = 50
-# What a training raises over its data or its settings, and memory; anything else is a fault.
+# Errors of a training due to its data, settings or memory; others are faults of the program.
 FAILURES = (ValueError, RuntimeError, ArithmeticError, MemoryError)
 
 SearchProgress = Callable[[str, int, int, str], None]
 
 
 class _Task(NamedTuple):
-    """What is the same for all trials of a search."""
+    """The arguments that all trials of a search share."""
 
     space: Space
     cubes: list[xr.DataArray]
     objective: str
     sampler: str
     seed: int
-    tell: SearchProgress
+    progress: SearchProgress
 
 
 def search_settings(
@@ -71,53 +70,53 @@ def search_settings(
     Parameters
     ----------
     cubes : DataArray (y, x, channel), or sequence of them
-        On one spectral axis; every trial is trained on all of them.
+        With equal spectral axes; every trial is trained on all of them.
     space : Space, mapping, str or Path
         See :func:`spectessera.studies.space.as_space`.
     out : str or Path
-        Folder of the study: ``study.csv``, ``best.toml``, ``search.png``, and the journal. If a
-        search of this space on these cubes is there already, it goes on.
+        Folder of the study: ``study.csv``, ``best.toml``, ``search.png`` and the journal. An
+        existing search of this space on these cubes is resumed.
     objective : "validation", "silhouette", "ari" or "f1"
-        Smallest total validation loss at the final weights; largest silhouette of the cubes'
-        latents with the k of the best; largest adjusted Rand index or macro F1 of the clusters
-        of each cube against its coordinate ``reference``. Means over the cubes.
+        Smallest total validation loss at the final weights of its terms; largest silhouette of
+        the latents of each cube, over all k; largest adjusted Rand index or macro F1 of the
+        clusters of each cube against its coordinate ``reference``. Means over the cubes.
     sampler : "grid" or "tpe"
-        All combinations in an order drawn from the seed; or the tree of Parzen estimators, which
-        also takes ranges.
+        All combinations in random order; or the tree-structured Parzen estimator, which also
+        accepts ranges.
     trials : int, optional
-        In all, those of earlier calls counted; by default the whole grid, or 50.
+        Total number, including those of earlier calls; by default the whole grid, or 50.
     seed : int
-        Of the order or the draws. That of the trainings is a setting.
+        Of the order or the draws. The seed of the trainings is a setting.
     progress : callable, optional
-        Called with the name of a step, the parts done, the parts in all and a note.
+        Called with the name of a step, the number of finished parts and of all parts, and a note.
 
     Returns
     -------
     Study
-        After Ctrl-C too, with ``interrupted``: the trial at work then is tried again next time.
+        Also after Ctrl-C, with ``interrupted``; the next call repeats the trial that was running.
 
     Raises
     ------
     ImportError
         If optuna is not installed.
     ValueError, TypeError
-        If the space or a cube is refused, the folder holds another search, or all trials failed.
+        If the space or a cube is not valid, the folder holds another search, or all trials failed.
     OSError
         If the folder cannot be written to.
     """
-    import_optuna()  # complain before any work
+    import_optuna()  # raises before any work
     check_choice("objective", objective, tuple(OBJECTIVES))
     check_choice("sampler", sampler, SAMPLERS)
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     checked = as_space(space)
     total = _total(checked, sampler, trials)
-    found = _check_cubes(cubes, objective)
-    task = _Task(checked, found, objective, sampler, seed, progress or _silent)
+    checked_cubes = _check_cubes(cubes, objective)
+    task = _Task(checked, checked_cubes, objective, sampler, seed, progress or _silent)
     folder = Path(out)
-    _check_place(folder)
+    _check_output(folder)
     identity = {
         "space": _digest(checked.to_dict()),
-        "cubes": _digest([_cube_identity(cube) for cube in found]),
+        "cubes": _digest([_cube_identity(cube) for cube in checked_cubes]),
         "objective": objective,
         "sampler": sampler,
         "seed": seed,
@@ -136,7 +135,7 @@ def search_settings(
 
 
 def _silent(_step: str, _done: int, _total: int, _note: str) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def _total(space: Space, sampler: str, trials: int | None) -> int:
@@ -149,7 +148,7 @@ def _total(space: Space, sampler: str, trials: int | None) -> int:
     if size is None:
         ranges = [name for name, each in space.varied.items() if isinstance(each, Range)]
         raise ValueError(
-            f"a grid has no ranges; {', '.join(ranges)} has one: give a list, or sampler='tpe'"
+            f"a grid has no ranges, but {', '.join(ranges)} has one: give a list, or sampler='tpe'"
         )
     if size > MOST_COMBINATIONS:
         raise ValueError(
@@ -160,18 +159,21 @@ def _total(space: Space, sampler: str, trials: int | None) -> int:
 
 
 def _check_cubes(cubes: Any, objective: str) -> list[xr.DataArray]:
-    """Return the cubes as a list; of one axis and with references if the objective needs them."""
-    found = as_cubes(cubes)
-    if found is None:
-        raise TypeError("a search is on a cube or a sequence of cubes, see spectessera.make_cube")
-    common_axis(found)
-    for number, cube in enumerate(found, start=1):
+    """Return the cubes as a list; check their axes and, if the objective needs them, references."""
+    checked = as_cubes(cubes)
+    if checked is None:
+        raise TypeError(
+            "a search needs a cube or a sequence of cubes, see spectessera.make_cube; got "
+            f"{type(cubes).__name__}"
+        )
+    common_axis(checked)
+    for number, cube in enumerate(checked, start=1):
         if objective in ("ari", "f1") and not (_reference(cube) > 0).any():
             raise ValueError(
                 f"the objective {objective!r} needs true labels, but cube {number} has no "
-                'coordinate "reference" (y, x) with any above 0'
+                'coordinate "reference" (y, x) with a label above 0'
             )
-    return found
+    return checked
 
 
 def _reference(cube: xr.DataArray) -> np.ndarray:
@@ -181,24 +183,24 @@ def _reference(cube: xr.DataArray) -> np.ndarray:
     return np.asarray(cube.coords["reference"].transpose("y", "x").values).ravel()
 
 
-def _check_place(folder: Path) -> None:
-    """Raise before any work if the files cannot be written, or would replace other ones."""
+def _check_output(folder: Path) -> None:
+    """Raise before any work if the files cannot be written, or would replace other files."""
     check_folder(folder, overwrite=True)
-    there = [name for name in (TABLE, BEST, FIGURE) if (folder / name).exists()]
-    if there and not (folder / JOURNAL).exists():
+    existing = [name for name in (TABLE, BEST, FIGURE) if (folder / name).exists()]
+    if existing and not (folder / JOURNAL).exists():
         raise FileExistsError(
-            f"{folder} holds {there[0]}, but no search that could go on; give another folder"
+            f"{folder} holds {existing[0]}, but no search to resume; give another folder"
         )
 
 
-def _digest(told: Any) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _cube_identity(cube: xr.DataArray) -> dict[str, Any]:
-    """Return what tells a cube from others, whatever its chunks."""
+    """Return values that identify a cube, independent of its chunks."""
     pixels = cube.sizes["y"] * cube.sizes["x"]
-    rows = np.zeros((pixels, 16), dtype=np.uint8)  # masked ones stay 0
+    rows = np.zeros((pixels, 16), dtype=np.uint8)  # 0 for masked pixels
     for block in blocks(cube):
         spectra = read_block(cube, block)
         for number, pixel in enumerate(spectra.pixel):
@@ -219,53 +221,54 @@ def _cube_identity(cube: xr.DataArray) -> dict[str, Any]:
 
 
 def _run(journal: Journal, task: _Task, total: int, folder: Path) -> Study:
-    """Try what has not been tried yet; the files are up to date after every trial."""
+    """Run the missing trials; the files are up to date after every trial."""
     study = Study(task.objective, task.space, tuple(journal.trials()), folder)
     start = sum(trial.state != "interrupted" for trial in study.trials)
     for number in range(start, total):
-        task.tell("search", number, total, _so_far(study))
-        done = study.trials[:number]
-        trial = _attempt(task, number, _draw(journal, task, number, done), done)
-        journal.keep(trial)
-        study = replace(study, trials=(*done, trial), interrupted=trial.state == "interrupted")
+        task.progress("search", number, total, _best_so_far(study))
+        earlier = study.trials[:number]
+        trial = _run_trial(task, number, _draw(journal, task, number, earlier), earlier)
+        journal.append(trial)
+        study = replace(study, trials=(*earlier, trial), interrupted=trial.state == "interrupted")
         write_tables(study)
         if study.interrupted:
             break
     else:
-        task.tell("search", total, total, _so_far(study))
+        task.progress("search", total, total, _best_so_far(study))
     write_tables(study)
     write_figure(study)
     return study
 
 
-def _so_far(study: Study) -> str:
+def _best_so_far(study: Study) -> str:
     return "" if study.best is None else f"best {study.best.objective:.4g}"
 
 
-def _draw(journal: Journal, task: _Task, number: int, done: tuple[Trial, ...]) -> dict[str, Any]:
-    """Return the values of a trial: they follow from seed, number and the trials before."""
+def _draw(journal: Journal, task: _Task, number: int, earlier: tuple[Trial, ...]) -> dict[str, Any]:
+    """Return the values of a trial, which follow from seed, number and the earlier trials."""
     if task.sampler == "tpe":
         seed = np.random.SeedSequence([task.seed, number]).generate_state(1)[0]
-        return journal.draw(done, seed=int(seed))
+        return journal.draw(earlier, seed=int(seed))
     size = task.space.size()
-    assert size is not None  # _total has seen to it
+    assert size is not None  # checked in _total
     order = np.random.default_rng(task.seed).permutation(size)
     return task.space.combination(int(order[number]))
 
 
-def _attempt(task: _Task, number: int, values: dict[str, Any], done: tuple[Trial, ...]) -> Trial:
-    """Train and judge one combination; a failure is an answer too."""
-    for before in done:
-        if before.values == values:  # it would end the same
-            return replace(before, number=number, seconds=0.0)
+def _run_trial(
+    task: _Task, number: int, values: dict[str, Any], earlier: tuple[Trial, ...]
+) -> Trial:
+    """Train and score one combination; a failure is recorded in the trial."""
+    for other in earlier:
+        if other.values == values:  # with the same seed the result is the same
+            return replace(other, number=number, seconds=0.0)
     settings = task.space.fixed.get("training", {})
     trial = Trial(
         number, "complete", values, seed=values.get("training.seed", settings.get("seed", 0))
     )
     started = time.perf_counter()
     try:
-        found = _measure(task, values)
-        trial = replace(trial, **found)
+        trial = replace(trial, **_scores(task, values))
     except FAILURES as error:
         text = " ".join(str(error).split()) or type(error).__name__
         trial = replace(trial, state="failed", error=text)
@@ -274,39 +277,39 @@ def _attempt(task: _Task, number: int, values: dict[str, Any], done: tuple[Trial
     return replace(trial, seconds=time.perf_counter() - started)
 
 
-def _measure(task: _Task, values: dict[str, Any]) -> dict[str, Any]:
-    """Train a segmenter and return what it is judged by."""
+def _scores(task: _Task, values: dict[str, Any]) -> dict[str, Any]:
+    """Train a segmenter and return its objective, losses, silhouette and k."""
 
     def epoch(done: int, total: int, row: dict[str, Any]) -> None:
-        task.tell("train", done, total, f"loss {row['validation_total']:.4g}")
+        task.progress("train", done, total, f"loss {row['validation_total']:.4g}")
 
     segmenter = SpectralSegmenter(**task.space.configs(values)).fit(task.cubes, progress=epoch)
     history = segmenter.history_
     if history.interrupted:
         raise KeyboardInterrupt
     training: Training = segmenter.config("training")
-    kept = history.rows[history.best_epoch]
+    best = history.rows[history.best_epoch]
     silhouettes, ks, scores = [], [], []
     for cube in task.cubes:
         latent = segmenter.transform(cube)
         usable = np.isfinite(latent).all(axis=1)
-        found = segmenter.cluster(latent[usable], seed=training.seed)
-        silhouettes.append(float(found.curves.score.max()))
-        ks.append(len(found.centers))
+        clustering = segmenter.cluster(latent[usable], seed=training.seed)
+        silhouettes.append(float(clustering.curves.score.max()))
+        ks.append(len(clustering.centers))
         if task.objective in ("ari", "f1"):
             label = np.zeros(len(latent), dtype=np.int64)
-            label[usable] = found.labels + 1
+            label[usable] = clustering.labels + 1
             scores.append(float(getattr(compare(label, _reference(cube)), task.objective)))
     silhouette = float(np.mean(silhouettes))
     objective = {
-        "validation": kept["validation_total"],
+        "validation": best["validation_total"],
         "silhouette": silhouette,
     }.get(task.objective, float(np.mean(scores)) if scores else np.nan)
     if not np.isfinite(objective):
         raise ValueError(f"the objective is not finite ({objective})")
     return {
         "objective": objective,
-        "reconstruction": kept["validation_reconstruction"],
+        "reconstruction": best["validation_reconstruction"],
         "silhouette": silhouette,
         "k": tuple(ks),
     }

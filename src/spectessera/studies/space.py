@@ -1,7 +1,7 @@
-"""A space of settings: which fields vary, over which values, and what all others are.
+"""A space of settings: the fields that vary, their values, and the values of all other fields.
 
-It is written as settings are, with the same tables and names. A list is a choice, a table
-``{low, high, log, step}`` a range; any other value is fixed.
+It has the tables and names of settings. A list is a choice, a table ``{low, high, log, step}`` is
+a range; any other value is fixed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from spectessera._util.check import check_choice, check_number
 from spectessera.segmenter.defaults import CONFIGS
 from spectessera.settings import NONE, from_dict, to_dict
 
-# More combinations than this, within one table, are not all built to be checked.
+# If one table has more combinations than this, not all of them are checked.
 MOST_CHECKED = 10_000
 
 
@@ -34,7 +34,7 @@ class Options:
     Parameters
     ----------
     values : tuple
-        Plain values, as in TOML; "none" is the word for None.
+        Plain values, as in TOML; "none" stands for None.
     """
 
     values: tuple[Any, ...]
@@ -44,25 +44,25 @@ class Options:
             raise ValueError("a list of choices needs at least one")
         for position, value in enumerate(self.values):
             if value in self.values[:position]:
-                raise ValueError(f"{value!r} is named twice among the choices")
+                raise ValueError(f"{value!r} occurs twice among the choices")
 
     def ends(self) -> tuple[Any, ...]:
-        """Return the values that are checked before any training: all."""
+        """Return the values that are checked before any training: all of them."""
         return self.values
 
 
 @dataclass(frozen=True)
 class Range:
-    """A field that takes any number between two.
+    """A field that takes any number in a range.
 
     Parameters
     ----------
     low, high : float
-        Both included.
+        Limits, both included.
     log : bool
-        Draw evenly in the logarithm.
+        Draw uniformly in the logarithm.
     step : float, optional
-        Only low, low + step, ... high.
+        Take only the values low, low + step, ... high.
     integer : bool
         Whole numbers only.
     """
@@ -88,7 +88,7 @@ class Range:
             raise ValueError("a range has a step or log = true, not both")
         width = Decimal(str(self.high)) - Decimal(str(self.low))
         if width % Decimal(str(self.step)) != 0:
-            raise ValueError(f"the steps of {self.step} from {self.low} do not end at {self.high}")
+            raise ValueError(f"steps of {self.step} from {self.low} do not end at {self.high}")
 
     def ends(self) -> tuple[Any, ...]:
         """Return the values that are checked before any training: the two ends."""
@@ -97,36 +97,37 @@ class Range:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search tries.
+    """The settings that a search tries.
 
     Parameters
     ----------
     fixed : dict
-        Table to field to plain value.
+        Fixed fields: name of the table -> name of the field -> plain value.
     varied : dict
-        Names such as "network.latent" to what they vary over, in the order of the settings.
+        Varied fields: name, such as "network.latent" -> options or range, in the order of the
+        settings.
     """
 
     fixed: dict[str, dict[str, Any]]
     varied: dict[str, Options | Range]
 
     def size(self) -> int | None:
-        """Return the number of combinations; None where a range has no end of them."""
-        found = 1
+        """Return the number of combinations; None if a field has a range."""
+        size = 1
         for each in self.varied.values():
             if isinstance(each, Range):
                 return None
-            found *= len(each.values)
-        return found
+            size *= len(each.values)
+        return size
 
     def combination(self, number: int) -> dict[str, Any]:
-        """Return one of :meth:`size` combinations, counted from 0; the last field runs fastest."""
-        found = {}
+        """Return one of :meth:`size` combinations, from 0; the last field varies fastest."""
+        chosen = {}
         for name, each in reversed(self.varied.items()):
-            assert isinstance(each, Options)  # the size has told
+            assert isinstance(each, Options)  # otherwise there is no size
             number, position = divmod(number, len(each.values))
-            found[name] = each.values[position]
-        return {name: found[name] for name in self.varied}
+            chosen[name] = each.values[position]
+        return {name: chosen[name] for name in self.varied}
 
     def config(self, table: str, values: Mapping[str, Any], where: str = "") -> Any:
         """Return one configuration for values of the varied fields.
@@ -134,27 +135,27 @@ class Space:
         Raises
         ------
         ValueError, TypeError
-            If a value is refused; ``where`` is told in the message.
+            If a value is not valid; ``where`` is part of the message.
         """
-        mine = {
+        own = {
             name.partition(".")[2]: value
             for name, value in values.items()
             if name.partition(".")[0] == table
         }
-        return from_dict(CONFIGS[table], self.fixed.get(table, {}) | mine, f"{where}[{table}]")
+        return from_dict(CONFIGS[table], self.fixed.get(table, {}) | own, f"{where}[{table}]")
 
     def configs(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return all configurations for values of the varied fields."""
         return {table: self.config(table, values) for table in CONFIGS}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are the same for equal spaces, however they were written."""
+        """Return plain values, which are equal for equal spaces."""
         varied = {name: [type(each).__name__, vars(each)] for name, each in self.varied.items()}
         return {"fixed": {name: self.fixed.get(name, {}) for name in CONFIGS}, "varied": varied}
 
 
 def as_space(space: Space | Mapping[str, Any] | str | Path) -> Space:
-    """Return a checked space of a TOML file or of a mapping like one.
+    """Return a checked space from a TOML file or a mapping with the same structure.
 
     Parameters
     ----------
@@ -170,8 +171,15 @@ def as_space(space: Space | Mapping[str, Any] | str | Path) -> Space:
     OSError
         If the file cannot be read.
     ValueError, TypeError
-        If it is not TOML, nothing varies, or a name or a value is refused: every choice and both
-        ends of every range are tried on the settings themselves.
+        If it is not TOML, nothing varies, or a name or a value is not valid: the settings are
+        built with every choice and with both ends of every range.
+
+    Examples
+    --------
+    >>> from spectessera.studies import as_space
+    >>> space = as_space({"network": {"latent": [2, 3], "block": "snn"}})
+    >>> space.size(), space.combination(1)
+    (2, {'network.latent': 3})
     """
     if isinstance(space, Space):
         _check(space, "")
@@ -196,9 +204,9 @@ def as_space(space: Space | Mapping[str, Any] | str | Path) -> Space:
             f"{where}nothing varies in this space; give a list, as in latent = [2, 3, 4], or a "
             "range, as in gamma = {low = 0.001, high = 0.1, log = true}"
         )
-    found = Space(fixed, varied)
-    _check(found, where)
-    return found
+    checked = Space(fixed, varied)
+    _check(checked, where)
+    return checked
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -221,23 +229,23 @@ def _read_table(
     """Sort the fields of one table into the fixed and the varied ones."""
     hints = get_type_hints(kind)
     if not isinstance(table, Mapping) or not set(table) <= set(hints):
-        from_dict(kind, table, where)  # raises, with its own words
+        from_dict(kind, table, where)  # raises
     fixed[name] = {}
     for each in fields(kind):
         if each.name not in table:
             continue
         try:
-            found = _read_field(_plain(table[each.name]), hints[each.name])
+            field = _read_field(_plain(table[each.name]), hints[each.name])
         except (ValueError, TypeError) as error:
             raise type(error)(f"{where} {each.name}: {error}") from error
-        if isinstance(found, (Options, Range)):
-            varied[f"{name}.{each.name}"] = found
+        if isinstance(field, (Options, Range)):
+            varied[f"{name}.{each.name}"] = field
         else:
-            fixed[name][each.name] = found
+            fixed[name][each.name] = field
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as TOML would have it."""
+    """Return a value as it is written in TOML."""
     if value is None:
         return NONE
     if is_dataclass(value) and not isinstance(value, type):
@@ -257,9 +265,9 @@ def _read_field(value: Any, hint: Any) -> Any:
         return value
     kinds = _kinds(hint)
     if not {"low", "high"} <= set(value) <= {"low", "high", "log", "step"}:
-        raise ValueError(f"a range has low, high and, if wanted, log or step; got {value!r}")
+        raise ValueError(f"a range has low, high and optionally log or step; got {value!r}")
     if not {int, float} & set(kinds):
-        raise ValueError("only a number has a range; give a list of choices")
+        raise ValueError("only a number can have a range; give a list of choices")
     if float in kinds:
         value = {name: float(each) if type(each) is int else each for name, each in value.items()}
     return Range(**value, integer=float not in kinds)
@@ -270,12 +278,12 @@ def _kinds(hint: Any) -> tuple[Any, ...]:
 
 
 def _depth(value: Any) -> int:
-    """Return how deeply lists are nested."""
+    """Return the depth of nested lists."""
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _depth_of(hint: Any) -> int:
-    """Return how deeply the lists of a field are nested: 1 for widths, 2 for windows."""
+    """Return the depth of the lists of a field: 1 for widths, 2 for windows."""
     depths = [
         1 + _depth_of(get_args(each)[0]) for each in _kinds(hint) if get_origin(each) is tuple
     ]
@@ -283,33 +291,33 @@ def _depth_of(hint: Any) -> int:
 
 
 def _check(space: Space, where: str) -> None:
-    """Build the settings of each table with all combinations of its own fields.
+    """Build the settings of each table with all combinations of its fields.
 
-    The settings of one table know nothing of those of another. Where the combinations are very
-    many, one field at a time is varied.
+    Tables are independent of one another. If a table has very many combinations, one field at a
+    time is varied.
     """
     for table in CONFIGS:
-        mine = {
+        ends = {
             name: each.ends()
             for name, each in space.varied.items()
             if name.partition(".")[0] == table
         }
-        if math.prod(map(len, mine.values())) <= MOST_CHECKED:
+        if math.prod(map(len, ends.values())) <= MOST_CHECKED:
             tried = [
-                dict(zip(mine, each, strict=True)) for each in itertools.product(*mine.values())
+                dict(zip(ends, each, strict=True)) for each in itertools.product(*ends.values())
             ]
         else:
-            first = {name: values[0] for name, values in mine.items()}
-            tried = [first | {name: value} for name in mine for value in mine[name]]
+            first = {name: values[0] for name, values in ends.items()}
+            tried = [first | {name: value} for name in ends for value in ends[name]]
         for values in tried:
             space.config(table, values, where)
 
 
 def encode(value: Any) -> Any:
-    """Return a plain value as a number or a word: lists and tables as JSON text."""
+    """Return a plain value as a number or a string; lists and tables as JSON text."""
     return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
-def word(value: Any) -> Any:
-    """Return a plain value as it stands in tables: a number, or a word as in TOML."""
+def table_cell(value: Any) -> Any:
+    """Return a plain value as it is shown in tables: a number, or a string as in TOML."""
     return json.dumps(value) if isinstance(value, (list, dict, bool)) else value

@@ -1,4 +1,4 @@
-"""The tables of a reproduction: Markdown to read, CSV and JSON for other programs."""
+"""The tables of a reproduction: Markdown for readers, CSV and JSON for programs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ def write_tables(rows: Sequence[Any], means: list[dict[str, Any]], folder: Path,
     writer.writeheader()
     writer.writerows(row._asdict() for row in rows)
     seeds = len({row.seed for row in rows})
-    summary = {"experiment": name, "seeds": seeds, "methods": [_plain(each) for each in means]}
+    summary = {
+        "experiment": name,
+        "seeds": seeds,
+        "methods": [_without_nan(each) for each in means],
+    }
     for path, content in (
         ("scores.csv", text.getvalue()),
         ("summary.json", json.dumps(summary, indent=2) + "\n"),
@@ -53,26 +57,26 @@ def write_tables(rows: Sequence[Any], means: list[dict[str, Any]], folder: Path,
             temporary.write_text(content, encoding="utf-8")
 
 
-def _plain(told: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN."""
+def _without_nan(means: dict[str, Any]) -> dict[str, Any]:
+    """Return the means of a method with None for NaN, which JSON does not have."""
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in told.items()
+        for name, value in means.items()
     }
 
 
 def markdown(means: list[dict[str, Any]], seeds: int, name: str) -> list[str]:
     """Return a page of tables, one per variant of the experiment; the best of a column is bold."""
-    told = f"Means (standard deviations) of {seeds} seed(s); times are medians."
-    lines = [f"# Scores: {name}", "", told]
+    caption = f"Means (standard deviations) of {seeds} seed(s); times are medians."
+    lines = [f"# Scores: {name}", "", caption]
     for experiment in dict.fromkeys(each["experiment"] for each in means):
-        mine = [each for each in means if each["experiment"] == experiment]
-        columns = [c for c in HEAD if not all(math.isnan(each[c[0]]) for each in mine)]
-        best = {c: max(each[c] for each in mine) for c, _ in columns}
+        methods = [each for each in means if each["experiment"] == experiment]
+        columns = [c for c in HEAD if not all(math.isnan(each[c[0]]) for each in methods)]
+        best = {c: max(each[c] for each in methods) for c, _ in columns}
         titles = ["method", *(title for _, title in columns), "k", *(title for _, title in TIMES)]
         lines += ["", f"## {experiment}", "", "| " + " | ".join(titles) + " |"]
         lines.append("|" + "---|" * len(titles))
-        for each in mine:
+        for each in methods:
             cells = [each["words"]]
             for column, _ in columns:
                 cell = f"{each[column]:.3f}"

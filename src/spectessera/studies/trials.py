@@ -1,4 +1,4 @@
-"""The trials of a search, and the files that tell of them."""
+"""The trials of a search, and the files that list them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from spectessera._version import __version__
 from spectessera.plots.search import objective_by_setting
 from spectessera.settings import to_dict
 
-from .space import Range, Space, word
+from .space import Range, Space, table_cell
 
-# Objective -> whether more of it is better.
+# Objective -> whether larger values are better.
 OBJECTIVES = {"validation": False, "silhouette": True, "ari": True, "f1": True}
 TABLE, BEST, FIGURE = "study.csv", "best.toml", "search.png"
-# The validation loss is made of these: it is another quantity for each of their values.
+# Settings that define the validation loss: losses for different values are not comparable.
 _OF_THE_LOSS = ("beta", "bandwidth", "gamma", "loss", "total")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One try of one combination of settings.
+    """One trial of a combination of settings.
 
     Parameters
     ----------
@@ -35,21 +35,21 @@ class Trial:
         From 0, in the order of the search.
     state : "complete", "failed" or "interrupted"
     values : dict
-        Varied field, such as "network.latent", to its plain value.
+        Varied fields: name, such as "network.latent" -> plain value.
     objective : float, optional
-        What is searched for; None unless complete, as are the next two.
+        Value of the objective; None unless complete, like the next two.
     reconstruction : float, optional
-        Reconstruction loss on the validation spectra with the weights that were kept.
+        Reconstruction loss on the validation spectra at the best epoch.
     silhouette : float, optional
-        Of the latents of each cube with the k of its best, mean over the cubes.
+        Largest silhouette of the latents of each cube over all k, mean over the cubes.
     k : tuple of int
         Number of clusters of each cube.
     seconds : float
-        Wall time; 0 where an equal combination had been tried before.
+        Wall time; 0 if an equal combination was trained before.
     seed : int
         Of the training.
     error : str
-        Why it failed.
+        Error message of a failed trial.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """What a search found.
+    """The result of a search.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class Study:
     trials : tuple of Trial
         Ordered by number.
     folder : Path
-        Where its files are.
+        Folder of its files.
     interrupted : bool
-        Whether it was stopped by Ctrl-C; the same call goes on.
+        Whether it was stopped by Ctrl-C; the same call resumes it.
     """
 
     objective: str
@@ -87,22 +87,24 @@ class Study:
     interrupted: bool = False
 
     def ranked(self) -> list[Trial]:
-        """Return the complete trials, the best first; the earlier one wins a tie."""
+        """Return the complete trials, the best first; of equal trials, the earlier one first."""
         sign = -1 if OBJECTIVES[self.objective] else 1
-        done = [(sign * t.objective, t.number, t) for t in self.trials if t.objective is not None]
-        return [trial for _, _, trial in sorted(done)]
+        complete = [
+            (sign * t.objective, t.number, t) for t in self.trials if t.objective is not None
+        ]
+        return [trial for _, _, trial in sorted(complete)]
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best objective; None without any complete one."""
+        """The trial with the best objective; None if no trial is complete."""
         return next(iter(self.ranked()), None)
 
     def settings(self, trial: Trial) -> dict[str, dict[str, Any]]:
-        """Return the whole settings of a trial as plain tables."""
+        """Return all settings of a trial as plain tables."""
         return {name: to_dict(each) for name, each in self.space.configs(trial.values).items()}
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one plain row per trial, as it stands in the table."""
+        """Return one plain row per trial, as in the table."""
         return [
             {"number": trial.number, "state": trial.state}
             | trial.values
@@ -119,7 +121,7 @@ class Study:
         ]
 
     def notes(self) -> list[str]:
-        """Return what should be known before the trials are compared."""
+        """Return notes on the comparison of the trials."""
         varied = [
             name
             for name in self.space.varied
@@ -128,13 +130,13 @@ class Study:
         if self.objective != "validation" or not varied:
             return []
         return [
-            f"the validation loss is not the same quantity for all values of {', '.join(varied)}: "
-            'the smallest need not be the best; "silhouette" or "ari" can be compared'
+            f"validation losses for different values of {', '.join(varied)} are not comparable: "
+            'the smallest need not be the best; "silhouette" and "ari" are comparable'
         ]
 
 
 def write_tables(study: Study) -> None:
-    """Write the table of the trials and, if any is complete, the settings of the best one."""
+    """Write the table of the trials and, if a trial is complete, the settings of the best one."""
     if not study.trials:
         return
     rows = study.rows()
@@ -142,7 +144,7 @@ def write_tables(study: Study) -> None:
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        cells = {name: word(value) for name, value in row.items()}
+        cells = {name: table_cell(value) for name, value in row.items()}
         writer.writerow(cells | {"k": " ".join(str(k) for k in row["k"])})
     atomic_text(study.folder / TABLE, text.getvalue())
     best = study.best
@@ -157,14 +159,14 @@ def write_tables(study: Study) -> None:
 
 
 def write_figure(study: Study) -> None:
-    """Draw the objective against every setting that varies, if any trial is complete."""
+    """Draw the objective against every varied setting, if a trial is complete."""
     best = study.best
     if best is None:
         return
     trials = [trial for trial in study.trials if trial.state != "interrupted"]
     varied = study.space.varied.items()
     figure = objective_by_setting(
-        {name: [word(trial.values[name]) for trial in trials] for name, _ in varied},
+        {name: [table_cell(trial.values[name]) for trial in trials] for name, _ in varied},
         np.array([np.nan if t.objective is None else t.objective for t in trials]),
         best=trials.index(best),
         label={"validation": "validation loss", "ari": "ARI", "f1": "F1"}.get(
