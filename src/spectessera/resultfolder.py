@@ -164,7 +164,7 @@ def _named(naming: Naming) -> dict[str, Any]:
         "name": title_of(naming),
         "lines": lines_of(naming),
         "candidates": [
-            {"name": each.name, "kind": each.kind, "score": each.score, "evidence": each.words}
+            {"name": each.name, "kind": each.kind, "score": each.score, "evidence": each.evidence}
             for each in naming.of_kind(*kinds)
         ],
         "unexplained": [peak.position for peak in naming.unexplained],

@@ -230,7 +230,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path):
     peak = made_naming().peaks[0]
     line = dataclasses.replace(made_naming().candidates[0].lines[0], name=HOSTILE, note=HOSTILE)
     candidate = dataclasses.replace(
-        made_naming().candidates[0], name=HOSTILE, kind=HOSTILE, words=HOSTILE, lines=(line,)
+        made_naming().candidates[0], name=HOSTILE, kind=HOSTILE, evidence=HOSTILE, lines=(line,)
     )
     naming = Naming((peak,), (candidate,), (peak,), (ResultWarning(HOSTILE, HOSTILE),))
     page = write(

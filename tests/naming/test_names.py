@@ -1,4 +1,4 @@
-"""Names of clusters, from spectra whose matter is known."""
+"""Names of clusters, from spectra of known composition."""
 
 from pathlib import Path
 
@@ -10,7 +10,13 @@ import spectessera as spt
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis, with_axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
-from spectessera.naming.names import lines_of, name_clusters, naming_warnings, tell_apart, title_of
+from spectessera.naming.names import (
+    distinguishing_lines,
+    lines_of,
+    name_clusters,
+    naming_warnings,
+    title_of,
+)
 from spectessera.naming.optical.redshift import fit_redshift
 from spectessera.synth import load_palette
 from spectessera.warning import make_warning
@@ -19,7 +25,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "data" / "abell478.fits.gz"
 
 
 def result_of(spectra, axis, sizes, noise="counts"):
-    """Return the parts of a result that names are made of; spectra is a list of (n, channel)."""
+    """Return the variables of a result that naming needs; spectra is a list of (n, channel)."""
     means = np.stack([each.mean(axis=0) for each in spectra])
     spreads = np.stack([each.std(axis=0) for each in spectra])
     dims = ("cluster", "channel")
@@ -37,7 +43,7 @@ def result_of(spectra, axis, sizes, noise="counts"):
 
 
 def painted(names, *, gain=1.0, pixels=300, counts=600.0, seed=0):
-    """Return a result whose clusters are pigments, measured with an axis that may be off."""
+    """Return a result whose clusters are pigments; energies are multiplied by the gain."""
     palette = load_palette("choirbook")
     generator = np.random.default_rng(seed)
     spectra = []
@@ -63,7 +69,7 @@ def test_pigments_are_named_and_have_their_lines():
             assert any(line.peak is not None for line in candidate.lines)
 
 
-def test_energies_that_are_off_by_three_per_cent_are_told_and_nothing_is_named():
+def test_energies_that_are_wrong_by_three_per_cent_are_reported_and_nothing_is_named():
     result = painted(["azurite", "lead-tin yellow"], gain=1.03, pixels=3000)
     namings = name_clusters(result)
     assert [title_of(naming) for naming in namings] == ["", ""]
@@ -135,7 +141,7 @@ def test_a_galaxy_cluster_has_its_lines_and_its_redshift():
         assert {"Ha 6563", "[NII] 6548", "[NII] 6583", "[SII] 6716", "[SII] 6731"} <= seen
 
 
-def test_the_redshift_that_preprocessing_was_told_is_used():
+def test_the_redshift_of_the_preprocessing_is_used():
     axis = Axis(np.linspace(6900, 7500, 480), "angstrom", medium="air")
     flat = np.random.default_rng(0).normal(10, 1, (50, 480))
     result = result_of([flat], axis, [50], noise="variance")
@@ -149,12 +155,12 @@ def test_the_redshift_that_preprocessing_was_told_is_used():
     [Axis(np.linspace(600, 1800, 200), "cm-1"), Axis(np.arange(200)), Axis([1.0, 2.0], "keV")],
     ids=["raman", "plain channels", "two channels"],
 )
-def test_nothing_is_claimed_of_other_axes(axis):
+def test_clusters_on_other_axes_have_no_names(axis):
     spectra = np.random.default_rng(0).poisson(50, (30, len(axis))).astype(float)
     assert name_clusters(result_of([spectra], axis, [30])) == [Naming()]
 
 
-def test_empty_clusters_zeros_and_single_pixels_are_silent_or_named():
+def test_empty_clusters_have_no_name_and_single_pixels_have_one():
     result = painted(["vermilion", "azurite"])
     result["mean_spectrum"][1] = 0.0
     result["std_spectrum"][1] = 0.0
@@ -173,16 +179,16 @@ def test_a_wrong_anode_and_a_result_without_spectra_are_refused():
         name_clusters(xr.Dataset())
 
 
-def test_what_tells_two_clusters_apart_is_the_line_of_one_of_them():
+def test_two_clusters_are_distinguished_by_their_own_lines():
     result = painted(["vermilion", "azurite"])
     namings = name_clusters(result)
-    found = tell_apart(result, 1, 2, namings)
+    found = distinguishing_lines(result, 1, 2, namings)
     strong = {line.name: sigma for line, sigma in found[:6]}
     assert any(name.startswith("Hg") and sigma > 5 for name, sigma in strong.items())
     assert any(name.startswith("Cu") and sigma < -5 for name, sigma in strong.items())
-    assert tell_apart(result, 1, 1, namings) == ()
+    assert distinguishing_lines(result, 1, 1, namings) == ()
     with pytest.raises(ValueError, match="no cluster 9"):
-        tell_apart(result, 1, 9)
+        distinguishing_lines(result, 1, 9)
 
 
 def test_a_warning_is_reported_once_with_its_clusters():
@@ -227,7 +233,7 @@ def test_a_title_has_only_candidates_of_a_score_of_one_half_or_more():
 
 
 def test_a_baseline_is_named_and_reported_too(tmp_path):
-    """Its result tells neither what is stable nor a novelty."""
+    """Its result has neither stability nor novelty."""
     palette = load_palette("choirbook")
     generator = np.random.default_rng(0)
     rates = palette.spectra[[2, 3], np.abs(palette.factors - 1).argmin()]
@@ -274,7 +280,7 @@ def test_smooth_reflectance_has_no_redshift():
         assert not naming.of_kind("line", "class")
 
 
-def test_the_anode_that_was_told_is_remembered():
+def test_the_anode_of_the_result_is_used():
     result = painted(["vermilion"], pixels=3000)
     result.attrs["anode"] = "Xx"
     with pytest.raises(ValueError, match="anode"):

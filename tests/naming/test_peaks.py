@@ -1,11 +1,11 @@
-"""Peaks that are put into a spectrum are found where they are, and nothing else is."""
+"""Simulated peaks are detected at their positions, and nothing else is."""
 
 import numpy as np
 import pytest
 
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Line
-from spectessera.naming.peaks import SIGNIFICANT, background, differing_peaks, find_peaks
+from spectessera.naming.peaks import SIGNIFICANT, differing_peaks, find_peaks
 
 AXIS = Axis(np.linspace(1.0, 21.0, 1000), "keV")
 WIDTH = 0.2
@@ -39,7 +39,7 @@ def test_position_area_and_width_of_peaks_on_a_curved_background():
         assert peak.significance > SIGNIFICANT
 
 
-def test_positions_are_as_far_from_the_truth_as_their_errors_say():
+def test_positions_deviate_from_the_truth_by_about_their_errors():
     away = []
     for seed in range(40):
         (peak,) = find_peaks(*counted(curved() + gaussian(8.03, 6000), seed), AXIS, width=WIDTH)
@@ -49,7 +49,7 @@ def test_positions_are_as_far_from_the_truth_as_their_errors_say():
 
 
 @pytest.mark.parametrize("apart", [1.0, 1.3, 2.0])
-def test_overlapping_peaks_are_parted(apart):
+def test_overlapping_peaks_are_resolved(apart):
     second = 8.0 + apart * WIDTH
     expected = curved() + gaussian(8.0, 1e5) + gaussian(second, 6e4)
     peaks = find_peaks(*counted(expected), AXIS, width=WIDTH)
@@ -66,7 +66,7 @@ def test_noise_has_no_peaks(level):
     assert sum(map(len, found)) <= 1
 
 
-def test_ripples_of_a_background_are_no_peaks_however_many_photons_there_are():
+def test_ripples_of_a_background_are_not_peaks_for_any_number_of_photons():
     smooth = 1e8 * curved() * (1 + 0.02 * np.sin(AXIS.values))
     assert find_peaks(smooth, np.sqrt(smooth), AXIS, width=WIDTH) == ()
 
@@ -81,14 +81,14 @@ def test_absorption_has_negative_areas():
     assert find_peaks(*counts, AXIS, width=WIDTH) == (upper,)
 
 
-def test_a_falling_axis_gives_the_same_peaks_the_other_way_round():
+def test_a_falling_axis_gives_the_same_peaks_in_reverse_order():
     counts, error = counted(curved() + gaussian(4.0, 5000) + gaussian(9.0, 9000))
     rising = find_peaks(counts, error, AXIS, width=WIDTH)
     falling = Axis(AXIS.values[::-1], "keV")
     assert find_peaks(counts[::-1], error[::-1], falling, width=WIDTH) == rising[::-1]
 
 
-def test_scale_is_no_matter():
+def test_the_scale_does_not_change_the_peaks():
     counts, error = counted(curved() + gaussian(4.0, 5000))
     (one,) = find_peaks(counts, error, AXIS, width=WIDTH)
     (two,) = find_peaks(1e-17 * counts, 1e-17 * error, AXIS, width=WIDTH)
@@ -96,12 +96,7 @@ def test_scale_is_no_matter():
     assert two.significance == pytest.approx(one.significance, rel=1e-6)
 
 
-def test_the_background_passes_under_a_peak():
-    under = background(curved() + gaussian(8.0, 1e4), WIDTH / 0.02)
-    assert np.allclose(under[50:-50], curved()[50:-50], rtol=0.05)
-
-
-def test_what_is_no_spectrum_gives_nothing_or_a_clear_error():
+def test_invalid_spectra_give_no_peaks_or_a_clear_error():
     zero = np.zeros(len(AXIS))
     assert find_peaks(zero, zero, AXIS, width=WIDTH) == ()
     one = Axis([1.0], "keV")
@@ -120,10 +115,10 @@ def test_what_is_no_spectrum_gives_nothing_or_a_clear_error():
         differing_peaks(zero, zero, zero, zero, AXIS, width=WIDTH)
 
 
-def test_the_line_that_differs_is_told_and_brightness_is_not():
-    both = curved() + gaussian(4.0, 5000)
-    first, first_error = counted(both)
-    second, second_error = counted(3 * (both + gaussian(10.55, 4000)), seed=1)
+def test_a_differing_line_is_reported_and_brightness_is_not():
+    common = curved() + gaussian(4.0, 5000)
+    first, first_error = counted(common)
+    second, second_error = counted(3 * (common + gaussian(10.55, 4000)), seed=1)
     known = (Line("Pb La", 10.54, None), Line("Ca Ka", 4.0, None))
     found = differing_peaks(
         first, second, first_error, second_error, AXIS, width=WIDTH, lines=known
@@ -132,5 +127,5 @@ def test_the_line_that_differs_is_told_and_brightness_is_not():
     assert line.name == "Pb La"
     assert line.note == "stronger in the second"
     assert significance < -SIGNIFICANT
-    same, same_error = counted(3 * both, seed=2)
+    same, same_error = counted(3 * common, seed=2)
     assert differing_peaks(first, same, first_error, same_error, AXIS, width=WIDTH) == ()

@@ -90,7 +90,7 @@ def _place(each: Candidate) -> int:
 
 def _candidate(each: Candidate) -> list[str]:
     missing = [line.name for line in each.lines if line.peak is None]
-    words = each.words
+    words = each.evidence
     if missing:
         words = f"{words.rstrip(' .')}. " if words.strip() else ""
         words += f"Not detected: {', '.join(missing)}."

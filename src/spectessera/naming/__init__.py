@@ -1,4 +1,4 @@
-"""What a cluster is: its lines, elements, pigments, kind of gas."""
+"""Names of clusters: their lines, elements, pigments, class of gas."""
 
 from typing import TYPE_CHECKING
 

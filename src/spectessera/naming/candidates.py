@@ -1,6 +1,6 @@
-"""What is said of a spectrum: its peaks, the lines that they are, and what has those lines.
+"""The naming of a spectrum: its peaks, their lines, and candidates that have these lines.
 
-Plain words and numbers, all positions in the unit of the spectral axis. The matching is done in
+Strings and numbers; all positions are in the unit of the spectral axis. Lines are matched in
 :mod:`spectessera.naming.xray.elements` and :mod:`spectessera.naming.optical.lines`.
 """
 
@@ -19,14 +19,14 @@ class Peak:
     Attributes
     ----------
     position, error : float
-        Of its centre, with the standard error.
+        Of its centre, and the standard error of the position.
     width : float
         Full width at half maximum.
     area : float
-        Above the background, summed over channels, in the unit of the spectrum. Negative in
+        Sum over the channels above the background, in the unit of the spectrum. Negative in
         absorption.
     significance : float
-        Area over its standard error.
+        Area divided by its standard error.
     """
 
     position: float
@@ -38,18 +38,18 @@ class Peak:
 
 @dataclass(frozen=True)
 class Line:
-    """A line that is found, or that should be there and is not.
+    """A line that is detected, or that is expected and not detected.
 
     Attributes
     ----------
     name : str
         Such as "Pb La" or "[NII] 6583".
     position : float
-        Where it is expected in this spectrum.
+        Expected position in this spectrum.
     peak : Peak or None
-        The peak that it is seen as; None where there is none.
+        The peak of the line; None if it is not detected.
     note : str
-        What else is to be said, such as "also S Ka".
+        Further information, such as "also S Ka".
     """
 
     name: str
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that a spectrum may be of, with its evidence.
+    """A possible origin of a spectrum, with its evidence.
 
     Attributes
     ----------
@@ -69,10 +69,10 @@ class Candidate:
     kind : str
         "element", "pigment", "line", "class" or "instrument" (tube lines, scatter, sum peaks).
     score : float
-        From 0 to 1, by which candidates of a kind are ranked.
+        From 0 to 1; ranks the candidates of one kind.
     lines : tuple of Line
-        Without lines that are found there is no candidate.
-    words : str
+        Detected lines, at least one for most kinds, and expected lines that are missing.
+    evidence : str
         The evidence in a sentence.
     """
 
@@ -80,24 +80,25 @@ class Candidate:
     kind: str
     score: float
     lines: tuple[Line, ...]
-    words: str
+    evidence: str
 
 
 @dataclass(frozen=True)
 class Naming:
-    """All that is said of one spectrum.
+    """The naming of one spectrum.
 
     Attributes
     ----------
     peaks : tuple of Peak
         In the order of the axis.
     candidates : tuple of Candidate
-        Of every kind the best first.
+        The best of every kind first.
     unexplained : tuple of Peak
-        Peaks that no candidate has.
+        Peaks that no candidate explains.
     warnings : tuple of ResultWarning
         Such as that the calibration seems to be wrong; without numbers of clusters.
     redshift, redshift_error : float or None
+        Of optical spectra, if it is known.
     """
 
     peaks: tuple[Peak, ...] = ()

@@ -1,4 +1,4 @@
-"""What every cluster of a result is: lines and what has them, from its mean spectrum."""
+"""Names of the clusters of a result, from the lines of their mean spectra."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .peaks import differing_peaks
 from .pigments.match import pigment_candidates
 from .xray.elements import XraySettings, line_width, name_xray
 
-# Spectra of fewer channels have no shape of a line.
+# Spectra with fewer channels do not resolve lines.
 FEWEST_CHANNELS = 30
-# Light in which the lines of nebulae and stars are known; beyond, there is no table.
+# Angstrom: range of the table of lines of nebulae and stars.
 OPTICAL = (3000.0, 11_000.0)
-# A channel's full width at half maximum of a line is at least that of so many channels.
+# Channels: least full width at half maximum of a line.
 NARROWEST = 3.0
-# A candidate of this score is likelier than not, and gives a name; of elements, so many do.
+# Least score of a candidate that gives a name, and the largest number of elements in a name.
 LIKELY = 0.5
 FEW = 4
 
@@ -33,12 +33,12 @@ FEW = 4
 def name_clusters(
     result: xr.Dataset, *, redshift: float | None = None, anode: str | None = None
 ) -> list[Naming]:
-    """Name the lines of every cluster's mean spectrum, and what it may be of.
+    """Name the lines in the mean spectrum of every cluster, and their possible origins.
 
-    By the kind of the spectral axis: of energy, elements and, where the spectra are counts,
-    pigments (:mod:`spectessera.naming.xray.elements`, :mod:`spectessera.naming.pigments.match`);
-    of optical wavelength, ions, the class of the gas, and a redshift that all clusters share
-    (:mod:`spectessera.naming.optical.lines`). Of other kinds nothing is claimed.
+    Depends on the spectral axis. Energy: elements and, if the spectra are counts, pigments
+    (:mod:`spectessera.naming.xray.elements`, :mod:`spectessera.naming.pigments.match`). Optical
+    wavelengths: ions, the class of the gas, and a common redshift of all clusters
+    (:mod:`spectessera.naming.optical.lines`). Other axes: no names.
 
     Parameters
     ----------
@@ -46,21 +46,21 @@ def name_clusters(
         Of :func:`spectessera.segment` or a baseline: ``mean_spectrum`` and ``std_spectrum``
         (cluster, channel), ``size (cluster)``.
     redshift : float, optional
-        Of all clusters; by default the one that the preprocessing was told, or it is fitted.
+        Of all clusters; by default that of the preprocessing, otherwise it is fitted.
     anode : str, optional
-        Of the X-ray tube, such as "Rh": its lines are no elements of the sample. By default the
-        one that the result was written with (its attribute ``anode``), if any.
+        Of the X-ray tube, such as "Rh": its lines are attributed to the instrument. By default the
+        attribute ``anode`` of the result, if there is one.
 
     Returns
     -------
     list of Naming
-        One for every cluster, in their order. The standard error of a mean is that of the spread
-        among its pixels; a single pixel of counts has the root of its counts.
+        One for every cluster, in their order. The standard error of a mean spectrum follows from
+        the spread of the pixels; for a single pixel of counts it is the square root of the counts.
 
     Raises
     ------
     ValueError
-        If the anode is not known, or the result has no mean spectra.
+        If the anode is unknown, or the result has no mean spectra.
     """
     require(result, "mean_spectrum", purpose="the naming of clusters")
     axis = spectral_axis(result["mean_spectrum"])
@@ -76,19 +76,19 @@ def name_clusters(
             _xray(mean, error, int(size), axis, settings, counted)
             for mean, error, size in zip(means, errors, sizes, strict=True)
         ]
-        return _of_one_calibration(named, sizes)
+        return _with_common_calibration(named, sizes)
     if _is_optical(axis):
-        given = _told_redshift(result) if redshift is None else redshift
-        return _optical(means, errors, axis, given)
+        known = _preprocess_redshift(result) if redshift is None else redshift
+        return _optical(means, errors, axis, known)
     return [Naming() for _ in sizes]
 
 
 def _errors(result: xr.Dataset) -> np.ndarray:
-    """Return the standard errors (cluster, channel) of the means; NaN where nothing tells them."""
+    """Return the standard errors (cluster, channel) of the means; NaN if they are unknown."""
     size = result["size"].values[:, None].astype(np.float64)
     spread = result["std_spectrum"].values.astype(np.float64)
     if result.attrs.get("confidence_noise") == "counts":
-        # A few pixels may agree by chance; counts never have less than their own noise.
+        # A few pixels may agree by chance; counts have at least Poisson noise.
         mean = np.maximum(result["mean_spectrum"].values, 0.0)
         spread = np.maximum(spread, np.sqrt(np.maximum(mean, 1 / np.maximum(size, 1))))
     else:
@@ -120,24 +120,24 @@ def _xray(
     return replace(naming, candidates=(*pigments, *naming.candidates))
 
 
-def _of_one_calibration(namings: list[Naming], sizes: np.ndarray) -> list[Naming]:
-    """Take back all names where the calibration is off for clusters of most of the pixels.
+def _with_common_calibration(namings: list[Naming], sizes: np.ndarray) -> list[Naming]:
+    """Remove all names if the calibration is wrong for clusters with most of the pixels.
 
-    All pixels have one axis: where other spectra fit by chance, their names are chance, too.
+    All pixels share one axis: if it is wrong, the names of the other clusters are chance matches.
     """
-    off = [any(each.code == "W-NAME-CALIBRATION" for each in n.warnings) for n in namings]
-    if 2 * sizes[off].sum() <= sizes[[bool(each.peaks) for each in namings]].sum():
+    wrong = [any(each.code == "W-NAME-CALIBRATION" for each in n.warnings) for n in namings]
+    if 2 * sizes[wrong].sum() <= sizes[[bool(each.peaks) for each in namings]].sum():
         return namings
     warnings = (make_warning("W-NAME-CALIBRATION-ELSEWHERE"),)
     return [
         naming
-        if wrong
+        if reported
         else replace(naming, candidates=(), unexplained=naming.peaks, warnings=warnings)
-        for naming, wrong in zip(namings, off, strict=True)
+        for naming, reported in zip(namings, wrong, strict=True)
     ]
 
 
-# --- light -------------------------------------------------------------------------------------
+# --- optical spectra ---------------------------------------------------------------------------
 
 
 def _is_optical(axis: Axis) -> bool:
@@ -147,27 +147,31 @@ def _is_optical(axis: Axis) -> bool:
     return OPTICAL[0] <= values.min() and values.max() <= OPTICAL[1]
 
 
-def _told_redshift(result: xr.Dataset) -> float | None:
-    """Return the redshift that the preprocessing was told, if it was."""
+def _preprocess_redshift(result: xr.Dataset) -> float | None:
+    """Return the redshift in the settings of the preprocessing; None if it is not set."""
     try:
-        told = float(provenance(result)["settings"]["preprocess"]["redshift"])
-    except (KeyError, TypeError, ValueError):  # of a baseline, or of another program
+        redshift = float(provenance(result)["settings"]["preprocess"]["redshift"])
+    except (KeyError, TypeError, ValueError):  # a baseline, or a result of another program
         return None
-    return told or None
+    return redshift or None
 
 
-def _optical(means: np.ndarray, errors: np.ndarray, axis: Axis, told: float | None) -> list[Naming]:
+def _optical(
+    means: np.ndarray, errors: np.ndarray, axis: Axis, known: float | None
+) -> list[Naming]:
     good = [_usable(mean, error) for mean, error in zip(means, errors, strict=True)]
-    shift: float | Redshift | None = told
-    if told is None and any(good):
+    shift: float | Redshift | None = known
+    if known is None and any(good):
         shift = fit_redshift(means[good], errors[good], axis)
-    named = _at(means, errors, axis, good, shift)
-    if told is None and shift is not None and not any(each.of_kind("line") for each in named):
-        return _at(means, errors, axis, good, None)  # a redshift is nothing without its lines
+    named = _name_all(means, errors, axis, good, shift)
+    if known is None and shift is not None and not any(each.of_kind("line") for each in named):
+        return _name_all(
+            means, errors, axis, good, None
+        )  # a redshift without lines is not reliable
     return named
 
 
-def _at(
+def _name_all(
     means: np.ndarray,
     errors: np.ndarray,
     axis: Axis,
@@ -180,33 +184,33 @@ def _at(
     ]
 
 
-# --- what tells one from another ---------------------------------------------------------------
+# --- differences between clusters --------------------------------------------------------------
 
 
-def tell_apart(
+def distinguishing_lines(
     result: xr.Dataset, first: int, second: int, namings: list[Naming] | None = None
 ) -> tuple[tuple[Line, float], ...]:
-    """Return the lines that tell one cluster from another, the clearest first.
+    """Return the lines that distinguish two clusters, the most significant first.
 
     Parameters
     ----------
     result : Dataset
-        As of :func:`name_clusters`.
+        As for :func:`name_clusters`.
     first, second : int
-        Numbers of clusters, as on the map.
+        Numbers of the clusters in the result.
     namings : list of Naming, optional
-        Of all clusters, for the names of the lines.
+        Of all clusters, in their order; they provide the names of the lines.
 
     Returns
     -------
     tuple of (Line, float)
-        The line, and by how many standard errors it is stronger in the first cluster (negative:
-        in the second), both spectra having the same sum.
+        The line, and its difference in standard errors, positive if it is stronger in the first
+        cluster, after scaling both spectra to the same sum.
 
     Raises
     ------
     ValueError
-        If there is no such cluster.
+        If the result has no such cluster.
     """
     numbers = result["cluster"].values.tolist()
     for number in (first, second):
@@ -223,34 +227,34 @@ def tell_apart(
         for candidate in namings[place].candidates if namings else ():
             if candidate.kind in ("element", "line") and candidate.score >= LIKELY:
                 lines += candidate.lines
-    found = differing_peaks(
+    differences = differing_peaks(
         means[one], means[other], errors[one], errors[other], axis,
         width=_line_width(axis), lines=tuple(lines),
     )  # fmt: skip
-    return tuple(sorted(found, key=lambda each: -abs(each[1])))
+    return tuple(sorted(differences, key=lambda each: -abs(each[1])))
 
 
 def _line_width(axis: Axis) -> float:
-    """Return the width of a line in the unit of the axis, taken in the middle of it."""
+    """Return the width of a line in the middle of the axis, in its unit."""
     step = float(np.median(np.abs(np.diff(axis.values))))
     if axis.kind != "energy":
         return NARROWEST * step
-    one = float(Axis(np.ones(1), axis.unit).to("keV").values[0])  # the unit, in keV
-    middle = float(np.median(axis.values)) * one
-    return max(NARROWEST * step, float(line_width().width(middle)) / one)
+    unit = float(Axis(np.ones(1), axis.unit).to("keV").values[0])  # in keV
+    middle = float(np.median(axis.values)) * unit
+    return max(NARROWEST * step, float(line_width().width(middle)) / unit)
 
 
-# --- in words ----------------------------------------------------------------------------------
+# --- summaries ---------------------------------------------------------------------------------
 
 
 def title_of(naming: Naming) -> str:
-    """Return a cluster's name in a few words: its pigment, the class of its gas, its elements."""
+    """Return the name of a cluster: its pigment, the class of its gas, or its elements or ions."""
     for kind in ("pigment", "class"):
         best = naming.of_kind(kind)
         if best and best[0].score >= LIKELY:
             return best[0].name
-    sure = [each for each in naming.of_kind("element", "line") if each.score >= LIKELY]
-    return ", ".join(each.name for each in sure[:FEW])
+    likely = [each for each in naming.of_kind("element", "line") if each.score >= LIKELY]
+    return ", ".join(each.name for each in likely[:FEW])
 
 
 def naming_warnings(namings: list[Naming], numbers: list[int] | None = None) -> list[ResultWarning]:
@@ -280,7 +284,7 @@ def naming_warnings(namings: list[Naming], numbers: list[int] | None = None) -> 
 
 
 def lines_of(naming: Naming) -> list[dict[str, object]]:
-    """Return the lines that are seen, for the summary: name, place, significance, of what."""
+    """Return the detected lines for the summary: name, origin, positions, significance."""
 
     def row(candidate: Candidate, line: Line) -> dict[str, object]:
         assert line.peak is not None

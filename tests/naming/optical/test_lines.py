@@ -266,7 +266,7 @@ def test_mean_spectra_of_synthetic_nebulae_get_their_redshift_and_class(z):
         best = naming.of_kind("class")[0]
         assert wanted in best.name  # shocks lie on either side of the line of Seyferts
         assert best.score > 0.5
-        assert "log [OIII]/Hb" in best.words
+        assert "log [OIII]/Hb" in best.evidence
         assert all(line.peak for line in best.lines)
 
 

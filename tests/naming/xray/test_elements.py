@@ -1,4 +1,4 @@
-"""Elements of simulated paints are found, others are not, and doubts are told."""
+"""Elements of simulated paints are identified, others are not, and doubts are reported."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from spectessera.naming.xray.elements import XraySettings, name_xray
 from spectessera.naming.xray.families import Response, columns, table
 from spectessera.synth.xrf.templates import shipped
 
-# Of the paint at nominal thickness: what must be found, by formula and visibility. The parchment
-# below and the binder have the others: they are no mistakes.
+# Elements that must be identified in paint of nominal thickness, and those that may be: parchment
+# and binder contain further elements.
 MUST = {
     "parchment": "Ca Fe", "lead white": "Pb", "chalk": "Ca", "vermilion": "Hg", "minium": "Pb",
     "red ochre": "Fe Si Ca", "yellow ochre": "Fe Si Ca", "realgar": "As", "orpiment": "As",
@@ -25,7 +25,7 @@ MAY = {
     "ultramarine": "Na Al Mg", "smalt": "Si", "green earth": "Mg Al", "brazilwood lake": "Al",
 }  # fmt: skip
 ALWAYS = {"Ca", "Cl", "K", "S", "Fe", "Si"}
-SURE = 0.5
+LIKELY = 0.5
 
 
 def counts_of(pigment: str, total: float, factor: int = 4, seed: int = 0) -> np.ndarray:
@@ -40,37 +40,37 @@ def named(counts: np.ndarray, gain: float = 1.0, settings: XraySettings | None =
     return name_xray(counts, np.sqrt(counts), axis, settings)
 
 
-def sure(naming: Naming) -> set[str]:
-    return {each.name for each in naming.of_kind("element") if each.score >= SURE}
+def likely(naming: Naming) -> set[str]:
+    return {each.name for each in naming.of_kind("element") if each.score >= LIKELY}
 
 
 @pytest.mark.parametrize(
     ("pigment", "total"),
     [*((name, 4e4) for name in MUST), *((name, 1e9) for name in ("smalt", "minium", "gold"))],
 )
-def test_elements_of_a_pigment_are_found_and_no_others(pigment, total):
+def test_elements_of_a_pigment_are_identified_and_no_others(pigment, total):
     naming = named(counts_of(pigment, total))
     must, may = set(MUST[pigment].split()), set(MAY.get(pigment, "").split()) | ALWAYS
-    found = sure(naming)
+    found = likely(naming)
     assert naming.warnings == ()
     assert found <= must | may
     assert must <= found
 
 
-def test_every_claim_has_a_peak_of_its_spectrum():
+def test_every_candidate_has_a_peak_of_the_spectrum():
     naming = named(counts_of("smalt", 1e7))
     assert naming.candidates
     for candidate in naming.candidates:
         seen = [line.peak for line in candidate.lines if line.peak is not None]
         assert seen
         assert set(seen) <= set(naming.peaks)
-        assert candidate.words
+        assert candidate.evidence
         assert 0 <= candidate.score <= 1
 
 
 @pytest.mark.parametrize("gain", [0.97, 1.03])
 @pytest.mark.parametrize("pigment", ["azurite", "lead white"])
-def test_a_wrong_calibration_is_told_and_no_element_claimed(pigment, gain):
+def test_a_wrong_calibration_is_reported_and_no_element_named(pigment, gain):
     naming = named(counts_of(pigment, 1e7), gain)
     (warning,) = naming.warnings
     assert warning.code == "W-NAME-CALIBRATION"
@@ -80,28 +80,28 @@ def test_a_wrong_calibration_is_told_and_no_element_claimed(pigment, gain):
     assert naming.unexplained == naming.peaks
 
 
-def test_lead_is_told_from_arsenic_by_its_other_lines():
+def test_lead_is_distinguished_from_arsenic_by_its_other_lines():
     naming = named(counts_of("minium", 1e6))
     lead = next(each for each in naming.candidates if each.name == "Pb")
-    assert "As" not in sure(naming)
+    assert "As" not in likely(naming)
     names = {line.name for line in lead.lines if line.peak is not None}
     assert names >= {"Pb La", "Pb Lb", "Pb Lg"}
     orpiment = named(counts_of("orpiment", 1e6))
-    assert "As" in sure(orpiment)
-    assert "Pb" not in sure(orpiment)
+    assert "As" in likely(orpiment)
+    assert "Pb" not in likely(orpiment)
 
 
-def test_words_tell_what_a_line_is_rather_than_and_what_is_hidden():
+def test_the_evidence_names_rejected_elements_and_blended_lines():
     sulfur = next(
         each for each in named(counts_of("parchment", 1e7)).candidates if each.name == "S"
     )
-    assert "S Ka (2.31) rather than Pb Ma" in sulfur.words
+    assert "S Ka (2.31) rather than Pb Ma" in sulfur.evidence
     vermilion = named(counts_of("vermilion", 1e7))
     hidden = [each for each in vermilion.candidates if each.name == "S"]
-    assert all(each.score < SURE and "together with Hg" in each.words for each in hidden)
+    assert all(each.score < LIKELY and "together with Hg" in each.evidence for each in hidden)
 
 
-def test_the_tube_and_escape_peaks_are_of_the_instrument():
+def test_tube_lines_and_escape_peaks_belong_to_the_instrument():
     naming = named(counts_of("chalk", 1e7))
     instrument = {each.name: each for each in naming.of_kind("instrument")}
     assert {"Rh", "Rh Compton", "escape peaks"} <= set(instrument)
@@ -109,12 +109,12 @@ def test_the_tube_and_escape_peaks_are_of_the_instrument():
     assert naming.unexplained == ()
 
 
-def test_a_told_anode_is_not_of_the_sample():
+def test_a_given_anode_is_not_part_of_the_sample():
     counts = counts_of("azurite", 1e6)
-    assert "Cu" in sure(named(counts))
-    told = named(counts, settings=XraySettings(anode="Cu"))
-    assert "Cu" not in {each.name for each in told.of_kind("element")}
-    assert "Cu" in {each.name for each in told.of_kind("instrument")}
+    assert "Cu" in likely(named(counts))
+    with_anode = named(counts, settings=XraySettings(anode="Cu"))
+    assert "Cu" not in {each.name for each in with_anode.of_kind("element")}
+    assert "Cu" in {each.name for each in with_anode.of_kind("instrument")}
 
 
 def synthetic(parts: dict[tuple[str, str], float], level: float = 50.0) -> tuple[np.ndarray, Axis]:
@@ -128,7 +128,7 @@ def synthetic(parts: dict[tuple[str, str], float], level: float = 50.0) -> tuple
     return np.random.default_rng(3).poisson(found).astype(float), Axis(at, "keV")
 
 
-def test_sums_of_two_photons_are_no_element():
+def test_sum_peaks_are_not_elements():
     at = np.linspace(0.2, 20.0, 1500)
     counts, axis = synthetic({("Fe", "K"): 1e6})
     (iron,) = [f for f in table().families if f.symbol == "Fe" and f.shell == "K"]
@@ -139,22 +139,22 @@ def test_sums_of_two_photons_are_no_element():
     sums[start:] = folded[: len(at) - start]
     counts = counts + np.random.default_rng(4).poisson(np.maximum(5e3 * sums, 0))
     naming = name_xray(counts, np.sqrt(counts), axis)
-    assert sure(naming) == {"Fe"}
+    assert likely(naming) == {"Fe"}
     (piled,) = [each for each in naming.of_kind("instrument") if each.name == "sum peaks"]
     assert "Fe Ka + Fe Ka" in {line.name for line in piled.lines}
 
 
-def test_light_elements_and_families_of_two_shells_as_under_electrons():
+def test_light_elements_and_families_of_two_shells_as_excited_by_electrons():
     parts = {("C", "K"): 5e3, ("O", "K"): 2e4, ("Al", "K"): 3e4, ("Cu", "K"): 4e3, ("Cu", "L"): 9e3}
     counts, axis = synthetic(parts)
     naming = name_xray(counts, np.sqrt(counts), axis)
-    assert sure(naming) == {"C", "O", "Al", "Cu"}
+    assert likely(naming) == {"C", "O", "Al", "Cu"}
     copper = next(each for each in naming.candidates if each.name == "Cu")
     assert {"Cu Ka", "Cu La"} <= {line.name for line in copper.lines if line.peak is not None}
 
 
 @pytest.mark.parametrize("symbol", ["Ge", "Y", "Nb"])
-def test_a_rare_element_alone_is_named_and_not_taken_for_a_wrong_calibration(symbol):
+def test_an_uncommon_element_alone_is_named_and_is_not_a_wrong_calibration(symbol):
     parts = {(symbol, "K"): 1e5, (symbol, "L"): 2e4}
     counts, axis = synthetic(parts)
     naming = name_xray(counts, np.sqrt(counts), axis)
@@ -162,7 +162,7 @@ def test_a_rare_element_alone_is_named_and_not_taken_for_a_wrong_calibration(sym
     assert symbol in {each.name for each in naming.candidates}
 
 
-def test_units_and_direction_of_the_axis_are_no_matter():
+def test_unit_and_direction_of_the_axis_do_not_change_the_naming():
     counts = counts_of("azurite", 1e6)
     one = named(counts)
     energy = shipped().axis.values
@@ -174,24 +174,24 @@ def test_units_and_direction_of_the_axis_are_no_matter():
     assert named(counts) == one  # deterministic
 
 
-def test_a_mean_spectrum_says_the_same_as_its_sum():
+def test_a_mean_spectrum_has_the_same_elements_as_its_sum():
     counts = counts_of("smalt", 1e6)
     mean = name_xray(counts / 1000, np.sqrt(counts) / 1000, shipped().axis)
-    assert sure(mean) == sure(named(counts))
+    assert likely(mean) == likely(named(counts))
 
 
-def test_where_there_is_nothing_nothing_is_said():
+def test_spectra_without_lines_have_no_names():
     axis = shipped().axis
     zero = np.zeros(len(axis))
     assert name_xray(zero, zero, axis) == Naming()
     for seed in range(5):
         flat = np.random.default_rng(seed).poisson(50.0, len(axis)).astype(float)
-        assert sure(name_xray(flat, np.sqrt(flat), axis)) == set()
+        assert likely(name_xray(flat, np.sqrt(flat), axis)) == set()
     one = Axis([3.0], "keV")
     assert name_xray(np.ones(1), np.ones(1), one) == Naming()
 
 
-def test_what_is_no_spectrum_of_energies_is_refused():
+def test_invalid_spectra_and_axes_are_refused():
     axis = shipped().axis
     bad = np.ones(len(axis))
     bad[7] = np.nan
@@ -209,7 +209,7 @@ def test_what_is_no_spectrum_of_energies_is_refused():
         XraySettings(beam=-1.0)
 
 
-def test_the_table_has_the_energies_of_the_textbook():
+def test_the_table_has_the_published_energies():
     """Bearden 1967 (Rev. Mod. Phys. 39, 78), in keV."""
     known = {
         ("Fe", "K", "Ka"): 6.40, ("Cu", "K", "Kb"): 8.905, ("Pb", "L", "La"): 10.54,

@@ -1,1 +1,1 @@
-"""Pigments from elements and templates."""
+"""Pigments, identified by templates and elements."""

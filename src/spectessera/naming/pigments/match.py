@@ -1,10 +1,10 @@
-"""Which pigment a cluster of a macro-XRF cube is: templates fitted to all its counts.
+"""Pigments of the clusters of a macro-XRF cube: templates fitted to all counts of a cluster.
 
-A cluster has pixels of many thicknesses and a few of its neighbours, so its spectrum is a
-non-negative mixture of one pigment's templates over thickness with a small part of other pigments
-and of a smooth background. Each pigment's mixture is fitted by Poisson likelihood. Templates are
-never exact: however many counts there are, they are believed as if they were fewer, so that
-pigments of nearly one spectrum stay one group. What no mixture fits is not named.
+A cluster contains pixels of different thickness and some pixels of its neighbours, so its spectrum
+is a non-negative mixture of the templates of one pigment over thickness, with a small share of
+other pigments and of a smooth background. The mixture of each pigment is fitted by Poisson
+likelihood. Templates are never exact: the number of counts is limited in the comparison, so that
+pigments with nearly equal spectra remain one group. A cluster that no mixture fits gets no name.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from spectessera.synth.paint.modern import MODERN
 from spectessera.synth.paint.palettes import Palette, assemble, load_palette
 from spectessera.synth.paint.pigments import PIGMENTS, SUPPORT
 
-from .evidence import own_lines, seen_lines, xray_peaks
+from .evidence import detected_lines, own_lines, xray_peaks
 from .templates import (
     FLOOR,
     LEAST_ENERGY,
     Columns,
     Match,
     calibrated_templates,
-    coarse,
+    coarsen,
     fit_all,
     fit_mixture,
-    moved_templates,
+    shifted_templates,
     window_of,
 )
 
 LEAST_COUNTS = 100
-# A log likelihood ratio with the expectation m is about normal with the variance 2 m: the wrong
-# one of two templates wins in more than 5 % of the cases where m is below 2 * 1.645**2.
-APART = 5.41
-PAINTED = (0.25, 3.0)  # thickness over the nominal one of which groups are told
-USUAL_ADMIXTURE = 0.05  # shares of others are exponential with this mean, before any count
+# A log likelihood ratio with expectation m is approximately normal with variance 2 m: the wrong
+# one of two templates wins in more than 5 % of the cases if m is below 2 * 1.645**2.
+SEPARABLE = 5.41
+PAINTED = (0.25, 3.0)  # range of the thickness relative to the nominal one, for groups
+USUAL_ADMIXTURE = 0.05  # mean of the exponential prior of the admixture
 
 
 @dataclass(frozen=True)
 class Matching:
-    """How far templates are believed, and what is told of them.
+    """How precisely templates are compared, and which candidates are returned.
 
     Parameters
     ----------
     admixture : float
-        Largest share of the counts that other pigments and a smooth background may have.
+        Largest share of other pigments and of a smooth background in the counts.
     most_counts : float
-        Templates are believed as if a cluster never had more counts than that: two pigments are
-        one group, however long they are measured, if their spectra differ by less than 5.4 nats
-        in so many counts, as the copper pigments and the whites of lead do.
+        Limit of the effective number of counts of a cluster: two pigments are one group for any
+        measuring time if their spectra differ by less than 5.4 nats in this number of counts, for
+        example the copper pigments, or lead white and minium.
     worst_misfit : float
-        In nats a count: the Kullback-Leibler divergence of the cluster from what is fitted,
-        beyond that of counting. Pigments that fit worse are not told.
+        In nats per count: the largest Kullback-Leibler divergence between the cluster and its
+        fit, beyond that of counting noise.
     least_score : float
-        Candidates below it are left out.
+        Candidates with a lower score are left out.
 
     Raises
     ------
@@ -91,42 +91,42 @@ def pigment_candidates(
     naming: Naming | None = None,
     settings: Matching | None = None,
 ) -> tuple[Candidate, ...]:
-    """Return the pigments that a cluster may be, the best first.
+    """Return the pigments that a cluster may consist of, the best first.
 
-    The templates are moved to the axis of the cube by energy; an error of its calibration of up
-    to 0.6 % and 20 eV and a resolution of 142 to 180 eV (at 5.9 keV) are fitted. The score is the
-    probability of a pigment among those of the palette, all equally likely before, times one less
-    the misfit over the worst one that is told. Pigments that a template classifier would confuse
-    in more than 5 % of the cases, at these counts and this thickness, are one candidate:
-    "azurite or malachite", the likelier first.
+    The templates are interpolated to the axis of the cube; a calibration error of up to 0.6 % and
+    20 eV and a resolution of 142 to 180 eV (at 5.9 keV) are fitted. The score is the probability
+    of a pigment among those of the palette, with equal priors, multiplied by one minus the misfit
+    divided by the worst accepted misfit. Pigments that a template classifier would confuse in more
+    than 5 % of the cases, for these counts and this thickness, are one candidate: "azurite or
+    malachite", the likelier first.
 
     Parameters
     ----------
     spectrum : array (channel,)
-        Mean counts of a pixel of the cluster; with ``pixels=1``, all its counts.
+        Mean counts of the pixels of the cluster; with ``pixels=1``, its total counts.
     pixels : float
-        Pixels of the cluster: spectrum times pixels are counts, not normalised.
+        Number of pixels of the cluster: the spectrum times this number are counts.
     axis : Axis
         Energies of the channels.
     palette : Palette, str or Path
-        "all": the 24 built-in pigments; "known": those and the 16 of the last three centuries,
-        which needs xraylib; else as :func:`spectessera.synth.load_palette` takes it.
+        "all": the 24 built-in pigments; "known": also 16 pigments of the last three centuries,
+        which needs xraylib; otherwise as for :func:`spectessera.synth.load_palette`.
     naming : Naming, optional
-        Elements with their lines: what is not found there is not claimed. Without it, first lines
-        of the elements are looked for at their energies.
+        With elements and their lines: only lines in it count as detected. By default peaks at the
+        energies of the first lines count.
     settings : Matching, optional
 
     Returns
     -------
     tuple of Candidate
-        Empty where the spectrum is of something else. A pigment is told only with lines of its
-        own; of those without any (dyes, carbon) the words say that.
+        Empty if no pigment fits. A pigment with characteristic lines is a candidate only if the
+        strongest is detected; for those without (dyes, carbon) the evidence says so.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be, the axis is not one of energy or has too few
-        channels in the range of the palette, or there are fewer than 100 counts.
+        If an argument is not valid, the axis is not of energy or has too few channels in the range
+        of the palette, or there are fewer than 100 counts.
     ImportError
         If the palette is "known" and xraylib is not installed.
     """
@@ -136,44 +136,46 @@ def pigment_candidates(
     check_same_shape("the spectrum", values.shape, (len(axis),), "the axis")
     check_number("pixels", pixels, low=0.0, open_low=True)
     if not np.isfinite(values).all() or (values < 0).any():
-        raise ValueError("the spectrum must be counts, finite and 0 or more")
+        raise ValueError("the spectrum must consist of counts: finite, and 0 or more")
     chosen = settings or Matching()
     paint = _palette(palette)
     whole = window_of(values.astype(np.float64) * pixels, axis, paint.axis)
-    window = coarse(whole)
+    window = coarsen(whole)
     total = window.counts.sum()
     if total < LEAST_COUNTS:
         raise ValueError(
-            f"a cluster is named by {LEAST_COUNTS} counts or more above {LEAST_ENERGY} keV; got "
-            f"{total:g}: give counts, not a normalised spectrum, and the pixels of the cluster"
+            f"pigments need at least {LEAST_COUNTS} counts above {LEAST_ENERGY} keV; got "
+            f"{total:g}: give counts, not a normalised spectrum, and the number of pixels"
         )
     data = window.counts / total
     columns = calibrated_templates(window, paint)
     matches = fit_all(data, columns, paint, chosen.admixture)
-    judged = _judge(matches, columns, window.counts, chosen)
-    seen = naming or Naming(xray_peaks(whole.counts, Axis((whole.low + whole.high) / 2, "keV")))
-    told = [_told(group, paint, seen, naming is not None, whole.high[-1]) for group in judged]
-    return tuple(each for each in told if each is not None)
+    groups = _groups(matches, columns, window.counts, chosen)
+    peaks = naming or Naming(xray_peaks(whole.counts, Axis((whole.low + whole.high) / 2, "keV")))
+    candidates = [
+        _candidate(group, paint, peaks, naming is not None, whole.high[-1]) for group in groups
+    ]
+    return tuple(each for each in candidates if each is not None)
 
 
 def inseparable(
     palette: Palette | str | Path, total_counts: float, *, most_counts: float = np.inf
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of pigments that a template classifier cannot split.
+    """Return the groups of pigments that a template classifier cannot separate.
 
     Two pigments are in one group if, at some thickness from 0.25 to 3 times the nominal one, the
     likeliest mixture of the other over thickness wins in more than 5 % of the cases: if their
-    expected log likelihood ratio, counts times Kullback-Leibler divergence, is below 5.41. Groups
-    are closed: who is in one group with two others joins these.
+    expected log likelihood ratio, counts times Kullback-Leibler divergence, is below 5.41. The
+    relation is extended to be transitive: groups with a common pigment are merged.
 
     Parameters
     ----------
     palette : Palette, str or Path
-        As of :func:`pigment_candidates`.
+        As for :func:`pigment_candidates`.
     total_counts : float
         Of a cluster.
     most_counts : float
-        See :class:`Matching`; by default templates are exact.
+        See :class:`Matching`; by default templates count as exact.
 
     Returns
     -------
@@ -183,16 +185,23 @@ def inseparable(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be.
+        If an argument is not valid.
+
+    Examples
+    --------
+    >>> from spectessera.naming.pigments.match import inseparable
+    >>> len(inseparable("choirbook", 2000.0)), len(inseparable("choirbook", 5.0))
+    (8, 1)
     """
     check_number("total_counts", total_counts, low=0.0, open_low=True)
     paint = _palette(palette)
-    apart = _divergences(paint) * _believed(total_counts, 1.0, most_counts) >= APART
+    counts = _effective_counts(total_counts, 1.0, most_counts)
+    separable = _least_divergences(paint) * counts >= SEPARABLE
     left, groups = list(range(len(paint.pigments))), []
     while left:
         group = [left.pop(0)]
         for member in group:
-            joining = [other for other in left if not apart[member, other]]
+            joining = [other for other in left if not separable[member, other]]
             group += joining
             left = [other for other in left if other not in joining]
         groups.append(tuple(paint.pigments[index] for index in sorted(group)))
@@ -207,142 +216,148 @@ def _palette(given: Palette | str | Path) -> Palette:
 
 @cache
 def _built_in(name: str | Path) -> Palette:
-    """Return all pigments that ship, or with the modern ones, whose spectra take a while."""
+    """Return the palette of all built-in pigments; "known" adds the modern ones, which is slow."""
     return assemble(str(name), [*PIGMENTS.values(), *(MODERN if name == "known" else ())])
 
 
 @lru_cache(maxsize=8)
-def _divergences(paint: Palette) -> np.ndarray:
+def _least_divergences(paint: Palette) -> np.ndarray:
     """Return the least divergence (p, p) of pigments from mixtures of others over thickness."""
     axis = paint.axis
-    window = coarse(window_of(np.ones(len(axis)), axis, axis))
-    templates = moved_templates(window, paint).pigments
+    window = coarsen(window_of(np.ones(len(axis)), axis, axis))
+    templates = shifted_templates(window, paint).pigments
     number = len(templates)
     inside = (paint.factors >= PAINTED[0]) & (paint.factors <= PAINTED[1])
-    found = np.zeros((number, number))
+    divergence = np.zeros((number, number))
     for one in range(number):
         for other in range(number):
             if one != other:
                 fits = [
                     fit_mixture(each, templates[other], FLOOR) for each in templates[one, inside]
                 ]
-                found[one, other] = min(fit.divergence for fit in fits)
-    least = np.minimum(found, found.T)
+                divergence[one, other] = min(fit.divergence for fit in fits)
+    least = np.minimum(divergence, divergence.T)
     least.setflags(write=False)
     return least
 
 
-def _believed(total: float, dispersion: float, most: float) -> float:
-    """Return as how many counts a cluster's are believed."""
+def _effective_counts(total: float, dispersion: float, most: float) -> float:
+    """Return the effective number of counts, limited by dispersion and by ``most``."""
     return 1 / (dispersion / total + 1 / most)
 
 
-# --- judging -----------------------------------------------------------------------------------
+# --- scores and groups -------------------------------------------------------------------------
 
 
-class _Judged(NamedTuple):
-    """A pigment that passed, with its misfit in nats a count."""
+class _Scored(NamedTuple):
+    """An accepted pigment, with its misfit in nats per count."""
 
     match: Match
     score: float
     misfit: float
 
 
-def _judge(
+def _groups(
     matches: list[Match], columns: Columns, counts: np.ndarray, settings: Matching
-) -> list[list[_Judged]]:
-    """Return groups of pigments that cannot be told apart, the likeliest first."""
+) -> list[list[_Scored]]:
+    """Return groups of pigments that cannot be separated, the likeliest first."""
     total = counts.sum()
     divergence = np.array([each.fit.divergence for each in matches])
-    # A channel of less than one expected count has no freedom of its own.
+    # Channels with less than one expected count add less than one degree of freedom.
     best = matches[int(divergence.argmin())].fit
     freedom = np.minimum(best.model * total, 1).sum()
-    believed = _believed(
+    effective = _effective_counts(
         total, max(1.0, 2 * total * best.divergence / freedom), settings.most_counts
     )
     misfit = np.maximum(divergence - freedom / (2 * total), 0)
-    log = -believed * divergence
+    log = -effective * divergence
     log -= np.array([each.admixture for each in matches]) / USUAL_ADMIXTURE
     probability = np.exp(log - log.max())
     probability /= probability.sum()
     score = probability * np.maximum(1 - misfit / settings.worst_misfit, 0)
     order = [int(each) for each in np.argsort(-probability) if score[each] > 0]
-    judged = [_Judged(matches[each], float(score[each]), float(misfit[each])) for each in order]
+    scored = [_Scored(matches[each], float(score[each]), float(misfit[each])) for each in order]
     groups = []
-    while judged:
+    while scored:
+        first = scored[0]
         near = [
-            judged[0] is each or believed * _apart(judged[0].match, each.match, columns) < APART
-            for each in judged
+            first is each
+            or effective * _fitted_divergence(first.match, each.match, columns) < SEPARABLE
+            for each in scored
         ]
-        groups.append([each for each, is_near in zip(judged, near, strict=True) if is_near])
-        judged = [each for each, is_near in zip(judged, near, strict=True) if not is_near]
+        groups.append([each for each, is_near in zip(scored, near, strict=True) if is_near])
+        scored = [each for each, is_near in zip(scored, near, strict=True) if not is_near]
     return [each for each in groups if sum(one.score for one in each) >= settings.least_score]
 
 
-def _apart(first: Match, other: Match, columns: Columns) -> float:
-    """Return the divergence, in nats a count, of two pigments as they are fitted here.
+def _fitted_divergence(first: Match, other: Match, columns: Columns) -> float:
+    """Return the divergence in nats per count between two fitted pigments.
 
-    The less of the two ways: what each has of its own templates, by the other's.
+    The smaller one of both directions: the part of one pigment, fitted by templates of the other.
     """
-    found = []
+    divergences = []
     for one, by in ((first, other), (other, first)):
         own = fit_mixture(one.fit.model, columns.pigments[one.pigment], FLOOR).model
-        found.append(fit_mixture(own / own.sum(), columns.pigments[by.pigment], FLOOR).divergence)
-    return min(found)
+        fit = fit_mixture(own / own.sum(), columns.pigments[by.pigment], FLOOR)
+        divergences.append(fit.divergence)
+    return min(divergences)
 
 
-def _told(
-    group: list[_Judged], paint: Palette, seen: Naming, named: bool, last: float
+def _candidate(
+    group: list[_Scored], paint: Palette, naming: Naming, named: bool, last: float
 ) -> Candidate | None:
-    """Return the group as a candidate, without the pigments whose strongest line is missing."""
-    kept: list[_Judged] = []
+    """Return a group as a candidate, without pigments whose strongest line is missing."""
+    accepted: list[_Scored] = []
     lines: dict[str, Line] = {}
-    silent: list[str] = []
-    unknown: list[str] = []
+    without_lines: list[str] = []
+    without_formula: list[str] = []
     for each in group:
         own = own_lines(paint, each.match.pigment, last)
-        found = seen_lines(own, seen, named)
-        if own and not any(_element(line) == _element(own[0]) and line.peak for line in found):
+        detected = detected_lines(own, naming, named)
+        if own and not any(_element(line) == _element(own[0]) and line.peak for line in detected):
             continue
-        kept.append(each)
-        lines |= {line.name: line for line in found}
+        accepted.append(each)
+        lines |= {line.name: line for line in detected}
         if not own:
             known = paint.recipes[each.match.pigment] is not None
-            (silent if known else unknown).append(paint.pigments[each.match.pigment])
-    if not kept:
+            names = without_lines if known else without_formula
+            names.append(paint.pigments[each.match.pigment])
+    if not accepted:
         return None
-    names = [paint.pigments[each.match.pigment] for each in kept]
-    score = min(1.0, sum(each.score for each in kept))
-    words = _words(kept[0], names, tuple(lines.values()), silent, unknown)
-    return Candidate(" or ".join(names), "pigment", score, tuple(lines.values()), words)
+    names = [paint.pigments[each.match.pigment] for each in accepted]
+    score = min(1.0, sum(each.score for each in accepted))
+    evidence = _evidence(accepted[0], names, tuple(lines.values()), without_lines, without_formula)
+    return Candidate(" or ".join(names), "pigment", score, tuple(lines.values()), evidence)
 
 
-def _words(
-    best: _Judged,
+def _evidence(
+    best: _Scored,
     names: list[str],
     lines: tuple[Line, ...],
-    silent: list[str],
-    unknown: list[str],
+    without_lines: list[str],
+    without_formula: list[str],
 ) -> str:
-    """Say what speaks for the likeliest of them, and what is missing."""
-    found = [line.name for line in lines if line.peak is not None]
+    """Return the evidence for the likeliest pigment, and what is missing, in a sentence."""
+    detected = [line.name for line in lines if line.peak is not None]
     missing = [line.name for line in lines if line.peak is None]
     parts = []
-    if found:
-        parts.append(f"{', '.join(found)} found")
+    if detected:
+        parts.append(f"{', '.join(detected)} detected")
     if missing:
-        parts.append(f"{', '.join(missing)} not found")
-    if silent:
-        parts.append(f"{', '.join(silent)}: no lines of its own, only the background of {SUPPORT}")
-    if unknown:
-        parts.append(f"{', '.join(unknown)}: of no known formula, by its whole spectrum alone")
+        parts.append(f"{', '.join(missing)} not detected")
+    if without_lines:
+        parts.append(
+            f"{', '.join(without_lines)}: no characteristic lines, only those of {SUPPORT}"
+        )
+    if without_formula:
+        parts.append(f"{', '.join(without_formula)}: formula unknown, the whole spectrum fits")
     if len(names) > 1:
-        parts.append(f"{', '.join(names)} cannot be told apart by so many counts")
+        parts.append(f"{', '.join(names)} cannot be separated with this number of counts")
     thickness, share = best.match.thickness, best.match.admixture
     parts.append(f"a layer of about {thickness:.2g} times its usual thickness")
     if share > 0.005:
-        parts.append(f"{share:.0%} of the counts are of something else")
-    parts.append(f"differs from the template by {best.misfit:.2g} nats a count beyond noise")
+        parts.append(f"{share:.0%} of the counts are other pigments or background")
+    parts.append(f"differs from the template by {best.misfit:.2g} nats per count beyond noise")
     return "; ".join(parts)
 
 

@@ -1,6 +1,6 @@
 """Mixtures of pigment templates fitted to the counts of one spectrum.
 
-The templates are moved by energy to the axis of the spectrum. A fit is a non-negative mixture of
+The templates are interpolated to the energies of the spectrum. A fit is a non-negative mixture of
 one pigment over thickness, with a bounded share of other pigments and of a smooth background.
 """
 
@@ -18,16 +18,16 @@ from spectessera.axis import Axis, channel_edges, in_terms_of
 from spectessera.synth.paint.palettes import Palette
 from spectessera.synth.paint.pigments import SUPPORT
 
-LEAST_ENERGY = 1.3  # keV; softer photons are the matter of air and helium
-WIDEST = 0.08  # keV, of the channels that are fitted: half the resolution of a detector
+LEAST_ENERGY = 1.3  # keV; softer photons depend on whether the beam path is air or helium
+WIDEST = 0.08  # keV, largest width of fitted channels: half the resolution of a detector
 LEAST_CHANNELS = 50
 GAINS = np.linspace(-0.006, 0.006, 7)
 OFFSETS = np.linspace(-0.02, 0.02, 5)  # keV
-NOISES = (0.0, 0.05, 0.08, 0.11)  # keV, full width at half maximum beyond that of the templates
-SOFTNESS = (2.0, 6.0, 20.0)  # keV, lengths of the exponentials of a smooth background
+NOISES = (0.0, 0.05, 0.08, 0.11)  # keV, additional full width at half maximum
+DECAYS = (2.0, 6.0, 20.0)  # keV, decay lengths of the exponentials of the smooth background
 ROUNDS = 4  # of the weights of a fit
-PRESENT = 0.002  # least share of a pigment in the free mixture that it may be an admixture
-FLOOR = 1e-7  # share of the counts below which a channel weighs no more
+PRESENT = 0.002  # least share of a pigment in the free mixture to be an admixture
+FLOOR = 1e-7  # least expected share of the counts of a channel, for its weight
 
 
 class Window(NamedTuple):
@@ -39,65 +39,65 @@ class Window(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What mixtures are made of: every row sums to 1."""
+    """The columns of mixtures, normalised to a sum of 1 over the channels."""
 
     pigments: np.ndarray  # (p, f, c)
     smooth: np.ndarray  # (s, c)
-    nominal: int  # position of the nominal thickness
+    nominal: int  # index of the nominal thickness
 
 
-class Fit(NamedTuple):
+class MixtureFit(NamedTuple):
     """A mixture fitted to shares of counts (c,)."""
 
     model: np.ndarray  # (c,)
-    divergence: float  # nats a count
+    divergence: float  # nats per count
     shares: np.ndarray  # (k,) of the columns
 
 
 class Match(NamedTuple):
     """One pigment fitted to the cluster."""
 
-    pigment: int  # position in the palette
-    fit: Fit
-    admixture: float  # share of all else
-    thickness: float  # mean over the counts
+    pigment: int  # index in the palette
+    fit: MixtureFit
+    admixture: float  # share of other pigments and background
+    thickness: float  # geometric mean over the counts
 
 
 # --- the axis ----------------------------------------------------------------------------------
 
 
 def window_of(counts: np.ndarray, axis: Axis, wanted: Axis) -> Window:
-    """Return the counts within the range of the templates, up to the last one there is."""
+    """Return the counts within the range of the templates, up to the last channel with counts."""
     keV = in_terms_of(axis, wanted).to("keV")
     low, high = channel_edges(keV)
     last = channel_edges(wanted.to("keV"))[1].max()
     order = np.argsort(keV.values)
-    # An error of the calibration may move the end of the templates.
+    # A calibration error may shift the end of the templates.
     inside = (low[order] >= LEAST_ENERGY) & (high[order] <= (1 - GAINS[-1]) * last + OFFSETS[0])
-    kept = order[inside]
-    filled = np.flatnonzero(counts[kept])
-    kept = kept[: filled[-1] + 1] if len(filled) else kept
-    if len(kept) < LEAST_CHANNELS:
+    used = order[inside]
+    filled = np.flatnonzero(counts[used])
+    used = used[: filled[-1] + 1] if len(filled) else used
+    if len(used) < LEAST_CHANNELS:
         raise ValueError(
-            f"{len(kept)} channels with counts lie between {LEAST_ENERGY} and {last:g} keV; at "
+            f"{len(used)} channels with counts lie between {LEAST_ENERGY} and {last:g} keV; at "
             f"least {LEAST_CHANNELS} are needed: check the cube's axis"
         )
-    return Window(counts[kept], low[kept], high[kept])
+    return Window(counts[used], low[used], high[used])
 
 
-def coarse(window: Window) -> Window:
-    """Sum neighbouring channels, no wider than :data:`WIDEST` together."""
+def coarsen(window: Window) -> Window:
+    """Sum neighbouring channels to a width of at most :data:`WIDEST`."""
     low, high = window.low, window.high
-    many = max(1, int(WIDEST / np.median(high - low)))
+    factor = max(1, int(WIDEST / np.median(high - low)))
     gap = np.concatenate([[True], low[1:] > high[:-1] + 1e-6])
     place = np.arange(len(low))
     since = place - np.maximum.accumulate(np.where(gap, place, 0))
-    first = np.flatnonzero(since % many == 0)
+    first = np.flatnonzero(since % factor == 0)
     last = np.concatenate([first[1:], [len(low)]]) - 1
     return Window(np.add.reduceat(window.counts, first), low[first], high[last])
 
 
-def moved_templates(
+def shifted_templates(
     window: Window,
     paint: Palette,
     gain: float = 0.0,
@@ -106,9 +106,9 @@ def moved_templates(
     *,
     every: int = 1,
 ) -> Columns:
-    """Return the templates as an instrument with these errors tells them, each summing to 1.
+    """Return the templates as measured with these calibration errors, each normalised to 1.
 
-    With ``every``, only every so-manyth thickness, the nominal one among them.
+    With ``every`` = n, only every nth thickness, including the nominal one.
     """
     nominal = int(np.flatnonzero(paint.factors == 1.0)[0])
     keV = paint.axis.to("keV")
@@ -127,22 +127,22 @@ def moved_templates(
         part = place - whole
         return below[..., whole] * (1 - part) + below[..., whole + 1] * part
 
-    seen = np.maximum(until(window.high) - until(window.low), 0)
-    seen /= np.maximum(seen.sum(axis=2, keepdims=True), 1e-300)
+    shifted = np.maximum(until(window.high) - until(window.low), 0)
+    shifted /= np.maximum(shifted.sum(axis=2, keepdims=True), 1e-300)
     middle = (window.low + window.high) / 2
-    smooth = np.exp(-middle / np.array(SOFTNESS)[:, None]) * (window.high - window.low)
+    smooth = np.exp(-middle / np.array(DECAYS)[:, None]) * (window.high - window.low)
     smooth /= smooth.sum(axis=1, keepdims=True)
-    return Columns(seen, smooth, nominal // every)
+    return Columns(shifted, smooth, nominal // every)
 
 
 # --- fitting -----------------------------------------------------------------------------------
 
 
-def fit_mixture(data: np.ndarray, columns: np.ndarray, floor: float) -> Fit:
-    """Fit shares of counts (c,) by columns (k, c) with non-negative shares, likeliest by Poisson.
+def fit_mixture(data: np.ndarray, columns: np.ndarray, floor: float) -> MixtureFit:
+    """Fit shares of counts (c,) by columns (k, c) with non-negative shares; Poisson likelihood.
 
-    Least squares weighted by what was fitted before: at the fixed point its conditions are those
-    of the likelihood.
+    Least squares with weights from the previous model: at the fixed point this maximises the
+    likelihood.
     """
     model = data
     for _ in range(ROUNDS):
@@ -151,40 +151,41 @@ def fit_mixture(data: np.ndarray, columns: np.ndarray, floor: float) -> Fit:
         model = shares @ columns
     safe = np.maximum(model, floor * 1e-3)
     divergence = rel_entr(data, safe).sum() - data.sum() + safe.sum()
-    return Fit(model, float(divergence), shares)
+    return MixtureFit(model, float(divergence), shares)
 
 
 def calibrated_templates(window: Window, paint: Palette) -> Columns:
-    """Return the templates with the calibration that a free mixture of all of them fits best."""
+    """Return the templates with the calibration that fits best, for a free mixture of all."""
     total = window.counts.sum()
     data, floor = window.counts / total, 1 / total
-    told = {"gain": 0.0, "offset": 0.0, "noise": 0.0}
+    errors = {"gain": 0.0, "offset": 0.0, "noise": 0.0}
 
-    def moved(errors: dict[str, float], every: int = 1) -> Columns:
-        return moved_templates(
+    def shifted(errors: dict[str, float], every: int = 1) -> Columns:
+        return shifted_templates(
             window, paint, errors["gain"], errors["offset"], errors["noise"], every=every
         )
 
-    def worse(name: str, value: float) -> float:
-        columns = moved(told | {name: value}, every=4)
+    def divergence(name: str, value: float) -> float:
+        columns = shifted(errors | {name: value}, every=4)
         return fit_mixture(data, _free(columns), floor).divergence
 
     for name, grid in (("gain", GAINS), ("noise", NOISES), ("offset", OFFSETS), ("gain", GAINS)):
-        told[name] = min((float(value) for value in grid), key=lambda value: worse(name, value))
-    return moved(told)
+        values = [float(value) for value in grid]
+        errors[name] = min(values, key=lambda value: divergence(name, value))
+    return shifted(errors)
 
 
 def _free(columns: Columns, every: int = 1) -> np.ndarray:
-    """Return all columns (k, c): pigments at every so-manyth thickness, and the smooth ones."""
-    some = columns.pigments[:, columns.nominal % every :: every]
-    return np.concatenate([some.reshape(-1, some.shape[2]), columns.smooth])
+    """Return all columns (k, c): pigments at every nth thickness, and the smooth background."""
+    pigments = columns.pigments[:, columns.nominal % every :: every]
+    return np.concatenate([pigments.reshape(-1, pigments.shape[2]), columns.smooth])
 
 
 def fit_all(data: np.ndarray, columns: Columns, paint: Palette, admixture: float) -> list[Match]:
     """Fit every pigment with its admixtures."""
     number = len(paint.pigments)
-    some = fit_mixture(data, _free(columns, every=2), FLOOR).shares[: -len(SOFTNESS)]
-    share = some.reshape(number, -1).sum(axis=1)
+    shares = fit_mixture(data, _free(columns, every=2), FLOOR).shares[: -len(DECAYS)]
+    share = shares.reshape(number, -1).sum(axis=1)
     present = share > PRESENT * share.sum()
     present |= np.array(paint.pigments) == SUPPORT
     return [_match(data, index, columns, present, paint, admixture) for index in range(number)]
@@ -200,8 +201,8 @@ def _match(
 ) -> Match:
     """Fit one pigment.
 
-    Mixtures whose admixture is below a bound are those of the extreme ones: the pure templates,
-    and each with the most of one admixture.
+    The mixtures with a bounded admixture are the convex hull of the pure templates and of each
+    template with the largest share of one admixture.
     """
     pure = columns.pigments[index]  # (f, c)
     others = present.copy()
@@ -209,9 +210,9 @@ def _match(
     added = np.concatenate([columns.pigments[others, columns.nominal], columns.smooth])  # (o, c)
     mixed = (1 - admixture) * pure[:, None] + admixture * added  # (f, o, c)
     fit = fit_mixture(data, np.concatenate([pure, mixed.reshape(-1, len(data))]), FLOOR)
-    many = len(pure)
-    spread = fit.shares[many:].reshape(many, -1).sum(axis=1)
+    steps = len(pure)
+    spread = fit.shares[steps:].reshape(steps, -1).sum(axis=1)
     whole = max(fit.shares.sum(), 1e-300)
-    step = (fit.shares[:many] + (1 - admixture) * spread) / whole
+    step = (fit.shares[:steps] + (1 - admixture) * spread) / whole
     log_thickness = (step @ np.log(paint.factors)) / max(step.sum(), 1e-300)
     return Match(index, fit, float(admixture * spread.sum() / whole), float(np.exp(log_thickness)))

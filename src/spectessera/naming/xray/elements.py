@@ -1,8 +1,9 @@
 """Name the elements in an X-ray spectrum by their lines, with the evidence.
 
-A spectrum (XRF or EDS, of a silicon detector) is fitted at once by families of lines that cannot
-be negative, on a clipped background; families that the fit can spare are dropped, the less likely
-first. What is left and has peaks is named; what else could be meant is said.
+A spectrum (XRF or EDS, silicon detector) is decomposed into families of lines by a non-negative
+least-squares fit on a clipped background. Families that the fit does not need are pruned, unlikely
+ones first. The remaining families with peaks are candidates; alternatives that fit as well are part
+of the evidence.
 """
 
 from __future__ import annotations
@@ -19,38 +20,50 @@ from spectessera.naming.candidates import Line, Naming, Peak
 from spectessera.naming.peaks import check_spectrum, find_peaks
 from spectessera.warning import make_warning
 
-from . import fit as fits
+from .components import (
+    Component,
+    XrayFit,
+    XraySpectrum,
+    beam_component,
+    compton_component,
+    detectable_families,
+    family_components,
+    prepare,
+    sum_component,
+)
+from .decomposition import Decomposition
 from .evidence import candidates_of
 from .families import ANODES, HARD_ANODES, Response
-from .study import Study, cost
+from .solver import Solver, last_energy, misfit, prune, refine
 
 FEWEST_CHANNELS = 32
-# A misfit of the strong peaks beyond this makes the calibration suspect; if a factor makes it less
-# than half of that, and less than STRETCHED, the calibration is said to be off.
+# A misfit of the strong peaks above SUSPECT makes the calibration suspect. It is reported as wrong
+# if a factor reduces the misfit to less than half, and below STRETCHED.
 SUSPECT = 0.2
 STRETCHED = 0.35
-HARD = 5.0  # keV; the L lines of the anodes with K lines in sight are softer
+HARD = 5.0  # keV; L lines of the anodes with K lines in range are below
 FURTHEST = 0.06
 GAINS = tuple(round(0.94 + 0.01 * step, 2) for step in range(13))
 
 
 @dataclass(frozen=True)
 class XraySettings:
-    """What is known of the instrument; what is None is found out or left open.
+    """What is known of the instrument; None: estimated from the spectrum, or not used.
 
     Parameters
     ----------
     anode : str or None
-        "Cr", "Cu", "Mo", "Rh", "Pd", "Ag" or "W": the lines of the tube are no elements of the
-        sample then. By default an anode is recognised by Compton scattering of its K lines.
+        "Cr", "Cu", "Mo", "Rh", "Pd", "Ag" or "W": the lines of this element are then attributed
+        to the tube. By default the anode is recognised by Compton scattering of its K lines.
     excitation : float or None
-        Voltage of the tube in kV, or energy of the electrons in keV: nothing above is excited.
+        Voltage of the tube in kV, or energy of the electrons in keV: higher edges are not excited.
     beam : float or None
-        Energy of a monochromatic beam in keV, whose scattered light is not of the sample.
+        Energy of a monochromatic beam in keV, whose scattered light belongs to the instrument.
     noise : float or None
         Electronic noise of the detector, full width at half maximum in keV.
     lowest : float
-        Channels below this energy in keV are left out: they hold the zero peak of the electronics.
+        Channels below this energy in keV are left out: they contain the zero peak of the
+        electronics.
 
     Raises
     ------
@@ -80,62 +93,60 @@ def name_xray(
     axis: Axis,
     settings: XraySettings | None = None,
 ) -> Naming:
-    """Name the elements whose lines a spectrum has.
+    """Name the elements whose lines a spectrum contains.
 
     Parameters
     ----------
     spectrum : array (channel,)
-        Such as the mean over the pixels of a cluster, in counts or proportional to them.
+        Counts or values proportional to counts, such as the mean over the pixels of a cluster.
     error : array (channel,)
         Its standard error.
     axis : Axis
-        An axis of energy in any unit, rising or falling.
+        An energy axis in any unit, rising or falling.
     settings : XraySettings or None
-        None is its defaults.
+        By default those of ``XraySettings()``.
 
     Returns
     -------
     Naming
         Positions are in the unit of the axis. Candidates are of kind "element" and "instrument"
-        (tube lines, scattered light, argon of the air, escape and sum peaks). It is empty where
-        nothing is found; where the calibration seems to be off there is a note and no element.
+        (tube lines, scattered light, argon of the air, escape and sum peaks). Empty if there are
+        no peaks. If the calibration seems to be wrong there is a warning and no candidate.
 
     Raises
     ------
     TypeError, ValueError
-        If the axis is none of energy, shapes disagree, values are not finite or an error is
-        negative.
+        If the axis is not of energy, shapes differ, values are not finite or an error is negative.
     """
     settings = settings or XraySettings()
-    given = _prepare(spectrum, error, axis, settings)
-    if given is None:
+    counts = _prepare(spectrum, error, axis, settings)
+    if counts is None:
         return Naming()
-    at, counts, noise = given
-    start = _first_response(at, counts, noise, settings)
-    peaks = find_peaks(counts, noise, Axis(at, "keV"), width=start.width)
+    start = _first_response(counts, settings)
+    peaks = find_peaks(counts.values, counts.error, Axis(counts.energy, "keV"), width=start.width)
     if not peaks:
         return Naming()
     highest = settings.excitation or np.inf
-    places = _strong(at, peaks, start)
-    data, response, worst = _calibrated(given, start, places, highest)
+    places = _strong(counts.energy, peaks, start)
+    data, response, worst = _calibrated(counts, start, places, highest)
     factor = 1.0
     if worst <= SUSPECT:
-        study = _study(data, response, peaks, settings)
+        decomposition = _decompose(data, response, peaks, settings)
     else:
-        study = _settled(given, start, peaks, settings)
-        # Uncommon elements explain as well what common ones cannot, or they do not.
-        if tried := _stretched(data, response, places, worst, highest):
-            other = _study(data, tried, peaks, settings)
-            if 2 * _excess(other) < _excess(study):
-                study, factor = other, 1 / tried.gain
-    naming = Naming(peaks, *candidates_of(study, settings.anode))
+        decomposition = _decompose_refined(counts, start, peaks, settings)
+        # Accept a factor only if uncommon elements do not explain the spectrum as well.
+        if stretched := _stretched(data, response, places, worst, highest):
+            other = _decompose(data, stretched, peaks, settings)
+            if 2 * _cost_beyond_noise(other) < _cost_beyond_noise(decomposition):
+                decomposition, factor = other, 1 / stretched.gain
+    naming = Naming(peaks, *candidates_of(decomposition, settings.anode))
     if factor != 1.0:
-        naming = _suspect(naming, factor)
+        naming = _without_candidates(naming, factor)
     return _in_unit(naming, axis)
 
 
 def line_width(noise: float = 0.08, fano: float = 0.115) -> Response:
-    """Return a silicon detector, whose method ``width`` tells the width of lines in keV.
+    """Return a silicon detector, whose method ``width`` returns the width of lines in keV.
 
     Parameters
     ----------
@@ -150,20 +161,22 @@ def line_width(noise: float = 0.08, fano: float = 0.115) -> Response:
 # --- the workers assume checked input ----------------------------------------------------------
 
 
-class _Given(NamedTuple):
-    at: np.ndarray
-    counts: np.ndarray
-    noise: np.ndarray
+class _Counts(NamedTuple):
+    """Counts and their errors at rising, equidistant energies in keV, all (channel,)."""
+
+    energy: np.ndarray
+    values: np.ndarray
+    error: np.ndarray
 
 
 def _prepare(
     spectrum: np.ndarray, error: np.ndarray, axis: Axis, settings: XraySettings
-) -> _Given | None:
-    """Check what is given; return it in keV, rising, or None where there is nothing to be named."""
+) -> _Counts | None:
+    """Check the arguments; return the counts, None if there are too few channels with counts."""
     values, deviation = check_spectrum(spectrum, error, axis)
     if axis.kind != "energy":
         raise ValueError(
-            f"X-ray lines are named on an axis of energy; this one is of {axis.kind} "
+            f"X-ray lines are named on an energy axis; this one is of kind {axis.kind} "
             f"({axis.unit or 'no unit'}): calibrate it first"
         )
     energy = axis.to("keV").values
@@ -172,7 +185,7 @@ def _prepare(
     at, counts, noise = energy[order], values[order], deviation[order]
     if len(at) < FEWEST_CHANNELS or not (noise > 0).any() or not (counts > 0).any():
         return None
-    # A scan may tell keV where there is nothing at all: a few channels either side are enough.
+    # The axis may extend far beyond the counts: a few channels on either side are enough.
     some = np.flatnonzero(counts > 0)
     inside = slice(max(0, some[0] - 5), some[-1] + 6)
     at, counts, noise = at[inside], counts[inside], noise[inside]
@@ -181,187 +194,187 @@ def _prepare(
     even = np.linspace(at[0], at[-1], len(at))
     if not np.allclose(even, at, atol=0.05 * (even[1] - even[0])):
         counts, noise = np.interp(even, at, counts), np.interp(even, at, noise)
-    return _Given(even, counts, noise)
+    return _Counts(even, counts, noise)
 
 
-def _first_response(
-    at: np.ndarray, counts: np.ndarray, noise: np.ndarray, settings: XraySettings
-) -> Response:
-    """Return the detector as the widths of the strongest peaks tell it."""
+def _first_response(counts: _Counts, settings: XraySettings) -> Response:
+    """Return the detector, its noise estimated from the widths of the strongest peaks."""
     if settings.noise is not None:
         return Response(noise=settings.noise)
     usual = Response()
-    peaks = find_peaks(counts, noise, Axis(at, "keV"), width=usual.width)
+    peaks = find_peaks(counts.values, counts.error, Axis(counts.energy, "keV"), width=usual.width)
     strong = sorted(peaks, key=lambda peak: -peak.area)[:8]
-    left = [
+    squares = [
         peak.width**2 - FWHM**2 * usual.fano * PAIR * peak.position
         for peak in strong
         if peak.significance > 15
     ]
-    if not left:
+    if not squares:
         return usual
-    # Not the mean: peaks that are two lines are too wide.
-    narrow = float(np.percentile(left, 30))
+    # A low percentile, not the mean: blended peaks are too wide.
+    narrow = float(np.percentile(squares, 30))
     return Response(noise=float(np.clip(np.sqrt(max(narrow, 0.0)), 0.03, 0.3)))
 
 
 def _calibrated(
-    given: _Given, response: Response, places: list[slice], highest: float
-) -> tuple[fits.Data, Response, float]:
-    """Return what is fitted, the response refined by common elements, and how bad the fit is."""
-    at, counts, noise = given
-    data = fits.prepare(at, counts, noise, response)
+    counts: _Counts, response: Response, places: list[slice], highest: float
+) -> tuple[XraySpectrum, Response, float]:
+    """Return the prepared spectrum, the response refined by common elements, and its misfit."""
+    data = prepare(*counts, response)
     response, worst = _refined(data, response, places, highest, rounds=2)
-    return fits.prepare(at, counts, noise, response), response, worst
+    return prepare(*counts, response), response, worst
 
 
 def _refined(
-    data: fits.Data, response: Response, places: list[slice], highest: float, rounds: int
+    data: XraySpectrum, response: Response, places: list[slice], highest: float, rounds: int
 ) -> tuple[Response, float]:
     for last in range(rounds + 1):
         fit = _common_fit(data, response, highest)
         if last < rounds:
-            response = fits.refine(data, fit, response)
-    return response, fits.misfit(data, fit, places)
+            response = refine(data, fit, response)
+    return response, misfit(data, fit, places)
 
 
-def _common_fit(data: fits.Data, response: Response, highest: float) -> fits.Fit:
+def _common_fit(data: XraySpectrum, response: Response, highest: float) -> XrayFit:
     """Return a fit by all common elements and tubes."""
-    found = fits.families(data, response, highest=highest, common_only=True)
-    units = fits.units_of(found, data.at, response)
-    tubes = {each.symbol for each in found if each.shell == "K"} & set(HARD_ANODES)
-    scattered = [fits.compton_unit(anode, data.at, response) for anode in sorted(tubes)]
-    units += [unit for unit in scattered if unit is not None]
-    return fits.Solver(data, units).fit(list(range(len(units))))
+    families = detectable_families(data, response, highest=highest, common_only=True)
+    components = family_components(families, data.energy, response)
+    tubes = {each.symbol for each in families if each.shell == "K"} & set(HARD_ANODES)
+    scattered = [compton_component(anode, data.energy, response) for anode in sorted(tubes)]
+    components += [each for each in scattered if each is not None]
+    return Solver(data, components).fit(list(range(len(components))))
 
 
-def _strong(at: np.ndarray, peaks: tuple[Peak, ...], response: Response) -> list[slice]:
+def _strong(energy: np.ndarray, peaks: tuple[Peak, ...], response: Response) -> list[slice]:
     """Return the channels of the strong peaks, at most twelve of them."""
     ranked = sorted(peaks, key=lambda peak: -peak.significance)[:12]
-    found = []
+    places = []
     for peak in ranked:
         if peak.significance > 12:
             half = float(response.width(peak.position)) * 0.6
-            low, high = np.searchsorted(at, [peak.position - half, peak.position + half])
-            found.append(slice(int(low), int(high)))
-    return found
+            low, high = np.searchsorted(energy, [peak.position - half, peak.position + half])
+            places.append(slice(int(low), int(high)))
+    return places
 
 
 def _stretched(
-    data: fits.Data, response: Response, places: list[slice], worst: float, highest: float
+    data: XraySpectrum, response: Response, places: list[slice], worst: float, highest: float
 ) -> Response | None:
-    """Return the response by which common elements fit far better, None if there is none."""
+    """Return a response with which common elements fit far better, None if there is none."""
     scanned = []
     for gain in GAINS:
         if abs(gain - 1) > 0.005:
-            tried = response._replace(gain=gain, offset=0.0)
-            tried, bad = _refined(data, tried, places, highest, rounds=1)
-            scanned.append((bad, tried.gain, tried))
-    bad, gain, tried = min(scanned)
-    tried, bad = _refined(data, tried, places, highest, rounds=2)
-    if bad < worst / 2 and bad < STRETCHED and abs(tried.gain - 1) < FURTHEST:
-        return tried
+            trial = response._replace(gain=gain, offset=0.0)
+            trial, wrong = _refined(data, trial, places, highest, rounds=1)
+            scanned.append((wrong, trial.gain, trial))
+    wrong, gain, trial = min(scanned)
+    trial, wrong = _refined(data, trial, places, highest, rounds=2)
+    if wrong < worst / 2 and wrong < STRETCHED and abs(trial.gain - 1) < FURTHEST:
+        return trial
     return None
 
 
-def _study(
-    data: fits.Data, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
-) -> Study:
-    """Fit all families and drop what can be spared; then again with sum peaks."""
+def _decompose(
+    data: XraySpectrum, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
+) -> Decomposition:
+    """Fit all families and prune them; then again with sum peaks."""
     highest = settings.excitation or np.inf
     beam = settings.beam or (None if settings.anode else _beam(data, response, peaks))
-    reached = min(highest, beam or np.inf, fits.reach(data))
-    found = fits.families(data, response, highest=highest)
-    units = fits.units_of(found, data.at, response)
-    units += _instrument(data, response, units, settings, beam)
-    solver = fits.Solver(data, units)
-    use = fits.spare(solver, list(range(len(units))), reached)
-    use = _one_anode(solver, use, settings.anode, reached)
-    sums = fits.sum_unit(solver.fit(use), data.at, response)
+    excitation = min(highest, beam or np.inf, last_energy(data))
+    families = detectable_families(data, response, highest=highest)
+    components = family_components(families, data.energy, response)
+    components += _instrument(data, response, components, settings, beam)
+    solver = Solver(data, components)
+    used = prune(solver, list(range(len(components))), excitation)
+    used = _with_one_anode(solver, used, settings.anode, excitation)
+    sums = sum_component(solver.fit(used), data.energy, response)
     if sums is None:
-        return Study(data, response, peaks, solver, use, (), reached)
-    unit, pairs = sums
-    solver = fits.Solver(data, [*units, unit])
-    use = fits.spare(solver, [*use, len(units)], reached)
-    return Study(data, response, peaks, solver, use, tuple(pairs), reached)
+        return Decomposition(data, response, peaks, solver, used, (), excitation)
+    component, pairs = sums
+    solver = Solver(data, [*components, component])
+    used = prune(solver, [*used, len(components)], excitation)
+    return Decomposition(data, response, peaks, solver, used, tuple(pairs), excitation)
 
 
-def _excess(study: Study) -> float:
-    """Return the cost of a fit beyond that of noise alone, which every channel adds 1 to."""
-    return max(cost(study) - len(study.data.at), float(np.sqrt(2 * len(study.data.at))))
+def _cost_beyond_noise(decomposition: Decomposition) -> float:
+    """Return the cost minus that of noise alone, which is 1 per channel."""
+    channels = len(decomposition.data.energy)
+    return max(decomposition.cost - channels, float(np.sqrt(2 * channels)))
 
 
-def _settled(
-    given: _Given, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
-) -> Study:
-    """Fit all families with the response refined by all of them, not by the common ones."""
+def _decompose_refined(
+    counts: _Counts, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
+) -> Decomposition:
+    """Decompose with the response refined by all families, not only by common ones."""
     for _ in range(2):
-        data = fits.prepare(*given, response)
-        study = _study(data, response, peaks, settings)
-        response = fits.refine(data, study.solver.fit(study.use), response)
-    return _study(fits.prepare(*given, response), response, peaks, settings)
+        data = prepare(*counts, response)
+        decomposition = _decompose(data, response, peaks, settings)
+        response = refine(data, decomposition.solver.fit(decomposition.used), response)
+    return _decompose(prepare(*counts, response), response, peaks, settings)
 
 
 def _instrument(
-    data: fits.Data,
+    data: XraySpectrum,
     response: Response,
-    units: list[fits.Unit],
+    components: list[Component],
     settings: XraySettings,
     beam: float | None,
-) -> list[fits.Unit]:
-    """Return what tubes and beams may have scattered into the spectrum."""
-    seen = {unit.name for unit in units if unit.family is not None and unit.family.shell == "K"}
-    tried = [settings.anode] if settings.anode else [a for a in HARD_ANODES if a in seen]
-    made = [fits.compton_unit(anode, data.at, response) for anode in tried]
-    found = [unit for unit in made if unit is not None]
+) -> list[Component]:
+    """Return the light of tubes and beams that may be scattered into the spectrum."""
+    with_k_lines = {each.name for each in components if each.family and each.family.shell == "K"}
+    anodes = [settings.anode] if settings.anode else [a for a in HARD_ANODES if a in with_k_lines]
+    tubes = [compton_component(anode, data.energy, response) for anode in anodes]
+    scattered = [each for each in tubes if each is not None]
     if beam is not None:
-        found.append(fits.beam_unit(beam, data.at, response))
-    return found
+        scattered.append(beam_component(beam, data.energy, response))
+    return scattered
 
 
-def _beam(data: fits.Data, response: Response, peaks: tuple[Peak, ...]) -> float | None:
+def _beam(data: XraySpectrum, response: Response, peaks: tuple[Peak, ...]) -> float | None:
     """Return the energy of a monochromatic beam, if the spectrum ends with a strong peak."""
     total = data.counts.sum()
     strong = [peak for peak in peaks if peak.area > 0.02 * total]
     if not strong:
         return None
     last = strong[-1]
-    beyond = data.at > last.position + 2 * response.width(last.position)
+    beyond = data.energy > last.position + 2 * response.width(last.position)
     if data.counts[beyond].sum() > 0.01 * total:
         return None
     return float((last.position - response.offset) / response.gain)
 
 
-def _one_anode(solver: fits.Solver, use: list[int], anode: str | None, reached: float) -> list[int]:
-    """Keep the one tube whose Compton scattering is missed most, and none that has no K lines.
+def _with_one_anode(
+    solver: Solver, used: list[int], anode: str | None, excitation: float
+) -> list[int]:
+    """Keep only the tube whose Compton scattering lowers chi2 most, and none without K lines.
 
-    Scattered L lines alone are no sign of a tube: their shift is less than their width.
+    Scattered L lines alone do not indicate a tube: their shift is less than their width.
     """
-    fit, hard = solver.fit(use), solver.data.at > HARD
-    tubes, seen = [], []
-    for place, index in enumerate(use):
-        if solver.units[index].kind == "compton":
+    fit, hard = solver.fit(used), solver.data.energy > HARD
+    tubes, with_k_lines = [], []
+    for place, index in enumerate(used):
+        if solver.components[index].kind == "compton":
             counts = fit.counts(place)
             tubes.append(index)
-            seen += [index] if 2 * counts[hard].sum() > counts.sum() else []
-    if not tubes or anode is not None or (len(tubes) == 1 and seen):
-        return use
-    best = max(seen, key=lambda i: solver.lost(use, [i]), default=None)
-    # All elements come back: some may have given way to a tube that is none.
-    elements = [i for i, unit in enumerate(solver.units) if unit.kind != "compton" or i == best]
-    return fits.spare(solver, elements, reached)
+            with_k_lines += [index] if 2 * counts[hard].sum() > counts.sum() else []
+    if not tubes or anode is not None or (len(tubes) == 1 and with_k_lines):
+        return used
+    best = max(with_k_lines, key=lambda i: solver.increase(used, [i]), default=None)
+    # All elements are tried again: a wrong tube may have replaced some of them.
+    again = [i for i, each in enumerate(solver.components) if each.kind != "compton" or i == best]
+    return prune(solver, again, excitation)
 
 
-def _suspect(naming: Naming, factor: float) -> Naming:
-    """Take back all elements: with a wrong calibration every name is chance."""
-    would = [each.name for each in naming.of_kind("element") if each.score > 0.5][:6]
-    elements = f" (with that factor: {', '.join(would)})" if would else ""
+def _without_candidates(naming: Naming, factor: float) -> Naming:
+    """Remove all candidates: with a wrong calibration every match is by chance."""
+    likely = [each.name for each in naming.of_kind("element") if each.score > 0.5][:6]
+    elements = f" (with that factor: {', '.join(likely)})" if likely else ""
     warning = make_warning("W-NAME-CALIBRATION", {"factor": factor, "candidates": elements})
     return replace(naming, candidates=(), unexplained=naming.peaks, warnings=(warning,))
 
 
 def _in_unit(naming: Naming, axis: Axis) -> Naming:
-    """Return positions in the unit of the axis, in its order."""
+    """Return the naming with positions in the unit and the order of the axis."""
     factor = 1.0 / float(Axis(np.ones(1), axis.unit).to("keV").values[0])
     falling = bool(axis.values[0] > axis.values[-1])
 
@@ -374,16 +387,17 @@ def _in_unit(naming: Naming, axis: Axis) -> Naming:
         )
 
     def line(one: Line) -> Line:
-        told = peak(one.peak) if one.peak else None
-        return replace(one, position=one.position * factor, peak=told)
+        converted = peak(one.peak) if one.peak else None
+        return replace(one, position=one.position * factor, peak=converted)
 
     def ordered(some: tuple[Peak, ...]) -> tuple[Peak, ...]:
         return tuple(peak(one) for one in (some[::-1] if falling else some))
 
-    told = [replace(one, lines=tuple(map(line, one.lines))) for one in naming.candidates]
     return replace(
         naming,
         peaks=ordered(naming.peaks),
-        candidates=tuple(told),
+        candidates=tuple(
+            replace(one, lines=tuple(map(line, one.lines))) for one in naming.candidates
+        ),
         unexplained=ordered(naming.unexplained),
     )
