@@ -1,1 +1,1 @@
-"""Lines of the visible range: redshift, fluxes, kind of gas."""
+"""Optical emission lines: redshift, fluxes, class of the gas."""

@@ -1,12 +1,12 @@
-"""What excites the gas whose lines are seen: ratios of lines, in planes that are known for it.
+"""The excitation of ionised gas, from line ratios in diagnostic planes.
 
 The planes are those of Baldwin, Phillips & Terlevich 1981 and Veilleux & Osterbrock 1987, the
 curves those of Kewley et al. 2001, Kauffmann et al. 2003 and Kewley et al. 2006
-(:mod:`spectessera.synth.nebulae.bpt`). [SII] / H alpha above 0.4 is that of shocks (Mathewson &
-Clarke
-1973, ApJ 180, 725); planetary nebulae have little [SII] and much [OIII] (Frew & Parker 2010, PASA
-27, 129). Ratios are of lines near each other and are not corrected for reddening, nor H beta for
-the absorption of stars. A class is what the gas looks like; none is sure without more than this.
+(:mod:`spectessera.synth.nebulae.bpt`). Shocks have [SII] / H alpha above 0.4 (Mathewson & Clarke
+1973, ApJ 180, 725); planetary nebulae have weak [SII] and strong [OIII] (Frew & Parker 2010, PASA
+27, 129). The ratios are of lines at similar wavelengths; they are not corrected for reddening, and
+H beta is not corrected for stellar absorption. A class is a hint: it is not certain without further
+evidence.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .redshift import Redshift
 
 HII, COMPOSITE, LINER = "HII region", "composite", "shock or LINER"
 AGN, PN = "AGN (Seyfert-like) or fast shock", "planetary nebula-like"
-HARD = "AGN, shock or planetary nebula"  # where [SII] is not on the axis
-NO_HII = "no HII region (AGN, LINER or shock)"  # of [NII] / H alpha alone
+HARD = "AGN, shock or planetary nebula"  # if [SII] is not on the axis
+NO_HII = "no HII region (AGN, LINER or shock)"  # from [NII] / H alpha alone
 
 DRAWS = 2000  # of the fluxes within their errors
 CURVE_ERROR = 0.1  # dex, of the curves (Kewley et al. 2001)
-SHOCKED = np.log10(0.4)  # log [SII] / H alpha from which on gas is shocked
-QUIET, BRIGHT = -0.6, 0.6  # log [SII] / H alpha below, log [OIII] / H beta above which PNe are
-ASYMPTOTE = 0.05  # of Kauffmann's curve: no HII region has a larger log [NII] / H alpha
-DECIDED = 0.6  # of the draws that must agree
-WORTH = 0.1  # of the draws for a class to be told of
-LIMIT = 3.0  # standard errors below which a ratio is an upper limit
+SHOCKED = np.log10(0.4)  # least log [SII] / H alpha of shocked gas
+WEAK, BRIGHT = -0.6, 0.6  # largest log [SII] / H alpha, least log [OIII] / H beta of PNe
+ASYMPTOTE = 0.05  # of Kauffmann's curve: largest log [NII] / H alpha of HII regions
+DECIDED = 0.6  # least share of the draws for a decision
+REPORTED = 0.1  # least share of the draws for a candidate
+LIMIT = 3.0  # standard errors below which a ratio is a limit
 
 _ALPHA, _BETA, _OIII, _NII = "Ha 6563", "Hb 4861", "[OIII] 5007", "[NII] 6583"
 _SII = ("[SII] 6716", "[SII] 6731")
@@ -46,23 +46,23 @@ _SII = ("[SII] 6716", "[SII] 6731")
 def name_nebula(
     spectrum: Any, error: Any, axis: Axis, *, redshift: float | Redshift | None
 ) -> Naming:
-    """Name the lines of one spectrum and what kind of gas has such lines.
+    """Name the lines of one spectrum and the class of the gas.
 
     Parameters
     ----------
     spectrum, error, axis, redshift
-        As :func:`~spectessera.naming.optical.lines.fit_lines` takes them.
+        As for :func:`~spectessera.naming.optical.lines.fit_lines`.
 
     Returns
     -------
     Naming
-        As :func:`~spectessera.naming.optical.lines.name_emission` returns, with candidates of kind
-        "class" and, where none is, a note that tells why.
+        As from :func:`~spectessera.naming.optical.lines.name_emission`, with candidates of kind
+        "class"; a warning if the class is undecided.
 
     Raises
     ------
     ValueError, TypeError
-        As :func:`~spectessera.naming.optical.lines.fit_lines` does.
+        As for :func:`~spectessera.naming.optical.lines.fit_lines`.
     """
     fit = fit_lines(spectrum, error, axis, redshift=redshift)
     named = naming_of(fit)
@@ -71,10 +71,10 @@ def name_nebula(
 
 
 def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[ResultWarning, ...]]:
-    """Tell what kind of gas has these lines.
+    """Return the possible classes of the gas.
 
-    Fluxes are drawn 2000 times within their errors, which handles lines that are not seen as
-    upper limits; the score of a class is the share of draws that fall in its region.
+    Fluxes are drawn 2000 times within their errors, so lines that are not detected act as upper
+    limits; the score of a class is the share of the draws in its region.
 
     Parameters
     ----------
@@ -83,35 +83,35 @@ def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[ResultWarning
     Returns
     -------
     candidates : tuple of Candidate
-        Of kind "class", the likeliest first; none without H alpha and one of H beta and [OIII].
+        Of kind "class", the likeliest first; they need H alpha, and H beta or [OIII].
     warnings : tuple of ResultWarning
         Why nothing is decided; none where no line of the gas is seen.
     """
     own = {name: fit.line(name) for name in (_ALPHA, _BETA, _OIII, _NII)}
-    seen = {name for name, line in own.items() if line and line.peak and line.flux > 0}
+    detected = {name for name, line in own.items() if line and line.peak and line.flux > 0}
     if not any(line.kind == "gas" and line.peak for line in fit.lines):
         return (), ()
     sulphur = _sulphur(fit)
-    if _ALPHA not in seen:
+    if _ALPHA not in detected:
         return (), _undecided(": H alpha is not detected")
-    if None in own.values() or not seen & {_BETA, _OIII}:
-        return _of_nitrogen(own, seen)
+    if None in own.values() or not detected & {_BETA, _OIII}:
+        return _nitrogen_class(own, detected)
     lines = {name: line for name, line in own.items() if line}
     drawn = _draw(lines, sulphur)
     names = _regions(*drawn)
     shares = {name: float((names == name).mean()) for name in dict.fromkeys(names.tolist())}
-    words = _words(lines, sulphur)
+    evidence = _evidence(lines, sulphur)
     used = [line for line in (*lines.values(), *sulphur) if line.peak]
-    found = [
-        Candidate(name, "class", share, _told(used), words)
+    candidates = [
+        Candidate(name, "class", share, _as_lines(used), evidence)
         for name, share in shares.items()
-        if share >= WORTH
+        if share >= REPORTED
     ]
-    found.sort(key=lambda each: (-each.score, each.name))
-    if found[0].score < DECIDED:
-        options = " and ".join(each.name for each in found[:2])
-        return tuple(found), _undecided(f" between {options}: {words}")
-    return tuple(found), ()
+    candidates.sort(key=lambda each: (-each.score, each.name))
+    if candidates[0].score < DECIDED:
+        options = " and ".join(each.name for each in candidates[:2])
+        return tuple(candidates), _undecided(f" between {options}: {evidence}")
+    return tuple(candidates), ()
 
 
 def _undecided(why: str) -> tuple[ResultWarning, ...]:
@@ -119,31 +119,31 @@ def _undecided(why: str) -> tuple[ResultWarning, ...]:
 
 
 def _sulphur(fit: LineFit) -> tuple[FittedLine, ...]:
-    """Return the doublet of [SII]; nothing unless all of it is on the axis."""
+    """Return the doublet of [SII]; empty unless both lines are on the axis."""
     blend = fit.line("[SII] 6716+6731")
     if blend is not None:
         return (blend,)
-    both = tuple(line for line in map(fit.line, _SII) if line is not None)
-    return both if len(both) == 2 else ()
+    doublet = tuple(line for line in map(fit.line, _SII) if line is not None)
+    return doublet if len(doublet) == 2 else ()
 
 
-def _of_nitrogen(
-    own: dict[str, FittedLine | None], seen: set[str]
+def _nitrogen_class(
+    own: dict[str, FittedLine | None], detected: set[str]
 ) -> tuple[tuple[Candidate, ...], tuple[ResultWarning, ...]]:
-    """Tell what [NII] / H alpha alone tells: it may be more than any HII region has."""
+    """Return the class from [NII] / H alpha alone, which may exceed that of any HII region."""
     alpha, nitrogen = own[_ALPHA], own[_NII]
     missing = [name for name in (_BETA, _OIII, _NII) if own[name] is None]
     why = f"not on the axis: {', '.join(missing)}" if missing else "H beta and [OIII] not detected"
-    if alpha is None or nitrogen is None or _NII not in seen:
+    if alpha is None or nitrogen is None or _NII not in detected:
         return (), _undecided(f" ({why})")
-    told, value, spread = _ratio("[NII]/Ha", [nitrogen], [alpha])
+    ratio, value, spread = _ratio("[NII]/Ha", [nitrogen], [alpha])
     generator = np.random.default_rng(0)
     drawn = value + np.hypot(spread, CURVE_ERROR) * generator.standard_normal(DRAWS)
     share = float((drawn > ASYMPTOTE).mean())
     if share < 0.95:
-        return (), _undecided(f" ({why}): {told}")
-    words = f"{told}, more than stars bring about; {why}"
-    return (Candidate(NO_HII, "class", share, _told([alpha, nitrogen]), words),), ()
+        return (), _undecided(f" ({why}): {ratio}")
+    evidence = f"{ratio}, too high for excitation by stars; {why}"
+    return (Candidate(NO_HII, "class", share, _as_lines([alpha, nitrogen]), evidence),), ()
 
 
 def _draw(
@@ -154,7 +154,7 @@ def _draw(
 
     def flux(line: FittedLine) -> np.ndarray:
         value = line.flux + line.error * generator.standard_normal(DRAWS)
-        return np.maximum(value, 0.1 * line.error)  # a flux is positive; how small is not known
+        return np.maximum(value, 0.1 * line.error)  # fluxes are positive
 
     alpha, beta = flux(lines[_ALPHA]), flux(lines[_BETA])
     oiii, nii = flux(lines[_OIII]), flux(lines[_NII])
@@ -165,7 +165,7 @@ def _draw(
 
 
 def _regions(nii: np.ndarray, oiii: np.ndarray, sii: np.ndarray | None) -> np.ndarray:
-    """Return the name of the region (draw,) in which the ratios lie."""
+    """Return the name of the region (draw,) that contains the ratios."""
     beyond = oiii > kewley_nii(nii)
     soft = np.where(oiii > kauffmann(nii), COMPOSITE, HII)
     if sii is None:
@@ -174,14 +174,14 @@ def _regions(nii: np.ndarray, oiii: np.ndarray, sii: np.ndarray | None) -> np.nd
     seyfert = oiii > 1.89 * sii + 0.76
     shocked = (sii > SHOCKED) & (oiii > kewley_sii(sii))
     hard = np.where(seyfert, AGN, LINER)
-    nebula = beyond & (sii < QUIET) & (oiii > BRIGHT)
+    nebula = beyond & (sii < WEAK) & (oiii > BRIGHT)
     return np.where(nebula, PN, np.where(beyond | shocked, hard, soft))
 
 
 def _ratio(
     name: str, top: Sequence[FittedLine], bottom: Sequence[FittedLine]
 ) -> tuple[str, float, float]:
-    """Return a ratio in words, its decimal logarithm and the error of that."""
+    """Return a ratio as text, its decimal logarithm and the error of the logarithm."""
     over, under = sum(line.flux for line in top), sum(line.flux for line in bottom)
     over_error = float(np.sqrt(sum(line.error**2 for line in top)))
     under_error = float(np.sqrt(sum(line.error**2 for line in bottom)))
@@ -196,16 +196,16 @@ def _ratio(
     return f"log {name} = {value:.2f} +- {spread:.2f}", value, spread
 
 
-def _words(lines: dict[str, FittedLine], sulphur: Sequence[FittedLine]) -> str:
+def _evidence(lines: dict[str, FittedLine], sulphur: Sequence[FittedLine]) -> str:
     """Return all ratios with their errors or limits."""
-    told = [
+    ratios = [
         _ratio("[OIII]/Hb", [lines[_OIII]], [lines[_BETA]])[0],
         _ratio("[NII]/Ha", [lines[_NII]], [lines[_ALPHA]])[0],
     ]
     if sulphur:
-        told.append(_ratio("[SII]/Ha", sulphur, [lines[_ALPHA]])[0])
-    return ", ".join(told)
+        ratios.append(_ratio("[SII]/Ha", sulphur, [lines[_ALPHA]])[0])
+    return ", ".join(ratios)
 
 
-def _told(lines: Sequence[FittedLine]) -> tuple[Line, ...]:
+def _as_lines(lines: Sequence[FittedLine]) -> tuple[Line, ...]:
     return tuple(Line(line.name, line.position, line.peak, line.note) for line in lines)

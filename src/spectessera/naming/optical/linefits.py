@@ -1,9 +1,9 @@
-"""Mean spectra made ready for lines to be fitted, and fits of Gaussians at known places.
+"""Mean spectra prepared for the fit of lines, and fits of Gaussians at known positions.
 
-Inside, wavelengths are in vacuum and rise, in angstrom; a redshift then is one factor for all
-lines. The errors are not believed below the scatter that is seen: what a line of the width of the
-instrument would have as significance anywhere in the spectrum must scatter by 1, or else the
-errors are raised. So the features of stars, sky residuals and correlated noise are no lines.
+Internally wavelengths are in vacuum, rising, in angstrom, so that a redshift is one factor for all
+lines. Errors are raised to the observed scatter: the significance of an unresolved line at every
+position of a spectrum must scatter by 1. Stellar features, sky residuals and correlated noise are
+therefore not mistaken for lines.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from spectessera.axis import Axis, air_wavelengths, channel_edges
 
 from .linetable import LEAST_AIR, vacuum_wavelengths
 
-LEAST_CHANNELS = 30  # fewer are no spectrum with a continuum
-CONTINUUM = 180.0  # angstrom over which the running median is taken
-SCATTER = 300  # channels over which the scatter is taken
+LEAST_CHANNELS = 30  # for a continuum
+CONTINUUM = 180.0  # angstrom, window of the running median
+SCATTER = 300  # channels, window of the scatter
 NARROWEST = 70.0  # km/s, standard deviation of a narrow line with an instrument such as MUSE
-REACH = 5.0  # standard deviations to either side of a line that are fitted
-NEAR = 4.0  # the same where lines are only looked for
-LINE_LIKE = 4.0  # standard errors from which on a feature is left out of the continuum
+REACH = 5.0  # standard deviations on either side of a line that are fitted
+NEAR = 4.0  # the same for the matched filter
+LINE_LIKE = 4.0  # standard errors above which a feature is left out of the continuum
 BROADEST = 600.0  # km/s, standard deviation
 
 
-class Prepared(NamedTuple):
+class PreparedSpectra(NamedTuple):
     """Spectra without their continuum; channels by rising wavelength.
 
     Attributes
@@ -45,9 +45,9 @@ class Prepared(NamedTuple):
     weight : array (k, channel)
         1 / variance; 0 where there is no measurement.
     step : float
-        Usual width of a channel, angstrom.
+        Median width of a channel, angstrom.
     narrow : float
-        Standard deviation in km/s that the narrowest line has.
+        Standard deviation of the narrowest line, km/s.
     """
 
     wave: np.ndarray
@@ -60,15 +60,16 @@ class Prepared(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Where lines are and how broad they are, with what is known of it.
+    """Redshift and width of lines.
 
     Attributes
     ----------
     redshift, error : float
+        The redshift and its standard error.
     sigma : float
-        The part of the standard deviation that is the same in angstrom for all lines.
+        Part of the standard deviation that is equal for all lines in angstrom.
     speed : float
-        The part that is the same in km/s for all lines.
+        Part that is equal for all lines in km/s; both are added in quadrature.
     """
 
     redshift: float
@@ -77,7 +78,7 @@ class Shape(NamedTuple):
     speed: float
 
     def widths(self, observed: np.ndarray) -> np.ndarray:
-        """Return standard deviations in angstrom of lines at observed wavelengths."""
+        """Return the standard deviations in angstrom of lines at observed wavelengths."""
         return np.hypot(self.sigma, self.speed / SPEED_OF_LIGHT * observed)
 
 
@@ -87,10 +88,10 @@ def check_spectra(spectra: Any, errors: Any, axis: Axis) -> tuple[np.ndarray, np
     Raises
     ------
     ValueError
-        If the shapes do not agree, or the axis is not of wavelengths.
+        If shapes differ, or the axis is not of wavelengths.
     """
     if axis.kind != "wavelength":
-        raise ValueError(f"emission lines need an axis of wavelengths; got one of {axis.kind}")
+        raise ValueError(f"emission lines need an axis of wavelengths; got one of kind {axis.kind}")
     spectra, errors = np.asarray(spectra, dtype=np.float64), np.asarray(errors, dtype=np.float64)
     check_ndim("spectra", spectra, 2, "(k, channel)")
     check_same_shape("errors", errors.shape, spectra.shape, "spectra")
@@ -99,13 +100,13 @@ def check_spectra(spectra: Any, errors: Any, axis: Axis) -> tuple[np.ndarray, np
 
 
 def observed_vacuum(values: np.ndarray, axis: Axis) -> np.ndarray:
-    """Return positions on an axis as wavelengths in vacuum, angstrom; unknown medium is air."""
+    """Return positions on an axis as vacuum wavelengths in angstrom; unknown medium: air."""
     angstrom = values * (axis.to("angstrom").values[0] / axis.values[0])
     return angstrom if axis.medium == "vacuum" else vacuum_wavelengths(angstrom)
 
 
 def on_axis(vacuum: np.ndarray, axis: Axis) -> np.ndarray:
-    """Return wavelengths in vacuum, angstrom, as positions on an axis."""
+    """Return vacuum wavelengths in angstrom as positions on an axis."""
     vacuum = np.asarray(vacuum, dtype=np.float64)
     angstrom = vacuum
     if axis.medium != "vacuum":
@@ -114,10 +115,10 @@ def on_axis(vacuum: np.ndarray, axis: Axis) -> np.ndarray:
     return angstrom * (axis.values[0] / axis.to("angstrom").values[0])
 
 
-def prepare(spectra: np.ndarray, errors: np.ndarray, axis: Axis) -> Prepared | None:
-    """Take the continuum away and raise errors to what is seen; None if too little is there.
+def prepare(spectra: np.ndarray, errors: np.ndarray, axis: Axis) -> PreparedSpectra | None:
+    """Subtract the continuum and raise errors to the scatter; None if there are too few channels.
 
-    Assumes checked input, (k, channel) both.
+    Assumes checked input, both (k, channel).
     """
     if len(axis) < LEAST_CHANNELS or not (axis.values > 0).all():
         return None
@@ -131,26 +132,26 @@ def prepare(spectra: np.ndarray, errors: np.ndarray, axis: Axis) -> Prepared | N
     good &= good.sum(axis=1, keepdims=True) >= LEAST_CHANNELS
     weight = np.where(good, 1 / np.where(good, errors, 1.0) ** 2, 0.0)
     flux = np.where(good, spectra, 0.0)
-    ready = Prepared(wave, low, high, flux, weight, step, narrow)
-    kernel = line_kernel(ready, wave, narrow)
+    data = PreparedSpectra(wave, low, high, flux, weight, step, narrow)
+    kernel = line_kernel(data, wave, narrow)
     for row in np.flatnonzero(good.any(axis=1)):
-        _flatten(ready, int(row), kernel)
-    return ready
+        _subtract_continuum(data, int(row), kernel)
+    return data
 
 
-def _flatten(ready: Prepared, row: int, kernel: sparse.csr_array) -> None:
-    """Take the continuum of one spectrum away, in place, and raise its errors."""
-    flux, weight = ready.flux[row], ready.weight[row]
+def _subtract_continuum(data: PreparedSpectra, row: int, kernel: sparse.csr_array) -> None:
+    """Subtract the continuum of one spectrum and raise its errors, in place."""
+    flux, weight = data.flux[row], data.weight[row]
     good = weight > 0
-    width = min(int(CONTINUUM / ready.step), len(flux) // 2) // 2 * 2 + 1
+    width = min(int(CONTINUUM / data.step), len(flux) // 2) // 2 * 2 + 1
     raw, keep = flux.copy(), good
-    for _ in range(2):  # once with the lines, once without those that were seen
-        filled = np.interp(ready.wave, ready.wave[keep], raw[keep])
+    for _ in range(2):  # first with all channels, then without significant lines
+        filled = np.interp(data.wave, data.wave[keep], raw[keep])
         level = _running_median(filled, max(width, 15))
         flux[:] = np.where(good, raw - level, 0.0)
-        seen = significance(*matched(kernel, flux[None], weight[None]))[0]
-        scale = _scatter(seen, good)
-        keep = good & (np.abs(seen) < LINE_LIKE * scale)
+        rank = significance(*matched_filter(kernel, flux[None], weight[None]))[0]
+        scale = _scatter(rank, good)
+        keep = good & (np.abs(rank) < LINE_LIKE * scale)
         if keep.sum() < LEAST_CHANNELS // 2:
             keep = good
     weight /= np.maximum(scale, 1.0) ** 2
@@ -159,82 +160,87 @@ def _flatten(ready: Prepared, row: int, kernel: sparse.csr_array) -> None:
 def _running_median(values: np.ndarray, size: int) -> np.ndarray:
     """Return the running median over an odd number of channels.
 
-    At the ends it goes on by point reflection, about a median that noise hardly moves: with
-    values repeated there a sloping continuum would leave steps that look like lines.
+    At the ends the values are continued by point reflection about a median: with constant values
+    a sloping continuum would leave steps that look like lines.
     """
     at = min(15, (len(values) - 1) // 4)
-    more = min(size // 2, len(values) - 2 * at - 1)
-    left = 2 * np.median(values[: 2 * at + 1]) - values[2 * at + 1 : 2 * at + 1 + more][::-1]
+    extra = min(size // 2, len(values) - 2 * at - 1)
+    left = 2 * np.median(values[: 2 * at + 1]) - values[2 * at + 1 : 2 * at + 1 + extra][::-1]
     back = values[::-1]
-    right = 2 * np.median(back[: 2 * at + 1]) - back[2 * at + 1 : 2 * at + 1 + more]
+    right = 2 * np.median(back[: 2 * at + 1]) - back[2 * at + 1 : 2 * at + 1 + extra]
     whole = np.concatenate([left, values, right])
-    return ndimage.median_filter(whole, size=size, mode="nearest")[more : more + len(values)]
+    return ndimage.median_filter(whole, size=size, mode="nearest")[extra : extra + len(values)]
 
 
-def _scatter(seen: np.ndarray, good: np.ndarray) -> np.ndarray:
+def _scatter(rank: np.ndarray, good: np.ndarray) -> np.ndarray:
     """Return the scatter (channel,) of significances around each channel."""
     at = np.flatnonzero(good)
     size = min(SCATTER, len(at)) // 2 * 2 + 1
-    own = ndimage.median_filter(np.abs(seen[at]), size=size, mode="reflect")
-    return MAD_TO_SIGMA * np.interp(np.arange(len(seen)), at, own)
+    own = ndimage.median_filter(np.abs(rank[at]), size=size, mode="reflect")
+    return MAD_TO_SIGMA * np.interp(np.arange(len(rank)), at, own)
 
 
-def line_kernel(ready: Prepared, centers: np.ndarray, speed: float) -> sparse.csr_array:
-    """Return lines (center, channel), each of sum 1, of one width in km/s.
+def line_kernel(data: PreparedSpectra, centers: np.ndarray, speed: float) -> sparse.csr_array:
+    """Return lines (center, channel), each with sum 1, of one width in km/s.
 
-    Only for looking, so a channel widens a line by its variance and is not integrated over.
+    For the matched filter: Gaussians are evaluated at the channels, widened by the channel width,
+    and not integrated.
     """
     sigma = centers * speed / SPEED_OF_LIGHT
-    first = np.searchsorted(ready.high, centers - NEAR * sigma)
-    stop = np.searchsorted(ready.low, centers + NEAR * sigma)
+    first = np.searchsorted(data.high, centers - NEAR * sigma)
+    stop = np.searchsorted(data.low, centers + NEAR * sigma)
     counts = np.maximum(stop - first, 0)
     rows = np.repeat(np.arange(len(centers)), counts)
     starts = np.concatenate([[0], np.cumsum(counts)])
     columns = np.arange(starts[-1]) - starts[rows] + first[rows]
-    width = ready.high - ready.low
+    width = data.high - data.low
     spread = np.sqrt(sigma[rows] ** 2 + width[columns] ** 2 / 12)
-    values = np.exp(-0.5 * ((ready.wave[columns] - centers[rows]) / spread) ** 2)
+    values = np.exp(-0.5 * ((data.wave[columns] - centers[rows]) / spread) ** 2)
     values *= width[columns] / (np.sqrt(2 * np.pi) * spread)
-    shape = (len(centers), len(ready.wave))
+    shape = (len(centers), len(data.wave))
     return sparse.csr_array((values, columns, starts), shape=shape)
 
 
-def matched(
+def matched_filter(
     kernel: sparse.csr_array, flux: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return numerator and denominator (k, center) of the best flux of a line at each centre."""
+    """Return numerator and denominator (k, center) of the best-fitting flux at each centre."""
     squared = kernel.copy()
     squared.data = kernel.data**2
     return (kernel @ (weight * flux).T).T, (squared @ weight.T).T
 
 
 def significance(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Return flux over its standard error, 0 where nothing is measured."""
+    """Return the flux divided by its standard error; 0 without measured channels."""
     return numerator / np.sqrt(np.where(denominator > 0, denominator, np.inf))
 
 
-def columns_of(ready: Prepared, use: np.ndarray, rest: np.ndarray, shape: Shape) -> np.ndarray:
-    """Return the lines (channel, line), each of sum 1, in the channels ``use``."""
+def line_columns(
+    data: PreparedSpectra, use: np.ndarray, rest: np.ndarray, shape: Shape
+) -> np.ndarray:
+    """Return the lines (channel, line), each with sum 1, in the channels ``use``."""
     center = rest * (1 + shape.redshift)
     sigma = shape.widths(center)
-    high = ndtr((ready.high[use, None] - center) / sigma)
-    return high - ndtr((ready.low[use, None] - center) / sigma)
+    high = ndtr((data.high[use, None] - center) / sigma)
+    return high - ndtr((data.low[use, None] - center) / sigma)
 
 
-def windows(ready: Prepared, row: int, centers: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """Return which measured channels (channel,), bool, are near one of the centres."""
-    near = np.zeros(len(ready.wave), dtype=bool)
-    first = np.searchsorted(ready.wave, centers - half)
-    stop = np.searchsorted(ready.wave, centers + half)
+def near_lines(
+    data: PreparedSpectra, row: int, centers: np.ndarray, half: np.ndarray
+) -> np.ndarray:
+    """Return a mask (channel,) of measured channels near one of the centres."""
+    near = np.zeros(len(data.wave), dtype=bool)
+    first = np.searchsorted(data.wave, centers - half)
+    stop = np.searchsorted(data.wave, centers + half)
     for start, end in zip(first, stop, strict=True):
         near[start:end] = True
-    return near & (ready.weight[row] > 0)
+    return near & (data.weight[row] > 0)
 
 
-def local_levels(use: np.ndarray, wave: np.ndarray) -> np.ndarray:
-    """Return a straight line (used channel, 2 * run) for every run of used channels.
+def linear_continuum(use: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """Return columns (used channel, 2 * run) of a straight line for every run of used channels.
 
-    The running median follows the continuum under a line only roughly.
+    They correct the running median, which follows the continuum under a line only roughly.
     """
     at = np.flatnonzero(use)
     if not len(at):
@@ -247,19 +253,21 @@ def local_levels(use: np.ndarray, wave: np.ndarray) -> np.ndarray:
     return np.hstack([own, slope[:, reach > 0] / reach[reach > 0]])
 
 
-def refine(ready: Prepared, row: int, rest: np.ndarray, start: Shape, most: float = 500.0) -> Shape:
-    """Fit a common redshift and width to lines that are there; fluxes are free.
+def refine(
+    data: PreparedSpectra, row: int, rest: np.ndarray, start: Shape, most: float = 500.0
+) -> Shape:
+    """Fit a common redshift and width to detected lines with free fluxes.
 
     Parameters
     ----------
-    ready : Prepared
+    data : PreparedSpectra
     row : int
-        Which spectrum.
+        Index of the spectrum.
     rest : array (line,)
-        Wavelengths in vacuum of the lines.
+        Vacuum wavelengths of the lines at rest, angstrom.
     start : Shape
     most : float
-        How far, in km/s, the redshift may go.
+        Largest change of the redshift, km/s.
 
     Returns
     -------
@@ -267,34 +275,34 @@ def refine(ready: Prepared, row: int, rest: np.ndarray, start: Shape, most: floa
         With the standard error of the redshift.
     """
     center = rest * (1 + start.redshift)
-    use = windows(ready, row, center, (most + REACH * 150.0) / SPEED_OF_LIGHT * center)
-    root = np.sqrt(ready.weight[row, use])
-    base = local_levels(use, ready.wave)
-    goal = root * ready.flux[row, use]
+    use = near_lines(data, row, center, (most + REACH * 150.0) / SPEED_OF_LIGHT * center)
+    root = np.sqrt(data.weight[row, use])
+    base = linear_continuum(use, data.wave)
+    goal = root * data.flux[row, use]
 
     def at(values: np.ndarray) -> Shape:
         z = start.redshift + (1 + start.redshift) * values[0] / SPEED_OF_LIGHT
-        return Shape(z, 0.0, float(values[1]) * ready.step, float(values[2]))
+        return Shape(z, 0.0, float(values[1]) * data.step, float(values[2]))
 
     def misfit(values: np.ndarray) -> np.ndarray:
-        design = root[:, None] * np.hstack([columns_of(ready, use, rest, at(values)), base])
+        design = root[:, None] * np.hstack([line_columns(data, use, rest, at(values)), base])
         gram = design.T @ design
         gram[np.diag_indices_from(gram)] *= 1 + 1e-9
         return goal - design @ np.linalg.lstsq(gram, design.T @ goal, rcond=1e-12)[0]
 
-    first = np.array([0.0, start.sigma / ready.step, start.speed])
+    first = np.array([0.0, start.sigma / data.step, start.speed])
     bounds = ([-most, 0.4, 0.0], [most, 4.0, BROADEST])
     first = np.clip(
         first, *[np.array(each) + s * 1e-3 for each, s in zip(bounds, (1, -1), strict=True)]
     )
-    found = least_squares(
+    solution = least_squares(
         misfit, first, bounds=bounds, x_scale=(30, 0.3, 50), max_nfev=15, xtol=1e-4
     )
-    moved = found.jac[:, :1]
-    others = found.jac[:, 1:]
+    moved = solution.jac[:, :1]
+    others = solution.jac[:, 1:]
     moved = moved - others @ np.linalg.lstsq(others, moved, rcond=1e-6)[0]
     spread = 1 / np.sqrt(max(float((moved**2).sum()), 1e-12))
     freedom = max(len(goal) - len(rest) - base.shape[1] - 3, 1)
-    spread *= np.sqrt(max(1.0, 2 * found.cost / freedom))
+    spread *= np.sqrt(max(1.0, 2 * solution.cost / freedom))
     error = (1 + start.redshift) * spread / SPEED_OF_LIGHT
-    return at(found.x)._replace(error=float(error))
+    return at(solution.x)._replace(error=float(error))

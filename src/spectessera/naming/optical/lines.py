@@ -1,7 +1,7 @@
-"""What a spectrum of ionised gas and stars has: its lines by name, at a redshift that is known.
+"""The lines of ionised gas and stars in a spectrum, by name, at a known redshift.
 
-How the redshift is found: :mod:`~spectessera.naming.optical.redshift`. How lines are fitted:
-:mod:`~spectessera.naming.optical.fluxes`. What kind of nebula it is:
+The redshift is fitted in :mod:`~spectessera.naming.optical.redshift`, the lines in
+:mod:`~spectessera.naming.optical.fluxes`; the class of the gas is derived in
 :mod:`~spectessera.naming.optical.gasclass`.
 """
 
@@ -19,33 +19,34 @@ from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.warning import ResultWarning, make_warning
 
-from .fluxes import Blind, Measured, blind_peaks, gas_shape, in_place, measure
-from .linefits import Prepared, check_spectra, on_axis, prepare
+from .fluxes import BlindPeak, LineFluxes, blind_peaks, gas_shape, identified_lines, measure
+from .linefits import PreparedSpectra, check_spectra, on_axis, prepare
 from .linetable import SKY, rest_vacuum
 from .redshift import PATTERNS, SIGNIFICANT, Redshift, medium_warnings
 
-# Sunlight is left out: hydrogen of a nebula at rest would always be suspected.
+# Without the lines of sunlight: hydrogen lines at rest would always coincide with the sky.
 _AIRGLOW = tuple(line for line in SKY if line.ion in {"[OI]", "Na", "OH"})
 _SKY_PLACES = rest_vacuum(_AIRGLOW)
 
 
 @dataclass(frozen=True)
 class FittedLine:
-    """A line of the table with its flux, whether it is seen or not.
+    """A line of the table with its flux, detected or not.
 
     Attributes
     ----------
     name, ion : str
-        Such as "[OII] 3726+3729" where the two are not parted.
+        Such as "[NII] 6583", or "[OII] 3726+3729" if the two lines are not resolved.
     kind : str
         "gas", "stars" or "sky".
     position : float
-        Where it is expected, in the unit of the axis.
+        Expected position, in the unit of the axis.
     flux, error : float
-        Summed over channels, in the unit of the spectrum; negative in absorption.
+        Sum over the channels, in the unit of the spectrum; negative in absorption.
     peak : Peak or None
-        None unless it is seen where it ought to be, with five standard errors.
+        None unless the line is detected at its position with five standard errors.
     note : str
+        Such as "in absorption".
     """
 
     name: str
@@ -59,21 +60,22 @@ class FittedLine:
 
     @property
     def significance(self) -> float:
-        """Flux over its standard error."""
+        """Flux divided by its standard error."""
         return self.flux / self.error
 
 
 @dataclass(frozen=True)
 class LineFit:
-    """All lines of a spectrum.
+    """All fitted lines of a spectrum.
 
     Attributes
     ----------
     lines : tuple of FittedLine
-        Those that are on the axis, by wavelength; the sky's are at redshift 0.
+        Those on the axis, by wavelength; lines of the sky are at redshift 0.
     unexplained : tuple of Peak
+        Peaks that no line explains.
     redshift, redshift_error : float or None
-        Of the gas in this spectrum; the error is None where no line was bright enough to tell.
+        Of the gas in this spectrum; the error is None if no line was bright enough for a fit.
     warnings : tuple of ResultWarning
     """
 
@@ -93,19 +95,19 @@ def fit_lines(
 ) -> LineFit:
     """Measure all lines of the table in one spectrum.
 
-    The redshift may differ by 500 km/s from the one that is told. Fluxes are not corrected for
-    reddening or for the absorption of stars under the Balmer lines.
+    The fitted redshift differs by at most 500 km/s from the given one. Fluxes are not corrected
+    for reddening or for stellar absorption under the Balmer lines.
 
     Parameters
     ----------
     spectrum : array (channel,)
-        With its continuum, in any unit. NaN is no measurement.
+        With its continuum, in any unit. NaN: not measured.
     error : array (channel,)
-        Standard error; 0 or NaN is no measurement. Raised to the scatter that is seen.
+        Standard error; 0 or NaN: not measured. It is raised to the observed scatter.
     axis : Axis
-        Wavelengths; taken for those in air if it does not say.
+        Wavelengths; in air if the medium is unknown.
     redshift : float, Redshift or None
-        None if it is not known: then only what the night sky leaves gets a name.
+        None if it is unknown: then only residuals of the night sky get a name.
 
     Returns
     -------
@@ -115,18 +117,18 @@ def fit_lines(
     Raises
     ------
     ValueError, TypeError
-        If shapes do not agree, the axis is not of wavelengths, or the redshift is no number above
-        -0.9.
+        If shapes differ, the axis is not of wavelengths, or the redshift is not a number from -0.9
+        to 20.
     """
     spectra, errors = check_spectra(np.asarray(spectrum)[None], np.asarray(error)[None], axis)
     z = redshift.z if isinstance(redshift, Redshift) else redshift
     if z is not None:
         check_number("redshift", z, low=-0.9, high=20.0)
-    ready = prepare(spectra, errors, axis)
-    if ready is None or not ready.weight.any():
+    data = prepare(spectra, errors, axis)
+    if data is None or not data.weight.any():
         return LineFit(warnings=(make_warning("W-NAME-CHANNELS"),))
     warnings = redshift.warnings if isinstance(redshift, Redshift) else medium_warnings(axis)
-    return _fit(ready, axis, z, warnings + _ambiguity(redshift))
+    return _fit(data, axis, z, warnings + _ambiguity(redshift))
 
 
 def name_emission(
@@ -137,24 +139,24 @@ def name_emission(
     Parameters
     ----------
     spectrum, error, axis, redshift
-        As :func:`fit_lines` takes them.
+        As for :func:`fit_lines`.
 
     Returns
     -------
     Naming
-        Candidates of kind "line", one per ion, and of kind "instrument" for what the night sky
-        leaves. Their score is s / (s + 5) with s the significance of the best line.
+        Candidates of kind "line", one per ion, and of kind "instrument" for residuals of the night
+        sky. Their score is s / (s + 5), where s is the significance of the strongest line.
 
     Raises
     ------
     ValueError, TypeError
-        As :func:`fit_lines` does.
+        As for :func:`fit_lines`.
     """
     return naming_of(fit_lines(spectrum, error, axis, redshift=redshift))
 
 
 def naming_of(fit: LineFit) -> Naming:
-    """Return the names that fitted lines give: every one with its peak.
+    """Return the naming of fitted lines: candidates with their lines and peaks.
 
     Parameters
     ----------
@@ -195,41 +197,41 @@ def _ambiguity(redshift: float | Redshift | None) -> tuple[ResultWarning, ...]:
 
 
 def _fit(
-    ready: Prepared, axis: Axis, z: float | None, warnings: tuple[ResultWarning, ...]
+    data: PreparedSpectra, axis: Axis, z: float | None, warnings: tuple[ResultWarning, ...]
 ) -> LineFit:
-    """Fit the lines of the only spectrum and tell those that are seen; assumes checked input."""
-    shape, told = gas_shape(ready, 0.0 if z is None else z)
-    found = measure(ready, shape, z)
-    claimed = in_place(found)
-    _drop_halves(found, claimed)
-    _drop_sky_alone(found, claimed)
-    blind = blind_peaks(ready, found, claimed)
-    if z is not None and _misfit(found, claimed, blind):
+    """Fit the lines of the only spectrum and identify them; assumes checked input."""
+    shape, fitted = gas_shape(data, 0.0 if z is None else z)
+    fluxes = measure(data, shape, z)
+    identified = identified_lines(fluxes)
+    _drop_lone_doublet_lines(fluxes, identified)
+    _drop_lines_at_sky(fluxes, identified)
+    blind = blind_peaks(data, fluxes, identified)
+    if z is not None and _misfit(fluxes, identified, blind):
         warnings += (make_warning("W-NAME-REDSHIFT-MISFIT", {"redshift": z}),)
-        claimed &= np.array([entry.kind == "sky" for entry in found.entries])
-        blind, told = blind_peaks(ready, found, claimed), False
-    lines = list(_lines(found, claimed, axis))
-    blind = _sky_left(found, lines, blind, axis)
+        identified &= np.array([blend.kind == "sky" for blend in fluxes.blends])
+        blind, fitted = blind_peaks(data, fluxes, identified), False
+    lines = list(_lines(fluxes, identified, axis))
+    blind = _assign_to_sky(fluxes, lines, blind, axis)
     peaks = tuple(_blind_peak(axis, each) for each in blind)
-    own = None if z is None else (float(shape.redshift) if told else float(z))
-    return LineFit(tuple(lines), peaks, own, shape.error if told else None, warnings)
+    own = None if z is None else (float(shape.redshift) if fitted else float(z))
+    return LineFit(tuple(lines), peaks, own, shape.error if fitted else None, warnings)
 
 
-def _sky_left(
-    found: Measured, lines: list[FittedLine], blind: list[Blind], axis: Axis
-) -> list[Blind]:
-    """Give lines of the sky, in place, the peaks at their places; return the other peaks.
+def _assign_to_sky(
+    fluxes: LineFluxes, lines: list[FittedLine], blind: list[BlindPeak], axis: Axis
+) -> list[BlindPeak]:
+    """Assign peaks at the positions of sky lines to these, in place; return the other peaks.
 
-    What is left of a bright line of the sky is no Gaussian.
+    Residuals of bright sky lines are not Gaussian, so the fit may miss them.
     """
     rest = []
     for each in blind:
         far = [
             abs(each.center - place) if one.kind == "sky" and not one.peak else np.inf
-            for one, place in zip(lines, found.center, strict=True)
+            for one, place in zip(lines, fluxes.center, strict=True)
         ]
         at = int(np.argmin(far)) if far else 0
-        if far and far[at] < FWHM * float(found.sigma[at]):
+        if far and far[at] < FWHM * float(fluxes.sigma[at]):
             peak = _blind_peak(axis, each)
             lines[at] = replace(
                 lines[at], peak=peak, flux=peak.area, error=abs(peak.area) / peak.significance
@@ -239,99 +241,101 @@ def _sky_left(
     return rest
 
 
-def _drop_halves(found: Measured, claimed: np.ndarray) -> None:
-    """Take back the fainter line of a doublet, in place, whose brighter one is not there."""
-    place = {entry.name: at for at, entry in enumerate(found.entries) if entry.kind == "gas"}
+def _drop_lone_doublet_lines(fluxes: LineFluxes, identified: np.ndarray) -> None:
+    """Drop the fainter line of a doublet, in place, if the brighter one is missing."""
+    place = {blend.name: at for at, blend in enumerate(fluxes.blends) if blend.kind == "gas"}
     for ratios, *others in PATTERNS:
         if others or len(ratios) != 2:
-            continue  # only a doublet of one upper level has one ratio
+            continue  # only doublets of one upper level have a fixed ratio
         (strong, one), (faint, two) = sorted(ratios.items(), key=lambda each: -each[1])
         if strong not in place or faint not in place:
             continue
-        wanted = one / two * found.flux[place[faint]]
-        spread = np.hypot(found.error[place[strong]], one / two * found.error[place[faint]])
-        # Half of it: the errors of bright lines are not all that there is.
-        lacks = found.flux[place[strong]] < 0.5 * wanted - 3 * spread
-        claimed[place[faint]] &= not lacks
+        expected = one / two * fluxes.flux[place[faint]]
+        spread = np.hypot(fluxes.error[place[strong]], one / two * fluxes.error[place[faint]])
+        # Half of the expected flux: bright lines have errors beyond the noise.
+        missing = fluxes.flux[place[strong]] < 0.5 * expected - 3 * spread
+        identified[place[faint]] &= not missing
 
 
 def _at_sky(center: float, sigma: float) -> np.ndarray:
-    """Return at which lines of the night sky (sky line,), bool, a line is."""
+    """Return a mask (sky line,) of the lines of the night sky that a line coincides with."""
     return np.abs(_SKY_PLACES - center) < FWHM * sigma
 
 
-def _drop_sky_alone(found: Measured, claimed: np.ndarray) -> None:
-    """Take lines back, in place, if all that are seen are where the night sky shines too."""
-    gas = claimed & np.array([entry.kind == "gas" for entry in found.entries], dtype=bool)
-    places = zip(found.center.tolist(), found.sigma.tolist(), strict=True)
+def _drop_lines_at_sky(fluxes: LineFluxes, identified: np.ndarray) -> None:
+    """Drop the lines of the gas, in place, if all of them coincide with lines of the night sky."""
+    gas = identified & np.array([blend.kind == "gas" for blend in fluxes.blends], dtype=bool)
+    places = zip(fluxes.center.tolist(), fluxes.sigma.tolist(), strict=True)
     if gas.any() and all(
         _at_sky(*place).any() for place, yes in zip(places, gas, strict=True) if yes
     ):
-        claimed &= ~gas
+        identified &= ~gas
 
 
-def _misfit(found: Measured, claimed: np.ndarray, blind: list[Blind]) -> bool:
-    """Tell whether the emission that has no name outweighs the one that has."""
-    gas = np.array([entry.kind == "gas" for entry in found.entries], dtype=bool)
-    named = np.maximum(found.significance[claimed & gas], 0.0)
-    nameless = np.array([max(0.0, each.significance) for each in blind])
-    return bool((nameless**2).sum() > (named**2).sum() and nameless.max() > named.max(initial=0.0))
+def _misfit(fluxes: LineFluxes, identified: np.ndarray, blind: list[BlindPeak]) -> bool:
+    """Return whether unidentified emission is more significant than identified emission."""
+    gas = np.array([blend.kind == "gas" for blend in fluxes.blends], dtype=bool)
+    named = np.maximum(fluxes.significance[identified & gas], 0.0)
+    other = np.array([max(0.0, each.significance) for each in blind])
+    return bool((other**2).sum() > (named**2).sum() and other.max() > named.max(initial=0.0))
 
 
-def _lines(found: Measured, claimed: np.ndarray, axis: Axis) -> Iterable[FittedLine]:
+def _lines(fluxes: LineFluxes, identified: np.ndarray, axis: Axis) -> Iterable[FittedLine]:
     """Return the lines in the unit of the axis, with their peaks."""
-    for at, entry in enumerate(found.entries):
-        center, sigma = float(found.center[at]), float(found.sigma[at])
-        flux, error = float(found.flux[at]), float(found.error[at])
+    for at, blend in enumerate(fluxes.blends):
+        center, sigma = float(fluxes.center[at]), float(fluxes.sigma[at])
+        flux, error = float(fluxes.flux[at]), float(fluxes.error[at])
         peak = None
-        if claimed[at]:
-            own = center + float(found.shift[at])
-            strength = float(found.significance[at])
-            peak = _peak(axis, own, float(found.shift_error[at]), sigma, flux, strength)
+        if identified[at]:
+            own = center + float(fluxes.shift[at])
+            strength = float(fluxes.significance[at])
+            peak = _peak(axis, own, float(fluxes.shift_error[at]), sigma, flux, strength)
         near = _at_sky(center, sigma)
         note = ""
-        if entry.kind != "sky" and near.any():
-            note = f"at the night sky's {_AIRGLOW[int(near.argmax())].name}"
-        elif entry.kind == "stars" or (entry.kind == "gas" and flux < 0 and peak):
+        if blend.kind != "sky" and near.any():
+            note = f"coincides with {_AIRGLOW[int(near.argmax())].name} of the night sky"
+        elif blend.kind == "stars" or (blend.kind == "gas" and flux < 0 and peak):
             note = "in absorption"
         position = float(on_axis(np.array(center), axis))
-        yield FittedLine(entry.name, entry.ion, entry.kind, position, flux, error, peak, note)
+        yield FittedLine(blend.name, blend.ion, blend.kind, position, flux, error, peak, note)
 
 
 def _peak(
     axis: Axis, center: float, error: float, sigma: float, flux: float, strength: float
 ) -> Peak:
-    """Return a peak in the unit of the axis; vacuum and air differ in place, not in width."""
+    """Return a peak in the unit of the axis; only its position depends on the medium."""
     unit = float(axis.values[0] / axis.to("angstrom").values[0])
     place = float(on_axis(np.array(center), axis))
     return Peak(place, float(error * unit), float(FWHM * sigma * unit), flux, abs(strength))
 
 
-def _blind_peak(axis: Axis, each: Blind) -> Peak:
+def _blind_peak(axis: Axis, each: BlindPeak) -> Peak:
     return _peak(axis, each.center, each.error, each.sigma, each.flux, each.significance)
 
 
 def _candidate(ion: str, kind: str, lines: list[FittedLine], redshift: float | None) -> Candidate:
-    """Return what one ion has of lines, those that are missing told."""
+    """Return the candidate of one ion, with detected lines and with missing strong ones."""
     own = [one for one in lines if one.peak or _expected(one)]
-    told = ", ".join(f"{one.name} ({abs(one.significance):.0f} sigma)" for one in own if one.peak)
+    detected = ", ".join(
+        f"{one.name} ({abs(one.significance):.0f} sigma)" for one in own if one.peak
+    )
     best = max(abs(one.significance) for one in own if one.peak)
     named = tuple(
         Line(
             one.name,
             one.position,
             one.peak,
-            one.note or ("" if one.peak else f"not seen ({one.significance:.1f} sigma)"),
+            one.note or ("" if one.peak else f"not detected ({one.significance:.1f} sigma)"),
         )
         for one in own
     )
     score = best / (best + SIGNIFICANT)
     if kind == "sky":
-        return Candidate("night sky", "instrument", score, named, f"left of the sky: {told}")
-    words = f"{told} {'in absorption ' if kind == 'stars' else ''}at z = {redshift:.4f}"
-    return Candidate(f"{ion} (stars)" if kind == "stars" else ion, "line", score, named, words)
+        return Candidate("night sky", "instrument", score, named, f"sky residuals: {detected}")
+    evidence = f"{detected} {'in absorption ' if kind == 'stars' else ''}at z = {redshift:.4f}"
+    return Candidate(f"{ion} (stars)" if kind == "stars" else ion, "line", score, named, evidence)
 
 
 def _expected(line: FittedLine) -> bool:
-    """Tell whether a line is so usual that it is told of where it is not seen."""
+    """Return whether a line is so strong that it is listed even if it is not detected."""
     return line.kind == "gas" and any(line.name in pattern[0] for pattern in PATTERNS)

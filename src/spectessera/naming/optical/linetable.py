@@ -1,9 +1,9 @@
 """The lines of ionised gas, of stars and of the night sky between 3700 and 9600 angstrom.
 
-Wavelengths are those in air as they are printed everywhere: of the NIST Atomic Spectra Database,
-version 5, and of the atomic data of PyNeb (Luridiana, Morisset & Shaw 2015, A&A 573, A42), which
-agree within 0.05 angstrom but for [SIII] 9531. Heads of molecular bands (TiO) are left out: they
-are edges, not lines, and a Gaussian would find them in the wrong place.
+Wavelengths are in air, from the NIST Atomic Spectra Database, version 5, and from the atomic data
+of PyNeb (Luridiana, Morisset & Shaw 2015, A&A 573, A42), which agree within 0.05 angstrom except
+for [SIII] 9531. Heads of molecular bands (TiO) are left out: they are edges, and a Gaussian would
+be displaced from them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from spectessera.axis import air_wavelengths
 
-# Below this the formula of the index of air does not hold, and wavelengths are told in vacuum.
+# Below this the formula of the refractive index of air is not valid; wavelengths are in vacuum.
 LEAST_AIR = 2000.0  # angstrom
 
 
@@ -26,9 +26,9 @@ class OpticalLine(NamedTuple):
     name : str
         Such as "[NII] 6583".
     ion : str
-        As astronomers write it: "[NII]" forbidden, "HeI" permitted; of stars "Mg", "Ca" ...
+        In astronomical notation: "[NII]" forbidden, "HeI" permitted; of stars "Mg", "Ca" ...
     air : float
-        Wavelength at rest in air, angstrom.
+        Wavelength at rest, in air, angstrom.
     """
 
     name: str
@@ -38,13 +38,13 @@ class OpticalLine(NamedTuple):
 
 def _lines(text: str) -> tuple[OpticalLine, ...]:
     """Read lines "name | wavelength in air"; the ion is the first word of the name."""
-    found = []
+    lines = []
     for row in text.strip().splitlines():
         name, _, air = (part.strip() for part in row.partition("|"))
         ion = name.split()[0]
         ion = "H" if ion[:2] in {"Ha", "Hb", "Hg", "Hd", "Pa", "H8"} or ion == "Hep" else ion
-        found.append(OpticalLine(name, ion, float(air)))
-    return tuple(found)
+        lines.append(OpticalLine(name, ion, float(air)))
+    return tuple(lines)
 
 
 EMISSION = _lines("""
@@ -102,7 +102,7 @@ Pa9 9229 | 9229.01
 Pa8 9546 | 9545.97
 """)
 
-# Seen against the light of stars; the Balmer lines, that are also of gas, are in the list above.
+# Absorption lines of stars; the Balmer lines, which gas has too, are in the list above.
 STELLAR = _lines("""
 Ca K 3934 | 3933.66
 Ca H 3968 | 3968.47
@@ -118,9 +118,9 @@ Ca 8542 | 8542.09
 Ca 8662 | 8662.14
 """)
 
-# Of our own air, at rest: what is left of them after the sky is subtracted is nothing of the
-# object. The strongest of OH beside those of oxygen and sodium (Hanuschik 2003, A&A 407, 1157),
-# and the strongest of sunlight, that comes with twilight or the moon, in absorption.
+# Lines of the Earth's atmosphere, at rest: their residuals after sky subtraction do not belong to
+# the object. Oxygen, sodium and the strongest lines of OH (Hanuschik 2003, A&A 407, 1157), and the
+# strongest absorption lines of scattered sunlight (twilight, moon).
 SKY = _lines("""
 Hb 4861 | 4861.33
 Mg 5167 | 5167.32
@@ -166,24 +166,30 @@ OH 9338 | 9337.85
 OH 9376 | 9375.96
 """)
 
-# Only these are left out when a redshift is looked for: the others are seldom the brightest.
+# The fit of the redshift excludes only these: the others are rarely the brightest.
 STRONG_SKY = ("[OI] 5577", "Na 5890", "Na 5896", "[OI] 6300", "[OI] 6364")
 
 
 def vacuum_wavelengths(air: np.ndarray) -> np.ndarray:
-    """Return wavelengths in vacuum of wavelengths in air, both in angstrom.
+    """Convert wavelengths in air to wavelengths in vacuum, both in angstrom.
 
-    The inverse of :func:`~spectessera.axis.air_wavelengths`, to 1e-6 angstrom. Below 2000
-    angstrom wavelengths are returned as they are.
+    The inverse of :func:`~spectessera.axis.air_wavelengths`, within 1e-6 angstrom. Below 2000
+    angstrom wavelengths are returned unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vacuum_wavelengths(np.array([6562.82])).round(2).tolist()
+    [6564.63]
     """
     air = np.asarray(air, dtype=np.float64)
     safe = np.maximum(air, LEAST_AIR)
     vacuum = safe.copy()
-    for _ in range(4):  # the index of air hardly changes over its own shift
+    for _ in range(4):  # fixed-point iteration
         vacuum += safe - air_wavelengths(vacuum)
     return np.where(air < LEAST_AIR, air, vacuum)
 
 
 def rest_vacuum(lines: tuple[OpticalLine, ...]) -> np.ndarray:
-    """Return the wavelengths in vacuum (line,), angstrom, of lines of the table."""
+    """Return the vacuum wavelengths (line,) in angstrom of lines of the table."""
     return vacuum_wavelengths(np.array([line.air for line in lines]))
