@@ -15,7 +15,7 @@ _CLIP = 1.3  # half-width of the clipping window, in full widths at half maximum
 _WIDEST = 512  # channels, largest half-width of the clipping window
 
 
-def background(values: np.ndarray, width: np.ndarray) -> np.ndarray:
+def clipped_background(values: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Return the background (channel,) of a spectrum with peaks of a given width.
 
     Examples
@@ -23,7 +23,7 @@ def background(values: np.ndarray, width: np.ndarray) -> np.ndarray:
     >>> import numpy as np
     >>> channel = np.arange(200)
     >>> spectrum = 50.0 + 100 * np.exp(-(((channel - 90) / 4) ** 2))
-    >>> bool(abs(background(spectrum, np.full(200, 9.4))[90] - 50) < 5)
+    >>> bool(abs(clipped_background(spectrum, np.full(200, 9.4))[90] - 50) < 5)
     True
     """
     return _snip(smooth(values, width / 2), width)

@@ -21,7 +21,7 @@ from spectessera._util.check import (
 from spectessera._util.constants import FWHM
 from spectessera.axis import Axis
 
-from .background import background, smooth
+from .background import clipped_background, smooth
 from .candidates import Line, Peak
 
 SIGNIFICANT = 5.0  # least area of a peak, in its standard errors
@@ -229,7 +229,7 @@ def _peaks(data: _Data) -> list[Peak]:
     place = _candidate_channels(data)
     if place.size == 0:
         return []
-    under = background(data.spectrum, data.width)
+    under = clipped_background(data.spectrum, data.width)
     slow = _corrections(data, under)
     scale = np.ones(len(place))
     for _ in range(_ROUNDS):

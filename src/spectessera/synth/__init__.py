@@ -1,4 +1,4 @@
-"""Synthetic cubes and spectra whose truth is known: pigments and nebulae, from physics."""
+"""Synthetic cubes and spectra with known truth: pigments and nebulae, from physical models."""
 
 from typing import TYPE_CHECKING
 

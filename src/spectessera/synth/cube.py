@@ -1,9 +1,9 @@
-"""Synthetic cubes with their truth: pigments or nebulae painted onto an RGB image.
+"""Synthetic cubes with their truth, made from an RGB image: pigments or nebulae.
 
 The cube of a painting follows ganX (Bombini et al. 2023, arXiv 2304.14078): the colours of the
-image choose the pigments, and every pixel gets counts drawn from their mixture. With
-:class:`Realism` it is measured as a scanner would: Poisson counts, paint of varying thickness,
-mixtures, background, dead and hot pixels.
+image determine the pigments, and the counts of every pixel are drawn from their mixture. With
+:class:`Realism` it resembles a scan: Poisson counts, paint of varying thickness, mixtures,
+background, dead and hot pixels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .paint.rgb import check_image, few_colours, pigment_weights
 from .paint.scene import Realism, Scene
 from .paint.tiles import lazy_values, make_values, tile_pixels
 
-PURE = 128  # of a colour: one of red, green and blue is at least that, the others are below
+PURE = 128  # in a pure colour one of red, green and blue is at least this, the others are below
 
 
 def cube_from_rgb(
@@ -43,52 +43,60 @@ def cube_from_rgb(
     chunks: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[xr.DataArray, xr.Dataset]:
-    """Turn an image into an X-ray fluorescence cube, with its truth.
+    """Make an X-ray fluorescence cube from an image, with its truth.
 
     The image is reduced to a few colours (k-means, the k of the best silhouette); the pigments
-    that look like a colour are mixed in proportion to their similarity; counts are drawn from the
+    similar to a colour are mixed in proportion to their similarity; counts are drawn from the
     mixture (ganX, arXiv 2304.14078).
 
     Parameters
     ----------
-    image : array (y, x, 3), or as :func:`spectessera.synth.paint.rgb.check_image` takes it
+    image : array (y, x, 3), or as for :func:`spectessera.synth.paint.rgb.check_image`
     palette : Palette or str
         See :func:`load_palette`.
     counts : float
-        Counts of every pixel, exactly (an integer then); with ``realism``, the expected counts of
-        a pigment of the palette's mean count rate.
+        Exact counts of every pixel (an integer); with ``realism``, the expected counts of a
+        pigment with the mean count rate of the palette.
     threshold : float
-        Least similarity of a pigment to a colour, in [0, 1]. The paper has 0.2, which mixes
-        nearly all pigments; 0.8 leaves one or two.
+        Least similarity of a pigment to a colour, in [0, 1]. With 0.2, the value of the paper,
+        nearly all pigments are mixed; with 0.8, one or two.
     seed : int
     clusters : Clusters, optional
-        The range of k of the colours; by default 3 to 10.
+        The range of k for the colours; by default 3 to 10.
     distance : "ciede2000" or "cie94"
     realism : Realism, optional
-        Measure it as a scanner would.
+        Effects of a real scan.
     chunks : optional
-        None: the cube is in memory. "auto", a number or ``{"y": 64, "x": 64}``: it is made block
-        by block when it is asked for, the same in any chunking.
+        None: the cube is in memory. "auto", a number or ``{"y": 64, "x": 64}``: it is lazy, and
+        made block by block; its values do not depend on the chunks.
     progress : callable, optional
-        Called with the tiles done and the tiles in all, where the cube is made in memory.
+        Called with the number of finished tiles and of all tiles, if the cube is made in memory.
 
     Returns
     -------
-    cube : DataArray (y, x, channel), uint16 (uint32 where counts need it)
-        With its energy axis, and the labels of the truth as its coordinate ``reference``.
+    cube : DataArray (y, x, channel), uint16 (uint32 if needed)
+        With its energy axis, and the true labels as coordinate ``reference``.
     truth : Dataset
-        ``label (y, x)``: 1..K, the colour of the pixel, by size. ``weight (y, x, pigment)``:
-        shares of the pigments; ``template (pigment, channel)``: their spectra at nominal
-        thickness, normalised to 1; ``expectation (y, x, channel)``: expected counts, lazy:
-        total times weight @ template, or with ``realism``, where shares are those of the area,
-        what thickness, count rates and background make of them; ``total (y, x)``: expected
-        counts; ``colour (cluster, rgb)``; with ``realism`` also
-        ``thickness``, ``dead`` and ``hot (y, x)``.
+        ``label (y, x)``: 1..K, the colour of the pixel, numbered by size. ``weight (y, x,
+        pigment)``: shares of the pigments, with ``realism`` those of the area; ``template
+        (pigment, channel)``: their spectra at nominal thickness, normalised to 1; ``total (y,
+        x)``: expected total counts; ``expectation (y, x, channel)``: expected counts, lazy: total
+        times weight @ template, or with ``realism`` including thickness, count rates and
+        background; ``colour (cluster, rgb)``; with ``realism`` also ``thickness``, ``dead`` and
+        ``hot (y, x)``.
 
     Raises
     ------
     ValueError, TypeError
-        If the image, the palette or a number is not what it should be.
+        If the image, the palette or a number is not valid.
+
+    Examples
+    --------
+    >>> import spectessera as spt
+    >>> page = spt.synth.miniature(seed=0, shape=(40, 48))
+    >>> cube, truth = spt.synth.cube_from_rgb(page, "choirbook", counts=400, seed=0)
+    >>> cube.sizes["channel"], bool((cube.sum("channel") == 400).all())
+    (1024, True)
     """
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     check_number("counts", counts, low=1, high=1e9, integer=realism is None)
@@ -102,14 +110,16 @@ def cube_from_rgb(
     scene = Scene(paint, colours.colour, weight, float(counts), realism, seed)
     axis = paint.axis
     values = make_values(scene.shape, scene.dtype, len(axis), scene.tile, chunks, progress)
-    told = {
+    attributes = {
         "source": f"synthetic XRF: palette {paint.name}, counts {counts:g}, "
         f"threshold {threshold:g}, {distance}, {realism}, seed {seed}",
         "noise": "counts",
         "unit": "counts",
     }
     label = (colours.colour + 1).astype(np.int32)
-    cube = make_cube(values, axis=axis, attrs=told).assign_coords(reference=(("y", "x"), label))
+    cube = make_cube(values, axis=axis, attrs=attributes).assign_coords(
+        reference=(("y", "x"), label)
+    )
     return cube, _truth(scene, label, colours.rgb, axis, chunks)
 
 
@@ -125,44 +135,44 @@ def nebular_cube(
     chunks: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[xr.DataArray, xr.Dataset]:
-    """Turn an image of pure colours into a cube of emission-line spectra, with its truth.
+    """Make a cube of emission-line spectra from an image of pure colours, with its truth.
 
     The mapping of arXiv 2401.17695: pure red = HII region, pure green = planetary nebula, pure
-    blue = shock, everything else = a background of noise alone. Every pixel has a model of its
-    own, as :func:`nebular_spectra` draws them. A colour is pure where one of red, green and blue
-    is at least 128 and the others are below.
+    blue = shock, everything else = a background of pure noise. Every pixel has its own model,
+    drawn as in :func:`nebular_spectra`. A colour is pure if one of red, green and blue is at least
+    128 and the others are below.
 
     Parameters
     ----------
-    image : array (y, x, 3), or as :func:`spectessera.synth.paint.rgb.check_image` takes it
+    image : array (y, x, 3), or as for :func:`spectessera.synth.paint.rgb.check_image`
     snr : float or (low, high)
-        Peak of H alpha over the standard deviation of the noise; log-uniform within a range. The
-        background is as noisy as the rest.
+        Peak of H alpha divided by the standard deviation of the noise; log-uniform in a range.
+        The background has the same noise.
     seed : int
     classes : three of "hii", "pn", "shock", "dig" and the classes of ``table``
-        What red, green and blue stand for.
+        The classes of red, green and blue.
     axis : Axis, optional
         Air wavelengths; by default those of MUSE, 4750 to 9350 angstrom.
     low_excitation, table
         See :func:`nebular_spectra`.
     chunks : optional
-        None: in memory; else made block by block, the same in any chunking.
+        As for :func:`cube_from_rgb`.
     progress : callable, optional
-        Called with the tiles done and the tiles in all, where the cube is made in memory.
+        As for :func:`cube_from_rgb`.
 
     Returns
     -------
     cube : DataArray (y, x, channel), float32
-        With its wavelengths, its ``variance`` and the labels of the truth as ``reference``.
+        With its wavelengths, its ``variance`` and the true labels as coordinate ``reference``.
     truth : Dataset
         ``label (y, x)``: 1, 2, 3 for red, green, blue and 4 for the background;
         ``expectation (y, x, channel)``: noise-free spectra, lazy; ``sigma (y, x)``: standard
-        deviation of the noise; the coordinate ``class (cluster)`` names the labels.
+        deviation of the noise; the coordinate ``class (cluster)`` contains the names.
 
     Raises
     ------
     ValueError, TypeError
-        If an argument is not what it should be.
+        If an argument is not valid.
     """
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     if len(classes) != 3:
@@ -172,15 +182,15 @@ def nebular_cube(
     kind = np.where(bright.sum(axis=2) == 1, bright.argmax(axis=2), -1)
     painter = NebularPainter(snr, classes, seed, axis, low_excitation, table)
     wavelengths = painter.axis
-    made = _nebular_values(painter, kind, chunks, progress)
+    spectra = _nebular_values(painter, kind, chunks, progress)
     label = np.where(kind < 0, 4, kind + 1).astype(np.int32)
-    told = {"source": f"synthetic nebulae: {', '.join(classes)}, S/N {snr}, seed {seed}"}
-    cube = make_cube(made.values, axis=wavelengths, variance=made.variance, attrs=told)
+    attributes = {"source": f"synthetic nebulae: {', '.join(classes)}, S/N {snr}, seed {seed}"}
+    cube = make_cube(spectra.values, axis=wavelengths, variance=spectra.variance, attrs=attributes)
     truth = xr.Dataset(
         {
             "label": (("y", "x"), label),
-            "sigma": (("y", "x"), made.sigma),
-            "expectation": (("y", "x", "channel"), made.expectation),
+            "sigma": (("y", "x"), spectra.sigma),
+            "expectation": (("y", "x", "channel"), spectra.expectation),
         },
         coords={
             "cluster": np.arange(1, 5),
@@ -206,17 +216,17 @@ def _nebular_values(
     chunks: Any,
     progress: Callable[[int, int], None] | None,
 ) -> _NebularValues:
-    """Make the spectra of a map of classes (y, x), -1 = noise alone."""
+    """Make the spectra of a map of classes (y, x); -1 = pure noise."""
     flat, shape, channels = kind.ravel(), kind.shape, len(painter.axis)
 
-    # Values, variance and sigma of a tile are asked for one after the other.
+    # Values, variance and sigma of one tile are computed shortly after one another.
     @lru_cache(maxsize=4)
     def tile(number: int) -> NebularBlock:
         return painter.paint(flat[tile_pixels(number, flat.size)], number)
 
     def spread(number: int) -> np.ndarray:
-        made = tile(number)
-        return np.broadcast_to(made.sigma[:, None] ** 2, made.spectra.shape)
+        block = tile(number)
+        return np.broadcast_to(block.sigma[:, None] ** 2, block.spectra.shape)
 
     def lazily(part: Callable[[int], np.ndarray], width: int) -> Any:
         return lazy_values(shape, np.float32, width, part, "auto" if chunks is None else chunks)
@@ -228,32 +238,35 @@ def _nebular_values(
         return _NebularValues(values, lazily(spread, channels), expectation, sigma[:, :, 0])
     sigma = np.empty(flat.size, dtype=np.float32)
 
-    def both(number: int) -> np.ndarray:
-        made = tile(number)
-        sigma[tile_pixels(number, flat.size)] = made.sigma
-        return made.spectra
+    def spectra(number: int) -> np.ndarray:
+        block = tile(number)
+        sigma[tile_pixels(number, flat.size)] = block.sigma
+        return block.spectra
 
-    values = make_values(shape, np.float32, channels, both, None, progress)
+    values = make_values(shape, np.float32, channels, spectra, None, progress)
     sigma = sigma.reshape(shape)
     variance = np.broadcast_to(sigma[:, :, None] ** 2, values.shape)
     return _NebularValues(values, variance, expectation, sigma)
 
 
 def _truth(scene: Scene, label: np.ndarray, rgb: np.ndarray, axis: Axis, chunks: Any) -> xr.Dataset:
-    """Return the truth; what is as large as the cube is lazy."""
+    """Return the truth; variables as large as the cube are lazy."""
     shape = scene.shape
-    lazily = "auto" if chunks is None else chunks
+    truth_chunks = "auto" if chunks is None else chunks
     pigments = len(scene.palette.pigments)
 
     def shares(number: int) -> np.ndarray:
         return scene.pigment_shares(tile_pixels(number, scene.index.size)).astype(np.float32)
 
     image = ("y", "x")
-    expectation = lazy_values(shape, np.float32, len(axis), scene.expected_tile, lazily)
+    expectation = lazy_values(shape, np.float32, len(axis), scene.expected_tile, truth_chunks)
     data: dict[str, Any] = {
         "label": (image, label),
         "total": (image, scene.expected_totals().reshape(shape).astype(np.float32)),
-        "weight": ((*image, "pigment"), lazy_values(shape, np.float32, pigments, shares, lazily)),
+        "weight": (
+            (*image, "pigment"),
+            lazy_values(shape, np.float32, pigments, shares, truth_chunks),
+        ),
         "template": (("pigment", "channel"), scene.palette.template),
         "expectation": ((*image, "channel"), expectation),
         "colour": (("cluster", "rgb"), rgb),

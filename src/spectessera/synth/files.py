@@ -24,28 +24,28 @@ def write_stream(
     overwrite: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a stream to an HDF5 file that opens as a cube of one column (n, 1, channel).
+    """Write a stream to an HDF5 file that is read as a cube with one column (n, 1, channel).
 
-    One block after the other is made and written. The file holds ``img``, ``axis``, the labels as
-    ``reference (n, 1)``, and all else that is known of each spectrum in the group ``truth``.
+    Blocks are made and written one after the other. The file contains ``img``, ``axis``, the labels
+    as ``reference (n, 1)``, and the rest of the truth in the group ``truth``.
 
     Parameters
     ----------
     stream : Stream
-        Of :func:`xrf_spectra` or :func:`nebular_spectra`.
+        From :func:`xrf_spectra` or :func:`nebular_spectra`.
     path : str or Path
         A .h5 or .hdf5 file.
     expectation : bool
         Also write the noise-free spectra, ``truth/expectation (n, 1, channel)``.
     overwrite : bool
-        False: raise if the file exists already.
+        False: raise if the file exists.
     progress : callable, optional
-        Called with the blocks done and the blocks in all.
+        Called with the number of finished blocks and of all blocks.
 
     Raises
     ------
     ValueError
-        If the suffix is another, or there are no spectra.
+        If the suffix is not valid, or there are no spectra.
     FileExistsError, OSError
         If the file exists and must not be replaced, or cannot be written.
     """
@@ -53,11 +53,11 @@ def write_stream(
 
     path = Path(path)
     if path.suffix.lower() not in (".h5", ".hdf5"):
-        raise ValueError(f"spectra are written as .h5; got {path.name!r}")
+        raise ValueError(f"streams are written as .h5 or .hdf5; got {path.name!r}")
     if not overwrite and path.exists():
-        raise FileExistsError(f"{path} exists; give overwrite=True or another name")
+        raise FileExistsError(f"{path} exists; give overwrite=True or another path")
     if stream.n == 0:
-        raise ValueError("there is nothing to write: the stream has 0 spectra")
+        raise ValueError("the stream has no spectra to write")
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["creator"] = f"spectessera {__version__}"
         axis = file.create_dataset("axis", data=stream.axis.values)
@@ -80,18 +80,18 @@ def write_stream(
 
 
 def _columns(block: Any, expectation: bool) -> dict[str, np.ndarray]:
-    """Return the arrays of a block by the names that they have in the file."""
-    found = {"img": block.spectra[:, None, :], "reference": block.label[:, None].astype(np.int32)}
+    """Return the arrays of a block by their names in the file."""
+    columns = {"img": block.spectra[:, None, :], "reference": block.label[:, None].astype(np.int32)}
     for name, values in block._asdict().items():
         if name == "expectation" and expectation:
-            found["truth/expectation"] = values[:, None, :]
+            columns["truth/expectation"] = values[:, None, :]
         elif name not in ("spectra", "expectation"):
-            found[f"truth/{name}"] = values
-    return found
+            columns[f"truth/{name}"] = values
+    return columns
 
 
 def _create(file: Any, name: str, values: np.ndarray, n: int, kind: str) -> None:
-    """Create a dataset for n rows like those of a block, and name its axes."""
+    """Create a dataset of n rows with the shape and type of a block's, and name its axes."""
     options: dict[str, Any] = {}
     if values.ndim == 3:
         rows = max(1, TILE_BYTES // (values.shape[2] * values.itemsize))

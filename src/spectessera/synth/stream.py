@@ -1,4 +1,4 @@
-"""Made-up spectra by the block, so that ten million of them need no more memory than one block."""
+"""Synthetic spectra made block by block: any number of them needs the memory of one block."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from spectessera._util.check import check_number
 from spectessera.axis import Axis
 
 BLOCK = 4096  # spectra; random numbers are keyed to blocks of this size
-MOST_BYTES = 8 * 2**30  # of what may be collected into memory, unless asked for more
+MOST_BYTES = 8 * 2**30  # default limit of collected arrays
 
 Block = TypeVar("Block", bound=NamedTuple)
 
 
 @final
 class Stream(Generic[Block]):
-    """Blocks of spectra with their truth, made when they are asked for and then forgotten.
+    """Blocks of spectra with their truth, made on request and not stored.
 
-    Iterating gives the blocks in order; each can also be had alone, and is the same then. A block
-    is a NamedTuple of arrays, all with one row per spectrum.
+    Iteration yields the blocks in order; :meth:`block` returns one of them, with equal values. A
+    block is a NamedTuple of arrays, all with one row per spectrum.
 
     Parameters
     ----------
     make : function of a block number and a number of spectra
-        Returns that block. It must depend on nothing else, so that a block is the same whenever
-        it is made; a seed belongs inside it.
+        Returns that block. It must depend on these arguments only, so that a block always has
+        the same values; a seed must be part of the function.
     n : int
-        Number of spectra in all.
+        Total number of spectra.
     axis : Axis
-        The spectral axis that all of them share.
+        The common spectral axis.
     size : int
-        Spectra per block; the last block has what is left.
+        Spectra per block; the last block may be smaller.
     names : (str, tuple of str)
-        What the columns of weights, and the labels 1, 2, ..., are: "pigment" and their names.
+        Kind and names of the labels 1, 2, ... and of the columns of weights, such as "pigment"
+        and the names of the pigments.
     source : str
-        What was made, for files.
+        Description for files.
 
     Attributes
     ----------
@@ -47,12 +48,21 @@ class Stream(Generic[Block]):
     names : (str, tuple of str)
     source : str
     block_count : int
-        Number of blocks, which is also ``len()`` of the stream.
+        Number of blocks; also ``len()`` of the stream.
 
     Raises
     ------
     TypeError, ValueError
-        If ``n`` is negative, ``size`` is below 1, or one of them is no integer.
+        If ``n`` is negative, ``size`` is below 1, or one of them is not an integer.
+
+    Examples
+    --------
+    >>> import spectessera as spt
+    >>> stream = spt.synth.xrf_spectra(10_000, "choirbook", "mix", seed=0)
+    >>> stream
+    Stream of 10000 spectra, 1024 channels each, in 3 blocks
+    >>> stream.block(2).spectra.shape
+    (1808, 1024)
     """
 
     def __init__(
@@ -93,7 +103,7 @@ class Stream(Generic[Block]):
         Parameters
         ----------
         number : int
-            From 0.
+            Counted from 0.
 
         Returns
         -------
@@ -118,7 +128,7 @@ class Stream(Generic[Block]):
         Parameters
         ----------
         most_bytes : int
-            Memory that the arrays may need together.
+            Limit of the total size of the arrays.
 
         Returns
         -------
@@ -127,20 +137,20 @@ class Stream(Generic[Block]):
         Raises
         ------
         MemoryError
-            If they need more; nothing has been made then but the first block.
+            If they need more memory; only the first block has been made then.
         ValueError
             If there are no spectra.
         """
         if self.block_count == 0:
-            raise ValueError("there is nothing to collect: the stream has 0 spectra")
+            raise ValueError("the stream has no spectra to collect")
         first = self.block(0)
         if self.block_count == 1:
             return first
         need = sum(array.nbytes for array in first) * self.n // self.size
         if need > most_bytes:
             raise MemoryError(
-                f"{self.n} spectra need {need / 2**30:.1f} GiB; go through the blocks one by one, "
-                "or allow it with most_bytes="
+                f"{self.n} spectra need {need / 2**30:.1f} GiB, more than the limit of "
+                f"{most_bytes / 2**30:.1f} GiB; use the blocks one by one, or a larger most_bytes"
             )
         whole = [np.empty((self.n, *array.shape[1:]), array.dtype) for array in first]
         _fill(whole, first, 0)
@@ -150,6 +160,6 @@ class Stream(Generic[Block]):
 
 
 def _fill(whole: list[np.ndarray], block: Any, start: int) -> None:
-    """Copy the arrays of a block to where they belong."""
+    """Copy the arrays of a block to the rows from ``start`` on."""
     for target, array in zip(whole, block, strict=True):
         target[start : start + len(array)] = array

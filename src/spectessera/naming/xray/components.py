@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectessera._util.constants import FWHM
-from spectessera.naming.background import background, smooth
+from spectessera.naming.background import clipped_background, smooth
 
 from .families import (
     COMMON,
@@ -88,7 +88,7 @@ def prepare(
     """Return the spectrum with its background and with realistic errors."""
     step = (energy[-1] - energy[0]) / (len(energy) - 1)
     width = np.maximum(response.width(energy) / step, 1.0)
-    under = np.maximum(background(counts, width), 0.0)
+    under = np.maximum(clipped_background(counts, width), 0.0)
     variance = smooth(error**2, width / 2)
     positive = (error > 0) & (counts > 0)
     # One photon, in the unit of the spectrum: no channel is known more precisely, empty or not.

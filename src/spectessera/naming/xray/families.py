@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectessera._util.constants import FWHM, PAIR, SILICON_KALPHA
+from spectessera._util.constants import ELECTRON, FWHM, PAIR, SILICON_KALPHA
 from spectessera._util.files import package_data
 
 TABLE = "xray_lines.npz"  # of the package data
 ESCAPE_EDGE = 1.84  # keV, K edge of silicon: softer photons have no escape peak
 LEAST_ESCAPE = 2e-4  # share of a line; weaker escape peaks are invisible above the background
-ELECTRON = 510.999  # keV, rest energy
 DOPPLER = 2.0 / 137.036  # width of the Compton profile, about 2 atomic units of momentum
 
 # Never named: noble gases (except argon of the air), and elements without stable isotopes.

@@ -1,1 +1,1 @@
-"""Nebular spectra: emissivities, zone models, line diagnostics."""
+"""Nebular spectra: emissivities, zone models, diagnostic line ratios."""

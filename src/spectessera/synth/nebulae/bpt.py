@@ -1,8 +1,8 @@
-"""Line ratios that tell what excites a gas, and the curves drawn between the kinds of it.
+"""Line ratios for the classification of ionised gas, and the curves between the classes.
 
 The planes are those of Baldwin, Phillips & Terlevich 1981 and Veilleux & Osterbrock 1987. Every
-curve returns log [OIII] 5007 / H beta at a log ratio to H alpha, and minus infinity where it has
-passed its asymptote, so that every point there is above it.
+curve returns log [OIII] 5007 / H beta as a function of the logarithm of a ratio to H alpha, and
+minus infinity beyond its asymptote, so that every point there is above the curve.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def bpt_ratios(flux: Any, labels: tuple[str, ...] | None = None) -> Ratios:
     Parameters
     ----------
     flux : array (n, line)
-        Of each line, in any unit, not reddened.
+        Flux of each line, in any unit, without reddening.
     labels : tuple of str, optional
-        Which lines; by default those of :func:`~spectessera.synth.nebulae.lines.line_labels`.
+        Names of the lines; by default :func:`~spectessera.synth.nebulae.lines.line_labels`.
 
     Returns
     -------
@@ -56,8 +56,16 @@ def bpt_ratios(flux: Any, labels: tuple[str, ...] | None = None) -> Ratios:
     Raises
     ------
     ValueError
-        If the shapes do not agree, one of the seven lines is not there, or H alpha or H beta is
-        not above 0.
+        If shapes differ, one of the seven lines is missing, or H alpha or H beta is not above 0.
+
+    Examples
+    --------
+    >>> from spectessera.synth.nebulae.bpt import bpt_ratios, kauffmann
+    >>> lines = ("Hb 4861", "[OIII] 5007", "[OI] 6300", "Ha 6563")
+    >>> lines += ("[NII] 6583", "[SII] 6716", "[SII] 6731")
+    >>> ratios = bpt_ratios([[1.0, 1.0, 0.1, 2.86, 0.6, 0.3, 0.2]], lines)
+    >>> bool(ratios.oiii[0] < kauffmann(ratios.nii)[0])
+    True
     """
     names = line_labels() if labels is None else tuple(labels)
     flux = np.asarray(flux, dtype=np.float64)
@@ -66,12 +74,12 @@ def bpt_ratios(flux: Any, labels: tuple[str, ...] | None = None) -> Ratios:
 
     def of(name: str) -> np.ndarray:
         if name not in names:
-            raise ValueError(f"{name} is needed for these ratios; there is: {', '.join(names)}")
+            raise ValueError(f"the ratios need {name}; got {', '.join(names)}")
         return flux[:, names.index(name)]
 
     alpha, beta = of(HALPHA), of(HBETA)
     if not ((alpha > 0).all() and (beta > 0).all()):
-        raise ValueError("H alpha and H beta must be above 0 to divide by them")
+        raise ValueError("the fluxes of H alpha and H beta must be above 0")
     with np.errstate(divide="ignore"):
         return Ratios(
             np.log10(of("[NII] 6583") / alpha),
@@ -82,26 +90,26 @@ def bpt_ratios(flux: Any, labels: tuple[str, ...] | None = None) -> Ratios:
 
 
 def kauffmann(nii: Any) -> np.ndarray:
-    """Return the upper edge of pure star formation (Kauffmann et al. 2003, MNRAS 346, 1055)."""
+    """Return the upper limit of pure star formation (Kauffmann et al. 2003, MNRAS 346, 1055)."""
     return _hyperbola(nii, 0.61, 0.05, 1.30)
 
 
 def kewley_nii(nii: Any) -> np.ndarray:
-    """Return the edge of the most extreme star formation (Kewley et al. 2001, ApJ 556, 121)."""
+    """Return the limit of extreme star formation (Kewley et al. 2001, ApJ 556, 121)."""
     return _hyperbola(nii, 0.61, 0.47, 1.19)
 
 
 def kewley_sii(sii: Any) -> np.ndarray:
-    """Return the same edge in the plane of [SII] (Kewley et al. 2001)."""
+    """Return the same limit in the plane of [SII] (Kewley et al. 2001)."""
     return _hyperbola(sii, 0.72, 0.32, 1.30)
 
 
 def kewley_oi(oi: Any) -> np.ndarray:
-    """Return the same edge in the plane of [OI] (Kewley et al. 2001)."""
+    """Return the same limit in the plane of [OI] (Kewley et al. 2001)."""
     return _hyperbola(oi, 0.73, -0.59, 1.33)
 
 
 def _hyperbola(x: Any, scale: float, asymptote: float, offset: float) -> np.ndarray:
-    """Return scale / (x - asymptote) + offset left of the asymptote, else minus infinity."""
+    """Return scale / (x - asymptote) + offset below the asymptote, otherwise minus infinity."""
     left = np.asarray(x, dtype=np.float64) - asymptote
     return np.where(left < 0, scale / np.where(left < 0, left, -1.0) + offset, -np.inf)

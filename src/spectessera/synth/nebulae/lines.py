@@ -1,8 +1,8 @@
-"""Emission lines between 4750 and 9350 angstrom: how bright, how reddened, how wide.
+"""Emission lines between 4750 and 9350 angstrom: emissivities, extinction, profiles.
 
-The emissivities were made with PyNeb by ``tools/make_emissivities.py``; ``about_emissivities()``
-tells the version, the atomic data and the error of interpolation. PyNeb itself is not needed.
-All wavelengths are in air.
+The emissivities were computed with PyNeb by ``tools/make_emissivities.py``; the version, the atomic
+data and the interpolation error are in ``about_emissivities()``. PyNeb itself is not needed. All
+wavelengths are in air.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from spectessera._util.files import package_data
 from spectessera.axis import Axis, channel_bounds
 
 R_V = 3.1
-REACH = 6.0  # standard deviations to either side of a line that are painted: all but 2e-9 of it
+REACH = 6.0  # standard deviations on either side of a line that are computed: all but 2e-9
 MOST_WIDTH = 3000.0  # km/s
 
 
 class _Table(NamedTuple):
-    """The file, with the lines as the last axis of ``log_emissivity (T, ne, line)``."""
+    """The stored table; ``log_emissivity`` is (T, ne, line)."""
 
     log_t: np.ndarray
     log_ne: np.ndarray
@@ -38,9 +38,9 @@ class _Table(NamedTuple):
 
 @cache
 def _table() -> _Table:
-    place = package_data("nebular_emissivities.npz")
-    with place.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
-        found = _Table(
+    path = package_data("nebular_emissivities.npz")
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
+        table = _Table(
             data["log_t"],
             data["log_ne"],
             data["wavelength"],
@@ -49,13 +49,13 @@ def _table() -> _Table:
             np.ascontiguousarray(np.moveaxis(data["log_emissivity"], 0, -1)),
             str(data["about"][0]),
         )
-    for array in (found.log_t, found.log_ne, found.wavelength, found.log_emissivity):
+    for array in (table.log_t, table.log_ne, table.wavelength, table.log_emissivity):
         array.setflags(write=False)
-    return found
+    return table
 
 
 def line_labels() -> tuple[str, ...]:
-    """Return the names of the lines, such as "[OIII] 5007", by rising wavelength."""
+    """Return the names of the lines, such as "[OIII] 5007", in the order of wavelength."""
     return _table().label
 
 
@@ -65,21 +65,21 @@ def line_wavelengths() -> np.ndarray:
 
 
 def line_ions() -> tuple[str, ...]:
-    """Return the ion whose abundance relative to H+ scales each line, such as "O++"."""
+    """Return the ion of each line, such as "O++"; the flux scales with its abundance."""
     return _table().ion
 
 
 def about_emissivities() -> dict[str, Any]:
-    """Return how the table of emissivities was made: versions, atomic data, errors."""
-    found: dict[str, Any] = json.loads(_table().about)
-    return found
+    """Return the origin of the table of emissivities: versions, atomic data, errors."""
+    about: dict[str, Any] = json.loads(_table().about)
+    return about
 
 
 def emissivities(temperature: Any, density: Any) -> np.ndarray:
     """Return the emissivity of every line relative to that of H beta, per ion and electron.
 
-    Bilinear interpolation of log10 in log T and log ne; beyond the table (4000-29900 K,
-    3-3e5 cm-3) its edge is used.
+    Bilinear interpolation of the logarithm in log T and log ne; beyond the table (4000-29900 K,
+    3-3e5 cm-3) the value at its edge is used.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def emissivities(temperature: Any, density: Any) -> np.ndarray:
 
 
 def _place(nodes: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the node before each value (n,), and how far it is to the next one, (n, 1)."""
+    """Return the node below each value (n,), and the fraction of the step to the next, (n, 1)."""
     x = np.clip(x, nodes[0], nodes[-1])
     before = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
     part = (x - nodes[before]) / (nodes[before + 1] - nodes[before])
@@ -123,7 +123,7 @@ def nebular_axis(first: float = 4750.0, last: float = 9350.0, step: float = 1.25
     Parameters
     ----------
     first, last : float
-        Centre of the first channel, and where the last one is at most.
+        Centre of the first channel, and upper limit of the last centre.
     step : float
 
     Returns
@@ -134,22 +134,22 @@ def nebular_axis(first: float = 4750.0, last: float = 9350.0, step: float = 1.25
     Raises
     ------
     ValueError
-        If there is no channel, or there would be more than a million.
+        If there are no channels, or more than a million.
     """
     for name, value in (("first", first), ("last", last), ("step", step)):
         check_number(f"{name} wavelength" if name != "step" else name, value, low=0, open_low=True)
     if not 0 <= (last - first) / step <= 1e6:
         raise ValueError(
-            f"wavelengths from {first:g} to {last:g} in steps of {step:g} angstrom make no axis"
+            f"wavelengths from {first:g} to {last:g} in steps of {step:g} angstrom are not an axis"
         )
     count = int((last - first) / step + 1e-9) + 1
     return Axis(first + step * np.arange(count), "angstrom", medium="air")
 
 
 def line_spread(wavelength: Any) -> np.ndarray:
-    """Return the full width at half maximum of the line spread of MUSE, in angstrom.
+    """Return the full width at half maximum of the line spread function of MUSE, in angstrom.
 
-    As measured on the mosaic of Bacon et al. 2017, A&A 608, A1.
+    Measured in the mosaic of Bacon et al. 2017, A&A 608, A1.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def extinction(wavelength: Any) -> np.ndarray:
     return R_V * a + b
 
 
-def paint(
+def paint_lines(
     flux: np.ndarray,
     axis: Axis,
     *,
@@ -202,21 +202,21 @@ def paint(
     width: Any = 0.0,
     wavelength: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Paint emission lines: Gaussians, integrated over each channel.
+    """Return spectra of emission lines: Gaussians, integrated over each channel.
 
-    The variance of a line is (FWHM of MUSE / 2.355)^2 + (wavelength width / c)^2. Only the
-    channels around each line are touched; what falls on the axis is conserved.
+    The variance of a line is (FWHM of MUSE / 2.355)^2 + (wavelength * width / c)^2. The flux is
+    conserved, except outside of the axis.
 
     Parameters
     ----------
     flux : array (n, line)
-        Relative to anything; the sum of the channels has the same unit.
+        In any unit; the sum over the channels has the same unit.
     axis : Axis
         Wavelengths in air.
     velocity : array (n,) or float
-        Away from us, km/s.
+        Recession velocity, km/s.
     width : array (n,) or float
-        Standard deviation of the gas along the line of sight, km/s, at most 3000.
+        Velocity dispersion (standard deviation), km/s, at most 3000.
     wavelength : array (line,), optional
         Of the lines, in angstrom; by default those of :func:`line_wavelengths`.
 
@@ -227,8 +227,8 @@ def paint(
     Raises
     ------
     ValueError
-        If the shapes do not agree, the axis is not of wavelengths in air, or a value is not
-        finite or beyond what is told above.
+        If shapes differ, the axis is not of wavelengths in air, or a value is not finite or out
+        of range.
     """
     flux = np.asarray(flux)
     check_ndim("flux", flux, 2, "(n, line)")
@@ -237,7 +237,7 @@ def paint(
     rows = flux.shape[:1]
     speed, spread = np.broadcast_to(velocity, rows), np.broadcast_to(width, rows)
     if not (np.isfinite(flux).all() and np.isfinite(lines).all() and (lines > 0).all()):
-        raise ValueError("fluxes and wavelengths of lines must be finite, and wavelengths above 0")
+        raise ValueError("fluxes and wavelengths must be finite, and wavelengths above 0")
     if not ((np.abs(speed) < SPEED_OF_LIGHT) & (spread >= 0) & (spread <= MOST_WIDTH)).all():
         raise ValueError(
             f"velocities must be below that of light, widths from 0 to {MOST_WIDTH:g} km/s"
@@ -256,7 +256,7 @@ def paint(
 def _paint_line(
     out: np.ndarray, edges: np.ndarray, flux: np.ndarray, center: np.ndarray, sigma: np.ndarray
 ) -> None:
-    """Add one line to spectra whose channels lie between rising or falling edges."""
+    """Add one line to spectra, in place; the edges of the channels rise or fall."""
     far = REACH * sigma.max()
     ends = np.array([center.min() - far, center.max() + far])
     rising = edges[-1] > edges[0]
@@ -271,7 +271,7 @@ def _paint_line(
 
 
 def channel_edges(axis: Axis) -> list[tuple[slice, np.ndarray]]:
-    """Return the windows of an axis of air wavelengths, with the edges of their channels.
+    """Return the windows of an axis of air wavelengths and the edges of their channels.
 
     Parameters
     ----------
@@ -280,24 +280,26 @@ def channel_edges(axis: Axis) -> list[tuple[slice, np.ndarray]]:
     Returns
     -------
     list of (slice, array (channel + 1,))
-        Edges in angstrom, half-way between channels; rising or falling like the axis.
+        Edges in angstrom, half-way between channels, in the direction of the axis.
 
     Raises
     ------
     ValueError
-        If the axis is not of wavelengths, is in vacuum, or has a window of one channel only.
+        If the axis is not of wavelengths, is in vacuum, or has a window with only one channel.
     """
     if axis.kind != "wavelength":
         raise ValueError(
-            f"emission lines need an axis of wavelengths; got {axis.kind}; see nebular_axis()"
+            f"emission lines need an axis of wavelengths; got kind {axis.kind}; see nebular_axis()"
         )
     if axis.medium == "vacuum":
-        raise ValueError("these emission lines have wavelengths in air; got an axis in vacuum")
+        raise ValueError("the emission lines have wavelengths in air, but the axis is in vacuum")
     values = axis.to("angstrom").values
-    found = []
+    windows = []
     for part in axis.segments():
         own = values[part]
         if len(own) < 2:
-            raise ValueError(f"a window of one channel, at {own[0]:g} angstrom, has no known width")
-        found.append((part, channel_bounds(own)))
-    return found
+            raise ValueError(
+                f"the window at {own[0]:g} angstrom has only one channel, so its width is unknown"
+            )
+        windows.append((part, channel_bounds(own)))
+    return windows

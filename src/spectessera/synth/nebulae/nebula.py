@@ -1,8 +1,8 @@
-"""Emission-line spectra of HII regions, planetary nebulae, shocks, diffuse gas, with their truth.
+"""Emission-line spectra of HII regions, planetary nebulae, shocks and diffuse gas, with truth.
 
-What the models are: :mod:`~spectessera.synth.nebulae.zones`. How lines become spectra:
-:mod:`~spectessera.synth.nebulae.lines`. Reddening, velocities and the width of lines are drawn per
-spectrum and alike for all classes, so that they tell nothing about the class.
+The models are in :mod:`~spectessera.synth.nebulae.zones`, line profiles and extinction in
+:mod:`~spectessera.synth.nebulae.lines`. Reddening, velocities and widths are drawn for every
+spectrum from the same distributions for all classes, so they contain no information on the class.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from spectessera._util.check import check_choice, check_number
 from spectessera.axis import Axis
 from spectessera.synth.stream import BLOCK, Stream
 
-from .lines import channel_edges, extinction, line_wavelengths, nebular_axis, paint
+from .lines import channel_edges, extinction, line_wavelengths, nebular_axis, paint_lines
 from .table import ModelTable
 from .zones import Models, dig, hii, pn, shock
 
 CLASSES = ("hii", "pn", "shock", "dig")
 HALPHA = 6562.82  # angstrom
-AROUND = 3.0  # angstrom to either side of H alpha where its peak is looked for
+AROUND = 3.0  # angstrom on either side of H alpha that contain its peak
 MOST_REDDENING = 0.4  # E(B-V)
 MOST_VELOCITY = 30.0  # km/s
 WIDTHS = (10.0, 80.0)  # km/s, standard deviation
@@ -35,15 +35,15 @@ class NebularBlock(NamedTuple):
     Attributes
     ----------
     spectra : array (m, channel), float32
-        With noise. Flux per channel, in units of the flux of H beta before reddening.
+        With noise. Flux per channel, in units of the H beta flux before reddening.
     expectation : array (m, channel), float32
-        Without noise; 0 for spectra of noise alone.
+        Without noise; 0 for spectra of pure noise.
     label : array (m,), int64
-        Class of the larger share, counted from 1 as the classes were given; 0 = noise alone.
+        Class of the larger share, from 1 in the order of the classes; 0 = pure noise.
     sigma : array (m,), float32
         Standard deviation of the noise, the same in all channels.
     weight : array (m, class), float32
-        Share of each class in the H beta flux before reddening; all 0 for noise alone.
+        Share of each class in the H beta flux before reddening; all 0 for pure noise.
     """
 
     spectra: np.ndarray
@@ -54,7 +54,7 @@ class NebularBlock(NamedTuple):
 
 
 class _Recipe(NamedTuple):
-    """All that a block depends on but its number; ``own`` are fluxes (n, line) of a user."""
+    """Everything that determines a block, except its number; ``own``: fluxes of a user's table."""
 
     classes: tuple[str, ...]
     snr: tuple[float, float]
@@ -80,7 +80,7 @@ def draw_models(
     n : int
     generator : numpy Generator
     low_excitation : float
-        Share of HII regions with an ionisation parameter below the usual ones.
+        Share of HII regions with an ionisation parameter below the usual range.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def draw_models(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of its range, or ``low_excitation`` is asked of another class.
+        If an argument is out of range, or ``low_excitation`` is given for another class.
     """
     check_choice("class of nebula", kind, CLASSES)
     check_number("the number of models", n, low=0, integer=True)
@@ -97,7 +97,7 @@ def draw_models(
     if kind == "hii":
         return hii(n, generator, low_excitation)
     if low_excitation:
-        raise ValueError(f'low_excitation is a share of class "hii"; "{kind}" has no such tail')
+        raise ValueError(f'low_excitation applies to class "hii" only; got class "{kind}"')
     return {"pn": pn, "shock": shock, "dig": dig}[kind](n, generator)
 
 
@@ -115,31 +115,31 @@ def nebular_spectra(
 ) -> Stream[NebularBlock]:
     """Make spectra of nebulae, block by block.
 
-    Each spectrum is a m1 + (1 - a) m2 of two models of one class, a uniform in 0-1; reddened by
-    E(B-V) uniform in 0-0.4 (Cardelli et al. 1989, R_V = 3.1), moved by a velocity uniform in
-    -30...30 km/s, widened by 10-80 km/s (uniform) and the line spread of MUSE. Gaussian noise is
-    added. All classes are equally likely. A spectrum depends on the seed and its own number only,
-    not on ``n``.
+    Each spectrum is a m1 + (1 - a) m2 of two models of one class, with a uniform in 0 to 1. It has
+    a reddening E(B-V) uniform in 0 to 0.4 (Cardelli et al. 1989, R_V = 3.1), a velocity uniform in
+    -30 to 30 km/s, a velocity dispersion uniform in 10 to 80 km/s, the line spread of MUSE and
+    Gaussian noise. All classes are equally likely. A spectrum depends only on the seed and its
+    number, not on ``n``.
 
     Parameters
     ----------
     n : int
         Number of spectra.
     snr : float or (low, high)
-        Peak of H alpha over the standard deviation of the noise; log-uniform within a range.
+        Peak of H alpha divided by the standard deviation of the noise; log-uniform in a range.
     classes : sequence of str
-        Of "hii", "pn", "shock", "dig" and the classes of ``table``.
+        Out of "hii", "pn", "shock", "dig" and the classes of ``table``.
     seed : int
     axis : Axis, optional
         Air wavelengths; by default :func:`~spectessera.synth.nebulae.lines.nebular_axis`.
     cross : float
         Share of spectra whose two models are of different classes.
     background : float
-        Share of spectra that are noise alone, as strong as that of the others.
+        Share of spectra with pure noise, of the same strength.
     low_excitation : float
         See :func:`draw_models`.
     table : ModelTable, optional
-        Its models stand in for ours in the classes that it has.
+        Its models replace the built-in ones in its classes.
 
     Returns
     -------
@@ -148,13 +148,19 @@ def nebular_spectra(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of its range, a class is not known, or the axis does not reach
-        H alpha.
+        If an argument is out of range, a class is unknown, or the axis does not contain H alpha.
+
+    Examples
+    --------
+    >>> import spectessera as spt
+    >>> block = spt.synth.nebular_spectra(50, snr=(10.0, 30.0), seed=0).collect()
+    >>> block.spectra.shape
+    (50, 3681)
     """
     recipe = _recipe(snr, classes, seed, axis, cross, background, low_excitation, table)
-    told = f"synthetic nebulae: S/N {snr}, seed {seed}"
+    text = f"synthetic nebulae: S/N {snr}, seed {seed}"
     names = ("class", recipe.classes)
-    return Stream(partial(_make_block, recipe), n, recipe.axis, names=names, source=told)
+    return Stream(partial(_make_block, recipe), n, recipe.axis, names=names, source=text)
 
 
 def _recipe(
@@ -172,7 +178,7 @@ def _recipe(
     kinds = [] if table is None else np.unique(table.kind).tolist()
     own = {} if table is None else {kind: table.flux[table.kind == kind] for kind in kinds}
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"classes must be different and at least one; got {names}")
+        raise ValueError(f"classes must be one or more different names; got {names}")
     for name in names:
         check_choice("class of nebula", name, tuple(dict.fromkeys((*CLASSES, *own))))
     for word, share in (("cross", cross), ("background", background)):
@@ -180,9 +186,9 @@ def _recipe(
     check_number("low_excitation", low_excitation, low=0.0, high=1.0)
     check_number("seed", seed, low=0, integer=True)
     if cross and len(names) < 2:
-        raise ValueError(f"cross={cross} mixes two classes; got only {names[0]!r}")
+        raise ValueError(f"cross={cross} mixes two classes, but the only class is {names[0]!r}")
     if low_excitation and ("hii" not in names or "hii" in own):
-        raise ValueError('low_excitation is a share of our own class "hii", which is not used here')
+        raise ValueError('low_excitation needs the built-in class "hii", which is not used here')
     axis = nebular_axis() if axis is None else axis
     return _Recipe(
         names, _range(snr), seed, axis, _peak(axis), cross, background, low_excitation, own
@@ -190,12 +196,12 @@ def _recipe(
 
 
 class NebularPainter:
-    """Makes the spectra of pixels whose class is known; the side of :func:`nebular_cube`.
+    """Makes the spectra of pixels with given classes, for :func:`nebular_cube`.
 
     Parameters
     ----------
     snr, classes, seed, axis, low_excitation, table
-        As :func:`nebular_spectra` takes them.
+        As for :func:`nebular_spectra`.
     """
 
     def __init__(
@@ -216,7 +222,7 @@ class NebularPainter:
         Parameters
         ----------
         kind : array (m,), int
-            Class of every pixel, from 0 as the classes were given; -1 = noise alone.
+            Class of every pixel, from 0 in the order of the classes; -1 = pure noise.
         number : int
             Of the tile.
         """
@@ -234,27 +240,27 @@ def _range(snr: Any) -> tuple[float, float]:
 
 
 def _peak(axis: Axis) -> slice:
-    """Return the channels among which H alpha has its peak."""
+    """Return the channels that contain the peak of H alpha."""
     for part, edges in channel_edges(axis):
         low, high = np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
         inside = np.flatnonzero((low < HALPHA + AROUND) & (high > HALPHA - AROUND))
         if edges.min() <= HALPHA - AROUND and edges.max() >= HALPHA + AROUND:
             return slice(part.start + int(inside[0]), part.start + int(inside[-1]) + 1)
     raise ValueError(
-        f"the signal-to-noise ratio is that of H alpha at {HALPHA} angstrom, which the axis from "
-        f"{axis.values[0]:g} to {axis.values[-1]:g} {axis.unit} does not hold"
+        f"the signal-to-noise ratio is that of H alpha at {HALPHA} angstrom, but the axis from "
+        f"{axis.values[0]:g} to {axis.values[-1]:g} {axis.unit} does not contain it"
     )
 
 
 def _make_block(
     recipe: _Recipe, number: int, size: int, kind: np.ndarray | None = None
 ) -> NebularBlock:
-    """Make one block, of the classes told or of drawn ones; assumes checked input.
+    """Make one block, with given classes or with drawn ones; assumes checked input.
 
-    The models of a whole block are drawn and those that are not asked for dropped: so the first
-    spectra of a block do not depend on how many it has.
+    The models of a whole block are always drawn, so that its first spectra do not depend on the
+    number of requested ones.
     """
-    # Spectra of a stream and pixels of a cube of the same seed have nothing in common.
+    # Streams and cubes of the same seed have independent spectra.
     generator = np.random.default_rng([40 if kind is None else 41, number, recipe.seed])
     kinds = len(recipe.classes)
     first = generator.integers(kinds, size=BLOCK)
@@ -282,7 +288,7 @@ def _make_block(
     weight[silent] = 0
     label = np.where(silent, 0, np.where(part >= 0.5, first, second) + 1)
 
-    spectra = paint(flux[:size], recipe.axis, velocity=velocity[:size], width=width[:size])
+    spectra = paint_lines(flux[:size], recipe.axis, velocity=velocity[:size], width=width[:size])
     sigma = (spectra[:, recipe.peak].max(axis=1) / snr[:size]).astype(np.float32)
     spectra[silent[:size]] = 0
     noisy = generator.standard_normal(spectra.shape, dtype=np.float32)
@@ -292,7 +298,7 @@ def _make_block(
 
 
 def _draw_flux(recipe: _Recipe, kind: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw a model of the class told for each row, (n,) -> (n, line)."""
+    """Draw a model of the given class for each row, (n,) -> (n, line)."""
     flux = np.empty((len(kind), len(line_wavelengths())), dtype=np.float32)
     for index, name in enumerate(recipe.classes):
         rows = np.flatnonzero(kind == index)

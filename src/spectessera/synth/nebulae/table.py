@@ -1,4 +1,4 @@
-"""Read a grid of nebular models of your own: a table of models x lines, CSV or FITS."""
+"""Reader of a grid of nebular models: a table of models x lines, CSV or FITS."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from spectessera.io.fits import ignore_astropy_warnings
 
 from .lines import emissivities, line_labels, line_wavelengths
 
-MOST_BYTES = 2**28  # of a table, unpacked
-MOST_RATIO = 1e4  # to H beta; no nebula has a line as bright as that
+MOST_BYTES = 2**28  # of a table, uncompressed
+MOST_RATIO = 1e4  # largest flux relative to H beta; no nebula has such bright lines
 NEAR = 1.5  # angstrom between the wavelength in the name of a column and that of a line
 CLASS = "class"
 ALIASES = {
@@ -26,7 +26,7 @@ ALIASES = {
     "hbeta": "Hb 4861", "h_beta": "Hb 4861", "hb": "Hb 4861",
 }  # fmt: skip
 
-# Lines from the same upper level: one follows from the other, whatever the gas is like.
+# Lines from the same upper level, which have a fixed ratio.
 PARTNERS = {
     "[OIII] 4959": "[OIII] 5007",
     "[NII] 6548": "[NII] 6583",
@@ -35,7 +35,7 @@ PARTNERS = {
     "[OII] 7319": "[OII] 7330",
     "[OII] 7320": "[OII] 7331",
 }
-# Lines of hydrogen follow H beta (case B, 10,000 K, 100 cm-3).
+# Lines of hydrogen that follow from H beta (case B, 10,000 K, 100 cm-3).
 HYDROGEN = ("Ha 6563", "Pa12 8750", "Pa11 8863", "Pa10 9015", "Pa9 9229")
 
 
@@ -45,15 +45,15 @@ class ModelTable(NamedTuple):
     Attributes
     ----------
     flux : array (n, line), float32
-        Relative to H beta; lines as in :func:`~spectessera.synth.nebulae.lines.line_labels`.
+        Relative to H beta; lines of :func:`~spectessera.synth.nebulae.lines.line_labels`.
     kind : array (n,) of str
         Class of each model.
     parameters : dict of array (n,)
-        Columns of numbers that are not lines.
+        Numerical columns that are not lines.
     filled : tuple of str
-        Lines without a column that follow from others: from the same upper level, or of hydrogen.
+        Lines without a column that follow from others (same upper level, or hydrogen).
     absent : tuple of str
-        Lines without a column that are 0.
+        Lines without a column, with flux 0.
     """
 
     flux: np.ndarray
@@ -68,10 +68,10 @@ def load_models(
 ) -> ModelTable:
     """Read a table with one row per model and one column per line.
 
-    A column is a line if its name is a wavelength in air ("5006.84"), our name of the line
-    ("[OIII] 5007"), or the ion and about the wavelength ("OIII5007", "Halpha"). A column "class"
-    tells what each model is. Fluxes are divided by H beta. A line without a column is filled in
-    where it follows from another one, else it is 0.
+    A column is a line if its name is a wavelength in air ("5006.84"), the name of the line
+    ("[OIII] 5007"), or the ion with the approximate wavelength ("OIII5007", "Halpha"). A column
+    "class" contains the class of each model. Fluxes are divided by H beta. A line without a column
+    is computed if it follows from another one, otherwise it is 0.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def load_models(
         ``.csv`` (names in the first line, ``#`` begins a comment) or ``.fits``, ``.fits.gz`` (the
         first binary table).
     kind : str, optional
-        What all models are, for tables without a column "class": "hii", or a name of your own.
+        Class of all models, for tables without a column "class": "hii", or another name.
     others : "refuse" or "keep"
-        What to do with columns that are no lines: numbers can be kept as parameters, words are
-        left out.
+        Columns that are not lines: refused, or numbers are kept as parameters (strings are left
+        out).
     missing : "refuse" or "zero"
-        What an empty or NaN flux means; some grids print no flux of a line that is too faint.
+        Empty or NaN fluxes: refused, or 0; some grids omit the flux of very faint lines.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def load_models(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it cannot be read as such a table: what is wrong, and where.
+        If it cannot be read as such a table; the message says what is wrong, and where.
     """
     path = Path(path)
     check_choice("others", others, ("refuse", "keep"))
@@ -103,7 +103,7 @@ def load_models(
     columns = _columns(path)
     kinds = _kinds(path, columns, kind)
     lines: dict[str, str] = {}  # label -> column
-    strangers = []
+    unknown = []
     for name in columns:
         label = line_of(name)
         if label in lines:
@@ -111,24 +111,24 @@ def load_models(
         if label is not None:
             lines[label] = name
         elif _word(name) != CLASS:
-            strangers.append(name)
-    if strangers and others == "refuse":
-        more = f" and {len(strangers) - 10} more" if len(strangers) > 10 else ""
+            unknown.append(name)
+    if unknown and others == "refuse":
+        more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
         raise ValueError(
-            f"{path}: no lines known here are {', '.join(map(repr, strangers[:10]))}{more}; keep "
-            f'them as parameters with others="keep". Lines are: {", ".join(line_labels())}'
+            f"{path}: unknown columns {', '.join(map(repr, unknown[:10]))}{more}; keep them as "
+            f'parameters with others="keep". Known lines are {", ".join(line_labels())}'
         )
     if "Hb 4861" not in lines:
         raise ValueError(
             f"{path} has no column for H beta (4861.33); add one, of 1 if fluxes are relative to it"
         )
     fluxes = {label: _fluxes(path, name, columns[name], missing) for label, name in lines.items()}
-    kept = {name: columns[name] for name in strangers if columns[name].dtype.kind == "f"}
-    return _assemble(path, fluxes, kinds, kept)
+    parameters = {name: columns[name] for name in unknown if columns[name].dtype.kind == "f"}
+    return _assemble(path, fluxes, kinds, parameters)
 
 
 def line_of(name: str) -> str | None:
-    """Return the label of the line that the name of a column means, or None.
+    """Return the label of the line that a column name stands for, or None.
 
     Parameters
     ----------
@@ -154,27 +154,27 @@ def line_of(name: str) -> str | None:
 
 
 def _word(name: str) -> str:
-    """Return a name in small letters, without brackets and blanks."""
+    """Return a name in lower case, without brackets and spaces."""
     return re.sub(r"[\s\[\]]", "", name).lower()
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:
-    """Return the columns of a file by name: float64, or words."""
+    """Return the columns of a file by name: float64, or strings."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
     if suffix not in (".csv", ".fits", ".fit") or (packed and suffix == ".csv"):
-        raise ValueError(f"{path}: a table of models ends in .csv, .fits or .fits.gz")
+        raise ValueError(f"{path}: a table of models has the suffix .csv, .fits or .fits.gz")
     _check_size(path, packed)
     columns = _read_csv(path) if suffix == ".csv" else _read_fits(path)
     if not columns or not len(next(iter(columns.values()))):
-        raise ValueError(f"{path} has no models: {len(columns)} columns and no rows")
+        raise ValueError(f"{path} has no models: {len(columns)} columns, no rows")
     return columns
 
 
 def _check_size(path: Path, packed: bool) -> None:
-    """Refuse a file that is too large, before any of it is kept."""
+    """Refuse a file that is too large before it is read."""
     size = 0 if packed else path.stat().st_size
     if packed:
         with reading(path, "gzip"), gzip.open(path) as stream:
@@ -196,18 +196,18 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
     names, *rows = rows
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{path}: column {twice[0]!r} comes twice")
+        raise ValueError(f"{path}: column {twice[0]!r} occurs twice")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
             raise ValueError(
-                f"{path}: model {number} has {len(row)} cells, the heading has {len(names)}"
+                f"{path}: model {number} has {len(row)} cells, but the header has {len(names)}"
             )
     cells = zip(*rows, strict=True) if rows else ([] for _ in names)
     return {name: _numbers(column) for name, column in zip(names, cells, strict=True)}
 
 
 def _numbers(cells: Any) -> np.ndarray:
-    """Return a column as float64, empty cells as NaN; as words where one is no number."""
+    """Return a column as float64, empty cells as NaN; as strings if a cell is not a number."""
     try:
         return np.array([float(cell) if cell else np.nan for cell in cells], dtype=np.float64)
     except ValueError:
@@ -215,10 +215,10 @@ def _numbers(cells: Any) -> np.ndarray:
 
 
 def _read_fits(path: Path) -> dict[str, np.ndarray]:
-    """Return the columns of the first binary table of a FITS file that hold one value a row."""
+    """Return the columns of the first binary table of a FITS file with one value per row."""
     from astropy.io import fits
 
-    found = {}
+    columns = {}
     with (
         reading(path, "FITS", fits.VerifyError),
         ignore_astropy_warnings(),
@@ -229,12 +229,12 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
         for name in data.names if tables else ():
             values = np.asarray(data[name])
             if values.ndim == 1 and values.dtype.kind in "biuf":
-                found[name] = values.astype(np.float64)
+                columns[name] = values.astype(np.float64)
             elif values.ndim == 1 and values.dtype.kind in "SU":
-                found[name] = np.char.strip(values.astype(str))
+                columns[name] = np.char.strip(values.astype(str))
     if not tables:
         raise ValueError(f"{path} has no binary table")
-    return found
+    return columns
 
 
 def _kinds(path: Path, columns: Mapping[str, np.ndarray], kind: str | None) -> np.ndarray:
@@ -244,13 +244,13 @@ def _kinds(path: Path, columns: Mapping[str, np.ndarray], kind: str | None) -> n
         raise ValueError(f'{path} has a column "class"; leave out kind={kind!r}')
     if not names and not kind:
         raise ValueError(
-            f'{path} has no column "class"; say what all of its models are, such as kind="hii"'
+            f'{path} has no column "class"; give the class of its models, such as kind="hii"'
         )
     if not names:
         return np.full(len(next(iter(columns.values()))), kind)
     values = columns[names[0]]
     if values.dtype.kind != "U" or not (np.char.str_len(values) > 0).all():
-        raise ValueError(f'{path}: the column "class" must have a word for every model')
+        raise ValueError(f'{path}: the column "class" must contain a name for every model')
     return values
 
 
@@ -258,17 +258,17 @@ def _fluxes(path: Path, name: str, values: np.ndarray, missing: str) -> np.ndarr
     """Return the fluxes of a line, checked."""
     if values.dtype.kind != "f":
         bad = next(cell for cell in values.tolist() if not _is_number(cell))
-        raise ValueError(f"{path}: column {name!r} must hold numbers; got {bad!r}")
+        raise ValueError(f"{path}: column {name!r} must contain numbers; got {bad!r}")
     if missing == "zero":
         values = np.where(np.isnan(values), 0.0, values)
-    for wrong, word, help_ in (
-        (np.isnan(values), "empty or NaN", 'give missing="zero" if that means a faint line'),
-        (~np.isfinite(values), "not finite", "mend it or leave the model out"),
-        (values < 0, "negative", "a table of logarithms must be turned into fluxes first"),
+    for wrong, state, advice in (
+        (np.isnan(values), "empty or NaN", 'give missing="zero" if this means a faint line'),
+        (~np.isfinite(values), "not finite", "correct it or leave the model out"),
+        (values < 0, "negative", "logarithms must be converted to fluxes first"),
     ):
         if wrong.any():
             row = int(np.argmax(wrong)) + 1
-            raise ValueError(f"{path}: column {name!r} is {word} in model {row}; {help_}")
+            raise ValueError(f"{path}: column {name!r} is {state} in model {row}; {advice}")
     return values
 
 
@@ -282,27 +282,27 @@ def _is_number(cell: str) -> bool:
 
 def _assemble(
     path: Path,
-    found: dict[str, np.ndarray],
+    fluxes: dict[str, np.ndarray],
     kinds: np.ndarray,
     parameters: dict[str, np.ndarray],
 ) -> ModelTable:
-    """Return the table, its lines in our order and relative to H beta."""
+    """Return the table, with the lines in the order of the labels and relative to H beta."""
     labels = line_labels()
-    beta = found["Hb 4861"]
+    beta = fluxes["Hb 4861"]
     if not (beta > 0).all():
         bad = int(np.argmin(beta > 0))
         raise ValueError(f"{path}: H beta must be above 0; it is {beta[bad]:g} in model {bad + 1}")
     usual = dict(zip(labels, emissivities([1e4], [100.0])[0].tolist(), strict=True))
-    told = set(found)
+    given = set(fluxes)
     for label in labels:
         other = "Hb 4861" if label in HYDROGEN else PARTNERS.get(label)
         back = next((one for one, two in PARTNERS.items() if two == label), None)
-        source = next((each for each in (other, back) if each in told), None)
-        if label not in told and source is not None:
-            found[label] = found[source] * usual[label] / usual[source]
+        source = next((each for each in (other, back) if each in given), None)
+        if label not in given and source is not None:
+            fluxes[label] = fluxes[source] * usual[label] / usual[source]
     none = np.zeros_like(beta)
-    with np.errstate(over="ignore"):  # too bright a line is told below
-        flux = np.stack([found.get(label, none) for label in labels], axis=1) / beta[:, None]
+    with np.errstate(over="ignore"):  # lines that are too bright are reported below
+        flux = np.stack([fluxes.get(label, none) for label in labels], axis=1) / beta[:, None]
     row, line = divmod(int(np.argmax(flux)), len(labels))
     if not flux[row, line] <= MOST_RATIO:
         raise ValueError(
@@ -313,6 +313,6 @@ def _assemble(
         flux.astype(np.float32),
         kinds,
         parameters,
-        tuple(label for label in labels if label in found and label not in told),
-        tuple(label for label in labels if label not in found),
+        tuple(label for label in labels if label in fluxes and label not in given),
+        tuple(label for label in labels if label not in fluxes),
     )

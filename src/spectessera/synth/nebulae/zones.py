@@ -1,15 +1,15 @@
-"""Models of ionised nebulae: a few zones each, from whose conditions the line fluxes follow.
+"""Models of ionised nebulae with a few zones, whose conditions determine the line fluxes.
 
-Zone models stand in for the photoionisation grid (3MdB) that the networks of arXiv 2401.17695 were
-trained on: temperatures, densities, abundances and shares of ions are drawn, not solved for. Ratios
-of lines of one ion are those of atomic physics; how much of an element is in which ion follows the
-simple rules below. Case B throughout; no dust, no fluorescence, no collisional excitation of
-hydrogen. For a grid of your own see :mod:`~spectessera.synth.nebulae.table`.
+Zone models replace the photoionisation grid (3MdB) with which the networks of arXiv 2401.17695 were
+trained: temperatures, densities, abundances and ionic fractions are drawn, not solved for. Ratios
+of lines of one ion follow from atomic physics, ionic fractions from the simple rules below. Case B
+for all zones; no dust, no fluorescence, no collisional excitation of hydrogen. Other grids are read
+by :mod:`~spectessera.synth.nebulae.table`.
 
-Numbers without a source, here and in the functions, are our choice. They were set so that the
-classes lie where such objects are observed in the planes of :mod:`~spectessera.synth.nebulae.bpt`,
-and HII regions near the grid of MAPPINGS 5.1 that NebulaBayes (Thomas et al. 2018) ships;
-``examples/plot_bpt.py`` draws them together.
+Numbers without a source, here and in the functions, are our choice. With them the classes lie in
+the observed regions of the planes of :mod:`~spectessera.synth.nebulae.bpt`, and HII regions near
+the grid of MAPPINGS 5.1 that ships with NebulaBayes (Thomas et al. 2018); ``examples/plot_bpt.py``
+shows both.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ SULPHUR, ARGON, CHLORINE = -1.57, -2.29, -3.19
 
 
 class Models(NamedTuple):
-    """Line fluxes of models, and what they were computed from.
+    """Line fluxes of models, and their parameters.
 
     Attributes
     ----------
     flux : array (n, line), float32
-        Relative to H beta, not reddened; lines as in
+        Relative to H beta, without reddening; lines of
         :func:`~spectessera.synth.nebulae.lines.line_labels`.
     parameters : dict of array (n,)
-        Abundances are told as 12 + log O/H and log N/O.
+        Abundances are 12 + log O/H and log N/O.
     """
 
     flux: np.ndarray
@@ -42,12 +42,12 @@ class Models(NamedTuple):
 
 
 class Zone(NamedTuple):
-    """A part of a nebula at one temperature and density.
+    """A part of a nebula with uniform temperature and density.
 
     Attributes
     ----------
     share : array (n,)
-        Of the H beta flux of the nebula.
+        Share of the H beta flux of the nebula.
     temperature : array (n,)
         K.
     density : array (n,)
@@ -65,12 +65,12 @@ class Zone(NamedTuple):
 def zone_flux(zones: list[Zone]) -> np.ndarray:
     """Return the flux of every line relative to H beta, (n, line) float32.
 
-    It is the sum over zones of share * (X^i / H+) * emissivity / emissivity of H beta.
+    The sum over zones of share * (X^i / H+) * emissivity / emissivity of H beta.
 
     Parameters
     ----------
     zones : list of Zone
-        Their shares add up to 1. An ion without a line in the table adds nothing.
+        Their shares sum to 1. Ions without a line in the table have no effect.
     """
     total = np.zeros((len(zones[0].share), len(line_ions())), dtype=np.float32)
     for zone in zones:
@@ -86,8 +86,9 @@ def hii(n: int, generator: np.random.Generator, low_excitation: float = 0.0) -> 
     """Draw HII regions: an O++ zone, an O+ zone, a partly neutral edge.
 
     t2 = 0.7 t3 + 0.3 after Garnett 1992, AJ 103, 1330. All other numbers are our choice; the O++
-    share, S+ and the edge follow the ionisation parameter about as in the grid of MAPPINGS.
-    ``low_excitation`` is the share of regions whose ionisation parameter is below the usual ones.
+    share, S+ and the edge depend on the ionisation parameter approximately as in the grid of
+    MAPPINGS. ``low_excitation`` is the share of regions with an ionisation parameter below the
+    usual range.
     """
     log_oh = generator.uniform(8.0, 8.75, n)
     log_no = _nitrogen(log_oh, generator)
@@ -116,16 +117,16 @@ def hii(n: int, generator: np.random.Generator, low_excitation: float = 0.0) -> 
             "O0": o, "N0": 0.5 * nitrogen, "N+": 0.5 * nitrogen, "S+": 0.8 * s,
         }),
     ]  # fmt: skip
-    told = {"log_oh": log_oh, "log_no": log_no, "log_u": log_u, "density": density}
-    told |= {"temperature_high": 1e4 * t3, "temperature_low": 1e4 * t2}
-    return Models(zone_flux(zones), told)
+    parameters = {"log_oh": log_oh, "log_no": log_no, "log_u": log_u, "density": density}
+    parameters |= {"temperature_high": 1e4 * t3, "temperature_low": 1e4 * t2}
+    return Models(zone_flux(zones), parameters)
 
 
 def pn(n: int, generator: np.random.Generator) -> Models:
     """Draw planetary nebulae: a large O++ zone (He++ in part of it), an O+ zone, a neutral edge.
 
-    Oxygen cools, so temperatures are drawn with a rank correlation to O/H; O+++ goes with He++ as
-    in the ionisation correction of Kingsburgh & Barlow 1994, MNRAS 271, 257.
+    Oxygen cools, so temperatures have a rank correlation with O/H; O+++ follows He++ as in the
+    ionisation correction of Kingsburgh & Barlow 1994, MNRAS 271, 257.
     """
     log_oh = generator.uniform(8.1, 8.8, n)
     log_no = generator.normal(-0.45, 0.3, n)
@@ -138,7 +139,7 @@ def pn(n: int, generator: np.random.Generator) -> Models:
     low = 10 ** generator.uniform(-1.7, -0.6, n)
     edge = low * generator.uniform(0.0, 0.3, n)
     o, nitrogen, s, ar, cl = _elements(log_oh, log_no)
-    left = (1 - doubly) ** (2 / 3)  # of O++ and its like, where He++ is
+    left = (1 - doubly) ** (2 / 3)  # share of O++ and similar ions with He++
     zones = [
         Zone(1 - low - edge, 1e4 * t3, density, {
             "O++": left * o, "S++": 0.4 * left * s, "Ar++": 0.6 * left * ar,
@@ -152,16 +153,16 @@ def pn(n: int, generator: np.random.Generator) -> Models:
             "O0": o, "N0": 0.5 * nitrogen, "N+": 0.5 * nitrogen, "S+": s, "He+": 0.5 * helium,
         }),
     ]  # fmt: skip
-    told = {"log_oh": log_oh, "log_no": log_no, "helium": helium, "doubly_ionised": doubly}
-    told |= {"density": density, "temperature_high": 1e4 * t3, "temperature_low": 1e4 * t2}
-    return Models(zone_flux(zones), told)
+    parameters = {"log_oh": log_oh, "log_no": log_no, "helium": helium, "doubly_ionised": doubly}
+    parameters |= {"density": density, "temperature_high": 1e4 * t3, "temperature_low": 1e4 * t2}
+    return Models(zone_flux(zones), parameters)
 
 
 def shock(n: int, generator: np.random.Generator) -> Models:
     """Draw radiative shocks: a hot O++ zone, a recombination zone, a neutral zone.
 
-    The O++ zone is there from about 100 km/s on. Where hydrogen is neutral, oxygen is too (charge
-    exchange) while sulphur stays S+: O0/H+ and S+/H+ exceed the abundances of the elements.
+    The O++ zone exists from about 100 km/s on. In neutral hydrogen oxygen is neutral, too (charge
+    exchange), but sulphur remains S+: O0/H+ and S+/H+ exceed the abundances of the elements.
     """
     speed = generator.uniform(80, 500, n)
     log_oh = generator.uniform(8.2, 8.8, n)
@@ -191,17 +192,17 @@ def shock(n: int, generator: np.random.Generator) -> Models:
             "O0": excess * o, "N0": 0.5 * excess * nitrogen, "N+": nitrogen, "S+": s / ionised,
         }),
     ]  # fmt: skip
-    told = {"log_oh": log_oh, "log_no": log_no, "speed": speed, "density": density}
-    told |= {"temperature_high": hot, "temperature_low": cool, "neutral_share": neutral}
-    return Models(zone_flux(zones), told)
+    parameters = {"log_oh": log_oh, "log_no": log_no, "speed": speed, "density": density}
+    parameters |= {"temperature_high": hot, "temperature_low": cool, "neutral_share": neutral}
+    return Models(zone_flux(zones), parameters)
 
 
 def dig(n: int, generator: np.random.Generator) -> Models:
     """Draw diffuse ionised gas: thin and warm, little O++, much S+, partly neutral.
 
-    All numbers are our choice. Observed are [NII], [SII] and [OI] / H alpha above those of HII
-    regions of the same abundance (Haffner et al. 2009, Rev. Mod. Phys. 81, 969; Zhang et al. 2017,
-    MNRAS 466, 3217; Belfiore et al. 2022, A&A 659, A26), up to those of LIERs, and weak He I.
+    All numbers are our choice. Observed [NII], [SII] and [OI] / H alpha are above those of HII
+    regions with the same abundance (Haffner et al. 2009, Rev. Mod. Phys. 81, 969; Zhang et al.
+    2017, MNRAS 466, 3217; Belfiore et al. 2022, A&A 659, A26), up to those of LIERs; He I is weak.
     """
     log_oh = generator.uniform(8.3, 8.75, n)
     log_no = _nitrogen(log_oh, generator)
@@ -224,13 +225,13 @@ def dig(n: int, generator: np.random.Generator) -> Models:
             "O0": o, "N0": 0.5 * nitrogen, "N+": 0.5 * nitrogen, "S+": s,
         }),
     ]  # fmt: skip
-    told = {"log_oh": log_oh, "log_no": log_no, "density": density}
-    told |= {"temperature_high": 1.1 * cool, "temperature_low": cool}
-    return Models(zone_flux(zones), told)
+    parameters = {"log_oh": log_oh, "log_no": log_no, "density": density}
+    parameters |= {"temperature_high": 1.1 * cool, "temperature_low": cool}
+    return Models(zone_flux(zones), parameters)
 
 
 def _nitrogen(log_oh: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return log N/O: Nicholls et al. 2017 with a scatter of 0.1."""
+    """Return log N/O after Nicholls et al. 2017, with a uniform scatter of 0.1."""
     mean = np.log10(10**-1.732 + 10 ** (log_oh - 12 + 2.19))
     return mean + generator.uniform(-0.1, 0.1, len(log_oh))
 
@@ -245,6 +246,6 @@ def _elements(log_oh: np.ndarray, log_no: np.ndarray) -> tuple[np.ndarray, ...]:
 def _truncated(
     mean: np.ndarray, sd: float, low: float, high: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Draw from normal distributions cut off at ``low`` and ``high``, (n,)."""
+    """Draw from normal distributions truncated at ``low`` and ``high``, (n,)."""
     first, last = ndtr((low - mean) / sd), ndtr((high - mean) / sd)
     return mean + sd * ndtri(first + (last - first) * generator.random(len(mean)))

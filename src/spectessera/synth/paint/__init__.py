@@ -1,1 +1,1 @@
-"""Pigments and the images that are painted with them."""
+"""Pigments, palettes and painted images."""

@@ -1,30 +1,30 @@
 """Counts drawn from mixtures of templates, many spectra at once.
 
-A spectrum whose expectation is a mixture of templates is drawn photon by photon: each photon
-first takes one of the templates, then a channel of it. That is exact, and its cost is that of the
-photons, not of the channels.
+A spectrum whose expectation is a mixture of templates is drawn photon by photon: each photon gets
+one of the templates, then a channel of that template. This is exact, and the time depends on the
+number of photons, not of channels.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# Spectra that are drawn at a time: their counts stay in the cache.
+# Number of spectra drawn together, so that their counts fit into the cache.
 _ROWS = 256
-_PER_CHANNEL = 4
+_PER_CHANNEL = 4  # photons per channel from which channels are drawn instead of photons
 _MOST = np.iinfo(np.uint16).max
 
 
 class Templates:
-    """Spectra as probabilities, ready to be drawn from by Walker's alias method.
+    """Spectra as probabilities for Walker's alias method.
 
     Walker 1977 (ACM Trans. Math. Softw. 3, 253), with the tables of Vose 1991 (IEEE Trans. Softw.
-    Eng. 17, 972): a channel of any template takes one random number.
+    Eng. 17, 972): drawing a channel takes one random number.
 
     Parameters
     ----------
     spectra : array (template, channel)
-        Non-negative, no row all zero; every row is normalised to 1.
+        Non-negative, every row with a positive sum; rows are normalised to 1.
     """
 
     def __init__(self, spectra: np.ndarray) -> None:
@@ -54,12 +54,12 @@ class Templates:
 
         Returns
         -------
-        array (n, channel), uint16, or uint32 where a total needs it
+        array (n, channel), uint16, or uint32 if a total needs it
         """
         total = np.asarray(total, dtype=np.int64)
         dtype = np.uint16 if total.max(initial=0) <= _MOST else np.uint32
         counts = np.empty((len(total), self.channels), dtype=dtype)
-        # Of many counts it takes less time to draw the channels than the photons.
+        # For many counts it is faster to draw the channels than the photons.
         many = total.max(initial=0) > _PER_CHANNEL * self.channels
         for start in range(0, len(total), _ROWS):
             rows = slice(start, start + _ROWS)
@@ -89,7 +89,7 @@ class Templates:
 
 
 def _alias(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of its own column that each channel keeps, and who has the rest (Vose)."""
+    """Return the share of its column that each channel keeps, and the channel of the rest."""
     size = len(probability)
     scaled = (probability * size).tolist()
     keep, other = [1.0] * size, list(range(size))
@@ -100,7 +100,7 @@ def _alias(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         keep[less], other[less] = scaled[less], more
         scaled[more] = (scaled[more] + scaled[less]) - 1
         (small if scaled[more] < 1 else large).append(more)
-    # What is left over is 1 but for rounding; a channel of no probability never keeps its own.
+    # The rest is 1 except for rounding; a channel of probability 0 must not keep its column.
     for channel in small:
         if probability[channel] == 0:
             keep[channel], other[channel] = 0.0, int(np.argmax(probability))

@@ -1,7 +1,7 @@
-"""Pigments of the last three centuries, in no palette: more that an encoder has learnt to tell.
+"""Pigments of the last three centuries, which are in no palette: for the training of encoders.
 
-An encoder that has only met the pigments of manuscripts would be lost before chromium or cadmium.
-Compositions are those of the pure compound; thickness and colour are our choice.
+An encoder trained on the pigments of manuscripts alone does not know chromium or cadmium.
+Compositions are those of the pure compounds; thickness and colour are our choice.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Procedural pages of manuscripts: fields, initials, borders, lines of text, gold.
 
-Few paintings may be shipped with a package; these stand in for them as seeds of synthetic cubes.
+They replace paintings, few of which may be shipped with a package, as images for synthetic cubes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from spectessera._util.check import check_number
 
 from .palettes import Palette, load_palette
 
-SUPPORTS = ("parchment", "lead white", "chalk")  # what a page is made of, the first one there
+SUPPORTS = ("parchment", "lead white", "chalk")  # of a page: the first one in the palette
 INKS = ("iron gall ink", "carbon black", "bone black", "indigo")
 SHADING = 0.05  # relative spread of the brightness within a field
 GRAIN = 2.0  # standard deviation of the grain of the page, in levels of 0..255
@@ -29,7 +29,7 @@ def miniature(
     Parameters
     ----------
     seed : int
-        Rules the layout and the choice of colours.
+        Determines the layout and the choice of colours.
     shape : (int, int)
         Height and width in pixels, at least 32 each.
     palette : Palette or str
@@ -43,6 +43,12 @@ def miniature(
     ------
     ValueError
         If the page is too small or too large.
+
+    Examples
+    --------
+    >>> import spectessera as spt
+    >>> spt.synth.miniature(seed=1, shape=(64, 48)).shape
+    (64, 48, 3)
     """
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     for name, side in zip(("height", "width"), shape, strict=True):
@@ -57,7 +63,7 @@ def miniature(
 
 
 class _Page:
-    """A page in the making."""
+    """A page while it is drawn."""
 
     def __init__(
         self, shape: tuple[int, int], palette: Palette, generator: np.random.Generator
@@ -84,7 +90,7 @@ class _Page:
         self.frame = (margin, margin, self.width - margin - 1, self.height - margin - 1)
 
     def pick(self, number: int) -> Any:
-        """Return the colour of a paint; numbers beyond the palette begin anew."""
+        """Return the colour of a paint; numbers beyond the palette wrap around."""
         return self.colour[self.paints[number % len(self.paints)]]
 
     def border(self) -> None:
@@ -109,7 +115,7 @@ class _Page:
                 )
 
     def picture(self) -> None:
-        """Paint the picture in the upper part: a ground, hills, a figure, a sun of metal."""
+        """Draw the picture in the upper part: background, hills, a figure, a sun of metal."""
         left, top, right, _ = (each + 4 * self.unit * s for each, s in self._inside())
         share = self.generator.uniform(0.42, 0.55)
         bottom = int(top + share * (self.frame[3] - self.frame[1]))
@@ -142,12 +148,12 @@ class _Page:
         )
 
     def _inside(self) -> list[tuple[int, int]]:
-        """Return the sides of the frame, each with the direction inwards."""
+        """Return the sides of the frame, each with its inward direction."""
         left, top, right, bottom = self.frame
         return [(left, 1), (top, 1), (right, -1), (bottom, -1)]
 
     def text(self) -> None:
-        """Write lines of strokes below the picture, some of them in red or blue."""
+        """Draw lines of strokes below the picture, every fourth one in colour."""
         left, _, right, bottom = (each + 4 * self.unit * s for each, s in self._inside())
         line = 4 * self.unit
         first = self.picture_bottom + 2 * self.unit
@@ -162,7 +168,7 @@ class _Page:
                 x += int(self.generator.integers(self.unit, 2 * self.unit + 1))
 
     def initial(self) -> None:
-        """Paint a large initial: a field, a letter of metal, white or pale ornament."""
+        """Draw a large initial: a field with a letter of metal."""
         left, _, _, bottom = (each + 4 * self.unit * s for each, s in self._inside())
         side = min(12 * self.unit, max(4, bottom - self.picture_bottom - 4 * self.unit))
         x, y = left, self.picture_bottom + 2 * self.unit

@@ -1,4 +1,4 @@
-"""Read palette files: our own (TOML or JSON), and those of ganX as they are."""
+"""Readers of palette files: of this package (TOML or JSON), and of ganX."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from spectessera.axis import Axis, channel_bounds
 
-LARGEST = 1 << 20  # bytes of a file of text
+LARGEST = 1 << 20  # bytes of a palette file
 MOST_PIGMENTS = 256
 MOST_CHANNELS = 65536
 KEYS = ("name", "pigments", "own")
@@ -21,7 +21,7 @@ NEEDED = ("name", "mixture", "thickness", "rgb")
 
 
 class PaletteText(NamedTuple):
-    """What a palette file of ours tells: names of pigments, and tables of one's own."""
+    """Contents of a palette file: names of pigments, and tables of the user's own pigments."""
 
     path: Path
     name: str
@@ -30,14 +30,14 @@ class PaletteText(NamedTuple):
 
 
 class GanxPalette(NamedTuple):
-    """What a palette file of ganX tells.
+    """Contents of a palette file of ganX, with its spectra.
 
     Attributes
     ----------
     pigments : tuple of str
     rgb : array (p, 3), uint8
     axis : Axis
-        That of the first spectrum, in keV.
+        Axis of the first spectrum, in keV.
     spectra : array (p, 1, channel), float64
     """
 
@@ -53,32 +53,32 @@ def check_rgb(name: str, given: object) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it is not three whole numbers from 0 to 255.
+        If it is not three integers from 0 to 255.
     """
     try:
         rgb = np.asarray(given)
         fits = rgb.shape == (3,) and rgb.dtype.kind in "iuf" and bool((rgb == np.round(rgb)).all())
-    except ValueError:  # lists of unlike lengths
+    except ValueError:  # lists of different lengths
         fits = False
     if not fits or rgb.min() < 0 or rgb.max() > 255:
         raise ValueError(
-            f"the colour of {name!r} is three whole numbers from 0 to 255, such as "
+            f"the colour of {name!r} must be three integers from 0 to 255, such as "
             f"[227, 66, 52]; got {given!r:.120}"
         )
     return rgb.astype(np.uint8)
 
 
 def read_text(path: Path) -> Mapping[str, Any]:
-    """Return the table that a TOML or JSON file holds; which of the two, its suffix says.
+    """Return the table in a TOML or JSON file; the suffix decides between the two.
 
     Raises
     ------
     ValueError
-        If it is neither, too large, or no table.
+        If it is neither, too large, or not a table.
     """
     suffix = path.suffix.lower()
     if suffix not in (".json", ".toml"):
-        raise ValueError(f"a palette file is named .toml or .json; got {path}")
+        raise ValueError(f"a palette file has the suffix .toml or .json; got {path}")
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{path} has {size} bytes; a palette file has at most {LARGEST}")
@@ -86,59 +86,59 @@ def read_text(path: Path) -> Mapping[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
         if suffix == ".toml":
             return tomllib.loads(text)
-        document = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError too is a ValueError
-        raise ValueError(f"{path} is no {suffix[1:].upper()} file: {error}") from error
+        document = json.loads(text, object_pairs_hook=_table)
+    except (ValueError, RecursionError) as error:  # includes UnicodeDecodeError
+        raise ValueError(f"{path} is not a {suffix[1:].upper()} file: {error}") from error
     if not isinstance(document, dict):
         raise ValueError(
-            f"{path} holds a {type(document).__name__}; a palette is a table: of ganX, "
+            f"{path} contains a {type(document).__name__}; a palette is a table: of ganX, "
             '{"azurite": {"xrf": "azurite.h5", "RGB": [40, 82, 150]}}, or {"pigments": [...]}'
         )
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON table; json itself would keep the last of two values of one name."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON table; raise if a name occurs twice, which json accepts."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"{', '.join(twice)} is there twice")
-    return found
+        raise ValueError(f"{', '.join(twice)} occurs twice")
+    return table
 
 
 def is_ganx(document: Mapping[str, Any]) -> bool:
-    """Tell a palette of ganX: every entry is a table with ``xrf`` or ``RGB``."""
+    """Return whether it is a palette of ganX: every entry is a table with ``xrf`` or ``RGB``."""
     return bool(document) and all(
         isinstance(entry, Mapping) and ("xrf" in entry or "RGB" in entry)
         for entry in document.values()
     )
 
 
-# --- our own -----------------------------------------------------------------------------------
+# --- palettes of this package ------------------------------------------------------------------
 
 
 def read_palette_text(path: Path, document: Mapping[str, Any]) -> PaletteText:
-    """Return what a palette file of ours tells; the tables of ``own`` have known keys only.
+    """Return the contents of a palette file; the tables of ``own`` have known keys only.
 
     Raises
     ------
     ValueError
-        If a key is missing or unknown, or a list is not one.
+        If a key is missing or unknown, or a value has another type.
     """
     _check_keys(f"{path}", document, KEYS)
     pigments, own = document.get("pigments", []), document.get("own", [])
     if not isinstance(pigments, list) or not all(isinstance(name, str) for name in pigments):
         raise ValueError(
             f'{path}: pigments is a list of names, such as ["parchment", "vermilion"]; got '
-            f"{pigments!r:.120}; pigments of your own go into the list of tables own"
+            f"{pigments!r:.120}; other pigments are tables in the list own"
         )
     if not isinstance(own, list) or not all(isinstance(table, dict) for table in own):
         raise ValueError(f"{path}: own is a list of tables (TOML: [[own]]); got {own!r:.120}")
     number = len(pigments) + len(own)
     if not 1 <= number <= MOST_PIGMENTS:
         raise ValueError(
-            f"{path}: a palette has 1 to {MOST_PIGMENTS} pigments, in the lists pigments and own; "
+            f"{path}: a palette has 1 to {MOST_PIGMENTS} pigments in the lists pigments and own; "
             f"got {number}"
         )
     for count, table in enumerate(own, start=1):
@@ -149,7 +149,7 @@ def read_palette_text(path: Path, document: Mapping[str, Any]) -> PaletteText:
             raise ValueError(f"{where} lacks {', '.join(missing)}; it needs {', '.join(NEEDED)}")
     name = document.get("name", path.stem)
     if not isinstance(name, str) or not 1 <= len(name) <= 100:
-        raise ValueError(f"{path}: name is a text of 1 to 100 letters; got {name!r:.120}")
+        raise ValueError(f"{path}: name is a string of 1 to 100 characters; got {name!r:.120}")
     return PaletteText(path, name, tuple(pigments), tuple(own))
 
 
@@ -157,7 +157,7 @@ def _check_keys(where: str, table: Mapping[str, Any], known: tuple[str, ...]) ->
     unknown = [key for key in table if key not in known]
     if unknown:
         raise ValueError(
-            f"{where}: {', '.join(unknown)!s:.120} is not known; known are {', '.join(known)}"
+            f"{where}: unknown key {', '.join(unknown)!s:.120}; known keys are {', '.join(known)}"
         )
 
 
@@ -165,14 +165,14 @@ def _check_keys(where: str, table: Mapping[str, Any], known: tuple[str, ...]) ->
 
 
 def read_ganx(path: Path, document: Mapping[str, Any]) -> GanxPalette:
-    """Return the palette of a ganX file with the spectra that it names.
+    """Return the palette of a ganX file with its spectra.
 
     Raises
     ------
     FileNotFoundError
-        If a file of a spectrum is not there.
+        If the file of a spectrum does not exist.
     ValueError
-        If an entry or a spectrum is not as it should be.
+        If an entry or a spectrum is not valid.
     """
     if len(document) > MOST_PIGMENTS:
         raise ValueError(f"{path} has {len(document)} pigments; at most {MOST_PIGMENTS} are read")
@@ -200,8 +200,8 @@ def _read_spectrum(where: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     if not path.is_file():
         raise FileNotFoundError(
-            f"{where}: there is no file {path}; xrf is a path from the folder of the palette, or "
-            "an absolute one"
+            f"{where}: there is no file {path}; xrf is an absolute path, or relative to the folder "
+            "of the palette"
         )
     try:
         with h5py.File(path, "r") as file:
@@ -210,7 +210,7 @@ def _read_spectrum(where: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{where}: {path} cannot be read as HDF5: {error}") from error
     if x.shape != y.shape or x.size < 2:
         raise ValueError(
-            f"{where}: x and y of {path} have one value per channel, two channels at least; got "
+            f"{where}: x and y of {path} have one value per channel, at least two channels; got "
             f"{x.size} and {y.size}"
         )
     if not (np.isfinite(x).all() and (np.diff(x) > 0).all()):
@@ -221,7 +221,7 @@ def _read_spectrum(where: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_numbers(where: str, path: Path, file: Any, name: str) -> np.ndarray:
-    """Return a list of numbers as float64, its shape and size checked before it is read."""
+    """Return a dataset (n,) as float64; its shape and size are checked before it is read."""
     import h5py
 
     stored = file.get(name)
@@ -231,7 +231,7 @@ def _read_numbers(where: str, path: Path, file: Any, name: str) -> np.ndarray:
         )
     if len(stored.shape or ()) != 1 or stored.dtype.kind not in "iuf":
         raise ValueError(
-            f"{where}: {name} of {path} is a list of numbers; got shape {stored.shape} of "
+            f"{where}: {name} of {path} must be a list of numbers; got shape {stored.shape} of "
             f"{stored.dtype}"
         )
     if stored.shape[0] > MOST_CHANNELS:
@@ -243,17 +243,17 @@ def _read_numbers(where: str, path: Path, file: Any, name: str) -> np.ndarray:
 
 
 def resample(x: np.ndarray, y: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Return counts on another axis; a channel reaches half way to its neighbours.
+    """Return counts on another axis; channels extend half-way to their neighbours.
 
-    The counts of a channel are spread evenly over it, so none are lost or made but those outside
-    of the new axis.
+    The counts of a channel are distributed uniformly over it, so counts are conserved, except those
+    outside of the new axis.
 
     Parameters
     ----------
     x, y : array (n,)
-        Middle of every channel, ascending, and its counts.
+        Centre of every channel, ascending, and its counts.
     onto : array (m,)
-        Middle of every new channel, ascending.
+        Centre of every new channel, ascending.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Palettes: pigments with their spectra, built in or of a file."""
+"""Palettes: pigments with their spectra, built in or from a file."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from .pigments import PALETTES, PIGMENTS, Pigment, compute
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """Pigments with their colours and spectra, ready to be painted with.
+    """Pigments with their colours and spectra.
 
     Parameters
     ----------
     name : str
     pigments : tuple of str
-        No name twice.
+        All different.
     rgb : array (p, 3), uint8
     axis : Axis
         Energies of the channels.
     factors : array (f,)
-        Thickness of the paint layer over its nominal one, ascending; 1 is among them.
+        Relative thickness of the paint layer, ascending; includes 1, the nominal thickness.
     spectra : array (p, f, channel), float64
-        Expected counts for one unit of exposure.
+        Expected counts per unit of exposure.
     recipes : tuple of (Pigment or None)
-        What each was computed from, where that is known.
+        Composition of each pigment, if it is known.
 
     Raises
     ------
     TypeError, ValueError
-        If shapes disagree, a number is not finite or negative, or a spectrum is all zero.
+        If shapes differ, a number is not finite or negative, or a spectrum is all zero.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Palette:
             raise ValueError(f"a palette has 1 to {MOST_PIGMENTS} pigments; got {number}")
         twice = sorted({name for name in pigments if pigments.count(name) > 1})
         if twice:
-            raise ValueError(f"a palette has every pigment once; got {', '.join(twice)} again")
+            raise ValueError(f"pigments of a palette must differ; got {', '.join(twice)} twice")
         check_same_shape("rgb", np.shape(self.rgb), (number, 3), "a colour for every pigment")
         rgb = np.array([check_rgb(*one) for one in zip(pigments, self.rgb, strict=True)])
         factors = np.array(self.factors, dtype=np.float64)
         check_ndim("the thickness factors", factors, 1, "(f,)")
         if not (factors > 0).all() or not (np.diff(factors) > 0).all() or 1.0 not in factors:
             raise ValueError(
-                f"thickness factors are above 0, ascending, with 1 among them; got {factors}"
+                f"thickness factors are above 0, ascending, and include 1; got {factors}"
             )
         spectra = np.array(self.spectra, dtype=np.float64)
         shape = (number, len(factors), len(self.axis))
@@ -90,7 +90,7 @@ class Palette:
 
     @property
     def nominal(self) -> np.ndarray:
-        """Spectra (p, channel) at nominal thickness, counts for one unit of exposure."""
+        """Spectra (p, channel) at nominal thickness, counts per unit of exposure."""
         return self.spectra[:, int(np.flatnonzero(self.factors == 1.0)[0])]
 
     @property
@@ -100,34 +100,34 @@ class Palette:
 
     @property
     def rate(self) -> np.ndarray:
-        """Counts (p,) at nominal thickness over their mean."""
+        """Count rates (p,) at nominal thickness divided by their mean."""
         total = self.nominal.sum(axis=1)
         return total / total.mean()
 
     def between(self, thickness: np.ndarray) -> np.ndarray:
-        """Return the shares (n, f) of the tabulated thicknesses in layers of other ones.
+        """Return the weights (n, f) of the tabulated thicknesses in layers of given thickness.
 
-        Spectra are interpolated linearly between the two nearest thicknesses, along the logarithm;
-        beyond the ends of the table its ends stand.
+        Linear interpolation in the logarithm of the thickness between the two nearest ones; beyond
+        the table its ends are used.
 
         Parameters
         ----------
         thickness : array (n,)
-            Over the nominal one, above 0.
+            Relative to the nominal thickness, above 0.
         """
         return between(thickness, self.factors)
 
 
 def between(thickness: np.ndarray, factors: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the shares (n, f) of tabulated thicknesses ``factors`` (f,), see Palette.between."""
-    many = len(factors)
-    place = np.interp(np.log(thickness), np.log(factors), np.arange(many))
-    low = np.minimum(place.astype(int), max(0, many - 2))
+    """Return the weights (n, f) of tabulated thicknesses ``factors`` (f,), see Palette.between."""
+    number = len(factors)
+    place = np.interp(np.log(thickness), np.log(factors), np.arange(number))
+    low = np.minimum(place.astype(int), max(0, number - 2))
     part = place - low
-    shares = np.zeros((len(place), many))
+    shares = np.zeros((len(place), number))
     rows = np.arange(len(place))
     shares[rows, low] = 1 - part
-    shares[rows, np.minimum(low + 1, many - 1)] += part
+    shares[rows, np.minimum(low + 1, number - 1)] += part
     return shares
 
 
@@ -137,28 +137,28 @@ def _check_spectra(pigments: tuple[str, ...], spectra: np.ndarray) -> None:
         with np.errstate(over="ignore"):
             whole = each.sum()
         if not np.isfinite(each).all() or not np.isfinite(whole):
-            raise ValueError(f"the spectrum of {name!r} has values that are not finite")
+            raise ValueError(f"the spectrum of {name!r} contains values that are not finite")
         if (each < 0).any():
             raise ValueError(
-                f"the spectrum of {name!r} has negative values (down to {each.min():g}); expected "
-                "counts are 0 or more: clip them, or do not subtract the background"
+                f"the spectrum of {name!r} contains negative values (down to {each.min():g}); "
+                "expected counts are 0 or more: clip them, or do not subtract the background"
             )
         if not (each.sum(axis=1) > 0).all():
             raise ValueError(f"the spectrum of {name!r} is 0 in all channels")
 
 
 def load_palette(name_or_path: str | Path) -> Palette:
-    """Return a palette by its name, or of a file.
+    """Return a palette by its name or from a file.
 
     Parameters
     ----------
     name_or_path : str or Path
         One of :data:`PALETTES`, or the path of
 
-        - a palette of your own, TOML or JSON: ``pigments``, a list of names out of
-          :data:`PIGMENTS`; ``own``, a list of tables with ``name``, ``mixture`` (list of mass
-          fraction and formula), ``thickness`` (mg/cm2), ``rgb`` and, if there is none,
-          ``binder = false``; optionally ``name``. One of the two lists will do::
+        - a palette file, TOML or JSON: ``pigments``, a list of names in :data:`PIGMENTS`; ``own``,
+          a list of tables with ``name``, ``mixture`` (list of mass fraction and formula),
+          ``thickness`` (mg/cm2), ``rgb`` and, for paint without binder, ``binder = false``;
+          optionally ``name``. One of the two lists is enough::
 
               pigments = ["parchment", "vermilion"]
 
@@ -168,30 +168,31 @@ def load_palette(name_or_path: str | Path) -> Palette:
               thickness = 4.0
               rgb = [80, 200, 120]
 
-        - a palette of ganX as it is: JSON ``{name: {"xrf": path.h5, "RGB": [r, g, b]}}``, every
-          h5 with ``x`` (keV, ascending) and ``y``. A path is relative to the JSON file or
-          absolute. Spectra on other axes are resampled onto that of the first one, conserving
-          counts; a palette of ganX has the one thickness factor 1.
+        - a palette of ganX: JSON ``{name: {"xrf": path.h5, "RGB": [r, g, b]}}``, every h5 file with
+          ``x`` (keV, ascending) and ``y``. Paths are absolute or relative to the JSON file. Spectra
+          on other axes are resampled to the axis of the first one, conserving counts; the only
+          thickness factor is 1.
 
     Returns
     -------
     Palette
-        Built-in pigments are paint on parchment (parchment itself on nothing), for a tube of
-        rhodium at 40 kV; so are your own.
+        Pigments, built-in or own, are paint on parchment (parchment itself has no support), for a
+        rhodium tube at 40 kV.
 
     Raises
     ------
     ValueError, TypeError
-        If there is no such palette or pigment, or the file is not as told above.
+        If there is no such palette or pigment, or the file has another structure.
     FileNotFoundError
         If there is no such file.
     ImportError
-        If a pigment of your own is to be computed and xraylib is not installed.
+        If an own pigment must be computed and xraylib is not installed.
 
     Examples
     --------
-    >>> "azurite" in load_palette("choirbook").pigments
-    True
+    >>> import spectessera as spt
+    >>> spt.synth.load_palette("choirbook").pigments[:3]
+    ('parchment', 'iron gall ink', 'vermilion')
     """
     if not isinstance(name_or_path, (str, Path)):
         raise TypeError(f"a palette is a name or a path; got {name_or_path!r}")
@@ -201,8 +202,10 @@ def load_palette(name_or_path: str | Path) -> Palette:
     if not path.is_file():
         known = ", ".join(PALETTES)
         if path.suffix or len(path.parts) > 1:
-            raise FileNotFoundError(f"there is no palette file {path}; built-in ones are {known}")
-        raise ValueError(f"palette {str(name_or_path)!r} is not known; known are {known}")
+            raise FileNotFoundError(
+                f"there is no palette file {path}; built-in palettes are {known}"
+            )
+        raise ValueError(f"unknown palette {str(name_or_path)!r}; built-in palettes are {known}")
     document = read_text(path)
     if is_ganx(document):
         entries = read_ganx(path, document)
@@ -213,7 +216,7 @@ def load_palette(name_or_path: str | Path) -> Palette:
 
 
 def _own(text: PaletteText) -> Palette:
-    """Return the palette that a document tells."""
+    """Return the palette of a palette file."""
     pigments = [_known(name, text.path) for name in text.pigments]
     for number, table in enumerate(text.own, start=1):
         try:
@@ -227,19 +230,22 @@ def _known(name: str, path: Path) -> Pigment:
     if name in PIGMENTS:
         return PIGMENTS[name]
     near = difflib.get_close_matches(name.lower(), PIGMENTS, n=3, cutoff=0.5)
-    words = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(PIGMENTS)}"
-    raise ValueError(f"{path}: pigment {name!r:.120} is not known; {words}")
+    if near:
+        advice = f"did you mean {' or '.join(near)}?"
+    else:
+        advice = f"known pigments are {', '.join(PIGMENTS)}"
+    raise ValueError(f"{path}: unknown pigment {name!r:.120}; {advice}")
 
 
 def assemble(name: str, pigments: list[Pigment]) -> Palette:
-    """Return the palette of pigments, looking up or computing their spectra.
+    """Return a palette of pigments; their spectra are shipped or computed.
 
     Raises
     ------
     ValueError
         If a spectrum cannot be computed.
     ImportError
-        If one is not built in and xraylib is not installed.
+        If a pigment is not built in and xraylib is not installed.
     """
     stored = shipped()
     spectra = []

@@ -1,4 +1,4 @@
-"""Pigments: name, formula, colour, and where each number comes from; who is in which palette."""
+"""Pigments: name, composition, thickness, colour and sources; and the built-in palettes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spectessera.synth.xrf.xraydata import Mixture, check_mixture
 
 from .palettefile import check_rgb
 
-# The paint layer at a tenth to four times its nominal thickness; 1 is nominal.
+# Tabulated relative thickness of the paint layer; 1 is nominal.
 FACTORS = (0.1, 0.178, 0.316, 0.562, 1.0, 1.414, 2.0, 2.828, 4.0)
 BINDER: Mixture = ((0.97, "C6H10O5"), (0.02, "CaCO3"), (0.01, "KCl"))
 BINDER_SHARE = 0.25  # of the mass of the paint
@@ -24,27 +24,27 @@ SUPPORT = "parchment"
 
 @dataclass(frozen=True)
 class Pigment:
-    """What a paint is made of, how thick it lies and what it looks like.
+    """Composition, thickness and colour of a paint.
 
     Parameters
     ----------
     name : str
     mixture : tuple of (mass fraction, formula)
-        Of the pigment alone; the fractions sum to 1, within 1 %.
+        Of the pigment without binder; the fractions sum to 1, within 1 %.
     thickness : float
-        Of the layer with its binder, in mg/cm2; above 0.
+        Nominal thickness of the layer, with binder, in mg/cm2; above 0.
     rgb : tuple of three int
         Colour, 0 to 255.
     binder : bool
         Whether a quarter of the paint is binder (:data:`BINDER`); metal leaf has none.
     source : str
-        Where the numbers come from.
+        Source of the numbers.
 
     Raises
     ------
     TypeError, ValueError
-        If a name is empty or a number is out of range. Formulas are parsed when a spectrum is
-        computed of them.
+        If a name is empty or a number is out of range. Formulas are parsed only when a spectrum is
+        computed.
     """
 
     name: str
@@ -57,7 +57,9 @@ class Pigment:
     def __post_init__(self) -> None:
         name: Any = self.name  # of a file, it may be anything
         if not isinstance(name, str) or not name.strip() or len(name) > 100:
-            raise ValueError(f"the name of a pigment has 1 to 100 letters; got {self.name!r:.120}")
+            raise ValueError(
+                f"the name of a pigment has 1 to 100 characters; got {self.name!r:.120}"
+            )
         mixture = check_mixture(f"the mixture of {self.name!r}", self.mixture)
         check_number(
             f"the thickness of {self.name!r} (mg/cm2)", self.thickness, low=0.0, open_low=True
@@ -71,7 +73,7 @@ class Pigment:
     def layers(self, factor: float = 1.0) -> tuple[Layer, ...]:
         """Return the paint, ``factor`` times its nominal thickness, on parchment.
 
-        Parchment itself lies on nothing; the factor is that of its own thickness.
+        Parchment itself has no support; the factor applies to its own thickness.
         """
         check_number("factor", factor, low=0.0, open_low=True)
         mixture = self.mixture
@@ -145,7 +147,7 @@ _ALL = (
 )
 PIGMENTS = {pigment.name: pigment for pigment in _ALL}
 
-# Every pigment lies on parchment, for the panel and the canvas too: it is the paint that differs.
+# The support is parchment in all palettes, also for panel and canvas: only the paints differ.
 PALETTES: dict[str, tuple[str, ...]] = {
     # Italian choirbooks of the 15th century
     "choirbook": (
@@ -185,5 +187,5 @@ PALETTES: dict[str, tuple[str, ...]] = {
 
 
 def compute(pigment: Pigment, tube: Tube, detector: Detector) -> np.ndarray:
-    """Return the spectra (f, channel) of a paint for all :data:`FACTORS`; needs xraylib."""
+    """Return the spectra (f, channel) of a paint at all :data:`FACTORS`; needs xraylib."""
     return expected_spectra([pigment.layers(factor) for factor in FACTORS], tube, detector)

@@ -1,8 +1,8 @@
-"""Out of an RGB image a few colours, and out of a colour the pigments that look like it.
+"""The main colours of an RGB image, and the pigments with similar colours.
 
-The image side of ganX (Bombini et al. 2023, arXiv 2304.14078): k-means on the colours of the
+The image part of ganX (Bombini et al. 2023, arXiv 2304.14078): k-means on the colours of the
 pixels, with the k of the best silhouette, and the similarity of a colour to every pigment of a
-palette. One of the side doors that borrow k-means for numpy callers.
+palette. One of the modules that call k-means, which works on tensors, with numpy arrays.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from spectessera.colours import to_lab
 from spectessera.kmeans import Clusters
 
 DISTANCES = ("ciede2000", "cie94")
-SAMPLE = 4096  # pixels whose colours are clustered; the others take the nearest colour
+SAMPLE = 4096  # pixels whose colours are clustered; the others get the nearest colour
 WHITE = 255.0
-# The similarity is (101 - distance) / 101, as ganX has it.
+# The similarity is (101 - distance) / 101, as in ganX.
 FARTHEST = 101.0
 
 
 class Colours(NamedTuple):
-    """The few colours of an image.
+    """The main colours of an image.
 
     Attributes
     ----------
     colour : array (y, x), int64
-        Colour of every pixel, from 0; the most frequent colour is 0.
+        Index of the colour of every pixel, from 0, the most frequent one.
     rgb : array (colour, 3), float64
-        Mean colour of the pixels of each, 0..255.
+        Mean colour of the pixels of every colour, 0..255.
     """
 
     colour: np.ndarray
@@ -39,14 +39,14 @@ class Colours(NamedTuple):
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture as an RGB image (y, x, 3), uint8.
+    """Read an image file as RGB (y, x, 3), uint8.
 
     Raises
     ------
     OSError
         If there is no such file.
     ValueError
-        If it is no picture, or one with too many pixels.
+        If it is not an image, or has too many pixels.
     """
     from PIL import Image, ImageOps
 
@@ -63,13 +63,13 @@ def read_image(path: str | Path) -> np.ndarray:
         raise ValueError(f"{path} has too many pixels: {error}") from error
     except PermissionError:
         raise
-    except (OSError, SyntaxError) as error:  # Pillow has both for what it cannot read
+    except (OSError, SyntaxError) as error:  # Pillow raises either for unreadable files
         raise ValueError(
-            f"{path} is no picture that can be read ({error}); give a PNG, JPEG, TIFF or the like"
+            f"{path} cannot be read as an image ({error}); give a PNG, JPEG or TIFF file"
         ) from error
-    if deep and values.dtype.kind == "i":  # Pillow has some 16-bit pictures as 32-bit integers
+    if deep and values.dtype.kind == "i":  # Pillow reads some 16-bit images as 32-bit integers
         if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"{path} has values beyond 16 bits; scale them to 0..65535")
+            raise ValueError(f"{path} contains values beyond 16 bits; scale them to 0..65535")
         values = values.astype(np.uint16)
     return check_image(values)
 
@@ -80,13 +80,13 @@ def check_image(image: Any) -> np.ndarray:
     Parameters
     ----------
     image : array (y, x), (y, x, 1), (y, x, 3) or (y, x, 4)
-        Grey, RGB or RGB with alpha (laid over white); uint8, uint16 (0..65535), bool, or floats
-        in 0..1.
+        Grey, RGB or RGB with alpha (composed over white); uint8, uint16 (0..65535), bool, or
+        floats in 0..1.
 
     Raises
     ------
     ValueError, TypeError
-        If it has another shape, another type or other values.
+        If shape, type or values are not valid.
     """
     values = np.asarray(image)
     if values.ndim == 2:
@@ -122,14 +122,14 @@ def _share(values: np.ndarray) -> np.ndarray:
 def few_colours(image: Any, clusters: Clusters | None = None, *, seed: int = 0) -> Colours:
     """Cluster the colours of an image, with the k of the best silhouette.
 
-    k-means runs on a sample of 4096 pixels; every pixel takes the nearest of the colours found.
+    k-means runs on a sample of 4096 pixels; every pixel gets the nearest of its centers.
 
     Parameters
     ----------
     image : array (y, x, 3)
-        As :func:`check_image` takes it.
+        As for :func:`check_image`.
     clusters : Clusters, optional
-        The range of k; by default 3 to 10. An image of fewer colours keeps those that it has.
+        The range of k; by default 3 to 10. An image with fewer colours keeps them.
     seed : int
 
     Returns
@@ -139,7 +139,7 @@ def few_colours(image: Any, clusters: Clusters | None = None, *, seed: int = 0) 
     Raises
     ------
     ValueError, TypeError
-        If it is no image, or the range of k is none.
+        If it is not an image, or ``clusters`` is not a Clusters.
     """
     if clusters is not None and not isinstance(clusters, Clusters):
         raise TypeError(f"clusters must be a Clusters; got {clusters!r}")
@@ -170,12 +170,12 @@ def few_colours(image: Any, clusters: Clusters | None = None, *, seed: int = 0) 
 
 
 def _distinct(flat: np.ndarray, most: int) -> np.ndarray | None:
-    """Return the colours of an image that has no more than ``most``, else None."""
+    """Return the colours of an image with at most ``most`` of them, otherwise None."""
     code = flat.astype(np.int64) @ np.array([65536, 256, 1])
-    found = np.unique(code)
-    if len(found) > most:
+    codes = np.unique(code)
+    if len(codes) > most:
         return None
-    return np.stack([found // 65536, found // 256 % 256, found % 256], axis=1)
+    return np.stack([codes // 65536, codes // 256 % 256, codes % 256], axis=1)
 
 
 def _cluster(flat: np.ndarray, settings: Clusters, seed: int) -> np.ndarray:
@@ -189,22 +189,22 @@ def _cluster(flat: np.ndarray, settings: Clusters, seed: int) -> np.ndarray:
     if len(flat) > SAMPLE:
         rows = flat[np.sort(generator.choice(len(flat), SAMPLE, replace=False))]
     if len(rows) <= settings.k_min or len(np.unique(rows, axis=0)) <= settings.k_min:
-        return np.unique(rows, axis=0).astype(np.float64)  # the sample missed the rare colours
-    found = choose_k(
+        return np.unique(rows, axis=0).astype(np.float64)  # the sample has few colours
+    choice = choose_k(
         torch.from_numpy(rows.astype(np.float32)),
         settings,
         generator=torch.Generator().manual_seed(seed),
     )
-    return found.centers.double().numpy()
+    return choice.centers.double().numpy()
 
 
 def delta_e(lab: np.ndarray, other: np.ndarray, distance: str = "ciede2000") -> np.ndarray:
-    """Return the difference of CIELAB colours.
+    """Return the difference between CIELAB colours.
 
     Parameters
     ----------
     lab, other : array (..., 3)
-        Broadcast against each other. CIE94 is not symmetric: ``lab`` is the standard.
+        Broadcast against each other. CIE94 is not symmetric: ``lab`` is the reference.
     distance : "ciede2000" or "cie94"
         CIEDE2000 as in Sharma, Wu & Dalal 2005 (Color Res. Appl. 30, 21); CIE94 with the
         constants for graphic arts.
@@ -216,7 +216,7 @@ def delta_e(lab: np.ndarray, other: np.ndarray, distance: str = "ciede2000") -> 
     Raises
     ------
     ValueError
-        If the distance is neither.
+        If the distance is unknown.
     """
     check_choice("distance", distance, DISTANCES)
     lab, other = np.broadcast_arrays(np.asarray(lab, float), np.asarray(other, float))
@@ -247,8 +247,8 @@ def _ciede2000(lab: np.ndarray, other: np.ndarray) -> np.ndarray:
     d_hue = 2 * np.sqrt(chroma * other_chroma) * np.sin(np.radians(np.where(grey, 0, turn)) / 2)
     middle = (hue + other_hue) / 2
     around = np.where(hue + other_hue < 360, middle + 180, middle - 180)
-    apart = np.abs(hue - other_hue) > 180
-    middle = np.where(grey, hue + other_hue, np.where(apart, around, middle))
+    opposite = np.abs(hue - other_hue) > 180
+    middle = np.where(grey, hue + other_hue, np.where(opposite, around, middle))
     weights = _ciede2000_weights((lab[..., 0] + other[..., 0]) / 2, middle)
     s_light, factor, rotation = weights
     mean = (chroma + other_chroma) / 2
@@ -279,11 +279,11 @@ def _ciede2000_weights(
 def pigment_weights(
     rgb: np.ndarray, pigments: np.ndarray, threshold: float, distance: str = "ciede2000"
 ) -> np.ndarray:
-    """Return the shares of the pigments in colours, after ganX.
+    """Return the shares of the pigments in colours, as in ganX.
 
-    The similarity of a colour to a pigment is (101 - difference) / 101. Pigments at least
-    ``threshold`` similar are mixed in proportion to it; where none is, the most similar one
-    stands alone.
+    The similarity of a colour to a pigment is (101 - difference) / 101. Pigments with a similarity
+    of at least ``threshold`` are mixed in proportion to it; without any, the most similar pigment
+    is used alone.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def pigment_weights(
     pigments : array (pigment, 3)
         Colours of the pigments, 0..255.
     threshold : float
-        In [0, 1]. 0 takes all pigments (nearer than 101), 1 only those of just this colour.
+        In [0, 1]. 0: all pigments (with a difference below 101); 1: only those of this colour.
     distance : "ciede2000" or "cie94"
 
     Returns
@@ -303,13 +303,13 @@ def pigment_weights(
     Raises
     ------
     ValueError, TypeError
-        If the threshold is not in [0, 1], or the distance is neither.
+        If the threshold is not in [0, 1], or the distance is unknown.
     """
     check_number("threshold", threshold, low=0.0, high=1.0)
     difference = delta_e(to_lab(rgb)[:, None], to_lab(pigments)[None], distance)
     similarity = np.maximum(FARTHEST - difference, 0) / FARTHEST
-    # Rounding in the colour space must not part equal colours.
-    kept = np.where(similarity >= threshold - 1e-9, similarity, 0.0)
-    alone = kept.sum(axis=1) == 0
-    kept[alone, similarity[alone].argmax(axis=1)] = 1.0
-    return kept / kept.sum(axis=1, keepdims=True)
+    # Rounding in the colour space must not distinguish equal colours.
+    weight = np.where(similarity >= threshold - 1e-9, similarity, 0.0)
+    alone = weight.sum(axis=1) == 0
+    weight[alone, similarity[alone].argmax(axis=1)] = 1.0
+    return weight / weight.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What every pixel of a painted cube is made of, and how its counts are drawn."""
+"""Composition of every pixel of a painted cube, and its counts."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from .palettes import Palette
 from .rgb import pigment_weights
 from .tiles import TILE, tile_pixels
 
-LEAST, MOST = 0.1, 4.0  # thickness over the nominal one, where the table of spectra ends
+LEAST, MOST = 0.1, 4.0  # range of the relative thickness in the table of spectra
 
 
 @dataclass(frozen=True)
 class Realism:
-    """What a scanner and a painter add to the algorithm of ganX.
+    """Effects of a real scan and of real paint, in addition to the algorithm of ganX.
 
     Parameters
     ----------
     poisson : bool
-        Poisson counts, whose expectation differs between pigments as their count rates do; else
-        every pixel has exactly the asked counts (but dead and hot ones).
+        Poisson counts, with expectations according to the count rates of the pigments; otherwise
+        every pixel has exactly the given counts (except dead and hot pixels).
     thickness : (float, float)
-        The layer's thickness over the nominal one varies smoothly within these bounds, of 0.1 to 4;
-        (1, 1) leaves it.
+        Bounds of the relative thickness of the layer, which varies smoothly; within 0.1 to 4.
+        (1, 1): nominal thickness.
     scale : float
-        Length in pixels over which thickness and mixtures vary.
+        Length scale in pixels of the variation of thickness and mixtures.
     mixture : float
-        Largest share of a second pigment (the next in similarity), varying smoothly.
+        Largest share of a second pigment (the most similar one), varying smoothly.
     background : float
-        Share of the counts that a smooth background adds to every pixel.
+        Share of a smooth background in the counts of every pixel.
     dead, hot : float
-        Shares of the pixels that count nothing, and that count ``hot_factor`` times too much.
+        Shares of pixels without counts, and of pixels with ``hot_factor`` times too many.
     hot_factor : float
     """
 
@@ -68,7 +68,7 @@ class Realism:
 
 
 class Scene:
-    """What every pixel is made of, and how its counts are drawn; the maps are small."""
+    """The composition of every pixel, as maps without spectra; counts are drawn by tiles."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Scene:
         spectra = palette.spectra if realism else palette.template[:, None]
         pigments, steps, channels = spectra.shape
         flat = spectra.reshape(pigments * steps, channels)
-        # Counts over those of a pigment of the palette's mean rate at nominal thickness.
+        # Count rates relative to the mean rate of the palette at nominal thickness.
         mean = palette.nominal.sum(axis=1).mean()
         self.rate = flat.sum(axis=1) / mean if realism else np.ones(len(flat))
         self.templates = Templates(np.concatenate([flat, _background(palette.axis)[None]]))
@@ -105,7 +105,7 @@ class Scene:
         fits = most + 10 * np.sqrt(most) < np.iinfo(np.uint16).max
         if most + 10 * np.sqrt(most) >= np.iinfo(np.uint32).max:
             raise ValueError(
-                f"{most:.3g} counts in a pixel are more than 32 bits hold; ask for fewer"
+                f"{most:.3g} counts in a pixel exceed 32-bit integers; use fewer counts"
             )
         self.dtype = np.uint16 if fits else np.uint32
 
@@ -133,16 +133,16 @@ class Scene:
         return shares
 
     def _next_pigments(self) -> np.ndarray:
-        """Return for every colour the pigment (one-hot) that looks most like its first one."""
+        """Return for every colour the pigment most similar to its main one, one-hot (colour, p)."""
         first = self.weight.argmax(axis=1)
         order = pigment_weights(self.palette.rgb[first], self.palette.rgb, 0.0)
         order[np.arange(len(first)), first] = -1
-        found = np.zeros_like(self.weight)
-        found[np.arange(len(first)), order.argmax(axis=1)] = 1.0
-        return found
+        second = np.zeros_like(self.weight)
+        second[np.arange(len(first)), order.argmax(axis=1)] = 1.0
+        return second
 
     def rates(self, pixel: np.ndarray) -> np.ndarray:
-        """Return the expected counts (n, template) that each template adds to a pixel."""
+        """Return the expected counts (n, template) from every template."""
         shares = self.pigment_shares(pixel)
         if self.realism is None:
             return np.concatenate([shares, np.zeros((len(shares), 1))], axis=1) * self.counts
@@ -155,7 +155,7 @@ class Scene:
         return rates * (self.counts * self.gain[pixel])[:, None]
 
     def expected_totals(self) -> np.ndarray:
-        """Return the expected counts (y * x,) of every pixel."""
+        """Return the expected total counts (y * x,) of every pixel."""
         parts = [
             self.rates(pixel).sum(axis=1)
             for pixel in np.array_split(np.arange(self.index.size), 1 + self.index.size // TILE)
@@ -185,13 +185,13 @@ class Scene:
 
 
 def _background(axis: Axis) -> np.ndarray:
-    """Return a smooth background (channel,): scattered bremsstrahlung, by our choice."""
+    """Return a smooth background (channel,), similar to scattered bremsstrahlung; our choice."""
     share = np.linspace(0, 1, len(axis))
     return share**0.5 * np.exp(-4 * share) + 1e-3
 
 
 def _smooth_field(shape: tuple[int, int], scale: float, seed: list[int]) -> np.ndarray:
-    """Return a random field (y, x) that varies over ``scale`` pixels, evenly spread in [0, 1]."""
+    """Return a random field (y, x) with length ``scale`` in pixels, uniform in [0, 1]."""
     from scipy.ndimage import gaussian_filter
 
     noise = np.random.default_rng(seed).standard_normal(shape)

@@ -1,4 +1,4 @@
-"""Training sets of X-ray fluorescence spectra, block by block, with their truth."""
+"""Streams of X-ray fluorescence spectra with their truth, for training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .counts import Templates
 from .palettes import Palette, load_palette
 
 MODES = ("pure", "load", "mix")
-THICKNESS = (0.25, 3.0)  # of a layer over the nominal one
+THICKNESS = (0.25, 3.0)  # range of the relative thickness of a layer
 MOST_MIXED = 0.4  # largest share of a second pigment
 
 
@@ -25,13 +25,13 @@ class XrfBlock(NamedTuple):
     spectra : array (m, channel), uint16 or uint32
         Counts.
     expectation : array (m, channel), float32
-        The expected counts behind them.
+        Expected counts.
     label : array (m,), int64
         Pigment with the largest share, from 1 in the order of the palette.
     weight : array (m, pigment), float32
-        Shares of the pigments in the counts (not of the area); every row sums to 1.
+        Shares of the pigments in the counts (not in the area); every row sums to 1.
     thickness : array (m,), float32
-        Of the layer, over the nominal one.
+        Relative to the nominal thickness of the layer.
     """
 
     spectra: np.ndarray
@@ -49,7 +49,7 @@ def xrf_spectra(
     *,
     seed: int = 0,
 ) -> Stream[XrfBlock]:
-    """Return a stream of XRF spectra of the pigments of a palette, all equally frequent.
+    """Return a stream of XRF spectra of the pigments of a palette, with equal frequency.
 
     Parameters
     ----------
@@ -57,25 +57,31 @@ def xrf_spectra(
     palette : Palette or str
         See :func:`load_palette`.
     mode : "pure", "load" or "mix"
-        Layers of nominal thickness; of a thickness drawn log-uniformly from 0.25 to 3 times the
-        nominal one; of such a thickness, and with a second pigment that has up to 40 % of the
-        counts.
+        "pure": layers of nominal thickness; "load": thickness log-uniform from 0.25 to 3 times the
+        nominal one; "mix": such layers, with up to 40 % of the counts from a second pigment.
     counts : int, or pair of int
-        Counts of every spectrum, exactly; of a pair, drawn log-uniformly from that range.
+        Exact counts of every spectrum; for a pair, log-uniform in this range.
     seed : int
-        The same seed gives the same block, in whatever order blocks are made.
+        Equal seeds give equal blocks, in any order of the blocks.
 
     Returns
     -------
     Stream of XrfBlock
-        Blocks of 4096 spectra, made when they are asked for: ten million spectra need no more
-        memory than one block.
+        Blocks of 4096 spectra, made on request: any number of spectra needs the memory of one
+        block.
 
     Raises
     ------
     ValueError, TypeError
-        If an argument is not what it should be, or a palette of plain spectra (without layers of
-        several thicknesses) is asked for another mode than "pure".
+        If an argument is not valid, or the mode is not "pure" for a palette with spectra of one
+        thickness only.
+
+    Examples
+    --------
+    >>> import spectessera as spt
+    >>> block = spt.synth.xrf_spectra(100, "choirbook", counts=400, seed=0).collect()
+    >>> block.spectra.shape, int(block.spectra[0].sum())
+    ((100, 1024), 400)
     """
     check_number("seed", seed, low=0, high=2**63 - 1, integer=True)
     check_choice("mode", mode, MODES)
@@ -94,12 +100,12 @@ def xrf_spectra(
             f"the palette {paint.name!r} has spectra of one thickness only; use mode='pure'"
         )
     source = _Source(paint, mode, (int(bounds[0]), int(bounds[1])), seed)
-    told = f"synthetic XRF: palette {paint.name}, mode {mode}, counts {counts}, seed {seed}"
-    return Stream(source.block, n, paint.axis, names=("pigment", paint.pigments), source=told)
+    text = f"synthetic XRF: palette {paint.name}, mode {mode}, counts {counts}, seed {seed}"
+    return Stream(source.block, n, paint.axis, names=("pigment", paint.pigments), source=text)
 
 
 class _Source:
-    """Makes the blocks of one stream."""
+    """The blocks of one stream."""
 
     def __init__(self, palette: Palette, mode: str, counts: tuple[int, int], seed: int) -> None:
         self.palette, self.mode, self.counts, self.seed = palette, mode, counts, seed
@@ -127,8 +133,8 @@ class _Source:
         least, most = self.counts
         total = np.full(m, least)
         if most > least:
-            drawn = np.exp(generator.uniform(np.log(least), np.log(most), size=m))
-            total = np.rint(drawn).astype(np.int64)
+            values = np.exp(generator.uniform(np.log(least), np.log(most), size=m))
+            total = np.rint(values).astype(np.int64)
         parts = self._parts(weight, thickness)
         spectra = self.templates.draw(parts, total, generator)
         expectation = (parts @ self.templates.spectra) * total[:, None]
@@ -143,11 +149,9 @@ class _Source:
     def _parts(self, weight: np.ndarray, thickness: np.ndarray) -> np.ndarray:
         """Return the shares (m, pigment * step) of all templates in the counts.
 
-        Between two thicknesses of the table spectra are interpolated linearly, as counts.
+        Counts are interpolated linearly between two tabulated thicknesses.
         """
-        counted = (
-            self.palette.between(thickness)[:, None, :] * self.rate[None]
-        )  # (m, pigment, step)
-        counted /= counted.sum(axis=2, keepdims=True)
-        parts = (weight[:, :, None] * counted).reshape(len(weight), -1)
+        steps = self.palette.between(thickness)[:, None, :] * self.rate  # (m, pigment, step)
+        steps /= steps.sum(axis=2, keepdims=True)
+        parts = (weight[:, :, None] * steps).reshape(len(weight), -1)
         return parts / parts.sum(axis=1, keepdims=True)

@@ -1,7 +1,7 @@
-"""Values that are made tile by tile, so that no chunking changes them.
+"""Values that are made tile by tile, independent of the chunks of a cube.
 
-All randomness of synthetic data is keyed to fixed tiles of the flattened image: however a cube is
-cut, a pixel gets the same spectrum.
+Random numbers of synthetic data belong to fixed tiles of the flattened image, so a pixel has the
+same spectrum for all chunks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def make_values(
     chunks: Any,
     progress: Callable[[int, int], None] | None,
 ) -> Any:
-    """Return values (y, x, channel): in memory, or lazy where chunks are asked for.
+    """Return values (y, x, channel): in memory, or lazy if chunks are given.
 
-    ``tile`` is a function of the number of a tile that returns its values (n, channel).
+    ``tile`` is a function that returns the values (n, channel) of a tile, given its number.
     """
     if chunks is not None:
         return lazy_values(shape, dtype, channels, tile, chunks)
@@ -59,7 +59,7 @@ def lazy_values(
     tile: Callable[[int], np.ndarray],
     chunks: Any,
 ) -> Any:
-    """Return a dask array (y, x, channel) whose blocks are cut out of the tiles."""
+    """Return a dask array (y, x, channel) whose blocks are taken from the tiles."""
     import dask.array as da
 
     chunks = _chunks(shape, channels * np.dtype(dtype).itemsize, chunks)
@@ -71,8 +71,8 @@ def lazy_values(
         out = np.empty((len(pixel), channels), dtype=dtype)
         number = pixel // TILE
         for each in np.unique(number):
-            mine = number == each
-            out[mine] = tile(int(each))[pixel[mine] - each * TILE]
+            inside = number == each
+            out[inside] = tile(int(each))[pixel[inside] - each * TILE]
         return out.reshape(*part.shape, channels)
 
     return plain.map_blocks(
@@ -85,12 +85,12 @@ def lazy_values(
 
 
 def _chunks(shape: tuple[int, int], pixel_bytes: int, chunks: Any) -> tuple[Any, Any]:
-    """Return the chunks of y and x; "auto" is bands of about 32 MiB, of whole tiles where it can.
+    """Return the chunks of y and x; "auto": rows of about 32 MiB, whole tiles if possible.
 
     Raises
     ------
     ValueError
-        If they are not positive, or are of other axes.
+        If they are not positive, or given for other axes.
     """
     if chunks == "auto":
         rows = max(1, BLOCK_BYTES // (shape[1] * pixel_bytes))

@@ -1,4 +1,4 @@
-"""A silicon drift detector: which photons it counts, and in which channel."""
+"""A silicon drift detector: efficiency and response."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class Detector:
     fano : float
         Fano factor of silicon.
     entrance : tuple of (formula, g/cm2)
-        What lies before the crystal: by default 12.5 µm of beryllium and 1 cm of air.
+        Absorbers in front of the crystal: by default 12.5 µm of beryllium and 1 cm of air.
     crystal : float
         Thickness of the silicon in µm.
     tail : float
-        Share of the counts that lose some of their charge: an exponential tail below the peak.
+        Share of the counts with incomplete charge: an exponential tail below the peak.
     tail_length : float
-        Mean loss of those, in keV.
+        Mean energy loss of these counts, in keV.
     escape : bool
-        Whether fluorescence of the silicon escapes: a peak 1.74 keV below each other one.
+        Whether there are escape peaks of silicon fluorescence, 1.74 keV below each peak.
     first, last : float
-        Middle of the first and of the last channel in keV.
+        Centre of the first and of the last channel in keV.
     channels : int
 
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range or the entrance is no list of (formula, g/cm2).
+        If a number is out of range or the entrance is not a list of (formula, g/cm2).
     """
 
     noise: float = 0.080
@@ -89,22 +89,22 @@ class Detector:
 def width(detector: Detector, energy: np.ndarray) -> np.ndarray:
     """Return the full width at half maximum (n,) of a line in keV.
 
-    Noise and the spread of the number of charges: FWHM^2 = noise^2 + 8 ln 2 F eps E.
+    Electronic noise and statistics of the charges: FWHM^2 = noise^2 + 8 ln 2 F eps E.
     """
     return np.sqrt(detector.noise**2 + FWHM**2 * detector.fano * PAIR * energy)
 
 
 def efficiency(detector: Detector, energy: np.ndarray) -> np.ndarray:
-    """Return the share (n,) of photons that passes the entrance and is absorbed in the crystal."""
+    """Return the share (n,) of photons that pass the entrance and are absorbed in the crystal."""
     thickness = detector.crystal * 1e-4 * SILICON_DENSITY
     depth = thickness * photoabsorption({SILICON: 1.0}, energy)
     return transmission(detector.entrance, energy) * -np.expm1(-depth)
 
 
 def escaping(energy: np.ndarray) -> np.ndarray:
-    """Return the share (n,) of absorbed photons whose silicon fluorescence leaves the front.
+    """Return the share (n,) of absorbed photons whose silicon fluorescence escapes at the front.
 
-    Reed & Ware 1972 (J. Phys. E 5, 582), for photons that fall on the crystal at right angles.
+    Reed & Ware 1972 (J. Phys. E 5, 582), for normal incidence.
     """
     library = xraylib()
     shell = library.K_SHELL
@@ -112,17 +112,17 @@ def escaping(energy: np.ndarray) -> np.ndarray:
     share = library.FluorYield(SILICON, shell) * (1 - 1 / jump) / 2
     (out,) = photoabsorption({SILICON: 1.0}, np.array([SILICON_KALPHA]))
     ratio = out / photoabsorption({SILICON: 1.0}, energy)
-    found = share * (1 - ratio * np.log1p(1 / ratio))
-    return np.where(energy > library.EdgeEnergy(SILICON, shell), found, 0.0)
+    escape = share * (1 - ratio * np.log1p(1 / ratio))
+    return np.where(energy > library.EdgeEnergy(SILICON, shell), escape, 0.0)
 
 
 def response(
     detector: Detector, energy: np.ndarray, broadening: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Return the probability that a photon that was absorbed is counted in each channel.
+    """Return the probability that an absorbed photon is counted in each channel.
 
-    Peak, tail and escape peak together hold probability 1; what of it lies outside the channels
-    is lost.
+    The probabilities of peak, tail and escape peak sum to 1, including those outside of the
+    channels.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def response(
     energy : array (n,)
         In keV.
     broadening : array (n,) or float
-        Further full width at half maximum, in keV.
+        Additional full width at half maximum, in keV.
 
     Returns
     -------
@@ -138,19 +138,19 @@ def response(
     """
     energy = np.asarray(energy, dtype=np.float64)
     lost = escaping(energy) if detector.escape else np.zeros(len(energy))
-    found = (1 - lost)[:, None] * _peak(detector, energy, broadening)
-    apart = np.flatnonzero(lost)
-    if apart.size:
-        wide = np.broadcast_to(broadening, energy.shape)[apart]
-        second = _peak(detector, energy[apart] - SILICON_KALPHA, wide)
-        found[apart] += lost[apart, None] * second
-    return found
+    probability = (1 - lost)[:, None] * _peak(detector, energy, broadening)
+    escaped = np.flatnonzero(lost)
+    if escaped.size:
+        wide = np.broadcast_to(broadening, energy.shape)[escaped]
+        second = _peak(detector, energy[escaped] - SILICON_KALPHA, wide)
+        probability[escaped] += lost[escaped, None] * second
+    return probability
 
 
 def _peak(detector: Detector, energy: np.ndarray, broadening: np.ndarray | float) -> np.ndarray:
-    """Return a Gaussian with its tail, integrated over the channels: (n, channel), rows sum to 1.
+    """Return a Gaussian with its tail, integrated over the channels, (n, channel).
 
-    The tail is a Gaussian folded with an exponential; its cumulative distribution is
+    The tail is a Gaussian convolved with an exponential; its cumulative distribution is
     ndtr(u) + exp(d s + s^2 / 2) ndtr(-u - s) with u in standard deviations from the peak and s
     the standard deviation in tail lengths.
     """

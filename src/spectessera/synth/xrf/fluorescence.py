@@ -1,12 +1,12 @@
 """Expected X-ray fluorescence spectrum of a layered sample.
 
-Beam and detector stand at 45 degrees to the surface, 90 degrees to each other. Counted are the
-fluorescence that the beam excites itself (K, L and M lines with all cascades), and photons of the
-beam scattered once, elastically (Rayleigh) and inelastically (Compton).
+Beam and detector are at 45 degrees to the surface and at 90 degrees to each other. Included are
+fluorescence excited by the beam (K, L and M lines with all cascades) and photons of the beam
+scattered once, elastically (Rayleigh) and inelastically (Compton).
 
-Left out, and how much that is: fluorescence excited by other fluorescence or by scattered photons
-(against fisx 1.3.2, 40 kV: main lines 0.5 to 2 % too weak, Ca K under azurite 8 %, K K 13 %),
-photons scattered twice, pile-up of two photons in the detector, and air in the beam.
+Not included are fluorescence excited by other fluorescence or by scattered photons (compared with
+fisx 1.3.2 at 40 kV, main lines are 0.5 to 2 % too weak, Ca K under azurite 8 %, K K 13 %), photons
+scattered twice, pile-up in the detector, and air in the beam.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectessera._util.check import check_number
+from spectessera._util.constants import ELECTRON
 
 from .detector import Detector, efficiency, response
 from .tube import Beam, Tube, tube_spectrum
@@ -34,17 +35,16 @@ from .xraydata import (
     symbol,
 )
 
-ANGLE = np.pi / 2  # of scattering
-SLANT = np.sin(np.pi / 4)  # of beam and detector against the surface
-ELECTRON = 510.999  # keV
-# The unit of exposure in mA s sr2: current, time, and the solid angles of beam and detector. A
-# scanner has about 1e-4 sr and 1e-2 sr, so that one unit is about 1 s at 1 mA.
+ANGLE = np.pi / 2  # scattering angle
+SLANT = np.sin(np.pi / 4)  # sine of the angle of beam and detector to the surface
+# The unit of exposure in mA s sr2: current, time, and the solid angles of beam and detector. With
+# 1e-4 sr and 1e-2 sr, typical of a scanner, one unit is 1 s at 1 mA.
 EXPOSURE = 1e-6
 # Full width at half maximum of the Compton profile in atomic units, about that of oxygen and
-# carbon (2.1 and 1.4; copper 3.4): what makes the Compton peaks of a real spectrum broad.
+# carbon (2.1 and 1.4; copper 3.4); it broadens the Compton peaks.
 PROFILE = 2.0
 ATOMIC_UNIT = 1 / 137.036  # of momentum, in electron masses times the speed of light
-FAINTEST = 1e-9  # lines below this share of all light of the sample are left out
+FAINTEST = 1e-9  # weakest lines, as a share of all photons of the sample
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,17 @@ class Layer:
 
 
 class EmittedLines(NamedTuple):
-    """Fluorescence that leaves a sample towards the detector, strongest line first.
+    """Fluorescence emitted by a sample towards the detector, the strongest line first.
 
     Attributes
     ----------
     element : array (n,) of str
     line : array (n,) of str
-        Shell of the vacancy, then of the electron that fills it: "KL3" is K alpha 1.
+        Shell of the vacancy, then that of the electron that fills it: "KL3" is K alpha 1.
     energy : array (n,), float64
         In keV.
     intensity : array (n,), float64
-        Photons for one unit of exposure, before the detector.
+        Photons per unit of exposure, before the detector.
     """
 
     element: np.ndarray
@@ -100,7 +100,7 @@ class _Stack(NamedTuple):
     """The layers from top to bottom.
 
     ``mixture``: mass fraction of every element; ``thickness`` in g/cm2; ``inwards``: attenuation
-    (n,) of the energies of the beam along its slanted way, in cm2/g.
+    (n,) of the beam along its slanted path, in cm2/g.
     """
 
     mixture: list[dict[int, float]]
@@ -111,7 +111,7 @@ class _Stack(NamedTuple):
 def emitted_lines(layers: tuple[Layer, ...], tube: Tube | Beam) -> EmittedLines:
     """Return the fluorescence lines of a layered sample.
 
-    A line of an element of mass fraction w has, from one layer of thickness T,
+    The intensity of a line of an element with mass fraction w from one layer of thickness T is the
     sum over E of N(E) A_in w sigma(E) / (4 pi) (1 - exp(-k T)) / (k sin 45) A_out, with
     k = (mu(E) + mu(E_line)) / sin 45 and A the absorption in the layers above.
 
@@ -120,17 +120,17 @@ def emitted_lines(layers: tuple[Layer, ...], tube: Tube | Beam) -> EmittedLines:
     layers : tuple of Layer
         Top layer first.
     tube : Tube or Beam
-        A Beam is any other source: energies and photons per mA, s and sr.
+        A Beam is any other source: energies, and photons per mA, s and sr.
 
     Returns
     -------
     EmittedLines
-        The same line of several layers is added up.
+        Equal lines of several layers are summed.
 
     Raises
     ------
     TypeError, ValueError
-        If the layers or the source are not what they should be.
+        If the layers or the source are not valid.
     """
     beam = _check_beam(tube)
     return _fluorescence(_check_layers(layers, beam), beam)
@@ -146,19 +146,19 @@ def expected_spectrum(
     layers : tuple of Layer
         Top layer first.
     tube : Tube or Beam
-        A Beam is any other source: energies and photons per mA, s and sr.
+        A Beam is any other source: energies, and photons per mA, s and sr.
     detector : Detector
 
     Returns
     -------
     array (channel,), float64
-        Counts for one unit of exposure, 1e-6 mA s sr2 (current, time, solid angles of beam and
+        Counts per unit of exposure, 1e-6 mA s sr2 (current, time, solid angles of beam and
         detector): with 1e-4 sr and 1e-2 sr, one second at 1 mA.
 
     Raises
     ------
     TypeError, ValueError
-        If the layers, the source or the detector are not what they should be.
+        If the layers, the source or the detector are not valid.
     """
     return expected_spectra([layers], tube, detector)[0]
 
@@ -166,9 +166,9 @@ def expected_spectrum(
 def expected_spectra(
     samples: Sequence[tuple[Layer, ...]], tube: Tube | Beam, detector: Detector
 ) -> np.ndarray:
-    """Return the expected counts (sample, channel) of several samples under the same tube.
+    """Return the expected counts (sample, channel) of several samples with the same tube.
 
-    As :func:`expected_spectrum`, but the response of the detector is computed once for all.
+    Like :func:`expected_spectrum`, but the response of the detector is computed only once.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def expected_spectra(
     stacks = [_check_layers(layers, beam) for layers in samples]
     sharp = [_fluorescence(stack, beam) for stack in stacks]
     shifted = beam.energy / (1 + beam.energy / ELECTRON * (1 - np.cos(ANGLE)))
-    counts = _counted(detector, *_together(sharp))
+    counts = _counted(detector, *_merged(sharp))
     elastic = [_scattered(stack, beam, stack.inwards, rayleigh) for stack in stacks]
     counts += _counted(detector, beam.energy, np.stack(elastic))
     inelastic = [
@@ -208,7 +208,7 @@ def _check_layers(layers: object, beam: Beam) -> _Stack:
 
 
 def _check_beam(tube: object) -> Beam:
-    """Return what falls on the sample, for one unit of exposure."""
+    """Return the beam on the sample for one unit of exposure."""
     if isinstance(tube, Tube):
         beam = tube_spectrum(tube)
         return Beam(beam.energy, beam.photons * EXPOSURE)
@@ -232,9 +232,9 @@ def _check_beam(tube: object) -> Beam:
 
 
 def _fluorescence(stack: _Stack, beam: Beam) -> EmittedLines:
-    """Return the lines of all layers, those of one name added up."""
-    found: dict[tuple[int, str], tuple[float, float]] = {}
-    into = beam.photons.copy()  # (n,), what reaches the layer
+    """Return the lines of all layers; equal lines are summed."""
+    lines: dict[tuple[int, str], tuple[float, float]] = {}
+    into = beam.photons.copy()  # (n,), photons that reach the layer
     for depth, (mixture, thickness, inwards) in enumerate(zip(*stack, strict=True)):
         for z, fraction in mixture.items():
             known = element_lines(z)
@@ -244,21 +244,21 @@ def _fluorescence(stack: _Stack, beam: Beam) -> EmittedLines:
                 continue
             energy = known.energy[member]  # (m,)
             outwards = _slanted(mixture, energy)
-            made = into * np.stack(cross)[known.shell[member]]  # (m, n)
+            excited = into * np.stack(cross)[known.shell[member]]  # (m, n)
             inside = _through(inwards[None, :] + outwards[:, None], thickness)  # (m, n)
-            photons = fraction / (4 * np.pi) * known.share[member] * (made * inside).sum(axis=1)
+            photons = fraction / (4 * np.pi) * known.share[member] * (excited * inside).sum(axis=1)
             photons *= _out(stack, depth, energy)
             for index, value, amount in zip(member, energy, photons, strict=True):
                 key = (z, known.name[index])
-                found[key] = (value, found.get(key, (0.0, 0.0))[1] + amount)
+                lines[key] = (value, lines.get(key, (0.0, 0.0))[1] + amount)
         into *= np.exp(-inwards * thickness)
-    return _sorted(found)
+    return _sorted(lines)
 
 
-def _sorted(found: dict[tuple[int, str], tuple[float, float]]) -> EmittedLines:
-    """Return the lines by intensity, without those that are next to nothing."""
-    keys = list(found)
-    energy, intensity = np.array(list(found.values()), dtype=np.float64).reshape(-1, 2).T
+def _sorted(lines: dict[tuple[int, str], tuple[float, float]]) -> EmittedLines:
+    """Return the lines by intensity, without negligible ones."""
+    keys = list(lines)
+    energy, intensity = np.array(list(lines.values()), dtype=np.float64).reshape(-1, 2).T
     order = np.argsort(-intensity, kind="stable")
     order = order[intensity[order] > FAINTEST * intensity.sum()]
     return EmittedLines(
@@ -275,44 +275,44 @@ def _scattered(
     outwards: list[np.ndarray],
     cross_section: Callable[[dict[int, float], np.ndarray, float], np.ndarray],
 ) -> np.ndarray:
-    """Return the photons (n,) of the beam that leave the sample scattered.
+    """Return the photons (n,) of the beam that are scattered by the sample.
 
-    As for a line, with the cross section per steradian in place of w sigma / (4 pi).
-    ``outwards`` is the attenuation of every layer for the photons on their way out.
+    As for a line, with the cross section per steradian instead of w sigma / (4 pi). ``outwards`` is
+    the attenuation of every layer for the scattered photons.
     """
-    found = np.zeros(len(beam.energy))
+    photons = np.zeros(len(beam.energy))
     passed = np.zeros(len(beam.energy))  # depth in attenuation lengths, in and out
     for mixture, thickness, inwards, back in zip(*stack, outwards, strict=True):
         inside = _through(inwards + back, thickness)
         cross = cross_section(mixture, beam.energy, ANGLE)
-        found += beam.photons * np.exp(-passed) * cross * inside
+        photons += beam.photons * np.exp(-passed) * cross * inside
         passed += (inwards + back) * thickness
-    return found
+    return photons
 
 
 def _slanted(mixture: dict[int, float], energy: np.ndarray) -> np.ndarray:
-    """Return the attenuation (n,) per g/cm2 of depth, on a way of 45 degrees."""
+    """Return the attenuation (n,) per g/cm2 of depth, for a path at 45 degrees."""
     return attenuation(mixture, energy) / SLANT
 
 
 def _through(attenuated: np.ndarray, thickness: float) -> np.ndarray:
-    """Return (1 - exp(-k T)) / (k sin 45), the layer as seen through itself, in g/cm2."""
+    """Return (1 - exp(-k T)) / (k sin 45), the effective thickness of a layer, in g/cm2."""
     return -np.expm1(-attenuated * thickness) / (attenuated * SLANT)
 
 
 def _out(stack: _Stack, depth: int, energy: np.ndarray) -> np.ndarray:
-    """Return the share (n,) that passes the layers above on its way out."""
+    """Return the share (n,) of emitted photons that pass the layers above."""
     path = np.zeros(len(energy))
     for mixture, thickness in zip(stack.mixture[:depth], stack.thickness[:depth], strict=True):
         path += thickness * _slanted(mixture, energy)
     return np.exp(-path)
 
 
-def _together(found: list[EmittedLines]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the energies (m,) of all lines of all samples, and their photons (sample, m)."""
-    energy = np.unique(np.concatenate([each.energy for each in found]))
-    photons = np.zeros((len(found), len(energy)))
-    for row, each in zip(photons, found, strict=True):
+def _merged(samples: list[EmittedLines]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the energies (m,) of the lines of all samples, and their photons (sample, m)."""
+    energy = np.unique(np.concatenate([each.energy for each in samples]))
+    photons = np.zeros((len(samples), len(energy)))
+    for row, each in zip(photons, samples, strict=True):
         np.add.at(row, np.searchsorted(energy, each.energy), each.intensity)
     return energy, photons
 
@@ -323,12 +323,12 @@ def _counted(
     photons: np.ndarray,
     broadening: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Return the counts (sample, channel) of photons (sample, n) of energies (n,)."""
+    """Return the counts (sample, channel) of photons (sample, n) with energies (n,)."""
     return (photons * efficiency(detector, energy)) @ response(detector, energy, broadening)
 
 
 def _doppler(energy: np.ndarray, shifted: np.ndarray) -> np.ndarray:
-    """Return the width (n,) of Compton scattering by electrons that move, in keV.
+    """Return the Doppler width (n,) of Compton scattering by moving electrons, in keV.
 
     To first order the energy changes by p_z times the momentum transfer (impulse approximation).
     """

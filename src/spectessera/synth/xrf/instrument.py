@@ -1,7 +1,6 @@
-"""What instruments make of one and the same X-ray fluorescence: drawn at random for training.
+"""Random instruments, which measure the same X-ray fluorescence differently, for training.
 
-Energies are those of the channels of the built-in templates; the model that is trained sees them
-two by two.
+Energies are those of the channels of the built-in templates; the trained model uses pairs of them.
 """
 
 from __future__ import annotations
@@ -17,29 +16,29 @@ from spectessera.axis import Axis
 from .templates import shipped
 
 CHANNELS = 512  # of the model
-MOST_NOISE = 0.13  # keV, full width at half maximum added to that of a sharp detector
-GAIN = 0.003  # standard deviation of the relative error of the calibration
-OFFSET = 0.008  # keV, the same of its zero
-MOST_PILED = 0.03  # largest share of the counts that are two photons at once
+MOST_NOISE = 0.13  # keV, full width at half maximum, additional to that of a sharp detector
+GAIN = 0.003  # standard deviation of the relative calibration error
+OFFSET = 0.008  # keV, standard deviation of the error of the zero
+MOST_PILED = 0.03  # largest share of pile-up counts
 MOST_BACKGROUND = 0.06  # largest share of a smooth background
-LOWEST_END = 15.0  # keV, where the shortest scans end
+LOWEST_END = 15.0  # keV, shortest range of a scan
 
 
 class Instrument(NamedTuple):
-    """What differs between two instruments that look at one sample; the default changes nothing.
+    """Properties of an instrument relative to an ideal one, which is the default.
 
     Attributes
     ----------
     gain, offset : float
-        The energy that is told is ``gain * energy + offset`` (keV).
+        The measured energy is ``gain * energy + offset`` (keV).
     noise : float
-        Further electronic noise, full width at half maximum in keV.
+        Additional electronic noise, full width at half maximum in keV.
     piled : float
-        Largest share of counts that are sums of two photons: of the brightest pixel.
+        Share of pile-up counts (two photons counted as one) in the brightest pixel.
     background : float
-        Largest share of the counts that is a smooth background.
+        Largest share of a smooth background in the counts.
     end : float
-        Where the detector stops to count, in keV.
+        Highest energy that is counted, in keV.
     """
 
     gain: float = 1.0
@@ -51,13 +50,13 @@ class Instrument(NamedTuple):
 
 
 def model_axis() -> Axis:
-    """Return the energies of the model's channels: pairs of those of the templates."""
+    """Return the energy axis of the model: pairs of channels of the templates."""
     energy = shipped().axis
     return Axis(energy.values.reshape(CHANNELS, -1).mean(axis=1), energy.unit)
 
 
 def draw_instrument(generator: np.random.Generator) -> Instrument:
-    """Draw an instrument: half of them pile up, half have a background, a quarter end early."""
+    """Draw an instrument: half have pile-up, half a background, a quarter a shorter range."""
     last = shipped().axis.values[-1]
     ends = generator.uniform(LOWEST_END, last) if generator.random() < 0.25 else np.inf
     return Instrument(
@@ -71,9 +70,9 @@ def draw_instrument(generator: np.random.Generator) -> Instrument:
 
 
 def broaden(expected: np.ndarray, instrument: Instrument) -> np.ndarray:
-    """Return expectations (m, channel) as the instrument tells their energies, (m, model channel).
+    """Return expectations (m, channel) with the energies of the instrument, (m, model channel).
 
-    Counts are conserved but for what leaves the axis.
+    Counts are conserved, except those that leave the axis.
     """
     energy = shipped().axis.values
     step = (energy[-1] - energy[0]) / (len(energy) - 1)
@@ -86,42 +85,41 @@ def broaden(expected: np.ndarray, instrument: Instrument) -> np.ndarray:
     place = np.clip(place, 0, len(energy))
     whole = np.minimum(place.astype(int), len(energy) - 1)
     part = place - whole
-    # Differences of sums that are equal but for rounding may fall below 0.
+    # Rounding may make differences of nearly equal sums negative.
     return np.maximum(np.diff(below[:, whole] * (1 - part) + below[:, whole + 1] * part), 0)
 
 
 def measure(
     expected: np.ndarray, instrument: Instrument, generator: np.random.Generator
 ) -> np.ndarray:
-    """Return what the instrument would count of expectations (m, channel) on average.
+    """Return the mean relative counts (m, model channel) of expectations (m, channel).
 
-    Counts are relative: rows are scaled alike. How many counts there are is another matter: dead
-    time lowers them, and they are drawn freely.
+    Rows have a sum of about 1: the total counts are drawn separately.
     """
     m = len(expected)
-    seen = broaden(expected, instrument)
-    seen /= seen.sum(axis=1, keepdims=True)
+    counts = broaden(expected, instrument)
+    counts /= counts.sum(axis=1, keepdims=True)
     if instrument.background > 0:
-        share = np.linspace(0, 1, CHANNELS)
+        place = np.linspace(0, 1, CHANNELS)
         rise, fall = generator.uniform(0.3, 1.0), generator.uniform(2.0, 6.0)
-        smooth = share**rise * np.exp(-fall * share) + 1e-3
-        some = instrument.background * generator.random((m, 1))
-        seen = (1 - some) * seen + some * smooth / smooth.sum()
+        smooth = place**rise * np.exp(-fall * place) + 1e-3
+        share = instrument.background * generator.random((m, 1))
+        counts = (1 - share) * counts + share * smooth / smooth.sum()
     if instrument.piled > 0:
-        # Brighter pixels pile up more; the shares of a scan spread over all up to the largest.
-        some = instrument.piled * generator.random((m, 1))
-        seen = (1 - some) * seen + some * _sums_of_two(seen)
-    seen[:, model_axis().values > instrument.end] = 0
-    return seen
+        # Pile-up grows with the brightness of a pixel: shares are uniform up to the largest.
+        share = instrument.piled * generator.random((m, 1))
+        counts = (1 - share) * counts + share * _pile_up(counts)
+    counts[:, model_axis().values > instrument.end] = 0
+    return counts
 
 
-def _sums_of_two(seen: np.ndarray) -> np.ndarray:
-    """Return the spectra (m, channel) of two photons counted as one: a folding with itself."""
+def _pile_up(counts: np.ndarray) -> np.ndarray:
+    """Return spectra (m, channel) of two photons counted as one: self-convolutions."""
     energy = model_axis().values
     length = 2 * CHANNELS
-    folded = np.fft.irfft(np.fft.rfft(seen, length, axis=1) ** 2, length, axis=1)
+    folded = np.fft.irfft(np.fft.rfft(counts, length, axis=1) ** 2, length, axis=1)
     # Two photons of the first channel have twice its energy.
     shift = round(energy[0] / (energy[1] - energy[0]))
-    sums = np.zeros_like(seen)
+    sums = np.zeros_like(counts)
     sums[:, shift:] = np.maximum(folded[:, : CHANNELS - shift], 0)
     return sums

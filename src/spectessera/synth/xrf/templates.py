@@ -1,4 +1,4 @@
-"""The spectra of the built-in pigments that ship with the package: made once, with xraylib."""
+"""The shipped spectra of the built-in pigments, computed with xraylib."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ TEMPLATES = "xrf_templates.npz"  # of the package data
 
 
 class ShippedSpectra(NamedTuple):
-    """Spectra by pigment and thickness.
+    """Expected spectra by pigment and thickness.
 
     Attributes
     ----------
     pigments : tuple of str
     axis : Axis
     factors : array (f,)
+        Relative thickness of the paint layer.
     spectra : array (p, f, channel), float64
-        Expected counts for one unit of exposure.
+        Expected counts per unit of exposure.
     settings : str
         JSON: tube, detector and version of xraylib.
     """

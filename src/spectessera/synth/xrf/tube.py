@@ -1,8 +1,9 @@
 """The spectrum of an X-ray tube: bremsstrahlung and characteristic lines of its anode.
 
-After Ebel 1999 (X-Ray Spectrom. 28, 255) and Ebel 2003 (Adv. X-Ray Anal. 46, 267). The continuum
-agrees with that of PyMca 5.9.7 within 0.1 % between 4 and 38 keV (Mo, Rh, W; for Cr up to 6 %, as
-xraylib's absorption just above the K edge of Cr is), the K lines within 0.1 % in sum.
+After Ebel 1999 (X-Ray Spectrom. 28, 255) and Ebel 2003 (Adv. X-Ray Anal. 46, 267). Between 4 and
+38 keV the continuum agrees with that of PyMca 5.9.7 within 0.1 % for Mo, Rh and W; for Cr within
+6 %, the difference of xraylib's absorption just above its K edge. The sum of the K lines agrees
+within 0.1 %.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from .xraydata import (
 )
 
 ANODES = {"Cr": 24, "Mo": 42, "Rh": 45, "W": 74}
-LOWEST = 1.0  # keV; below it nothing leaves the window
-STEP = 0.05  # keV, bins of the continuum; wider ones would show as ripples of the scattering
+LOWEST = 1.0  # keV; softer photons do not pass the window
+STEP = 0.05  # keV, bins of the continuum; wider ones cause ripples in the scattered light
 BERYLLIUM = 1.848  # g/cm3
-# Photons per mA, s and sr for S = R = omega = p = f = 1, from Ebel's fits. Recalled, not read
-# again; that of K gives PyMca's lines.
+# Photons per mA, s and sr for S = R = omega = p = f = 1, from Ebel's fits, not compared with
+# the publication again; the value for K reproduces the lines of PyMca.
 _STRENGTH = {"K": 6.0e13, "L1": 0.71e13, "L2": 2.70e13, "L3": 4.94e13}
-# z b of Ebel: electrons of the shell times Bethe's factor.
+# z b of Ebel: number of electrons of the shell times Bethe's factor.
 _BETHE = {"K": 2 * 0.35, "L1": 8 * 0.25, "L2": 8 * 0.25, "L3": 8 * 0.25}
 
 
@@ -42,11 +43,11 @@ class Tube:
     Parameters
     ----------
     anode : "Cr", "Mo", "Rh" or "W"
-        Cr and W put their own scattered lines among those of pigments.
+        Scattered lines of Cr and W overlap with lines of pigments.
     kv : float
         Voltage, 10 to 60 kV.
     filters : tuple of (formula, g/cm2)
-        Between tube and sample, such as ``(("Al", 0.027),)``.
+        Absorbers between tube and sample, such as ``(("Al", 0.027),)``.
     incidence : float
         Angle of the electrons to the surface of the anode, in degrees.
     takeoff : float
@@ -57,7 +58,7 @@ class Tube:
     Raises
     ------
     TypeError, ValueError
-        If the anode is unknown, a number is out of range or a filter is no (formula, g/cm2).
+        If the anode is unknown, a number is out of range or a filter is not (formula, g/cm2).
     """
 
     anode: str = "Rh"
@@ -77,7 +78,7 @@ class Tube:
 
 
 class Beam(NamedTuple):
-    """What falls on the sample.
+    """The photons of a source.
 
     Attributes
     ----------
@@ -94,25 +95,25 @@ class Beam(NamedTuple):
 def check_absorbers(name: str, given: object) -> tuple[tuple[str, float], ...]:
     """Return absorbers as a tuple of (formula, g/cm2).
 
-    Formulas are parsed when they are used: that takes xraylib.
+    Formulas are not parsed, as this needs xraylib.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no such list, or a thickness is negative.
+        If it is not such a list, or a thickness is negative.
     """
-    words = f'{name} is a list of (formula, g/cm2), such as [("Al", 0.027)]; got {given!r}'
+    expected = f'{name} is a list of (formula, g/cm2), such as [("Al", 0.027)]; got {given!r}'
     if not isinstance(given, (tuple, list)):
-        raise TypeError(words)
+        raise TypeError(expected)
     for each in given:
         if not isinstance(each, (tuple, list)) or len(each) != 2 or not isinstance(each[0], str):
-            raise TypeError(words)
+            raise TypeError(expected)
         check_number(f"the thickness of {each[0]} in {name}", each[1], low=0.0)
     return tuple((formula, float(thickness)) for formula, thickness in given)
 
 
 def transmission(absorbers: tuple[tuple[str, float], ...], energy: np.ndarray) -> np.ndarray:
-    """Return the share (n,) of photons that passes all absorbers (formula, g/cm2)."""
+    """Return the share (n,) of photons that pass all absorbers (formula, g/cm2)."""
     depth = np.zeros(len(energy))
     for formula, thickness in absorbers:
         depth += thickness * attenuation(dict(composition(formula)), energy)
@@ -122,9 +123,9 @@ def transmission(absorbers: tuple[tuple[str, float], ...], energy: np.ndarray) -
 def tube_spectrum(tube: Tube) -> Beam:
     """Return the spectrum of a tube, behind window and filters.
 
-    The continuum is told in bins of 0.05 keV from 1 keV on, every line by its energy. How strong
-    the lines are against the continuum is uncertain by 30 to 50 %: a Monte Carlo code (SpekPy
-    2.5.4) has lines of Mo, Rh and W up to a fifth stronger and the continuum a quarter weaker.
+    The continuum has bins of 0.05 keV from 1 keV on. The ratio of lines to continuum is uncertain
+    by 30 to 50 %: in a Monte Carlo code (SpekPy 2.5.4) the lines of Mo, Rh and W are up to a fifth
+    stronger and the continuum is a quarter weaker.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def tube_spectrum(tube: Tube) -> Beam:
     Returns
     -------
     Beam
-        ``energy`` and ``photons`` per mA, s and sr; line and bin are not told apart.
+        ``energy``, and ``photons`` per mA, s and sr; bins and lines in one list.
     """
     bins = int(np.ceil((tube.kv - LOWEST) / STEP - 1e-9))
     edges = np.linspace(LOWEST, tube.kv, bins + 1)
@@ -157,14 +158,14 @@ def continuum(tube: Tube, energy: np.ndarray) -> np.ndarray:
     ----------
     tube : Tube
     energy : array (n,)
-        Between 0.1 keV and the voltage; 0 beyond it.
+        From 0.1 keV on; the result is 0 above the voltage.
     """
     energy = np.asarray(energy, dtype=np.float64)
     z, below = ANODES[tube.anode], energy < tube.kv
     ratio = np.where(below, tube.kv / energy, 1.0)  # the overvoltage U
     power = 1.109 - 0.00435 * z + 0.00175 * tube.kv
-    found = 1.35e9 * z * (ratio - 1) ** power * _escape(tube, energy, ratio)
-    return np.where(below, found, 0.0)
+    photons = 1.35e9 * z * (ratio - 1) ** power * _escape(tube, energy, ratio)
+    return np.where(below, photons, 0.0)
 
 
 def characteristic(tube: Tube) -> Beam:
@@ -193,7 +194,7 @@ def characteristic(tube: Tube) -> Beam:
 
 
 def _vacancies(tube: Tube, shell: str, edge: float) -> float:
-    """Return the photons made in a shell: C S R omega of Ebel 1999."""
+    """Return the photons emitted by a shell: C S R omega of Ebel 1999."""
     z, ratio = ANODES[tube.anode], tube.kv / edge
     log, mean = np.log(ratio), 0.0135 * z  # mean ionisation energy J in keV
     ionised = ratio * log + 1 - ratio
@@ -209,7 +210,7 @@ def _vacancies(tube: Tube, shell: str, edge: float) -> float:
 
 
 def _escape(tube: Tube, energy: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Return the share (n,) of photons that leaves the anode, made at the mean depth of Love."""
+    """Return the share (n,) of photons that leave the anode, from the mean depth of Love."""
     z = ANODES[tube.anode]
     log, mean, exponent = np.log(ratio), 0.0135 * z, 0.1382 - 0.9211 / np.sqrt(z)
     logz = np.log(z)
