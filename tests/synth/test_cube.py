@@ -1,4 +1,4 @@
-"""Cubes painted onto images, with their truth."""
+"""Synthetic cubes from images, with their truth."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ SHAPE = (37, 53)
 
 @pytest.fixture(scope="module")
 def image():
-    """Stripes of vermilion, azurite, parchment and black, a little noisy; 37 x 53 pixels."""
+    """Return stripes of vermilion, azurite, gold and black, a little noisy; 37 x 53 pixels."""
     palette = load_palette("choirbook")
     pure = palette.rgb[[list(palette.pigments).index(n) for n in ("vermilion", "azurite", "gold")]]
     columns = np.array([*pure, [0, 0, 0]])[np.arange(SHAPE[1]) * 4 // SHAPE[1]]
@@ -29,7 +29,7 @@ def image():
     return np.clip(np.broadcast_to(columns, (*SHAPE, 3)) + noise, 0, 255).astype(np.uint8)
 
 
-def test_every_pixel_has_exactly_the_asked_counts_black_ones_too(image):
+def test_every_pixel_has_exactly_the_given_counts_also_black_ones(image):
     cube, truth = cube_from_rgb(image, "choirbook", counts=400, seed=0)
     assert cube.dims == ("y", "x", "channel")
     assert cube.shape == (*SHAPE, 1024)
@@ -38,7 +38,7 @@ def test_every_pixel_has_exactly_the_asked_counts_black_ones_too(image):
     assert (truth.total.values == 400).all()
 
 
-def test_the_truth_is_what_the_counts_were_drawn_from(image):
+def test_the_counts_follow_the_truth(image):
     """Labels are the stripes; expectation = total * weight @ template; counts scatter about it."""
     cube, truth = cube_from_rgb(image, "choirbook", counts=400, threshold=0.9, seed=0)
     assert truth.sizes["cluster"] == 4
@@ -54,11 +54,11 @@ def test_the_truth_is_what_the_counts_were_drawn_from(image):
     np.testing.assert_allclose(truth.expectation.values, expected, rtol=1e-4, atol=1e-6)
     # The sum over the pixels of a stripe is a multinomial: chi-squared per channel is about 1.
     for number in range(1, 5):
-        mine = truth.label.values == number
-        wanted = expected[mine].sum(axis=0)
-        found = cube.values[mine].sum(axis=0)
-        kept = wanted > 10
-        assert np.mean((found - wanted)[kept] ** 2 / wanted[kept]) == pytest.approx(1, abs=0.5)
+        inside = truth.label.values == number
+        wanted = expected[inside].sum(axis=0)
+        found = cube.values[inside].sum(axis=0)
+        many = wanted > 10
+        assert np.mean((found - wanted)[many] ** 2 / wanted[many]) == pytest.approx(1, abs=0.5)
 
 
 REALISM = Realism(dead=0.01, hot=0.02, scale=5.0)
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_cube_in_any_chunking(image, realism, chunk
     assert (other.values != whole.values).any()
 
 
-def test_a_realistic_cube_is_what_it_says():
+def test_a_realistic_cube_follows_its_settings():
     """Poisson totals about their expectation, thickness within bounds, dead and hot pixels."""
     image = miniature(2, (96, 72))
     cube, truth = cube_from_rgb(image, counts=500, realism=REALISM, seed=1)
@@ -99,11 +99,11 @@ def test_a_realistic_cube_is_what_it_says():
     expected = truth.expectation.values
     np.testing.assert_allclose(expected.sum(axis=2), truth.total.values, rtol=1e-4)
     # Count rates differ between pigments, so totals do too.
-    kept = alive & ~truth.hot.values
-    assert truth.total.values[kept].max() > 2 * truth.total.values[kept].min()
+    usual = alive & ~truth.hot.values
+    assert truth.total.values[usual].max() > 2 * truth.total.values[usual].min()
 
 
-def test_counts_beyond_16_bits_get_32(image):
+def test_counts_beyond_16_bits_are_stored_in_32_bits(image):
     cube, _ = cube_from_rgb(image[:2, :3], counts=100_000)
     assert cube.dtype == np.uint32
     assert (cube.values.sum(axis=2) == 100_000).all()
@@ -117,7 +117,7 @@ def test_images_of_one_pixel_grey_and_with_alpha_make_cubes(shape):
     assert (truth.label.values == 1).all()
 
 
-def test_wrong_arguments_are_refused_in_words(image):
+def test_invalid_arguments_are_refused(image):
     for arguments, words in (
         ({"counts": 0}, "counts"),
         ({"counts": 10.5}, "integer"),
@@ -138,7 +138,7 @@ def test_wrong_arguments_are_refused_in_words(image):
             Realism(**wrong)
 
 
-def test_a_file_holds_cube_axis_and_truth_and_opens_as_ganx_users_open_it(image, tmp_path):
+def test_a_file_contains_cube_axis_and_truth_in_the_layout_of_ganx(image, tmp_path):
     import h5py
 
     path = tmp_path / "cube.h5"
@@ -152,16 +152,16 @@ def test_a_file_holds_cube_axis_and_truth_and_opens_as_ganx_users_open_it(image,
     np.testing.assert_array_equal(again.values, cube.values)
     np.testing.assert_array_equal(again.coords["reference"].values, truth.label.values)
     np.testing.assert_allclose(again.energy.values, cube.energy.values)
-    told = read_truth(path)
+    stored = read_truth(path)
     for name in ("label", "weight", "template", "total", "colour"):
-        np.testing.assert_array_equal(told[name].values, truth[name].values)
-    assert list(told.pigment.values) == list(truth.pigment.values)
-    assert "expectation" not in told
-    assert set(told.coords) == set(truth.coords)
-    assert told.energy.attrs["units"] == "keV"
+        np.testing.assert_array_equal(stored[name].values, truth[name].values)
+    assert list(stored.pigment.values) == list(truth.pigment.values)
+    assert "expectation" not in stored
+    assert set(stored.coords) == set(truth.coords)
+    assert stored.energy.attrs["units"] == "keV"
 
 
-def test_what_holds_no_truth_is_told(image, tmp_path):
+def test_files_without_a_truth_are_refused(image, tmp_path):
     cube, truth = cube_from_rgb(image[:3, :4], counts=20)
     write(cube, tmp_path / "plain.h5")
     (tmp_path / "text.h5").write_text("no")
@@ -243,8 +243,8 @@ def test_training_spectra_are_drawn_from_their_truth(mode):
     np.testing.assert_allclose(block.weight.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(block.weight.argmax(axis=1) + 1, block.label)
     assert (np.bincount(block.label)[1:] > 500).all()
-    kept = block.expectation > 0.5
-    pull = (block.spectra - block.expectation)[kept] ** 2 / block.expectation[kept]
+    many = block.expectation > 0.5
+    pull = (block.spectra - block.expectation)[many] ** 2 / block.expectation[many]
     assert pull.mean() == pytest.approx(1, abs=0.05)
     if mode == "pure":
         assert (block.thickness == 1).all()
@@ -254,30 +254,30 @@ def test_training_spectra_are_drawn_from_their_truth(mode):
         assert block.weight.max(axis=1).min() >= 0.6 - 1e-6
 
 
-def test_blocks_can_be_made_alone_and_a_range_of_counts_is_kept():
+def test_blocks_can_be_computed_alone_and_totals_lie_in_the_given_range():
     stream = xrf_spectra(9000, "choirbook", "mix", (200, 3000), seed=4)
     blocks = list(stream)
     alone = stream.block(1)
-    for mine, other in zip(alone, blocks[1], strict=True):
-        np.testing.assert_array_equal(mine, other)
+    for one, other in zip(alone, blocks[1], strict=True):
+        np.testing.assert_array_equal(one, other)
     totals = np.concatenate([each.spectra.sum(axis=1) for each in blocks])
     assert 200 <= totals.min() < 230
     assert 2700 < totals.max() <= 3000
 
 
 def test_a_stream_and_a_cube_of_the_same_seed_have_nothing_in_common(sky):
-    """Else a network would be tested on the models that it was trained on."""
+    """Otherwise a network would be tested on the models that it was trained on."""
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
     _, truth = nebular_cube(red, snr=30.0, seed=0)
     block = nebular_spectra(256, 30.0, seed=0).block(0)
-    mine = truth.expectation.values.reshape(256, -1)
+    one = truth.expectation.values.reshape(256, -1)
     other = block.expectation
-    strength = [each[:, 1400:1500].max(axis=1) for each in (mine, other)]
+    strength = [each[:, 1400:1500].max(axis=1) for each in (one, other)]
     assert abs(np.corrcoef(*strength)[0, 1]) < 0.3
 
 
-def test_fixed_counts_stay_fixed_where_they_are_asked_for():
+def test_without_poisson_totals_are_fixed():
     image = miniature(2, (48, 40))
     realism = Realism(poisson=False, dead=0.01, hot=0.01, hot_factor=3.0)
     cube, truth = cube_from_rgb(image, counts=400, realism=realism)
@@ -286,13 +286,13 @@ def test_fixed_counts_stay_fixed_where_they_are_asked_for():
     assert (total[truth.dead.values] == 0).all()
 
 
-def test_what_cannot_be_is_refused(image):
+def test_impossible_combinations_are_refused(image):
     flat = load_palette("choirbook")
     plain = type(flat)("plain", flat.pigments, flat.rgb, flat.axis, [1.0], flat.nominal[:, None])
     with pytest.raises(ValueError, match="one thickness only"):
         cube_from_rgb(image, plain, realism=Realism())
     cube_from_rgb(image[:2, :2], plain, realism=Realism(thickness=(1, 1)))
-    with pytest.raises(ValueError, match="32 bits"):
+    with pytest.raises(ValueError, match="32-bit integers"):
         cube_from_rgb(image[:2, :2], counts=10**9, realism=Realism(hot=1.0, hot_factor=1000))
     for arguments in ({"realism": True}, {"clusters": 3}, {"palette": 7}):
         with pytest.raises(TypeError, match="must be"):
@@ -304,7 +304,7 @@ def test_what_cannot_be_is_refused(image):
         xrf_spectra(10, 7)
 
 
-def test_wrong_training_sets_are_refused_in_words():
+def test_invalid_training_sets_are_refused():
     for arguments, words in (
         ((10, "choirbook", "other"), "mode"),
         ((10, "choirbook", "pure", 0), "counts"),

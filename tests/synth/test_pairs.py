@@ -1,4 +1,4 @@
-"""Simulated pairs: what differs between two measurements of one material, and what does not."""
+"""Simulated pairs: targets and twins, simulated instruments."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def simulation(request, xrf):
     return xrf if request.param == "xrf" else NebularSimulation()
 
 
-def test_a_number_gives_the_same_pairs_and_no_two_numbers_do(simulation):
+def test_equal_numbers_give_equal_pairs_and_different_numbers_different_ones(simulation):
     one, again, other = (simulation.pairs(number, 70) for number in (5, 5, 6))
     for each, same, different in zip(one[:3], again[:3], other[:3], strict=True):
         assert np.array_equal(each, same)
@@ -38,13 +38,13 @@ def test_targets_and_shares_sum_to_one_and_spectra_are_finite(simulation):
     assert found.twin is None
 
 
-def test_twins_are_other_measurements_of_the_same(simulation):
+def test_twins_are_other_measurements_of_the_same_materials(simulation):
     found = simulation.pairs(0, 100, twins=True)
     assert found.twin.shape == found.spectra.shape
     assert not np.array_equal(found.twin, found.spectra)
 
 
-def test_the_target_of_a_pigment_has_its_lines_and_knows_no_instrument(xrf):
+def test_the_target_of_a_pigment_has_its_lines_and_does_not_depend_on_the_instrument(xrf):
     """Hg La at 9.99, Cu Ka at 8.05, Pb La at 10.55 keV."""
     found, energy = xrf.pairs(1, 400), xrf.axis.values
     for column, line in enumerate((9.99, 8.05, 10.55)):
@@ -56,14 +56,14 @@ def test_the_target_of_a_pigment_has_its_lines_and_knows_no_instrument(xrf):
         assert energy[around][target[0, around].argmax()] == pytest.approx(line, abs=0.08)
 
 
-def test_counts_are_whole_and_of_the_range(xrf):
+def test_counts_are_integers_in_the_range(xrf):
     totals = xrf.pairs(2, 500).spectra.sum(axis=1)
     assert np.array_equal(totals, np.rint(totals))
     assert 70 < totals.min() < 300
     assert 3000 < totals.max() < 5400
 
 
-def test_an_instrument_shifts_and_broadens_and_conserves():
+def test_an_instrument_shifts_and_broadens_lines_and_conserves_counts():
     sharp = np.zeros((1, 1024))
     sharp[0, 400] = 100.0
     energy = model_axis().values
@@ -77,23 +77,23 @@ def test_an_instrument_shifts_and_broadens_and_conserves():
     assert spread == pytest.approx(0.2 / 2.3548, rel=0.1)
 
 
-def test_piled_up_photons_have_twice_the_energy():
+def test_pile_up_has_twice_the_energy():
     line = np.zeros((1, 1024))
     line[0, np.argmin(abs(shipped().axis.values - 8.05))] = 1.0
-    seen = measure(line, Instrument(piled=0.5), np.random.default_rng(0))[0]
+    found = measure(line, Instrument(piled=0.5), np.random.default_rng(0))[0]
     energy = model_axis().values
-    above = np.where(energy > 12, seen, 0)
+    above = np.where(energy > 12, found, 0)
     assert 0 < above.sum() < 0.5
     assert energy[above.argmax()] == pytest.approx(16.1, abs=0.16)
 
 
-def test_beyond_its_end_a_detector_counts_nothing():
-    seen = measure(np.ones((2, 1024)), Instrument(end=20.0), np.random.default_rng(0))
-    assert (seen[:, model_axis().values > 20] == 0).all()
-    assert (seen[:, model_axis().values < 19.9] > 0).all()
+def test_beyond_its_end_an_instrument_records_no_counts():
+    found = measure(np.ones((2, 1024)), Instrument(end=20.0), np.random.default_rng(0))
+    assert (found[:, model_axis().values > 20] == 0).all()
+    assert (found[:, model_axis().values < 19.9] > 0).all()
 
 
-def test_lines_of_nebulae_move_and_their_targets_do_not():
+def test_lines_of_nebulae_are_shifted_and_those_of_their_targets_are_not():
     simulation = NebularSimulation()
     found, wavelength = simulation.pairs(3, 300), simulation.axis.values
     around = (wavelength > 6500) & (wavelength < 6620)

@@ -1,4 +1,4 @@
-"""Blocks of spectra: each can be made alone, and all of them need no more memory than one."""
+"""Blocks of spectra: each can be computed alone; an iteration needs the memory of few blocks."""
 
 import itertools
 import pickle
@@ -41,7 +41,7 @@ def test_all_spectra_are_in_some_block_and_only_the_last_block_is_short(n, sizes
     assert [len(block.label) for block in blocks] == sizes
 
 
-def test_a_block_made_alone_is_the_one_of_the_iteration():
+def test_a_block_computed_alone_is_the_one_of_the_iteration():
     blocks = stream(35)
     for number, block in enumerate(blocks):
         alone = stream(35).block(number)
@@ -49,13 +49,13 @@ def test_a_block_made_alone_is_the_one_of_the_iteration():
         np.testing.assert_array_equal(alone.label, block.label)
 
 
-def test_a_stream_can_be_gone_through_again_and_twice_at_once():
+def test_a_stream_can_be_iterated_again_and_in_nested_loops():
     blocks = stream(25)
     for one, two in itertools.product(blocks, blocks):
         assert (one.label[0] == two.label[0]) == np.array_equal(one.spectra, two.spectra)
 
 
-def test_collect_puts_the_blocks_one_after_the_other():
+def test_collect_concatenates_the_blocks():
     whole = stream(35).collect()
     assert isinstance(whole, Pair)
     np.testing.assert_array_equal(whole.label, np.repeat([0, 1, 2, 3], [10, 10, 10, 5]))
@@ -64,7 +64,7 @@ def test_collect_puts_the_blocks_one_after_the_other():
     assert stream(3).collect().spectra.shape == (3, 7)
 
 
-def test_collect_says_what_it_would_need_before_it_needs_it():
+def test_collect_refuses_to_exceed_the_memory_limit():
     blocks = stream(10**12)
     with pytest.raises(MemoryError, match=r"1000000000000 spectra need 3\d{4}\.\d GiB.*one by one"):
         blocks.collect()
@@ -73,13 +73,13 @@ def test_collect_says_what_it_would_need_before_it_needs_it():
     assert len(stream(100).collect(most_bytes=100 * (7 * 4 + 8)).label) == 100
 
 
-def test_nothing_cannot_be_collected():
-    with pytest.raises(ValueError, match="0 spectra"):
+def test_collecting_an_empty_stream_is_refused():
+    with pytest.raises(ValueError, match="no spectra to collect"):
         stream(0).collect()
 
 
-def test_memory_stays_that_of_few_blocks():
-    """A thousand blocks of 280 kB each are gone through with less than four of them in memory."""
+def test_the_memory_is_that_of_a_few_blocks():
+    """An iteration over a thousand blocks of 280 kB each has less than four of them in memory."""
     tracemalloc.start()
     try:
         for _ in stream(10**7, size=10**4):
@@ -91,7 +91,7 @@ def test_memory_stays_that_of_few_blocks():
 
 
 @pytest.mark.parametrize("number", [-1, 4, 10**9])
-def test_a_block_that_is_not_there_is_an_index_error(number):
+def test_an_invalid_number_of_a_block_is_an_index_error(number):
     with pytest.raises(IndexError, match="35 spectra are in 4 blocks"):
         stream(35).block(number)
 
@@ -100,12 +100,12 @@ def test_a_block_that_is_not_there_is_an_index_error(number):
     ("n", "size", "error"),
     [(-1, 10, ValueError), (1.5, 10, TypeError), (True, 10, TypeError), (10, 0, ValueError)],
 )
-def test_numbers_that_make_no_sense_are_refused(n, size, error):
+def test_invalid_sizes_are_refused(n, size, error):
     with pytest.raises(error, match=r"the (number of spectra|size of a block) must be"):
         Stream(partial(make, 0), n, AXIS, size)
 
 
-def test_a_stream_tells_what_it_is_and_can_be_sent_to_another_process():
+def test_a_stream_has_a_repr_and_can_be_pickled():
     blocks = stream(35)
     assert repr(blocks) == "Stream of 35 spectra, 7 channels each, in 4 blocks"
     sent = pickle.loads(pickle.dumps(blocks))

@@ -1,4 +1,4 @@
-"""Emission lines: atomic physics, reddening, widths and fluxes against numbers known elsewhere."""
+"""Emission lines: atomic physics, reddening, widths and fluxes against published numbers."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from spectessera.synth.nebulae.lines import (
     line_spread,
     line_wavelengths,
     nebular_axis,
-    paint,
+    paint_lines,
 )
 
 
@@ -78,15 +78,15 @@ def test_emissivities_give_the_abundances_of_a_formula_in_wide_use(t, labels, a,
     assert flux * 10**log_x == pytest.approx(1, rel=0.13)
 
 
-def test_interpolation_is_within_one_per_cent_of_the_source():
-    """The file brings the source's own values at forty random points that are no nodes."""
+def test_interpolation_is_within_one_per_cent_of_the_exact_values():
+    """The file contains exact values at forty random points between the nodes."""
     exact = about_emissivities()["exact"]
     found = emissivities(exact["temperature"], exact["density"])
     assert found.shape == (40, 31)
     np.testing.assert_allclose(found, 10 ** np.array(exact["log_ratio"]), rtol=0.01)
 
 
-def test_the_table_says_where_it_comes_from():
+def test_the_table_records_its_origin():
     about = about_emissivities()
     assert about["made_by"] == "tools/make_emissivities.py"
     assert about["pyneb"]
@@ -96,7 +96,7 @@ def test_the_table_says_where_it_comes_from():
     assert all(atom["files"] and atom["sources"] for atom in about["atoms"].values())
 
 
-def test_beyond_the_table_its_edge_is_used():
+def test_beyond_the_table_the_value_at_its_edge_is_used():
     inside = emissivities([4000.0, 29900.0], [3.0, 3e5])
     np.testing.assert_allclose(emissivities([1000.0, 1e6], [0.1, 1e8]), inside, rtol=1e-6)
 
@@ -105,7 +105,7 @@ def test_beyond_the_table_its_edge_is_used():
     ("t", "ne", "words"),
     [([0.0], [1.0], "above 0"), ([np.nan], [1.0], "finite"), ([1e4], [1.0, 2.0], "shape")],
 )
-def test_impossible_gas_is_refused(t, ne, words):
+def test_invalid_temperatures_and_densities_are_refused(t, ne, words):
     with pytest.raises(ValueError, match=words):
         emissivities(t, ne)
 
@@ -117,7 +117,7 @@ def test_lines_have_names_ions_and_rising_wavelengths():
         assert abs(float(label.split()[1]) - wavelength) <= 0.6
 
 
-def test_the_table_cannot_be_changed_by_accident():
+def test_the_table_is_read_only():
     with pytest.raises(ValueError, match="read-only"):
         line_wavelengths()[0] = 0
 
@@ -138,7 +138,7 @@ def test_the_axis_is_that_of_the_instrument():
     [((5000, 4000), ValueError), ((5000, 6000, 0), ValueError), ((5000, 6000, -1), ValueError),
      ((5000, 6000, 1e-9), ValueError), ((np.nan, 6000), ValueError), (("a", 6000), TypeError)],
 )  # fmt: skip
-def test_an_axis_that_makes_no_sense_is_refused(given, error):
+def test_an_invalid_axis_is_refused(given, error):
     with pytest.raises(error):
         nebular_axis(*given)
 
@@ -152,12 +152,12 @@ def test_reddening_is_that_of_cardelli_clayton_and_mathis():
     assert decrement == pytest.approx(1.4855, rel=1e-3)
 
 
-def test_reddening_has_no_step_where_optical_and_infrared_meet():
+def test_reddening_is_continuous_between_optical_and_infrared():
     low, high = extinction([9090.0, 9092.0])
     assert low == pytest.approx(high, rel=2e-3)
 
 
-def test_reddening_is_not_told_beyond_its_range():
+def test_reddening_beyond_its_range_is_refused():
     with pytest.raises(ValueError, match="3030 to 33300"):
         extinction([2000.0])
 
@@ -171,10 +171,10 @@ def moments(spectra, axis):
 
 @pytest.mark.parametrize("width", [0.0, 80.0])
 @pytest.mark.parametrize("line", [4861.33, 7000.0, 9068.62])
-def test_a_line_is_as_wide_as_the_instrument_and_the_gas_make_it(line, width):
+def test_the_width_of_a_line_is_that_of_instrument_and_gas_in_quadrature(line, width):
     """FWHM 2.96 angstrom at 4861, 2.48 at 7000, 2.53 at 9069; a channel adds its width^2 / 12."""
     axis = nebular_axis()
-    spectra = paint(np.ones((1, 1)), axis, width=width, wavelength=np.array([line]))
+    spectra = paint_lines(np.ones((1, 1)), axis, width=width, wavelength=np.array([line]))
     mean, sd = moments(spectra, axis)
     instrument = {4861.33: 2.960, 7000.0: 2.483, 9068.62: 2.533}[line] / 2.3548
     gas = line * width / 299_792.458
@@ -188,9 +188,9 @@ def test_the_line_spread_is_narrowest_in_the_red():
     assert 7700 < wavelengths[line_spread(wavelengths).argmin()] < 7900
 
 
-def test_velocity_moves_lines_to_the_red():
+def test_positive_velocities_shift_lines_to_the_red():
     axis = nebular_axis()
-    spectra = paint(
+    spectra = paint_lines(
         np.ones((3, 1)), axis, velocity=[-30.0, 0.0, 30.0], wavelength=np.array([6562.82])
     )
     mean, _ = moments(spectra, axis)
@@ -203,16 +203,16 @@ def test_flux_is_conserved():
     generator = np.random.default_rng(0)
     flux = generator.uniform(0, 3, (50, 31))
     velocity, width = generator.uniform(-30, 30, 50), generator.uniform(10, 80, 50)
-    spectra = paint(flux, nebular_axis(), velocity=velocity, width=width)
+    spectra = paint_lines(flux, nebular_axis(), velocity=velocity, width=width)
     assert spectra.dtype == np.float32
     np.testing.assert_allclose(spectra.sum(axis=1, dtype=np.float64), flux.sum(axis=1), rtol=2e-6)
     assert spectra.min() > -1e-6
 
 
-def test_a_channel_holds_the_integral_over_it():
+def test_a_channel_contains_the_integral_over_its_width():
     """Against a fine numerical integral of the Gaussian, next to the centre and in the wing."""
     axis = nebular_axis()
-    spectra = paint(np.full((1, 1), 5.0), axis, width=40.0, wavelength=np.array([6562.82]))
+    spectra = paint_lines(np.full((1, 1), 5.0), axis, width=40.0, wavelength=np.array([6562.82]))
     sigma = np.hypot(line_spread(6562.82) / 2.3548200450309493, 6562.82 * 40 / SPEED_OF_LIGHT)
     for channel in (1450, 1452, 1454):
         fine = axis.values[channel] + 1.25 * (np.arange(1000) + 0.5) / 1000 - 0.625
@@ -223,37 +223,39 @@ def test_a_channel_holds_the_integral_over_it():
 def test_a_falling_axis_other_units_and_gaps_give_the_same_channels():
     rising = nebular_axis()
     flux = np.random.default_rng(0).uniform(0, 3, (5, 31))
-    wanted = paint(flux, rising, velocity=20.0, width=50.0)
+    wanted = paint_lines(flux, rising, velocity=20.0, width=50.0)
     falling = Axis(rising.values[::-1], "angstrom", medium="air")
     np.testing.assert_allclose(
-        paint(flux, falling, velocity=20.0, width=50.0)[:, ::-1], wanted, atol=1e-6
+        paint_lines(flux, falling, velocity=20.0, width=50.0)[:, ::-1], wanted, atol=1e-6
     )
     nanometres = Axis(rising.values / 10, "nm", medium="air")
     np.testing.assert_allclose(
-        paint(flux, nanometres, velocity=20.0, width=50.0), wanted, atol=1e-6
+        paint_lines(flux, nanometres, velocity=20.0, width=50.0), wanted, atol=1e-6
     )
-    kept = np.flatnonzero((rising.values < 5500) | (rising.values > 6000))
+    outside = np.flatnonzero((rising.values < 5500) | (rising.values > 6000))
     np.testing.assert_allclose(
-        paint(flux, rising.take(kept), velocity=20.0, width=50.0), wanted[:, kept], atol=1e-6
+        paint_lines(flux, rising.take(outside), velocity=20.0, width=50.0),
+        wanted[:, outside],
+        atol=1e-6,
     )
 
 
-def test_a_line_beyond_the_axis_leaves_no_trace_and_one_at_its_end_a_part():
+def test_a_line_beyond_the_axis_contributes_nothing_and_one_at_its_end_half():
     axis = nebular_axis(6000, 6562.82, 0.01)
     flux = np.ones((2, 1))
-    assert not paint(flux, axis, wavelength=np.array([7000.0])).any()
-    half = paint(flux, axis, wavelength=np.array([6562.82])).sum(axis=1, dtype=np.float64)
+    assert not paint_lines(flux, axis, wavelength=np.array([7000.0])).any()
+    half = paint_lines(flux, axis, wavelength=np.array([6562.82])).sum(axis=1, dtype=np.float64)
     np.testing.assert_allclose(half, 0.5, atol=3e-3)
 
 
-def test_no_spectra_are_no_spectra():
-    assert paint(np.empty((0, 31)), nebular_axis()).shape == (0, 3681)
+def test_no_fluxes_give_no_spectra():
+    assert paint_lines(np.empty((0, 31)), nebular_axis()).shape == (0, 3681)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"axis": Axis(np.arange(10.0), "keV")}, "axis of wavelengths; got energy"),
+        ({"axis": Axis(np.arange(10.0), "keV")}, "axis of wavelengths; got kind energy"),
         ({"axis": Axis(5000 + np.arange(10.0), "angstrom", medium="vacuum")}, "in vacuum"),
         ({"axis": Axis(np.array([5000.0]), "angstrom")}, "one channel"),
         ({"flux": np.ones((2, 30))}, "shape"),
@@ -265,7 +267,7 @@ def test_no_spectra_are_no_spectra():
         ({"width": 1e5}, "widths from 0"),
     ],
 )
-def test_what_cannot_be_painted_is_refused(change, words):
+def test_invalid_lines_are_refused(change, words):
     given = {"flux": np.ones((2, 31)), "axis": nebular_axis()} | change
     with pytest.raises(ValueError, match=words):
-        paint(given.pop("flux"), given.pop("axis"), **given)
+        paint_lines(given.pop("flux"), given.pop("axis"), **given)

@@ -1,4 +1,4 @@
-"""Tables of models of one's own: what is read, what is filled in, what is refused."""
+"""Tables of models: reading, lines that are filled in, errors."""
 
 import gzip
 import os
@@ -17,14 +17,14 @@ from spectessera.synth.nebulae.table import line_of, load_models
 # A folder with NB_HII_grid.fits.gz, the grid of MAPPINGS 5.1 that NebulaBayes ships.
 GRID = Path(os.environ.get("SPECTESSERA_TABLES", "/nowhere")) / "NB_HII_grid.fits.gz"
 needs_grid = pytest.mark.skipif(
-    not GRID.is_file(), reason="SPECTESSERA_TABLES names no folder with the MAPPINGS grid"
+    not GRID.is_file(), reason="SPECTESSERA_TABLES is not a folder with the MAPPINGS grid"
 )
 
-CSV = """# made up
+CSV = """# invented
 class,4861.33,Halpha,[OIII] 5007,NII6583
 hii,2.0,5.8,4.0,1.0
 hii,1.0,2.9,1.0,0.5
-mine,4.0,12,0,8.0
+own,4.0,12,0,8.0
 """
 
 
@@ -46,7 +46,7 @@ def test_a_csv_file_becomes_fluxes_relative_to_h_beta(table):
     found = load_models(table(CSV))
     assert found.flux.shape == (3, 31)
     assert found.flux.dtype == np.float32
-    assert found.kind.tolist() == ["hii", "hii", "mine"]
+    assert found.kind.tolist() == ["hii", "hii", "own"]
     np.testing.assert_allclose(column(found, "Hb 4861"), 1)
     np.testing.assert_allclose(column(found, "Ha 6563"), [2.9, 2.9, 3.0])
     np.testing.assert_allclose(column(found, "[OIII] 5007"), [2, 1, 0])
@@ -106,13 +106,13 @@ def test_a_fits_file_is_read_with_its_parameters(tmp_path, name):
         ("NII6584", "[NII] 6583"), ("Halpha", "Ha 6563"), ("H_beta", "Hb 4861"),
         ("HI9229", "Pa9 9229"), ("Pa9 9229", "Pa9 9229"), ("OII7320", "[OII] 7320"),
         ("OII7331", "[OII] 7331"), ("7319", "[OII] 7319"), (" 4861.33 ", "Hb 4861"),
-        # no lines, or none of ours
+        # not lines, or lines that are not in the table
         ("SII6716_31", None), ("NI5198_5200", None), ("HeI5016", None), ("FeII5007", None),
         ("OIII4861", None), ("log U", None), ("12 + log O/H", None), ("class", None), ("", None),
         ("SIII9531", None), ("50068.4", None),
     ],
 )  # fmt: skip
-def test_the_name_of_a_column_tells_the_line(name, label):
+def test_the_name_of_a_column_gives_the_line(name, label):
     assert line_of(name) == label
 
 
@@ -121,47 +121,47 @@ def test_the_name_of_a_column_tells_the_line(name, label):
     [
         ("", "no models: 0 columns"),
         ("# nothing\n", "no models"),
-        ("class,4861.33\n", "no models: 2 columns and no rows"),
+        ("class,4861.33\n", "no models: 2 columns, no rows"),
         (
             "class,4861.33,FeII5007\nhii,1,2\n",
-            r"no lines known here are 'FeII5007'.*others=\"keep\"",
+            r"unknown columns 'FeII5007'.*others=\"keep\"",
         ),
         ("class,4861.33,4861\nhii,1,2\n", "'4861.33' and '4861' are both Hb 4861"),
-        ("class,4861.33,4861.33\nhii,1,2\n", "'4861.33' comes twice"),
+        ("class,4861.33,4861.33\nhii,1,2\n", "'4861.33' occurs twice"),
         ("class,6562.82\nhii,2.9\n", "no column for H beta"),
         ("class,4861.33,5007\nhii,1,\n", r"'5007' is empty or NaN in model 1.*missing=\"zero\""),
         ("class,4861.33,5007\nhii,1,2\nhii,1,nan\n", "'5007' is empty or NaN in model 2"),
         ("class,4861.33,5007\nhii,1,-0.5\n", "'5007' is negative in model 1.*logarithms"),
         ("class,4861.33,5007\nhii,1,inf\n", "'5007' is not finite in model 1"),
-        ("class,4861.33,5007\nhii,1,much\n", "'5007' must hold numbers; got 'much'"),
+        ("class,4861.33,5007\nhii,1,much\n", "'5007' must contain numbers; got 'much'"),
         ("class,4861.33,5007\nhii,1,2\nhii,0,2\n", "H beta must be above 0; it is 0 in model 2"),
         ("class,4861.33,5007\nhii,1,1e30\n", r"\[OIII\] 5007 is 1e\+30 times as bright"),
         ("class,4861.33,5007\nhii,1e-300,1e300\n", "times as bright"),
-        ("class,4861.33,5007\nhii,1\n", "model 1 has 2 cells, the heading has 3"),
-        ("class,4861.33\n,1\n", "must have a word for every model"),
-        ("class,4861.33\n1,1\n", "must have a word for every model"),
-        ("4861.33,5007\n1,2\n", r"no column \"class\"; say .*kind=\"hii\""),
-        ("class,4861.33\x00\nhii,1\n", "no lines known|cannot be read"),
+        ("class,4861.33,5007\nhii,1\n", "model 1 has 2 cells, but the header has 3"),
+        ("class,4861.33\n,1\n", "must contain a name for every model"),
+        ("class,4861.33\n1,1\n", "must contain a name for every model"),
+        ("4861.33,5007\n1,2\n", r"no column \"class\"; give the class .*kind=\"hii\""),
+        ("class,4861.33\x00\nhii,1\n", "unknown columns|cannot be read"),
     ],
 )
-def test_a_bad_table_is_refused_with_the_place_of_what_is_wrong(table, text, words):
+def test_an_invalid_table_is_refused_and_the_error_gives_the_place(table, text, words):
     path = table(text)
     with pytest.raises(ValueError, match=words) as caught:
         load_models(path)
     assert "models.csv" in str(caught.value)
 
 
-def test_a_class_column_and_a_class_for_all_contradict_each_other(table):
+def test_a_class_column_and_the_argument_kind_exclude_each_other(table):
     with pytest.raises(ValueError, match="leave out kind='pn'"):
         load_models(table(CSV), kind="pn")
 
 
-def test_no_file_another_kind_of_file_and_words_that_are_no_choice(table, tmp_path):
+def test_missing_files_unknown_formats_and_unknown_options_are_refused(table, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         load_models(tmp_path / "none.csv")
     with pytest.raises(FileNotFoundError):
         load_models(tmp_path)
-    with pytest.raises(ValueError, match=r"ends in \.csv"):
+    with pytest.raises(ValueError, match=r"has the suffix \.csv"):
         load_models(table(CSV, "models.xlsx"))
     with pytest.raises(ValueError, match="others must be one of"):
         load_models(table(CSV), others="drop")
@@ -170,18 +170,18 @@ def test_no_file_another_kind_of_file_and_words_that_are_no_choice(table, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["models.csv", "models.fits", "models.fits.gz"])
-def test_noise_in_place_of_a_table_is_refused(tmp_path, name):
+def test_random_bytes_are_refused(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(ValueError, match="cannot be read as"):
         load_models(path)
 
 
-@pytest.mark.parametrize("keep", [10, 2000, 5000, 5800])
-def test_a_fits_file_cut_short_is_refused(tmp_path, keep):
+@pytest.mark.parametrize("size", [10, 2000, 5000, 5800])
+def test_a_truncated_fits_file_is_refused(tmp_path, size):
     whole = write_fits(tmp_path / "grid.fits").read_bytes()
     path = tmp_path / "cut.fits"
-    path.write_bytes(whole[:keep])
+    path.write_bytes(whole[:size])
     with pytest.raises(ValueError, match=r"cut\.fits"):
         load_models(path, others="keep", missing="zero")
 
@@ -204,24 +204,24 @@ def test_a_huge_file_is_refused_before_it_is_read(table, tmp_path, monkeypatch):
         load_models(packed)
 
 
-def test_spectra_are_made_of_the_table_in_the_classes_that_it_has(table):
-    """Class "mine" has no [OIII] and [NII] twice H beta; class "pn" is ours."""
+def test_spectra_are_computed_from_the_classes_of_the_table(table):
+    """Class "own" has no [OIII] and [NII] twice H beta; class "pn" is built in."""
     own = load_models(table(CSV))
-    stream = nebular_spectra(400, 50, classes=("mine", "pn"), table=own, seed=1)
+    stream = nebular_spectra(400, 50, classes=("own", "pn"), table=own, seed=1)
     block = stream.block(0)
     axis = stream.axis.values
     oiii = block.expectation[:, np.abs(axis - 5006.84) < 15].sum(axis=1)
     nii = block.expectation[:, np.abs(axis - 6583.45) < 8].sum(axis=1)
     alpha = block.expectation[:, np.abs(axis - 6562.82) < 8].sum(axis=1)
-    mine = block.label == 1
-    assert not oiii[mine].any()
-    assert (oiii[~mine] > 0).all()
-    np.testing.assert_allclose(nii[mine] / alpha[mine], 2 / 3, rtol=0.02)
+    first = block.label == 1
+    assert not oiii[first].any()
+    assert (oiii[~first] > 0).all()
+    np.testing.assert_allclose(nii[first] / alpha[first], 2 / 3, rtol=0.02)
 
 
-def test_a_class_that_neither_has_is_refused(table):
+def test_an_unknown_class_is_refused(table):
     own = load_models(table(CSV))
-    with pytest.raises(ValueError, match="must be one of 'hii', 'pn', 'shock', 'dig', 'mine'"):
+    with pytest.raises(ValueError, match="must be one of 'hii', 'pn', 'shock', 'dig', 'own'"):
         nebular_spectra(10, classes=("agn",), table=own)
 
 

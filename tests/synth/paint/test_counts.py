@@ -11,7 +11,7 @@ def templates(channels=40, number=3, seed=0):
     return Templates(np.random.default_rng(seed).gamma(0.3, size=(number, channels)))
 
 
-def test_every_spectrum_has_exactly_the_asked_counts():
+def test_every_spectrum_has_exactly_the_given_total():
     total = np.array([0, 1, 400, 7, 65_535, 70_000])
     found = templates().draw(np.full((6, 3), 1 / 3), total, np.random.default_rng(0))
     np.testing.assert_array_equal(found.sum(axis=1), total)
@@ -21,24 +21,24 @@ def test_every_spectrum_has_exactly_the_asked_counts():
 
 @pytest.mark.parametrize("total", [30, 5000])  # photon by photon, and channel by channel
 def test_counts_follow_the_mixture(total):
-    """Chi-squared of the sum of many spectra against the expectation, p-value within reason."""
-    made = templates()
+    """Chi-squared of the sum of many spectra against the expectation, p-value above 0.001."""
+    mixed = templates()
     weight = np.random.default_rng(1).dirichlet(np.ones(3))
     many = 4000
-    counts = made.draw(np.tile(weight, (many, 1)), np.full(many, total), np.random.default_rng(2))
-    expected = many * total * (weight @ made.spectra)
+    counts = mixed.draw(np.tile(weight, (many, 1)), np.full(many, total), np.random.default_rng(2))
+    expected = many * total * (weight @ mixed.spectra)
     rare = expected <= 5  # together they are one more bin
     bins = np.where(rare, rare.argmax(), np.arange(len(expected)))
     found, wanted = (np.bincount(bins, each) for each in (counts.sum(axis=0), expected))
     assert stats.chisquare(found[wanted > 0], wanted[wanted > 0]).pvalue > 1e-3
-    # The spread of a multinomial, not that of copies of one draw.
-    share = weight @ made.spectra
+    # The variance of a multinomial, not that of copies of one draw.
+    share = weight @ mixed.spectra
     largest = int(share.argmax())
     spread = total * share[largest] * (1 - share[largest])
     assert counts[:, largest].var() == pytest.approx(spread, rel=0.1)
 
 
-def test_a_channel_of_no_probability_never_counts():
+def test_a_channel_of_probability_zero_gets_no_counts():
     spectra = np.random.default_rng(3).gamma(0.3, size=(2, 50))
     spectra[:, ::3] = 0
     found = Templates(spectra).draw(
@@ -47,7 +47,7 @@ def test_a_channel_of_no_probability_never_counts():
     assert found[:, ::3].sum() == 0
 
 
-def test_one_channel_takes_all():
+def test_a_single_channel_gets_all_counts():
     found = Templates(np.ones((1, 1))).draw(
         np.ones((3, 1)), np.full(3, 12), np.random.default_rng(0)
     )

@@ -1,4 +1,4 @@
-"""Pigments, palettes and the files that palettes are read from."""
+"""Pigments, palettes and palette files."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ from spectessera.synth.xrf.xraydata import elements
 # --- the table ---------------------------------------------------------------------------------
 
 
-def test_there_are_twenty_four_pigments_and_all_their_formulas_are_understood():
+def test_the_formulas_of_all_pigments_are_valid():
     assert len(PIGMENTS) == 24
     for name, pigment in PIGMENTS.items():
         assert pigment.name == name
@@ -31,7 +31,7 @@ def test_there_are_twenty_four_pigments_and_all_their_formulas_are_understood():
     assert sum(share for share, _ in BINDER) == pytest.approx(1)
 
 
-def test_only_three_colours_are_published_and_the_others_say_that_they_are_ours():
+def test_the_source_of_every_colour_is_given():
     published = {name for name, each in PIGMENTS.items() if "valuesets 0.4.2" in each.source}
     assert published == {"lead white", "vermilion", "yellow ochre"}
     assert all("our choice" in pigment.source for pigment in PIGMENTS.values())
@@ -54,7 +54,7 @@ def test_paint_lies_on_parchment_and_the_factor_is_that_of_the_paint():
     assert [layer.thickness for layer in PIGMENTS["parchment"].layers(0.5)] == [12.5]
 
 
-def test_there_are_seven_palettes_of_eight_to_twelve_pigments_that_use_all():
+def test_palettes_have_eight_to_twelve_pigments_and_use_all_of_them():
     assert len(PALETTES) == 7
     assert len(PALETTES["choirbook"]) == 8
     for members in PALETTES.values():
@@ -67,26 +67,26 @@ def test_there_are_seven_palettes_of_eight_to_twelve_pigments_that_use_all():
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
-        ({"name": ""}, ValueError, "1 to 100 letters"),
+        ({"name": ""}, ValueError, "1 to 100 characters"),
         ({"thickness": -1.0}, ValueError, "thickness of 'one' .* above 0"),
-        ({"rgb": (0, 0, 256)}, ValueError, "three whole numbers from 0 to 255"),
-        ({"rgb": (0, 0.5, 1)}, ValueError, "three whole numbers from 0 to 255"),
-        ({"rgb": (0, 0)}, ValueError, "three whole numbers from 0 to 255"),
-        ({"rgb": ((0, 1), 0, 3)}, ValueError, "three whole numbers from 0 to 255"),
+        ({"rgb": (0, 0, 256)}, ValueError, "three integers from 0 to 255"),
+        ({"rgb": (0, 0.5, 1)}, ValueError, "three integers from 0 to 255"),
+        ({"rgb": (0, 0)}, ValueError, "three integers from 0 to 255"),
+        ({"rgb": ((0, 1), 0, 3)}, ValueError, "three integers from 0 to 255"),
         ({"binder": 1}, TypeError, "binder of 'one' must be true or false"),
         ({"mixture": ((0.5, "C"),)}, ValueError, "mixture of 'one' must sum to 1"),
         ({"mixture": "C"}, TypeError, "mixture of 'one' is a list"),
     ],
 )
-def test_a_pigment_that_cannot_be_is_refused(settings, error, words):
+def test_invalid_settings_of_a_pigment_are_refused(settings, error, words):
     with pytest.raises(error, match=words):
         replace(Pigment("one", ((1.0, "C"),), 1.0, (0, 0, 0)), **settings)
 
 
-# --- the spectra that ship ---------------------------------------------------------------------
+# --- the spectra in the package -----------------------------------------------------------------
 
 
-def test_the_shipped_spectra_hold_all_pigments_with_the_settings_that_made_them():
+def test_the_stored_spectra_contain_all_pigments_and_the_settings_of_their_computation():
     stored = shipped()
     assert stored.pigments == tuple(PIGMENTS)
     assert tuple(stored.factors) == FACTORS
@@ -100,16 +100,16 @@ def test_the_shipped_spectra_hold_all_pigments_with_the_settings_that_made_them(
     assert TEMPLATES.stat().st_size < 2e6
 
 
-def test_the_shipped_file_holds_no_pickles():
+def test_the_stored_file_contains_no_pickles():
     with np.load(TEMPLATES, allow_pickle=False) as stored:
         assert all(stored[name].dtype.kind in "fU" for name in stored.files)
 
 
 @pytest.mark.parametrize("name", PIGMENTS)
-def test_a_shipped_spectrum_is_what_is_computed_now(name):
+def test_a_stored_spectrum_equals_one_computed_now(name):
     """After a change of a pigment or of the physics: python tools/make_xrf_templates.py."""
     place = list(PIGMENTS).index(name)
-    chosen = (4, place % len(FACTORS))  # nominal, and one other of each
+    chosen = (4, place % len(FACTORS))  # nominal thickness, and one other
     assert FACTORS[4] == 1.0
     for step in chosen:
         computed = expected_spectrum(PIGMENTS[name].layers(FACTORS[step]), Tube(), Detector())
@@ -128,7 +128,7 @@ def peak(spectrum: np.ndarray, energy: np.ndarray, near: float) -> float:
 
 
 # The energies of published tables (Bearden 1967): of the first line, and of the mean of it and its
-# weaker neighbour (2 : 1 in K alpha). The detector does not part them: the top lies in between.
+# weaker neighbour (2 : 1 in K alpha). The detector does not resolve them: the top is in between.
 CHECKS = [  # pigment, line, energy, mean with its neighbour
     ("lead white", "Pb La", 10.55, 10.55),
     ("lead white", "Pb Lb", 12.61, 12.61),
@@ -145,7 +145,7 @@ CHECKS = [  # pigment, line, energy, mean with its neighbour
 
 
 @pytest.mark.parametrize(("name", "line", "first", "mean"), CHECKS, ids=[c[1] for c in CHECKS])
-def test_lines_are_where_they_belong_within_one_channel(name, line, first, mean):
+def test_lines_have_their_published_energies_within_one_channel(name, line, first, mean):
     stored = shipped()
     energy = stored.axis.values
     spectrum = stored.spectra[stored.pigments.index(name), 4]
@@ -158,7 +158,7 @@ def test_lines_are_where_they_belong_within_one_channel(name, line, first, mean)
     )
 
 
-def test_the_scattered_lines_of_the_anode_stand_at_19_4_and_20_2_kev():
+def test_the_scattered_lines_of_the_anode_are_at_19_4_and_20_2_kev():
     """Parchment scatters more inelastically, a heavy pigment does not."""
     stored = shipped()
     energy = stored.axis.values
@@ -170,7 +170,7 @@ def test_the_scattered_lines_of_the_anode_stand_at_19_4_and_20_2_kev():
         assert peak(spectrum, energy, 20.17) == pytest.approx(20.17, abs=0.05)
 
 
-def test_thicker_paint_shows_more_of_itself_and_less_of_what_is_below():
+def test_thicker_paint_has_stronger_lines_and_absorbs_those_of_the_layers_below():
     stored = shipped()
     spectra = stored.spectra[stored.pigments.index("azurite")]
     copper, calcium = (
@@ -180,7 +180,7 @@ def test_thicker_paint_shows_more_of_itself_and_less_of_what_is_below():
     assert (np.diff(calcium) < 0).all()
 
 
-def test_pigments_that_x_rays_barely_part_are_alike_and_others_are_not():
+def test_spectra_of_pigments_with_the_same_heavy_elements_are_similar():
     stored = shipped()
     nominal = np.sqrt(stored.spectra[:, 4])
     nominal /= np.linalg.norm(nominal, axis=1, keepdims=True)
@@ -219,7 +219,7 @@ def test_a_built_in_palette_has_spectra_templates_and_rates(name):
         assert not array.flags.writeable
 
 
-def test_a_built_in_palette_needs_no_xraylib_but_a_pigment_of_ones_own_does(monkeypatch, tmp_path):
+def test_a_built_in_palette_needs_no_xraylib_but_a_new_pigment_does(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "xraylib", None)
     assert load_palette("choirbook").pigments[0] == "parchment"
     path = tmp_path / "own.toml"
@@ -228,8 +228,10 @@ def test_a_built_in_palette_needs_no_xraylib_but_a_pigment_of_ones_own_does(monk
         load_palette(path)
 
 
-def test_an_unknown_palette_lists_those_that_are_known():
-    with pytest.raises(ValueError, match=r"'choirbok' is not known; known are choirbook, gothic-b"):
+def test_an_unknown_palette_is_refused():
+    with pytest.raises(
+        ValueError, match=r"unknown palette 'choirbok'; built-in palettes are choirbook, gothic-b"
+    ):
         load_palette("choirbok")
     with pytest.raises(FileNotFoundError, match=r"no palette file .*nowhere.json"):
         load_palette(Path("nowhere.json"))
@@ -237,10 +239,10 @@ def test_an_unknown_palette_lists_those_that_are_known():
         load_palette(3)
 
 
-def made(**changes: object) -> Palette:
+def small_palette(**changes: object) -> Palette:
     """Return a palette of two pigments and three channels, with changes."""
     given: dict[str, object] = {
-        "name": "made",
+        "name": "small",
         "pigments": ("one", "two"),
         "rgb": np.array([[0, 0, 0], [255, 255, 255]]),
         "axis": Axis(np.array([1.0, 2.0, 3.0]), "keV"),
@@ -254,31 +256,31 @@ def made(**changes: object) -> Palette:
     ("changes", "words"),
     [
         ({"pigments": ()}, "a palette has 1 to 256 pigments; got 0"),
-        ({"pigments": ("one", "one")}, "every pigment once; got one again"),
+        ({"pigments": ("one", "one")}, "must differ; got one twice"),
         ({"rgb": np.zeros((3, 3))}, r"rgb has shape \(3, 3\)"),
-        ({"rgb": np.array([[0, 0, 0], [0, 0, 300]])}, "colour of 'two' is three whole numbers"),
-        ({"factors": np.array([0.5, 2.0])}, "ascending, with 1 among them"),
-        ({"factors": np.array([1.0, 0.5])}, "ascending, with 1 among them"),
-        ({"factors": np.array([np.nan, 1.0])}, "ascending, with 1 among them"),
+        ({"rgb": np.array([[0, 0, 0], [0, 0, 300]])}, "colour of 'two' must be three integers"),
+        ({"factors": np.array([0.5, 2.0])}, "ascending, and include 1"),
+        ({"factors": np.array([1.0, 0.5])}, "ascending, and include 1"),
+        ({"factors": np.array([np.nan, 1.0])}, "ascending, and include 1"),
         ({"spectra": np.ones((2, 3))}, r"the spectra has shape \(2, 3\)"),
-        ({"spectra": np.full((2, 2, 3), np.inf)}, "'one' has values that are not finite"),
-        ({"spectra": -np.ones((2, 2, 3))}, "'one' has negative values"),
+        ({"spectra": np.full((2, 2, 3), np.inf)}, "'one' contains values that are not finite"),
+        ({"spectra": -np.ones((2, 2, 3))}, "'one' contains negative values"),
         ({"spectra": np.array([1.0, 0.0])[:, None, None] * np.ones((2, 2, 3))}, "'two' is 0 in"),
     ],
 )
-def test_a_palette_that_cannot_be_is_refused(changes, words):
+def test_an_invalid_palette_is_refused(changes, words):
     with pytest.raises(ValueError, match=words):
-        made(**changes)
+        small_palette(**changes)
 
 
-def test_a_palette_keeps_its_numbers_whatever_becomes_of_what_it_was_made_of():
+def test_a_palette_copies_its_arrays():
     spectra = np.ones((2, 2, 3))
-    palette = made(spectra=spectra)
+    palette = small_palette(spectra=spectra)
     spectra[:] = 7
     assert (palette.spectra == 1).all()
 
 
-# --- palettes of one's own ---------------------------------------------------------------------
+# --- palette files -----------------------------------------------------------------------------
 
 OWN_TOML = """
 name = "garden"
@@ -292,7 +294,7 @@ rgb = [80, 200, 120]
 """
 
 
-def test_a_palette_of_ones_own_mixes_known_pigments_and_new_ones(tmp_path):
+def test_a_palette_file_contains_known_and_new_pigments(tmp_path):
     toml, js = tmp_path / "garden.toml", tmp_path / "garden.json"
     toml.write_text(OWN_TOML)
     emerald = {
@@ -313,7 +315,7 @@ def test_a_palette_of_ones_own_mixes_known_pigments_and_new_ones(tmp_path):
     assert palette.rgb[2].tolist() == [80, 200, 120]
 
 
-def test_a_known_pigment_under_ones_own_numbers_is_computed_anew(tmp_path):
+def test_a_new_pigment_with_a_known_name_is_computed_from_its_own_settings(tmp_path):
     path = tmp_path / "thin.json"
     thin = {"name": "gold", "mixture": [[1, "Au"]], "thickness": 0.5, "rgb": [1, 2, 3]}
     path.write_text(json.dumps({"own": [thin | {"binder": False}]}))
@@ -324,27 +326,39 @@ def test_a_known_pigment_under_ones_own_numbers_is_computed_anew(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "text", "words"),
     [
-        (".toml", "pigments = [", "is no TOML file"),
-        (".json", '{"pigments": [', "is no JSON file"),
-        (".json", b"\xff\xfe\x00", "is no JSON file"),
-        (".json", "[" * 100_000, "is no JSON file"),
-        (".json", "[1]", "holds a list; a palette is a table"),
-        (".json", '{"pigments": [], "pigments": []}', "pigments is there twice"),
+        (".toml", "pigments = [", "is not a TOML file"),
+        (".json", '{"pigments": [', "is not a JSON file"),
+        (".json", b"\xff\xfe\x00", "is not a JSON file"),
+        (".json", "[" * 100_000, "is not a JSON file"),
+        (".json", "[1]", "contains a list; a palette is a table"),
+        (".json", '{"pigments": [], "pigments": []}', "pigments occurs twice"),
         (".json", "{}", "a palette has 1 to 256 pigments"),
         (".json", '{"pigments": "gold"}', "pigments is a list of names"),
-        (".json", '{"pigments": [{"name": "x"}]}', "go into the list of tables own"),
+        (".json", '{"pigments": [{"name": "x"}]}', "other pigments are tables in the list own"),
         (".json", '{"own": ["gold"]}', "own is a list of tables"),
-        (".json", '{"pigment": ["gold"]}', "pigment is not known; known are name, pigments, own"),
-        (".json", '{"pigments": ["gold", "gold"]}', "every pigment once; got gold again"),
-        (".json", '{"pigments": ["vermillion"]}', "'vermillion' is not known; did you mean vermil"),
-        (".json", '{"pigments": ["qqq"]}', "'qqq' is not known; known are parchment, lead white"),
-        (".json", '{"name": 3, "pigments": ["gold"]}', "name is a text of 1 to 100 letters"),
+        (
+            ".json",
+            '{"pigment": ["gold"]}',
+            "unknown key pigment; known keys are name, pigments, own",
+        ),
+        (".json", '{"pigments": ["gold", "gold"]}', "must differ; got gold twice"),
+        (
+            ".json",
+            '{"pigments": ["vermillion"]}',
+            "unknown pigment 'vermillion'; did you mean vermil",
+        ),
+        (
+            ".json",
+            '{"pigments": ["qqq"]}',
+            "unknown pigment 'qqq'; known pigments are parchment, lead white",
+        ),
+        (".json", '{"name": 3, "pigments": ["gold"]}', "name is a string of 1 to 100 characters"),
         (".json", '{"own": [{"name": "x"}]}', "pigment 1 of own lacks mixture, thickness, rgb"),
-        (".json", '{"own": [{"nme": "x"}]}', "pigment 1 of own: nme is not known"),
-        (".txt", "pigments = []", "a palette file is named .toml or .json"),
+        (".json", '{"own": [{"nme": "x"}]}', "pigment 1 of own: unknown key nme"),
+        (".txt", "pigments = []", "a palette file has the suffix .toml or .json"),
     ],
 )
-def test_a_palette_file_that_is_none_is_refused_with_its_reason(tmp_path, suffix, text, words):
+def test_an_invalid_palette_file_is_refused(tmp_path, suffix, text, words):
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=words):
@@ -354,15 +368,15 @@ def test_a_palette_file_that_is_none_is_refused_with_its_reason(tmp_path, suffix
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"rgb": [0, 0]}, ValueError, "colour of 'new' is three whole numbers"),
+        ({"rgb": [0, 0]}, ValueError, "colour of 'new' must be three integers"),
         ({"thickness": "4"}, TypeError, "thickness of 'new' .* must be a number"),
         ({"thickness": float("nan")}, ValueError, "must be finite"),
         ({"mixture": [[0.5, "C"]]}, ValueError, "sum to 1"),
-        ({"mixture": [[1.0, "Qq"]]}, ValueError, "'Qq' is no formula"),
+        ({"mixture": [[1.0, "Qq"]]}, ValueError, "'Qq' is not a formula"),
         ({"name": None}, ValueError, "name of a pigment"),
     ],
 )
-def test_a_pigment_of_ones_own_that_cannot_be_is_refused(tmp_path, change, error, words):
+def test_an_invalid_new_pigment_is_refused(tmp_path, change, error, words):
     good = {"name": "new", "mixture": [[1.0, "C"]], "thickness": 4, "rgb": [80, 200, 120]}
     path = tmp_path / "own.json"
     path.write_text(json.dumps({"own": [good | change]}))
@@ -370,7 +384,7 @@ def test_a_pigment_of_ones_own_that_cannot_be_is_refused(tmp_path, change, error
         load_palette(path)
 
 
-def test_a_file_of_text_that_is_too_large_is_not_read(tmp_path):
+def test_a_palette_file_that_is_too_large_is_refused(tmp_path):
     path = tmp_path / "large.json"
     path.write_text(" " * (1 << 20) + "{}")
     with pytest.raises(ValueError, match="a palette file has at most"):
@@ -389,7 +403,7 @@ def write_h5(path: Path, **arrays: object) -> None:
 
 @pytest.fixture
 def ganx(tmp_path) -> Path:
-    """Return a palette of ganX: one spectrum beside it, one told by an absolute path."""
+    """Return a palette of ganX: one spectrum with a relative path, one with an absolute path."""
     energy = np.linspace(0.5, 38.5, 50)
     (tmp_path / "spectra").mkdir()
     write_h5(tmp_path / "spectra" / "azurite.h5", x=energy, y=np.arange(50))
@@ -403,7 +417,7 @@ def ganx(tmp_path) -> Path:
     return path
 
 
-def test_a_palette_of_ganx_loads_unchanged(ganx):
+def test_a_palette_of_ganx_is_read(ganx):
     palette = load_palette(ganx)
     assert (palette.name, palette.pigments) == ("palette", ("Azurite blue", "gold"))
     assert palette.rgb.tolist() == [[40, 82, 150], [212, 175, 55]]
@@ -413,7 +427,7 @@ def test_a_palette_of_ganx_loads_unchanged(ganx):
     np.testing.assert_allclose(palette.rate, np.array([1225, 50]) / 637.5)
 
 
-def test_ganx_spectra_on_other_axes_are_resampled_onto_the_first_and_keep_their_counts(ganx):
+def test_ganx_spectra_on_other_axes_are_resampled_onto_the_first_and_conserve_their_counts(ganx):
     energy = np.linspace(2.0, 36.0, 333)
     counts = np.exp(-0.5 * ((energy - 9.7) / 1.5) ** 2)
     write_h5(ganx.parent / "gold.h5", x=energy, y=counts)
@@ -424,7 +438,7 @@ def test_ganx_spectra_on_other_axes_are_resampled_onto_the_first_and_keep_their_
     assert centroid == pytest.approx((counts * energy).sum() / counts.sum(), abs=0.01)
 
 
-def test_resampling_keeps_counts_and_is_exact_where_channels_are_summed():
+def test_resampling_conserves_counts_and_is_exact_where_channels_are_summed():
     x = np.arange(12.0)
     y = np.random.default_rng(0).poisson(20, 12).astype(float)
     np.testing.assert_allclose(resample(x, y, np.arange(0.5, 12, 2)), y.reshape(6, 2).sum(axis=1))
@@ -439,13 +453,13 @@ def test_resampling_keeps_counts_and_is_exact_where_channels_are_summed():
         ({"xrf": "gold.h5"}, ValueError, "needs \"RGB\""),
         ({"RGB": [1, 2, 3]}, ValueError, "needs \"xrf\", the path of an HDF5 file"),
         ({"xrf": 3, "RGB": [1, 2, 3]}, ValueError, "needs \"xrf\""),
-        ({"xrf": "gold.h5", "RGB": [1, 2, -3]}, ValueError, "three whole numbers"),
-        ({"xrf": "gold.h5", "RGB": "red"}, ValueError, "three whole numbers"),
+        ({"xrf": "gold.h5", "RGB": [1, 2, -3]}, ValueError, "three integers"),
+        ({"xrf": "gold.h5", "RGB": "red"}, ValueError, "three integers"),
         ({"xrf": "lost.h5", "RGB": [1, 2, 3]}, FileNotFoundError, "'bad': there is no file"),
         ({"xrf": "palette.json", "RGB": [1, 2, 3]}, ValueError, "cannot be read as HDF5"),
     ],
 )  # fmt: skip
-def test_a_bad_entry_of_ganx_is_named(ganx, entry, error, words):
+def test_an_invalid_entry_of_ganx_is_refused(ganx, entry, error, words):
     document = json.loads(ganx.read_text())
     ganx.write_text(json.dumps(document | {"bad": entry}))
     with pytest.raises(error, match=words):
@@ -460,19 +474,19 @@ ENERGY = np.linspace(1.0, 5.0, 20)
     [
         ({"x": ENERGY}, "has no dataset 'y'"),
         ({"x": ENERGY, "y": np.ones(19)}, "one value per channel"),
-        ({"x": np.ones(1), "y": np.ones(1)}, "two channels at least"),
+        ({"x": np.ones(1), "y": np.ones(1)}, "at least two channels"),
         ({"x": ENERGY[::-1], "y": np.ones(20)}, "finite and ascending"),
         ({"x": np.full(20, np.nan), "y": np.ones(20)}, "finite and ascending"),
         ({"x": ENERGY, "y": np.full(20, np.inf)}, "finite, 0 or more, and not all 0"),
         ({"x": ENERGY, "y": -np.ones(20)}, "finite, 0 or more, and not all 0"),
         ({"x": ENERGY, "y": np.zeros(20)}, "finite, 0 or more, and not all 0"),
         ({"x": ENERGY, "y": np.ones((20, 2))}, r"list of numbers; got shape \(20, 2\)"),
-        ({"x": ENERGY, "y": np.array([b"a"] * 20)}, "is a list of numbers"),
+        ({"x": ENERGY, "y": np.array([b"a"] * 20)}, "must be a list of numbers"),
         ({"x": np.arange(70_000.0), "y": np.ones(70_000)}, "at most 65536 are read"),
         ({"x": 100 + ENERGY, "y": np.ones(20)}, "'gold' is 0 in all channels"),
     ],
 )
-def test_a_bad_spectrum_of_ganx_is_refused(ganx, arrays, words):
+def test_an_invalid_spectrum_of_ganx_is_refused(ganx, arrays, words):
     write_h5(ganx.parent / "gold.h5", **arrays)
     with pytest.raises(ValueError, match=words):
         load_palette(ganx)

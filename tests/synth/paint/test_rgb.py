@@ -1,4 +1,4 @@
-"""Colours of an image, and the pigments that look like them."""
+"""Colours of an image, and the pigments of similar colour."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_colours_and_differences_are_those_of_scikit_image():
     np.testing.assert_allclose(delta_e(one, other, "cie94"), expected, atol=1e-8)
 
 
-def test_thresholds_0_and_1_mean_what_they_say():
+def test_thresholds_0_and_1():
     """0 mixes all pigments, 1 keeps those of just this colour, or else the most similar one."""
     colours = np.array([[227, 66, 52], [60, 90, 160]])
     every = pigment_weights(colours, PIGMENTS, 0.0)
@@ -54,29 +54,29 @@ def test_thresholds_0_and_1_mean_what_they_say():
     np.testing.assert_array_equal(only, [[1, 0, 0], [0, 1, 0]])
 
 
-def test_a_mixture_is_proportional_to_similarity_worked_by_hand():
+def test_a_mixture_is_proportional_to_the_similarity():
     colour = np.array([[200, 120, 100]])
     difference = delta_e(to_lab(colour)[:, None], to_lab(PIGMENTS)[None])[0]
     similarity = (101 - difference) / 101
     found = pigment_weights(colour, PIGMENTS, 0.6)[0]
-    kept = np.where(similarity >= 0.6, similarity, 0)
-    assert 0 < (kept > 0).sum() < 3
-    np.testing.assert_allclose(found, kept / kept.sum())
+    similar = np.where(similarity >= 0.6, similarity, 0)
+    assert 0 < (similar > 0).sum() < 3
+    np.testing.assert_allclose(found, similar / similar.sum())
 
 
-def test_a_colour_like_no_pigment_still_has_one():
+def test_a_colour_below_the_threshold_gets_the_most_similar_pigment():
     found = pigment_weights(np.array([[0, 255, 0], [0, 0, 0]]), PIGMENTS, 0.99)
     np.testing.assert_array_equal(np.sort(found, axis=1), [[0, 0, 1], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
-def test_a_threshold_that_is_no_share_is_refused(threshold):
+def test_a_threshold_outside_0_to_1_is_refused(threshold):
     with pytest.raises(ValueError, match="threshold"):
         pigment_weights(PIGMENTS, PIGMENTS, threshold)
 
 
 def stripes(colours, height=40, noise=3):
-    """Stripes of equal width, with a little noise; 40 x 20 pixels each."""
+    """Return stripes of equal width, with a little noise; 40 x 20 pixels each."""
     image = np.repeat(np.repeat([colours], height, axis=0), 20, axis=1).astype(float)
     image += noise * np.random.default_rng(0).standard_normal(image.shape)
     return np.clip(image, 0, 255).astype(np.uint8)
@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_colours_and_the_largest_is_first():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1)])
-def test_tiny_and_plain_images_keep_the_colours_they_have(shape):
+def test_tiny_images_of_one_colour_have_that_colour(shape):
     image = np.full((*shape, 3), 77, np.uint8)
     found = few_colours(image)
     np.testing.assert_array_equal(found.rgb, [[77, 77, 77]])
@@ -111,8 +111,8 @@ def test_tiny_and_plain_images_keep_the_colours_they_have(shape):
     assert not found.colour.any()
 
 
-def test_images_of_every_kind_become_rgb(tmp_path):
-    """Alpha lies over white, grey is repeated, 16 bits are scaled."""
+def test_grey_alpha_and_16_bit_images_become_rgb(tmp_path):
+    """Transparent images are laid over white, grey is repeated, 16 bits are scaled."""
     rgba = np.zeros((3, 5, 4), np.uint8)
     rgba[..., 3] = 255
     rgba[0, 0] = (200, 0, 0, 0)  # fully transparent
@@ -137,14 +137,14 @@ def test_images_of_every_kind_become_rgb(tmp_path):
         assert found[0, 0, 0] == value, name
 
 
-def test_what_is_no_image_is_refused_in_words(tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(ValueError, match="no picture that can be read"):
+def test_files_and_arrays_that_are_not_images_are_refused(tmp_path):
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(ValueError, match="cannot be read as an image"):
         read_image(tmp_path / "text.png")
     whole = tmp_path / "whole.png"
     Image.fromarray(np.zeros((50, 50, 3), np.uint8)).save(whole)
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:60])
-    with pytest.raises(ValueError, match="no picture that can be read"):
+    with pytest.raises(ValueError, match="cannot be read as an image"):
         read_image(tmp_path / "half.png")
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "none.png")
