@@ -216,7 +216,7 @@ def test_a_block_has_the_documented_shapes_and_types():
 
 @pytest.mark.parametrize("snr", [20, 5.0, (10, 100)])
 def test_the_noise_is_gaussian_with_the_requested_snr(snr):
-    """Measured on the spectra: standard deviation about the expectation, peak of H alpha over it."""
+    """Measured on the spectra: the standard deviation about the expectation, the H alpha peak."""
     block = nebular_spectra(2000, snr, axis=SMALL).block(0)
     noise = block.spectra - block.expectation
     measured = noise.std(axis=1, ddof=1)  # of 241 channels: known within 4.6 %
