@@ -85,9 +85,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     --------
     >>> import numpy as np
     >>> import spectessera as spt
-    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
-    >>> counts[:, :4, 10] += 60
-    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> cube = spt.make_cube(np.random.default_rng(0).poisson(5, (8, 9, 40)))
     >>> segmenter = spt.SpectralSegmenter(training=spt.Training(epochs=2)).fit(cube)
     >>> segmenter.transform(cube).shape
     (72, 10)

@@ -127,6 +127,7 @@ def sky(seed: int, shape: tuple[int, int]) -> np.ndarray:
     return image
 
 
+# Over 40 lines: the settings of an experiment, one line each.
 def astro(seed: int, sizes: Sizes) -> Experiment:
     """Return the astronomical experiment: nebulae, on a background not in the training data.
 

@@ -1,9 +1,6 @@
 """Name the elements in an X-ray spectrum by their lines, with the evidence.
 
-A spectrum (XRF or EDS, silicon detector) is decomposed into families of lines by a non-negative
-least-squares fit on a clipped background. Families that the fit does not need are pruned, unlikely
-ones first. The remaining families with peaks are candidates; alternatives that fit as well are part
-of the evidence.
+A spectrum (XRF, EDS) is decomposed into families of lines by non-negative least squares.
 """
 
 from __future__ import annotations
