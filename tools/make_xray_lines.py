@@ -8,16 +8,14 @@ under paint, they differ by tens of per cent, which the fit allows for.
 """
 
 import re
-from pathlib import Path
 
 import numpy as np
 
 from spectessera._util.files import atomic
-from spectessera.naming.xray import elements as xraylines
+from spectessera.naming.xray.families import TABLE
 from spectessera.synth.xrf.detector import escaping
 from spectessera.synth.xrf.xraydata import symbol, xraylib
 
-TARGET = Path(xraylines.__file__).parent / "data" / "xray_lines.npz"
 HEAVIEST = 92
 LIGHTEST = 5
 FAINTEST = 0.0003  # of its family
@@ -85,7 +83,7 @@ def main() -> None:
     rows = [row for z in range(LIGHTEST, HEAVIEST + 1) for row in of_element(z)]
     z, code, energy, share, edge = map(np.array, zip(*rows, strict=True))
     grid = np.linspace(1.9, 60.0, 150)
-    with atomic(TARGET) as temporary:
+    with atomic(TABLE) as temporary:
         np.savez_compressed(
             temporary,
             z=z.astype(np.int16),
@@ -99,7 +97,7 @@ def main() -> None:
             escape_share=escaping(grid),
             settings=np.array(f"xraylib {xraylib().__version__}"),
         )
-    print(f"{TARGET}: {len(z)} lines, {TARGET.stat().st_size / 1e3:.0f} kB")
+    print(f"{TABLE}: {len(z)} lines, {TABLE.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -186,6 +186,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
     )
 
 
+# Over 40 lines: the settings of an experiment, one line each.
 def heritage(
     seed: int, sizes: Sizes, threshold: float, pictures: tuple[np.ndarray, ...] = ()
 ) -> Experiment:

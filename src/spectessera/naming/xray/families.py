@@ -14,7 +14,7 @@ import numpy as np
 from spectessera._util.constants import ELECTRON, FWHM, PAIR, SILICON_KALPHA
 from spectessera._util.files import package_data
 
-TABLE = "xray_lines.npz"  # of the package data
+TABLE = package_data("xray_lines.npz")
 ESCAPE_EDGE = 1.84  # keV, K edge of silicon: softer photons have no escape peak
 LEAST_ESCAPE = 2e-4  # share of a line; weaker escape peaks are invisible above the background
 DOPPLER = 2.0 / 137.036  # width of the Compton profile, about 2 atomic units of momentum
@@ -118,7 +118,7 @@ class _Table(NamedTuple):
 @cache
 def table() -> _Table:
     """Return the table that ships with the package."""
-    with package_data(TABLE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+    with np.load(TABLE, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     groups, symbols = arrays["groups"].tolist(), tuple(arrays["symbols"].tolist())
     names = [groups[code] for code in arrays["group"]]

@@ -10,7 +10,7 @@ import numpy as np
 from spectessera._util.files import package_data
 from spectessera.axis import Axis
 
-TEMPLATES = "xrf_templates.npz"  # of the package data
+TEMPLATES = package_data("xrf_templates.npz")
 
 
 class ShippedSpectra(NamedTuple):
@@ -38,7 +38,7 @@ class ShippedSpectra(NamedTuple):
 @cache
 def shipped() -> ShippedSpectra:
     """Return the spectra that ship with the package."""
-    with package_data(TEMPLATES).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+    with np.load(TEMPLATES, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     spectra, factors = arrays["spectra"].astype(np.float64), arrays["factors"]
     for array in (spectra, factors):
