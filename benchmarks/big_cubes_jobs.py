@@ -160,7 +160,7 @@ def dask_seconds(job: dict) -> dict:
     import spectessera as spt
     from spectessera.cli.scheduler import use_scheduler
     from spectessera.cube import blocks
-    from spectessera.inference.blockwork import Shared, Task, over_blocks
+    from spectessera.inference.blockwork import Shared, Task, process_blocks
     from spectessera.inference.corridor import context_of
     from spectessera.inference.passes import encode_block
 
@@ -175,10 +175,10 @@ def dask_seconds(job: dict) -> dict:
             options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
             workers = opened.enter_context(LocalCluster(**options))
             client = opened.enter_context(Client(workers))
-        list(over_blocks(encode_block, context, cube, tasks[:4]))  # imports are not timed
+        list(process_blocks(encode_block, context, cube, tasks[:4]))  # imports are not timed
         with get_task_stream(client) as stream:
             start = time.perf_counter()
-            for _ in over_blocks(encode_block, context, cube, tasks):
+            for _ in process_blocks(encode_block, context, cube, tasks):
                 pass
             seconds = time.perf_counter() - start
         encoded = sum(each["key"].startswith("encode_block") for each in stream.data)

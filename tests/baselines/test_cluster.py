@@ -1,4 +1,4 @@
-"""The baselines: each finds what is plain to see, and all else is as in `segment`."""
+"""The baselines: each finds clear clusters, and everything else is as in `segment`."""
 
 import gc
 import json
@@ -32,7 +32,7 @@ GOOD = dict.fromkeys(METHODS, 0.98) | {"tsne": 0.85}
 
 
 def stripes(seed=0, signed=False, **kwargs):
-    """A cube of four vertical stripes of unlike width, a line in each; and their numbers."""
+    """Return a cube of four vertical stripes of different widths with one line each; and labels."""
     generator = np.random.default_rng(seed)
     edges = np.searchsorted([0, 7, 12, 15], np.arange(WIDTH), side="right") - 1
     truth = np.broadcast_to(edges, (HEIGHT, WIDTH))
@@ -52,7 +52,7 @@ def spectra(n=60, seed=0):
 
 
 def same_dataset(a, b):
-    """Compare all but what was timed."""
+    """Compare everything except measured times."""
     strip = [name for name in a.attrs if name.startswith("seconds_")]
     first, second = (each.copy() for each in (a, b))
     for each in (first, second):
@@ -64,7 +64,7 @@ def same_dataset(a, b):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_embedding_has_the_asked_shape_and_repeats_itself(method):
+def test_an_embedding_has_the_requested_shape_and_is_reproducible(method):
     rows = spectra()
     first = embed(rows, method, dimensions=2, seed=3)
     wide = method in ("raw", "sqrt", "asinh")
@@ -90,7 +90,7 @@ def test_a_fitted_spectrum_is_placed_where_it_was(method):
     assert found.transform(rows).dtype == np.float32
 
 
-def test_umap_places_new_spectra_near_their_like():
+def test_umap_places_new_spectra_near_similar_ones():
     rows, new = spectra(), spectra(seed=1)
     found = embed(rows, "umap", dimensions=2)
     placed = found.transform(new)
@@ -100,21 +100,21 @@ def test_umap_places_new_spectra_near_their_like():
     assert np.array_equal(nearest, np.repeat([0, 1], [40, 20]))
 
 
-def test_tsne_has_no_way_to_new_spectra_and_none_back():
+def test_tsne_has_neither_a_map_for_new_spectra_nor_an_inverse():
     found = embed(spectra(30), "tsne")
     assert found.transform is None
     assert found.inverse is None
 
 
 @pytest.mark.parametrize("method", ["raw", "sqrt", "asinh"])
-def test_channel_by_channel_methods_are_undone_exactly(method):
+def test_channel_by_channel_methods_have_an_exact_inverse(method):
     rows = spectra()
     found = embed(rows, method)
     np.testing.assert_allclose(found.inverse(found.points), rows, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["pca", "whitened-pca", "gmm", "nmf"])
-def test_linear_methods_give_the_spectra_back_without_their_noise(method):
+def test_the_inverse_of_linear_methods_gives_spectra_with_less_noise(method):
     rows = spectra()
     back = embed(rows, method).inverse(embed(rows, method).points)
     kinds = np.repeat([rows[:40].mean(axis=0), rows[40:].mean(axis=0)], [40, 20], axis=0)
@@ -131,7 +131,7 @@ def test_principal_components_are_those_of_the_singular_values():
     np.testing.assert_allclose(white.std(axis=0, ddof=1), 1, rtol=1e-4)
 
 
-def test_principal_components_keep_their_digits_far_from_zero():
+def test_principal_components_are_accurate_far_from_zero():
     rows = spectra()
     near, far = embed(rows, "pca").points, embed(rows + 1000, "pca").points
     np.testing.assert_allclose(far, near, atol=1e-3)  # float32 has 6e-5 left at 1000
@@ -143,7 +143,7 @@ def test_asinh_is_linear_within_the_noise_and_logarithmic_beyond():
     rows[:, 3] = 10
     points = embed(rows, "asinh").points
     within = points[:, 10:] / np.arcsinh(rows[:, 10:] / 0.01)
-    np.testing.assert_allclose(within, 1, atol=0.03)  # the noise is told to a few per cent
+    np.testing.assert_allclose(within, 1, atol=0.03)  # the noise is estimated to a few per cent
     np.testing.assert_allclose(points[:, 3], np.log(2 * 10 / 0.01), rtol=0.01)
 
 
@@ -178,7 +178,7 @@ def test_equal_spectra_are_embedded(method):
     assert np.isfinite(embed(np.ones((20, 5)), method).points).all()
 
 
-def test_what_is_wrong_is_told_by_name():
+def test_errors_name_the_wrong_argument():
     rows = spectra()
     with pytest.raises(ValueError, match=r"'raw', 'sqrt'.*got 'som'"):
         embed(rows, "som")
@@ -211,7 +211,7 @@ def test_the_largest_seed_of_segment_is_a_seed_here_too():
     assert np.isfinite(embed(spectra(30), "nmf", seed=2**63 - 1).points).all()
 
 
-def test_a_missing_umap_tells_what_to_install(monkeypatch):
+def test_the_error_without_umap_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match=r'pip install "spectessera\[umap\]"'):
         embed(spectra(), "umap")
@@ -246,7 +246,7 @@ def test_the_number_of_stripes_is_chosen(method):
     assert (result["score_error"] == 0).all()  # few points: exact
 
 
-def test_the_points_are_clustered_by_the_very_code_of_the_segmenter():
+def test_the_points_are_clustered_by_the_code_of_the_segmenter():
     cube, _ = stripes()
     clusters = Clusters(2, 6, restarts=2)
     result = cluster_cube(cube, "pca", clusters=clusters, seed=5, keep=["latent"])
@@ -264,7 +264,7 @@ def test_the_points_are_clustered_by_the_very_code_of_the_segmenter():
 
 
 def test_wide_points_have_the_labels_and_scores_of_choose_k():
-    """Spectra themselves, of more channels than any latent space, take the same way."""
+    """Spectra themselves have more channels than any latent space."""
     generator = np.random.default_rng(0)
     values = generator.normal(0, 1, (9, 11, 80)).astype(np.float32)
     values[:4] += 2
@@ -320,9 +320,9 @@ def test_a_mixture_of_many_pixels_is_scored_by_an_estimate_with_its_error():
     assert abs(float(result["score"][0]) - exact) < 5 * float(result["score_error"][0])
 
 
-def test_equal_spectra_are_no_mixture_but_never_an_accident():
+def test_equal_spectra_are_refused_by_the_mixture_and_finite_for_others():
     cube = make_cube(np.ones((5, 7, 6), dtype=np.float32))
-    with pytest.raises(ValueError, match="into one component"):
+    with pytest.raises(ValueError, match="in one component"):
         cluster_cube(cube, "gmm", clusters=Clusters(2, 3))
     for method in ("raw", "pca", "nmf"):
         result = cluster_cube(cube, method, clusters=Clusters(2, 3))
@@ -380,7 +380,7 @@ BLOCKS = 3 * 5
 
 
 def assert_same_result(one, other):
-    """Compare two results bit for bit, but for sums of blocks and what was timed."""
+    """Compare two results bit for bit, except sums over blocks and measured times."""
     assert set(one.variables) == set(other.variables)
     for name in one.variables:
         mine, theirs = one[name].values, other[name].values
@@ -444,7 +444,7 @@ def test_of_a_chunked_cube_the_fitted_inputs_and_the_points_are_in_memory():
     values = da.random.default_rng(0).gamma(2, 1, (384, 360, 156), chunks=(32, 36, 156))
     cube = make_cube(values.astype(np.float32), energy=(1.0, 20.0))
     arguments = {"clusters": Clusters(2, 3, restarts=1), "fit_pixels": 2_000, "memory": 0}
-    cluster_cube(cube[:64, :72], "pca", **arguments)  # what is imported on the way
+    cluster_cube(cube[:64, :72], "pca", **arguments)  # so that imports are not counted
     tracemalloc.start()
     try:
         cluster_cube(cube, "pca", **arguments)
@@ -455,7 +455,7 @@ def test_of_a_chunked_cube_the_fitted_inputs_and_the_points_are_in_memory():
 
 
 @pytest.mark.parametrize("method", TRANSFORMING)
-def test_a_spectrum_is_placed_alike_alone_and_among_others_where_that_is_promised(method):
+def test_methods_by_row_place_a_spectrum_independently_of_the_others(method):
     rows = spectra()
     embedding = embed(rows, method)
     assert embedding.by_row == (method != "nmf")
@@ -482,7 +482,7 @@ def test_the_same_seed_gives_the_same_result(method):
         ("tsne", "label of the nearest fitted input"),
     ],
 )
-def test_what_was_fitted_to_a_sample_places_the_others(method, placed):
+def test_a_method_fitted_to_a_sample_places_the_other_pixels(method, placed):
     cube, truth = stripes()
     result = cluster_cube(
         cube, method, clusters=Clusters(4, 4), fit_pixels=200, seed=0, keep=["latent"]
@@ -498,14 +498,14 @@ def test_what_was_fitted_to_a_sample_places_the_others(method, placed):
     assert peaks.tolist() == [6, 15, 24, 33]
 
 
-def test_a_sample_that_holds_all_pixels_is_all_of_them():
+def test_a_sample_larger_than_the_cube_is_all_pixels():
     cube, _ = stripes()
     result = cluster_cube(cube, "pca", fit_pixels=10_000)
     assert result.attrs["placed"] == "all were fitted"
     assert result.attrs["fitted_pixels"] == HEIGHT * WIDTH
 
 
-def test_the_result_speaks_the_words_of_segment():
+def test_the_result_has_the_names_of_segment():
     cube, _ = stripes()
     cube.attrs |= {"source": "stripes", "unit": "counts"}
     clusters = Clusters(4, 4)
@@ -522,10 +522,10 @@ def test_the_result_speaks_the_words_of_segment():
         assert ours[name].attrs == theirs[name].attrs, name
     assert ours.attrs["source"] == "stripes"
     assert all(isinstance(value, (str, int, float)) for value in ours.attrs.values())
-    told = json.loads(ours.attrs["provenance"])
-    assert told["method"] == "pca"
-    assert told["settings"]["clusters"]["k_max"] == 4
-    assert told["seed"] == 0
+    provenance = json.loads(ours.attrs["provenance"])
+    assert provenance["method"] == "pca"
+    assert provenance["settings"]["clusters"]["k_max"] == 4
+    assert provenance["seed"] == 0
     label = ours["label"].values
     for each in range(4):
         mine = cube.values[label == each + 1]
@@ -533,11 +533,11 @@ def test_the_result_speaks_the_words_of_segment():
         np.testing.assert_allclose(ours["std_spectrum"][each], mine.std(axis=0), atol=1e-5)
 
 
-def test_steps_are_told_in_order():
+def test_steps_are_reported_in_order():
     cube, _ = stripes()
-    told = []
-    cluster_cube(cube.chunk({"y": 8}), "pca", progress=lambda *step: told.append(step), seed=0)
-    assert told == [
+    steps = []
+    cluster_cube(cube.chunk({"y": 8}), "pca", progress=lambda *step: steps.append(step), seed=0)
+    assert steps == [
         ("read", 1, 2),
         ("read", 2, 2),
         ("embed", 1, 1),
@@ -577,7 +577,7 @@ def test_few_pixels():
         cluster_cube(small, "pca", clusters=Clusters(5, 5))
 
 
-def test_wrong_arguments_are_told_before_any_work():
+def test_wrong_arguments_raise_errors_before_any_work():
     cube, _ = stripes()
     with pytest.raises(ValueError, match="got 'som'"):
         cluster_cube(cube, "som")

@@ -1,4 +1,4 @@
-"""Cubes that are larger than memory: one answer, whoever does the work and wherever maps are."""
+"""Cubes larger than memory: the same result for any chunks, workers, and place of the maps."""
 
 import copy
 import gc
@@ -36,7 +36,7 @@ SAME = ("label", "confidence", "novelty", "latent_cube", "quality", "center", "s
 
 
 def stripes(height=HEIGHT, width=WIDTH, sigma=1.5, seed=0, **kwargs):
-    """Three stripes with a line each; they overlap, so that labels differ at the least thing."""
+    """Return three stripes with a line each; they overlap, so that labels differ easily."""
     generator = np.random.default_rng(seed)
     truth = np.searchsorted([0.5 * width, 0.8 * width], np.arange(width), "right")
     truth = np.broadcast_to(truth, (height, width))
@@ -79,7 +79,7 @@ def segmenter():
 
 @pytest.fixture(scope="module")
 def whole(segmenter):
-    """The answer of the flawed cube in memory."""
+    """Return the result of the flawed cube in memory."""
     return spt.segment(flawed(), segmenter, keep=["latent"])
 
 
@@ -111,7 +111,7 @@ def assert_same(found, expected, names=SAME):
         assert np.array_equal(mine, other, equal_nan=mine.dtype.kind == "f"), name
 
 
-# --- one answer --------------------------------------------------------------------------------
+# --- one result --------------------------------------------------------------------------------
 
 
 def test_the_flawed_cube_has_labels_where_it_has_spectra(whole):
@@ -165,12 +165,12 @@ def test_the_number_of_threads_does_not_change_a_bit(segmenter, whole, threads):
 
 
 @pytest.mark.parametrize("chunks", [None, CHUNKS])
-def test_a_store_holds_what_else_were_in_memory(segmenter, whole, tmp_path, chunks):
+def test_a_store_holds_the_same_result(segmenter, whole, tmp_path, chunks):
     cube = flawed() if chunks is None else flawed().chunk(chunks)
     path = tmp_path / "r.zarr"
     found = spt.segment(cube, segmenter, keep=["latent"], store=path)
     assert [each.name for each in tmp_path.iterdir()] == ["r.zarr"]
-    assert not found["label"].variable._in_memory  # it is read when it is asked for
+    assert not found["label"].variable._in_memory  # it is read when it is used
     assert_same(found, whole)
     read = spt.read_result(path)
     assert_same(read, whole)
@@ -185,7 +185,7 @@ def test_a_store_holds_what_else_were_in_memory(segmenter, whole, tmp_path, chun
         assert_same(opened, whole)
 
 
-def test_a_store_takes_the_place_of_an_older_one(segmenter, tmp_path):
+def test_a_store_replaces_an_older_one(segmenter, tmp_path):
     path = tmp_path / "r.zarr"
     for clusters in (2, 4):
         spt.segment(stripes().chunk(CHUNKS), segmenter, clusters, store=path, means=False)
@@ -201,13 +201,13 @@ def test_a_folder_that_is_no_store_is_not_replaced(segmenter, tmp_path):
     with pytest.raises(FileExistsError, match=r"not a Zarr store, so it is not replaced"):
         spt.segment(reads.cube, segmenter, store=path)
     assert (path / "letter.txt").read_text() == "keep me"
-    assert not reads.counts  # told before the work
+    assert not reads.counts  # the error comes before the work
     with pytest.raises(ValueError, match=r"store is a .zarr folder; got 'r.nc'"):
         spt.segment(stripes(), segmenter, store=tmp_path / "r.nc")
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_an_error_in_the_middle_leaves_nothing_half(segmenter, tmp_path, monkeypatch, older):
+def test_an_error_leaves_no_incomplete_store(segmenter, tmp_path, monkeypatch, older):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -218,7 +218,7 @@ def test_an_error_in_the_middle_leaves_nothing_half(segmenter, tmp_path, monkeyp
     reads = Reads(stripes(), broken=(14, 10))
     with pytest.raises(OSError, match="the disk is gone"):
         spt.segment(reads.cube, segmenter, store=path, memory=0)
-    assert len(reads.counts) > 5  # it had begun
+    assert len(reads.counts) > 5  # the work had started
     assert [each.name for each in path.parent.iterdir()] == (["r.zarr"] if older else [])
     if older:
         assert spt.read_result(path).attrs["n_clusters"] == 2
@@ -241,7 +241,7 @@ def test_the_cube_is_read_once_or_with_means_twice(segmenter, means, times):
     assert (set(found.data_vars) & SECOND) == (SECOND if means else set())
 
 
-def test_without_means_all_else_is_there_and_the_labels_are_the_same(segmenter):
+def test_without_means_everything_else_is_there_with_the_same_labels(segmenter):
     both = [
         spt.segment(stripes().chunk(CHUNKS), segmenter, keep=["latent", "decoded"], means=means)
         for means in (True, False)
@@ -249,7 +249,7 @@ def test_without_means_all_else_is_there_and_the_labels_are_the_same(segmenter):
     assert set(both[0].data_vars) - set(both[1].data_vars) == SECOND
     names = {*SAME, "decoded_cube", "decoded_mean", "integrated_input", "integrated_decoded"}
     assert_same(both[1], both[0], names - {"confidence"})
-    # Other pixels are measured again, so that the noise is known a little differently.
+    # Noise is simulated for other pixels, so its estimate differs a little.
     apart = np.abs(both[0]["confidence"].values - both[1]["confidence"].values)
     assert apart.max() < 0.1
     assert 0.3 < both[1]["confidence"].values.mean() <= 1
@@ -258,7 +258,7 @@ def test_without_means_all_else_is_there_and_the_labels_are_the_same(segmenter):
 # --- clusters of many pixels -------------------------------------------------------------------
 
 
-def test_kept_silhouettes_are_those_of_scikit_learn(segmenter):
+def test_silhouettes_of_pixels_are_those_of_scikit_learn(segmenter):
     found = spt.segment(flawed().chunk(CHUNKS), segmenter, keep=["latent", "silhouette"])
     assert found.attrs["metric"] == "euclidean"
     label = found["label"].values
@@ -289,7 +289,7 @@ def inertia_of(result):
     return np.square(latents - result["center"].values[labels - 1]).sum()
 
 
-def test_of_too_many_pixels_a_sample_is_clustered_and_refined_by_all(segmenter):
+def test_a_sample_of_too_many_pixels_is_clustered_and_refined_with_all(segmenter):
     cube = stripes(60, 40).chunk({"y": 31, "x": 17})
     found = {}
     for refine in (False, True):
@@ -319,8 +319,8 @@ def test_a_sample_does_not_depend_on_chunks_or_on_where_latents_are(segmenter):
         assert_same(found, expected)
 
 
-def test_float32_labels_are_those_of_float64_but_on_boundaries(segmenter):
-    """Preprocessed, encoded and labelled in float64 by hand."""
+def test_float32_labels_are_those_of_float64_except_at_boundaries(segmenter):
+    """The reference is preprocessed, encoded and labelled in float64."""
     cube = stripes(250, 200)
     labels = spt.segment(cube, segmenter, "trained", means=False)["label"].values.ravel() - 1
     values = cube.values.reshape(-1, CHANNELS).astype(np.float64)
@@ -336,7 +336,7 @@ def test_float32_labels_are_those_of_float64_but_on_boundaries(segmenter):
     first, second = np.sort(squares, axis=1)[:, :2].T
     margin = (second - first) / (second + first)
     assert (margin[differ] < 1e-4).all()
-    # There are pixels so near a boundary that fewer digits would show.
+    # Some pixels are so near a boundary that less precision would change them.
     assert (margin < 1e-3).sum() > 5
 
 
@@ -392,10 +392,10 @@ def test_blocks_in_which_nothing_is_drawn_are_not_read():
     assert set(reads.counts.values()) == {1}
 
 
-def test_settings_that_are_left_open_are_chosen_without_a_second_reading():
+def test_settings_are_chosen_for_the_spectra_without_a_second_reading():
     reads = Reads(stripes())
     found = quick().set_params(clusters=Clusters(2, 3, restarts=1)).fit(reads.cube)
-    assert found.chosen_["clusters"]["metric"] == found.rule_.metric  # it looked at the spectra
+    assert found.chosen_["clusters"]["metric"] == found.rule_.metric  # chosen for the spectra
     assert len(reads.counts) == BLOCKS
     assert set(reads.counts.values()) == {1}
 
@@ -412,7 +412,7 @@ def test_a_cluster_does_not_change_a_bit_and_encodes_no_block_twice(
     store = tmp_path / "r.zarr" if stored else None
     with get_task_stream(client=client) as stream:
         found = spt.segment(flawed().chunk(CHUNKS), segmenter, keep=["latent"], store=store)
-        time.sleep(0.3)  # until the scheduler has told the stream
+        time.sleep(0.3)  # until the scheduler has reported all tasks
     assert_same(found, whole)
     names = Counter(str(record["key"]).rpartition("-")[0] for record in stream.data)
     work = ("encode_block", "describe_block", "estimate_confidence")
@@ -438,7 +438,7 @@ def test_an_error_on_a_worker_leaves_no_store(segmenter, client, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_that_is_killed_in_the_middle_does_not_change_a_bit(
+def test_a_worker_that_is_killed_during_the_work_does_not_change_a_bit(
     segmenter, whole, client, cluster
 ):
     killed = []
@@ -473,7 +473,7 @@ def scan(tmp_path_factory):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Leave out the figures, which take most of the time."""
+    """Skip the figures, which take most of the time."""
     monkeypatch.setattr(outputs, "_draw", lambda *_: None)
 
 
@@ -494,15 +494,15 @@ def test_a_result_is_written_block_by_block_and_is_that_of_the_file(scan, tmp_pa
     assert set(file.variables) == set(store.variables)
     for name in file.variables:
         np.testing.assert_array_equal(file[name].values, store[name].values, err_msg=name)
-    told = [
+    summaries = [
         json.loads((tmp_path / out / "summary.json").read_text())["clusters"]
         for out in ("one", "other")
     ]
-    assert told[0] == told[1]
+    assert summaries[0] == summaries[1]
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_folder_with_a_store_is_reported_and_compared(scan, tmp_path):
+def test_a_folder_with_a_store_can_be_reported_and_compared(scan, tmp_path):
     out = tmp_path / "out"
     segment_into(out, scan, "--zarr")
     run("report", out, check=0)
@@ -513,12 +513,14 @@ def test_a_folder_with_a_store_is_reported_and_compared(scan, tmp_path):
     label = spt.read_result(out)["label"].values
     expected = adjusted_rand_score(truth.ravel(), label.ravel())
     for result in (out, out / "result.zarr"):
-        told = json.loads(run("compare", result, tmp_path / "truth.npy", "--json", check=0).stdout)
-        assert told["ari"] == pytest.approx(expected, abs=1e-6)
+        scores = json.loads(
+            run("compare", result, tmp_path / "truth.npy", "--json", check=0).stdout
+        )
+        assert scores["ari"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_file_takes_the_place_of_a_store_and_a_store_that_of_a_file(scan, tmp_path):
+def test_a_file_replaces_a_store_and_a_store_replaces_a_file(scan, tmp_path):
     out = tmp_path / "out"
     for flags, there, gone in (
         (("--zarr",), "result.zarr", "result.nc"),
@@ -534,7 +536,7 @@ def test_a_file_takes_the_place_of_a_store_and_a_store_that_of_a_file(scan, tmp_
 
 @pytest.fixture
 def loud():
-    """Put back how much the scheduler logs."""
+    """Restore the log level of the scheduler."""
     logger = logging.getLogger("distributed")
     before = logger.level
     yield
@@ -572,7 +574,7 @@ def test_a_wrong_scheduler_is_one_line(scan, tmp_path, monkeypatch, where, words
     monkeypatch.setattr(cli_scheduler, "PATIENCE", 1)
     done = segment_into(tmp_path / "out", scan, "--scheduler", where, check=None)
     assert words in one_line(done)
-    assert dask.config.get("scheduler", None) is None  # else what is computed next looks for it
+    assert dask.config.get("scheduler", None) is None  # otherwise the next computation would use it
     left = tmp_path / "out"
     assert not left.exists() or list(left.iterdir()) == []
 
@@ -590,13 +592,13 @@ def test_a_scheduler_without_workers_is_one_line(scan, tmp_path, monkeypatch):
     assert f"{address} has no workers; start some" in one_line(done)
 
 
-def test_a_new_folder_into_which_nothing_came_is_not_left(scan, tmp_path):
+def test_a_new_folder_is_removed_if_nothing_was_written(scan, tmp_path):
     file, _ = scan
     out = tmp_path / "deep" / "out"
     done = run("segment", file, "--model", "nebulae", "--out", out, "-q", "--zarr", check=None)
     assert "wavelength" in one_line(done)
     assert list(tmp_path.iterdir()) == []
-    out.mkdir(parents=True)  # one that was there stays, empty as it is
+    out.mkdir(parents=True)  # an older one stays, even if it is empty
     done = run("segment", file, "--model", "nebulae", "--out", out, "-q", "--zarr", check=None)
     assert "wavelength" in one_line(done)
     assert list(out.iterdir()) == []

@@ -36,7 +36,7 @@ def segmenter(cube):
 
 
 def test_a_decoded_latent_cube_is_the_inverse_of_the_transform(cube, segmenter):
-    latent, told = encode_cube(cube, segmenter)
+    latent, facts = encode_cube(cube, segmenter)
     assert latent.shape == (9, 14, 2)
     assert np.isnan(latent.values[2, 3]).all()
     decoded = decode_cube(latent, segmenter)
@@ -46,8 +46,8 @@ def test_a_decoded_latent_cube_is_the_inverse_of_the_transform(cube, segmenter):
     expected = segmenter.inverse_transform(points[usable])
     np.testing.assert_array_equal(decoded.values.reshape(-1, 40)[usable], expected)
     weights = sum(each.numel() * 4 for each in segmenter.model_.state_dict().values())
-    assert told["ratio"] == 20
-    assert told["ratio_with_model"] == cube.nbytes / (latent.nbytes + weights)
+    assert facts["ratio"] == 20
+    assert facts["ratio_with_model"] == cube.nbytes / (latent.nbytes + weights)
 
 
 def test_chunked_latents_are_decoded_lazily_to_the_same_bits(cube, segmenter, tmp_path):
@@ -93,7 +93,7 @@ def test_of_a_chunked_cube_only_the_latents_are_in_memory(segmenter):
     """512 blocks of 160 KiB are 80 MiB; the latents of all pixels are 4 MiB."""
     values = da.random.default_rng(0).gamma(2, 1, (1024, 512, 40), chunks=(32, 32, 40))
     big = make_cube(values.astype(np.float32), energy=(1.0, 20.0))
-    encode_cube(big[:64, :64], segmenter)  # what is imported on the way
+    encode_cube(big[:64, :64], segmenter)  # so that imports are not counted
     tracemalloc.start()
     try:
         latent, _ = encode_cube(big, segmenter)

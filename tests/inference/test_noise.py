@@ -1,4 +1,4 @@
-"""Pixels that are measured again: what noise alone does to clusters."""
+"""Simulated measurements of some pixels: what noise alone does to clusters."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Traini
 from spectessera.htmlreport.text import how_chosen
 from spectessera.inference.corridor import context_of
 from spectessera.inference.job import Job
-from spectessera.inference.noise import RARE, SeparationOverNoise, any_pixels
+from spectessera.inference.noise import MIN_SAMPLED, SeparationOverNoise, draw_pixels
 from spectessera.inference.passes import encode_block
 from spectessera.kmeans import k_means
 from spectessera.kmeans.rule import Rule
@@ -60,14 +60,14 @@ def excess_of(cube, segmenter, *ks):
 
 
 def two_regions(few):
-    """Return which pixels are of the second of two regions; as few as told."""
+    """Return which pixels are in the second of two regions, which has ``few`` pixels."""
     other = np.zeros((SIDE, SIDE), dtype=int)
     other.ravel()[:few] = 1
     return other
 
 
 @pytest.mark.parametrize("few", [30, 320])
-def test_noise_cut_in_two_has_an_excess_of_one_and_a_true_difference_far_more(few):
+def test_clusters_split_by_noise_have_an_excess_of_one_and_true_clusters_far_more(few):
     spectra = 300 * line_spectra()[[0, 3]]
     cube, segmenter = counts_of(spectra[two_regions(few)])
     true, more = excess_of(cube, segmenter, 2, 3)
@@ -82,8 +82,8 @@ def test_pixels_with_more_counts_are_no_difference():
     assert max(found) < SPLIT_BELOW
 
 
-def test_a_line_and_nothing_but_noise_are_a_difference():
-    """A spectrum without a line is one of no brightness at all: that must not count as noise."""
+def test_a_line_differs_from_noise_alone():
+    """A spectrum without a line has no brightness: that difference must not count as noise."""
     shape = (SIDE, SIDE, 48)
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     values[:, : SIDE // 2, 20:23] += 8
@@ -93,17 +93,17 @@ def test_a_line_and_nothing_but_noise_are_a_difference():
     assert more < SPLIT_BELOW
 
 
-@pytest.mark.parametrize(("few", "judged"), [(RARE - 1, False), (RARE, True)])
-def test_clusters_too_rare_for_the_sample_are_not_judged(few, judged):
+@pytest.mark.parametrize(("few", "compared"), [(MIN_SAMPLED - 1, False), (MIN_SAMPLED, True)])
+def test_clusters_with_too_few_sampled_pixels_are_not_compared(few, compared):
     regions = two_regions(few)
     cube, segmenter = counts_of(300 * line_spectra()[[0, 3]][regions])
     check = sampled(cube, segmenter)
     centers = np.stack([check.latent[regions.ravel() == each].mean(axis=0) for each in (0, 1)])
-    assert np.isfinite(check.separation(rule_of(centers))) == judged
+    assert np.isfinite(check.separation(rule_of(centers))) == compared
 
 
-def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
-    """Stability alone finds one more: the noise of the largest area, cut in two."""
+def test_a_homogeneous_page_has_one_cluster_per_pigment_and_the_report_says_why():
+    """Stability alone finds one more: the largest area, split by noise."""
     cube, truth = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
     truth = truth["label"].values
     model = spt.load("maxrf")
@@ -113,12 +113,12 @@ def test_a_homogeneous_page_is_cut_into_its_pigments_and_the_report_tells_why():
     excess = result["excess"].sel(k=[5, 6]).values
     assert excess[0] > 3
     assert 0.85 < excess[1] < SPLIT_BELOW
-    assert np.isnan(result["excess"].sel(k=4))  # nobody had to look
+    assert np.isnan(result["excess"].sel(k=4))  # it was not computed
     assert "; with k = 6, two of the clusters differ" in how_chosen(result)
-    blind = spt.segment(cube.assign_attrs(noise="residual"), model)
-    assert blind.attrs["n_clusters"] == 6
-    assert "excess" not in blind
-    assert "differ by no more" not in how_chosen(blind)
+    unchecked = spt.segment(cube.assign_attrs(noise="residual"), model)
+    assert unchecked.attrs["n_clusters"] == 6
+    assert "excess" not in unchecked
+    assert "differ by no more" not in how_chosen(unchecked)
 
 
 def test_the_same_is_chosen_in_any_chunks_with_and_without_means():
@@ -132,7 +132,7 @@ def test_the_same_is_chosen_in_any_chunks_with_and_without_means():
     assert np.isfinite(one["excess"]).any()
 
 
-def test_one_spectrum_alone_is_cut_once_and_the_report_says_so():
+def test_one_spectrum_alone_gives_two_clusters_and_the_report_says_they_are_noise():
     cube, segmenter = counts_of(np.broadcast_to(300 * line_spectra()[0], (SIDE, SIDE, 96)))
     result = spt.segment(cube, segmenter)
     assert result.attrs["n_clusters"] == 2  # there is no k = 1
@@ -145,7 +145,7 @@ def test_only_pixels_that_are_not_masked_are_sampled():
     mask[3, 5:9] = False
     cube = make_cube(np.ones((SIDE, SIDE, 8), np.float32), energy=(1.0, 2.0), mask=mask)
     job = Job(cube, None, "cube", 0, (), True)
-    assert any_pixels(job).tolist() == [3 * SIDE + x for x in range(5, 9)]
+    assert draw_pixels(job).tolist() == [3 * SIDE + x for x in range(5, 9)]
 
 
 def test_a_variance_that_is_not_finite_is_as_large_as_the_others():
@@ -161,7 +161,7 @@ def test_a_variance_that_is_not_finite_is_as_large_as_the_others():
     assert found < SPLIT_BELOW
 
 
-def test_nothing_is_asked_where_k_is_told(line_cube):
+def test_clusters_are_not_compared_with_noise_where_k_is_given(line_cube):
     cube = line_cube.cube.astype(np.uint16)
     segmenter = trained(cube, stabilise="sqrt", normalise="l2")
     assert "excess" not in spt.segment(cube, segmenter, 3)

@@ -77,7 +77,7 @@ def test_a_chunked_cube_gives_bit_identical_labels(segmenter, chunks):
         assert np.array_equal(whole[name].values, parts[name].values, equal_nan=True), name
 
 
-def test_masked_nan_and_empty_pixels_are_zero_and_told(segmenter):
+def test_masked_nan_and_empty_pixels_are_zero_and_counted(segmenter):
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[2, :3] = True
     cube, truth = stripes(mask=mask)
@@ -104,7 +104,7 @@ def test_trained_numbering_is_kept_with_empty_clusters(segmenter):
     assert own["size"].values.min() > 0
 
 
-def test_a_number_of_clusters_can_be_asked_for(segmenter):
+def test_a_number_of_clusters_can_be_given(segmenter):
     cube, _ = stripes()
     result = segment(cube, segmenter, 5)
     assert set(np.unique(result["label"])) == {1, 2, 3, 4, 5}
@@ -132,7 +132,7 @@ def test_integrated_images_are_sums_over_channels(segmenter):
 
 
 def test_confidence_is_the_frequency_of_the_same_label_measured_again(segmenter):
-    """Drawn again from the noise-free truth, labels repeat as often as the confidence says."""
+    """In repeated measurements of the truth, labels repeat as often as the confidence says."""
     sigma = 1.5
     variance = np.full((HEIGHT, WIDTH, CHANNELS), sigma**2, np.float32)
     first, _ = stripes(sigma=sigma, seed=1, variance=variance)
@@ -157,9 +157,9 @@ def test_attributes_are_strings_and_numbers_with_provenance(segmenter):
     cube, _ = stripes(attrs={"source": "made up", "wcs": "header"})
     result = segment(cube, segmenter, seed=7)
     assert all(isinstance(each, (str, int, float)) for each in result.attrs.values())
-    told = json.loads(result.attrs["provenance"])
-    assert told["seed"] == 7
-    assert told["settings"]["network"]["latent"] == 2
+    provenance = json.loads(result.attrs["provenance"])
+    assert provenance["seed"] == 7
+    assert provenance["settings"]["network"]["latent"] == 2
     assert result.attrs["source"] == "made up"
 
 

@@ -1,4 +1,4 @@
-"""What is known of every pixel, in memory or in a file, in the order of the image."""
+"""Numbers of every pixel, in memory or in a file, in the order of the image."""
 
 import gc
 from itertools import pairwise
@@ -8,7 +8,14 @@ import pytest
 
 from spectessera.cube import Block
 from spectessera.inference import pixelstore
-from spectessera.inference.pixelstore import Grid, Pixels, members, nth
+from spectessera.inference.pixelstore import (
+    Grid,
+    Pixels,
+    is_usable,
+    members,
+    nth,
+    positions_in_block,
+)
 from spectessera.preprocess.steps import QUALITY
 
 HEIGHT, WIDTH, SIZE = 11, 7, 3
@@ -17,7 +24,7 @@ TILES = [1, 5, 11, 16, 76, 77, 78, 2**16]
 
 
 def some_blocks():
-    """Return blocks of unlike size that tile the image, in no order."""
+    """Return blocks of different sizes that tile the image, in random order."""
     y, x = (0, 4, 9, HEIGHT), (0, 5, WIDTH)
     cut = [
         Block(slice(top, bottom), slice(left, right))
@@ -41,10 +48,9 @@ def filled(memory, order=None):
     numbers, quality = image_and_quality()
     pixels = Pixels((HEIGHT, WIDTH), SIZE, memory)
     for block in order or some_blocks():
-        pixels.quality[block.y, block.x] = quality[block.y, block.x]
-        usable = pixels.usable(block)
-        rows = numbers[block.y, block.x].reshape(-1, SIZE)[usable]
-        pixels.latents.put(block, usable, rows)
+        bits = quality[block.y, block.x].ravel()
+        rows = numbers[block.y, block.x].reshape(-1, SIZE)[is_usable(bits)]
+        pixels.put(block, bits, rows)
     good = (quality == 0) | (quality == QUALITY["repaired"])
     return pixels, numbers, good
 
@@ -57,15 +63,15 @@ def memory(request):
 # --- Grid --------------------------------------------------------------------------------------
 
 
-def test_a_grid_is_in_memory_up_to_the_bytes_it_may_take_and_else_in_a_file():
+def test_a_grid_is_in_memory_up_to_a_limit_and_otherwise_in_a_file():
     bytes_of_it = 4 * HEIGHT * WIDTH * SIZE
-    assert Grid((HEIGHT, WIDTH), SIZE, bytes_of_it).held is not None
+    assert Grid((HEIGHT, WIDTH), SIZE, bytes_of_it).in_memory is not None
     spilled = Grid((HEIGHT, WIDTH), SIZE, bytes_of_it - 1)
-    assert spilled.held is None
+    assert spilled.in_memory is None
     assert spilled.path.stat().st_size == bytes_of_it
 
 
-def test_rows_of_usable_pixels_come_back_from_blocks(memory):
+def test_rows_of_usable_pixels_are_taken_from_blocks(memory):
     pixels, numbers, good = filled(memory)
     for block in some_blocks():
         usable = good[block.y, block.x].ravel()
@@ -83,7 +89,7 @@ def test_pixels_that_are_not_usable_are_zero(memory):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_rows_come_back_from_positions_and_from_tiles(memory, tile, monkeypatch):
+def test_rows_are_taken_at_positions_and_from_tiles(memory, tile, monkeypatch):
     monkeypatch.setattr(pixelstore, "TILE", max(16, tile))
     pixels, numbers, good = filled(memory)
     flat = np.where(good[..., None], numbers, 0).reshape(-1, SIZE)
@@ -96,7 +102,7 @@ def test_rows_come_back_from_positions_and_from_tiles(memory, tile, monkeypatch)
     assert np.array_equal(np.concatenate(parts), flat)
 
 
-def test_what_is_taken_is_a_copy(memory):
+def test_taken_rows_are_a_copy(memory):
     pixels, *_ = filled(memory)
     positions = np.arange(HEIGHT * WIDTH)
     before = pixels.latents.at(positions)
@@ -125,9 +131,7 @@ def test_the_file_is_removed_with_the_object():
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_pixels_are_numbered_in_the_order_of_the_image_whatever_the_blocks(
-    memory, tile, monkeypatch
-):
+def test_pixels_are_numbered_in_the_order_of_the_image_for_any_blocks(memory, tile, monkeypatch):
     monkeypatch.setattr(pixelstore, "TILE", tile)
     for order in (some_blocks(), some_blocks()[::-1], [Block(slice(0, 11), slice(0, 7))]):
         pixels, numbers, good = filled(memory, order)
@@ -136,7 +140,7 @@ def test_pixels_are_numbered_in_the_order_of_the_image_whatever_the_blocks(
 
 
 @pytest.mark.parametrize("tile", [16, 40, 76, 77, 78, 2**16])
-def test_pixels_of_given_numbers_are_found(memory, tile, monkeypatch):
+def test_pixels_of_given_ranks_are_found(memory, tile, monkeypatch):
     monkeypatch.setattr(pixelstore, "TILE", tile)
     pixels, numbers, good = filled(memory)
     n = int(good.sum())
@@ -203,3 +207,20 @@ def test_members_are_the_pixels_of_a_label_tile_by_tile(tile, monkeypatch):
         expected = np.flatnonzero(labels == label)
         ranks = np.arange(len(expected))[1::2]
         assert np.array_equal(nth(members(labels, label), ranks), expected[ranks])
+
+
+def test_an_image_has_the_values_of_usable_pixels_and_nan_elsewhere():
+    pixels, numbers, good = filled(2**20)
+    image = pixels.image(numbers[good])
+    assert image.dtype == np.float32
+    assert image.shape == numbers.shape
+    assert np.array_equal(image[good], numbers[good])
+    assert np.isnan(image[~good]).all()
+
+
+def test_positions_in_a_block_are_those_of_the_flattened_block():
+    block = Block(slice(2, 5), slice(3, 6))
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[3, 4] = inside[4, 5] = inside[2, 3] = inside[1, 4] = inside[3, 6] = True
+    found = positions_in_block(np.flatnonzero(inside), block, WIDTH)
+    assert found.tolist() == np.flatnonzero(inside[block.y, block.x]).tolist() == [0, 4, 8]

@@ -1,9 +1,9 @@
 """The methods that the paper compares with: another embedding, everything else the same.
 
-Each makes points (n, d) of network inputs (n, channel), where :class:`SpectralSegmenter` has its
-autoencoder. How a cube is read, screened and preprocessed, how k is chosen and how clusters are
-numbered is the segmenter's own code, so that only the embedding differs. One method, the Gaussian
-mixture, differs in its clustering instead.
+Each turns network inputs (n, channel) into points (n, d), as the autoencoder does in
+:class:`SpectralSegmenter`. The same code reads, screens and preprocesses a cube, chooses k and
+numbers the clusters, so that only the embedding differs. One method, the Gaussian mixture, differs
+in its clustering instead.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from .mixture import NumberedClusters, k_means_clusters, mixtures
 
 __all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
 
-# Methods that are too slow for every pixel of a cube are fitted to a sample of so many.
+# Methods that are too slow for all pixels of a cube are fitted to a sample of this size.
 FIT_PIXELS = {"umap": 10_000, "tsne": 5_000}
 KEEP = kept_by("baselines")
-# Pixels that are placed together, by a method that places each on its own.
+# Pixels that are placed together, by methods that place each pixel independently.
 _PLACED_TOGETHER = 16_384
 
 
 class InputsAsLatents:
-    """Stands where a segmenter has its network: the network inputs themselves are kept."""
+    """Takes the place of a network: the latents are the network inputs themselves."""
 
     def encode(self, inputs: np.ndarray) -> np.ndarray:
         """Return the inputs (n, input channel)."""
@@ -65,11 +65,11 @@ class _Request(NamedTuple):
 
 
 class _Outcome(NamedTuple):
-    """What a method made of the m usable pixels."""
+    """Clusters and points of the m usable pixels."""
 
     clusters: NumberedClusters  # labels (m,) of all of them
     points: np.ndarray  # (m, d), NaN for pixels without one
-    placed: str  # how the pixels were placed that were not fitted
+    placed: str  # how the other pixels were placed
     fitted: int
     seconds: dict[str, float]
 
@@ -88,18 +88,19 @@ def cluster_cube(
     memory: int = MEMORY,
     progress: BlockProgress | None = None,
 ) -> xr.Dataset:
-    """Segment a cube with a baseline: embed its spectra, then cluster them as `segment` does.
+    """Segment a cube with a baseline: embed its spectra, then cluster them as in `segment`.
 
-    The cube is read block by block like that of :func:`spectessera.segment`, on the workers of a
-    ``distributed.Client`` where one is active. The inputs that the method is fitted to are in
-    memory together, and so are the points of all pixels. A method that is fitted to a sample places
-    the other pixels afterwards: by its own map where it has one, and everything is clustered; but
-    t-SNE has none, so that only its sample is clustered, and every other pixel gets the label of
-    the sampled pixel whose input is nearest. The attribute ``placed`` says which.
+    The cube is read block by block as in :func:`spectessera.segment`, on the workers of a
+    ``distributed.Client`` if one is active. The inputs to which the method is fitted are in memory
+    together, and so are the points of all pixels. (NMF and UMAP also need the inputs of all other
+    pixels together.) A method that is fitted to a sample then places the other pixels by its own
+    map, and all pixels are clustered. t-SNE has no such map: only its sample is clustered, and
+    every other pixel gets the label of the sampled pixel with the nearest input. The attribute
+    ``placed`` says which.
 
-    "gmm" clusters its principal components by Gaussian mixtures with full covariances, one for
-    every k, each started at the clusters of k-means. The k whose labels have the best silhouette
-    wins, the same measure as for all other methods. A component may end without pixels.
+    "gmm" clusters principal components by Gaussian mixtures with full covariances, one for every
+    k, each started at the clusters of k-means. The k whose labels have the best silhouette is
+    chosen. A component can end without pixels.
 
     Parameters
     ----------
@@ -109,12 +110,12 @@ def cluster_cube(
         One of ``METHODS``, see :func:`embed`.
     preprocess : Preprocess, optional
     clusters : Clusters, optional
-        The range of k; ``Clusters(4, 4)`` asks for four.
+        The range of k; ``Clusters(4, 4)`` gives four clusters.
     dimensions : int
         Of the points.
     fit_pixels : int, optional
-        Fit the method to a random sample of so many pixels; by default to 10,000 for UMAP, 5,000
-        for t-SNE, and all of them for the others.
+        Fit the method to a random sample of that many pixels; by default to 10,000 for UMAP, 5,000
+        for t-SNE, and all pixels for the other methods.
     seed : int
         Of the sample, the embedding and the clustering: the same seed gives the same labels.
     keep : sequence of "latent"
@@ -125,13 +126,13 @@ def cluster_cube(
         Bytes of network inputs that stay in memory beside those of the fit, by default 64 MiB; the
         inputs of larger cubes are kept in a temporary file.
     progress : callable, optional
-        Called with the name of the step, how much of it is done, and how much it is in all.
+        Called with the name of the step, the number of parts that are done, and that of all.
 
     Returns
     -------
     Dataset
-        With the names that :func:`spectessera.segment` gives: ``label (y, x)``, 0 masked or
-        unusable, 1..K numbered by size; ``quality (y, x)``; ``mean_spectrum`` and
+        With the names of :func:`spectessera.segment`: ``label (y, x)``, 0 masked or unusable, 1..K
+        numbered by size; ``quality (y, x)``; ``mean_spectrum`` and
         ``std_spectrum (cluster, channel)``; ``input_mean (cluster, input_channel)``;
         ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``;
         ``integrated_input`` and ``integrated_latent (y, x)``. The attributes name the method, the
@@ -143,7 +144,7 @@ def cluster_cube(
     ValueError, TypeError
         As :func:`embed`, or if too few spectra are usable.
     ImportError
-        If UMAP is asked for and not installed.
+        If UMAP is not installed and the method is "umap".
 
     Examples
     --------
@@ -183,11 +184,12 @@ def linear(
     memory: int = MEMORY,
     progress: BlockProgress | None = None,
 ) -> xr.Dataset:
-    """Segment a cube without any training: the linear method, whose settings need no thought.
+    """Segment a cube without training, by the linear method, which needs no settings.
 
-    Square root, division by the root sum of squares, principal components, whitened, projected to
-    the unit sphere, then k-means. For counts it beats all other baselines; a network has to beat
-    it. (Where spectra hardly have noise, as in reflectance, whitening can do harm.)
+    Square root, division by the root sum of squares, whitened principal components, projected to
+    the unit sphere, then k-means. For counts this is the best of the baselines, and the one that a
+    network has to improve on. (For spectra with little noise, such as reflectance, whitening can
+    make the clusters worse.)
 
     Parameters
     ----------
@@ -196,7 +198,7 @@ def linear(
     dimensions : int
         Of the principal components.
     fit_pixels : int, optional
-        Fit the components to a random sample of so many pixels; by default to all of them, whose
+        Fit the components to a random sample of that many pixels; by default to all pixels, whose
         inputs are then in memory together.
     seed : int
     keep : sequence of "latent"
@@ -252,12 +254,12 @@ def _check_arguments(
 
 
 def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Dataset:
-    """Segment a cube; of maps in a store, only the rest of the result is returned."""
+    """Segment a cube; if the maps are in a store, the returned result is without them."""
     channels = len(request.preprocess.input_axis(spectral_axis(corridor.cube)))
     pixels, _ = corridor.encode(channels, memory=memory, step="read")
     total, k_min = len(pixels), request.clusters.k_min
-    most = request.fit_pixels or FIT_PIXELS.get(request.method, total)
-    rows = draw_rows(total, most, request.seed)
+    fitted = request.fit_pixels or FIT_PIXELS.get(request.method, total)
+    rows = draw_rows(total, fitted, request.seed)
     if len(rows) <= max(2, k_min):
         raise ValueError(
             f"{len(rows)} usable spectra of {pixels.quality.size} pixels are too few; at least "
@@ -305,7 +307,7 @@ def _embed_and_cluster(
 
 
 def _parts(ranks: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yield so many ranks at a time."""
+    """Yield ``size`` ranks at a time."""
     for first in range(0, len(ranks), size):
         yield ranks[first : first + size]
 

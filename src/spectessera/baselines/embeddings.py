@@ -23,21 +23,21 @@ PERPLEXITY = 30.0  # of t-SNE, the default of scikit-learn
 
 
 class Embedding(NamedTuple):
-    """Points that stand for spectra.
+    """Points that represent spectra.
 
     Attributes
     ----------
     points : array (n, d), float32
     seconds : float
-        That the fit took. (In every process, the first UMAP also compiles its code.)
+        Duration of the fit. (In every process, the first UMAP also compiles its code.)
     transform : callable (m, channel) -> (m, d), or None
-        Places new spectra among the points; None where the method cannot (t-SNE).
+        Places new spectra among the points; None if the method has no such map (t-SNE).
     inverse : callable (m, d) -> (m, channel), or None
-        Makes spectra of points; None where the method cannot. That of UMAP is slow, and means
-        little for points outside the cloud of the fitted ones.
+        Turns points into spectra; None if the method has no such map. That of UMAP is slow, and
+        unreliable for points far from the fitted ones.
     by_row : bool
-        Whether ``transform`` places each spectrum on its own, so that it may be given some at a
-        time. (Those of NMF and UMAP place all spectra of a call together.)
+        Whether ``transform`` places each spectrum independently, so that it can be called with a
+        few spectra at a time. (NMF and UMAP place all spectra of a call together.)
     """
 
     points: np.ndarray
@@ -51,27 +51,27 @@ class Embedding(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """What is asked of an embedding; ``spectra (n, channel)`` are checked."""
+    """Arguments of an embedding; ``spectra (n, channel)`` are checked."""
 
     spectra: np.ndarray
     dimensions: int  # at most n and the number of channels
-    state: int  # a seed that scikit-learn takes
+    state: int  # a seed in the range of scikit-learn
 
 
 class _Fitted(NamedTuple):
-    """As :class:`Embedding`, of any type of numbers."""
+    """As :class:`Embedding`, with numbers of any type."""
 
     points: np.ndarray
     transform: Rows | None
     inverse: Rows | None
 
 
-def _same(rows: np.ndarray) -> np.ndarray:
+def _identity(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
 def _non_negative(method: str, spectra: np.ndarray, why: str) -> np.ndarray:
-    """Return spectra without negative values, or say what to do about them."""
+    """Return the spectra if no value is negative; the error says what to do otherwise."""
     lowest = float(spectra.min())
     if lowest < 0:
         raise ValueError(
@@ -82,7 +82,7 @@ def _non_negative(method: str, spectra: np.ndarray, why: str) -> np.ndarray:
 
 
 def _raw(task: _Task) -> _Fitted:
-    return _Fitted(task.spectra, _same, _same)
+    return _Fitted(task.spectra, _identity, _identity)
 
 
 def _sqrt(task: _Task) -> _Fitted:
@@ -96,9 +96,9 @@ def _sqrt(task: _Task) -> _Fitted:
 
 
 def _asinh(task: _Task) -> _Fitted:
-    """Turn from linear to logarithmic at the noise, as told by the median absolute deviation."""
-    apart = np.abs(task.spectra - np.median(task.spectra))
-    scale = MAD_TO_SIGMA * float(np.median(apart)) or float(task.spectra.std()) or 1.0
+    """Linear below the noise and logarithmic above; the noise is from the median deviation."""
+    deviation = np.abs(task.spectra - np.median(task.spectra))
+    scale = MAD_TO_SIGMA * float(np.median(deviation)) or float(task.spectra.std()) or 1.0
 
     def transform(rows: np.ndarray) -> np.ndarray:
         return np.arcsinh(rows / np.float32(scale))
@@ -111,8 +111,8 @@ def _asinh(task: _Task) -> _Fitted:
 
 def _pca(task: _Task, *, whiten: bool = False) -> _Fitted:
     model = PCA(task.dimensions, whiten=whiten, random_state=task.state)
-    with np.errstate(invalid="ignore"):  # of equal spectra, shares of no variance are 0/0
-        model.fit(task.spectra.astype(np.float64))  # means lose digits in float32
+    with np.errstate(invalid="ignore"):  # for equal spectra the explained share is 0/0
+        model.fit(task.spectra.astype(np.float64))  # means are not exact in float32
     return _Fitted(model.transform(task.spectra), model.transform, model.inverse_transform)
 
 
@@ -121,7 +121,7 @@ def _whitened_pca(task: _Task) -> _Fitted:
 
 
 def _linear(task: _Task) -> _Fitted:
-    """Square root and L2, which make counts alike in noise and total; PCA, whitened; the sphere."""
+    """Square root and L2 (equal noise, equal total); whitened components on the unit sphere."""
 
     def inputs(rows: np.ndarray) -> np.ndarray:
         roots = stabilise(rows, "sqrt")
@@ -141,11 +141,11 @@ def _linear(task: _Task) -> _Fitted:
 
 
 def _nmf(task: _Task) -> _Fitted:
-    why = "signed values are no sum of non-negative parts"
+    why = "negative values are no sum of non-negative parts"
     model = NMF(
         task.dimensions,
         init="nndsvda",
-        tol=1e-3,  # at 1e-4 the error is smaller by less than 0.5 %, after up to 50 times the steps
+        tol=1e-3,  # 1e-4 reduces the error by less than 0.5 %, with up to 50 times the steps
         max_iter=20_000,
         random_state=task.state,
     )
@@ -169,14 +169,14 @@ def _umap(task: _Task) -> _Fitted:
     model = UMAP(
         n_neighbors=min(NEIGHBOURS, n - 1),
         n_components=task.dimensions,
-        # The spectral start needs more points than it has dimensions.
+        # The spectral initialisation needs more points than dimensions.
         init="spectral" if n > task.dimensions + 1 else "random",
-        n_jobs=1,  # the only number that goes with a seed
+        n_jobs=1,  # with a seed, UMAP uses one thread
         random_state=task.state,
         transform_seed=task.state,
     )
     points = model.fit_transform(task.spectra)
-    invertible = 2 <= task.dimensions < 8  # it triangulates the points
+    invertible = 2 <= task.dimensions < 8  # UMAP triangulates the points
     return _Fitted(points, model.transform, model.inverse_transform if invertible else None)
 
 
@@ -216,19 +216,20 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
     spectra : array (n, channel)
         Network inputs, such as ``Preprocess.apply`` makes; at least 3.
     method : str
-        "raw": as they are. "sqrt": their square roots, for counts. "asinh": linear within the
-        noise and logarithmic beyond, for signed data; the noise is that of the median absolute
-        deviation of all values. "pca" and "whitened-pca": principal components, the latter with
-        unit variance. "linear": principal components of unit variance of the square roots (of
-        values above 0) divided by their root sum of squares, on the unit sphere; the best of the
-        linear methods for counts. "nmf": weights of non-negative parts. "umap": needs the extra
-        ``umap``. "tsne", which has no map for new spectra. "gmm": as "pca".
+        "raw": the spectra themselves. "sqrt": their square roots, for counts. "asinh": linear
+        below the noise and logarithmic above, for signed data; the noise is estimated from the
+        median absolute deviation of all values. "pca" and "whitened-pca": principal components,
+        the latter with unit variance. "linear": principal components, with unit variance, of
+        square roots (negative values count as 0) divided by their root sum of squares, projected
+        to the unit sphere; the best linear method for counts. "nmf": weights of non-negative
+        parts. "umap": needs the extra ``umap``. "tsne": has no map for new spectra. "gmm": as
+        "pca".
     dimensions : int
-        Of the points, where the method has a choice; no more than there are spectra or channels.
+        Of the points, if the method has a choice; at most the number of spectra or channels.
     seed : int
-        The same seed gives the same points: on one thread, since several would add up the parts
-        of a sum in another order, and small differences grow. UMAP places new spectra the same
-        way only when they come in the same order.
+        The same seed gives the same points. One thread is used, because several threads add up
+        sums in another order, and small differences grow. UMAP gives new spectra the same points
+        only if they are in the same order.
 
     Returns
     -------
@@ -237,10 +238,19 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
     Raises
     ------
     ValueError, TypeError
-        If the method is not known, spectra are not finite or too few, or negative where the
-        method ("sqrt", "nmf") cannot have that.
+        If the method is not known, or the spectra are too few, not finite, or negative for a
+        method that needs non-negative ones ("sqrt", "nmf").
     ImportError
-        If UMAP is asked for and not installed.
+        If UMAP is not installed and the method is "umap".
+
+    Examples
+    --------
+    >>> spectra = np.random.default_rng(0).random((20, 8), dtype=np.float32)
+    >>> embedding = embed(spectra, "pca", dimensions=2)
+    >>> embedding.points.shape
+    (20, 2)
+    >>> embedding.transform(spectra[:3]).shape
+    (3, 2)
     """
     check_choice("method", method, METHODS)
     check_number("dimensions", dimensions, low=1, integer=True)
@@ -250,20 +260,20 @@ def embed(spectra: np.ndarray, method: str, *, dimensions: int = 3, seed: int = 
     state = int(np.random.SeedSequence(seed).generate_state(1)[0])
     start = time.perf_counter()
     with threadpool_limits(1):
-        found = _EMBEDDINGS[method](_Task(spectra, min(dimensions, *spectra.shape), state))
+        fitted = _EMBEDDINGS[method](_Task(spectra, min(dimensions, *spectra.shape), state))
     seconds = time.perf_counter() - start
-    points = np.asarray(found.points, dtype=np.float32)
+    points = np.asarray(fitted.points, dtype=np.float32)
     return Embedding(
         points,
         seconds,
-        _checked(found.transform, channels),
-        _checked(found.inverse, points.shape[1]),
+        _checked(fitted.transform, channels),
+        _checked(fitted.inverse, points.shape[1]),
         method in _BY_ROW,
     )
 
 
 def _checked(function: Rows | None, columns: int) -> Rows | None:
-    """Return the function with a check of its rows (n, columns), giving float32."""
+    """Return the function with checked rows (n, columns) and a float32 result."""
     if function is None:
         return None
 

@@ -1,7 +1,7 @@
-"""Do one thing with every block of a cube: in threads here, or on the workers of a cluster.
+"""Apply one function to every block of a cube: in threads here, or on workers of a Dask cluster.
 
-The answers come in the order of the blocks, so that sums are added in one order. A block is read
-where it is worked on; only the answer travels.
+Results come in the order of the blocks, so that sums are added in a fixed order. A block is read
+where it is processed; only the result is sent.
 """
 
 from __future__ import annotations
@@ -18,81 +18,83 @@ from dask.delayed import delayed
 from spectessera._util.threads import prefetch, release_memory, single_threaded
 from spectessera.cube import Block, bare, load_block
 
-Answer = TypeVar("Answer")
-# What is done: with what all blocks share, the block (None where none is read), and its arguments.
-Work = Callable[..., Answer]
+Result = TypeVar("Result")
+# Takes what all blocks share, a block (None if none is read), and the arguments of the task.
+BlockFunction = Callable[..., Result]
 
-
-# After so many blocks, what was freed is given back.
-_TRIM = 32
+# Freed memory is returned to the system after so many blocks.
+_RELEASE_AFTER = 32
 
 
 class Task(NamedTuple):
-    """A block and what else is needed for it, small enough to be sent."""
+    """A block and the other arguments for it, small enough to be sent."""
 
     block: Block
     arguments: tuple[Any, ...] = ()
 
 
 class Shared:
-    """What all blocks are worked on with; to be sent once to every worker of a cluster."""
+    """What the function is given with every block; it is sent once to each worker."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.sent: tuple[Any, Any] | None = None
+        self._sent: tuple[Any, Any] | None = None
 
-    def on(self, client: Any) -> Any:
-        """Return it as a task of a client: what a lost worker had of it is made again."""
-        if self.sent is None or self.sent[0] is not client:
+    def future_of(self, client: Any) -> Any:
+        """Return the value as a task of a client: if a worker is lost, the task is repeated."""
+        if self._sent is None or self._sent[0] is not client:
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
                 key = f"shared-{dask.base.tokenize(object())}"
-                self.sent = client, client.submit(_same, self.value, pure=False, key=key)
-        return self.sent[1]
+                self._sent = client, client.submit(_identity, self.value, pure=False, key=key)
+        return self._sent[1]
 
 
-def over_blocks(
-    work: Work[Answer], shared: Shared, cube: xr.DataArray | None, tasks: Iterable[Task]
-) -> Iterator[tuple[Task, Answer]]:
-    """Yield every task with ``work(shared, block, *arguments)``, in order.
+def process_blocks(
+    function: BlockFunction[Result],
+    shared: Shared,
+    cube: xr.DataArray | None,
+    tasks: Iterable[Task],
+) -> Iterator[tuple[Task, Result]]:
+    """Yield every task with ``function(shared, block, *arguments)``, in order.
 
-    Where a ``distributed.Client`` is active, its workers do it; else threads.
+    If a ``distributed.Client`` is active, its workers compute; otherwise threads.
 
     Parameters
     ----------
-    work : function of a module
-        It has no effect but its answer: a block whose worker was lost is done again.
+    function : function of a module
+        Without side effects: if a worker is lost, its blocks are processed again.
     shared : Shared
     cube : DataArray (y, x, channel), or None
-        Whose blocks are loaded; None: nothing is read.
+        The blocks are read from it; None: nothing is read.
     tasks : iterable of Task
-        Taken one by one, some ahead of those that are done.
+        Taken one by one, a few ahead of those that are done.
 
     Raises
     ------
     ConnectionError
         If the scheduler is lost, or has no workers.
     MemoryError
-        If a block was the death of one worker after the other.
+        If a block kills several workers in a row.
     """
     client = active_client()
     if client is not None:
-        yield from _on_cluster(client, work, shared, cube, tasks)
+        yield from _on_cluster(client, function, shared, cube, tasks)
         return
 
-    def do(task: Task) -> tuple[Task, Answer]:
+    def process(task: Task) -> tuple[Task, Result]:
         part = None if cube is None else load_block(cube, task.block)
-        return task, work(shared.value, part, *task.arguments)
+        return task, function(shared.value, part, *task.arguments)
 
-    for number, answer in enumerate(prefetch(do, tasks), start=1):
-        yield answer
-        if number % _TRIM == 0:
+    for number, result in enumerate(prefetch(process, tasks), start=1):
+        yield result
+        if number % _RELEASE_AFTER == 0:
             release_memory()
     release_memory()
 
 
 def active_client() -> Any:
-    """Return the ``distributed.Client`` that is active here, or None."""
-    if "distributed" not in sys.modules:  # who has not imported it has no client
+    """Return the active ``distributed.Client``, or None."""
+    if "distributed" not in sys.modules:  # without that import there is no client
         return None
     from distributed import Client
 
@@ -104,38 +106,37 @@ def active_client() -> Any:
 
 def _on_cluster(
     client: Any,
-    work: Work[Answer],
+    function: BlockFunction[Result],
     shared: Shared,
     cube: xr.DataArray | None,
     tasks: Iterable[Task],
-) -> Iterator[tuple[Task, Answer]]:
-    """Do the tasks on the workers of a client, a few for each thread of theirs at a time.
+) -> Iterator[tuple[Task, Result]]:
+    """Process the tasks on the workers of a client, a few at a time for each of their threads.
 
-    Answers are fetched as soon as they are there: what a worker still has when it is lost would
-    have to be done again.
+    Results are fetched at once: those on a lost worker would have to be computed again.
     """
     from distributed import as_completed
 
     most = 4 * _threads_of(client)
-    model = shared.on(client)
+    value = shared.future_of(client)
     source = None if cube is None else bare(cube)
-    coming = enumerate(tasks)
-    done = as_completed(with_results=True)
+    numbered = enumerate(tasks)
+    completed = as_completed(with_results=True)
     waiting: dict[str, tuple[int, Task]] = {}
-    ready: dict[int, tuple[Task, Answer]] = {}
+    ready: dict[int, tuple[Task, Result]] = {}
     futures, following = {}, 0
     try:
         while True:
-            for number, task in islice(coming, most - len(waiting) - len(ready)):
-                future = _send(client, work, model, source, task)
+            for number, task in islice(numbered, most - len(waiting) - len(ready)):
+                future = _submit(client, function, value, source, task)
                 waiting[future.key], futures[future.key] = (number, task), future
-                done.add(future)
+                completed.add(future)
             if not waiting:
                 return
-            key, answer = _next(client, done, waiting)
+            key, result = _next_result(client, completed, waiting)
             number, task = waiting.pop(key)
-            del futures[key]  # so that the worker may forget it
-            ready[number] = (task, answer)
+            del futures[key]  # the worker may now delete the result
+            ready[number] = (task, result)
             while following in ready:
                 yield ready.pop(following)
                 following += 1
@@ -154,44 +155,46 @@ def _threads_of(client: Any) -> int:
     return int(threads)
 
 
-def _send(client: Any, work: Work[Answer], model: Any, source: Any, task: Task) -> Any:
-    """Send one task; its block is loaded by whoever does it."""
+def _submit(
+    client: Any, function: BlockFunction[Result], value: Any, source: Any, task: Task
+) -> Any:
+    """Submit one task; the worker that processes it reads the block."""
     part = None if source is None else source.isel(y=task.block.y, x=task.block.x)
-    name = work.__name__.strip("_")
-    call = delayed(_in_worker, pure=False, name=name)
-    return client.compute(call(work, model, part, *task.arguments, dask_key_name=_key(name, work)))
+    name = function.__name__.strip("_")
+    call = delayed(_process_in_worker, pure=False, name=name)
+    key = f"{name}-{dask.base.tokenize(name, function.__name__, object())}"
+    return client.compute(call(function, value, part, *task.arguments, dask_key_name=key))
 
 
-def _key(name: str, work: Work[Answer]) -> str:
-    """Return a name for one task, which no other has."""
-    return f"{name}-{dask.base.tokenize(name, work.__name__, object())}"
+def _identity(value: Any) -> Any:
+    """Return the value: as a task, this leaves it on a worker."""
+    return value
 
 
-def _same(shared: Any) -> Any:
-    """Return what all blocks share: a task that leaves it on a worker."""
-    return shared
-
-
-def _in_worker(work: Work[Answer], shared: Any, part: Any, *arguments: Any) -> Answer:
-    """Do one task, in one thread: the threads of a worker share out tasks."""
+def _process_in_worker(
+    function: BlockFunction[Result], value: Any, part: Any, *arguments: Any
+) -> Result:
+    """Process one task in one thread; the threads of a worker process several tasks at a time."""
     with single_threaded():
-        return work(shared, part, *arguments)
+        return function(value, part, *arguments)
 
 
-def _next(client: Any, done: Any, waiting: dict[str, tuple[int, Task]]) -> tuple[str, Any]:
-    """Return key and answer of a task; what only clusters suffer is told in our words."""
+def _next_result(
+    client: Any, completed: Any, waiting: dict[str, tuple[int, Task]]
+) -> tuple[str, Any]:
+    """Return key and result of the next task; errors of the Dask cluster say what to do."""
     from distributed import CancelledError, KilledWorker
 
     try:
-        future, answer = next(done)
+        future, result = next(completed)
     except KilledWorker as error:
         block = next((task.block for key, (_, task) in waiting.items() if key in str(error)), "?")
         raise MemoryError(
-            f"block {block} was the death of one worker after the other, which mostly is a lack "
-            "of memory; read the cube in smaller chunks, or give workers more memory"
+            f"block {block} killed several workers in a row, usually for lack of memory; read the "
+            "cube in smaller chunks, or give the workers more memory"
         ) from error
     except CancelledError as error:
         raise ConnectionError(
             f"the work was cancelled, or the scheduler {client.scheduler.address} was lost"
         ) from error
-    return future.key, answer
+    return future.key, result

@@ -1,9 +1,9 @@
-"""How sure a label is: would the same pixel, measured again, get the same label?
+"""Confidence of a label: the probability that a repeated measurement gets the same label.
 
-The noise of a measurement is carried into the latent space by measuring a few thousand pixels
-again (counts drawn anew, or noise of the known variance). What a new measurement of any pixel
-would give then follows from Bayes' rule with the clusters themselves as the prior: the true
-latent of a pixel lies nearer to its cluster than its one noisy measurement does.
+How the noise of a measurement appears in the latent space is learned by simulating repeated
+measurements of a few thousand pixels (Poisson counts, or noise of the known variance). The result
+of a repeated measurement of any pixel then follows from Bayes' rule with the clusters as the prior:
+the true latent of a pixel is nearer to its cluster than its one noisy measurement.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-# Pixels that are measured again, and how often each.
+# Pixels with simulated measurements, and simulated measurements of each.
 NOISE_PIXELS = 1024
-REDRAWS = 16
-# Draws of a new measurement per pixel and cluster; a power of 2, as Sobol's points want it.
+REPEATS = 16
+# Draws of a repeated measurement per pixel and cluster; a power of 2, which suits Sobol points.
 DRAWS = 128
+# Pixels whose confidence is computed together.
 _ROWS = 8192
-# A cluster that a pixel belongs to by less than this is left out of its probability.
+# Clusters to which a pixel belongs with a smaller probability are neglected.
 _NEGLIGIBLE = 1e-6
-# Steps of expectation and maximisation at most, about how many points they look at, and the change
-# of the shares in a cluster, over its size, that is none.
+# Expectation maximisation: largest number of steps; about how many points it uses; and the change
+# of the shares in a cluster, relative to its size, below which it has converged.
 EM_STEPS = 30
-_SAME_SHARE = 1e-4
 EM_PIXELS = 20_000
+_CONVERGED = 1e-4
 
 
 class Mixture(NamedTuple):
-    """Gaussian description of the clusters in latent space.
+    """The clusters in latent space as a mixture of Gaussian distributions.
 
     Attributes
     ----------
@@ -39,7 +40,7 @@ class Mixture(NamedTuple):
     spread : array (k, d, d)
         Covariance of the measured latents of each cluster.
     noise : array (k, d, d)
-        Part of it that is noise of the measurement.
+        The part of it that is noise of the measurement.
     """
 
     weight: np.ndarray
@@ -48,13 +49,13 @@ class Mixture(NamedTuple):
     noise: np.ndarray
 
 
-def draw_again(
+def simulate_measurement(
     values: np.ndarray, variance: np.ndarray | None, generator: np.random.Generator
 ) -> np.ndarray:
-    """Return new measurements of spectra (n, channel), float32.
+    """Return simulated measurements of spectra (n, channel), float32.
 
-    With a variance, Gaussian noise of that variance is added; without, values are counts and are
-    drawn anew from Poisson distributions.
+    With a variance (n, channel), Gaussian noise of that variance is added; without, values are
+    counts, and the new ones follow Poisson distributions with these means.
     """
     if variance is None:
         return generator.poisson(np.maximum(values, 0)).astype(np.float32)
@@ -64,29 +65,37 @@ def draw_again(
 
 
 def noise_covariance(latents: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Return the covariance (k, d, d) of repeated measurements around each pixel's own mean.
+    """Return the covariance (k, d, d) of repeated measurements around the mean of each pixel.
 
     Parameters
     ----------
     latents : array (n, repeats, d)
     labels : array (n,)
-        A cluster with no pixel gets the covariance of all.
+        A cluster without pixels gets the mean covariance of all pixels.
     k : int
     """
-    apart = latents - latents.mean(axis=1, keepdims=True)
-    each = np.einsum("nri,nrj->nij", apart, apart) / (latents.shape[1] - 1)
+    deviation = latents - latents.mean(axis=1, keepdims=True)
+    each = np.einsum("nri,nrj->nij", deviation, deviation) / (latents.shape[1] - 1)
     overall = each.mean(axis=0)
     return np.stack(
         [each[labels == c].mean(axis=0) if (labels == c).any() else overall for c in range(k)]
     )
 
 
-def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixture:
-    """Return the Gaussian mixture of clusters; one without pixels has weight 0.
+def fit_mixture(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixture:
+    """Return the Gaussian mixture of labelled points; a cluster without points has weight 0.
 
-    It starts at the labelled points. Those are cut off at the borders between clusters, which
-    makes overlapping clusters look narrower and further apart than they are: a few steps of
-    expectation and maximisation (Dempster et al. 1977) give the overlap back.
+    The labels separate clusters at sharp borders, which makes overlapping clusters narrower and
+    their distances larger than they are. A few steps of expectation maximisation (Dempster et al.
+    1977), starting at the labels, restore the overlap.
+
+    Parameters
+    ----------
+    latent : array (n, d)
+    labels : array (n,)
+        From 0.
+    noise : array (k, d, d)
+        Covariance of repeated measurements, see :func:`noise_covariance`.
     """
     k, d = len(noise), latent.shape[1]
     latent = latent[:: max(1, len(latent) // EM_PIXELS)].astype(np.float64)
@@ -97,40 +106,42 @@ def describe(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixtu
     for _ in range(EM_STEPS):
         alive, before = np.flatnonzero(mixture.weight > 0), shares
         shares = np.zeros((len(latent), k))
-        shares[:, alive] = _responsibility(latent, _balls(mixture, alive, _floors(mixture)))
-        # A cluster of fewer points than a covariance has numbers keeps the one that it has.
+        shares[:, alive] = _responsibility(latent, _whitened(mixture, alive, _floors(mixture)))
+        # So few points do not determine a covariance: the mixture stays as it is.
         if (shares[:, alive].sum(axis=0) <= d + 1).any():
             break
         mixture = _maximise(latent, shares, noise)
         moved = np.abs(shares - before).sum(axis=0)
-        if (moved <= _SAME_SHARE * np.maximum(shares.sum(axis=0), 1)).all():
+        if (moved <= _CONVERGED * np.maximum(shares.sum(axis=0), 1)).all():
             break
     return mixture
 
 
 def _maximise(latent: np.ndarray, shares: np.ndarray, noise: np.ndarray) -> Mixture:
-    """Return the mixture of points (n, d) that belong to clusters by shares (n, k)."""
+    """Return the mixture of points (n, d) that belong to clusters with shares (n, k)."""
     counts = shares.sum(axis=0)
     mean = (shares.T @ latent) / np.maximum(counts, np.finfo(float).tiny)[:, None]
     spread = noise.copy()
     for c in np.flatnonzero(counts > latent.shape[1] + 1):
-        apart = latent - mean[c]
-        spread[c] = (shares[:, c, None] * apart).T @ apart / counts[c]
+        deviation = latent - mean[c]
+        spread[c] = (shares[:, c, None] * deviation).T @ deviation / counts[c]
     return Mixture(counts / counts.sum(), mean, spread, noise)
 
 
 def _floors(mixture: Mixture) -> np.ndarray:
     """Return a variance (k,) that keeps every covariance invertible.
 
-    A cluster of equal points has none of its own; the size of the whole mixture gives the scale.
+    The variance of a cluster of equal points is 0, so the scale is that of the whole mixture.
     """
-    apart = mixture.mean - mixture.weight @ mixture.mean
-    whole = mixture.weight @ (np.trace(mixture.spread, axis1=1, axis2=2) + (apart**2).sum(axis=1))
+    offset = mixture.mean - mixture.weight @ mixture.mean
+    whole = mixture.weight @ (np.trace(mixture.spread, axis1=1, axis2=2) + (offset**2).sum(axis=1))
     return np.full(len(mixture.weight), 1e-9 * max(whole, 1e-30))
 
 
-def _split(spread: np.ndarray, noise: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gain T S^-1 and the covariance of a new measurement, for one cluster.
+def _posterior(
+    spread: np.ndarray, noise: np.ndarray, floor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gain T S^-1 and the covariance of a repeated measurement, for one cluster.
 
     T is the spread without its noise, made non-negative; S = T + noise + floor.
     """
@@ -142,9 +153,9 @@ def _split(spread: np.ndarray, noise: np.ndarray, floor: float) -> tuple[np.ndar
 
 
 def normal_draws(d: int, generator: np.random.Generator) -> np.ndarray:
-    """Return standard normal draws (draw, d), spread evenly (scrambled Sobol points).
+    """Return standard normal draws (draw, d), evenly distributed (scrambled Sobol points).
 
-    An unlucky set would err alike for every pixel.
+    All pixels use the same draws, so an uneven set would bias all of them in the same way.
     """
     return ndtri(qmc.Sobol(d, rng=generator).random(DRAWS).clip(1e-9, 1 - 1e-9))
 
@@ -156,47 +167,47 @@ def same_label_probability(
     mixture: Mixture,
     draws: np.ndarray,
 ) -> np.ndarray:
-    """Return the probability (n,), float32, that a new measurement gets the same label.
+    """Return the probability (n,), float32, that a repeated measurement gets the same label.
 
     Parameters
     ----------
     latent : array (n, d)
     labels : array (n,)
-        Nearest of ``centers``.
+        The nearest of ``centers``, from 0.
     centers : array (k, d)
-        Not changed by the new measurement.
+        They do not change with the repeated measurement.
     mixture : Mixture
     draws : array (draw, d)
-        Of :func:`normal_draws`. The same serve all pixels, so the answer for one does not depend
-        on others.
+        Of :func:`normal_draws`. All pixels use the same, so the probability of one pixel does not
+        depend on the others.
     """
     alive = np.flatnonzero(mixture.weight > 0)
     floors = _floors(mixture)
-    balls, parts = _balls(mixture, alive, floors), []
+    clusters, parts = _whitened(mixture, alive, floors), []
     for c in alive:
-        gain, covariance = _split(mixture.spread[c], mixture.noise[c], floors[c])
+        gain, covariance = _posterior(mixture.spread[c], mixture.noise[c], floors[c])
         parts.append((gain, _Draws(draws @ np.linalg.cholesky(covariance).T, centers)))
     result = np.empty(len(latent), dtype=np.float32)
     for start in range(0, len(latent), _ROWS):
         rows = slice(start, start + _ROWS)
-        points, mine = latent[rows].astype(np.float64), labels[rows]
-        belongs = _responsibility(points, balls)
+        points, own = latent[rows].astype(np.float64), labels[rows]
+        belongs = _responsibility(points, clusters)
         total = np.zeros(len(points))
         for position, c in enumerate(alive):
             gain, moves = parts[position]
             some = np.flatnonzero(belongs[:, position] >= _NEGLIGIBLE)
             expected = mixture.mean[c] + (points[some] - mixture.mean[c]) @ gain.T
-            same = _count_same(expected, moves, centers, mine[some])
+            same = _count_same(expected, moves, centers, own[some])
             total[some] += belongs[some, position] * same / len(draws)
         result[rows] = total
     return result
 
 
 class _Draws:
-    """Draws (draw, d) of new measurements, by what they do to the distances to centers (k, d).
+    """Draws (draw, d) of repeated measurements, as changes of the distances to centers (k, d).
 
-    ``moved (draw, k)`` is added to each distance; ``worst (own, other)`` is the most that any draw
-    does in favour of another center.
+    ``moved (draw, k)`` is added to the distances; ``worst (own, other)`` is the largest advantage
+    that any draw gives to another center.
     """
 
     def __init__(self, draws: np.ndarray, centers: np.ndarray) -> None:
@@ -209,11 +220,11 @@ class _Draws:
 def _count_same(
     expected: np.ndarray, draws: _Draws, centers: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Return how many (n,) of ``expected + draw`` are nearest to the center of their label.
+    """Return for how many draws (n,) ``expected + draw`` is nearest to the center of its label.
 
-    |z - c|^2 differs from |c|^2 - 2 z c by what all centers share, and the latter is a sum of a
-    part of the point and a part of the draw: no distance is computed twice. A point so far inside
-    its cluster that not even the worst draw takes it out is not looked at again.
+    |z - c|^2 differs from |c|^2 - 2 z c by a term that is the same for all centers, and the latter
+    is the sum of a term of the point and a term of the draw: no distance is computed twice. Points
+    so far inside their cluster that no draw changes their label are not tested draw by draw.
     """
     origin = centers.mean(axis=0, dtype=np.float64)
     centers = centers - origin
@@ -230,10 +241,10 @@ def _count_same(
     return same
 
 
-class _Ball(NamedTuple):
-    """What makes a cluster a ball of unit size: points are moved by ``mean`` and ``matrix``.
+class _WhitenedCluster(NamedTuple):
+    """A cluster that has unit covariance after a shift by ``mean`` and a product with ``matrix``.
 
-    ``log`` is the logarithm of its density in the middle, up to what all clusters share.
+    ``log`` is the logarithm of its density at the mean, without a term that all clusters have.
     """
 
     mean: np.ndarray
@@ -241,22 +252,22 @@ class _Ball(NamedTuple):
     log: float
 
 
-def _balls(mixture: Mixture, alive: np.ndarray, floors: np.ndarray) -> list[_Ball]:
-    balls = []
+def _whitened(mixture: Mixture, alive: np.ndarray, floors: np.ndarray) -> list[_WhitenedCluster]:
+    clusters = []
     for c in alive:
         root = np.linalg.cholesky(mixture.spread[c] + floors[c] * np.eye(len(mixture.noise[c])))
         log = np.log(mixture.weight[c]) - np.log(np.diag(root)).sum()
-        # The inverse of so small a root, once, instead of solving for every point.
-        balls.append(_Ball(mixture.mean[c], np.linalg.inv(root).T, float(log)))
-    return balls
+        # The root is small: inverting it once is faster than solving for every point.
+        clusters.append(_WhitenedCluster(mixture.mean[c], np.linalg.inv(root).T, float(log)))
+    return clusters
 
 
-def _responsibility(points: np.ndarray, balls: list[_Ball]) -> np.ndarray:
-    """Return the probability (n, clusters) that a point belongs to each of some clusters."""
-    logs = np.empty((len(points), len(balls)))
-    for position, ball in enumerate(balls):
-        apart = (points - ball.mean) @ ball.matrix
-        logs[:, position] = ball.log - 0.5 * (apart**2).sum(axis=1)
+def _responsibility(points: np.ndarray, clusters: list[_WhitenedCluster]) -> np.ndarray:
+    """Return the probability (n, clusters) that a point belongs to each of the clusters."""
+    logs = np.empty((len(points), len(clusters)))
+    for position, cluster in enumerate(clusters):
+        whitened = (points - cluster.mean) @ cluster.matrix
+        logs[:, position] = cluster.log - 0.5 * (whitened**2).sum(axis=1)
     logs -= logs.max(axis=1, keepdims=True)
     weights = np.exp(logs)
     return weights / weights.sum(axis=1, keepdims=True)

@@ -1,8 +1,8 @@
 """The one way through a cube, block by block: for trained networks and for baselines.
 
-A first pass encodes every block, a second one adds up spectra by cluster. The blocks are processed
-by :mod:`spectessera.inference.blockwork`, so in threads here or on a Dask cluster, and what comes
-of them goes into maps and into :class:`spectessera.inference.pixelstore.Pixels`.
+The first pass encodes every block, the second one adds up spectra by cluster. Blocks are processed
+by :mod:`spectessera.inference.blockwork`, that is in threads here or on a Dask cluster; the results
+are stored in maps and in :class:`spectessera.inference.pixelstore.Pixels`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import xarray as xr
 from spectessera.cube import Block, blocks, in_image, integrate
 from spectessera.segmenter.estimator import SpectralSegmenter
 
-from .blockwork import Answer, Shared, Task, Work, over_blocks
+from .blockwork import BlockFunction, Result, Shared, Task, process_blocks
 from .passes import (
     BlockContext,
     ClusterSums,
@@ -49,8 +49,8 @@ class Corridor:
     context : BlockContext
     maps : ResultMaps
     extra_maps : sequence of str
-        Those of "integrated_latent", "latent_cube" and "decoded_cube" that are made too; the last
-        one needs a decoder.
+        Which of "integrated_latent", "latent_cube" and "decoded_cube" to make; the last one needs
+        a decoder.
     progress : callable, optional
     """
 
@@ -73,18 +73,18 @@ class Corridor:
         if self.progress is not None:
             self.progress(step, done, total)
 
-    def counted(self, step: str, answers: Iterable[Answer]) -> Iterator[Answer]:
-        """Yield one answer per block, and report the progress after each."""
+    def counted(self, step: str, results: Iterable[Result]) -> Iterator[Result]:
+        """Yield results, one for each block, and report the progress after each."""
         total = sum(1 for _ in blocks(self.cube))
-        for done, answer in enumerate(answers, start=1):
-            yield answer
+        for done, result in enumerate(results, start=1):
+            yield result
             self.report(step, done, total)
 
     def run(
-        self, step: str, work: Work[Answer], tasks: Iterable[Task]
-    ) -> Iterator[tuple[Task, Answer]]:
-        """Yield each task with ``work(context, block, *arguments)``, and report the progress."""
-        return self.counted(step, over_blocks(work, self._shared, self.cube, tasks))
+        self, step: str, function: BlockFunction[Result], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result]]:
+        """Yield each task with ``function(context, block, *arguments)``; report the progress."""
+        return self.counted(step, process_blocks(function, self._shared, self.cube, tasks))
 
     # --- the first pass ------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The latents of a cube as a cube of their own: a few numbers per pixel, and back to spectra."""
+"""The latents of a cube as a cube of a few channels, and the way back to spectra."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .corridor import BlockProgress, Corridor, context_of
 from .passes import BlockContext
 from .resultmaps import ResultMaps
 
-MODEL = "latent_of_model"  # the attribute of a latent cube that says which model made it
+MODEL = "latent_of_model"  # attribute of a latent cube: the fingerprint of its model
 
 
 def encode_cube(
@@ -41,15 +41,16 @@ def encode_cube(
     latent : DataArray (y, x, channel)
         One plain channel per latent dimension; NaN where a pixel is masked or unusable.
     facts : dict
-        ``channels``, ``latent``, ``bytes_cube``, ``bytes_latent``, ``bytes_model`` (the weights,
-        without which nothing is decoded), ``ratio`` of the cube to the latents,
-        ``ratio_with_model`` to latents and weights, and ``relative_error``: root mean square of
-        input minus decoded over that of the input, of all usable pixels, in network-input units.
+        ``channels`` and ``latent``, the numbers of channels and of latent dimensions;
+        ``bytes_cube``, ``bytes_latent``, ``bytes_model`` (the weights, which decoding needs);
+        ``ratio`` of the cube to the latents and ``ratio_with_model`` to latents and weights;
+        ``relative_error``: root mean square of input minus decoded over that of the input, of all
+        usable pixels, in network-input units.
 
     Raises
     ------
     ValueError
-        If the axis is not that of the training.
+        If the axis is of another kind than that of the training, or covers too little of it.
     """
     cube = check_cube(cube)
     size = segmenter.cluster_centers_.shape[1]
@@ -119,27 +120,28 @@ def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataAr
     Parameters
     ----------
     latent : DataArray (y, x, channel)
-        Of :func:`encode_cube`; pixels with NaN stay NaN. Of a chunked one the spectra are chunked
-        too, and decoded when they are asked for.
+        Of :func:`encode_cube`; pixels with NaN stay NaN. If it is chunked, the spectra are chunked
+        too, and decoded when they are computed.
     segmenter : SpectralSegmenter
 
     Raises
     ------
     ValueError
-        If it has not as many channels as the model has latent dimensions, or was encoded by
-        another model.
+        If it does not have as many channels as the model has latent dimensions, or was encoded
+        by another model.
     """
     latent = check_cube(latent)
     size = segmenter.cluster_centers_.shape[1]
     if latent.sizes["channel"] != size:
         raise ValueError(
-            f"a latent cube of this model has {size} channels; this has {latent.sizes['channel']}"
+            f"latent cubes of this model have {size} channels; this one has "
+            f"{latent.sizes['channel']}"
         )
     made_by = latent.attrs.get(MODEL)
     if made_by is not None and made_by != segmenter.fingerprint():
         raise ValueError(
-            "the latent cube was encoded by another model, whose latents mean something else; "
-            "decode it with that one"
+            "the latent cube was encoded by another model, whose latents have another meaning; "
+            "decode it with that model"
         )
     axis: Axis = segmenter.input_axis_
 
@@ -158,7 +160,7 @@ def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataAr
 
 
 def _decode_block(latent: np.ndarray, segmenter: SpectralSegmenter, channels: int) -> np.ndarray:
-    """Decode latents (y, x, latent) a few rows at a time: one copy of the spectra is held."""
+    """Decode latents (y, x, latent) a few rows at a time, with one copy of the spectra."""
     points = np.ascontiguousarray(latent, dtype=np.float32).reshape(-1, latent.shape[2])
     usable = np.flatnonzero(np.isfinite(points).all(axis=1))
     spectra = np.full((len(points), channels), np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Some pixels are measured again, with new noise, to learn what noise does to latents."""
+"""What noise does to latents and clusters, learned from simulated measurements of some pixels."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from spectessera.preprocess.intake import Intake
 from .confidence import (
     EM_PIXELS,
     NOISE_PIXELS,
-    REDRAWS,
+    REPEATS,
     Mixture,
-    describe,
-    draw_again,
+    fit_mixture,
     noise_covariance,
+    simulate_measurement,
 )
 from .job import Job
 from .passes import SampledPixels
 from .pixelstore import Pixels, members, nth
 
-# A cluster of fewer of the sampled pixels is too rare to be compared with noise.
-RARE = 4
-# New measurements of a mean spectrum, at least.
-FEW_DRAWS = 512
+# Clusters with fewer of the sampled pixels are not compared with noise.
+MIN_SAMPLED = 4
+# Smallest number of simulated measurements of a mean spectrum.
+MIN_DRAWS = 512
 
 
-class Sample(NamedTuple):
-    """Pixels that were measured again to learn the noise.
+class NoiseSample(NamedTuple):
+    """Simulated measurements of some pixels.
 
     Attributes
     ----------
     labels : array (s,)
-        From 0.
-    latents : array (s, redraws, latent)
+        Of the pixels, from 0.
+    latents : array (s, repeats, latent)
     noise : str
+        See :func:`spectessera.cube.noise_of`.
     """
 
     labels: np.ndarray
@@ -56,39 +57,55 @@ def separation_in(
     return SeparationOverNoise(job, intake, sample) if known else None
 
 
-def any_pixels(job: Job) -> np.ndarray:
-    """Draw pixels to be measured again, without knowing clusters; ascending positions."""
+def draw_pixels(job: Job) -> np.ndarray:
+    """Draw pixels whose noise is simulated, before clusters are known; ascending positions."""
     generator = np.random.default_rng([job.seed, 1])
     mask = job.cube.coords.get("mask")
-    there = None if mask is None else np.flatnonzero(~np.asarray(mask.values, bool))
-    count = job.shape[0] * job.shape[1] if there is None else len(there)
+    unmasked = None if mask is None else np.flatnonzero(~np.asarray(mask.values, bool))
+    count = job.shape[0] * job.shape[1] if unmasked is None else len(unmasked)
     drawn = np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
-    return drawn if there is None else there[drawn]
+    return drawn if unmasked is None else unmasked[drawn]
 
 
-def pixels_of_clusters(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Draw the pixels that are measured again, as many of each cluster; ascending positions."""
+def draw_pixels_per_cluster(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Draw equally many pixels of each cluster whose noise is simulated; ascending positions.
+
+    Parameters
+    ----------
+    labels : array (y * x,)
+        1..k, or 0 where a pixel is not usable.
+    k, seed : int
+    """
     generator = np.random.default_rng([seed, 1])
-    found = []
-    for label, size in enumerate(sizes_of(labels, k), start=1):
+    pixels = []
+    for label, size in enumerate(cluster_sizes(labels, k), start=1):
         count = min(size, max(2, NOISE_PIXELS // k))
         ranks = np.sort(generator.choice(size, count, replace=False))
-        found.append(nth(members(labels, label), ranks))
-    return np.sort(np.concatenate(found))
+        pixels.append(nth(members(labels, label), ranks))
+    return np.sort(np.concatenate(pixels))
 
 
-def sizes_of(labels: np.ndarray, k: int) -> np.ndarray:
-    """Return the number of pixels of every cluster."""
+def cluster_sizes(labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the number of pixels (k,) of every cluster, for labels (y * x,) from 1."""
     return np.array([sum(int(m.sum()) for _, m in members(labels, c + 1)) for c in range(k)])
 
 
-def measure_again(
-    job: Job,
-    intake: Intake,
-    sample: SampledPixels,
-    labels: np.ndarray,
-) -> Sample:
-    """Measure the sampled pixels anew, several times each, and encode that."""
+def simulate_noise(
+    job: Job, intake: Intake, sample: SampledPixels, labels: np.ndarray
+) -> NoiseSample:
+    """Simulate repeated measurements of the sampled pixels and encode them.
+
+    Where the noise is not known, it is that of the residual of the reconstruction.
+
+    Parameters
+    ----------
+    job : Job
+    intake : Intake
+    sample : SampledPixels
+        With positions in the image.
+    labels : array (y * x,)
+        1..k, or 0 where a pixel is not usable.
+    """
     values, inputs = sample.values, sample.inputs
     noise = noise_of(job.cube, values)
     variance = sample.variance if noise == "variance" else None
@@ -96,16 +113,29 @@ def measure_again(
     latents, residual = [], None
     if noise == "residual":
         assert sample.decoded is not None
-        left = np.square(inputs - sample.decoded, dtype=np.float64)
-        residual = np.broadcast_to(left.mean(axis=1, keepdims=True), inputs.shape)
-    for _ in range(REDRAWS):
+        squares = np.square(inputs - sample.decoded, dtype=np.float64)
+        residual = np.broadcast_to(squares.mean(axis=1, keepdims=True), inputs.shape)
+    for _ in range(REPEATS):
         if residual is not None:
-            again = draw_again(inputs, residual, generator)
+            repeated = simulate_measurement(inputs, residual, generator)
         else:
-            again = intake.apply(draw_again(values, variance, generator)).values
-        latents.append(job.segmenter.codec.encode(again))
-    mine = labels[sample.pixel].astype(np.int64) - 1
-    return Sample(mine, np.stack(latents, axis=1), noise)
+            repeated = intake.apply(simulate_measurement(values, variance, generator)).values
+        latents.append(job.segmenter.codec.encode(repeated))
+    own = labels[sample.pixel].astype(np.int64) - 1
+    return NoiseSample(own, np.stack(latents, axis=1), noise)
+
+
+def mixture_of(pixels: Pixels, clustering: Clustering, sample: NoiseSample) -> Mixture:
+    """Return the clusters as a mixture in the space of the metric, fitted to some of the pixels."""
+    rule, (rows, repeats, d) = clustering.rule, sample.latents.shape
+    repeated = rule.move(sample.latents.reshape(-1, d)).reshape(rows, repeats, d)
+    k, n = len(clustering.centers), len(clustering.labels)
+    noise = noise_covariance(repeated.astype(np.float64), sample.labels, k)
+    ranks = np.arange(0, n, max(1, n // EM_PIXELS))
+    return fit_mixture(rule.move(pixels.take(ranks)), clustering.labels[ranks], noise)
+
+
+# --- the split check ---------------------------------------------------------------------------
 
 
 class SeparationOverNoise:
@@ -116,6 +146,12 @@ class SeparationOverNoise:
     mean spectrum of both is measured again with the noise of each pixel, encoded, and split along
     the same line in the same shares. The distance of the two clusters over the distance of these
     two parts is 1 where only noise separates them.
+
+    Parameters
+    ----------
+    job : Job
+    intake : Intake
+    sample : SampledPixels
     """
 
     def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
@@ -127,58 +163,48 @@ class SeparationOverNoise:
     def separation(self, rule: Rule) -> float:
         """Return the smallest separation of a cluster and its nearest; NaN if all are too rare."""
         centers = rule.centers.astype(np.float64)
-        apart = np.square(centers[:, None] - centers).sum(axis=2)
-        np.fill_diagonal(apart, np.inf)
-        pairs = {tuple(sorted(pair)) for pair in enumerate(apart.argmin(axis=1).tolist())}
+        squared = np.square(centers[:, None] - centers).sum(axis=2)
+        np.fill_diagonal(squared, np.inf)
+        pairs = {tuple(sorted(pair)) for pair in enumerate(squared.argmin(axis=1).tolist())}
         moved, labels = rule.move(self.latent).astype(np.float64), rule.label(self.latent)
-        found = []
+        separations = []
         for one, other in sorted(pairs):
-            upper, both = labels == other, (labels == one) | (labels == other)
-            if min(upper.sum(), (both & ~upper).sum()) < RARE:
+            upper, pair = labels == other, (labels == one) | (labels == other)
+            if min(upper.sum(), (pair & ~upper).sum()) < MIN_SAMPLED:
                 continue
             line = centers[other] - centers[one]
-            noise = np.sort(rule.move(self._of_one(both)) @ line)
-            cut = len(noise) - max(1, round(len(noise) * upper.sum() / both.sum()))
-            distance = (moved[upper] @ line).mean() - (moved[both & ~upper] @ line).mean()
+            noise = np.sort(rule.move(self._measurements_of_mean(pair)) @ line)
+            cut = len(noise) - max(1, round(len(noise) * upper.sum() / pair.sum()))
+            distance = (moved[upper] @ line).mean() - (moved[pair & ~upper] @ line).mean()
             by_noise = noise[cut:].mean() - noise[:cut].mean()
-            found.append(distance / max(by_noise, np.finfo(float).tiny))
-        return min(found, default=np.nan)
+            separations.append(distance / max(by_noise, np.finfo(float).tiny))
+        return min(separations, default=np.nan)
 
-    def _of_one(self, rows: np.ndarray) -> np.ndarray:
-        """Return latents (m, latent) of new measurements of the mean spectrum of some pixels."""
+    def _measurements_of_mean(self, rows: np.ndarray) -> np.ndarray:
+        """Return latents (m, latent) of simulated measurements of the mean of some spectra."""
         values = self.values[rows]
         expected = np.broadcast_to(values.mean(axis=0), values.shape)
-        # The number of counts is no difference where it is divided out. (Without counts a spectrum
-        # may be as dark as one of noise alone, which is a difference.)
+        # Where spectra are normalised, their total counts are no difference between clusters.
+        # (Without counts, a spectrum can be as weak as noise alone, which is a difference.)
         if self.variance is None and self.intake.preprocess.normalise is not None:
             total = values.sum(axis=1, keepdims=True)
             expected = expected * total / total.mean()
         generator = np.random.default_rng([self.seed, 6])
         drawn = []
-        for _ in range(-(-FEW_DRAWS // len(values))):
+        for _ in range(-(-MIN_DRAWS // len(values))):
             variance = None if self.variance is None else self.variance[rows]
-            again = draw_again(expected, variance, generator)
-            drawn.append(self.codec.encode(self.intake.apply(again).values))
+            measured = simulate_measurement(expected, variance, generator)
+            drawn.append(self.codec.encode(self.intake.apply(measured).values))
         return np.concatenate(drawn)
 
 
 def _finite(variance: np.ndarray) -> np.ndarray:
-    """Return variances (n, channel) with those that are not finite as the median of the others.
+    """Return variances (n, channel); those not finite become the median of their channel.
 
-    A value that is marked as bad by its variance is in the mean spectrum, and would have no noise.
+    A value that its variance marks as bad is part of the mean spectrum, and would have no noise.
     """
     bad = ~np.isfinite(variance)
     if not bad.any():
         return variance
     known = np.where(bad.all(axis=0), 0, np.where(bad, np.nan, variance))
     return np.where(bad, np.nanmedian(known, axis=0), variance)
-
-
-def mixture_of(pixels: Pixels, found: Clustering, sample: Sample) -> Mixture:
-    """Return the clusters as a mixture, from some of the pixels."""
-    rows, repeats, d = sample.latents.shape
-    again = found.rule.move(sample.latents.reshape(-1, d)).reshape(rows, repeats, d)
-    noise = noise_covariance(again.astype(np.float64), sample.labels, len(found.centers))
-    n = len(found.labels)
-    ranks = np.arange(0, n, max(1, n // EM_PIXELS))
-    return describe(found.rule.move(pixels.take(ranks)), found.labels[ranks], noise)

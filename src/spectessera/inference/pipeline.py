@@ -17,19 +17,19 @@ from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silh
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
 
-from .blockwork import Shared, Task, over_blocks
+from .blockwork import Shared, Task, process_blocks
 from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .job import Job
 from .noise import (
-    Sample,
+    NoiseSample,
     SeparationOverNoise,
-    any_pixels,
-    measure_again,
+    cluster_sizes,
+    draw_pixels,
+    draw_pixels_per_cluster,
     mixture_of,
-    pixels_of_clusters,
     separation_in,
-    sizes_of,
+    simulate_noise,
 )
 from .passes import ClusterSums, ConfidenceModel, estimate_confidence
 from .pixelstore import MEMORY, Pixels
@@ -55,50 +55,53 @@ def segment(
     Parameters
     ----------
     cube : DataArray (y, x, channel)
-        In memory or chunked; of a chunked cube, for each thread one block at a time is loaded,
-        or, where a ``distributed.Client`` is active, on each thread of its workers.
+        In memory or chunked. Each thread loads one block of a chunked cube at a time; if a
+        ``distributed.Client`` is active, these are the threads of its workers.
     segmenter : SpectralSegmenter
         A cube on another axis than that of its training is resampled by energy or wavelength for
-        the network; mean spectra are told on the cube's own axis.
+        the network; mean spectra are on the axis of the cube.
     clusters : "cube", "trained" or int
-        "cube": cluster this cube's own latents, with the best k, numbered by size. "trained": the
-        centers of the training with their numbers, empty ones included, so that labels agree
-        across cubes. A number: cluster the cube into so many.
+        "cube": cluster the latents of this cube, with the best k, numbered by size. "trained": the
+        centers of the training with their numbers, empty clusters included, so that labels agree
+        across cubes. A number: that many clusters of this cube.
     seed : int
-        Of the clustering and of the noise draws.
+        Of the clustering and of the simulated noise.
     keep : sequence of "latent", "decoded", "silhouette"
         Also return ``latent_cube (y, x, latent)``, ``decoded_cube (y, x, input_channel)``, or
-        ``silhouette (y, x)``: the exact silhouette of every pixel, whose time grows with the
-        square of their number.
+        ``silhouette (y, x)``: the exact silhouette of every pixel, in a time that grows with the
+        square of the number of pixels.
     means : bool
-        False: read the cube once and leave out what needs a second reading, the spectra
+        False: read the cube only once, without the spectra that need a second reading:
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
     store : str or Path, optional
-        A ``.zarr`` folder to write the maps to block by block, so that no map is in memory as a
-        whole; the answer is then read from there as it is asked for.
+        A ``.zarr`` folder to which the maps are written block by block, so that no map is in
+        memory as a whole. The returned result reads them from there when they are needed.
     memory : int
         Bytes of latents that stay in memory, by default 64 MiB; more go into a temporary file.
     progress : callable, optional
-        Called with the name of the step, the blocks done and the blocks in all.
+        Called with the name of the step, the number of blocks that are done, and that of all.
 
     Returns
     -------
     Dataset
-        ``label (y, x)``: 0 masked or unusable, 1..K clusters; ``confidence (y, x)``: the
-        probability that a new measurement of that pixel gets the same label; ``novelty (y, x)``:
-        how unlike the training spectra it is, above 0.95 for one in twenty of those
-        (:mod:`spectessera.segmenter.novelty`); ``quality (y, x)`` bits; ``mean_spectrum`` and
-        ``std_spectrum (cluster, channel)`` in the cube's axis and unit; ``input_mean`` (eq. 9 of
-        the paper), ``reconstructed_mean`` (eq. 8) and ``decoded_mean`` (eq. 10)
-        ``(cluster, input_channel)`` in network-input units;
-        ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
-        the silhouettes, exact or estimated, as the attribute ``silhouette`` says; ``stability``,
-        ``stability_error`` and ``agreement (k)``, see
-        :class:`spectessera.result.KCurves`; where stability chooses and the noise is known,
-        ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN where it
-        was not computed; ``integrated_input``, ``integrated_decoded`` and
-        ``integrated_latent (y, x)``. Attributes are strings and numbers, among them
-        ``seed_agreement``: how alike the clusters of other seeds are (adjusted Rand index).
+        Its schema is in :mod:`spectessera.result`.
+
+        - ``label (y, x)``: 0 masked or unusable, 1..K clusters; ``confidence (y, x)``: the
+          probability that a repeated measurement of the pixel gets the same label;
+          ``novelty (y, x)``: how unlike the training spectra it is, above 0.95 for one in twenty
+          of these (:mod:`spectessera.segmenter.novelty`); ``quality (y, x)`` bits;
+          ``integrated_input``, ``integrated_decoded`` and ``integrated_latent (y, x)``.
+        - ``mean_spectrum`` and ``std_spectrum (cluster, channel)`` in the axis and unit of the
+          cube; ``input_mean`` (eq. 9 of the paper), ``reconstructed_mean`` (eq. 8) and
+          ``decoded_mean`` (eq. 10) ``(cluster, input_channel)`` in network-input units;
+          ``center (cluster, latent)``, ``size (cluster)``.
+        - ``score (k)`` and ``score_error (k)``: the silhouettes, exact or estimated, as the
+          attribute ``silhouette`` says; ``stability``, ``stability_error`` and ``agreement (k)``,
+          see :class:`spectessera.result.KCurves`; where stability chooses k and the noise is
+          known, ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN
+          where it was not computed.
+        - Attributes are strings and numbers, among them ``seed_agreement``, the similarity of the
+          clusters of other seeds (adjusted Rand index).
 
     Raises
     ------
@@ -108,7 +111,7 @@ def segment(
     OSError
         If the store cannot be written, or a scheduler is lost.
     MemoryError
-        If a block was the death of one worker of a cluster after the other.
+        If a block kills several workers in a row.
 
     Examples
     --------
@@ -139,9 +142,9 @@ def segment(
 
 
 def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
-    """Segment a cube; of maps in a store, only the rest of the result is returned."""
+    """Segment a cube; if the maps are in a store, the returned result is without them."""
     latent_size = job.segmenter.cluster_centers_.shape[1]
-    wanted = any_pixels(job) if job.compares_with_noise or not job.means else None
+    wanted = draw_pixels(job) if job.compares_with_noise or not job.means else None
     pixels, sample = corridor.encode(
         latent_size, memory=memory, wanted=wanted, decode=not job.means
     )
@@ -152,14 +155,14 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
     sums: ClusterSums | None = None
     if job.means:
-        wanted = pixels_of_clusters(labels, k, job.seed)
+        wanted = draw_pixels_per_cluster(labels, k, job.seed)
         sums, sample = corridor.describe(pixels, labels, k, wanted=wanted)
     assert sample is not None  # of one pass or the other
-    measured = measure_again(job, corridor.context.intake, sample, labels)
-    _put_confidence(job, corridor, pixels, labels, clustering, measured)
+    noise = simulate_noise(job, corridor.context.intake, sample, labels)
+    _put_confidence(job, corridor, pixels, labels, clustering, noise)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
-    result = _assemble(job, pixels, clustering, labels, sums, measured)
+    result = _assemble(job, pixels, clustering, labels, sums, noise)
     if job.clusters != "trained":
         settings, device = job.segmenter.config("clusters"), job.segmenter.device
         result.attrs["seed_agreement"] = agreement_of_seeds(
@@ -230,9 +233,9 @@ def _put_confidence(
     pixels: Pixels,
     labels: np.ndarray,
     clustering: Clustering,
-    sample: Sample,
+    sample: NoiseSample,
 ) -> None:
-    """Make the maps of labels and of the probability that a new measurement gets the same."""
+    """Make the maps of labels and of confidence."""
     maps = corridor.maps
     maps.add("label")
     maps.add("confidence")
@@ -247,8 +250,8 @@ def _put_confidence(
             label = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
             yield Task(block, (pixels.latents.take(block, usable), label))
 
-    answers = over_blocks(estimate_confidence, Shared(model), None, tasks())
-    for (block, _), confidence in corridor.counted("confidence", answers):
+    results = process_blocks(estimate_confidence, Shared(model), None, tasks())
+    for (block, _), confidence in corridor.counted("confidence", results):
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
         maps.put("confidence", block, pixels.usable(block), confidence)
 
@@ -259,37 +262,37 @@ def _put_confidence(
 def _assemble(
     job: Job,
     pixels: Pixels,
-    found: Clustering,
+    clustering: Clustering,
     labels: np.ndarray,
     sums: ClusterSums | None,
-    sample: Sample,
+    sample: NoiseSample,
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""
-    segmenter, size = job.segmenter, sizes_of(labels, len(found.centers))
+    segmenter, size = job.segmenter, cluster_sizes(labels, len(clustering.centers))
     values = {
-        "decoded_mean": segmenter.codec.decode(found.centers),
-        "center": found.centers,
+        "decoded_mean": segmenter.codec.decode(clustering.centers),
+        "center": clustering.centers,
         "size": size,
-        **curves_of(found.curves, found.excess),
+        **curves_of(clustering.curves, clustering.excess),
     }
     if sums is not None:
         values |= mean_spectra(size, *sums)
-    attributes = _attributes(job, pixels, found, sample)
-    return assemble(job.cube, values, found.curves.k, segmenter.input_axis_, attributes)
+    attributes = _attributes(job, pixels, clustering, sample)
+    return assemble(job.cube, values, clustering.curves.k, segmenter.input_axis_, attributes)
 
 
 def _attributes(
-    job: Job, pixels: Pixels, found: Clustering, sample: Sample
+    job: Job, pixels: Pixels, clustering: Clustering, sample: NoiseSample
 ) -> dict[str, str | int | float]:
     """Return strings and numbers only."""
     settings: Clusters = job.segmenter.config("clusters")
     own: dict[str, str | int | float] = {
-        "n_clusters": len(found.centers),
-        "metric": found.rule.metric,
+        "n_clusters": len(clustering.centers),
+        "metric": clustering.rule.metric,
         "criterion": settings.criterion,
         "stable_from": STABLE_FROM,
-        "silhouette": "exact" if not found.curves.error.any() else "estimate",
-        "clustered_pixels": min(len(found.labels), settings.max_points),
+        "silhouette": "exact" if not clustering.curves.error.any() else "estimate",
+        "clustered_pixels": min(len(clustering.labels), settings.max_points),
         "confidence_noise": sample.noise,
     }
     record = {

@@ -1,4 +1,4 @@
-"""Where the numbers of every pixel are kept: in memory, or, of large images, on disk."""
+"""Numbers of every pixel, in memory or, for large images, in a temporary file."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import numpy as np
 from spectessera.cube import Block
 from spectessera.preprocess.steps import QUALITY, UNUSABLE
 
-# Bytes of latents that are kept in memory; more of them go into a temporary file.
+# Bytes of latents that stay in memory; more go into a temporary file.
 MEMORY = 2**26
-# Pixels that are looked at together, whatever the blocks of the cube: 65,536 are 256 x 256.
+# Pixels that are processed together, for any blocks of the cube: 65,536 are 256 x 256.
 TILE = 2**16
 
 
 class Grid:
     """Numbers of every pixel, (y, x, size) float32, in memory or in a temporary file.
 
-    The file is mapped into memory for each access alone: pages that were looked at would count
-    as memory of this process otherwise. It is removed with the object.
+    The file is mapped into memory anew for each access, because the pages of a permanent mapping
+    count as memory of the process. It is deleted with the object.
     """
 
     def __init__(self, shape: tuple[int, int], size: int, memory: int = MEMORY) -> None:
         self.shape = (*shape, size)
         if 4 * math.prod(self.shape) <= memory:
-            self.held: np.ndarray | None = np.zeros(self.shape, np.float32)
+            self.in_memory: np.ndarray | None = np.zeros(self.shape, np.float32)
             return
-        self.held = None
+        self.in_memory = None
         folder = tempfile.mkdtemp(prefix="spectessera-")
         weakref.finalize(self, shutil.rmtree, folder)
         self.path = Path(folder, "pixels")
@@ -40,12 +40,12 @@ class Grid:
             file.truncate(4 * math.prod(self.shape))
 
     def _array(self) -> np.ndarray:
-        if self.held is not None:
-            return self.held
+        if self.in_memory is not None:
+            return self.in_memory
         return np.memmap(self.path, np.float32, "r+", shape=self.shape)
 
     def put(self, block: Block, usable: np.ndarray, rows: np.ndarray) -> None:
-        """Keep rows (m, size) of the usable pixels (y * x of the block,) of a block."""
+        """Store rows (m, size) of the usable pixels (y * x,) of a block."""
         height, width = (side.stop - side.start for side in (block.y, block.x))
         whole = np.zeros((height * width, self.shape[2]), np.float32)
         whole[usable] = rows
@@ -57,22 +57,22 @@ class Grid:
 
     def at(self, positions: np.ndarray) -> np.ndarray:
         """Return rows (m, size) at ascending positions of the flattened image."""
-        found = np.empty((len(positions), self.shape[2]), np.float32)
+        rows = np.empty((len(positions), self.shape[2]), np.float32)
         for first in range(0, len(positions), TILE // 16):
             part = slice(first, first + TILE // 16)
-            found[part] = self._array().reshape(-1, self.shape[2])[positions[part]]
-        return found
+            rows[part] = self._array().reshape(-1, self.shape[2])[positions[part]]
+        return rows
 
     def tile(self, number: int) -> np.ndarray:
-        """Return the rows of ``TILE`` pixels one after the other of the flattened image."""
+        """Return the rows of ``TILE`` consecutive pixels of the flattened image."""
         part = slice(number * TILE, (number + 1) * TILE)
         return np.array(self._array().reshape(-1, self.shape[2])[part])
 
 
 class Pixels:
-    """What the first reading of a cube tells of every pixel.
+    """Quality and latent of every pixel.
 
-    Usable pixels are numbered in the order of the image, whatever the order of the blocks.
+    Usable pixels have ranks in the order of the image, for any order of the blocks.
 
     Attributes
     ----------
@@ -106,16 +106,16 @@ class Pixels:
         return sum(int(usable.sum()) for _, usable in self._tiles())
 
     def parts(self) -> Iterator[np.ndarray]:
-        """Yield the latents of all usable pixels in order, part by part; the cuts are fixed."""
+        """Yield the latents of all usable pixels in order, in parts that are always the same."""
         for number, usable in self._tiles():
             yield self.latents.tile(number)[usable]
 
     def label_map(self, labels: np.ndarray) -> np.ndarray:
-        """Return (y * x,), int16: 0 where a pixel is not usable, else the label (from 0) and 1."""
+        """Return (y * x,), int16: 0 where a pixel is not usable, else its label (from 0) plus 1."""
         usable = is_usable(self.quality).ravel()
-        found = np.zeros(len(usable), np.int16)
-        found[usable] = labels + 1
-        return found
+        label_map = np.zeros(len(usable), np.int16)
+        label_map[usable] = labels + 1
+        return label_map
 
     def image(self, values: np.ndarray) -> np.ndarray:
         """Return the image (y, x, ...) of values (n, ...), float32, of usable pixels, else NaN."""
@@ -125,32 +125,32 @@ class Pixels:
         return image
 
     def positions(self, ranks: np.ndarray) -> np.ndarray:
-        """Return where usable pixels of ascending numbers are in the flattened image."""
+        """Return the positions in the flattened image of usable pixels of ascending ranks."""
         return nth(self._tiles(), ranks)
 
     def take(self, ranks: np.ndarray) -> np.ndarray:
-        """Return the latents of usable pixels of ascending numbers."""
+        """Return the latents of usable pixels of ascending ranks."""
         return self.latents.at(self.positions(ranks))
 
 
 def is_usable(quality: np.ndarray) -> np.ndarray:
-    """Return which pixels have a spectrum to be labelled; a masked one has none."""
+    """Return which pixels have a spectrum that can be labelled; masked pixels have none."""
     return quality & UNUSABLE == 0
 
 
 def nth(tiles: Iterator[tuple[int, np.ndarray]], ranks: np.ndarray) -> np.ndarray:
-    """Return the positions of the n-th true values, for ascending n, of tiles of ``TILE`` values.
+    """Return the positions of the n-th true values, for ascending n, in tiles of ``TILE`` values.
 
-    Without a list of the positions of all of them.
+    The positions of all true values would need eight bytes each.
     """
-    found, before = [], 0
+    positions, before = [], 0
     for number, true in tiles:
         count = int(np.count_nonzero(true))
         first, last = np.searchsorted(ranks, (before, before + count))
         if last > first:
-            found.append(number * TILE + np.flatnonzero(true)[ranks[first:last] - before])
+            positions.append(number * TILE + np.flatnonzero(true)[ranks[first:last] - before])
         before += count
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+    return np.concatenate(positions) if positions else np.empty(0, np.int64)
 
 
 def members(labels: np.ndarray, label: int) -> Iterator[tuple[int, np.ndarray]]:
