@@ -14,6 +14,7 @@ from . import (
     peers_from_disk,
     silhouettes,
     splits,
+    startup,
     synthetic,
     training_step,
     whole_cube,
@@ -21,6 +22,7 @@ from . import (
 from ._timing import measured
 
 SECTIONS = (
+    (startup.TITLE, startup.main),
     ("What a training step costs", training_step.main),
     ("Segmenting a whole cube", whole_cube.main),
     ("Silhouettes and the choice of k", silhouettes.main),
@@ -45,20 +47,26 @@ def sections(text: str) -> dict[str, list[str]]:
     return found
 
 
-def main(words: list[str]) -> None:
-    """Run all sections, or those whose title contains one of the words; write them to the page."""
+def write_sections(new: dict[str, list[str]]) -> None:
+    """Write sections, measured just now, to the page; the others stay as they are."""
     target = Path(__file__).parent / "RESULTS.md"
     page = sections(target.read_text(encoding="utf-8")) if target.exists() else {}
-    for title, measure in SECTIONS:
-        if not words or any(word.lower() in title.lower() for word in words):
-            page[title] = measured(title, measure())
-            print("\n".join(page[title]), flush=True)
+    for title, lines in new.items():
+        page[title] = measured(title, lines)
+        print("\n".join(page[title]), flush=True)
     lines = ["# Measured results", "", "Written by `make bench`, section by section."]
     for title, _ in SECTIONS:
         if title in page:
             lines += ["", *"\n".join(page[title]).strip().splitlines()]
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written to {target}")
+
+
+def main(words: list[str]) -> None:
+    """Run all sections, or those whose title contains one of the words; write each to the page."""
+    for title, measure in SECTIONS:
+        if not words or any(word.lower() in title.lower() for word in words):
+            write_sections({title: measure()})
 
 
 if __name__ == "__main__":
