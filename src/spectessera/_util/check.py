@@ -30,8 +30,8 @@ def check_number(
     """
     kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, kinds):
-        wanted = "an integer" if integer else "a number"
-        raise TypeError(f"{name} must be {wanted}; got {value!r} ({type(value).__name__})")
+        kind = "an integer" if integer else "a number"
+        raise TypeError(f"{name} must be {kind}; got {value!r} ({type(value).__name__})")
     if isinstance(value, int):
         if abs(value) > np.iinfo(np.uint64).max:
             raise ValueError(f"{name} is too large: {value}")
@@ -57,10 +57,10 @@ def check_numeric(name: str, array: Any) -> None:
         raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype}")
 
 
-def check_same_shape(name: str, shape: Sequence[int], wanted: Sequence[int], of: str) -> None:
+def check_same_shape(name: str, shape: Sequence[int], expected: Sequence[int], of: str) -> None:
     """Raise ValueError unless the two shapes agree."""
-    if tuple(shape) != tuple(wanted):
-        raise ValueError(f"{name} has shape {tuple(shape)} but {of} has shape {tuple(wanted)}")
+    if tuple(shape) != tuple(expected):
+        raise ValueError(f"{name} has shape {tuple(shape)} but {of} has shape {tuple(expected)}")
 
 
 def check_channels(got: int, want: int) -> None:

@@ -47,7 +47,7 @@ class FileOptions:
     unit : str, optional
         Of the axis.
     missing : float, optional
-        Value that stands for a missing measurement.
+        The number that marks missing values.
     """
 
     key: Annotated[
@@ -93,7 +93,7 @@ class FileOptions:
     missing: Annotated[
         float | None,
         typer.Option(
-            help="The number that stands for missing values in the file.",
+            help="The number that marks missing values in the file.",
             rich_help_panel=_READING,
         ),
     ] = None

@@ -93,9 +93,9 @@ def stored_axis(
     fitting = {
         name: one for name, one in companions.items() if one.has_values and one.shape == (channels,)
     }
-    ours = [name for name, one in fitting.items() if "axis_kind" in one.attrs]
+    own = [name for name, one in fitting.items() if "axis_kind" in one.attrs]
     named = {name.lower(): name for name in fitting if name != "x" or channels != width}
-    names = ours or [named[name] for name in AXES if name in named]
+    names = own or [named[name] for name in AXES if name in named]
     if not names:
         return _hyperspy_axis(companions, channels)
     one = fitting[names[0]]

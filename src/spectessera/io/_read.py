@@ -89,7 +89,7 @@ def read(
     ----------
     path : str or Path
         An HDF5, NetCDF, FITS (also compressed by gzip), NPY or NPZ file, the folder of a Zarr
-        store, or an ENVI header or the file of data beside it.
+        store, or an ENVI header or the data file beside it.
     key : str or int, optional
         Which array of the file: the path of an HDF5 dataset or a Zarr array, the name or number
         of a FITS extension, the name of an array of an NPZ archive.
@@ -102,7 +102,7 @@ def read(
         return a dask-backed cube. NPZ archives and FITS files compressed by gzip cannot be read in
         parts: all of the data are in memory then.
     missing : float, optional
-        The number that stands for a missing value: it becomes NaN, and the values float32.
+        The number that marks missing values: it becomes NaN, and the values float32.
     mask : array (y, x) of bool, optional
         True where a pixel is left out; replaces the file's own mask.
 

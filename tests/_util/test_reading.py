@@ -1,0 +1,45 @@
+"""Errors of libraries on broken files name the file; interruptions stay what they are."""
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from spectessera._util.reading import reading
+
+
+class LibraryError(Exception):
+    """An error that only one library raises."""
+
+
+@pytest.mark.parametrize("error", [zlib.error("bad block"), KeyError("x"), LibraryError("odd")])
+def test_an_error_of_a_library_names_the_file(error):
+    with (
+        pytest.raises(ValueError, match=r"scan\.h5 cannot be read as HDF5"),
+        reading(Path("scan.h5"), "HDF5", LibraryError),
+    ):
+        raise error
+
+
+def test_an_interruption_that_an_error_hides_is_raised_itself():
+    def read():
+        with reading(Path("scan.h5"), "HDF5"):
+            try:
+                raise KeyboardInterrupt
+            finally:
+                raise OSError("cannot close")
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+
+
+def test_an_interruption_that_the_caller_handles_is_no_part_of_the_reading():
+    def read():
+        with reading(Path("a"), "HDF5"):
+            raise OSError("truncated")
+
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with pytest.raises(ValueError, match="cannot be read"):
+            read()
