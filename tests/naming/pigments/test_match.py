@@ -242,7 +242,7 @@ def test_characteristic_lines_exclude_those_of_the_support():
         ({"pixels": 0}, "above 0"),
         ({"axis": Axis(np.arange(1024.0))}, "plain channels"),
         ({"axis": Axis(np.linspace(100, 200, 1024), "keV")}, "0 channels"),
-        ({"palette": "no such"}, "is not known"),
+        ({"palette": "no such"}, "unknown palette"),
     ],
 )
 def test_wrong_input_is_refused_with_a_clear_message(change, words):
