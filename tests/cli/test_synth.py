@@ -120,7 +120,7 @@ def test_an_own_pigment_is_told_as_it_is_not_as_ours(tmp_path):
         (("cube", "PICTURE", "--palette", "foo", "--out", "x.h5"), "choirbook"),
         (("cube", "PICTURE", "--counts", "1.5", "--out", "x.h5"), "whole number"),
         (("cube", "PICTURE", "--threshold", "3", "--out", "x.h5"), "threshold"),
-        (("cube", "TEXT", "--out", "x.h5"), "no picture"),
+        (("cube", "TEXT", "--out", "x.h5"), "cannot be read as an image"),
         (("nebula", "PICTURE", "--snr", "0", "--out", "x.h5"), "snr"),
         (("spectra", "--kind", "foo", "--out", "x.h5"), "xrf or nebulae"),
         (("spectra", "--counts", "1,2,3", "--out", "x.h5"), "2 numbers"),
