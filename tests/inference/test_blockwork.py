@@ -330,4 +330,4 @@ def test_a_block_that_kills_every_worker_is_named(client, cluster):
         pytest.raises(MemoryError, match="killed several workers in a row"),
     ):
         list(process_blocks(deadly, Shared(None), None, tasks))
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=120)
