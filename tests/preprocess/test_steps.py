@@ -518,6 +518,7 @@ def test_undo_of_an_output_below_zero_is_no_more_than_that_of_zero(how):
         ({"softening": 0.0}, ValueError, "softening must be above 0"),
         ({"redshift": -1.0}, ValueError, "redshift must be above -1"),
         ({"max_missing": 1.5}, ValueError, "max_missing must be at most 1"),
+        ({"max_missing": -0.5}, ValueError, "max_missing must be at least 0"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings, error, words):
@@ -535,3 +536,15 @@ def test_a_cube_of_lines_is_prepared_without_a_warning(line_cube):
     means = np.stack([made.values[label == each].mean(axis=0) for each in range(4)])
     nearest = ((made.values[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == label).mean() > 0.99
+
+
+def test_the_continuum_of_a_window_narrower_than_the_median_is_mirrored_once():
+    """Of 0, 10, 1, mirrored to 1, 10, 0, 10, 1, 10, 0, the medians of five are 1, 10, 1."""
+    spectrum = np.array([[0.0, 10.0, 1.0]])
+    assert median_continuum(spectrum, axis_of(3), 151).tolist() == [[1.0, 10.0, 1.0]]
+
+
+def test_a_signed_spectrum_is_divided_by_its_maximum_unless_that_is_rounding():
+    """A positive value of a millionth or less of the largest absolute one is no maximum."""
+    assert scale_of(np.array([[1.0, -2.0]]), "max").tolist() == [1.0]
+    assert scale_of(np.array([[1e-9, -2.0]]), "max").tolist() == [2.0]

@@ -205,7 +205,7 @@ def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> s
     filled = sorted((card for card in cards if card.size), key=lambda card: -card.size)
     words = [
         f"The {count(height * width)} pixels of this cube fall into "
-        f"{count(len(filled), 'group')} of like spectra, called clusters."
+        f"{count(len(filled), 'group')} of similar spectra, called clusters."
     ]
     named = [card for card in filled if card.name]
     if named:
