@@ -1,14 +1,14 @@
-"""Whether a change of the code changes a result: all cases are computed and compared by hashes.
+"""Check whether a change of the code changes results: compute all cases and compare hashes.
 
     python -m benchmarks.identity                 compare with identity.json
     python -m benchmarks.identity --write         write identity.json
     python -m benchmarks.identity --data FOLDER   also the cubes of that folder
-    python -m benchmarks.identity --only page     compare the cases with that word
+    python -m benchmarks.identity --only page     compare only cases whose name contains it
 
-The exit status is 1 if anything differs. The cases are in identity_cases.py; they use the public
-interface and the command line only. A hash is of all bits of an array, so a record is repeated on
-the kind of machine that it was made on, with the same versions of the libraries and one thread;
-the head of the record says which.
+The exit status is 1 if a value differs. The cases, in identity_cases.py, use only the public
+interface and the command line. A hash depends on all bits of an array: a record can be reproduced
+only on the same kind of machine, with the same versions of the libraries and one thread. Machine
+and versions are in the head of the record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Run = Callable[[Path], Values]
 
 
 def head() -> Values:
-    """Return where a record is made: on what its last bits depend."""
+    """Return machine and versions, on which the last bits of a result depend."""
     libraries = {each.get("architecture") for each in threadpool_info()} - {None}
     return {
         "system": f"{platform.system()} {platform.machine()}",
@@ -53,7 +53,7 @@ def head() -> Values:
 
 
 def cases(data: Path | None) -> dict[str, Run | None]:
-    """Return all cases; None for those whose data are not there."""
+    """Return all cases; None for those without data."""
     found: dict[str, Run | None] = dict(CASES)
     for name, (file, run) in WITH_DATA.items():
         path = next(iter(sorted(data.rglob(file))), None) if data else None
@@ -62,13 +62,13 @@ def cases(data: Path | None) -> dict[str, Run | None]:
 
 
 def computed(run: Run) -> Values:
-    """Return what is recorded of a case, as it comes back from JSON."""
+    """Return the record of a case, as read back from JSON."""
     with tempfile.TemporaryDirectory() as folder:
         return json.loads(json.dumps(run(Path(folder)), sort_keys=True))
 
 
 def differences(before: Values, now: Values) -> list[str]:
-    """Return a line for every value that is not the same."""
+    """Return a line for every value that differs."""
     lines = []
     for name in sorted(before.keys() | now.keys()):
         was, is_ = (json.dumps(each.get(name, "missing")) for each in (before, now))
@@ -78,13 +78,13 @@ def differences(before: Values, now: Values) -> list[str]:
 
 
 def compare_case(run: Run, before: Values | None) -> tuple[str, list[str]]:
-    """Compute a case; return one line of it, and others of what differs."""
+    """Compute a case; return a one-line result, and a line for every difference."""
     if before is None:
-        return "differs: it is not in the record", []
+        return "differs: not in the record", []
     try:
         now = computed(run)
-    except Exception:  # the other cases are wanted all the same
-        return "differs: it fails", traceback.format_exc().splitlines()
+    except Exception:  # go on with the other cases
+        return "differs: it failed", traceback.format_exc().splitlines()
     lines = differences(before, now)
     if not lines:
         return f"same ({len(now)} values)", []
@@ -92,21 +92,23 @@ def compare_case(run: Run, before: Values | None) -> tuple[str, list[str]]:
 
 
 def compare_all(chosen: dict[str, Run | None]) -> int:
-    """Compare all cases with the record; return how many differ."""
+    """Compare all cases with the record; return the number of those that differ."""
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     here, differing = head(), 0
     for line in differences(record["head"], here):
-        print(f"another machine or version than that of the record:\n{line}")
+        print(f"machine or version differs from the record:\n{line}")
     if lost := record["cases"].keys() - cases(None).keys():
-        raise ValueError(f"cases of the record that are no more: {', '.join(sorted(lost))}")
+        raise ValueError(f"cases of the record that no longer exist: {', '.join(sorted(lost))}")
     for name, run in chosen.items():
         start = time.perf_counter()
         if run is None:
-            print(f"{name}: left out: no data folder", flush=True)
+            print(f"{name}: skipped, no data", flush=True)
             continue
-        told, lines = compare_case(run, record["cases"].get(name))
-        differing += told.startswith("differs")
-        print(f"{name}: {told}, {time.perf_counter() - start:.0f} s", *lines, sep="\n", flush=True)
+        outcome, lines = compare_case(run, record["cases"].get(name))
+        differing += outcome.startswith("differs")
+        print(
+            f"{name}: {outcome}, {time.perf_counter() - start:.0f} s", *lines, sep="\n", flush=True
+        )
     return differing
 
 
@@ -115,7 +117,7 @@ def write_all(chosen: dict[str, Run | None]) -> None:
     here, found = head(), {}
     for name, run in chosen.items():
         if run is None:
-            print(f"{name}: left out: no data folder", flush=True)
+            print(f"{name}: skipped, no data", flush=True)
             continue
         found[name] = computed(run)
         print(f"{name}: {len(found[name])} values", flush=True)
@@ -128,18 +130,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.identity", description=DESCRIPTION)
     parser.add_argument("--write", action="store_true", help="write the record")
     parser.add_argument("--data", type=Path, help="a folder with the cubes of further cases")
-    parser.add_argument("--only", default="", help="compare cases whose name has this word")
-    asked = parser.parse_args()
-    if asked.write and asked.only:
-        parser.error("--write is for all cases, --only to compare some")
-    chosen = {name: run for name, run in cases(asked.data).items() if asked.only in name}
+    parser.add_argument("--only", default="", help="compare only cases whose name contains it")
+    options = parser.parse_args()
+    if options.write and options.only:
+        parser.error("--write writes all cases and cannot be combined with --only")
+    chosen = {name: run for name, run in cases(options.data).items() if options.only in name}
     if not chosen:
-        parser.error(f"no case has {asked.only!r} in its name; there are {', '.join(cases(None))}")
+        parser.error(f"no case contains {options.only!r}; cases are {', '.join(cases(None))}")
     os.environ["OMP_NUM_THREADS"] = "1"  # of the commands
     torch.set_num_threads(1)
-    print(f"the package in {Path(spt.__file__).parent}")
+    print(f"package: {Path(spt.__file__).parent}")
     with threadpool_limits(1):
-        if asked.write:
+        if options.write:
             write_all(chosen)
             return 0
         return int(compare_all(chosen) > 0)

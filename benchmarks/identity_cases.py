@@ -1,4 +1,4 @@
-"""Cases of :mod:`benchmarks.identity`: what users compute, and what is recorded of it."""
+"""Cases of :mod:`benchmarks.identity`, and the recorded form of their results."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import xarray as xr
 import spectessera as spt
 
 ABELL = Path(__file__).parents[1] / "examples" / "data" / "abell478.fits.gz"
-# Attributes of a result that differ from run to run, or are recorded in another way.
+# Attributes of a result that differ between runs, or are recorded in another way.
 LEFT_OUT = ("provenance", "seconds_fit", "seconds_transform", "seconds_cluster")
 SUMMARY = ("shape", "scores", "metric", "confidence_noise", "quality", "seed_agreement")
 CANDIDATE = ("name", "kind", "score")
-SHORT = 20  # the values of an array up to this size are recorded as they are
+SHORT = 20  # arrays up to this size are recorded with their values
 
 Values = dict[str, Any]
 
 
-# --- what is recorded of a value -----------------------------------------------------------------
+# --- recorded form of a value ---------------------------------------------------------------------
 
 
 def digest(content: bytes) -> str:
@@ -44,14 +44,14 @@ def of_array(given: Any) -> str:
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
     good = array[np.isfinite(array)]
     if array.size <= SHORT:
-        told = str(array.tolist())
+        summary = str(array.tolist())
     else:
-        told = f"mean {float(good.mean(dtype=np.float64))}" if good.size else "nothing finite"
-    return f"{array.dtype.name} {array.shape} {told} {digest(content)}"
+        summary = f"mean {float(good.mean(dtype=np.float64))}" if good.size else "nothing finite"
+    return f"{array.dtype.name} {array.shape} {summary} {digest(content)}"
 
 
 def of_dataset(name: str, result: xr.Dataset) -> Values:
-    """Return what is recorded of all variables and attributes of a result."""
+    """Return the record of all variables and attributes of a result."""
     found = {f"{name}.{key}": of_array(each) for key, each in result.variables.items()}
     for key, value in result.attrs.items():
         if key not in LEFT_OUT:
@@ -63,7 +63,7 @@ def of_dataset(name: str, result: xr.Dataset) -> Values:
 
 
 def of_model(model: Any, cube: xr.DataArray, folder: Path) -> Values:
-    """Return what is recorded of a segmenter, and of itself after it was saved and loaded."""
+    """Return the record of a segmenter, also after it was saved and loaded."""
     model.save(folder / "model.safetensors")
     again = spt.load(folder / "model.safetensors")
     latent = model.transform(cube)
@@ -83,7 +83,7 @@ def of_model(model: Any, cube: xr.DataArray, folder: Path) -> Values:
 
 
 def of_summary(path: Path) -> Values:
-    """Return what is recorded of the summary of a command: numbers and names, no sentences."""
+    """Return the record of the summary of a command: numbers and names, no sentences."""
     summary = json.loads(path.read_text(encoding="utf-8"))
     found = {f"summary.{key}": json.dumps(summary[key]) for key in SUMMARY}
     for each in summary["clusters"]:
@@ -98,7 +98,7 @@ def of_summary(path: Path) -> Values:
 
 
 def command(folder: Path, *words: str | Path) -> None:
-    """Run a command of the package in a process of its own."""
+    """Run a command of the package in a separate process."""
     program = Path(sysconfig.get_path("scripts"), "spectessera")
     ended = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True)
     if ended.returncode != 0:
@@ -113,12 +113,12 @@ def page() -> tuple[xr.DataArray, xr.Dataset]:
 
 
 def few_epochs(epochs: int, **others: Any) -> Any:
-    """Return a segmenter that has its defaults but for the epochs and some others."""
+    """Return a segmenter with few epochs, some other settings, and defaults otherwise."""
     return spt.SpectralSegmenter().set_params(training__epochs=epochs, **others)
 
 
 def abell(folder: Path) -> Values:
-    """Train on an optical cube as README does."""
+    """Train on an optical cube, as in the README."""
     cube = spt.read(ABELL)
     lines = spt.Preprocess(keep=((7060, 7340),), continuum="median", normalise=None)
     model = spt.SpectralSegmenter(lines, training=spt.Training(epochs=8, seed=0)).fit(cube)
@@ -127,7 +127,7 @@ def abell(folder: Path) -> Values:
 
 
 def abell_command(folder: Path) -> Values:
-    """Train on it by the command of README."""
+    """Train on it by the command of the README."""
     words = "--keep 7060,7340 --continuum median --continuum-width 101 --smooth 3"
     more = "--normalise none --k-min 3 --k-max 6 --epochs 8 --quiet"
     command(folder, "segment", ABELL, "--fit", "--out", "out", *words.split(), *more.split())
@@ -136,7 +136,7 @@ def abell_command(folder: Path) -> Values:
 
 
 def painted(folder: Path) -> Values:  # noqa: ARG001
-    """Segment a page with the model that ships, in three ways."""
+    """Segment a page with the shipped model, in three ways."""
     (cube, truth), model = page(), spt.load("maxrf")
     result = spt.segment(cube, model, seed=0)
     found = of_dataset("result", result)
@@ -166,7 +166,7 @@ def processes(folder: Path) -> Values:
 
 
 def tuned(folder: Path) -> Values:
-    """Train the model that ships further, on halves of counts."""
+    """Train the shipped model further, with thinned counts."""
     cube, training = page()[0], spt.Training(epochs=2, gamma=0.0, thinning=True, seed=0)
     model = spt.SpectralSegmenter(training=training).fit(cube, start="maxrf")
     return of_dataset("result", spt.segment(cube, model, seed=0)) | of_model(model, cube, folder)
@@ -212,7 +212,7 @@ def plain_array(folder: Path) -> Values:
 
 
 def jasper_ridge(file: Path, folder: Path) -> Values:
-    """Train on a part of an optical scene, with settings that are chosen by its noise."""
+    """Train on a part of an optical scene, with settings chosen by its noise."""
     cube = spt.read(file, key="cube")[10:70, 20:70]
     model = few_epochs(6, clusters__k_max=8).fit(cube)
     return of_dataset("result", spt.segment(cube, model, seed=0)) | of_model(model, cube, folder)

@@ -41,6 +41,19 @@ def child(method: str, path: str, k: int, seed: int) -> None:
     np.savez(path, labels=np.asarray(model.labels_), seconds=time.perf_counter() - start)
 
 
+def run_method(
+    python: str, method: str, inputs: np.ndarray, k: int, seed: int
+) -> tuple[np.ndarray, float]:
+    """Return the labels and the seconds of a method, in a process of another interpreter."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/points.npz"
+        np.savez(path, inputs=inputs)
+        command = [python, __file__, "--child", method, path, str(k), str(seed)]
+        subprocess.run(command, check=True, capture_output=True)
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["labels"].astype(int), float(stored["seconds"])
+
+
 def main() -> None:
     """Run all methods and write the section."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -70,14 +83,7 @@ def main() -> None:
             for kind, preprocess in kinds.items():
                 inputs = preprocess.apply(drawn.spectra, drawn.axis).values
                 for method in METHODS:
-                    with tempfile.TemporaryDirectory() as folder:
-                        path = f"{folder}/points.npz"
-                        np.savez(path, inputs=inputs)
-                        command = [python, __file__, "--child", method, path]
-                        command += [str(drawn.k), str(seed)]
-                        subprocess.run(command, check=True, capture_output=True)
-                        with np.load(path, allow_pickle=False) as stored:
-                            label, seconds = stored["labels"].astype(int), float(stored["seconds"])
+                    label, seconds = run_method(python, method, inputs, drawn.k, seed)
                     score = scored(drawn, label)
                     lines.append(
                         f"| {name} | {method} | {kind} | {score['ari']:.3f} | {score['f1']:.3f} | "

@@ -140,8 +140,6 @@ def coverage() -> list[str]:
 def choice() -> list[str]:
     """Compare the choice of k with KMeans and silhouettes of scikit-learn."""
     import torch
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
 
     from spectessera.kmeans import Clusters, choose_k, k_means
 
@@ -156,32 +154,39 @@ def choice() -> list[str]:
     ]
     choose_k(tensor[:20_000], Clusters(), generator=torch.Generator().manual_seed(0))
     for starts in (10, 1):
-        theirs, mine, inertias, k = [], [], [], 0
+        sklearn_times, own_times, sklearn_inertia, k = [], [], [], 0
         clusters = Clusters(restarts=starts, samples=10_000, criterion="silhouette")
         for _ in range(REPEATS):
             begin = time.perf_counter()
-            inertias = []
-            for each in ALL_K:
-                model = KMeans(each, n_init=starts, random_state=0).fit(points)
-                silhouette_score(points, model.labels_, sample_size=10_000, random_state=0)
-                inertias.append(float(model.inertia_))
-            theirs.append(time.perf_counter() - begin)
+            sklearn_inertia = sklearn_inertias(points, starts)
+            sklearn_times.append(time.perf_counter() - begin)
             begin = time.perf_counter()
             k = choose_k(tensor, clusters, generator=torch.Generator().manual_seed(0)).k
-            mine.append(time.perf_counter() - begin)
-        own = [
-            float(
-                k_means(tensor, each, clusters, generator=torch.Generator().manual_seed(0)).inertia
-            )
-            for each in ALL_K
+            own_times.append(time.perf_counter() - begin)
+        generators = (torch.Generator().manual_seed(0) for _ in ALL_K)
+        own_inertia = [
+            float(k_means(tensor, each, clusters, generator=generator).inertia)
+            for each, generator in zip(ALL_K, generators, strict=True)
         ]
-        ratio = statistics.median(theirs) / statistics.median(mine)
-        excess = [100 * (a / b - 1) for a, b in zip(own, inertias, strict=True)]
-        told = ", ".join(f"{one:+.3f}" for one in excess)
-        lines.append(
-            f"| {starts} | {listed(theirs)} | {listed(mine)} | {ratio:.1f} | {k} | {told} % |"
-        )
+        ratio = statistics.median(sklearn_times) / statistics.median(own_times)
+        excess = [100 * (a / b - 1) for a, b in zip(own_inertia, sklearn_inertia, strict=True)]
+        cells = (starts, listed(sklearn_times), listed(own_times), f"{ratio:.1f}", k)
+        listing = ", ".join(f"{one:+.3f}" for one in excess)
+        lines.append("| " + " | ".join(map(str, cells)) + f" | {listing} % |")
     return lines
+
+
+def sklearn_inertias(points: np.ndarray, starts: int) -> list[float]:
+    """Cluster and score by scikit-learn for all k; return the inertias."""
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
+
+    inertias = []
+    for k in ALL_K:
+        model = KMeans(k, n_init=starts, random_state=0).fit(points)
+        silhouette_score(points, model.labels_, sample_size=10_000, random_state=0)
+        inertias.append(float(model.inertia_))
+    return inertias
 
 
 SECTIONS = (exact, coverage, choice)

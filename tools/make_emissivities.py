@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Make the table of nebular line emissivities that ships with the package, with PyNeb.
+"""Compute the shipped table of nebular line emissivities with PyNeb.
 
-PyNeb (GPL) is needed to run this script, and nothing else of the package needs it::
+Only this script needs PyNeb (GPL), the package does not::
 
     python tools/make_emissivities.py --output src/spectessera/data/nebular_emissivities.npz
 
-The file is plain numpy without pickles and holds the arrays
+The file is in numpy's npz format without pickles. Its arrays are
 
 ==================  ===================  =====================================================
 ``log_t``           (n_t,)               log10 of the electron temperature (K)
@@ -14,18 +14,19 @@ The file is plain numpy without pickles and holds the arrays
 ``ion``             (n_line,)            ion whose abundance scales the line, such as "O++"
 ``label``           (n_line,)            name of the line, such as "[OIII] 5007"
 ``log_emissivity``  (n_line, n_t, n_ne)  float32, log10(emissivity / emissivity of H beta)
-``about``           (1,)                 JSON: versions, atomic data of each ion, grid, what was
-                                         done beyond the atomic data, error of interpolation
+``about``           (1,)                 JSON: versions, atomic data of each ion, grid, method of
+                                         extrapolation, interpolation error
 ==================  ===================  =====================================================
 
 Emissivities are per ion and per electron (erg cm3 / s), so the flux of a line relative to H beta
 is the sum over zones of weight * (X^i / H+) * 10**log_emissivity. For a recombination line the
 ion is the recombining one: He+ for He I lines, He++ for He II lines, H+ for H I lines (case B).
-Collisionally excited lines hold no recombination, fluorescence or charge-exchange part.
+Collisionally excited lines are without contributions of recombination, fluorescence and charge
+exchange.
 
-The table is meant for bilinear interpolation in (log T, log ne). Both axes are slightly uneven:
-their nodes include those where the piecewise interpolation of PyNeb has kinks, and between these
-the temperature nodes are equidistant in T**-0.5, which equalises the error for exp(-E / kT).
+The table is made for bilinear interpolation in (log T, log ne). Both axes are slightly uneven:
+their nodes include the kinks of PyNeb's piecewise interpolation. Between these the temperature
+nodes are equidistant in T**-0.5, which equalises the error for exp(-E / kT).
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from pathlib import Path
 
 import numpy as np
 import pyneb as pn
+
+# One script, longer than 400 lines: the list of lines, the extrapolation and the checks are used
+# only here.
 
 T_RANGE = (4000.0, 29900.0)
 NE_RANGE = (3.0, 3.0e5)
@@ -52,7 +56,7 @@ MODES = {"rec": pn.RecAtom, "coll": pn.Atom}
 
 @dataclass(frozen=True)
 class Line:
-    """An emission line and the way to find it in PyNeb.
+    """An emission line and its transition in PyNeb.
 
     Attributes
     ----------
@@ -68,7 +72,7 @@ class Line:
         Collisional excitation (``pyneb.Atom``) or recombination (``pyneb.RecAtom``).
     transition : tuple of int or str
         Upper and lower level (1 is the ground level; for hydrogenic atoms the principal quantum
-        numbers), or the label in PyNeb's table for lines that PyNeb knows by wavelength only.
+        numbers), or the label in PyNeb's table for lines that PyNeb has by wavelength only.
     """
 
     label: str
@@ -79,8 +83,8 @@ class Line:
     transition: tuple[int, int] | str
 
 
-# Lines are given by level pair and not by PyNeb's rounded wavelength labels, which are ambiguous
-# in close multiplets such as [O II] 7319-7331.
+# Lines are given by pairs of levels: PyNeb's rounded wavelength labels are ambiguous in close
+# multiplets such as [O II] 7319-7331.
 # [N I]: level 2 is 2D5/2 (5200), level 3 is 2D3/2 (5198). [O II]: levels 2, 3 are 2D5/2, 2D3/2,
 # levels 4, 5 are 2P3/2, 2P1/2.
 LINES = (
@@ -120,10 +124,10 @@ HBETA = LINES[0]
 
 
 class Emissivities:
-    """Line emissivities of PyNeb, extended in temperature where its tables end.
+    """Line emissivities of PyNeb, extrapolated in temperature beyond its tables.
 
     Collision strengths stay constant beyond their tabulated temperatures (PyNeb does so itself).
-    Recombination tables give NaN there; these emissivities are continued as a power law in T
+    Recombination tables give NaN there; these emissivities are extrapolated by a power law in T
     through the last two tabulated temperatures. Below the lowest tabulated density PyNeb uses
     the lowest one.
     """
@@ -135,25 +139,14 @@ class Emissivities:
                 self.atoms[line.atom] = MODES[line.kind](atom=line.atom)
 
     def pyneb_wavelength(self, line: Line) -> float | None:
-        """Return the air wavelength of a line after PyNeb's levels.
-
-        Parameters
-        ----------
-        line : Line
-            The line.
-
-        Returns
-        -------
-        float or None
-            Angstrom, or None for lines that PyNeb knows by a rounded label only.
-        """
+        """Return the air wavelength (angstrom) from PyNeb's levels, or None without levels."""
         if isinstance(line.transition, str):
             return None
         upper, lower = line.transition
         return float(self.atoms[line.atom].wave_Ang[upper - 1, lower - 1])
 
     def check_identifications(self) -> None:
-        """Raise ValueError if a transition is missing or is not at the wavelength listed."""
+        """Raise ValueError if PyNeb lacks a transition or has another wavelength."""
         for line in LINES:
             atom = self.atoms[line.atom]
             if line.kind == "rec":
@@ -171,18 +164,7 @@ class Emissivities:
                 raise ValueError(f"{line.label}: PyNeb has {found:.2f}, not {line.wavelength}")
 
     def temperature_range(self, name: str) -> tuple[float, float]:
-        """Return the lowest and highest tabulated temperature of an atom.
-
-        Parameters
-        ----------
-        name : str
-            Name of the atom in PyNeb.
-
-        Returns
-        -------
-        tuple of float
-            Temperatures in K.
-        """
+        """Return the lowest and highest tabulated temperature (K) of an atom of PyNeb."""
         atom = self.atoms[name]
         if isinstance(atom, pn.RecAtom):
             nodes = np.asarray(atom.temp, dtype=float)
@@ -191,19 +173,9 @@ class Emissivities:
         return float(nodes.min()), float(nodes.max())
 
     def raw(self, line: Line, t: np.ndarray, ne: np.ndarray) -> np.ndarray:
-        """Return PyNeb's emissivity at pairs of temperature and density.
+        """Return PyNeb's emissivity (erg cm3 / s) at pairs of temperature (K) and density (cm-3).
 
-        Parameters
-        ----------
-        line : Line
-            The line.
-        t, ne : ndarray
-            Temperatures (K) and densities (cm-3) of equal shape (n,).
-
-        Returns
-        -------
-        ndarray
-            Emissivities in erg cm3 / s, NaN beyond the range of a recombination table.
+        NaN beyond the range of a recombination table.
         """
         atom = self.atoms[line.atom]
         # PyNeb overwrites the density array that it is given, hence the copies.
@@ -214,20 +186,7 @@ class Emissivities:
         return np.asarray(value, dtype=float).reshape(t.shape)
 
     def log(self, line: Line, t: np.ndarray, ne: np.ndarray) -> np.ndarray:
-        """Return log10 of the emissivity, continued beyond recombination tables.
-
-        Parameters
-        ----------
-        line : Line
-            The line.
-        t, ne : ndarray
-            Temperatures (K) and densities (cm-3) of equal shape (n,).
-
-        Returns
-        -------
-        ndarray
-            log10 of the emissivity in erg cm3 / s.
-        """
+        """Return log10 of the emissivity, extrapolated beyond recombination tables."""
         if line.kind == "coll":
             return np.log10(self.raw(line, t, ne))
         nodes = np.unique(np.asarray(self.atoms[line.atom].temp, dtype=float))
@@ -244,37 +203,13 @@ class Emissivities:
         return result
 
     def log_ratio(self, t: np.ndarray, ne: np.ndarray) -> np.ndarray:
-        """Return log10 of all emissivities relative to H-beta.
-
-        Parameters
-        ----------
-        t, ne : ndarray
-            Temperatures (K) and densities (cm-3) of equal shape (n,).
-
-        Returns
-        -------
-        ndarray
-            Shape (n_line, n).
-        """
+        """Return log10 of all emissivities relative to H beta, shape (n_line, n)."""
         hbeta = self.log(HBETA, t, ne)
         return np.array([self.log(line, t, ne) - hbeta for line in LINES])
 
 
 def subdivide(anchors: np.ndarray, count: int) -> np.ndarray:
-    """Fill the gaps between anchors with equidistant nodes of similar spacing.
-
-    Parameters
-    ----------
-    anchors : ndarray
-        Monotonic values that shall be nodes.
-    count : int
-        Number of nodes, not less than that of the anchors.
-
-    Returns
-    -------
-    ndarray
-        The nodes, anchors included.
-    """
+    """Return ``count`` nodes: the anchors, and equidistant nodes of similar spacing between."""
     gaps = np.abs(np.diff(anchors))
     pieces = np.ones(gaps.size, dtype=int)
     while pieces.sum() < count - 1:
@@ -287,18 +222,7 @@ def subdivide(anchors: np.ndarray, count: int) -> np.ndarray:
 
 
 def make_grid(n_t: int, n_ne: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nodes of the table.
-
-    Parameters
-    ----------
-    n_t, n_ne : int
-        Number of temperatures and of densities.
-
-    Returns
-    -------
-    log_t, log_ne : ndarray
-        log10 of the temperature in K and of the density in cm-3.
-    """
+    """Return the nodes of the table: log10 of temperature (K) and of density (cm-3)."""
     temperatures = np.array([T_RANGE[0], *T_KINKS, T_RANGE[1]])
     log_t = -2.0 * np.log10(subdivide(temperatures**-0.5, n_t))
     anchors = np.array([np.log10(NE_RANGE[0]), *LOG_NE_KINKS, np.log10(NE_RANGE[1])])
@@ -307,20 +231,7 @@ def make_grid(n_t: int, n_ne: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tabulate(source: Emissivities, log_t: np.ndarray, log_ne: np.ndarray) -> np.ndarray:
-    """Compute the table.
-
-    Parameters
-    ----------
-    source : Emissivities
-        Where the values come from.
-    log_t, log_ne : ndarray
-        The nodes.
-
-    Returns
-    -------
-    ndarray
-        Shape (n_line, n_t, n_ne), float32.
-    """
+    """Compute the table, shape (n_line, n_t, n_ne), float32."""
     grid_t, grid_ne = np.meshgrid(10.0**log_t, 10.0**log_ne, indexing="ij")
     # 10**log10(x) may leave the range of PyNeb's tables by one rounding error.
     grid_t = np.round(grid_t, 6)
@@ -331,22 +242,7 @@ def tabulate(source: Emissivities, log_t: np.ndarray, log_ne: np.ndarray) -> np.
 def bilinear(
     table: np.ndarray, log_t: np.ndarray, log_ne: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """Interpolate the table of every line.
-
-    Parameters
-    ----------
-    table : ndarray
-        Shape (n_line, n_t, n_ne).
-    log_t, log_ne : ndarray
-        The nodes.
-    x, y : ndarray
-        log10 T and log10 ne of shape (n,), inside the table.
-
-    Returns
-    -------
-    ndarray
-        Shape (n_line, n).
-    """
+    """Interpolate the table at log10 T and log10 ne of shape (n,); shape (n_line, n)."""
     i = np.clip(np.searchsorted(log_t, x, side="right") - 1, 0, log_t.size - 2)
     j = np.clip(np.searchsorted(log_ne, y, side="right") - 1, 0, log_ne.size - 2)
     u = (x - log_t[i]) / (log_t[i + 1] - log_t[i])
@@ -364,26 +260,9 @@ def measure_error(
     n_points: int,
     seed: int,
 ) -> dict:
-    """Compare the interpolated table with PyNeb at random points, log-uniform in T and ne.
+    """Return interpolation errors (per cent) at random points, log-uniform in T and ne.
 
-    Parameters
-    ----------
-    source : Emissivities
-        Where the values come from.
-    table : ndarray
-        The table.
-    log_t, log_ne : ndarray
-        The nodes.
-    n_points : int
-        Number of points.
-    seed : int
-        Seed of the random numbers.
-
-    Returns
-    -------
-    dict
-        Relative errors of the emissivity ratio in per cent. Points where PyNeb has no data are
-        compared with the power-law continuation.
+    Points where PyNeb has no data are compared with the power-law extrapolation.
     """
     rng = np.random.default_rng(seed)
     x = rng.uniform(log_t[0], log_t[-1], n_points)
@@ -409,22 +288,7 @@ def measure_error(
 
 
 def exact_points(source: Emissivities, n_points: int, seed: int) -> dict:
-    """Return PyNeb's own values at a few random points, to test an interpolation with.
-
-    Parameters
-    ----------
-    source : Emissivities
-        Where the values come from.
-    n_points : int
-        Number of points, log-uniform in T and ne within the table.
-    seed : int
-        Seed of the random numbers.
-
-    Returns
-    -------
-    dict
-        Temperatures, densities and log10 of the emissivity ratios, one row per point.
-    """
+    """Return PyNeb's values at random points, log-uniform in T and ne, to test an interpolation."""
     rng = np.random.default_rng(seed)
     t = np.round(10 ** rng.uniform(*np.log10(T_RANGE), n_points), 2)
     ne = np.round(10 ** rng.uniform(*np.log10(NE_RANGE), n_points), 2)
@@ -433,17 +297,9 @@ def exact_points(source: Emissivities, n_points: int, seed: int) -> dict:
 
 
 def sanity_ratios(source: Emissivities) -> dict:
-    """Return well-known line ratios, computed by PyNeb without interpolation.
+    """Return well-known line ratios without interpolation.
 
-    Parameters
-    ----------
-    source : Emissivities
-        Where the values come from.
-
-    Returns
-    -------
-    dict
-        Ratios by name, at 10000 K and 100 cm-3 unless the name says otherwise.
+    At 10000 K and 100 cm-3 unless the name gives other values.
     """
 
     def values(t: float, ne: float) -> dict:
@@ -474,18 +330,7 @@ def sanity_ratios(source: Emissivities) -> dict:
 
 
 def describe_atoms(source: Emissivities) -> dict:
-    """Return the atomic data of each atom.
-
-    Parameters
-    ----------
-    source : Emissivities
-        Where the values come from.
-
-    Returns
-    -------
-    dict
-        Data files, references and tabulated temperatures by PyNeb's name of the atom.
-    """
+    """Return files, references and tabulated temperatures by PyNeb name of the atom."""
     result = {}
     for name, atom in source.atoms.items():
         low, high = source.temperature_range(name)
@@ -512,18 +357,7 @@ def describe_atoms(source: Emissivities) -> dict:
 
 
 def describe_lines(source: Emissivities) -> list[dict]:
-    """Return where each line comes from.
-
-    Parameters
-    ----------
-    source : Emissivities
-        Where the values come from.
-
-    Returns
-    -------
-    list of dict
-        Label, wavelength, ion, and PyNeb's atom, transition and wavelength.
-    """
+    """Return name, ion and wavelength of each line, and its atom and transition in PyNeb."""
     result = []
     for line in LINES:
         found = source.pyneb_wavelength(line)
@@ -540,57 +374,11 @@ def describe_lines(source: Emissivities) -> list[dict]:
     return result
 
 
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line.
-
-    Parameters
-    ----------
-    arguments : list of str, optional
-        By default those of the process.
-
-    Returns
-    -------
-    argparse.Namespace
-        The options.
-    """
-    shown = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=shown)
-    add = parser.add_argument
-    add("--output", type=Path, default=Path("nebular_emissivities.npz"), help="file to write")
-    add("--temperatures", type=int, default=44, help="number of temperature nodes")
-    add("--densities", type=int, default=31, help="number of density nodes")
-    add("--points", type=int, default=20000, help="random points to measure the error at")
-    add("--seed", type=int, default=0, help="seed of the random points")
-    add("--max-error", type=float, default=1.0, help="write nothing above this error in per cent")
-    return parser.parse_args(arguments)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make the table, measure its error and write the file.
-
-    Parameters
-    ----------
-    arguments : list of str, optional
-        By default those of the process.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if the error is above the limit, 0 otherwise.
-    """
-    options = parse_arguments(arguments)
-    source = Emissivities()
-    source.check_identifications()
-    log_t, log_ne = make_grid(options.temperatures, options.densities)
-    table = tabulate(source, log_t, log_ne)
-    if not np.isfinite(table).all():
-        raise ValueError("the table holds values that are not finite")
-    error = measure_error(source, table, log_t, log_ne, options.points, options.seed)
-    sys.stdout.write(f"{table.shape} values, error {error['max']} % at most, {error['rms']} rms\n")
-    if error["max"] > options.max_error:
-        sys.stderr.write(f"error above {options.max_error} %, nothing written\n")
-        return 1
-    about = {
+def metadata(
+    source: Emissivities, log_t: np.ndarray, log_ne: np.ndarray, error: dict, seed: int
+) -> dict:
+    """Return versions, parameters, errors and atomic data, which are written into the file."""
+    return {
         "made_by": f"tools/{Path(__file__).name}",
         "pyneb": pn.__version__,
         "numpy": np.__version__,
@@ -605,10 +393,41 @@ def main(arguments: list[str] | None = None) -> int:
         },
         "interpolation_error": error,
         "sanity": sanity_ratios(source),
-        "exact": exact_points(source, 40, options.seed + 1),
+        "exact": exact_points(source, 40, seed + 1),
         "atoms": describe_atoms(source),
         "lines": describe_lines(source),
     }
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    shown = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=shown)
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("nebular_emissivities.npz"), help="file to write")
+    add("--temperatures", type=int, default=44, help="number of temperature nodes")
+    add("--densities", type=int, default=31, help="number of density nodes")
+    add("--points", type=int, default=20000, help="number of random points for the error")
+    add("--seed", type=int, default=0, help="seed of the random points")
+    add("--max-error", type=float, default=1.0, help="write no table above this error (per cent)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compute the table, measure its error and write the file; 1 if the error exceeds the limit."""
+    options = parse_arguments(arguments)
+    source = Emissivities()
+    source.check_identifications()
+    log_t, log_ne = make_grid(options.temperatures, options.densities)
+    table = tabulate(source, log_t, log_ne)
+    if not np.isfinite(table).all():
+        raise ValueError("the table contains values that are not finite")
+    error = measure_error(source, table, log_t, log_ne, options.points, options.seed)
+    print(f"shape {table.shape}; maximum error {error['max']} %, rms {error['rms']} %")
+    if error["max"] > options.max_error:
+        print(f"the maximum error exceeds {options.max_error} %: no file written", file=sys.stderr)
+        return 1
+    about = metadata(source, log_t, log_ne, error, options.seed)
     np.savez_compressed(
         options.output,
         log_t=log_t,

@@ -1,10 +1,10 @@
-"""Make src/spectessera/data/xray_lines.npz: energies and relative intensities of X-ray lines.
+"""Compute src/spectessera/data/xray_lines.npz: energies and relative intensities of X-ray lines.
 
     python tools/make_xray_lines.py
 
-Needs xraylib (the extra "synth"). The same version of xraylib makes the same numbers. Intensities
-are those of photons a little above the edges (1.5 times that of L1 or M1); under electrons, or
-under paint, they differ by tens of per cent, which the fit allows for.
+Needs xraylib (the extra "synth"). The same version of xraylib gives the same numbers. Intensities
+are those under excitation by photons at 1.5 times the energy of the edge L1 or M1. Under electrons,
+or under layers of paint, they differ by tens of per cent, which the fit allows for.
 """
 
 import re
@@ -18,11 +18,11 @@ from spectessera.synth.xrf.xraydata import symbol, xraylib
 
 HEAVIEST = 92
 LIGHTEST = 5
-FAINTEST = 0.0003  # of its family
+FAINTEST = 0.0003  # share of its family
 SOFTEST = 0.1  # keV
 OVERVOLTAGE = 1.5
 NAME = re.compile(r"(K|L[123]|M[1-5])([LMNOP][1-7])_LINE")
-# Groups of lines that a silicon detector hardly parts, by the names of Siegbahn.
+# Groups of lines that a silicon detector hardly resolves, in Siegbahn notation.
 GROUPS = ("Ka", "Kb", "La", "Ll", "Lb", "Lg", "Ma", "Mb", "Mg", "Mz")
 
 
@@ -44,14 +44,14 @@ def group(shell: str, filler: str) -> str:
 
 
 def number(function, *arguments) -> float:
-    """Call a function of xraylib; 0 where it has no such line."""
+    """Call a function of xraylib; return 0 if it has no such line."""
     try:
         return float(function(*arguments))
     except ValueError:
         return 0.0
 
 
-def of_element(z: int) -> list[tuple]:
+def element_lines(z: int) -> list[tuple]:
     """Return the lines of an element: z, group, energy, share of its family, edge of the family."""
     library = xraylib()
     codes = {name: getattr(library, name) for name in dir(library) if NAME.fullmatch(name)}
@@ -80,7 +80,7 @@ def of_element(z: int) -> list[tuple]:
 
 def main() -> None:
     """Compute and write the table."""
-    rows = [row for z in range(LIGHTEST, HEAVIEST + 1) for row in of_element(z)]
+    rows = [row for z in range(LIGHTEST, HEAVIEST + 1) for row in element_lines(z)]
     z, code, energy, share, edge = map(np.array, zip(*rows, strict=True))
     grid = np.linspace(1.9, 60.0, 150)
     with atomic(TABLE) as temporary:

@@ -1,16 +1,16 @@
 #!/usr/bin/env python
-"""Measure how many small errors in the code its tests notice: ``python tools/mutants.py``.
+"""Measure how many small errors in the code the tests detect: ``python tools/mutants.py``.
 
 A mutant is the code with one small error: another comparison, operator, constant or sign, a negated
-condition, ``min`` for ``max``, ``and`` for ``or``, ``return None``. Annotations, text and
-``zip(strict=True)`` stay as they are. A sample is drawn from all mutants of the modules below. Each
+condition, ``min`` for ``max``, ``and`` for ``or``, ``return None``. Annotations, strings and
+``zip(strict=True)`` are not mutated. A sample is drawn from all mutants of the modules below. Each
 is tested in a temporary copy of the tree, with the tests of its own module only. Mutants in lines
 that no test executes count as survivors.
 
-Results go into a journal (JSON lines); the same command continues an interrupted run. Results of
-other sources or tests are not used again. Linux only. This is not mutmut, which selects tests by
-coverage and skips module level and decorated functions, nor cosmic-ray, which has one test command
-for all modules; neither draws a sample.
+Results are written to a journal (JSON lines); the same command continues an interrupted run.
+Results of other sources or tests are not reused. Linux only. mutmut (which selects tests by
+coverage and skips module level and decorated functions) and cosmic-ray (which has one test command
+for all modules) do not draw samples.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ for _pair in ("Eq NotEq", "Is IsNot", "In NotIn", "Add Sub", "Mult Div", "BitAnd
 
 
 class Mutant(NamedTuple):
-    """Bytes ``start:stop`` of a file become ``text``; ``words`` and ``code`` are for readers."""
+    """Bytes ``start:stop`` of a file become ``text``; ``change`` and ``code`` are printed."""
 
     module: str
     file: str
@@ -62,12 +62,12 @@ class Mutant(NamedTuple):
     start: int
     stop: int
     text: str
-    words: str
+    change: str
     code: str
 
 
 def changes(node: Any) -> Iterator[tuple[Any, str, str]]:
-    """Yield the errors that a node may have: the replaced node, the new text, a description."""
+    """Yield the mutations of a node: the replaced node, the new text, a description."""
     match node:
         case ast.Compare() | ast.BinOp() | ast.BoolOp() | ast.AugAssign():
             ops = node.ops if isinstance(node, ast.Compare) else [node.op]
@@ -95,12 +95,12 @@ def changes(node: Any) -> Iterator[tuple[Any, str, str]]:
     tests = [node.test] if isinstance(node, ast.If | ast.While | ast.IfExp) else []
     for test in tests + getattr(node, "ifs", []):
         compared = isinstance(test, ast.Compare) and len(test.ops) == 1
-        if not compared and not isinstance(getattr(test, "op", None), ast.Not):  # else as above
+        if not compared and not isinstance(getattr(test, "op", None), ast.Not):  # done above
             yield test, f"(not ({ast.unparse(test)}))", "condition negated"
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all inside it that may be mutated."""
+    """Yield a node and all nodes inside it that may be mutated."""
     yield node
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
@@ -117,23 +117,23 @@ def mutants_of(module: str, tree: Path, sources: str) -> list[Mutant]:
         content, file = path.read_bytes(), path.relative_to(tree).as_posix()
         lines = content.splitlines(keepends=True)
         first = [sum(map(len, lines[:at])) for at in range(len(lines))]
-        found = (change for node in walk(ast.parse(content)) for change in changes(node))
-        for old, text, words in found:
+        found = (each for node in walk(ast.parse(content)) for each in changes(node))
+        for old, text, change in found:
             start = first[old.lineno - 1] + old.col_offset
             stop = first[old.end_lineno - 1] + old.end_col_offset
             code = lines[old.lineno - 1].decode().strip()
-            mutant = Mutant(module, file, old.lineno, start, stop, text, words, code)
+            mutant = Mutant(module, file, old.lineno, start, stop, text, change, code)
             mutants.setdefault((file, start, stop, text), mutant)
     return list(mutants.values())
 
 
 def files_of(tree: Path, patterns: str) -> list[Path]:
-    """Return the Python files that comma-separated patterns name; of a folder, all inside it."""
+    """Return the Python files of comma-separated patterns; of a folder, all files inside it."""
     files: set[Path] = set()
     for pattern in patterns.split(","):
-        if not (named := list(tree.glob(pattern))):
-            raise SystemExit(f"there is no {pattern}: correct MODULES in {__file__}")
-        files.update(*([each] if each.is_file() else each.rglob("*.py") for each in named))
+        if not (matches := list(tree.glob(pattern))):
+            raise SystemExit(f"no file matches {pattern}; correct MODULES in {__file__}")
+        files.update(*([each] if each.is_file() else each.rglob("*.py") for each in matches))
     return sorted(files)
 
 
@@ -154,14 +154,14 @@ def run_tests(tree: Path, tests: str, limit: float = 3600.0) -> str:
     with (tree / "output.txt").open("w") as out:
         process = subprocess.Popen([*command, *tests.split(",")], cwd=tree, env=os.environ | own,
                                    stdout=out, stderr=out, start_new_session=True)  # fmt: skip
-    # Bytes, and seconds of processor time, which end an endless loop if this program is killed.
+    # Bytes, and seconds of processor time, which end an endless loop even without this program.
     resource.prlimit(process.pid, resource.RLIMIT_DATA, (2**33, 2**33))
     resource.prlimit(process.pid, resource.RLIMIT_CPU, (int(limit) + 60, int(limit) + 60))
     try:
         return "killed" if process.wait(limit) else "survived"
     except subprocess.TimeoutExpired:
         return "timeout"
-    finally:  # with all processes that the tests have started
+    finally:  # end all processes that the tests have started
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -178,11 +178,29 @@ def table(possible: dict[str, int], rows: list[dict[str, Any]]) -> str:
         lines.append("{:<12} {:8} {:6} {:7} {:8} {:9} {:>7}".format(name, *numbers))
     alive = [row for row in rows if row["result"] == "survived"]
     alive.sort(key=lambda row: (row["file"], row["line"]))
-    return "\n".join(lines + ["{file}:{line}: {words}: {code}".format(**row) for row in alive])
+    return "\n".join(lines + ["{file}:{line}: {change}: {code}".format(**row) for row in alive])
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a journal; the last line of an interrupted run may be incomplete."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
+def time_limit(tree: Path, name: str, tests: str) -> float:
+    """Return the seconds allowed for the tests of a module, which must pass without a mutant."""
+    start = time.monotonic()
+    if run_tests(tree, tests) != "survived":
+        output = (tree / "output.txt").read_text()
+        raise SystemExit(f"{output}\nthe tests of {name} fail without a mutant")
+    return 30 + 5 * (time.monotonic() - start)
 
 
 def run(options: argparse.Namespace, modules: dict[str, tuple[str, str]], folder: Path) -> str:
-    """Run the mutants that the journal does not have, and return the table of all."""
+    """Run the mutants that are not in the journal, and return the table of all."""
     trees: queue.Queue[Path] = queue.Queue()
     for number in range(options.workers):
         trees.put(tree := copy_tree(folder / str(number)))
@@ -193,24 +211,16 @@ def run(options: argparse.Namespace, modules: dict[str, tuple[str, str]], folder
              for name, pair in modules.items()}  # fmt: skip
     keys = {hashlib.sha256(repr((each, state[each.module])).encode()).hexdigest(): each
             for each in drawn}  # fmt: skip
-    rows: dict[str, dict[str, Any]] = {}
-    for line in options.journal.read_text().splitlines() if options.journal.exists() else ():
-        with contextlib.suppress(json.JSONDecodeError):  # the run was cut off here
-            row = json.loads(line)
-            rows |= {row["key"]: row} if row["key"] in keys else {}
+    rows = {row["key"]: row for row in read_journal(options.journal) if row["key"] in keys}
     todo = {key: mutant for key, mutant in keys.items() if key not in rows}
-    limits = {}
-    for name in sorted({mutant.module for mutant in todo.values()}):
-        start = time.monotonic()
-        if run_tests(tree, modules[name][1]) != "survived":
-            raise SystemExit(f"{(tree / 'output.txt').read_text()}\n{name} fails without a mutant")
-        limits[name] = 30 + 5 * (time.monotonic() - start)
+    limits = {name: time_limit(tree, name, modules[name][1])
+              for name in sorted({mutant.module for mutant in todo.values()})}  # fmt: skip
 
     def measure(key: str, mutant: Mutant) -> dict[str, Any]:
         own, start = trees.get(), time.monotonic()
         path, content = own / mutant.file, (own / mutant.file).read_bytes()
         changed = content[: mutant.start] + mutant.text.encode() + content[mutant.stop :]
-        compile(changed, path, "exec")  # to be killed a mutant must be valid code
+        compile(changed, path, "exec")  # an invalid mutant is an error, not a killed mutant
         path.write_bytes(changed)
         result = run_tests(own, modules[mutant.module][1], limits[mutant.module])
         path.write_bytes(content)
@@ -225,10 +235,10 @@ def run(options: argparse.Namespace, modules: dict[str, tuple[str, str]], folder
                 row = future.result()
                 rows[row["key"]] = row
                 print(json.dumps(row), file=journal, flush=True)
-                words = "{result} {file}:{line}: {words} ({seconds} s)".format(**row)
-                print(f"{len(rows)}/{len(drawn)} {words}", flush=True)
+                message = "{result} {file}:{line}: {change} ({seconds} s)".format(**row)
+                print(f"{len(rows)}/{len(drawn)} {message}", flush=True)
         finally:
-            pool.shutdown(cancel_futures=True)  # once the runs that are under way have ended
+            pool.shutdown(cancel_futures=True)  # waits for the runs that have begun
     return table({name: len(each) for name, each in all_of.items()}, list(rows.values()))
 
 
@@ -236,7 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=400, help="mutants to draw")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="mutants that run at once")
+    parser.add_argument("--workers", type=int, default=2, help="mutants tested at a time")
     parser.add_argument("--journal", type=Path, default=ROOT / "mutants.jsonl")
     parser.add_argument("--module", action="append", default=[], metavar="NAME=SOURCES:TESTS")
     options = parser.parse_args()

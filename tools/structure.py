@@ -1,8 +1,8 @@
-"""Count what holds a source tree together: imports between rooms, circles, long files.
+"""Count imports between rooms, import cycles and long files of a source tree.
 
     python tools/structure.py src/spectessera [OTHER/src/spectessera]
 
-A room is a module or a folder directly below the package. Prints a table, one column a tree.
+A room is a module or a folder directly below the package. Prints a table with a column per tree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SKIPPED = {
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """Return the modules of a package by their dotted names below it; doors are left out."""
+    """Return the modules of a package by dotted name, without ``__init__`` and ``__main__``."""
     paths = [
         path for path in sorted(root.rglob("*.py")) if path.stem not in ("__init__", "__main__")
     ]
@@ -30,7 +30,7 @@ def modules(root: Path) -> dict[str, Path]:
 
 
 def imports(name: str, known: dict[str, Path], package: str) -> set[str]:
-    """Return the modules (of a door: the room) that a module imports, anywhere in its text."""
+    """Return the modules that a module imports anywhere; an import of a room counts as the room."""
     folder = name.split(".")[:-1]
     rooms = {each.partition(".")[0] for each in known}
     found = set()
@@ -63,7 +63,7 @@ def code_lines(path: Path) -> set[int]:
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: set[int]) -> int:
-    """Return the code lines of a function: with its signature, without its docstring."""
+    """Return the number of code lines of a function, with its signature, without its docstring."""
     own = lines & set(range(function.lineno, (function.end_lineno or 0) + 1))
     if ast.get_docstring(function) is not None:
         text = function.body[0]
@@ -72,23 +72,23 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: set[int]) ->
 
 
 def long_functions(path: Path) -> int:
-    """Return how many functions have more code lines than allowed."""
+    """Return the number of functions with more code lines than allowed."""
     lines, tree = code_lines(path), ast.parse(path.read_text(encoding="utf-8"))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = [node for node in ast.walk(tree) if isinstance(node, kinds)]
     return sum(length(function, lines) > LONG_FUNCTION for function in functions)
 
 
-def circles(edges: dict[str, set[str]]) -> int:
-    """Return how many circles are met when one edge of each that is found is taken out."""
+def cycles(edges: dict[str, set[str]]) -> int:
+    """Return how many cycles are found when one edge of each found cycle is removed."""
     edges, found = {name: set(others) for name, others in edges.items()}, 0
     while True:
         try:
             TopologicalSorter(edges).prepare()
             return found
         except CycleError as error:
-            circle = error.args[1]
-            edges[circle[1]].discard(circle[0])
+            cycle = error.args[1]
+            edges[cycle[1]].discard(cycle[0])
             found += 1
 
 
@@ -108,10 +108,10 @@ def measure(root: Path) -> dict[str, int]:
         "modules at the root": sum("." not in name for name in known),
         "rooms": len(rooms),
         "imports between rooms": len(between),
-        "circles between rooms": circles(
+        "import cycles between rooms": cycles(
             {room: {other for one, other in between if one == room} for room in rooms}
         ),
-        "circles between modules": circles(
+        "import cycles between modules": cycles(
             {name: imports(name, known, root.name) & set(known) for name in known}
         ),
         f"files over {LONG_FILE} lines": sum(size > LONG_FILE for size in sizes),

@@ -140,35 +140,7 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
     picture = sky(seed, sizes.image)
     cube, truth = nebular_cube(picture, snr=(10.0, 100.0), seed=2000 + seed)
     colours = few_colours(picture, Clusters(2, 10, criterion="silhouette"), seed=seed)
-    paper_network = Network(
-        latent=3, encoder=(512, 256, 32), decoder=(128, 256), block="snn", init="kaiming"
-    )
-    paper = Preprocess(rebin_to=1024)
-    unit = Preprocess(rebin_to=1024, normalise="l2")
-    training = Training(epochs=sizes.epochs, batch_size=512, gamma=0.0, seed=seed)
-    variants = (
-        NetworkVariant(
-            "paper",
-            "paper: SNN, latent 3, maximum-normalised, reconstruction only",
-            paper,
-            paper_network,
-            training,
-        ),
-        NetworkVariant(
-            "joint",
-            "the same, trained jointly (gamma = 0.1)",
-            paper,
-            paper_network,
-            replace(training, gamma=0.1),
-        ),
-        NetworkVariant(
-            "best",
-            "ours: the same, but L2-normalised",
-            unit,
-            replace(paper_network, init="auto"),
-            training,
-        ),
-    )
+    variants = _astro_variants(seed, sizes.epochs)
     return Experiment(
         name="astro",
         description="nebulae, S/N 10-100, background of noise not in the training data",
@@ -180,9 +152,41 @@ def astro(seed: int, sizes: Sizes) -> Experiment:
         truth=truth["label"].values,
         classes=tuple(str(each) for each in truth["class"].values),
         background=4,
-        preprocess=paper,
+        preprocess=variants[0].preprocess,
         clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
         variants=variants,
+    )
+
+
+def _astro_variants(seed: int, epochs: int) -> tuple[NetworkVariant, ...]:
+    """Return the networks of the astronomical experiment; the first is that of the paper."""
+    network = Network(
+        latent=3, encoder=(512, 256, 32), decoder=(128, 256), block="snn", init="kaiming"
+    )
+    paper = Preprocess(rebin_to=1024)
+    training = Training(epochs=epochs, batch_size=512, gamma=0.0, seed=seed)
+    return (
+        NetworkVariant(
+            "paper",
+            "paper: SNN, latent 3, maximum-normalised, reconstruction only",
+            paper,
+            network,
+            training,
+        ),
+        NetworkVariant(
+            "joint",
+            "the same, trained jointly (gamma = 0.1)",
+            paper,
+            network,
+            replace(training, gamma=0.1),
+        ),
+        NetworkVariant(
+            "best",
+            "ours: the same, but L2-normalised",
+            Preprocess(rebin_to=1024, normalise="l2"),
+            replace(network, init="auto"),
+            training,
+        ),
     )
 
 
@@ -216,36 +220,8 @@ def heritage(
     picture = miniature(100 * seed + HELD_OUT, shape)
     cube, truth = cube_from_rgb(picture, counts=400, threshold=threshold, seed=4000 + seed)
     colours = few_colours(picture, Clusters(2, 10, criterion="silhouette"), seed=seed + 1)
-    per_image = sizes.spectra / sum(each.sizes["y"] * each.sizes["x"] for each in train)
-    training = Training(
-        epochs=sizes.epochs, batch_size=512, gamma=0.0, fraction=min(1.0, per_image), seed=seed
-    )
-    end = max(1, sizes.epochs // 2)
-    joint = replace(
-        training, beta=Schedule(0.0, 1.0, 0, end), gamma=Schedule(0.0, 0.1, end // 3, end)
-    )
-    maximum = Preprocess()
-    root = Preprocess(stabilise="sqrt", normalise="l2")
-    variational = Network(latent=3, depth=4, variational=True)
-    variants = (
-        NetworkVariant(
-            "paper", "paper: variational, MMD, latent 3, joint", maximum, variational, joint
-        ),
-        NetworkVariant(
-            "reconstruction",
-            "MLP of the same size, latent 3, reconstruction only",
-            maximum,
-            Network(latent=3, depth=4),
-            training,
-        ),
-        NetworkVariant(
-            "best",
-            "ours: square root, L2, latent 8, reconstruction only",
-            root,
-            Network(latent=8, depth=4),
-            training,
-        ),
-    )
+    fraction = sizes.spectra / sum(each.sizes["y"] * each.sizes["x"] for each in train)
+    variants = _heritage_variants(seed, sizes.epochs, min(1.0, fraction))
     return Experiment(
         name=f"heritage-{threshold:g}",
         description=f"pages as XRF scans, 400 counts, threshold {threshold:g}, one page held out",
@@ -257,9 +233,41 @@ def heritage(
         truth=truth["label"].values,
         classes=_pigments(truth),
         background=0,
-        preprocess=maximum,
+        preprocess=variants[0].preprocess,
         clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
         variants=variants,
+    )
+
+
+def _heritage_variants(seed: int, epochs: int, fraction: float) -> tuple[NetworkVariant, ...]:
+    """Return the networks of the heritage experiment; the first is that of the paper."""
+    training = Training(epochs=epochs, batch_size=512, gamma=0.0, fraction=fraction, seed=seed)
+    end = max(1, epochs // 2)
+    joint = replace(
+        training, beta=Schedule(0.0, 1.0, 0, end), gamma=Schedule(0.0, 0.1, end // 3, end)
+    )
+    return (
+        NetworkVariant(
+            "paper",
+            "paper: variational, MMD, latent 3, joint",
+            Preprocess(),
+            Network(latent=3, depth=4, variational=True),
+            joint,
+        ),
+        NetworkVariant(
+            "reconstruction",
+            "MLP of the same size, latent 3, reconstruction only",
+            Preprocess(),
+            Network(latent=3, depth=4),
+            training,
+        ),
+        NetworkVariant(
+            "best",
+            "ours: square root, L2, latent 8, reconstruction only",
+            Preprocess(stabilise="sqrt", normalise="l2"),
+            Network(latent=8, depth=4),
+            training,
+        ),
     )
 
 

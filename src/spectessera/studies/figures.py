@@ -66,8 +66,6 @@ def _network_figures(
     experiment: Experiment, segmenter: SpectralSegmenter, result: xr.Dataset
 ) -> dict[str, Callable[[], Figure]]:
     """Return functions that draw a network and its result: figures 1, 3-5 and 8-11 of the paper."""
-    network = segmenter.config("network")
-    channels = len(segmenter.input_axis_)
     label = result["label"].values
     latent = result["latent_cube"].values
     weights = {
@@ -77,18 +75,7 @@ def _network_figures(
     }
     history = segmenter.history_
     figures: dict[str, Callable[[], Figure]] = {
-        "01-network": lambda: networkplots.network(
-            channels,
-            network.encoder_widths(channels),
-            network.latent,
-            network.decoder_widths(channels),
-            block=network.block,
-            dropout=network.dropout,
-            variational=network.variational,
-            latent_activation=network.latent_activation,
-            linear_path=network.linear_path,
-            output=segmenter.model_.output,
-        ),
+        "01-network": lambda: _architecture(segmenter),
         "02-seed": lambda: paperplots.seed_image(
             experiment.picture, experiment.colours, experiment.colour_rgb
         ),
@@ -107,6 +94,24 @@ def _network_figures(
             latent, label, generator=np.random.default_rng(0)
         )
     return figures
+
+
+def _architecture(segmenter: SpectralSegmenter) -> Figure:
+    """Return a drawing of the layers of a network."""
+    network = segmenter.config("network")
+    channels = len(segmenter.input_axis_)
+    return networkplots.network(
+        channels,
+        network.encoder_widths(channels),
+        network.latent,
+        network.decoder_widths(channels),
+        block=network.block,
+        dropout=network.dropout,
+        variational=network.variational,
+        latent_activation=network.latent_activation,
+        linear_path=network.linear_path,
+        output=segmenter.model_.output,
+    )
 
 
 def _label_figures(
