@@ -131,7 +131,7 @@ def test_more_than_255_clusters_keep_their_numbers(tmp_path, monkeypatch):
     result = made_result((15, 20), k=300, channels=8, label=label)
     page = write(tmp_path, result)
     np.testing.assert_array_equal(array_of(page.told(), "label"), label)
-    assert "Spectra are drawn of the 2 largest clusters." in page.text
+    assert "Spectra are drawn for the 2 largest clusters." in page.text
 
 
 def test_confidence_is_rounded_to_whole_per_cents():

@@ -127,7 +127,6 @@ def sky(seed: int, shape: tuple[int, int]) -> np.ndarray:
     return image
 
 
-# Over 40 lines: the settings of an experiment, one line each.
 def astro(seed: int, sizes: Sizes) -> Experiment:
     """Return the astronomical experiment: nebulae, on a background not in the training data.
 
@@ -190,7 +189,6 @@ def _astro_variants(seed: int, epochs: int) -> tuple[NetworkVariant, ...]:
     )
 
 
-# Over 40 lines: the settings of an experiment, one line each.
 def heritage(
     seed: int, sizes: Sizes, threshold: float, pictures: tuple[np.ndarray, ...] = ()
 ) -> Experiment:

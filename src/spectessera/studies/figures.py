@@ -61,7 +61,6 @@ def write_figures(experiment: Experiment, home: Path, target: Path) -> list[Path
     return written
 
 
-# Over 40 lines: a literal list of figures.
 def _network_figures(
     experiment: Experiment, segmenter: SpectralSegmenter, result: xr.Dataset
 ) -> dict[str, Callable[[], Figure]]:
