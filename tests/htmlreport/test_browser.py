@@ -151,14 +151,14 @@ def test_the_hover_of_a_map_tells_the_true_values_of_that_pixel(browser, plain, 
         assert f"{row}, {column}" in text
         assert names[int(result["label"].values[row, column])] in text
         assert f"{np.rint(100 * sure):.0f} %" in text
-        assert ("filled in" in text) == ((row, column) == (4, 6))
+        assert ("interpolated" in text) == ((row, column) == (4, 6))
 
 
 def test_the_hover_of_a_masked_pixel_says_so(browser, plain):
     visit(browser, plain[1])
     text = point(browser, "map-label", 0, 0)
     assert "none (masked)" in text
-    assert "masked in the file: left out" in text
+    assert "masked in the file, left out" in text
 
 
 def test_the_first_row_is_at_the_top_of_a_scan_and_at_the_bottom_of_the_sky(
