@@ -167,7 +167,7 @@ def test_files_without_a_truth_are_refused(image, tmp_path):
     (tmp_path / "text.h5").write_text("no")
     with pytest.raises(ValueError, match="holds no truth"):
         read_truth(tmp_path / "plain.h5")
-    with pytest.raises(ValueError, match="no HDF5 file"):
+    with pytest.raises(ValueError, match="is not an HDF5 file"):
         read_truth(tmp_path / "text.h5")
     with pytest.raises(FileNotFoundError):
         read_truth(tmp_path / "none.h5")
