@@ -11,6 +11,7 @@ import pytest
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.io import formats, read
+from spectessera.io._common import Request
 from spectessera.io.envi import _fields, read_envi
 
 envi = pytest.importorskip("spectral.io.envi")
@@ -394,7 +395,7 @@ def test_without_the_package_spectral_it_is_told_how_to_install_it(tmp_path, val
 
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(ImportError, match=r"pip install 'spectessera\[envi\]'"):
-        read_envi(header)
+        read_envi(header, Request())
 
 
 def test_formats_tell_of_envi():

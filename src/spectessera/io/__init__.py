@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from ._read import Format, formats, read
+    from ._formats import Format, formats
+    from ._read import read
     from ._result_store import ResultStore, result_store
     from ._results import RESULT, RESULT_STORE, open_result, read_result, result_in
     from ._synthetic import read_truth, write_synthetic
@@ -33,12 +34,12 @@ __all__ = [
 __getattr__, __dir__ = door(
     __name__,
     {
-        "Format": "_read",
+        "Format": "_formats",
         "RESULT": "_results",
         "RESULT_STORE": "_results",
         "ResultStore": "_result_store",
         "check_destination": "_writers",
-        "formats": "_read",
+        "formats": "_formats",
         "open_result": "_results",
         "read": "_read",
         "read_result": "_results",

@@ -16,6 +16,38 @@ MAX_COMPRESSION = 1100
 SMALL_BYTES = 2**30  # less than this is read whatever its compression ratio
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a user says about a file, beside its path.
+
+    Parameters
+    ----------
+    key : str or int, optional
+        Which array of the file.
+    chunks : dict, int or "auto", optional
+        Leave the data in the file and return a dask array.
+    axes : str, optional
+        The order of the stored axes, such as "cyx".
+    shape : tuple of int, optional
+        Rows and columns of the image, for files with one spectrum for each point.
+    detectors : "sum" or int, optional
+        Which of several detectors, or their sum.
+    variance, error, ivar, mask : str, optional
+        Names of arrays in the file: the variance, the standard deviation, the inverse of the
+        variance, and what is not to be used.
+    """
+
+    key: str | int | None = None
+    chunks: Any = None
+    axes: str | None = None
+    shape: tuple[int, int] | None = None
+    detectors: str | int | None = None
+    variance: str | None = None
+    error: str | None = None
+    ivar: str | None = None
+    mask: str | None = None
+
+
 @dataclass
 class StoredCube:
     """A cube as a reader finds it in a file; ``read`` makes a DataArray of it.
@@ -32,6 +64,10 @@ class StoredCube:
     coords : dict
         Name -> (dims, values, attributes).
     attrs : dict
+    origin : dict of str
+        How "axes", "axis", "variance" and "mask" were found: a short phrase for each.
+    notes : list of str
+        What was assumed, one sentence for each assumption.
     """
 
     values: Any
@@ -41,6 +77,8 @@ class StoredCube:
     mask: Any = None
     coords: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     attrs: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def check_stored(

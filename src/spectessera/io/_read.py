@@ -1,87 +1,45 @@
-"""Read a cube from a file of any format.
-
-The format of a file is recognised by its first bytes; its suffix is used only if they say nothing.
-"""
+"""Read a cube from a file of any format."""
 
 from __future__ import annotations
 
-import gzip
-import zipfile
-import zlib
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from spectessera._util.check import check_number
-from spectessera.axis import Axis
+from spectessera._util.check import check_choice, check_number
+from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.cube import make_cube
 
-from ._common import StoredCube, with_missing
-from ._zarr_metadata import METADATA, is_store
-from .envi import header_of, is_header
+from ._common import Request, StoredCube, with_missing
+from ._formats import READERS, format_of
+from ._noise import FORMS, variance_of
 
-
-class Format(NamedTuple):
-    """A format of files.
-
-    Attributes
-    ----------
-    name : str
-    suffixes : tuple of str
-    reads : bool
-        Whether cubes are read from it.
-    writes : str
-        What is written: "cube", "result", "cube, result" or "".
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    reads: bool
-    writes: str
-
-
-FORMATS = (
-    Format("HDF5", (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".hspy"), True, "cube, result"),
-    Format("NetCDF", (".nc", ".nc4"), True, "cube, result"),
-    Format("FITS", (".fits", ".fit", ".fts", ".fits.gz"), True, "cube, result"),
-    Format("Zarr", (".zarr",), True, "cube, result"),
-    Format("ENVI", (".hdr", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip"), True, ""),
-    Format("NPY", (".npy",), True, ""),
-    Format("NPZ", (".npz",), True, ""),
-    Format("PNG", (".png",), False, "result"),
-)
-# Format -> module and function; a module is imported when a file of its format is read.
-_READERS = {
-    "HDF5": ("hdf5", "read_hdf5"),
-    "FITS": ("fits", "read_fits"),
-    "Zarr": ("zarr", "read_zarr"),
-    "ENVI": ("envi", "read_envi"),
-    "NPY": ("npy", "read_npy"),
-    "NPZ": ("npy", "read_npz"),
-}
-_HDF5_STARTS = (0, *[512 * 2**n for n in range(12)])  # a user block may come before
-
-
-def formats() -> tuple[Format, ...]:
-    """Return the formats that are read or written, with their suffixes."""
-    return FORMATS
+# How it was found -> attribute of the cube.
+ORIGINS = {name: f"{name}_from" for name in ("axes", "axis", "variance", "mask")}
 
 
 def read(
     path: str | Path,
     *,
     key: str | int | None = None,
+    axes: str | None = None,
+    shape: tuple[int, int] | None = None,
     energy: Any = None,
     wavelength: Any = None,
     axis: Any = None,
     unit: str | None = None,
     medium: str = "",
+    log10: bool = False,
     chunks: Any = None,
     missing: float | None = None,
     mask: Any = None,
+    variance: Any = None,
+    error: Any = None,
+    ivar: Any = None,
+    detectors: str | int | None = None,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -93,18 +51,35 @@ def read(
     key : str or int, optional
         Which array of the file: the path of an HDF5 dataset or a Zarr array, the name or number
         of a FITS extension, the name of an array of an NPZ archive.
+    axes : str, optional
+        The order of the axes of the stored array, such as "cyx" (channel first): one letter for
+        each axis, ``c`` the channel, ``y`` and ``x`` the image. By default what the file says:
+        names of dimensions, units, a spectral axis of the same length beside it, known layouts. If
+        it says nothing, the usual order of its format is assumed, and the attribute
+        ``reading_notes`` says so.
+    shape : (int, int), optional
+        Rows and columns of the image, if the file holds one spectrum for each point, row by row.
     energy, wavelength, axis : array (channel,), pair (first, last), or Axis
         The spectral axis, as in :func:`~spectessera.cube.make_cube`; replaces the file's own.
     unit, medium : str
         Unit and medium of that axis; without one, they replace those of the file's own axis.
+    log10 : bool
+        The values of the axis, given here or the file's own, are decimal logarithms.
     chunks : dict, int or "auto", optional
         ``{"y": 256, "x": 256}``, one number for both, or "auto": leave the data in the file and
         return a dask-backed cube. NPZ archives and FITS files compressed by gzip cannot be read in
         parts: all of the data are in memory then.
     missing : float, optional
         The number that marks missing values: it becomes NaN, and the values float32.
-    mask : array (y, x) of bool, optional
-        True where a pixel is left out; replaces the file's own mask.
+    mask : array (y, x) of bool, or str, optional
+        True where a pixel is left out, or the name of such an array in the file; replaces the
+        file's own mask.
+    variance, error, ivar : array or str, optional
+        The noise of every value, one of the three at most: variance, standard deviation, or inverse
+        variance. Of shape (y, x, channel) or one that broadcasts to it, or the name of an array
+        in the file. Replaces the noise of the file.
+    detectors : "sum" or int, optional
+        Of a file with several detectors: the sum of all, or the number of one, from 0.
 
     Returns
     -------
@@ -133,35 +108,158 @@ def read(
     {'y': 4, 'x': 6, 'channel': 10}
     """
     path = Path(path)
-    module, function = _READERS[_format_of(path)]
-    reader = getattr(import_module(f".{module}", __package__), function)
-    stored: StoredCube = reader(path, key, chunks)
-    axes = {"energy": energy, "wavelength": wavelength, "axis": axis}
-    axis_arguments: dict[str, Any] = {k: v for k, v in axes.items() if v is not None}
-    if axis_arguments:
-        axis_arguments |= {"unit": unit, "medium": medium}
-        stored.attrs.pop("axis_note", None)
-    else:
-        axis_arguments = _own_axis(path, stored, unit, medium)
-    values, attrs = stored.values, stored.attrs
+    names = {"variance": variance, "error": error, "ivar": ivar, "mask": mask}
+    request = Request(
+        key, chunks, _axes_letters(axes), _image_shape(shape), _detectors(detectors),
+        **{name: value if isinstance(value, str) else None for name, value in names.items()},
+    )  # fmt: skip
+    if unit is not None:
+        parse_unit(unit)
+    check_choice("medium", medium, MEDIA)
+    stored = _stored(path, request)
+    _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
+    spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
+    arguments = _axis_arguments(path, stored, spectral, unit, medium, log10)
     if missing is not None:
-        check_number("missing", missing)
-        if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
-            attrs.setdefault("saturation", float(np.iinfo(values.dtype).max))
-        values = with_missing(values, values == missing, np.float32)
-    mask = stored.mask if mask is None else mask
-    cube = make_cube(values, variance=stored.variance, mask=mask, attrs=attrs, **axis_arguments)
+        _mark_missing(stored, missing)
+    _keep_origin(stored)
+    cube = make_cube(
+        stored.values, variance=stored.variance, mask=stored.mask, attrs=stored.attrs, **arguments
+    )
     return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
 
 
-def _own_axis(path: Path, stored: StoredCube, unit: str | None, medium: str) -> dict[str, Any]:
+def _stored(path: Path, request: Request) -> StoredCube:
+    """Return what the reader of a format finds in a file."""
+    module, function = READERS[format_of(path)]
+    stored: StoredCube = getattr(import_module(f".{module}", __package__), function)(path, request)
+    return stored
+
+
+def _axes_letters(axes: str | None) -> str | None:
+    """Return the order of axes that a user gives, checked."""
+    if axes is None:
+        return None
+    letters = str(axes).strip().lower().replace(",", "")
+    if sorted(letters) != ["c", "x", "y"]:
+        raise ValueError(
+            f"axes (--axes) takes y, x and c (channel) in the order of the file, such as cyx; got "
+            f"{axes!r}"
+        )
+    return letters
+
+
+def _image_shape(shape: Any) -> tuple[int, int] | None:
+    """Return the shape of the image that a user gives, checked."""
+    if shape is None:
+        return None
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    whole = [isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in sizes]
+    if len(sizes) != 2 or not all(whole) or min(sizes) < 1:
+        raise ValueError(
+            f"shape (--shape) takes the numbers of rows and columns of the image; got {shape!r}"
+        )
+    return int(sizes[0]), int(sizes[1])
+
+
+def _detectors(detectors: Any) -> str | int | None:
+    """Return the choice of detectors, checked."""
+    if detectors is None or detectors == "sum":
+        return detectors
+    text = str(detectors).strip()
+    if isinstance(detectors, bool) or not text.isdecimal():
+        raise ValueError(
+            f'detectors (--detectors) takes "sum" or the number of one, from 0; got {detectors!r}'
+        )
+    return int(text)
+
+
+def _replace_noise(stored: StoredCube, noise: dict[str, Any], mask: Any) -> None:
+    """Put the variance and the mask that a user gives as arrays in place of the file's own."""
+    given = {name: value for name, value in noise.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"give one kind of noise; got {' and '.join(given)}")
+    for name, value in given.items():
+        if not isinstance(value, str):
+            array = value if hasattr(value, "dask") else np.asarray(value)
+            stored.variance = variance_of(stored, array, name)
+            stored.origin["variance"] = f"the argument {name}"
+    if mask is not None and not isinstance(mask, str):
+        stored.mask = mask
+        stored.origin["mask"] = "the argument mask"
+
+
+def _mark_missing(stored: StoredCube, missing: float) -> None:
+    """Replace a number by NaN."""
+    check_number("missing", missing)
+    values = stored.values
+    if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
+        stored.attrs.setdefault("saturation", float(np.iinfo(values.dtype).max))
+    stored.values = with_missing(values, values == missing, np.float32)
+
+
+def _keep_origin(stored: StoredCube) -> None:
+    """Put into attributes how everything was found and what was assumed."""
+    for name, phrase in stored.origin.items():
+        stored.attrs[ORIGINS[name]] = phrase
+    if stored.notes:
+        stored.attrs["reading_notes"] = "; ".join(dict.fromkeys(stored.notes))
+
+
+def _axis_arguments(
+    path: Path,
+    stored: StoredCube,
+    given: dict[str, Any],
+    unit: str | None,
+    medium: str,
+    log10: bool,
+) -> dict[str, Any]:
+    """Return the arguments of ``make_cube`` about the axis."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return _own_axis(path, stored, unit, medium, log10)
+    stored.attrs.pop("axis_note", None)
+    stored.origin["axis"] = f"the argument {' and '.join(given)}"
+    if log10:
+        given = {name: _powers(value, stored.values.shape[2]) for name, value in given.items()}
+    return {**given, "unit": unit, "medium": medium}
+
+
+def _powers(value: Any, channels: int) -> np.ndarray:
+    """Return the axis (channel,) of which logarithms are given, all or the first and the last."""
+    if isinstance(value, Axis):
+        raise ValueError("an Axis is never logarithmic; leave out log10 (--log10)")
+    numbers = np.asarray(value, dtype=np.float64)
+    if numbers.shape == (2,) and channels != 2:
+        numbers = np.linspace(numbers[0], numbers[1], channels)
+    with np.errstate(over="ignore"):
+        powers = 10.0**numbers
+    if not np.isfinite(powers).all():
+        raise ValueError(
+            f"log10 (--log10) was given, but 10**{numbers.max():g} is no finite number; the axis "
+            "holds plain values"
+        )
+    return powers
+
+
+def _own_axis(
+    path: Path, stored: StoredCube, unit: str | None, medium: str, log10: bool
+) -> dict[str, Any]:
     """Return the axis of the file, as arguments of ``make_cube``."""
     instead = "give energy=, wavelength= or axis= to replace the file's own axis"
     if stored.axis_error:
         raise ValueError(f"{path}: {stored.axis_error}; {instead}")
     if stored.axis is None:
-        return {"unit": unit, "medium": medium}
+        if unit or log10:
+            name = "unit= (--unit)" if unit else "log10= (--log10)"
+            raise ValueError(
+                f"{path} has no spectral axis, so {name} has nothing to apply to; give energy=, "
+                "wavelength= or axis= (first and last channel) too"
+            )
+        return {"medium": medium}
     arguments = dict(stored.axis)
+    if log10:
+        arguments["values"] = _powers(arguments["values"], stored.values.shape[2])
     if unit is not None:
         arguments |= {"unit": unit, "kind": ""}
         stored.attrs.pop("axis_note", None)
@@ -171,94 +269,3 @@ def _own_axis(path: Path, stored: StoredCube, unit: str | None, medium: str) -> 
         return {"axis": Axis(**arguments)}
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {instead}") from error
-
-
-def _format_of(path: Path) -> str:
-    """Return the name of the format of a file.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError, PermissionError, ValueError
-        If it cannot be read at all, or its format is unknown.
-    """
-    if path.is_dir():
-        if is_store(path):
-            return "Zarr"
-        raise IsADirectoryError(
-            f"{path} is a folder but not a Zarr store (it has no zarr.json); give a file"
-        )
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    if not path.is_file():
-        raise ValueError(f"{path} is a device or a pipe; give a file")
-    try:
-        stream = path.open("rb")
-    except PermissionError as error:
-        raise PermissionError(f"no permission to read {path}") from error
-    with stream:
-        start = stream.read(512)
-        name = "ENVI" if header_of(path) else _by_content(path, start)
-        for place in _HDF5_STARTS if name is None else ():
-            stream.seek(place)
-            if stream.read(8) == b"\x89HDF\r\n\x1a\n":
-                name = "HDF5"
-                break
-    if not start:
-        raise ValueError(f"{path} is empty (0 bytes)")
-    if name is None:
-        raise ValueError(_unknown(path, start))
-    return name
-
-
-def _unknown(path: Path, start: bytes) -> str:
-    """Return the message about a file of unknown format."""
-    known = ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in FORMATS if one.reads)
-    named = [one.name for one in FORMATS if one.reads and path.name.lower().endswith(one.suffixes)]
-    if named == ["ENVI"] and path.suffix.lower() != ".hdr":
-        return (
-            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr), and is of "
-            f"no other known format; cubes are read from: {known}"
-        )
-    if named:
-        return (
-            f"{path} is named like {named[0]} but is not: it begins with {start[:16]!r}; it may be "
-            "damaged, or of another format"
-        )
-    return f"the format of {path} is not known; cubes are read from: {known}"
-
-
-def _by_content(path: Path, start: bytes) -> str | None:
-    """Return the format that the first bytes of a file are of, or None."""
-    if start.startswith(b"SIMPLE  ="):
-        return "FITS"
-    if start.startswith(b"\x93NUMPY"):
-        return "NPY"
-    if is_header(start):
-        return "ENVI"
-    if start.startswith(b"\x1f\x8b"):
-        return _inside_gzip(path)
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _inside_zip(path)
-    return None
-
-
-def _inside_gzip(path: Path) -> str | None:
-    """Return FITS if a gzip file holds one, else None."""
-    try:
-        with gzip.open(path) as stream:
-            return "FITS" if stream.read(9) == b"SIMPLE  =" else None
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is a damaged gzip file: {error}") from error
-
-
-def _inside_zip(path: Path) -> str | None:
-    """Return NPZ if a ZIP archive is one, else None."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is a damaged ZIP (NPZ) archive: {error}") from error
-    if any(name.rpartition("/")[2] in METADATA for name in names):
-        raise ValueError(f"{path} is a Zarr store in a ZIP archive; unpack it and give the folder")
-    arrays = any(name.endswith(".npy") for name in names)
-    return "NPZ" if arrays or path.suffix.lower() == ".npz" else None

@@ -16,7 +16,7 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import StoredCube, axis_of_file, check_stored, listing, native, with_missing
+from ._common import Request, StoredCube, axis_of_file, check_stored, listing, native, with_missing
 from ._lazy import LazyArray, load
 
 SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".bin", ".hyspex")  # of the data
@@ -69,18 +69,15 @@ def _has_header(path: Path) -> bool:
         return is_header(stream.read(512))
 
 
-def read_envi(path: Path, key: str | None = None, chunks: Any = None) -> StoredCube:
+def read_envi(path: Path, request: Request) -> StoredCube:
     """Read a cube from an ENVI header and the data file beside it.
 
     Parameters
     ----------
     path : Path
         The header, or the data file.
-    key : None
-        The data file has one array, so there is nothing to choose.
-    chunks : dict, int or "auto", optional
-        Leave the data in the file and return a dask array. "auto" makes blocks of whole rows of at
-        most 16 MiB.
+    request : Request
+        What the user says about the file.
 
     Returns
     -------
@@ -98,6 +95,7 @@ def read_envi(path: Path, key: str | None = None, chunks: Any = None) -> StoredC
     ValueError
         If the header is broken, or there is no data file of the size that it gives.
     """
+    key, chunks = request.key, request.chunks
     if key is not None:
         raise ValueError(f"{path} holds one array without a name; leave out key={key!r}")
     header = header_of(path)

@@ -18,6 +18,7 @@ import numpy as np
 from spectessera._util.reading import reading
 
 from ._common import (
+    Request,
     StoredCube,
     check_companion_shape,
     check_stored,
@@ -50,17 +51,14 @@ class Layout(NamedTuple):
     spatial: tuple[int, int]
 
 
-def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> StoredCube:
+def read_fits(path: Path, request: Request) -> StoredCube:
     """Read a cube from a FITS file, compressed by gzip or not.
 
     Parameters
     ----------
     path : Path
-    key : str or int, optional
-        Name or number of the extension; by default DATA, or the only image of three axes.
-    chunks : dict, int or "auto", optional
-        Leave the data in the file and return a dask array. A file compressed by gzip cannot be read
-        in parts: all of it is in memory.
+    request : Request
+        What the user says about the file.
 
     Returns
     -------
@@ -72,6 +70,7 @@ def read_fits(path: Path, key: str | int | None = None, chunks: Any = None) -> S
     ValueError
         If the file is broken, there is no such image, or it is not clear which one is meant.
     """
+    key, chunks = request.key, request.chunks
     from astropy.io import fits
 
     with path.open("rb") as stream:

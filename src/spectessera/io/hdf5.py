@@ -17,6 +17,7 @@ from spectessera._util.reading import reading
 from ._common import (
     MAX_COMPRESSION,
     SMALL_BYTES,
+    Request,
     StoredCube,
     check_stored,
     check_three_axes,
@@ -38,16 +39,14 @@ from ._companions import (
 from ._lazy import LazyArray, load
 
 
-def read_hdf5(path: Path, key: str | None = None, chunks: Any = None) -> StoredCube:
+def read_hdf5(path: Path, request: Request) -> StoredCube:
     """Read a cube from an HDF5 file.
 
     Parameters
     ----------
     path : Path
-    key : str, optional
-        Path of the dataset inside the file, such as ``"/entry/data"``.
-    chunks : dict, int or "auto", optional
-        Leave the data in the file and return a dask array.
+    request : Request
+        What the user says about the file.
 
     Returns
     -------
@@ -59,6 +58,8 @@ def read_hdf5(path: Path, key: str | None = None, chunks: Any = None) -> StoredC
     ValueError
         If the file is broken, there is no such dataset, or it is not clear which one is meant.
     """
+    key = None if request.key is None else str(request.key)
+    chunks = request.chunks
     import h5py
 
     with reading(path, "HDF5"):

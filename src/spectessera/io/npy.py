@@ -17,6 +17,7 @@ from spectessera._util.reading import reading
 
 from ._common import (
     MAX_COMPRESSION,
+    Request,
     StoredCube,
     axis_of_file,
     check_companion_shape,
@@ -43,16 +44,14 @@ class _Stored(NamedTuple):
     start: int
 
 
-def read_npy(path: Path, key: str | None = None, chunks: Any = None) -> StoredCube:
+def read_npy(path: Path, request: Request) -> StoredCube:
     """Read a cube from an NPY file.
 
     Parameters
     ----------
     path : Path
-    key : None
-        An NPY file has one array, so there is nothing to choose.
-    chunks : dict, int or "auto", optional
-        Leave the data in the file and return a dask array.
+    request : Request
+        What the user says about the file.
 
     Returns
     -------
@@ -64,6 +63,8 @@ def read_npy(path: Path, key: str | None = None, chunks: Any = None) -> StoredCu
     ValueError
         If the file is broken, or does not hold numbers along three axes.
     """
+    key = None if request.key is None else str(request.key)
+    chunks = request.chunks
     if key is not None:
         raise ValueError(f"{path} holds one array without a name; leave out key={key!r}")
     with reading(path, "NPY"), path.open("rb") as stream:
@@ -104,16 +105,14 @@ def _check_size(path: Path, name: str, stored: _Stored, most: int) -> None:
         )
 
 
-def read_npz(path: Path, key: str | None = None, chunks: Any = None) -> StoredCube:
+def read_npz(path: Path, request: Request) -> StoredCube:
     """Read a cube from an NPZ archive.
 
     Parameters
     ----------
     path : Path
-    key : str, optional
-        Name of the array; by default ``cube``, or the only one of three axes.
-    chunks : dict, int or "auto", optional
-        Return a dask array. An archive cannot be read in parts: all of it is in memory.
+    request : Request
+        What the user says about the file.
 
     Returns
     -------
@@ -125,6 +124,8 @@ def read_npz(path: Path, key: str | None = None, chunks: Any = None) -> StoredCu
     ValueError
         If the file is broken, there is no such array, or it is not clear which one is meant.
     """
+    key = None if request.key is None else str(request.key)
+    chunks = request.chunks
     with reading(path, "NPZ"):
         archive = zipfile.ZipFile(path)
     with archive:

@@ -27,6 +27,7 @@ from spectessera._util.reading import reading
 from ._common import (
     MAX_COMPRESSION,
     SMALL_BYTES,
+    Request,
     StoredCube,
     check_stored,
     check_three_axes,
@@ -81,19 +82,15 @@ def _ignore_zarr_warnings() -> Iterator[None]:
         yield
 
 
-def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> StoredCube:
+def read_zarr(path: Path, request: Request) -> StoredCube:
     """Read a cube from a Zarr store.
 
     Parameters
     ----------
     path : Path
         The folder.
-    key : str, optional
-        Path of the array inside the store, such as ``"scan/counts"``.
-    chunks : dict, int or "auto", optional
-        Leave the data in the store and return a dask array. "auto" makes blocks of at most 16 MiB
-        that hold whole spectra and consist of whole chunks of the store along y and x, unless
-        these are larger.
+    request : Request
+        What the user says about the file.
 
     Returns
     -------
@@ -106,6 +103,8 @@ def read_zarr(path: Path, key: str | None = None, chunks: Any = None) -> StoredC
     ValueError
         If the store is broken, there is no such array, or it is not clear which one is meant.
     """
+    key = None if request.key is None else str(request.key)
+    chunks = request.chunks
     with _ignore_zarr_warnings():
         names = array_names(path)
         complete = _complete_arrays(path, names)

@@ -1,0 +1,152 @@
+"""The formats of files, and which of them a file is.
+
+The format of a file is recognised by its first bytes; its suffix is used only if they say nothing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from ._zarr_metadata import METADATA, is_store
+from .envi import header_of, is_header
+
+
+class Format(NamedTuple):
+    """A format of files.
+
+    Attributes
+    ----------
+    name : str
+    suffixes : tuple of str
+    reads : bool
+        Whether cubes are read from it.
+    writes : str
+        What is written: "cube", "result", "cube, result" or "".
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    reads: bool
+    writes: str
+
+
+FORMATS = (
+    Format("HDF5", (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".hspy"), True, "cube, result"),
+    Format("NetCDF", (".nc", ".nc4"), True, "cube, result"),
+    Format("FITS", (".fits", ".fit", ".fts", ".fits.gz"), True, "cube, result"),
+    Format("Zarr", (".zarr",), True, "cube, result"),
+    Format("ENVI", (".hdr", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip"), True, ""),
+    Format("NPY", (".npy",), True, ""),
+    Format("NPZ", (".npz",), True, ""),
+    Format("PNG", (".png",), False, "result"),
+)
+# Format -> module and function; a module is imported when a file of its format is read.
+READERS = {
+    "HDF5": ("hdf5", "read_hdf5"),
+    "FITS": ("fits", "read_fits"),
+    "Zarr": ("zarr", "read_zarr"),
+    "ENVI": ("envi", "read_envi"),
+    "NPY": ("npy", "read_npy"),
+    "NPZ": ("npy", "read_npz"),
+}
+_HDF5_STARTS = (0, *[512 * 2**n for n in range(12)])  # a user block may come before
+
+
+def formats() -> tuple[Format, ...]:
+    """Return the formats that are read or written, with their suffixes."""
+    return FORMATS
+
+
+def format_of(path: Path) -> str:
+    """Return the name of the format of a file.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, ValueError
+        If it cannot be read at all, or its format is unknown.
+    """
+    if path.is_dir():
+        if is_store(path):
+            return "Zarr"
+        raise IsADirectoryError(
+            f"{path} is a folder but not a Zarr store (it has no zarr.json); give a file"
+        )
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if not path.is_file():
+        raise ValueError(f"{path} is a device or a pipe; give a file")
+    try:
+        stream = path.open("rb")
+    except PermissionError as error:
+        raise PermissionError(f"no permission to read {path}") from error
+    with stream:
+        start = stream.read(512)
+        name = "ENVI" if header_of(path) else _by_content(path, start)
+        for place in _HDF5_STARTS if name is None else ():
+            stream.seek(place)
+            if stream.read(8) == b"\x89HDF\r\n\x1a\n":
+                name = "HDF5"
+                break
+    if not start:
+        raise ValueError(f"{path} is empty (0 bytes)")
+    if name is None:
+        raise ValueError(_unknown(path, start))
+    return name
+
+
+def _unknown(path: Path, start: bytes) -> str:
+    """Return the message about a file of unknown format."""
+    known = ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in FORMATS if one.reads)
+    named = [one.name for one in FORMATS if one.reads and path.name.lower().endswith(one.suffixes)]
+    if named == ["ENVI"] and path.suffix.lower() != ".hdr":
+        return (
+            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr), and is of "
+            f"no other known format; cubes are read from: {known}"
+        )
+    if named:
+        return (
+            f"{path} is named like {named[0]} but is not: it begins with {start[:16]!r}; it may be "
+            "damaged, or of another format"
+        )
+    return f"the format of {path} is not known; cubes are read from: {known}"
+
+
+def _by_content(path: Path, start: bytes) -> str | None:
+    """Return the format that the first bytes of a file are of, or None."""
+    if start.startswith(b"SIMPLE  ="):
+        return "FITS"
+    if start.startswith(b"\x93NUMPY"):
+        return "NPY"
+    if is_header(start):
+        return "ENVI"
+    if start.startswith(b"\x1f\x8b"):
+        return _inside_gzip(path)
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _inside_zip(path)
+    return None
+
+
+def _inside_gzip(path: Path) -> str | None:
+    """Return FITS if a gzip file holds one, else None."""
+    try:
+        with gzip.open(path) as stream:
+            return "FITS" if stream.read(9) == b"SIMPLE  =" else None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is a damaged gzip file: {error}") from error
+
+
+def _inside_zip(path: Path) -> str | None:
+    """Return NPZ if a ZIP archive is one, else None."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is a damaged ZIP (NPZ) archive: {error}") from error
+    if any(name.rpartition("/")[2] in METADATA for name in names):
+        raise ValueError(f"{path} is a Zarr store in a ZIP archive; unpack it and give the folder")
+    arrays = any(name.endswith(".npy") for name in names)
+    return "NPZ" if arrays or path.suffix.lower() == ".npz" else None
