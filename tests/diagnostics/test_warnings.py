@@ -9,6 +9,7 @@ import xarray as xr
 
 from spectessera.diagnostics.warnings import (
     choice_warnings,
+    file_warnings,
     novelty_warnings,
     seed_warnings,
     shared_name_warnings,
@@ -44,6 +45,14 @@ def test_one_in_twenty_is_no_news_and_masked_pixels_do_not_count():
     label[:5] = 0
     assert novelty_warnings(maps(label, np.where(label == 0, np.nan, 0.1))) == []
     assert novelty_warnings(xr.Dataset()) == []
+
+
+def test_what_was_assumed_of_the_file_is_a_warning_and_a_file_that_says_all_gives_none():
+    assert file_warnings(xr.Dataset()) == []
+    note = "no axis is named: the last one is taken as the spectrum"
+    (warning,) = file_warnings(xr.Dataset(attrs={"reading_notes": note}))
+    assert warning.code == "W-FILE-ASSUMED"
+    assert note in warning.text
 
 
 @pytest.mark.parametrize(("alike", "told"), [(0.7, 1), (0.99, 0), (np.nan, 0), (None, 0)])

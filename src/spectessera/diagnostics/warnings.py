@@ -48,9 +48,11 @@ def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWar
     Returns
     -------
     list of ResultWarning
-        About the number of clusters, the model, single clusters, names, and last the data.
+        About the file, the number of clusters, the model, single clusters, names, and last the
+        data.
     """
     return [
+        *file_warnings(result),
         *choice_warnings(result),
         *seed_warnings(result),
         *novelty_warnings(result),
@@ -59,6 +61,12 @@ def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWar
         *naming_warnings(list(namings), result["cluster"].values.tolist()),
         *data_warnings(result),
     ]
+
+
+def file_warnings(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where something was assumed when the file was read."""
+    notes = str(result.attrs.get("reading_notes", ""))
+    return [make_warning("W-FILE-ASSUMED", {"notes": notes})] if notes else []
 
 
 def data_warnings(result: xr.Dataset) -> list[ResultWarning]:

@@ -232,6 +232,9 @@ ATTRIBUTES = (
     # --- of the cube ---
     Attribute("source", str, "file that the cube was read from", "cube", "cube"),
     Attribute("unit", str, "unit of the values of the cube", "cube", "cube"),
+    Attribute(
+        "reading_notes", str, "guesses that were made when the file was read", "cube", "cube"
+    ),
     Attribute("wcs", str, "FITS header of the sky coordinates, as text", "cube", "cube"),
     Attribute("object", str, "observed object", "cube", "cube"),
     Attribute("instrument", str, "instrument", "cube", "cube"),
