@@ -1,0 +1,172 @@
+"""Arrays in a file, seen in another way: axes in another order, points as an image, sums.
+
+A view reads from its file only what is asked of it, and can be sent to other processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._lazy import LazyArray
+
+
+@dataclass(frozen=True, repr=False)
+class _View:
+    """What a view needs to read a part; its text is the same in every process."""
+
+    sources: tuple[LazyArray, ...]
+    details: tuple[Any, ...] = ()
+    place: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        place = "" if self.place is None else sha256(self.place.tobytes()).hexdigest()
+        return f"{[one.key for one in self.sources]!r} {self.details!r} {place}"
+
+    def source(self, number: int, path: Path) -> LazyArray:
+        """Return a source, at the place where the file is for this process."""
+        return replace(self.sources[number], path=path)
+
+
+def transposed(
+    source: LazyArray, order: Sequence[int], at: dict[int, int] | None = None
+) -> LazyArray:
+    """Return an array with its axes in another order.
+
+    Parameters
+    ----------
+    source : LazyArray
+    order : sequence of int
+        Stored axes, in the new order.
+    at : dict of int to int, optional
+        All other stored axes, with the one position that is read.
+    """
+    at = dict(sorted((at or {}).items()))
+    order = tuple(order)
+    if order == tuple(range(source.ndim)):
+        return source
+    pieces = source.chunks
+    return LazyArray(
+        source.path,
+        _View((source,), (order, tuple(at.items()))),
+        tuple(source.shape[n] for n in order),
+        source.dtype,
+        _fetch_transposed,
+        None if pieces is None else tuple(pieces[n] for n in order),
+        source.locked,
+    )
+
+
+def _fetch_transposed(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of an array with other axes."""
+    order, single = view.details
+    source = view.source(0, path)
+    wanted = [slice(None)] * source.ndim
+    for axis, one in zip(order, index, strict=True):
+        wanted[axis] = one
+    for axis, position in single:
+        wanted[axis] = slice(position, position + 1)
+    part = source.fetch(path, source.key, tuple(wanted))
+    dropped = tuple(axis for axis, _ in single)
+    left = [axis for axis in range(source.ndim) if axis not in dropped]
+    part = part.squeeze(dropped).transpose([left.index(axis) for axis in order])
+    return np.ascontiguousarray(part)
+
+
+def as_image(source: LazyArray, shape: tuple[int, int]) -> LazyArray:
+    """Return spectra (point, channel), stored row by row, as a cube (y, x, channel)."""
+    rows, columns = shape
+    return LazyArray(
+        source.path,
+        _View((source,), (rows, columns)),
+        (rows, columns, source.shape[1]),
+        source.dtype,
+        _fetch_image,
+        (max(1, (source.chunks or (1,))[0] // columns), columns, source.shape[1]),
+        source.locked,
+    )
+
+
+def _fetch_image(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Read whole rows of the image, and give the columns that are wanted."""
+    rows, columns = view.details
+    source = view.source(0, path)
+    first, last, _ = index[0].indices(rows)
+    points = slice(first * columns, last * columns)
+    part = source.fetch(path, source.key, (points, index[2]))
+    part = part.reshape(last - first, columns, part.shape[1])
+    return np.ascontiguousarray(part[:, index[1]])
+
+
+def placed(source: LazyArray, place: np.ndarray) -> LazyArray:
+    """Return spectra (point, channel) as a cube, each at its own place.
+
+    Parameters
+    ----------
+    source : LazyArray (point, channel)
+    place : array (y, x) of int
+        The number of the point at every pixel; -1 where there is none: NaN.
+    """
+    dtype = source.dtype
+    if (place < 0).any() and dtype.kind != "f":
+        dtype = np.dtype(np.float32)
+    return LazyArray(
+        source.path,
+        _View((source,), (dtype.str,), np.ascontiguousarray(place, dtype=np.int64)),
+        (*place.shape, source.shape[1]),
+        dtype,
+        _fetch_placed,
+        (1, place.shape[1], source.shape[1]),
+        source.locked,
+    )
+
+
+def _fetch_placed(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Read the points of one part of the image, and all that are stored between them."""
+    assert view.place is not None
+    source = view.source(0, path)
+    dtype = np.dtype(view.details[0])
+    wanted = view.place[index[:2]]
+    there = wanted >= 0
+    channels = len(range(*index[2].indices(source.shape[1])))
+    out = np.full((*wanted.shape, channels), np.nan if dtype.kind == "f" else 0, dtype)
+    if there.any():
+        first, last = int(wanted[there].min()), int(wanted.max()) + 1
+        part = source.fetch(path, source.key, (slice(first, last), index[2]))
+        out[there] = part[wanted[there] - first]
+    return out
+
+
+def summed(sources: Sequence[LazyArray]) -> LazyArray:
+    """Return the sum of arrays of the same shape; integers do not overflow."""
+    first = sources[0]
+    if len(sources) == 1:
+        return first
+    dtype = np.result_type(*[one.dtype for one in sources])
+    if dtype.kind in "bui":
+        dtype = np.result_type(dtype, np.uint32 if dtype.kind in "bu" else np.int64)
+    return LazyArray(
+        first.path,
+        _View(tuple(sources), (dtype.str,)),
+        first.shape,
+        dtype,
+        _fetch_sum,
+        first.chunks,
+        first.locked,
+    )
+
+
+def _fetch_sum(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of all arrays and add them."""
+    total = None
+    for number in range(len(view.sources)):
+        source = view.source(number, path)
+        part = source.fetch(path, source.key, index).astype(view.details[0])
+        total = part if total is None else total + part
+    assert total is not None
+    return total
