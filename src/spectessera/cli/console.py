@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,43 @@ output = Console(highlight=False, soft_wrap=True)
 EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
+# Arguments of functions that are flags of the same name.
+ARGUMENTS = (
+    "key", "axes", "shape", "energy", "wavelength", "axis", "unit", "medium", "log10", "missing",
+    "mask", "variance", "error", "ivar", "detectors", "live_time", "overwrite",
+)  # fmt: skip
+_NAMES = "|".join(ARGUMENTS)
+_BOTH = re.compile(rf"(?<![\w./'\"-])(?:{_NAMES})(?:=\S*)? \((--[a-z0-9-]+[^()]*)\)")
+_ARGUMENT = re.compile(rf"(?<![\w./'\"-])({_NAMES})=(\([^()]*\)|'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]*)")
+
+
+def as_flags(text: str) -> str:
+    """Return a message about arguments of functions as one about flags.
+
+    Examples
+    --------
+    >>> as_flags("choose one with key=, or give missing=-1 (--missing -1)")
+    'choose one with --key, or give --missing -1'
+    >>> as_flags('give energy=(1, 20) or detectors="sum"')
+    'give --energy 1,20 or --detectors sum'
+    """
+
+    def flag(found: re.Match[str]) -> str:
+        value = found[2].strip("()'\"").replace(", ", ",")
+        name = f"--{found[1].replace('_', '-')}"
+        return name if value in ("", "True") else f"{name} {value}"
+
+    return _ARGUMENT.sub(flag, _BOTH.sub(r"\1", text))
+
+
+def printable(text: str) -> str:
+    """Return text in which control characters, which a terminal would obey, are escapes."""
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
+        for one in text
+    )
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Turn expected errors into one line and exit status 2, Ctrl-C into status 130."""
 
@@ -36,7 +74,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 raise
             text = " ".join(str(error).split()) or type(error).__name__
             errors.print("[bold red]error:[/] ", end="")
-            errors.print(text, markup=False)
+            errors.print(printable(as_flags(text)), markup=False)
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             errors.print("stopped by Ctrl-C; no file was left half-written")

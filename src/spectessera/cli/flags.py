@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from .besides import is_file, mask_file, noise_file
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -32,6 +34,8 @@ ConfigOption = Annotated[
 ]
 
 _READING = "Reading the file"
+# Names of arrays, or files, that belong to a cube.
+_BESIDE = "the name of an array in the file, or another file"
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,22 @@ class FileOptions:
     ----------
     key : str, optional
         Which array of the file.
+    axes : str, optional
+        The order of its axes, such as "cyx".
+    shape : str, optional
+        Rows and columns of the image, for files with one spectrum for each point.
     energy, wavelength, axis : str, optional
         First and last channel, as two numbers separated by a comma.
-    unit : str, optional
+    unit, medium : str, optional
         Of the axis.
+    log10 : bool
+        The axis holds decimal logarithms.
     missing : float, optional
         The number that marks missing values.
+    mask, variance, error, ivar : str, optional
+        Name of an array in the file, or another file.
+    detectors : str, optional
+        "sum" or the number of one.
     """
 
     key: Annotated[
@@ -55,6 +69,22 @@ class FileOptions:
         typer.Option(
             help="Which array of the file to read: path of an HDF5 dataset or Zarr array, name or "
             "number of a FITS extension, name in an NPZ archive.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORDER",
+            help="Order of the axes in the file, such as cyx: c is the channel, y and x the image.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROWS,COLUMNS",
+            help="Size of the image, if the file holds one spectrum for each point.",
             rich_help_panel=_READING,
         ),
     ] = None
@@ -90,10 +120,66 @@ class FileOptions:
             rich_help_panel=_READING,
         ),
     ] = None
+    medium: Annotated[
+        str | None,
+        typer.Option(
+            metavar="air|vacuum",
+            help="Whether the wavelengths are in air or in vacuum.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    log10: Annotated[
+        bool,
+        typer.Option(
+            "--log10",
+            help="The axis, given here or the file's own, holds decimal logarithms.",
+            rich_help_panel=_READING,
+        ),
+    ] = False
     missing: Annotated[
         float | None,
         typer.Option(
             help="The number that marks missing values in the file.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Pixels to leave out: {_BESIDE} (.npy or .fits; not 0 = left out).",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    variance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Variance of every value: {_BESIDE}.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    error: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Standard deviation of every value: {_BESIDE}.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    ivar: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Inverse variance of every value: {_BESIDE}.",
+            rich_help_panel=_READING,
+        ),
+    ] = None
+    detectors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sum|NUMBER",
+            help="Of a file with several detectors: the sum of all, or one of them, from 0.",
             rich_help_panel=_READING,
         ),
     ] = None
@@ -106,7 +192,34 @@ class FileOptions:
         ends: dict[str, Any] = {
             name: numbers(f"--{name}", text, 2) for name, text in pairs.items() if text is not None
         }
-        return read(path, key=self.key, unit=self.unit, missing=self.missing, chunks="auto", **ends)
+        return read(
+            path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
+            medium=self.medium or "", log10=self.log10, missing=self.missing, chunks="auto",
+            detectors=self.detectors, **ends, **self._companions(),
+        )  # fmt: skip
+
+    def _image(self) -> tuple[int, int] | None:
+        """Return the size of the image."""
+        if self.shape is None:
+            return None
+        rows, columns = numbers("--shape", self.shape.lower().replace("x", ","), 2, int)
+        return int(rows), int(columns)
+
+    def files(self) -> list[Path]:
+        """Return the files that are read beside that of the cube."""
+        given = (self.mask, self.variance, self.error, self.ivar)
+        return [Path(text) for text in given if text is not None and is_file(text)]
+
+    def _companions(self) -> dict[str, Any]:
+        """Return the mask and the noise: names in the file, or arrays of other files."""
+        noise = {"variance": self.variance, "error": self.error, "ivar": self.ivar}
+        given: dict[str, Any] = {name: text for name, text in noise.items() if text is not None}
+        for name, text in given.items():
+            if is_file(text):
+                given[name] = noise_file(Path(text), self.axes)
+        if self.mask is not None:
+            given["mask"] = mask_file(Path(self.mask)) if is_file(self.mask) else self.mask
+        return given
 
 
 def with_flag_groups(function: Callable[..., None]) -> Callable[..., None]:
@@ -171,7 +284,9 @@ def number(flag: str, text: str, kind: type[int] | type[float] = float) -> Any:
         raise ValueError(f"{flag} takes {word}; got {text!r}") from error
 
 
-def numbers(flag: str, text: str, count: int) -> tuple[float, ...]:
+def numbers(
+    flag: str, text: str, count: int, kind: type[int] | type[float] = float
+) -> tuple[float, ...]:
     """Return ``count`` numbers separated by commas.
 
     Raises
@@ -182,4 +297,4 @@ def numbers(flag: str, text: str, count: int) -> tuple[float, ...]:
     parts = text.split(",")
     if len(parts) != count:
         raise ValueError(f"{flag} takes {count} numbers separated by commas; got {text!r}")
-    return tuple(float(number(flag, part)) for part in parts)
+    return tuple(number(flag, part, kind) for part in parts)

@@ -1,0 +1,70 @@
+"""Files that are given beside that of a cube: its mask and its noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What a name with such an ending means is a file, whether it exists or not.
+SUFFIXES = (".npy", ".fits", ".fit", ".fts", ".fits.gz", ".h5", ".hdf5", ".nc", ".hdr", ".zarr")
+MASKS = SUFFIXES[:5]
+
+
+def is_file(text: str) -> bool:
+    """Whether the text of a flag is the path of a file, and not the name of an array in one."""
+    return text.lower().endswith(SUFFIXES)
+
+
+def mask_file(path: Path) -> np.ndarray:
+    """Read a mask (y, x): True where the file is not 0.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds no mask.
+    """
+    from spectessera.io.labels import read_labels
+
+    if not path.name.lower().endswith(MASKS):
+        raise ValueError(
+            f"--mask takes the name of an array in the file of the cube, or a mask (y, x) in a "
+            f"file of its own ({', '.join(MASKS)}); got {str(path)!r}"
+        )
+    try:
+        return read_labels(path) != 0
+    except ValueError as error:
+        raise ValueError(f"no mask (--mask): {error}") from error
+
+
+def noise_file(path: Path, axes: str | None) -> Any:
+    """Return the noise (y, x, channel), or (channel,), in a file; it stays there.
+
+    Parameters
+    ----------
+    path : Path
+    axes : str, optional
+        The order of the axes of the cube, which those of the noise have too.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds none.
+    """
+    import numpy as np
+
+    from spectessera._util.reading import reading
+    from spectessera.io import read
+
+    if path.suffix.lower() == ".npy" and path.exists():
+        with reading(path, "NumPy"):
+            stored = np.load(path, allow_pickle=False, mmap_mode="r")
+        if stored.ndim == 1:
+            return np.array(stored)
+    return read(path, axes=axes, chunks="auto").data

@@ -1,0 +1,114 @@
+"""Flags that say how a file is to be read, right and wrong, and messages in the words of flags."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from commands import one_line, run
+from spectessera import make_cube, write
+from spectessera.cli.console import as_flags, printable
+from spectessera.cli.flags import FileOptions
+from spectessera.cube import spectral_axis
+
+SHAPE = (4, 6, 10)  # y, x, channel
+
+
+def values():
+    """Return values that show a wrong order of axes at once."""
+    y, x, c = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    return (1.0 + 1000 * y + 30 * x + c).astype(np.float32)
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A cube with an axis, beside a picture and an array of noise."""
+    path = tmp_path / "scan.h5"
+    write(make_cube(values(), energy=(1.0, 10.0)), path)
+    with h5py.File(path, "r+") as file:
+        file["picture"] = np.ones(SHAPE[:2])
+        file["sigma"] = np.full(SHAPE, 2.0, np.float32)
+        file["bad"] = np.arange(24).reshape(SHAPE[:2]) == 7
+    return path
+
+
+def test_the_axis_may_be_given_as_logarithms_with_its_medium(scan):
+    cube = FileOptions(wavelength="3,4", log10=True, medium="vacuum").open(scan)
+    axis = spectral_axis(cube)
+    assert (axis.kind, axis.medium) == ("wavelength", "vacuum")
+    np.testing.assert_allclose(axis.values[[0, -1]], [1000, 10000])
+
+
+@pytest.mark.parametrize("noise", [np.full(SHAPE, 2.0), np.full(SHAPE[2], 2.0)])
+def test_mask_and_noise_are_other_files(scan, tmp_path, noise):
+    np.save(tmp_path / "sigma.npy", noise)
+    np.save(tmp_path / "bad.npy", np.arange(24).reshape(SHAPE[:2]) == 7)
+    options = FileOptions(mask=str(tmp_path / "bad.npy"), error=str(tmp_path / "sigma.npy"))
+    cube = options.open(scan)
+    assert cube["mask"].values[1, 1]
+    assert cube["mask"].values.sum() == 1
+    assert (cube["variance"].values == 4).all()
+    assert options.files() == [tmp_path / "bad.npy", tmp_path / "sigma.npy"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--axes", "yx"), "--axes takes y, x and c"),
+        (("--axes", "yxz"), "--axes takes"),
+        (("--shape", "7"), "--shape takes 2 numbers"),
+        (("--shape", "2,a"), "--shape takes an integer"),
+        (("--shape", "0,4"), "--shape takes"),
+        (("--key", "picture"), "3 axes"),
+        (("--key", "nowhere"), "picture (4, 6)"),
+        (("--unit", "furlong"), "'furlong'"),
+        (("--medium", "water"), "'water'"),
+        (("--detectors", "-1"), "--detectors takes"),
+        (("--detectors", "half"), "--detectors takes"),
+        (("--energy", "1,2", "--wavelength", "1,2"), "energy and wavelength"),
+        (("--variance", "sigma", "--error", "sigma"), "variance and error"),
+        (("--mask", "nowhere.npy"), "there is no file nowhere.npy"),
+        (("--mask", "nowhere.hdr"), "--mask takes"),
+        (("--error", "nowhere.npy"), "there is no file nowhere.npy"),
+        (("--log10", "--energy", "1,500"), "no finite number"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_in_the_words_of_flags(scan, flags, words):
+    line = one_line(run("info", scan, *flags))
+    assert words in line
+    assert not any(f"{name}=" in line for name in FileOptions.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        ("choose one with key=", "choose one with --key"),
+        ("give energy=, wavelength= or axis= too", "give --energy, --wavelength or --axis too"),
+        ("leave out key='a b'", "leave out --key a b"),
+        ("give overwrite=True (--overwrite) or another", "give --overwrite or another"),
+        ("give missing=-1 (--missing -1)", "give --missing -1"),
+        ("axes (--axes) takes y", "--axes takes y"),
+        ("so unit= (--unit) has", "so --unit has"),
+        ('shape=(3, 4); detectors="sum"', "--shape 3,4; --detectors sum"),
+        ("live_time=True", "--live-time"),
+        ("/data/energy=5.h5 and 'key=3'", "/data/energy=5.h5 and 'key=3'"),
+        ("ask for fewer clusters (--clusters 3)", "ask for fewer clusters (--clusters 3)"),
+    ],
+)
+def test_a_message_about_arguments_is_one_about_flags(words, flags):
+    assert as_flags(words) == flags
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path):
+    assert printable("a\x1b[31mé\x07") == r"a\x1b[31mé\x07"
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        file["\x1b[31mred [bold]"] = np.ones(3)
+    line = one_line(run("info", tmp_path / "odd.h5"))
+    assert r"\x1b[31mred [bold]" in line
+    assert "\x1b" not in line
+
+
+def test_info_in_json_has_the_axis_that_is_given(scan):
+    told = json.loads(run("info", scan, "--wavelength", "3,4", "--json", check=0).stdout)
+    assert told["axis_range"] == [3.0, 4.0]
