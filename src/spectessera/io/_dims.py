@@ -121,12 +121,16 @@ def role_of(dim: Dim) -> str:
     return ""
 
 
+def plain_name(text: str) -> str:
+    """Return the words of a name in lower case, without folders, digits, and units in brackets."""
+    text = re.sub(r"[(\[].*$", "", text.rpartition("/")[2])
+    text = re.sub(r"([a-z])([A-Z])", r"\1 \2", text).lower()
+    return " ".join(re.sub(r"[^a-z]+", " ", text).split())
+
+
 def _role_of_name(text: str) -> str:
     """Return the role of a name such as "Wavelength (nm)" or "dim_y", or ""."""
-    text = text.rpartition("/")[2]
-    plain = re.sub(r"[(\[].*$", "", text)  # a unit in brackets
-    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", plain).lower()
-    words = re.sub(r"[^a-z]+", " ", words).split()
+    words = plain_name(text).split()
     joined = "".join(words)
     candidates = [joined, *(words[:1] if len(words) > 1 else []), *words[-1:]]
     for each in candidates:
