@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ._zarr_metadata import METADATA, is_store
+from .edf import edf_files, is_edf
 from .envi import header_of, is_header
+from .ripple import ripple_header
 
 
 class Format(NamedTuple):
@@ -40,6 +42,8 @@ FORMATS = (
     Format("FITS", (".fits", ".fit", ".fts", ".fits.gz"), True, "cube, result"),
     Format("Zarr", (".zarr",), True, "cube, result"),
     Format("ENVI", (".hdr", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip"), True, ""),
+    Format("ripple", (".rpl", ".raw"), True, ""),
+    Format("EDF", (".edf",), True, ""),
     Format("NPY", (".npy",), True, ""),
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
@@ -50,6 +54,8 @@ READERS = {
     "FITS": ("fits", "read_fits"),
     "Zarr": ("zarr", "read_zarr"),
     "ENVI": ("envi", "read_envi"),
+    "ripple": ("ripple", "read_ripple"),
+    "EDF": ("edf", "read_edf"),
     "NPY": ("npy", "read_npy"),
     "NPZ": ("npy", "read_npz"),
 }
@@ -72,8 +78,11 @@ def format_of(path: Path) -> str:
     if path.is_dir():
         if is_store(path):
             return "Zarr"
+        if edf_files(path):
+            return "EDF"
         raise IsADirectoryError(
-            f"{path} is a folder but not a Zarr store (it has no zarr.json); give a file"
+            f"{path} is a folder but not a Zarr store (it has no zarr.json), nor are there EDF "
+            "files (.edf) in it; give a file"
         )
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
@@ -85,7 +94,7 @@ def format_of(path: Path) -> str:
         raise PermissionError(f"no permission to read {path}") from error
     with stream:
         start = stream.read(512)
-        name = "ENVI" if header_of(path) else _by_content(path, start)
+        name = _by_neighbour(path) or _by_content(path, start)
         for place in _HDF5_STARTS if name is None else ():
             stream.seek(place)
             if stream.read(8) == b"\x89HDF\r\n\x1a\n":
@@ -115,6 +124,13 @@ def _unknown(path: Path, start: bytes) -> str:
     return f"the format of {path} is not known; cubes are read from: {known}"
 
 
+def _by_neighbour(path: Path) -> str | None:
+    """Return the format of a file of plain numbers, from the header beside it, or None."""
+    if header_of(path):
+        return "ENVI"
+    return "ripple" if ripple_header(path) else None
+
+
 def _by_content(path: Path, start: bytes) -> str | None:
     """Return the format that the first bytes of a file are of, or None."""
     if start.startswith(b"SIMPLE  ="):
@@ -123,6 +139,8 @@ def _by_content(path: Path, start: bytes) -> str | None:
         return "NPY"
     if is_header(start):
         return "ENVI"
+    if is_edf(start):
+        return "EDF"
     if start.startswith(b"\x1f\x8b"):
         return _inside_gzip(path)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
