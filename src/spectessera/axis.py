@@ -88,6 +88,19 @@ def channel_bounds(middle: np.ndarray) -> np.ndarray:
     return np.concatenate([[first], (middle[1:] + middle[:-1]) / 2, [last]])
 
 
+def even_steps(values: np.ndarray, tolerance: float = 1e-4) -> tuple[float, float] | None:
+    """Return the first value and the step of an axis, or None if its steps are not even.
+
+    ``tolerance``, in steps, is how far a value may be from its even place.
+    """
+    steps = np.diff(values)
+    step = float(steps.mean()) if len(steps) else 1.0
+    even = values[0] + step * np.arange(len(values))
+    if np.abs(values - even).max() > tolerance * abs(step):
+        return None
+    return float(values[0]), step
+
+
 @dataclass(frozen=True, eq=False)
 class Axis:
     """A strictly monotonic spectral axis.

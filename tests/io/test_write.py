@@ -16,7 +16,7 @@ from spectessera.axis import Axis
 from spectessera.colours import MASKED, colours
 from spectessera.cube import make_cube, spectral_axis
 from spectessera.io import check_destination, read, read_result, write
-from spectessera.io._writers import TILE_BYTES, _tiles
+from spectessera.io._hdf5_writer import TILE_BYTES, tiles_of
 
 SHAPE = (4, 5, 7)
 
@@ -180,11 +180,41 @@ def test_fits_keeps_what_numbers_it_can(tmp_path, dtype):
     assert found.dtype == (np.float32 if dtype == "f2" else np.dtype(dtype))
 
 
-def test_uneven_steps_are_not_for_fits(tmp_path):
-    cube = a_cube(axis=Axis(np.arange(1, 8) ** 2, "keV"))
-    with pytest.raises(ValueError, match=r"even steps.*\.nc or \.h5"):
-        write(cube, tmp_path / "cube.fits")
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("dtype", ["i1", "u1", "u2", "u4", "u8", "i8", "f4", "?"])
+@pytest.mark.parametrize("chunks", [None, {"y": 3, "x": 2}])
+def test_a_lazy_cube_is_written_to_fits_part_by_part(tmp_path, dtype, chunks):
+    values = np.random.default_rng(0).integers(0, 100, SHAPE).astype(dtype)
+    values[0, 0, 0] = 0
+    if np.dtype(dtype).kind in "ui":
+        values[1, 2, 3], values[3, 4, 6] = np.iinfo(dtype).min, np.iinfo(dtype).max
+    cube = make_cube(values, variance=values.astype("f4") + 1)
+    write(cube.chunk(chunks) if chunks else cube, tmp_path / "cube.fits")
+    with fits.open(tmp_path / "cube.fits") as file:
+        file.verify("exception")
+        np.testing.assert_array_equal(file["DATA"].data, np.moveaxis(values, 2, 0))
+        np.testing.assert_array_equal(file["STAT"].data, np.moveaxis(values, 2, 0) + 1.0)
+    assert (tmp_path / "cube.fits").stat().st_size % 2880 == 0
+
+
+UNEVEN = [
+    Axis(np.arange(4, 11) ** 2.0),
+    Axis(np.arange(1, 8) ** 2.0, "keV"),
+    Axis(np.arange(1, 8) ** 2.0, "eV", kind="energy_loss"),
+    Axis(400 + np.arange(1, 8) ** 2.0, "nm", medium="vacuum"),
+    Axis(4000 + np.arange(1, 8) ** 2.0, "angstrom", medium="air"),
+    Axis(np.arange(1, 8)[::-1] ** 2.0, "cm-1"),
+    Axis(np.arange(1, 8) ** 2.0 - 5, "km/s"),
+    Axis(np.arange(1, 8) ** 2.0, "GHz"),
+]
+
+
+@pytest.mark.parametrize("axis", UNEVEN, ids=lambda axis: axis.kind + axis.medium)
+def test_uneven_steps_are_a_table_in_fits_that_astropy_understands(tmp_path, axis):
+    write(a_cube(axis=axis), tmp_path / "cube.fits")
+    with fits.open(tmp_path / "cube.fits") as file:
+        file.verify("exception")
+        wcs = WCS(file["DATA"].header, file).sub([3])
+        np.testing.assert_allclose(wcs.wcs_pix2world(np.arange(7), 0)[0], axis.values)
 
 
 def test_a_result_comes_back_from_netcdf_with_integer_labels(tmp_path):
@@ -360,7 +390,7 @@ def chunked_like(blocks, channels=1024):
 def test_no_tile_lies_in_two_blocks(blocks):
     """A tile in two blocks is compressed, then read, inflated and compressed again."""
     variable = chunked_like(blocks)
-    tiles = _tiles(variable)
+    tiles = tiles_of(variable)
     for axis in (0, 1):
         edges = np.cumsum(variable.chunks[axis])[:-1]
         assert not np.any(edges % tiles[axis])
@@ -371,15 +401,15 @@ def test_no_tile_lies_in_two_blocks(blocks):
 
 
 def test_tiles_are_not_made_tiny_to_fit_large_blocks_of_odd_sizes():
-    assert _tiles(chunked_like(((127, 129), 251))) == (22, 23, 1024)
+    assert tiles_of(chunked_like(((127, 129), 251))) == (22, 23, 1024)
 
 
 def test_tiles_are_widened_where_there_are_few_rows():
     flat = xr.Variable(("y", "x", "channel"), np.zeros((2, 3000, 1024), np.uint16))
-    assert _tiles(flat) == (2, 256, 1024)
-    assert _tiles(flat.transpose("x", "y", "channel")) == (256, 2, 1024)
+    assert tiles_of(flat) == (2, 256, 1024)
+    assert tiles_of(flat.transpose("x", "y", "channel")) == (256, 2, 1024)
     long = xr.Variable(("y", "x", "channel"), np.zeros((3, 2, 10**6), np.float64))
-    assert _tiles(long) == (1, 1, 10**6)
+    assert tiles_of(long) == (1, 1, 10**6)
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".nc"])

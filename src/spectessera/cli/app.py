@@ -36,6 +36,11 @@ COMMANDS = {
         "info_command",
         "Show what is in a file: size, spectral axis, range of values, quality of the spectra.",
     ),
+    "convert": Entry(
+        "convert",
+        "convert_command",
+        "Write a cube in another format: Zarr, HDF5, NetCDF, FITS or HyperSpy.",
+    ),
     "train": Entry(
         "train",
         "train_command",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from spectessera._version import __version__
-from spectessera.axis import Axis
+from spectessera.axis import Axis, even_steps
 from spectessera.cube import DIMS, spectral_axis
 from spectessera.result import VARIABLES
 
 from ._companions import CREATOR
+from ._fits_images import Image, write_images
 from ._wcs import FITS_UNIT
 
 CTYPE = {
@@ -25,27 +29,36 @@ CTYPE = {
     "velocity": "VELO",
     "channel": "CHANNEL",
 }
-MAX_UNEVENNESS = 1e-4  # of a step; channels closer than this to even steps count as even
+TABLE, COLUMN = "WCS-TAB", "COORDS"  # where the values of an axis of uneven steps are
 CARDS = {"unit": "BUNIT", "object": "OBJECT", "instrument": "INSTRUME", "telescope": "TELESCOP"}
 
 
 def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
-    """Write a cube as FITS: DATA, STAT (the variance) and MASK; all of it is in memory."""
-    from astropy.io import fits
+    """Write a cube as FITS: DATA, STAT (the variance) and MASK, and the axis if it is uneven.
 
+    A lazy cube is written block by block.
+    """
+    if path.name.lower().endswith(".gz"):
+        with TemporaryDirectory(dir=path.parent, prefix=".spectessera-") as folder:
+            plain = Path(folder) / "cube.fits"
+            write_cube_fits(cube, plain)
+            with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as packed:
+                shutil.copyfileobj(source, packed, 2**20)
+        return
+    axis = spectral_axis(cube)
     header = _sky(cube.attrs.get("wcs"))
-    header.update(_spectral_cards(spectral_axis(cube)))
+    header.update(_spectral_cards(axis))
     for name, card in CARDS.items():
         if name in cube.attrs:
-            header[card] = str(cube.attrs[name])
-    hdus = [_primary(), fits.ImageHDU(_fits_array(cube), header, name="DATA")]
+            text = str(cube.attrs[name]).encode("ascii", "replace").decode()
+            header[card] = "".join(each if each.isprintable() else " " for each in text)
+    images = [Image("DATA", cube.variable, header)]
     if "variance" in cube.coords:
-        variance = _fits_array(cube.coords["variance"].transpose(*DIMS))
-        hdus.append(fits.ImageHDU(variance, header, name="STAT"))
+        images.append(Image("STAT", cube.coords["variance"].variable.transpose(*DIMS), header))
     if "mask" in cube.coords:
-        mask = cube.coords["mask"].transpose("y", "x").values.astype(np.uint8)
-        hdus.append(fits.ImageHDU(mask, _sky(cube.attrs.get("wcs")), name="MASK"))
-    fits.HDUList(hdus).writeto(path)
+        mask = cube.coords["mask"].variable.transpose("y", "x").astype(np.uint8)
+        images.append(Image("MASK", mask, _sky(cube.attrs.get("wcs"))))
+    write_images(path, _primary().header, images, [] if even_steps(axis.values) else [_table(axis)])
 
 
 def write_result_fits(result: xr.Dataset, path: Path) -> None:
@@ -84,39 +97,30 @@ def _sky(wcs: Any) -> Any:
 
 
 def _spectral_cards(axis: Axis) -> dict[str, Any]:
-    """Return the cards of the third axis.
-
-    Raises
-    ------
-    ValueError
-        If its steps are not even.
-    """
-    steps = np.diff(axis.values)
-    step = float(steps.mean()) if len(steps) else 1.0
-    even = axis.values[0] + step * np.arange(len(axis))
-    if np.abs(axis.values - even).max() > MAX_UNEVENNESS * abs(step):
-        raise ValueError(
-            f"the {axis.kind} axis does not have even steps, which FITS cannot store; write a "
-            ".nc or .h5 file instead, or bring the cube to even steps"
-        )
+    """Return the cards of the third axis; the values of uneven steps are in a table."""
     air = axis.kind == "wavelength" and axis.medium == "air"
-    return {
+    cards: dict[str, Any] = {
         "WCSAXES": 3,
         "CTYPE3": "AWAV" if air else CTYPE[axis.kind],
         "CUNIT3": FITS_UNIT.get(axis.unit, axis.unit),
         "CRPIX3": 1.0,
-        "CRVAL3": float(axis.values[0]),
-        "CDELT3": step,
         "AXISKIND": (axis.kind, "kind of the spectral axis"),
         "MEDIUM": (axis.medium or "unknown", "of the wavelengths: air or vacuum"),
     }
+    even = even_steps(axis.values)
+    if even is not None:
+        return cards | {"CRVAL3": even[0], "CDELT3": even[1]}
+    cards["CTYPE3"] = f"{cards['CTYPE3'][:4]}-TAB"
+    lookup = {"PS3_0": TABLE, "PS3_1": COLUMN, "PV3_1": 1, "PV3_2": 1, "PV3_3": 1}
+    return cards | {"CRVAL3": 1.0, "CDELT3": 1.0} | lookup
 
 
-def _fits_array(cube: xr.DataArray) -> np.ndarray:
-    """Return values as FITS stores them: (channel, y, x), of a type that it has."""
-    values = np.moveaxis(np.asarray(cube.values), 2, 0)
-    if values.dtype.kind == "b":
-        return values.astype(np.uint8)
-    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
-        return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
-    return np.ascontiguousarray(values)
+def _table(axis: Axis) -> Any:
+    """Return the table of an axis of uneven steps: one row, which holds all values."""
+    from astropy.io import fits
+
+    column = fits.Column(
+        COLUMN, f"{len(axis)}D", unit=FITS_UNIT.get(axis.unit, axis.unit) or None,
+        dim=f"(1,{len(axis)})", array=axis.values.reshape(1, len(axis), 1),
+    )  # fmt: skip
+    return fits.BinTableHDU.from_columns([column], name=TABLE)

@@ -37,7 +37,8 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format("HDF5", (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".hspy"), True, "cube, result"),
+    Format("HDF5", (".h5", ".hdf5", ".hdf", ".he5", ".nxs"), True, "cube, result"),
+    Format("HyperSpy", (".hspy",), True, "cube"),
     Format("NetCDF", (".nc", ".nc4"), True, "cube, result"),
     Format("FITS", (".fits", ".fit", ".fts", ".fits.gz"), True, "cube, result"),
     Format("Zarr", (".zarr",), True, "cube, result"),

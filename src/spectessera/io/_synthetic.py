@@ -16,7 +16,8 @@ from spectessera.cube import check_cube, spectral_axis
 
 from ._common import stored_attribute
 from ._companions import DEFAULT
-from ._writers import COORDINATES, check_destination, write_hdf5
+from ._hdf5_writer import write_hdf5
+from ._writers import check_destination, written_coordinates
 
 GROUP = "truth"
 SUFFIXES = (".h5", ".hdf5")
@@ -57,7 +58,7 @@ def write_synthetic(
     variables = {DEFAULT: cube.variable}
     if axis.kind in cube.coords:
         variables["axis"] = cube.coords[axis.kind].variable
-    variables |= {name: cube.coords[name].variable for name in COORDINATES if name in cube.coords}
+    variables |= {name: cube.coords[name].variable for name in written_coordinates(cube)}
     names = [str(name) for name in truth.variables if name not in NOT_WRITTEN]
     variables |= {f"{GROUP}/{name}": truth.variables[name] for name in names}
     attrs = {name: stored_attribute(value) for name, value in truth.attrs.items()}

@@ -7,7 +7,10 @@ them as floats.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,18 +18,21 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.files import atomic, atomic_folder, check_file_place, check_folder_place
+from spectessera.axis import KINDS
 from spectessera.colours import paint
-from spectessera.cube import check_cube, spectral_axis
+from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.result import check_result
 
 from ._common import plain_attribute, stored_attribute
 from ._companions import CREATOR, DEFAULT
 from ._fits_writer import write_cube_fits, write_result_fits
+from ._hdf5_writer import tiles_of, write_hdf5
+from ._hspy_writer import write_cube_hspy
 from ._zarr_writer import check_replaceable, write_zarr
 
-TILE_BYTES = 2**20  # of the tiles in which a cube is compressed
 PNG_SIDE = 512  # pixels, the least length of the longer side of a picture
-COORDINATES = ("variance", "mask", "reference", "y", "x")  # of a cube, that are written
+MEMORY = 2**28  # bytes of blocks that are computed and written at the same time
+COPIES = 3  # of a block in memory: as read, in the order of the file, compressed
 
 
 def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = True) -> None:
@@ -37,9 +43,10 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     thing : DataArray (y, x, channel), or Dataset with label (y, x)
     path : str or Path
         The suffix gives the format. For both: ``.nc`` (NetCDF), ``.h5`` (HDF5), ``.zarr`` (a
-        folder, written block by block), ``.fits`` (a cube with its variance, if its axis has
-        even steps; a label map with its confidence). For a result: ``.png`` (a picture of the
-        label map). ``.nc``, ``.h5`` and ``.zarr`` keep everything.
+        folder), ``.fits`` (a cube with its variance and mask; a label map with its confidence).
+        For a cube: ``.hspy`` (HyperSpy). For a result: ``.png`` (a picture of the label map).
+        ``.nc``, ``.h5``, ``.zarr`` and ``.hspy`` keep everything. A lazy cube is written block by
+        block.
     overwrite : bool
         False: raise if the file exists already. A folder is only replaced if everything in it
         belongs to a Zarr store.
@@ -75,7 +82,8 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     checked = _plain_attributes(checked)
     suffix = _suffix(path, kind)
     folder = suffix == ".zarr"
-    with atomic_folder(path, check_replaceable) if folder else atomic(path) as temporary:
+    place = atomic_folder(path, check_replaceable) if folder else atomic(path)
+    with place as temporary, _few_threads(checked):
         _WRITERS[kind][suffix](checked, temporary)
 
 
@@ -138,41 +146,36 @@ def _plain_attributes(thing: Any) -> Any:
     return thing
 
 
-def _tiles(variable: xr.Variable) -> tuple[int, ...]:
-    """Return the shape of tiles of about 1 MiB that hold whole spectra.
+def written_coordinates(cube: xr.DataArray) -> list[str]:
+    """Return the names of the coordinates of a cube that are written, beside its axis.
 
-    They divide the blocks of a lazy array, so that each is compressed once.
+    Those of numbers along its dimensions: variance, mask, reference, live times and others.
     """
-    shape = variable.shape
-    blocks = variable.chunks or tuple((size,) for size in shape)
-    pixels = max(1, TILE_BYTES // (shape[2] * variable.dtype.itemsize))
-    first, second = sorted((0, 1), key=lambda axis: len(blocks[axis]) == 1)  # with blocks first
-    sides = [math.isqrt(pixels)] * 2
-    sides[first] = _side(blocks[first], sides[first])
-    sides[second] = _side(blocks[second], pixels // sides[first])
-    sides[first] = _side(blocks[first], pixels // sides[second])  # longer if the other is short
-    return (*sides, shape[2])
+    return [
+        str(name)
+        for name, each in cube.coords.items()
+        if each.dtype.kind in "biuf" and each.ndim and set(each.dims) <= set(DIMS)
+        and name not in KINDS
+    ]  # fmt: skip
 
 
-def _side(blocks: tuple[int, ...], wanted: int) -> int:
-    """Return a length near ``wanted`` that divides all blocks but the last.
+@contextmanager
+def _few_threads(thing: xr.DataArray | xr.Dataset) -> Iterator[None]:
+    """Let Dask compute no more blocks at a time than fit into :data:`MEMORY`."""
+    import dask
 
-    If none is near, the blocks are large and of uneven sizes; the few tiles on their edges are then
-    compressed twice.
-    """
-    wanted = max(1, min(wanted, sum(blocks)))
-    if len(blocks) == 1:
-        return wanted
-    shared = math.gcd(*blocks[:-1])
-    fitting = [n for n in range(1, shared + 1) if shared % n == 0]
-    nearest = min(fitting, key=lambda n: max(n, wanted) / min(n, wanted))
-    near = wanted <= 4 * nearest and nearest <= 4 * wanted
-    return nearest if near or max(blocks) < 4 * wanted else wanted
-
-
-def _coordinates(cube: xr.DataArray) -> list[str]:
-    """Return the names of the coordinates of a cube that are written."""
-    return [name for name in COORDINATES if name in cube.coords]
+    variables = thing.variables.values() if isinstance(thing, xr.Dataset) else [thing.variable]
+    blocks = [
+        math.prod(max(sizes) for sizes in each.chunks) * each.dtype.itemsize
+        for each in variables
+        if each.chunks is not None
+    ]
+    if not blocks or dask.config.get("scheduler", None) is not None:
+        yield
+        return
+    threads = max(1, min(os.cpu_count() or 1, MEMORY // (COPIES * max(blocks))))
+    with ThreadPoolExecutor(threads) as pool, dask.config.set(pool=pool):
+        yield
 
 
 # --- NetCDF -------------------------------------------------------------------------------------
@@ -180,14 +183,14 @@ def _coordinates(cube: xr.DataArray) -> list[str]:
 
 def _cube_nc(cube: xr.DataArray, path: Path) -> None:
     """Write a cube as NetCDF."""
-    kept = [spectral_axis(cube).kind, *_coordinates(cube)]
+    kept = [spectral_axis(cube).kind, *written_coordinates(cube)]
     cube = cube.drop_vars([name for name in cube.coords if name not in kept])
     tiles = {"zlib": True, "complevel": 1, "shuffle": True}
     data = cube.to_dataset(name=DEFAULT)
     data.attrs["creator"] = CREATOR
     names = [name for name in (DEFAULT, "variance") if name in data]
     _to_netcdf(
-        data, path, {one: tiles | {"chunksizes": _tiles(data[one].variable)} for one in names}
+        data, path, {one: tiles | {"chunksizes": tiles_of(data[one].variable)} for one in names}
     )
 
 
@@ -214,8 +217,13 @@ def _cube_h5(cube: xr.DataArray, path: Path) -> None:
     variables = {DEFAULT: cube.variable}
     if axis.kind in cube.coords:
         variables["axis"] = cube.coords[axis.kind].variable
-    variables |= {name: cube.coords[name].variable for name in _coordinates(cube)}
+    variables |= {name: cube.coords[name].variable for name in written_coordinates(cube)}
     write_hdf5(variables, {}, path)
+
+
+def _cube_hspy(cube: xr.DataArray, path: Path) -> None:
+    """Write a cube in the format of HyperSpy."""
+    write_cube_hspy(cube, path, written_coordinates(cube))
 
 
 def _result_h5(result: xr.Dataset, path: Path) -> None:
@@ -223,40 +231,12 @@ def _result_h5(result: xr.Dataset, path: Path) -> None:
     write_hdf5({str(n): v for n, v in result.variables.items()}, result.attrs, path)
 
 
-def write_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: Path) -> None:
-    """Write variables as datasets; the labels of their dimensions are the names of the axes."""
-    import dask.array as da
-    import h5py
-
-    lazy: list[tuple[Any, Any]] = []
-    with h5py.File(path, "w") as file:
-        file.attrs.update({**attrs, "creator": CREATOR})
-        for name, variable in variables.items():
-            options: dict[str, Any] = {}
-            dtype = variable.dtype if variable.dtype.kind in "biuf" else h5py.string_dtype()
-            if variable.ndim == 3 and variable.size:
-                options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-                options["chunks"] = _tiles(variable)
-            dataset = file.create_dataset(name, variable.shape, dtype, **options)
-            if variable.chunks is not None:
-                lazy.append((variable.data, dataset))
-            elif variable.dtype.kind in "biuf":
-                dataset[...] = variable.values
-            else:
-                dataset[...] = variable.values.astype(object)
-            dataset.attrs.update({k: stored_attribute(v) for k, v in variable.attrs.items()})
-            for number, dim in enumerate(variable.dims):
-                dataset.dims[number].label = str(dim)
-        if lazy:  # together, so that what they share is computed once
-            da.store([one for one, _ in lazy], [dataset for _, dataset in lazy], lock=True)
-
-
 # --- Zarr ---------------------------------------------------------------------------------------
 
 
 def _cube_zarr(cube: xr.DataArray, path: Path) -> None:
     """Write a cube as Zarr: the array ``img``, and its axis."""
-    kept = [spectral_axis(cube).kind, *_coordinates(cube)]
+    kept = [spectral_axis(cube).kind, *written_coordinates(cube)]
     coords = {name: cube.coords[name].variable for name in kept if name in cube.coords}
     write_zarr({DEFAULT: cube.variable}, coords, {}, path)
 
@@ -287,6 +267,7 @@ _WRITERS: dict[str, dict[str, Callable[[Any, Path], None]]] = {
         ".h5": _cube_h5,
         ".hdf5": _cube_h5,
         ".zarr": _cube_zarr,
+        ".hspy": _cube_hspy,
         ".fits": write_cube_fits,
         ".fits.gz": write_cube_fits,
     },

@@ -1,0 +1,105 @@
+"""`spectessera convert`: a cube in another format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import Bar, command, output, print_json, progress
+from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+STEP = "write"
+
+
+@command
+@with_flag_groups
+def convert_command(
+    file: CubeFile,
+    out: Annotated[
+        Path,
+        typer.Argument(help="The file to write: its suffix is .zarr, .h5, .nc, .fits or .hspy."),
+    ],
+    reading: FileOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a cube in another format: Zarr, HDF5, NetCDF, FITS or HyperSpy.
+
+    Values, spectral axis, noise, mask and all else that is known of the cube are kept, as far as
+    the format has a place for them. The cube is converted block by block: it may be larger than
+    the memory.
+    """
+    from spectessera.io import check_destination, write
+
+    check_destination(out, overwrite=overwrite)
+    for source in (file, *reading.files()):
+        refuse_input(source, out)
+    cube = reading.open(file)
+    with progress(quiet or as_json) as bar, counted(bar):
+        write(cube, out, overwrite=overwrite)
+    facts = _facts(file, out, cube)
+    if as_json:
+        print_json(facts)
+    elif not quiet:
+        output.print(f"{' x '.join(map(str, cube.shape))} (y, x, channel) in {out}", markup=False)
+        if facts["left_out"]:
+            output.print(f"no place in this format for: {', '.join(facts['left_out'])}")
+
+
+def refuse_input(source: Path, out: Path) -> None:
+    """Raise ValueError if writing ``out`` would replace ``source``.
+
+    Files are compared, not their names: links to the input are the input.
+    """
+    if not source.exists():
+        return  # reading it says so
+    if out.exists() and os.path.samefile(source, out):
+        raise ValueError(f"{out} is the input itself ({source}); give another name")
+    inner, outer = source.resolve(), out.resolve()
+    if outer in inner.parents or inner in outer.parents:
+        raise ValueError(
+            f"{out} and the input {source} are one inside the other; give another name"
+        )
+
+
+@contextmanager
+def counted(bar: Bar) -> Iterator[None]:
+    """Show how many of the pieces that Dask works on are done."""
+    from dask.callbacks import Callback
+
+    total = 0
+
+    def start(_graph: Any, state: dict[str, Any]) -> None:
+        nonlocal total
+        total = sum(len(state[name]) for name in ("ready", "waiting", "running"))
+
+    def done(_key: Any, _result: Any, _graph: Any, state: dict[str, Any], _worker: Any) -> None:
+        bar(STEP, len(state["finished"]), total)
+
+    with Callback(start_state=start, posttask=done):
+        yield
+
+
+def _facts(file: Path, out: Path, cube: xr.DataArray) -> dict[str, Any]:
+    """Return what was converted, and what the new format has no place for."""
+    from spectessera.axis import KINDS
+
+    kept = set(cube.coords)
+    if out.name.lower().endswith((".fits", ".fits.gz")):
+        kept &= {*KINDS, "variance", "mask"}
+    return {
+        "file": str(file),
+        "out": str(out),
+        "shape": list(cube.shape),
+        "dtype": str(cube.dtype),
+        "left_out": sorted(str(name) for name in set(cube.coords) - kept),
+    }

@@ -1,0 +1,89 @@
+"""Write cubes in the format of HyperSpy: HDF5 with a group for every axis.
+
+HyperSpy knows variances as the metadata of a signal, and no masks: the mask is among the original
+metadata. What this package needs to read a cube unchanged is in the same group, beside the values.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spectessera.axis import even_steps
+from spectessera.cube import DIMS, spectral_axis
+
+from ._common import stored_attribute
+from ._companions import CREATOR
+from ._hdf5_writer import Waiting, add_dataset, store
+
+VERSION = "3.3"  # of the format
+NOTHING = "_None_"  # how the format spells a missing name or unit
+TITLES = ("object", "source")  # attributes that may be the title, the best first
+VARIANCE = "metadata/Signal/Noise_properties/_sig_variance"
+
+
+def write_cube_hspy(cube: xr.DataArray, path: Path, coordinates: list[str]) -> None:
+    """Write a cube so that HyperSpy opens it as a signal of its spectra."""
+    import h5py
+
+    title = next((str(cube.attrs[name]) for name in TITLES if cube.attrs.get(name)), "")
+    attrs = {name: stored_attribute(value) for name, value in cube.attrs.items()}
+    with h5py.File(path, "w") as file:
+        file.attrs.update(
+            {"file_format": "HyperSpy", "file_format_version": VERSION, "creator": CREATOR}
+        )
+        name = title.replace("/", "-").strip(". ") or "__unnamed__"
+        group = file.create_group("Experiments").create_group(name)
+        waiting = _signal(group, cube, cube.variable, title)
+        group["original_metadata"].attrs.update(attrs)
+        group["metadata/Signal"].attrs["quantity"] = str(cube.attrs.get("unit", ""))
+        if "variance" in cube.coords:
+            variance = cube.coords["variance"].variable.transpose(*DIMS)
+            waiting += _signal(group.create_group(VARIANCE), cube, variance, "variance")
+            group["variance"] = group[f"{VARIANCE}/data"]
+        own = {"axis": spectral_axis(cube).kind}
+        own |= {each: each for each in coordinates if each not in ("variance", "mask")}
+        for label, coordinate in own.items():
+            if coordinate in cube.coords:
+                waiting += add_dataset(group, label, cube.coords[coordinate].variable)
+        if "mask" in cube.coords:
+            mask = cube.coords["mask"].transpose("y", "x").values
+            # HyperSpy opens arrays of metadata lazily only if they are stored in chunks
+            group["original_metadata"].create_dataset("mask", data=mask, chunks=mask.shape)
+            group["mask"] = group["original_metadata/mask"]
+        store(waiting)
+
+
+def _signal(group: Any, cube: xr.DataArray, values: xr.Variable, title: str) -> Waiting:
+    """Write what makes a group a signal: values, axes and the groups that HyperSpy expects."""
+    waiting = add_dataset(group, "data", values)
+    axis = spectral_axis(cube)
+    _axis(group, 2, axis.kind.replace("_", " ").capitalize(), axis.values, axis.unit)
+    for number, name in enumerate(("y", "x")):
+        there = name in cube.coords and cube.coords[name].dtype.kind in "iuf"
+        coordinate = cube.coords[name] if there else xr.DataArray(np.arange(cube.sizes[name]))
+        places = coordinate.values.astype(np.float64)
+        _axis(group, number, name, places, str(coordinate.attrs.get("units", "")))
+    for name in ("original_metadata", "learning_results", "attributes"):
+        group.require_group(name)
+    group["attributes"].attrs.update({"_lazy": False, "ragged": False})
+    group.require_group("metadata/General").attrs["title"] = title
+    group.require_group("metadata/Signal").attrs["signal_type"] = ""
+    return waiting
+
+
+def _axis(group: Any, number: int, name: str, values: np.ndarray, unit: str) -> None:
+    """Write the group of one axis: even steps as scale and offset, others as an array."""
+    one = group.create_group(f"axis-{number}")
+    one.attrs.update({"name": name, "units": unit or NOTHING, "is_binned": False})
+    one.attrs.update({"navigate": number < 2, "index_in_array": number})
+    even = even_steps(values)
+    if even is None:
+        one.attrs["_type"] = "DataAxis"
+        one["axis"] = values
+        return
+    one.attrs.update({"_type": "UniformDataAxis", "offset": even[0], "scale": even[1]})
+    one.attrs["size"] = len(values)
