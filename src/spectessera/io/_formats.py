@@ -45,6 +45,7 @@ FORMATS = (
     Format("ENVI", (".hdr", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip"), True, ""),
     Format("ripple", (".rpl", ".raw"), True, ""),
     Format("EDF", (".edf",), True, ""),
+    Format("TIFF", (".tif", ".tiff"), True, ""),
     Format("NPY", (".npy",), True, ""),
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
@@ -57,9 +58,12 @@ READERS = {
     "ENVI": ("envi", "read_envi"),
     "ripple": ("ripple", "read_ripple"),
     "EDF": ("edf", "read_edf"),
+    "TIFF": ("tiff", "read_tiff"),
     "NPY": ("npy", "read_npy"),
     "NPZ": ("npy", "read_npz"),
 }
+# Of both orders of bytes, and of files larger than 4 GiB.
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HDF5_STARTS = (0, *[512 * 2**n for n in range(12)])  # a user block may come before
 
 
@@ -140,6 +144,8 @@ def _by_content(path: Path, start: bytes) -> str | None:
         return "NPY"
     if is_header(start):
         return "ENVI"
+    if start.startswith(TIFF):
+        return "TIFF"
     if is_edf(start):
         return "EDF"
     if start.startswith(b"\x1f\x8b"):

@@ -13,6 +13,7 @@ from spectessera._util.check import check_choice, check_number
 from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.cube import make_cube
 
+from ._channelorder import sort_channels
 from ._common import Request, StoredCube, with_missing
 from ._formats import READERS, format_of
 from ._noise import FORMS, variance_of
@@ -257,6 +258,7 @@ def _own_axis(
                 "wavelength= or axis= (first and last channel) too"
             )
         return {"medium": medium}
+    sort_channels(stored)
     arguments = dict(stored.axis)
     if log10:
         arguments["values"] = _powers(arguments["values"], stored.values.shape[2])

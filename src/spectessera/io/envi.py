@@ -108,7 +108,7 @@ def read_envi(path: Path, request: Request) -> StoredCube:
     dtype = np.dtype(layout.dtype).newbyteorder("=")
     values = load(LazyArray(data, layout, layout.shape, dtype, _fetch, locked=False), chunks)
     attrs: dict[str, Any] = {"source": path.name}
-    values = _without_ignored(values, fields.get("data ignore value"), attrs)
+    values = without_ignored(values, fields.get("data ignore value"), attrs)
     axis, note, axis_error = _axis(fields, layout.shape[2])
     attrs |= note | _attributes(fields)
     return StoredCube(values, axis=axis, axis_error=axis_error, attrs=attrs)
@@ -315,7 +315,7 @@ def _fetch(path: Path, layout: _Layout, index: tuple[slice, ...]) -> np.ndarray:
         return np.array(part, copy=np.may_share_memory(part, numbers))  # closes the map
 
 
-def _without_ignored(values: Any, text: Any, attrs: dict[str, Any]) -> Any:
+def without_ignored(values: Any, text: Any, attrs: dict[str, Any]) -> Any:
     """Return the values with NaN in place of the ``data ignore value``, if their type has it."""
     try:
         number = float(text)
