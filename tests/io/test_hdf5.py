@@ -69,13 +69,13 @@ def test_a_key_of_a_group_is_told(tmp_path, values):
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
         file["entry/data"] = values
-    with pytest.raises(ValueError, match="group, not a dataset 'entry'"):
+    with pytest.raises(ValueError, match="group, not the dataset 'entry'"):
         read(path, key="entry")
 
 
 def test_an_image_is_not_a_cube(tmp_path):
     path = save(tmp_path / "scan.h5", img=np.zeros((4, 5)))
-    with pytest.raises(ValueError, match=r"needs 3 axes \(y, x, channel\); 'img' has 2"):
+    with pytest.raises(ValueError, match=r"'img' has 2 axes \(shape \(4, 5\)\); a cube has 3"):
         read(path, key="img")
 
 
@@ -146,14 +146,23 @@ def test_an_axis_beside_the_cube_is_taken_with_its_unit(tmp_path, values):
     np.testing.assert_allclose(axis.values, np.linspace(100, 400, 7))
 
 
-def test_an_axis_without_a_unit_is_kept_as_channels_and_can_be_told(tmp_path, values):
+def test_the_unit_of_an_axis_without_one_is_guessed_and_stated(tmp_path, values):
     path = save(tmp_path / "scan.h5", img=values, wavelengths=np.linspace(400, 700, 7))
+    cube = read(path)
+    assert spectral_axis(cube) == Axis(np.linspace(400, 700, 7), "nm")
+    assert "from 400 to 700, taken as nm" in cube.attrs["reading_notes"]
+    given = read(path, unit="angstrom", medium="air")
+    assert spectral_axis(given) == Axis(np.linspace(400, 700, 7), "angstrom", medium="air")
+
+
+def test_an_axis_of_no_known_kind_is_kept_as_channels_and_can_be_given(tmp_path, values):
+    path = save(tmp_path / "scan.h5", img=values, axis=np.linspace(400, 700, 7))
     cube = read(path)
     assert spectral_axis(cube).kind == "channel"
     assert "no unit" in cube.attrs["axis_note"]
-    told = read(path, unit="nm", medium="air")
-    assert spectral_axis(told) == Axis(np.linspace(400, 700, 7), "nm", medium="air")
-    assert "axis_note" not in told.attrs
+    given = read(path, unit="nm", medium="air")
+    assert spectral_axis(given) == Axis(np.linspace(400, 700, 7), "nm", medium="air")
+    assert "axis_note" not in given.attrs
 
 
 def test_the_position_of_columns_is_not_the_spectral_axis(tmp_path):
@@ -279,7 +288,7 @@ def test_values_in_other_files_are_refused(tmp_path):
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("img", (2, 3, 4), "u1", external=[("/etc/passwd", 0, 24)])
-    with pytest.raises(ValueError, match="in other files"):
+    with pytest.raises(ValueError, match="raw bytes of other files"):
         read(path)
 
 

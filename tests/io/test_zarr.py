@@ -428,7 +428,7 @@ def test_several_arrays_are_told_with_their_shapes(tmp_path, values):
     with pytest.raises(ValueError, match=told):
         read(path)
     np.testing.assert_array_equal(read(path, key="/entry/two"), values[:2])
-    with pytest.raises(ValueError, match=r"no array 'entry'; there is: entry/two \(2, 5, 7\)"):
+    with pytest.raises(ValueError, match=r"group, not the array 'entry'; there is: entry/two"):
         read(path, key="entry")
     with pytest.raises(ValueError, match="no array"):
         read(path / "entry", key="../one")
@@ -438,7 +438,7 @@ def test_what_is_not_a_cube_is_told(tmp_path, values):
     path = store(tmp_path / "scan.zarr", image=values[0], waves=values.astype(complex))
     with pytest.raises(ValueError, match=r"no array of 3 axes.*image \(5, 7\)"):
         read(path)
-    with pytest.raises(ValueError, match=r"'image' has 2"):
+    with pytest.raises(ValueError, match=r"'image' has 2 axes"):
         read(path, key="image")
     with pytest.raises(ValueError, match="real numbers"):
         read(path, key="waves")
@@ -453,7 +453,7 @@ def test_what_is_not_a_cube_is_told(tmp_path, values):
 
 def test_an_axis_beside_the_cube_is_taken_with_its_unit(tmp_path, values):
     path = store(tmp_path / "scan.zarr", counts=values, energy=np.linspace(100, 400, 7))
-    assert "no unit" in read(path).attrs["axis_note"]
+    assert "from 100 to 400, taken as eV" in read(path).attrs["reading_notes"]
     assert spectral_axis(read(path, unit="eV")) == Axis(np.linspace(100, 400, 7), "eV")
     zarr.open_array(path / "energy").attrs["units"] = "eV"
     assert spectral_axis(read(path)) == Axis(np.linspace(100, 400, 7), "eV")
@@ -615,7 +615,7 @@ def test_objects_are_refused(tmp_path, values):
     mend(path / "counts" / ".zarray", dtype="|O", filters=[{"id": "vlen-utf8"}], fill_value="")
     with pytest.raises(ValueError, match="real numbers"):
         read(path, key="counts")
-    with pytest.raises(ValueError, match="no array of 3 axes"):
+    with pytest.raises(ValueError, match="real numbers"):
         read(path)
 
 
@@ -747,7 +747,9 @@ def test_copies_by_other_programs_may_leave_out_arrays_and_empty_chunks(tmp_path
         words = {"consolidated": False, "zarr_format": 3, "write_empty_chunks": False}
         opened.drop_vars("variance").to_zarr(tmp_path / "copy.zarr", **words)
     assert not (tmp_path / "copy.zarr" / "img" / "c").exists()
-    same_cube(read(tmp_path / "copy.zarr"), zeros.drop_vars("variance"))
+    copied = read(tmp_path / "copy.zarr")
+    assert np.isnan(copied).all(), "nothing was written, so nothing is known"
+    assert "2 of 2 chunks of img do not exist" in copied.attrs["reading_notes"]
     shutil.copytree(tmp_path / "c.zarr", tmp_path / "whole.zarr")
     zarr.open_group(tmp_path / "whole.zarr").create_array("mine", shape=(9,), dtype="f4")
     same_cube(read(tmp_path / "whole.zarr"), zeros)

@@ -18,6 +18,10 @@ FILE_ERRORS: tuple[type[Exception], ...] = (
 )  # fmt: skip
 
 
+class FileRefused(ValueError):
+    """A file that is not damaged, but not read: :func:`reading` does not reword the message."""
+
+
 @contextmanager
 def reading(path: Path, format_name: str, *errors: type[Exception]) -> Iterator[None]:
     """Turn an error of a library that reads a file into a ValueError that names the file.
@@ -36,6 +40,8 @@ def reading(path: Path, format_name: str, *errors: type[Exception]) -> Iterator[
     outside = sys.exception()  # an error that the caller is handling is not part of the reading
     try:
         yield
+    except FileRefused:
+        raise
     except (*FILE_ERRORS, *errors) as error:
         interruption = _interruption(error, outside)
         if interruption is not None:

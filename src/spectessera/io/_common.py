@@ -13,6 +13,8 @@ from spectessera.axis import parse_unit
 
 # No compression in use has a larger ratio, so a header that declares more data is wrong.
 MAX_COMPRESSION = 1100
+CREATOR = "spectessera"  # in the files of this package
+DEFAULT = "img"  # name of the cube in the files of LABEC, of ganX and of this package
 SMALL_BYTES = 2**30  # less than this is read whatever its compression ratio
 
 
@@ -35,6 +37,8 @@ class Request:
     variance, error, ivar, mask : str, optional
         Names of arrays in the file: the variance, the standard deviation, the inverse of the
         variance, and what is not to be used.
+    outside : bool
+        Follow links to files outside the folder of this one.
     """
 
     key: str | int | None = None
@@ -46,6 +50,7 @@ class Request:
     error: str | None = None
     ivar: str | None = None
     mask: str | None = None
+    outside: bool = False
 
 
 @dataclass

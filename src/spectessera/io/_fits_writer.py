@@ -16,7 +16,7 @@ from spectessera.axis import Axis, even_steps
 from spectessera.cube import DIMS, spectral_axis
 from spectessera.result import VARIABLES
 
-from ._companions import CREATOR
+from ._common import CREATOR
 from ._fits_images import Image, write_images
 from ._wcs import FITS_UNIT
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from ._common import stored_attribute
-from ._companions import CREATOR
+from ._common import CREATOR, stored_attribute
 
 TILE_BYTES = 2**20  # of the tiles in which a cube is compressed
 

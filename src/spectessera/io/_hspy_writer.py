@@ -15,8 +15,7 @@ import xarray as xr
 from spectessera.axis import even_steps
 from spectessera.cube import DIMS, spectral_axis
 
-from ._common import stored_attribute
-from ._companions import CREATOR
+from ._common import CREATOR, stored_attribute
 from ._hdf5_writer import Waiting, add_dataset, store
 
 VERSION = "3.3"  # of the format

@@ -41,6 +41,7 @@ def read(
     error: Any = None,
     ivar: Any = None,
     detectors: str | int | None = None,
+    outside: bool = False,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -81,6 +82,8 @@ def read(
         in the file. Replaces the noise of the file.
     detectors : "sum" or int, optional
         Of a file with several detectors: the sum of all, or the number of one, from 0.
+    outside : bool
+        Follow links to other files even if those are not in the folder of this one, or below it.
 
     Returns
     -------
@@ -110,10 +113,9 @@ def read(
     """
     path = Path(path)
     names = {"variance": variance, "error": error, "ivar": ivar, "mask": mask}
-    request = Request(
-        key, chunks, _axes_letters(axes), _image_shape(shape), _detectors(detectors),
-        **{name: value if isinstance(value, str) else None for name, value in names.items()},
-    )  # fmt: skip
+    given: dict[str, Any] = {name: v for name, v in names.items() if isinstance(v, str)}
+    given |= {"axes": _axes_letters(axes), "shape": _image_shape(shape)}
+    request = Request(key, chunks, detectors=_detectors(detectors), outside=outside, **given)
     if unit is not None:
         parse_unit(unit)
     check_choice("medium", medium, MEDIA)

@@ -14,8 +14,7 @@ import xarray as xr
 from spectessera._util.files import atomic
 from spectessera.cube import check_cube, spectral_axis
 
-from ._common import stored_attribute
-from ._companions import DEFAULT
+from ._common import DEFAULT, stored_attribute
 from ._hdf5_writer import write_hdf5
 from ._writers import check_destination, written_coordinates
 

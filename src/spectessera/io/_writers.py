@@ -23,8 +23,7 @@ from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.result import check_result
 
-from ._common import plain_attribute, stored_attribute
-from ._companions import CREATOR, DEFAULT
+from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
 from ._fits_writer import write_cube_fits, write_result_fits
 from ._hdf5_writer import tiles_of, write_hdf5
 from ._hspy_writer import write_cube_hspy

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ._common import stored_attribute
-from ._companions import CREATOR
+from ._common import CREATOR, stored_attribute
 from ._zarr_metadata import COMPLETE, METADATA, is_store, metadata
 
 EXTRA = (".zattrs", ".zmetadata", ".DS_Store")  # other files that a store may have

@@ -25,29 +25,19 @@ from spectessera._util.files import files_below
 from spectessera._util.reading import reading
 
 from ._common import (
+    CREATOR,
     MAX_COMPRESSION,
     SMALL_BYTES,
     Request,
     StoredCube,
-    check_stored,
-    check_three_axes,
-    listing,
     native,
-    only_cube,
     plain_attribute,
 )
-from ._companions import (
-    COMPANIONS,
-    CREATOR,
-    DEFAULT,
-    HYPERSPY,
-    Companion,
-    add_companions,
-    stored_axis,
-    unpack,
-    user_attributes,
-)
-from ._lazy import LazyArray, load
+from ._dims import Dim
+from ._grouped import channel_axis, cube_of_tree
+from ._lazy import LazyArray
+from ._tree import Entry, Tree, unit_in
+from ._zarr_holes import without_unwritten
 from ._zarr_metadata import (
     COMPLETE,
     METADATA,
@@ -90,61 +80,94 @@ def read_zarr(path: Path, request: Request) -> StoredCube:
     path : Path
         The folder.
     request : Request
-        What the user says about the file.
+        What the user says about the file; ``key`` is the path of an array inside the store, such
+        as ``"scan/counts"``. ``chunks="auto"`` makes blocks of at most 16 MiB that hold whole
+        spectra and consist of whole chunks of the store along y and x, unless these are larger.
 
     Returns
     -------
     StoredCube
-        Values (y, x, channel) and what belongs to them. If the axes of an array are named, with
-        "y" and "x" among the names, they are brought into this order.
+        Values (y, x, channel) and what belongs to them. Pixels of which no chunk was ever written
+        are NaN, unless the store is one of this package, which has all its chunks.
 
     Raises
     ------
     ValueError
-        If the store is broken, there is no such array, or it is not clear which one is meant.
+        If the store is broken, there is no such array, it is not clear which one is meant, or the
+        store contradicts itself.
     """
-    key = None if request.key is None else str(request.key)
-    chunks = request.chunks
     with _ignore_zarr_warnings():
         names = array_names(path)
         complete = _complete_arrays(path, names)
-        name = _pick(path, names, key)
-        own = plain_attribute(attributes(path, "").get("creator")) == CREATOR
-        source = _source(path, name, eager=chunks is None, complete=name in complete)
-        companions = _companions(path, names, name, complete)
-        attrs = _packing(path, name)
-        axis, note = stored_axis(source.shape, companions)
-        values = unpack(load(source, chunks), attrs)
-        cube = StoredCube(values, axis=axis, attrs=note | user_attributes(attrs))
-        add_companions(cube, path, companions, source.shape, chunks)
-    if not own:  # a cube that this package wrote is read unchanged
+        tree = _tree(path, names, complete)
+        if names == [""] and request.key is not None:
+            raise ValueError(
+                f"{path} holds one array without a name; leave out key={request.key!r}"
+            )
+
+        def prepared(entry: Entry) -> tuple[LazyArray, str]:
+            source = _source(
+                path, entry.name, eager=request.chunks is None, complete=entry.name in complete
+            )
+            channel = channel_axis(tree, entry, request)
+            return without_unwritten(path, _open(path, entry.name), source, channel)
+
+        cube = cube_of_tree(tree, request, prepared)
+    if not tree.own:  # a cube that this package wrote is read unchanged
         cube.attrs.setdefault("source", path.name)
     return cube
 
 
-def _pick(path: Path, names: list[str], key: str | None) -> str:
-    """Return the name of the array to read."""
-    if names == [""]:
-        if key is not None:
-            raise ValueError(f"{path} holds one array without a name; leave out key={key!r}")
-        array = _open(path, "")
-        check_three_axes(path, path.name, array.shape)
-        check_stored(path, path.name, array.shape, array.dtype)
-        return ""
-    name = None if key is None else str(key).strip("/")
-    if name is None and DEFAULT in names and len(_open(path, DEFAULT).shape) == 3:
-        name = DEFAULT
-    if name is None:
-        arrays = {one: _open(path, one) for one in names}
-        numeric = {one: each.shape for one, each in arrays.items() if each.dtype.kind in "iuf"}
-        return only_cube(path, numeric)
-    if name not in names:
-        table = listing({one: _open(path, one).shape for one in names})
-        raise ValueError(f"{path} has no array {key!r}; there is: {table}")
-    array = _open(path, name)
-    check_three_axes(path, name, array.shape)
-    check_stored(path, name, array.shape, array.dtype)
-    return name
+def _tree(path: Path, names: list[str], complete: list[str]) -> Tree:
+    """Return the arrays of a store."""
+
+    def entry(name: str) -> Entry:
+        source = _source(path, name, eager=False, complete=name in complete)
+        return Entry(name, source, lambda: _packing(path, name))
+
+    return Tree(
+        path,
+        "array",
+        {name: entry(name) for name in names},
+        lambda name: _group_attributes(path, name),
+        lambda each: _dims(path, names, each),
+        own=plain_attribute(attributes(path, "").get("creator")) == CREATOR,
+    )
+
+
+def _group_attributes(path: Path, name: str) -> dict[str, Any]:
+    """Return the attributes of a group; none if there is no such group."""
+    return attributes(path, name) if is_store(path / name) else {}
+
+
+def _dims(path: Path, names: list[str], entry: Entry) -> list[tuple[Dim, str]]:
+    """Return the axes of an array: their names, and the arrays along them."""
+    array = _open(path, entry.name)
+    listed = array.metadata.dimension_names if array.metadata.zarr_format == 3 else None
+    listed = listed or entry.attrs.get("_ARRAY_DIMENSIONS")
+    listed = [listed] if isinstance(listed, str) else listed
+    dims = [str(dim or "") for dim in listed] if isinstance(listed, (list, tuple)) else []
+    if len(dims) != array.ndim:  # an attribute may be anything
+        dims = _ome_axes(path, entry, array.ndim)
+    out = []
+    for dim in dims:
+        along = f"{entry.group}/{dim}".strip("/")
+        attrs = _plain_attributes(path, along) if dim and along in names else {}
+        out.append((Dim(dim, unit_in(attrs) or "", attrs), along if attrs else ""))
+    return out
+
+
+def _ome_axes(path: Path, entry: Entry, count: int) -> list[str]:
+    """Return the names of the axes that OME-Zarr gives in the group of an image."""
+    group = _group_attributes(path, entry.group)
+    scales = group.get("multiscales") or (group.get("ome") or {}).get("multiscales")
+    axes = scales[0].get("axes") if isinstance(scales, list) and scales else None
+    if not isinstance(axes, list) or len(axes) != count:
+        return [""] * count
+    names = [axis.get("name") if isinstance(axis, dict) else axis for axis in axes]
+    kinds = [axis.get("type") if isinstance(axis, dict) else None for axis in axes]
+    return ["channel" if kind == "channel" else str(name or "")
+            for name, kind in zip(names, kinds, strict=True)]  # fmt: skip
 
 
 def _complete_arrays(path: Path, names: list[str]) -> list[str]:
@@ -166,7 +189,7 @@ def _incomplete(path: Path, missing: str) -> ValueError:
 
 
 def _source(path: Path, name: str, *, eager: bool, complete: bool) -> LazyArray:
-    """Return an array as a lazy one, its axes in the order (y, x, ...) if they have these names.
+    """Return an array as a lazy one.
 
     ``eager``: all of it will be in memory. ``complete``: no chunk may be missing.
     """
@@ -174,51 +197,23 @@ def _source(path: Path, name: str, *, eager: bool, complete: bool) -> LazyArray:
     _check_size(path, name, array, eager)
     if complete:
         _check_complete(path, name, array)
-    dims = array.metadata.dimension_names if array.metadata.zarr_format == 3 else None
-    dims = dims or attributes(path, name).get("_ARRAY_DIMENSIONS")
-    dims = dims if isinstance(dims, (list, tuple)) else ()  # an attribute may be anything
-    dims = [dim if isinstance(dim, str) else "" for dim in dims]
-    order = list(range(array.ndim))
-    if len(dims) == array.ndim and "y" in dims and "x" in dims:
-        order = sorted(order, key=lambda n: {"y": 0, "x": 1}.get(dims[n], 2))
-    pieces = array.shards or array.chunks
     return LazyArray(
         path,
-        (name, tuple(order)),
-        tuple(array.shape[n] for n in order),
+        name,
+        array.shape,
         array.dtype.newbyteorder("=") if array.dtype.kind in "biuf" else array.dtype,
         _fetch,
-        tuple(pieces[n] for n in order),
+        tuple(array.shards or array.chunks),
         locked=False,
     )
 
 
-def _fetch(path: Path, key: tuple[str, tuple[int, ...]], index: tuple[slice, ...]) -> np.ndarray:
+def _fetch(path: Path, name: str, index: tuple[slice, ...]) -> np.ndarray:
     """Read one part of an array."""
-    name, order = key
-    at = dict(zip(order, index, strict=True))
-    where = tuple(at[n] for n in sorted(at))
     array = _open(path, name)
-    _check_file_sizes(path, name, array, where)
+    _check_file_sizes(path, name, array, index)
     with reading(path, f"Zarr ({name or 'its array'})", *ZARR_ERRORS):
-        return native(np.asarray(array[where]).transpose(order))
-
-
-def _companions(
-    path: Path, names: list[str], name: str, complete: list[str]
-) -> dict[str, Companion]:
-    """Return what may belong to the cube, among all that is in its group."""
-    group = name.rpartition("/")[0]
-    companions = {}
-    for one in names:
-        parent, _, last = one.rpartition("/")
-        if parent == group and last.lower() in COMPANIONS and one != name:
-            source = _source(path, one, eager=last != "variance", complete=one in complete)
-            companions[last] = Companion(source, _plain_attributes(path, one))
-    axis = f"{group}/{HYPERSPY}".strip("/")
-    if name and is_store(path / axis):
-        companions[HYPERSPY] = Companion(None, _plain_attributes(path, axis))
-    return companions
+        return native(np.asarray(array[index]))
 
 
 def _plain_attributes(path: Path, name: str) -> dict[str, str | int | float | None]:

@@ -1,0 +1,297 @@
+"""Make a cube of the arrays of a file that has many: HDF5, NetCDF and Zarr alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from spectessera.axis import Axis
+
+from ._beside import IMAGES, add_beside, add_positions, beside_of, user_attributes
+from ._candidates import choose, described, detector_axis, spectral_arrays
+from ._choice import AxisValues, Choice
+from ._common import Request, StoredCube, axis_of_file, with_missing
+from ._dims import CHANNEL, Dim, Evidence, find_axes, role_of
+from ._lazy import LazyArray, load
+from ._tree import Entry, Tree, unit_in
+from ._units import guessed_unit
+from ._views import placed, summed, transposed
+
+METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm
+
+
+def cube_of_tree(
+    tree: Tree, request: Request, prepared: Callable[[Entry], tuple[LazyArray, str]]
+) -> StoredCube:
+    """Return the cube of a file, with all that belongs to it.
+
+    Parameters
+    ----------
+    tree : Tree
+    request : Request
+    prepared : function of an Entry
+        Checks an array that is to be read whole; returns it, and a sentence to keep or "".
+
+    Raises
+    ------
+    ValueError
+        If there is none, it is not clear which array is meant, or the file contradicts itself.
+    """
+    choice = choose(tree, request)
+    entry = choice.entry
+    ready = [prepared(each) for each in choice.entries]
+    choice.notes += [note for _, note in ready if note]
+    sources = [source for source, _ in ready]
+    what = described(tree.path, entry)
+    beside = beside_of(tree, choice, request)
+    spectral = spectral_arrays(tree, entry)
+    dims, scales = _dims(tree, choice)
+    source, dims, scales, as_points = _as_three_axes(
+        tree, choice, request, sources, dims, scales, spectral
+    )
+    evidence = Evidence(
+        source.shape,
+        dims,
+        {name: int(np.prod(each.shape)) for name, each in spectral.items()},
+        {
+            name: beside[name].shape
+            for name in IMAGES
+            if name in beside and len(beside[name].shape) == 2
+        },
+        choice.layout if not as_points else (0, 1, 2),
+        choice.program or "points",
+    )
+    axes = find_axes(what, evidence, None if as_points else request.axes)
+    source = transposed(source, axes.order, dict.fromkeys(axes.drop, 0))
+    cube = StoredCube(unpack(load(source, request.chunks), entry.attrs))
+    if not tree.own:
+        cube.origin["axes"] = choice.place_source if as_points else axes.how
+    cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
+    cube.attrs |= user_attributes(entry.attrs)
+    _add_axis(cube, tree, choice, scales[axes.order[2]], spectral)
+    place = choice.place if as_points else None
+    add_beside(cube, tree, beside, axes, place, request)
+    add_positions(cube, tree, beside, scales, axes)
+    return cube
+
+
+def channel_axis(tree: Tree, entry: Entry, request: Request) -> int:
+    """Return the stored axis of an array that most likely is the spectrum."""
+    if len(entry.shape) != 3:
+        return len(entry.shape) - 1
+    dims = [dim for dim, _ in tree.dims_of(entry)]
+    lengths = {n: int(np.prod(each.shape)) for n, each in spectral_arrays(tree, entry).items()}
+    evidence = Evidence(entry.shape, dims, lengths)
+    return find_axes(described(tree.path, entry), evidence, request.axes).order[2]
+
+
+def unpack(values: Any, attrs: dict[str, Any]) -> Any:
+    """Apply the NetCDF attributes about packed and missing values."""
+    missing: Any = False
+    for name in ("_FillValue", "missing_value"):
+        fill = attrs.get(name)
+        if isinstance(fill, (int, float)) and fill == fill:
+            missing = missing | (values == fill)
+    if missing is not False:
+        values = with_missing(values, missing)
+    scale, offset = (attrs.get(name) for name in ("scale_factor", "add_offset"))
+    if isinstance(scale, (int, float)) or isinstance(offset, (int, float)):
+        factor = float(scale) if isinstance(scale, (int, float)) else 1.0
+        start = float(offset) if isinstance(offset, (int, float)) else 0.0
+        return (values * factor + start).astype(np.float32)
+    return values
+
+
+def _dims(tree: Tree, choice: Choice) -> tuple[list[Dim], list[AxisValues | None]]:
+    """Return names and values along every stored axis, of the layout or else of the tree."""
+    pairs = tree.dims_of(choice.entry)
+    dims, scales = [dim for dim, _ in pairs], [_scale(tree, dim, name) for dim, name in pairs]
+    for number, dim in enumerate(choice.dims or ()):
+        dims[number] = dim if dim.name else dims[number]
+    for number, scale in enumerate(choice.scales):
+        scales[number] = scale if scale is not None else scales[number]
+    return dims, scales
+
+
+def _scale(tree: Tree, dim: Dim, name: str) -> AxisValues | None:
+    """Return the values along a dimension that has an array for it."""
+    entry = tree.get(name) if name else None
+    if entry is None or len(entry.shape) != 1 or not entry.has_numbers:
+        return None
+    return _values_of(entry, dim.name)
+
+
+def _values_of(entry: Entry, name: str) -> AxisValues:
+    """Return an array of one axis as an axis."""
+    values = entry.values().ravel().astype(np.float64)
+    kind = str(entry.attrs.get("axis_kind") or "")
+    unit = unit_in(entry.attrs)
+    standard = str(entry.attrs.get("standard_name") or "")
+    named = name if guessed_unit(name, values)[0] or not standard else standard
+    return AxisValues(values, unit, named, kind, entry.name)
+
+
+def _as_three_axes(
+    tree: Tree,
+    choice: Choice,
+    request: Request,
+    sources: list[LazyArray],
+    dims: list[Dim],
+    scales: list[AxisValues | None],
+    spectral: dict[str, Entry],
+) -> tuple[LazyArray, list[Dim], list[AxisValues | None], bool]:
+    """Return the array with detectors chosen or added and points put on the image."""
+    source = summed(sources)
+    axis = detector_axis(tree, choice)
+    if axis is not None:
+        source = _along_detectors(tree, choice, source, axis, request.detectors)
+        dims = [dim for n, dim in enumerate(dims) if n != axis]
+        scales = [scale for n, scale in enumerate(scales) if n != axis]
+    elif request.detectors is not None and len(choice.entries) == 1 and source.ndim == 3:
+        _check_single(tree, choice, request.detectors)
+    if source.ndim == 2:
+        source, channel = _image_of_points(tree, choice, request, source, dims, spectral)
+        none: Any = [Dim(), Dim()], [None, None]
+        return source, [*none[0], dims[channel]], [*none[1], scales[channel]], True
+    if request.shape is not None:
+        _check_image(tree, choice, request, source.shape)
+    return source, dims, scales, False
+
+
+def _check_single(tree: Tree, choice: Choice, detectors: str | int) -> None:
+    """Raise if a detector beyond the only one is asked for."""
+    if isinstance(detectors, int) and detectors > 0:
+        raise ValueError(
+            f"{described(tree.path, choice.entry)} is of one detector, number 0; there is no "
+            f"detector {detectors}"
+        )
+
+
+def _along_detectors(
+    tree: Tree, choice: Choice, source: LazyArray, axis: int, wanted: str | int | None
+) -> LazyArray:
+    """Return one of the detectors along an axis, or their sum."""
+    what, count = described(tree.path, choice.entry), source.shape[axis]
+    rest = [n for n in range(source.ndim) if n != axis]
+    if wanted is None and count > 1:
+        raise ValueError(
+            f'{what} has {count} detectors along axis {axis}: give detectors="sum" (--detectors '
+            "sum) or the number of one, from 0"
+        )
+    if isinstance(wanted, int) and wanted >= count:
+        raise ValueError(f"{what} has {count} detectors; there is no detector {wanted}")
+    numbers = [wanted] if isinstance(wanted, int) else range(count)
+    choice.notes += [f"the sum of {count} detectors"] if len(numbers) > 1 else []
+    return summed([transposed(source, rest, {axis: number}) for number in numbers])
+
+
+def _image_of_points(
+    tree: Tree,
+    choice: Choice,
+    request: Request,
+    source: LazyArray,
+    dims: list[Dim],
+    spectral: dict[str, Entry],
+) -> tuple[LazyArray, int]:
+    """Return spectra (point, channel) as a cube, and the stored axis of the channel."""
+    what = described(tree.path, choice.entry)
+    lengths = {int(np.prod(each.shape)) for each in spectral.values()}
+    points = None if request.shape is None else request.shape[0] * request.shape[1]
+    named = [n for n, dim in enumerate(dims) if dim.name and _is_channel(dim)]
+    fitting = [n for n in (0, 1) if source.shape[n] in lengths]
+    channel = named[0] if len(named) == 1 else fitting[0] if len(fitting) == 1 else 1
+    if (
+        points is not None
+        and source.shape[1 - channel] != points
+        and source.shape[channel] == points
+    ):
+        channel = 1 - channel
+    count = source.shape[1 - channel]
+    if request.shape is not None:
+        if points != count:
+            raise ValueError(
+                f"{what} has {count} points of {source.shape[channel]} channels; shape (--shape) "
+                f"{request.shape[0]} x {request.shape[1]} has {points}"
+            )
+        choice.place = np.arange(count).reshape(request.shape)
+        choice.place_source = "the argument shape"
+    if choice.place is None:
+        raise ValueError(
+            f"{what} has 2 axes (shape {source.shape}); a cube has 3 (y, x, channel): choose "
+            f"another array with key= (--key), or, if it holds one spectrum for each of {count} "
+            "points, give the rows and columns of their image with shape= (--shape NY,NX)"
+        )
+    return placed(transposed(source, (1 - channel, channel)), choice.place), channel
+
+
+def _is_channel(dim: Dim) -> bool:
+    """Whether a dimension is named like a spectrum."""
+    return role_of(dim) == CHANNEL
+
+
+def _check_image(tree: Tree, choice: Choice, request: Request, shape: tuple[int, ...]) -> None:
+    """Raise if the user's image does not fit a cube that has one already."""
+    sizes = [size for size in shape if size != 1]
+    wanted = list(request.shape or ())
+    if not any(sizes[:n] + sizes[n + 1 :] == wanted for n in range(len(sizes))):
+        raise ValueError(
+            f"{described(tree.path, choice.entry)} has shape {shape}, an image already; shape "
+            f"(--shape) {wanted[0]},{wanted[1]} does not fit it: leave it out"
+        )
+
+
+# --- the spectral axis ----------------------------------------------------------------------------
+
+
+def _add_axis(
+    cube: StoredCube,
+    tree: Tree,
+    choice: Choice,
+    scale: AxisValues | None,
+    spectral: dict[str, Entry],
+) -> None:
+    """Give the cube its spectral axis: of the layout, along the dimension, or beside the cube."""
+    channels = cube.values.shape[2]
+    fitting = [each for each in spectral.values() if int(np.prod(each.shape)) == channels]
+    own = [each for each in fitting if "axis_kind" in each.attrs]
+    candidates = [choice.axis, scale, *(_values_of(each, each.base) for each in (own or fitting))]
+    axis = next(
+        (one for one in candidates if one is not None and len(one.values) == channels), None
+    )
+    if axis is None:
+        for each in list(spectral.values())[:1]:
+            cube.notes.append(
+                f"{each.name} has {int(np.prod(each.shape))} values, not one for each of "
+                f"{channels} channels: it is not used"
+            )
+        return
+    if not tree.own:
+        cube.origin["axis"] = axis.source
+    unit, kind = axis.unit, axis.kind
+    if not unit and kind != "channel" and axis.name not in ("channel", "axis", "x"):
+        unit, guessed, note = guessed_unit(axis.name, axis.values)
+        kind = kind or guessed
+        cube.notes += [note] if note else []
+        unit = unit or axis.unit
+    values, unit = _in_usual_unit(axis.values, unit)
+    attrs = _attributes_along(fitting, axis)
+    cube.axis, notes = axis_of_file(
+        values, unit, name=axis.name, kind=kind, medium=str(attrs.get("medium") or "")
+    )
+    cube.attrs |= notes
+
+
+def _attributes_along(fitting: list[Entry], axis: AxisValues) -> dict[str, Any]:
+    """Return the attributes of the array that the axis comes from."""
+    return next((each.attrs for each in fitting if each.name == axis.source), {})
+
+
+def _in_usual_unit(values: np.ndarray, unit: str | None) -> tuple[np.ndarray, str | None]:
+    """Return wavelengths in metres as nm."""
+    if unit == "m" and np.abs(values).max() < METRES_OF_LIGHT:
+        nm = Axis(values, "m").to("nm").values
+        digits = 12 - int(np.ceil(np.log10(np.abs(nm).max() or 1.0)))
+        return np.round(nm, digits), "nm"
+    return values, unit

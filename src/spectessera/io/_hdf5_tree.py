@@ -1,0 +1,242 @@
+"""All datasets of an HDF5 file, through soft links and through links to other files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spectessera._util.reading import FileRefused, reading
+
+from ._common import native
+from ._dims import Dim
+from ._lazy import LazyArray
+from ._tree import NO_VALUES, Entry, Tree, text_of, unit_in, words
+
+MAX_NODES = 200_000
+MAX_DEPTH = 64
+
+
+@contextmanager
+def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
+    """Open an HDF5 file and give its tree; the file is closed at the end.
+
+    Parameters
+    ----------
+    path : Path
+    outside : bool
+        Follow links to files that are not below the folder of this one.
+
+    Raises
+    ------
+    ValueError
+        If the file is broken, or links to a file outside its folder.
+    """
+    import h5py
+
+    with ExitStack() as files:
+        with reading(path, "HDF5"):
+            file = files.enter_context(h5py.File(path, "r"))
+            walk = _Walk(path, files, outside)
+            walk.group(file, "", "", 0)
+            walk.links()
+            attrs = {name: words(value) for name, value in file.attrs.items()}
+        yield Tree(
+            path,
+            "dataset",
+            walk.entries,
+            lambda name: _group_attributes(walk, name),
+            lambda entry: _dims(walk, entry),
+            walk.aliases,
+            walk.broken,
+            walk.nodes,
+            own=attrs.get("creator") == "spectessera",
+        )
+
+
+class _Walk:
+    """The way through a file: what was found, and the links that are left for the end."""
+
+    def __init__(self, path: Path, files: ExitStack, outside: bool) -> None:
+        self.path, self.files, self.outside = path, files, outside
+        self.entries: dict[str, Entry] = {}
+        self.nodes: dict[str, Any] = {}
+        self.group_nodes: dict[str, Any] = {}
+        self.aliases: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
+        self._names: dict[tuple[Any, ...], str] = {}  # identity of an object -> its first path
+        self._waiting: list[tuple[Any, str, str, Any, str, int]] = []
+        self._count = 0
+
+    @cached_property
+    def addresses(self) -> dict[tuple[int, int], str]:
+        """Paths of the datasets by what identifies them."""
+        return {_address(each): name for name, each in self.nodes.items()}
+
+    def group(self, group: Any, prefix: str, other: str, depth: int) -> None:
+        """Take in a group and all below it. ``other`` is the file it lies in, "" for this one."""
+        import h5py
+
+        self.group_nodes[prefix] = group
+        if self._known(group, prefix, other) or depth > MAX_DEPTH:
+            return
+        for name in group:
+            self._count += 1
+            if self._count > MAX_NODES:
+                raise ValueError(f"it has more than {MAX_NODES} datasets and groups")
+            path = f"{prefix}/{name}".strip("/")
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.HardLink):
+                self.node(group[name], path, other, depth + 1)
+            else:
+                self._waiting.append((group, name, path, link, other, depth + 1))
+
+    def node(self, node: Any, path: str, other: str, depth: int) -> None:
+        """Take in a dataset or a group."""
+        import h5py
+
+        if isinstance(node, h5py.Group):
+            self.group(node, path, other, depth)
+        elif isinstance(node, h5py.Dataset) and not self._known(node, path, other):
+            self.nodes[path] = node
+            self.entries[path] = Entry(path, _lazy(self.path, node, other), lambda: node.attrs)
+
+    def links(self) -> None:
+        """Follow soft links and links to other files, which come after everything else."""
+        import h5py
+
+        while self._waiting:
+            group, name, path, link, other, depth = self._waiting.pop(0)
+            try:
+                if isinstance(link, h5py.ExternalLink):
+                    file, other = self._open(link.filename, other)
+                    self.node(file[link.path], path, other, depth)
+                else:
+                    self.node(group[name], path, other, depth)
+            except KeyError:
+                self.broken[path] = f"a link to {getattr(link, 'path', '?')!r}, which is not there"
+            except (OSError, RuntimeError) as error:
+                self.broken[path] = str(error)
+
+    def _known(self, node: Any, path: str, other: str) -> bool:
+        """Whether an object was met before, under another path, which then is its name."""
+        import h5py
+
+        info = h5py.h5o.get_info(node.id)
+        identity = (other, info.fileno, info.addr)
+        first = self._names.setdefault(identity, path)
+        if first == path:
+            return False
+        self.aliases[path] = first
+        return True
+
+    def _open(self, filename: str, other: str) -> tuple[Any, str]:
+        """Open the file of a link. Raise OSError if it may not be followed."""
+        import h5py
+
+        beside = Path(other) if other else self.path
+        target = linked_file(beside, filename)
+        if target is None:
+            raise OSError(f"a link to the file {filename}, which is not there")
+        if not self.outside and not inside_folder(target, self.path):
+            raise OSError(
+                f"a link to {target}, outside the folder of the file; copy it there, or allow it "
+                "with outside=True (--outside)"
+            )
+        return self.files.enter_context(h5py.File(target, "r")), str(target)
+
+
+def linked_file(beside: Path, filename: str) -> Path | None:
+    """Return the regular file that a link in the file ``beside`` means, or None."""
+    for candidate in (Path(filename), beside.resolve().parent / filename):
+        if candidate.is_absolute() and candidate.is_file():
+            return candidate.resolve()
+    return None
+
+
+def inside_folder(target: Path, path: Path) -> bool:
+    """Whether a file lies in the folder of ``path`` or below it."""
+    return target.resolve().is_relative_to(path.resolve().parent)
+
+
+def _group_attributes(walk: _Walk, name: str) -> dict[str, Any]:
+    """Return the attributes of a group as texts, numbers and lists of them."""
+    node = walk.group_nodes.get(walk.aliases.get(name, name))
+    if node is None:
+        return {}
+    with reading(walk.path, "HDF5"):
+        plain = {key: words(value) for key, value in node.attrs.items()}
+    return {key: value for key, value in plain.items() if value is not None}
+
+
+def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
+    """Return the axes of a dataset: labels, and dimension scales with their names and units."""
+    import h5py
+
+    node, by_address = walk.nodes[entry.name], walk.addresses
+    labels = _labels(entry.attrs.get("DIMENSION_LABELS"), entry.array.ndim)
+    out = []
+    for number in range(entry.array.ndim):
+        name, scale, attrs = labels[number], "", dict[str, Any]()
+        with reading(walk.path, "HDF5"):
+            scales = list(node.dims[number].values()) if node.dims[number] else []
+        for each in scales[:1]:
+            if not isinstance(each, h5py.Dataset):
+                continue
+            attrs = {key: words(value) for key, value in each.attrs.items()}
+            own = str(attrs.get("NAME") or "")
+            scale = by_address.get(_address(each), "")
+            base = scale.rpartition("/")[2] or each.name.rpartition("/")[2]
+            name = name or (base if not own or own.startswith(NO_VALUES) else own)
+            # the path says more than a name like "x" that many writers leave empty
+            name = name.rpartition("/")[2]
+            scale = "" if own.startswith(NO_VALUES) else scale
+        out.append((Dim(name, unit_in(attrs) or "", attrs), scale))
+    return out
+
+
+def _labels(value: Any, count: int) -> list[str]:
+    """Return the labels of the axes, of which HDF5 keeps a list."""
+    listed = value if isinstance(value, list) else [value]
+    if len(listed) != count:
+        return [""] * count
+    return [text_of(each) for each in listed]
+
+
+def _address(dataset: Any) -> tuple[int, int]:
+    """Return what identifies a dataset in its file."""
+    import h5py
+
+    info = h5py.h5o.get_info(dataset.id)
+    return info.fileno, info.addr
+
+
+def _lazy(path: Path, dataset: Any, other: str) -> LazyArray:
+    """Return a dataset as a lazy array."""
+    dtype = dataset.dtype.newbyteorder("=")
+    key = (dataset.name, other)
+    return LazyArray(path, key, dataset.shape or (), dtype, fetch, dataset.chunks)
+
+
+def fetch(path: Path, key: tuple[str, str], index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of a dataset."""
+    import h5py
+
+    name, other = key
+    with reading(path, "HDF5"), h5py.File(other or path, "r") as file:
+        dataset = file[name]
+        refuse_external(path, dataset)
+        return native(np.asarray(dataset[index]))
+
+
+def refuse_external(path: Path, dataset: Any) -> None:
+    """Raise ValueError if the bytes of a dataset lie in any other file, which may be any file."""
+    if dataset.external is not None:
+        raise FileRefused(
+            f"{path}: the values of {dataset.name!r} are raw bytes of other files, which are never "
+            "read, because they may be any file; write them into this one"
+        )
