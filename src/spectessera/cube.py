@@ -2,8 +2,9 @@
 
 A cube is an ``xarray.DataArray`` with dimensions ``(y, x, channel)``. The spectral axis is a
 coordinate along ``channel`` named after its kind (``energy``, ``wavelength``, ...) with the
-attribute ``units``; optional coordinates are ``variance (y, x, channel)`` and ``mask (y, x)``
-(True = do not use this pixel). Attributes are strings and numbers only.
+attribute ``units``; optional coordinates are ``variance (y, x, channel)``, and ``mask (y, x)`` and
+``bad_channel (channel)``, True = do not use this pixel or channel. Attributes are strings and
+numbers only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import xarray as xr
 
 from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
+from .channels import BAD, marked, used_channels
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -64,6 +66,7 @@ def make_cube(
     medium: str = "",
     variance: Any = None,
     mask: Any = None,
+    bad_channel: Any = None,
     attrs: Mapping[str, str | int | float] | None = None,
 ) -> xr.DataArray:
     """Make a cube from an array.
@@ -83,6 +86,8 @@ def make_cube(
         Variance of every value, in the square of its unit.
     mask : array (y, x) of bool, optional
         True for pixels that are not to be used.
+    bad_channel : array (channel,) of bool, optional
+        True for channels that are not to be used (:mod:`spectessera.channels`).
     attrs : mapping, optional
         Strings and numbers that are stored with the cube (source, wcs, units of the values ...).
 
@@ -123,7 +128,7 @@ def make_cube(
         mask = mask if hasattr(mask, "dask") else np.asarray(mask)
         check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
         cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
-    return cube
+    return cube if bad_channel is None else marked(cube, bad_channel)
 
 
 def _as_array(values: Any) -> Any:
@@ -221,29 +226,32 @@ def check_cube(cube: Any) -> xr.DataArray:
     return cube.transpose(*DIMS)
 
 
-def to_spectra(cube: xr.DataArray) -> Spectra:
+def to_spectra(cube: xr.DataArray, *, all_channels: bool = False) -> Spectra:
     """Return the spectra of all pixels that are not masked, in row-major order.
 
-    Values too large for float32 become infinite, and the screening treats them like any bad value.
+    Channels that are marked as bad are left out, unless ``all_channels``. Values too large for
+    float32 become infinite, and the screening treats them like any bad value.
     """
     cube = check_cube(cube)
     height, width, channels = cube.shape
+    used = None if all_channels else used_channels(cube)
     pixel = np.arange(height * width)
     if "mask" in cube.coords:
         # Some formats have no booleans: 0 and 1 would be used as positions.
         mask = np.asarray(cube.coords["mask"].transpose("y", "x").values).astype(bool)
         pixel = pixel[~mask.ravel()]
-    values = _rows(cube, pixel, channels)
+    values = _rows(cube, pixel, channels, used)
     variance = None
     if "variance" in cube.coords:
-        variance = _rows(cube.coords["variance"].transpose(*DIMS), pixel, channels)
+        variance = _rows(cube.coords["variance"].transpose(*DIMS), pixel, channels, used)
     return Spectra(values, variance, pixel)
 
 
-def _rows(array: xr.DataArray, pixel: np.ndarray, channels: int) -> np.ndarray:
+def _rows(array: xr.DataArray, pixel: np.ndarray, channels: int, used: Any) -> np.ndarray:
     """Return float32 rows, C-contiguous so that sums along a row do not depend on the layout."""
     flat = np.asarray(array.values).reshape(-1, channels)
     flat = flat if len(pixel) == len(flat) else flat[pixel]
+    flat = flat if used is None else flat[:, used]
     with np.errstate(over="ignore"):  # an overflow to inf is found by the screening
         return np.ascontiguousarray(flat, dtype=np.float32)
 
@@ -324,8 +332,8 @@ def load_block(cube: xr.DataArray, block: Block) -> xr.DataArray:
 
 
 def bare(cube: xr.DataArray) -> xr.DataArray:
-    """Return the cube with only those coordinates that describe its spectra."""
-    wanted = ("variance", "mask", *KINDS)
+    """Return the cube with only the coordinates that describe its spectra."""
+    wanted = ("variance", "mask", BAD, *KINDS)
     return cube.drop_vars([name for name in cube.coords if name not in wanted])
 
 

@@ -19,6 +19,7 @@ import xarray as xr
 from sklearn.neighbors import NearestNeighbors
 
 from spectessera._util.check import check_choice, check_number
+from spectessera.channels import bad_channels, bad_windows
 from spectessera.cube import check_cube, integrate, spectral_axis
 from spectessera.inference.corridor import BlockProgress, Corridor
 from spectessera.inference.passes import BlockContext, ClusterSums
@@ -159,9 +160,10 @@ def cluster_cube(
     """
     _check_arguments(method, fit_pixels, seed, keep, store, memory)
     cube = check_cube(cube)
+    bad = bad_windows(spectral_axis(cube), bad_channels(cube))
     request = _Request(
-        method, preprocess or Preprocess(), clusters or Clusters(), dimensions, fit_pixels, seed,
-        tuple(keep),
+        method, (preprocess or Preprocess()).without(bad), clusters or Clusters(), dimensions,
+        fit_pixels, seed, tuple(keep),
     )  # fmt: skip
     intake = intake_of(cube, request.preprocess, spectral_axis(cube))
 

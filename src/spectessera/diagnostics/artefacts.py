@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from scipy import ndimage
 
+from spectessera.channels import bad_channels, hidden
 from spectessera.result import provenance, require
 from spectessera.settings import NONE
 from spectessera.warning import ResultWarning, make_warning
@@ -140,7 +141,7 @@ def _spectra_of(result: xr.Dataset) -> _Spectra:
     spread = result["std_spectrum"].transpose("cluster", "channel").values.astype(np.float64)
     size = result["size"].values
     there = size > 0
-    channel = np.flatnonzero(np.isfinite(mean[there]).all(axis=0))
+    channel = np.flatnonzero(np.isfinite(hidden(mean, bad_channels(result))[there]).all(axis=0))
     mean = np.where(there[:, None], mean[:, channel], 0.0)
     variance = np.nan_to_num(spread[:, channel], posinf=0.0) ** 2
     return _Spectra(mean, variance, size, channel)

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
+from spectessera.channels import Windows, bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Line, Naming
 from spectessera.naming.names import title_of
@@ -60,11 +61,14 @@ class Card:
     confidence : float or None
         Mean over its pixels; None where there is none.
     mean, deviation : array (channel,)
+        NaN where a channel is marked as bad.
     naming : Naming or None
     nearest : int or None
         The cluster whose mean spectrum is most like this one's.
     differences : tuple of Difference
         From that cluster, the largest first.
+    bad : tuple of (low, high)
+        Windows of the axis with channels that are marked as bad.
     """
 
     cluster: int
@@ -78,6 +82,7 @@ class Card:
     naming: Naming | None
     nearest: int | None
     differences: tuple[Difference, ...]
+    bad: Windows = ()
 
     def lines(self) -> list[Line]:
         """Return the detected lines of all candidates, each once, the most significant first."""
@@ -99,12 +104,15 @@ def cards(
     """Return a card for every cluster of a checked result, in its order."""
     axis = spectral_axis(result["mean_spectrum"])
     label, confidence = result["label"].values, result["confidence"].values
-    mean = result["mean_spectrum"].values.astype(np.float64)
-    deviation = result["std_spectrum"].values.astype(np.float64)
+    bad = bad_channels(result)
+    mean, deviation = (
+        hidden(result[name].values, bad) for name in ("mean_spectrum", "std_spectrum")
+    )
+    good = slice(None) if bad is None else np.flatnonzero(~bad)
     numbers = [int(each) for each in result["cluster"].values]
     sizes = [int(each) for each in result["size"].values]
     listed = [None] * len(numbers) if namings is None else list(namings)
-    nearest = most_similar(mean, deviation, np.array(sizes) > 0)
+    nearest = most_similar(mean[:, good], deviation[:, good], np.array(sizes) > 0)
     total = max(1, sum(sizes))
     made = []
     for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
@@ -126,7 +134,13 @@ def cards(
                 nearest=None if other is None else numbers[other],
                 differences=()
                 if other is None
-                else differences(mean[[place, other]], deviation[[place, other]], axis, known),
+                else differences(
+                    mean[[place, other]][:, good],
+                    deviation[[place, other]][:, good],
+                    axis.take(good),
+                    known,
+                ),
+                bad=bad_windows(axis, bad),
             )
         )
     return made

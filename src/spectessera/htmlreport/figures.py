@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
+from spectessera.channels import runs
 from spectessera.colours import colours
 from spectessera.plots.drawing import with_gaps
 
@@ -25,6 +26,7 @@ APART = 0.022  # of the axis: labels of lines that are nearer would cover each o
 RANGE = 30.0  # a spectrum whose maximum is so many times its median is drawn on a logarithmic scale
 DECADES = 1e-4  # of its maximum: the least that is drawn on a logarithmic scale
 INK = "#333333"
+BAND = "#ebebeb"  # behind channels that are marked as bad
 FONT = "Helvetica, Arial, sans-serif"
 TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
 
@@ -122,8 +124,20 @@ def labelled_lines(card: Card, axis: Axis) -> list[tuple[float, float, str]]:
         if first + edge <= x <= last - edge and not near and len(kept) < MOST_LABELS:
             at = int(np.argmin(np.abs(axis.values - x)))
             around = card.mean[max(0, at - 1) : at + 2]
-            kept.append((x, float(np.max(around)), without_math(line.name)[:LONGEST_LABEL]))
+            if not np.isfinite(around).any():  # among bad channels
+                continue
+            kept.append((x, float(np.nanmax(around)), without_math(line.name)[:LONGEST_LABEL]))
     return sorted(kept)
+
+
+def windows(card: Card, axis: Axis) -> list[slice]:
+    """Return the runs of channels in which a mean spectrum is drawn."""
+    known = np.isfinite(card.mean)
+    return [
+        slice(part.start + run.start, part.start + run.stop)
+        for part in axis.segments()
+        for run in runs(known[part])
+    ]
 
 
 def y_label(unit: str) -> str:
@@ -134,6 +148,7 @@ def y_label(unit: str) -> str:
 def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
     """Return the mean spectrum of a cluster, its standard deviation and its lines."""
     from bokeh.models import HoverTool, Range1d
+    from bokeh.models.annotations import BoxAnnotation
     from bokeh.plotting import figure
 
     names = labelled_lines(card, axis)
@@ -152,7 +167,9 @@ def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
         y_axis_label=without_math(y_label(unit)),
     )
     ink = colour(card.cluster)
-    for part in axis.segments():
+    for low, high in card.bad:
+        drawn.add_layout(BoxAnnotation(left=low, right=high, fill_color=BAND, level="underlay"))
+    for part in windows(card, axis):
         drawn.varea(
             x=axis.values[part].astype(np.float32),
             y1=scale.inside(card.mean[part] - card.deviation[part]).astype(np.float32),

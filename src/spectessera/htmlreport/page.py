@@ -318,6 +318,10 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
         "its pixels (band: one standard deviation to either side)."
         '<span class="screen"> Zooming into one spectrum zooms all of them.</span></p>'
     ]
+    if made and made[0].bad:
+        parts.append(
+            "<p>Channels on grey are marked as bad in the file of the cube and were left out.</p>"
+        )
     if len(drawn) < sum(card.size > 0 for card in made):
         parts.append(f"<p>Spectra are drawn for the {len(drawn)} largest clusters.</p>")
     for card in made:

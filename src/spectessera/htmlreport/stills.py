@@ -20,11 +20,12 @@ from spectessera.plots.drawing import (
     grey_where_missing,
     panel_size,
     rim,
+    shade_channels,
     with_gaps,
 )
 
 from .facts import Card
-from .figures import Scale, labelled_lines, y_label
+from .figures import Scale, labelled_lines, windows, y_label
 
 DPI = 160
 
@@ -75,7 +76,8 @@ def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
     figure = Figure(figsize=(8.5, 3.0))
     axes = figure.add_axes((0.085, 0.16, 0.905, 0.81))  # fixed: the spectra are aligned
     ink = colour(card.cluster)
-    for part in axis.segments():
+    shade_channels(axes, card.bad)
+    for part in windows(card, axis):
         low, high = card.mean[part] - card.deviation[part], card.mean[part] + card.deviation[part]
         axes.fill_between(
             axis.values[part], scale.inside(low), scale.inside(high), color=ink, alpha=0.22, lw=0

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera.channels import bad_channels
 from spectessera.colours import colours
 from spectessera.result import provenance
 from spectessera.warning import ResultWarning
@@ -171,10 +172,13 @@ def split_by_noise(result: xr.Dataset) -> str:
 def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
     """Return the first section: the answer in words and the numbers."""
     height, width = result["label"].shape
-    channels = result.sizes["channel"]
+    channels = f"{count(result.sizes['channel'])} channels"
+    bad = bad_channels(result)
+    if bad is not None:
+        channels += f", {count(int(bad.sum()))} of them marked as bad"
     sure = mean_confidence(result)
     facts = [
-        ("Size", f"{height} rows {TIMES} {width} columns {TIMES} {count(channels)} channels"),
+        ("Size", f"{height} rows {TIMES} {width} columns {TIMES} {channels}"),
         ("Clusters", len(cards)),
         ("Mean confidence", share(sure)),
         ("Pixels with a cluster", count(sum(card.size for card in cards))),

@@ -13,7 +13,7 @@ import xarray as xr
 
 from spectessera.cube import integrate, to_spectra
 from spectessera.kmeans.rule import Rule
-from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts
+from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts, with_bad
 from spectessera.preprocess.steps import QUALITY
 from spectessera.segmenter.novelty import Reference
 
@@ -65,8 +65,8 @@ class SampledPixels(NamedTuple):
     ----------
     pixel : array (s,)
         Positions in the flattened block, or image.
-    values : array (s, channel)
-    variance : array (s, channel), or None
+    values : array (s, good channel)
+    variance : array (s, good channel), or None
     inputs : array (s, input channel)
     decoded : array (s, input channel), or None
         Where they were decoded.
@@ -218,12 +218,18 @@ def describe_block(
     """
     spectra = to_spectra(part)
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
+    bad = context.intake.bad
+    whole = None if bad is None else to_spectra(part, all_channels=True).values
     sums, samples, decoded, first = None, [], [], 0
     for read in inputs_in_parts(spectra, context.intake, rows):
-        points = None if latent is None else latent[first : first + len(read.inputs)]
-        first += len(read.inputs)
+        here = slice(first, first + len(read.inputs))
+        points = None if latent is None else latent[here]
+        first = here.stop
         decoded_spectra, known = _reconstruct(context, read, points, keep_decoded)
-        sums = add_sums(sums, _sums(read, decoded_spectra, labels[read.pixel] - 1, k))
+        values = read.values
+        if bad is not None and whole is not None:
+            values = with_bad(values, whole[rows[here]], bad)
+        sums = add_sums(sums, _sums(read, values, decoded_spectra, labels[read.pixel] - 1, k))
         samples.append(_sample(read, decoded_spectra, wanted))
         decoded.append(known)
     assert sums is not None  # there is at least one part
@@ -259,15 +265,20 @@ def _reconstruct(
     return decoded, DecodedBlock(integrate(decoded), novelty, decoded if keep_decoded else None)
 
 
-def _sums(read: BlockInputs, decoded: np.ndarray | None, labels: np.ndarray, k: int) -> ClusterSums:
-    """Add up spectra by label (m,), from 0; as float64, so few at a time stay in the cache."""
-    measured, squares = np.zeros((2, k, read.values.shape[1]))
+def _sums(
+    read: BlockInputs, values: np.ndarray, decoded: np.ndarray | None, labels: np.ndarray, k: int
+) -> ClusterSums:
+    """Add up spectra by label (m,), from 0; as float64, so few at a time stay in the cache.
+
+    ``values (m, channel)`` are those of all channels.
+    """
+    measured, squares = np.zeros((2, k, values.shape[1]))
     inputs = np.zeros((k, read.inputs.shape[1]))
     decoded_sum = None if decoded is None else np.zeros((k, decoded.shape[1]))
     for first in range(0, len(labels), _IN_CACHE):
         rows = slice(first, first + _IN_CACHE)
         onehot = (labels[rows] == np.arange(k)[:, None]).astype(np.float64)
-        wide = read.values[rows].astype(np.float64)
+        wide = values[rows].astype(np.float64)
         measured += onehot @ wide
         squares += onehot @ np.square(wide, out=wide)
         inputs += onehot @ read.inputs[rows].astype(np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
+from spectessera.channels import good_channels
 from spectessera.cube import spectral_axis
 from spectessera.result import provenance, require
 from spectessera.warning import ResultWarning, make_warning
@@ -63,6 +64,7 @@ def name_clusters(
         If the anode is unknown, or the result has no mean spectra.
     """
     require(result, "mean_spectrum", purpose="the naming of clusters")
+    result = good_channels(result)
     axis = spectral_axis(result["mean_spectrum"])
     settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
     means = result["mean_spectrum"].values.astype(np.float64)
@@ -216,6 +218,7 @@ def distinguishing_lines(
     for number in (first, second):
         if number not in numbers:
             raise ValueError(f"there is no cluster {number}; there are {numbers}")
+    result = good_channels(result)
     one, other = places = numbers.index(first), numbers.index(second)
     means, errors = result["mean_spectrum"].values.astype(np.float64), _errors(result)
     axis = spectral_axis(result["mean_spectrum"])

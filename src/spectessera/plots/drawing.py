@@ -18,6 +18,7 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import MaxNLocator
 
 from spectessera.axis import Axis
+from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
 
 # Largest number of clusters whose spectra a figure shows; the map shows all clusters.
@@ -31,6 +32,7 @@ LIGHT = 0.6
 MAX_COLUMNS = 200  # of an image whose columns are channels
 
 RGB = tuple[float, float, float]
+BAND = "0.92"  # grey of a window of the spectral axis that is not used
 GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
 
@@ -160,6 +162,12 @@ def with_gaps(axis: Axis, values: Any) -> tuple[np.ndarray, np.ndarray]:
     breaks = [part.start for part in axis.segments()[1:]]
     values = np.asarray(values, dtype=float)
     return np.insert(axis.values, breaks, np.nan), np.insert(values, breaks, np.nan, axis=-1)
+
+
+def shade_channels(axes: Axes, windows: Windows) -> None:
+    """Draw windows (low, high) of the spectral axis, such as those of bad channels, in grey."""
+    for low, high in windows:
+        axes.axvspan(low, high, color=BAND, lw=0, zorder=0)
 
 
 def draw_spectra(axes: Axes, spectra: Any, labels: Sequence[int], axis: Axis) -> None:

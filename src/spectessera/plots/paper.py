@@ -20,6 +20,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from spectessera.axis import Axis
+from spectessera.channels import bad_channels, hidden
 from spectessera.colours import MASKED
 from spectessera.cube import spectral_axis
 from spectessera.result import input_axis_of, require
@@ -133,7 +134,8 @@ def _draw_flattened(
 ) -> None:
     """Draw pixels by channels in the order of the labels, beside a strip of the labels."""
     axis = spectral_axis(cube)
-    spectra = cube.transpose("y", "x", "channel").values.reshape(label.size, -1)
+    values = cube.transpose("y", "x", "channel").values
+    spectra = hidden(values, bad_channels(cube)).reshape(label.size, -1)
     rows, edges = _ordered(spectra, label.ravel())
     parts = place.subgridspec(1, 2, width_ratios=(1, 22), wspace=0.0)
     strip = figure.add_subplot(parts[0])

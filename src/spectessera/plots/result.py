@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spectessera.axis import Axis
+from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
 from spectessera.result import require
 
@@ -25,6 +26,7 @@ from .drawing import (
     grey_where_missing,
     legend_handles,
     panel_size,
+    shade_channels,
 )
 
 # Terms of the loss in the order of their panels, with the titles of the panels.
@@ -40,6 +42,8 @@ LOGARITHMIC = ("total", "reconstruction", "discrepancy")
 
 def clusters(result: xr.Dataset) -> Figure:
     """Draw the label map, the confidence map and the mean spectrum of every cluster.
+
+    Channels that are marked as bad are a gap in the spectra, on grey.
 
     Parameters
     ----------
@@ -85,7 +89,10 @@ def clusters(result: xr.Dataset) -> Figure:
     spectra = figure.add_subplot(grid[1, :])
     first = result.isel(cluster=slice(MAX_SPECTRA))
     filled = first.isel(cluster=first["size"].values > 0)
-    draw_spectra(spectra, filled["mean_spectrum"].values, filled["cluster"].values.tolist(), axis)
+    bad = bad_channels(result)
+    means = hidden(filled["mean_spectrum"].values, bad)
+    draw_spectra(spectra, means, filled["cluster"].values.tolist(), axis)
+    shade_channels(spectra, bad_windows(axis, bad))
     unit = result.attrs.get("unit", "")
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
     keys = legend_handles(result["cluster"].values.tolist(), result["size"].values.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,14 +10,17 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_channels
-from spectessera.axis import Axis, resample_weights
+from spectessera.axis import Axis, in_terms_of, resample_weights
+from spectessera.channels import across_bad, bad_channels
 from spectessera.cube import Spectra, spectral_axis
 
 from .recipe import Preprocess
-from .steps import QUALITY, UNUSABLE, Inputs, combine, screen
+from .steps import LARGEST, QUALITY, UNUSABLE, Inputs, combine, inside_windows, screen
 
 if TYPE_CHECKING:
     from scipy import sparse
+
+log = logging.getLogger(__name__)
 
 # Spectra that are preprocessed together: the intermediate arrays stay small beside the block.
 ROWS = 4096
@@ -34,15 +38,23 @@ class Intake(NamedTuple):
         They resample spectra onto this axis; None if it is the axis of the cube.
     saturation : float or None
         Value at which the detector of the cube saturates, if it is known.
+    bad : array (channel of the cube,) of bool, or None
+        Channels that are marked as bad. Spectra come without them. A network that was trained
+        without them never sees them; for any other, a straight line between the neighbours stands
+        in their place.
     """
 
     preprocess: Preprocess
     axis: Axis
     weights: sparse.csr_array | None = None
     saturation: float | None = None
+    bad: np.ndarray | None = None
 
     def apply(self, values: np.ndarray, variance: np.ndarray | None = None) -> Inputs:
-        """Return the inputs of finite spectra (n, channel of the cube)."""
+        """Return the inputs of finite spectra (n, good channel of the cube)."""
+        if self.bad is not None:
+            values = across_bad(values, self.bad)
+            variance = None if variance is None else across_bad(variance, self.bad)
         if self.weights is not None:
             values = combine(values, self.weights)
             variance = None if variance is None else combine(variance, self.weights.power(2))
@@ -58,12 +70,27 @@ def intake_of(cube: xr.DataArray, preprocess: Preprocess, axis: Axis) -> Intake:
         If the axis of the cube is of another kind or covers too little of the axis, or if both are
         plain channels and their numbers differ.
     """
-    own, saturation = spectral_axis(cube), saturation_of(cube)
-    if axis.matches(own):
-        return Intake(preprocess, axis, None, saturation)
-    if axis.kind == "channel":
-        check_channels(len(own), len(axis))
-    return Intake(preprocess, axis, resample_weights(own, axis), saturation)
+    own, saturation, bad = spectral_axis(cube), saturation_of(cube), bad_channels(cube)
+    weights = None
+    if not axis.matches(own):
+        if axis.kind == "channel":
+            check_channels(len(own), len(axis))
+        weights = resample_weights(own, axis)
+    if bad is not None:
+        own = own if weights is None else in_terms_of(own, axis)
+        _report_interpolated(own.values[bad], preprocess, axis)
+    return Intake(preprocess, axis, weights, saturation, bad)
+
+
+def _report_interpolated(bad: np.ndarray, preprocess: Preprocess, axis: Axis) -> None:
+    """Warn where bad channels at some positions (n,) are among those that a model works on."""
+    used = inside_windows(bad, preprocess.keep, preprocess.exclude)
+    used &= (bad >= axis.values.min()) & (bad <= axis.values.max())
+    if used.any():
+        log.warning(
+            "the model was trained with %d of the %d channels that are marked as bad; straight "
+            "lines between their neighbours stand in their place", used.sum(), len(bad),
+        )  # fmt: skip
 
 
 class BlockInputs(NamedTuple):
@@ -75,9 +102,9 @@ class BlockInputs(NamedTuple):
         Position of every unmasked pixel in the flattened image, or block, that was read.
     quality : array (n,), uint8
     usable : array (n,), bool
-    values : array (m, channel), float32
+    values : array (m, good channel), float32
         Measured spectra of the usable pixels.
-    variance : array (m, channel), float32, or None
+    variance : array (m, good channel), float32, or None
     inputs : array (m, input channel), float32
     """
 
@@ -124,6 +151,23 @@ def _inputs_of(spectra: Spectra, intake: Intake) -> BlockInputs:
     inputs = intake.apply(values)
     quality[usable] |= np.where(inputs.clipped, QUALITY["negative_clipped"], 0).astype(np.uint8)
     return BlockInputs(spectra.pixel, quality, usable, values, variance, inputs.values)
+
+
+def with_bad(values: np.ndarray, measured: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Return spectra of all channels, the bad ones as they were measured.
+
+    Parameters
+    ----------
+    values : array (n, good channel), float32
+        Finite.
+    measured : array (n, channel), float32
+        A value that is not finite, or beyond 1e30, is replaced by one between the neighbours.
+    bad : array (channel,), bool
+    """
+    whole = across_bad(values, bad)
+    usable = bad & (np.abs(measured) <= LARGEST)
+    whole[usable] = measured[usable]
+    return whole
 
 
 def saturation_of(cube: xr.DataArray) -> float | None:

@@ -120,6 +120,10 @@ class Preprocess:
             normalise="l2" if self.normalise == AUTO else self.normalise,
         )
 
+    def without(self, windows: tuple[tuple[float, float], ...]) -> Preprocess:
+        """Return the settings with further windows to exclude, such as those of bad channels."""
+        return replace(self, exclude=(*self.exclude, *windows)) if windows else self
+
     def input_axis(self, axis: Axis) -> Axis:
         """Return the axis of the inputs of spectra on ``axis``."""
         taken = axis.take(channel_mask(axis, self.keep, self.exclude))

@@ -156,17 +156,27 @@ def channel_mask(
     ValueError
         If no channel is left.
     """
-    mask = np.zeros(len(axis), dtype=bool) if keep else np.ones(len(axis), dtype=bool)
-    for low, high in keep:
-        mask |= (axis.values >= low) & (axis.values <= high)
-    for low, high in exclude:
-        mask &= ~((axis.values >= low) & (axis.values <= high))
+    mask = inside_windows(axis.values, keep, exclude)
     if not mask.any():
         first, last = sorted((axis.values[0], axis.values[-1]))
         raise ValueError(
             f"no channel is left by keep={list(keep)} and exclude={list(exclude)}; "
             f"the axis runs from {first:g} to {last:g} {axis.unit}"
         )
+    return mask
+
+
+def inside_windows(
+    positions: np.ndarray,
+    keep: tuple[tuple[float, float], ...],
+    exclude: tuple[tuple[float, float], ...],
+) -> np.ndarray:
+    """Return which positions (n,) are inside ``keep`` (all if empty), without ``exclude``."""
+    mask = np.zeros(len(positions), dtype=bool) if keep else np.ones(len(positions), dtype=bool)
+    for low, high in keep:
+        mask |= (positions >= low) & (positions <= high)
+    for low, high in exclude:
+        mask &= ~((positions >= low) & (positions <= high))
     return mask
 
 

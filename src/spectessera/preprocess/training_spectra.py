@@ -10,6 +10,7 @@ import xarray as xr
 
 from spectessera._util.threads import prefetch
 from spectessera.axis import Axis
+from spectessera.channels import bad_channels, marked
 from spectessera.cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
 
 from .intake import Intake, saturation_of
@@ -57,6 +58,15 @@ def common_axis(cubes: list[xr.DataArray]) -> Axis:
                 f"{position + 1} has {axis_range(axis)}, the first {axis_range(axes[0])}"
             )
     return axes[0]
+
+
+def commonly_marked(cubes: list[xr.DataArray]) -> list[xr.DataArray]:
+    """Return cubes with the bad channels of all of them, if they have one axis."""
+    marks = [bad for bad in map(bad_channels, cubes) if bad is not None]
+    first = spectral_axis(cubes[0])
+    if not marks or not all(first.matches(spectral_axis(cube)) for cube in cubes[1:]):
+        return cubes
+    return [marked(cube, np.any(marks, axis=0)) for cube in cubes]
 
 
 def draw_rows(n: int, max_spectra: int, seed: int) -> np.ndarray:
@@ -141,9 +151,9 @@ class DrawnBlock(NamedTuple):
         Position of the cube among all.
     rows : array (n,)
         Positions of the pixels in all cubes, flattened one after the other.
-    values : array (n, channel), float32
+    values : array (n, good channel), float32
         Of usable pixels.
-    variance : array (n, channel), float32, or None
+    variance : array (n, good channel), float32, or None
     """
 
     cube: int

@@ -12,6 +12,7 @@ import xarray as xr
 from spectessera._util.files import encodable
 from spectessera._version import __version__
 from spectessera.axis import Axis
+from spectessera.channels import BAD, bad_channels
 from spectessera.cube import spectral_axis, with_axis
 from spectessera.preprocess.steps import QUALITY, UNUSABLE
 
@@ -80,6 +81,9 @@ def assemble(
     }  # fmt: skip
     result = result.assign_coords(input_axis=("input_channel", input_axis.values, attrs))
     result = with_axis(result, spectral_axis(cube))
+    bad = bad_channels(cube)
+    if bad is not None:
+        result = result.assign_coords({BAD: (("channel",), bad)})
     result.attrs = dict(attributes)
     return with_maps(result, cube, values)
 

@@ -8,7 +8,7 @@ import xarray as xr
 from .schema import COORDINATES, VARIABLES, Variable
 
 _PART = 2**22  # labels that are counted at once
-_KINDS = {"i": "integers", "u": "integers", "f": "numbers of a float type"}
+_KINDS = {"i": "integers", "u": "integers", "f": "numbers of a float type", "b": "booleans"}
 
 
 def check_structure(result: xr.Dataset) -> xr.Dataset:

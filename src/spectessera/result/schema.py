@@ -225,6 +225,11 @@ COORDINATES = {
             "spectral axis of the network inputs; its unit is its attribute units",
             "always", "always",
         ),
+        Variable(
+            "bad_channel", ("channel",), "bool", "",
+            "channel of the cube that is marked as bad and was left out",
+            "cube", "cube",
+        ),
     )
 }  # fmt: skip
 

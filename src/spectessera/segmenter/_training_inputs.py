@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
+from spectessera.channels import BAD, Windows, bad_channels, bad_windows
 from spectessera.cube import noise_of
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import SAMPLE_SPECTRA
@@ -21,6 +22,7 @@ from spectessera.preprocess.training_spectra import (
     candidates,
     collect,
     common_axis,
+    commonly_marked,
     draw_rows,
     read_drawn,
     some_spectra,
@@ -87,7 +89,8 @@ def gather(
         not have the variance or the counts that the training needs.
     """
     trained = axis is not None
-    cubes = [] if isinstance(data, np.ndarray) else data
+    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(data)
+    data = cubes or data
     if axis is None:
         axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
     training: Training = configs["training"]
@@ -95,12 +98,12 @@ def gather(
         raise ValueError('the loss "variance" needs cubes with a variance')
     chooses = not trained and any(open_settings(*each) for each in configs.items())
     draw = _draw(data, configs, SAMPLE_SPECTRA if chooses else 0)
-    chosen = _chosen(draw, configs, axis) if chooses else {}
+    bad = () if trained or not cubes else bad_windows(axis, bad_channels(cubes[0]))
+    chosen = _chosen(draw, configs, _intakes(cubes, configs, axis, bad)) if chooses else {}
+    if bad:
+        chosen["preprocess"] = chosen.get("preprocess", {}) | {BAD: bad}
     configs = {name: filled(name, config, chosen) for name, config in configs.items()}
-    if cubes:
-        intakes = [intake_of(cube, configs["preprocess"], axis) for cube in cubes]
-    else:
-        intakes = [Intake(configs["preprocess"], axis)]
+    intakes = _intakes(cubes, configs, axis)
     extra = "variance" if training.loss == "variance" else ""
     if _thins(training, cubes, draw.blocks, trained):
         if cubes:
@@ -138,11 +141,22 @@ def _draw(
     return _Draw(blocks, train, sample)
 
 
-def _chosen(draw: _Draw, configs: Mapping[str, Any], axis: Axis) -> Chosen:
+def _intakes(
+    cubes: list[xr.DataArray], configs: Mapping[str, Any], axis: Axis, bad: Windows = ()
+) -> list[Intake]:
+    """Return what makes inputs of the spectra of each cube, or of the one array.
+
+    The windows ``bad`` are left out too.
+    """
+    preprocess = configs["preprocess"].without(bad)
+    return [intake_of(cube, preprocess, axis) for cube in cubes] or [Intake(preprocess, axis)]
+
+
+def _chosen(draw: _Draw, configs: Mapping[str, Any], intakes: list[Intake]) -> Chosen:
     """Choose the open settings, see :mod:`spectessera.preprocess.auto`."""
-    intake = Intake(replace(configs["preprocess"], stabilise=None, normalise=None), axis)
-    cubes = 1 + max(block.cube for block in draw.blocks)
-    plain = collect(draw.blocks, [intake] * cubes, draw.sample).inputs
+    plain_steps = replace(intakes[0].preprocess, stabilise=None, normalise=None)
+    intakes = [each._replace(preprocess=plain_steps) for each in intakes]
+    plain = collect(draw.blocks, intakes, draw.sample).inputs
     return choose_settings(plain, configs) if len(plain) else {}
 
 

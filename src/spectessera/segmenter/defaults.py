@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.channels import BAD
 from spectessera.kmeans import Clusters
 from spectessera.network.autoencoder import Network
 from spectessera.network.settings import Training
@@ -85,8 +86,13 @@ def open_settings(name: str, config: Any) -> list[str]:
 
 
 def filled(name: str, config: Any, chosen: Chosen) -> Any:
-    """Return a configuration whose open settings have the values chosen for them, if any."""
-    values = chosen.get(name, {})
+    """Return a configuration whose open settings have the values chosen for them, if any.
+
+    The windows of bad channels are excluded beside those that are given.
+    """
+    values = dict(chosen.get(name, {}))
+    if BAD in values:
+        config = config.without(values.pop(BAD))
     values = {field: values[field] for field in open_settings(name, config) if field in values}
     return replace(config, **values) if values else config
 

@@ -1,0 +1,140 @@
+"""Channels of a cube that are marked as bad: the coordinate ``bad_channel (channel)``, True = bad.
+
+Their values are kept, but nothing is learned from them: :func:`spectessera.cube.to_spectra` leaves
+them out, and so does everything that reads spectra through it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from ._util.check import check_same_shape
+from .axis import Axis, channel_edges
+
+BAD = "bad_channel"
+Windows = tuple[tuple[float, float], ...]  # (low, high) on a spectral axis
+
+_Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
+
+
+def marked(array: _Owner, bad: Any) -> _Owner:
+    """Return a cube or a result with the coordinate ``bad_channel``.
+
+    Parameters
+    ----------
+    array : DataArray or Dataset
+        With a dimension ``channel``.
+    bad : array (channel,) of bool
+        True where a channel is not to be used.
+
+    Raises
+    ------
+    ValueError
+        If it does not have one value per channel, or no channel is left.
+    """
+    bad = np.asarray(bad)
+    check_same_shape("bad_channel", bad.shape, (array.sizes["channel"],), "the channels")
+    bad = bad.astype(bool)
+    _check_some_good(bad)
+    return array.assign_coords({BAD: (("channel",), bad)})
+
+
+def bad_channels(array: xr.DataArray | xr.Dataset) -> np.ndarray | None:
+    """Return which channels (channel,) of a cube or a result are bad, bool; None if none is.
+
+    Raises
+    ------
+    ValueError
+        If all are.
+    """
+    if BAD not in array.coords or array.coords[BAD].dims != ("channel",):
+        return None
+    # Some formats have no booleans.
+    bad = np.asarray(array.coords[BAD].values).astype(bool)
+    _check_some_good(bad)
+    return bad if bad.any() else None
+
+
+def _check_some_good(bad: np.ndarray) -> None:
+    if bad.all():
+        raise ValueError(
+            "all channels are marked as bad; correct bad_channel, or drop it with "
+            'cube.drop_vars("bad_channel") to use all channels'
+        )
+
+
+def used_channels(array: xr.DataArray | xr.Dataset) -> np.ndarray | None:
+    """Return the positions (good channel,) of the channels that are not bad; None if none is."""
+    bad = bad_channels(array)
+    return None if bad is None else np.flatnonzero(~bad)
+
+
+def good_channels(array: _Owner) -> _Owner:
+    """Return a cube or a result without its bad channels, and without that coordinate.
+
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> cube = spt.make_cube(np.ones((2, 3, 4)), bad_channel=[True, False, False, False])
+    >>> good_channels(cube).shape
+    (2, 3, 3)
+    """
+    if BAD not in array.coords:
+        return array
+    used = used_channels(array)
+    whole = array.drop_vars(BAD)
+    return whole if used is None else whole.isel(channel=used)
+
+
+def hidden(values: Any, bad: np.ndarray | None) -> np.ndarray:
+    """Return spectra (..., channel) as floats, NaN in bad channels: a gap in a figure."""
+    spectra = np.array(values, dtype=np.float64)
+    if bad is not None:
+        spectra[..., bad] = np.nan
+    return spectra
+
+
+def across_bad(values: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Return spectra of all channels, with straight lines across the bad ones.
+
+    Parameters
+    ----------
+    values : array (n, good channel), float32
+    bad : array (channel,), bool
+
+    Returns
+    -------
+    array (n, channel), float32
+        At the ends of the axis, the value of the nearest good channel.
+    """
+    good, gaps = np.flatnonzero(~bad), np.flatnonzero(bad)
+    after = np.searchsorted(good, gaps)
+    left, right = np.maximum(after - 1, 0), np.minimum(after, len(good) - 1)
+    span = np.maximum(good[right] - good[left], 1)
+    share = np.clip((gaps - good[left]) / span, 0, 1).astype(np.float32)
+    whole = np.empty((len(values), len(bad)), dtype=np.float32)
+    whole[:, good] = values
+    whole[:, gaps] = values[:, left] * (1 - share) + values[:, right] * share
+    return whole
+
+
+def runs(chosen: np.ndarray) -> list[slice]:
+    """Return the runs of channels that are chosen, (channel,) bool.
+
+    >>> runs(np.array([True, False, True, True]))
+    [slice(0, 1, None), slice(2, 4, None)]
+    """
+    changes = np.flatnonzero(np.diff(chosen)) + 1
+    edges = [0, *changes.tolist(), len(chosen)]
+    return [slice(first, stop) for first, stop in pairwise(edges) if chosen[first]]
+
+
+def bad_windows(axis: Axis, bad: np.ndarray | None) -> Windows:
+    """Return the windows (low, high) of an axis that hold its bad channels and no others."""
+    if bad is None:
+        return ()
+    low, high = channel_edges(axis)
+    return tuple((float(low[run].min()), float(high[run].max())) for run in runs(bad))
