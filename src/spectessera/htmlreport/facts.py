@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.channels import Windows, bad_channels, bad_windows, hidden
+from spectessera.channels import Windows, bad_channels, bad_windows, good_channels
 from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Line, Naming
 from spectessera.naming.names import title_of
@@ -101,18 +101,38 @@ def _significance(line: Line) -> float:
 def cards(
     result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
 ) -> list[Card]:
-    """Return a card for every cluster of a checked result, in its order."""
+    """Return a card for every cluster of a checked result, in its order.
+
+    Everything but the drawn spectra is about the channels that are not marked as bad.
+    """
+    made = _cards(good_channels(result), namings, names)
+    bad = bad_channels(result)
+    if bad is None:
+        return made
+    windows = bad_windows(spectral_axis(result["mean_spectrum"]), bad)
+
+    def whole(values: np.ndarray) -> np.ndarray:
+        spectrum = np.full(len(bad), np.nan)
+        spectrum[~bad] = values
+        return spectrum
+
+    return [
+        replace(card, mean=whole(card.mean), deviation=whole(card.deviation), bad=windows)
+        for card in made
+    ]
+
+
+def _cards(
+    result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
+) -> list[Card]:
     axis = spectral_axis(result["mean_spectrum"])
     label, confidence = result["label"].values, result["confidence"].values
-    bad = bad_channels(result)
-    mean, deviation = (
-        hidden(result[name].values, bad) for name in ("mean_spectrum", "std_spectrum")
-    )
-    good = slice(None) if bad is None else np.flatnonzero(~bad)
+    mean = result["mean_spectrum"].values.astype(np.float64)
+    deviation = result["std_spectrum"].values.astype(np.float64)
     numbers = [int(each) for each in result["cluster"].values]
     sizes = [int(each) for each in result["size"].values]
     listed = [None] * len(numbers) if namings is None else list(namings)
-    nearest = most_similar(mean[:, good], deviation[:, good], np.array(sizes) > 0)
+    nearest = most_similar(mean, deviation, np.array(sizes) > 0)
     total = max(1, sum(sizes))
     made = []
     for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
@@ -134,13 +154,7 @@ def cards(
                 nearest=None if other is None else numbers[other],
                 differences=()
                 if other is None
-                else differences(
-                    mean[[place, other]][:, good],
-                    deviation[[place, other]][:, good],
-                    axis.take(good),
-                    known,
-                ),
-                bad=bad_windows(axis, bad),
+                else differences(mean[[place, other]], deviation[[place, other]], axis, known),
             )
         )
     return made

@@ -148,7 +148,6 @@ def y_label(unit: str) -> str:
 def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
     """Return the mean spectrum of a cluster, its standard deviation and its lines."""
     from bokeh.models import HoverTool, Range1d
-    from bokeh.models.annotations import BoxAnnotation
     from bokeh.plotting import figure
 
     names = labelled_lines(card, axis)
@@ -167,16 +166,7 @@ def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
         y_axis_label=without_math(y_label(unit)),
     )
     ink = colour(card.cluster)
-    for low, high in card.bad:
-        drawn.add_layout(BoxAnnotation(left=low, right=high, fill_color=BAND, level="underlay"))
-    for part in windows(card, axis):
-        drawn.varea(
-            x=axis.values[part].astype(np.float32),
-            y1=scale.inside(card.mean[part] - card.deviation[part]).astype(np.float32),
-            y2=scale.inside(card.mean[part] + card.deviation[part]).astype(np.float32),
-            fill_color=ink,
-            fill_alpha=0.22,
-        )
+    _draw_bands(drawn, card, axis, scale)
     x, y = with_gaps(axis, np.stack([card.mean, card.deviation]))
     data = {"x": x, "mean": y[0], "sd": y[1], "drawn": scale.inside(y[0])}
     source = {name: values.astype(np.float32) for name, values in data.items()}
@@ -190,6 +180,22 @@ def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
     drawn.add_tools(HoverTool(tooltips=rows, formatters=printed, renderers=[line], mode="vline"))
     style(drawn)
     return drawn
+
+
+def _draw_bands(drawn: Any, card: Card, axis: Axis, scale: Scale) -> None:
+    """Draw the standard deviation, and the windows of bad channels."""
+    from bokeh.models.annotations import BoxAnnotation
+
+    for low, high in card.bad:
+        drawn.add_layout(BoxAnnotation(left=low, right=high, fill_color=BAND, level="underlay"))
+    for part in windows(card, axis):
+        drawn.varea(
+            x=axis.values[part].astype(np.float32),
+            y1=scale.inside(card.mean[part] - card.deviation[part]).astype(np.float32),
+            y2=scale.inside(card.mean[part] + card.deviation[part]).astype(np.float32),
+            fill_color=colour(card.cluster),
+            fill_alpha=0.22,
+        )
 
 
 def _plain(unit: str) -> str:

@@ -11,9 +11,10 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from ._envi_header import is_header
 from ._zarr_metadata import METADATA, is_store
 from .edf import edf_files, is_edf
-from .envi import header_of, is_header
+from .envi import header_of
 from .ripple import ripple_header
 
 

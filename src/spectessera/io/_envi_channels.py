@@ -1,0 +1,170 @@
+"""What an ENVI header says of its channels: wavelengths, widths, names, and which are bad."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._channels import bad_channels_of
+from ._common import StoredCube, axis_of_file
+from ._envi_header import numbers_in
+from ._units import guessed_unit
+
+UNITS = {"wavenumber": "cm-1", "millimeters": "mm", "meters": "m", "index": ""}
+NO_UNIT = {"", "unknown", "none", "n/a"}
+# A wavelength with its unit in the name of a band, such as "Band 12 (456.7 Nanometers)".
+IN_NAME = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(nanomet(?:er|re)s?|nm|micromet(?:er|re)s?|microns?|um|µm)\b", re.I
+)
+FEWEST_DISTINCT = 0.25  # share of distinct wavelengths; with fewer they are no axis
+
+
+def add_channels(cube: StoredCube, header: Path, found: dict[str, Any]) -> None:
+    """Add the axis, the widths and the marks of the channels of a header to a cube."""
+    channels = cube.values.shape[2]
+    _add_marks(cube, found, channels)
+    values, unit = _wavelengths(cube, found, channels)
+    _add_widths(cube, found, channels, unit)
+    if values is None:
+        return
+    values = _without_gaps(cube, values)
+    if values is not None:
+        values = _without_repeats(cube, values)
+        cube.axis, note = axis_of_file(values, unit, name="wavelength")
+        cube.attrs |= note
+        cube.origin["axis"] = cube.origin.get("axis", f"wavelength in {header.name}")
+
+
+def _wavelengths(
+    cube: StoredCube, found: dict[str, Any], channels: int
+) -> tuple[np.ndarray | None, str | None]:
+    """Return the wavelengths as the header gives them, and their unit; None if there are none."""
+    try:
+        values = numbers_in(found.get("wavelength"))
+    except ValueError:
+        cube.axis_error = "the header has wavelengths that are not numbers"
+        return None, None
+    if values is None:
+        return _of_names(cube, found, channels)
+    if len(values) != channels:
+        cube.axis_error = f"the header has {len(values)} wavelengths for {channels} bands"
+        return None, None
+    given = str(found.get("wavelength units") or "").strip()
+    if given.lower() in NO_UNIT:
+        known = values[np.isfinite(values) & (values > 0)]
+        unit, _, note = guessed_unit("wavelength", known)
+        cube.notes += [note] if note else []
+        return values, unit or None
+    return values, UNITS.get(given.lower(), given)
+
+
+def _of_names(
+    cube: StoredCube, found: dict[str, Any], channels: int
+) -> tuple[np.ndarray | None, str | None]:
+    """Return the wavelengths in the names of the bands, if each name has one with its unit."""
+    names = found.get("band names")
+    matches = [IN_NAME.search(name) for name in names] if isinstance(names, list) else []
+    known = [match for match in matches if match is not None]
+    units = {"nm" if match[2].lower().startswith("n") else "um" for match in known}
+    values = np.array([float(match[1]) for match in known])
+    if len(known) != channels or len(matches) != channels or len(units) != 1:
+        return None, None
+    if len(np.unique(values)) != channels:
+        return None, None
+    cube.notes.append("the header gives no wavelengths: those in the names of the bands are taken")
+    cube.origin["axis"] = "band names"
+    return values, units.pop()
+
+
+def _add_marks(cube: StoredCube, found: dict[str, Any], channels: int) -> None:
+    """Add ``bad_channel`` where the list of bad bands has one number for each band."""
+    try:
+        numbers = numbers_in(found.get("bbl"))
+    except ValueError:
+        cube.notes.append("the list of bad bands (bbl) holds other things than numbers: not used")
+        return
+    if numbers is None:
+        return
+    if len(numbers) != channels:
+        cube.notes.append(
+            f"the list of bad bands (bbl) has {len(numbers)} numbers for {channels} bands: not used"
+        )
+        return
+    marks = bad_channels_of("bbl", numbers)
+    if marks is None:
+        return
+    cube.notes += [marks.note] if marks.note else []
+    _mark(cube, marks.bad)
+
+
+def _mark(cube: StoredCube, bad: np.ndarray) -> None:
+    """Mark further channels as bad."""
+    if "bad_channel" in cube.coords:
+        bad = bad | cube.coords["bad_channel"][1]
+    if bad.any():
+        cube.coords["bad_channel"] = (("channel",), bad, {})
+
+
+def _add_widths(cube: StoredCube, found: dict[str, Any], channels: int, unit: str | None) -> None:
+    """Keep the widths of the bands as a coordinate."""
+    try:
+        widths = numbers_in(found.get("fwhm"))
+    except ValueError:
+        return
+    if widths is not None and len(widths) == channels:
+        attrs = {"units": unit} if unit else {}
+        cube.coords["fwhm"] = (("channel",), widths, attrs)
+
+
+def _without_gaps(cube: StoredCube, values: np.ndarray) -> np.ndarray | None:
+    """Return wavelengths with a line across those that are 0: such channels are bad.
+
+    Some sensors give channels that are not used no wavelength.
+    """
+    known = np.isfinite(values) & (values > 0)
+    count = len(values)
+    if known.all() or not np.isfinite(values).all() or (values < 0).any():
+        return values
+    if known.sum() < 2 or 2 * known.sum() < count:
+        return values
+    places = np.flatnonzero(known)
+    filled = np.interp(np.arange(count), places, values[places])
+    for first, second, outside in (
+        (places[0], places[1], slice(0, places[0])),
+        (places[-1], places[-2], slice(places[-1] + 1, count)),
+    ):
+        step = (values[first] - values[second]) / (first - second)
+        filled[outside] = values[first] + step * (np.arange(count)[outside] - first)
+    cube.notes.append(
+        f"{count - known.sum()} of {count} channels have wavelength 0: they are marked as bad"
+    )
+    _mark(cube, ~known)
+    return filled
+
+
+def _without_repeats(cube: StoredCube, values: np.ndarray) -> np.ndarray:
+    """Return wavelengths of which equal ones are put evenly up to the next.
+
+    They are rounded, or those of two spectrometers that overlap.
+    """
+    distinct = len(np.unique(values))
+    few = distinct < max(2, FEWEST_DISTINCT * len(values))
+    if not np.isfinite(values).all() or distinct == len(values) or few:
+        return values
+    falls = (np.diff(values) <= 0).all()
+    order = np.argsort(-values if falls else values, kind="stable")
+    ordered = values[order]
+    first = np.flatnonzero(np.append(True, np.diff(ordered) != 0))
+    last = 2 * ordered[first[-1]] - ordered[first[-2]]
+    cube.notes.append(
+        f"{len(values) - distinct} channels repeat the wavelength of another one: they are put "
+        "evenly up to the next"
+    )
+    spread = np.empty_like(values)
+    spread[order] = np.interp(
+        np.arange(len(values)), np.append(first, len(values)), np.append(ordered[first], last)
+    )
+    return spread
