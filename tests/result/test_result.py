@@ -31,13 +31,13 @@ OF_CUBE = {
 
 
 def a_cube():
-    """Return counts of three materials; one pixel is masked, the last channel is bad."""
+    """Return counts of three materials; one pixel is masked, four channels are bad."""
     generator = np.random.default_rng(0)
     expected = 20 + 60 * np.eye(3).repeat(8, axis=1)[np.arange(SHAPE[0]) % 3][:, None]
     counts = generator.poisson(np.broadcast_to(expected, (*SHAPE, 24))).astype(np.uint16)
     mask = np.zeros(SHAPE, bool)
     mask[2, 3] = True
-    bad = np.arange(24) == 23
+    bad = np.arange(24) > 19
     return make_cube(counts, energy=(1.0, 20.0), mask=mask, bad_channel=bad, attrs=OF_CUBE)
 
 
