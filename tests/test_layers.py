@@ -13,14 +13,14 @@ import spectessera
 ROOT = Path(spectessera.__file__).parent
 # A room imports only rooms that stand before it.
 ORDER = (
-    "_version", "_util", "axis", "settings", "colours", "channels", "cube", "evaluate",
-    "preprocess", "result", "warning",
+    "_version", "_util", "axis", "settings", "colours", "channels", "conventions",
+    "foreign", "cube", "evaluate", "preprocess", "result", "warning",
     "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining", "inference",
     "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
-    "axis", "settings", "colours", "channels", "cube", "evaluate", "preprocess", "result",
-    "warning", "plots", "io",
+    "axis", "settings", "colours", "channels", "conventions", "foreign", "cube",
+    "evaluate", "preprocess", "result", "warning", "plots", "io",
     "naming", "diagnostics", "htmlreport",
 )  # fmt: skip
 AFTER_HELP = {"torch", "sklearn", "xarray", "matplotlib", "scipy", "numpy", "pandas", "dask"}

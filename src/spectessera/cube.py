@@ -19,6 +19,7 @@ import xarray as xr
 from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
+from .foreign import GivenAxis, plain_number, take_apart
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -69,13 +70,17 @@ def make_cube(
     bad_channel: Any = None,
     attrs: Mapping[str, str | int | float] | None = None,
 ) -> xr.DataArray:
-    """Make a cube from an array.
+    """Make a cube from an array, or from a cube of another package.
 
     Parameters
     ----------
-    values : array (y, x, channel)
-        numpy or dask array of real numbers.
-    energy, wavelength, axis : array (channel,), pair (first, last), or Axis
+    values : array (y, x, channel), or object
+        numpy or dask array of real numbers; or a DataArray of xarray with dimensions of other names
+        in any order, a Quantity of astropy, an NDData or NDCube, a Spectrum of specutils, a
+        SpectralCube, or a signal of HyperSpy. Their axis, noise, mask, unit and sky coordinates
+        are kept, as far as they are not given here; what is assumed about them is stated in the
+        attribute ``reading_notes``.
+    energy, wavelength, axis : array or Quantity (channel,), pair (first, last), or Axis
         The spectral axis, one of the three at most: energy (keV unless ``unit`` says otherwise),
         wavelength (angstrom), or any other with its ``unit``. A pair gives the centres of the
         first and the last channel. Without an axis, channels are counted from 0.
@@ -98,7 +103,8 @@ def make_cube(
     Raises
     ------
     ValueError, TypeError
-        If shapes disagree, the axis is not strictly monotonic or a unit is not known.
+        If shapes disagree, the axis is not strictly monotonic or a unit is not known; if an object
+        has not two axes of an image and one of a spectrum.
 
     Examples
     --------
@@ -107,16 +113,44 @@ def make_cube(
     >>> cube = spt.make_cube(np.ones((2, 3, 4)), energy=(1.0, 2.5))
     >>> cube.energy.values
     array([1. , 1.5, 2. , 2.5])
+
+    A DataArray in another order, with names that say which axis is which:
+
+    >>> import xarray as xr
+    >>> scene = xr.DataArray(np.ones((4, 2, 3)), dims=("band", "lat", "lon"))
+    >>> dict(spt.make_cube(scene).sizes)
+    {'y': 2, 'x': 3, 'channel': 4}
     """
+    given = GivenAxis(energy, wavelength, axis, unit, kind, medium)
+    parts = take_apart(values)
+    if parts is None:
+        return _of_array(values, given, variance, mask, bad_channel, attrs or {})
+    squared = getattr(values, "unit", None) and values.unit**2
+    noise = parts.variance if variance is None else plain_number(variance, squared)
+    mask = parts.mask if mask is None else mask
+    attrs = parts.attributes() | dict(attrs or {})
+    given = given.instead_of(parts.axis)
+    cube = _of_array(parts.values, given, noise, mask, bad_channel, attrs)
+    return cube.assign_coords(parts.coords)
+
+
+def _of_array(
+    values: Any,
+    given: GivenAxis,
+    variance: Any,
+    mask: Any,
+    bad_channel: Any,
+    attrs: Mapping[str, str | int | float],
+) -> xr.DataArray:
+    """Make a cube from a numpy or dask array (y, x, channel); arguments as in make_cube."""
     stored_type = getattr(values, "dtype", None)
     values = _as_array(values)
     check_ndim("a cube", values, 3, "(y, x, channel)")
     check_numeric("a cube", values)
     if 0 in values.shape:
         raise ValueError(f"a cube needs at least one pixel and one channel; got {values.shape}")
-    spectral = _make_axis(values.shape[2], energy, wavelength, axis, unit, kind, medium)
-    cube = xr.DataArray(values, dims=DIMS, attrs=dict(attrs or {}))
-    cube = with_axis(cube, spectral)
+    cube = xr.DataArray(values, dims=DIMS, attrs=dict(attrs))
+    cube = with_axis(cube, given.of(values.shape[2]))
     if stored_type in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
         cube.attrs["saturation"] = float(np.iinfo(stored_type).max)
     if variance is not None:
@@ -136,48 +170,6 @@ def _as_array(values: Any) -> Any:
     if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
         return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
     return values if hasattr(values, "dask") else np.asarray(values)
-
-
-def _make_axis(
-    channels: int,
-    energy: Any,
-    wavelength: Any,
-    axis: Any,
-    unit: str | None,
-    kind: str | None,
-    medium: str,
-) -> Axis:
-    """Return the axis that is given in one of several ways."""
-    given = {"energy": energy, "wavelength": wavelength, "axis": axis}
-    named = [name for name, value in given.items() if value is not None]
-    if len(named) > 1:
-        raise ValueError(f"give one spectral axis; got {' and '.join(named)}")
-    if not named:
-        if unit:
-            raise ValueError(f"unit {unit!r} was given without an axis: add axis=(first, last)")
-        return Axis(np.arange(channels))
-    name = named[0]
-    value = given[name]
-    if isinstance(value, Axis):
-        if unit or kind or medium:
-            raise ValueError("an Axis has its own unit, kind and medium; leave those arguments out")
-        result = value
-    else:
-        numbers = np.asarray(value, dtype=np.float64)
-        if numbers.shape == (2,) and channels != 2:
-            numbers = np.linspace(numbers[0], numbers[1], channels)
-        default = {"energy": "keV", "wavelength": "angstrom", "axis": ""}[name]
-        result = Axis(
-            numbers, unit=default if unit is None else unit, kind=kind or "", medium=medium
-        )
-    if len(result) != channels:
-        raise ValueError(
-            f"the axis has {len(result)} values but the cube has {channels} channels; "
-            "give one value per channel, or (first, last)"
-        )
-    if name != "axis" and result.kind not in (name, "energy_loss"):
-        raise ValueError(f"{result.unit!r} is not a unit of {name}; use axis= for another kind")
-    return result
 
 
 def with_axis(array: _Owner, axis: Axis, dim: str = "channel") -> _Owner:
@@ -219,7 +211,10 @@ def check_cube(cube: Any) -> xr.DataArray:
             "make one with spectessera.make_cube(values, energy=...)"
         )
     if set(cube.dims) != set(DIMS):
-        raise ValueError(f"a cube has dimensions y, x and channel; got {tuple(cube.dims)}")
+        raise ValueError(
+            f"a cube has dimensions y, x and channel; got {tuple(cube.dims)}; "
+            "spectessera.make_cube(array) finds out which is which"
+        )
     check_numeric("a cube", cube)
     if 0 in cube.shape:
         raise ValueError(f"a cube needs at least one pixel and one channel; got {cube.shape}")

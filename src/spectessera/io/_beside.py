@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.conventions.dims import COLUMN, ROW, Axes, role_of
+
 from ._candidates import plain_attributes
 from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube, check_companion_shape, with_missing
-from ._dims import COLUMN, ROW, Axes, role_of
 from ._lazy import load
 from ._noise import FORMS, variance_of
 from ._tree import Entry, Tree

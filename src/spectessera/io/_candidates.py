@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from spectessera.conventions.dims import CHANNEL, DETECTOR, role_of, spectral_name
+
 from ._choice import Choice
 from ._common import DEFAULT, Request, check_stored, listing
-from ._dims import CHANNEL, DETECTOR, role_of, spectral_name
 from ._layouts import layouts
 from ._tree import Entry, Tree, text_of, words
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._dims import Dim
+from spectessera.conventions.dims import Dim
+
 from ._tree import Entry
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.conventions.units import guessed_unit
+
 from ._channels import bad_channels_of
 from ._common import StoredCube, axis_of_file
 from ._envi_header import numbers_in
-from ._units import guessed_unit
 
 UNITS = {"wavenumber": "cm-1", "millimeters": "mm", "meters": "m", "index": ""}
 NO_UNIT = {"", "unknown", "none", "n/a"}

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from spectessera.axis import Axis
+from spectessera.conventions.dims import CHANNEL, Dim, Evidence, find_axes, role_of
+from spectessera.conventions.units import guessed_unit
 
 from ._beside import IMAGES, add_beside, add_positions, beside_of, user_attributes
 from ._candidates import choose, described, detector_axis, spectral_arrays
 from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube, axis_of_file, with_missing
-from ._dims import CHANNEL, Dim, Evidence, find_axes, role_of
 from ._lazy import LazyArray, load
 from ._tree import Entry, Tree, unit_in
-from ._units import guessed_unit
 from ._views import placed, summed, transposed
 
 METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.reading import FileRefused, reading
+from spectessera.conventions.dims import Dim
 
 from ._common import native
-from ._dims import Dim
 from ._lazy import LazyArray
 from ._tree import NO_VALUES, Entry, Tree, text_of, unit_in, words
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.conventions.dims import CHANNEL, Dim, role_of
+
 from ._choice import AxisValues, Choice, polynomial
-from ._dims import CHANNEL, Dim, role_of
 from ._scan import grid_of, grid_of_motors, shape_in_title
 from ._tree import Entry, Tree, text_of, unit_in
 

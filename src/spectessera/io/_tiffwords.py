@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from ._units import guessed_unit
+from spectessera.conventions.units import guessed_unit
 
 MAX_XML = 2**24
 # Names of an item of GDAL for each band, in lower case.

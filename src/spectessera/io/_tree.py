@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.conventions.dims import Dim
+
 from ._common import native
-from ._dims import Dim
 from ._lazy import LazyArray
 
 NO_VALUES = "This is a netCDF dimension but not a netCDF variable"

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera._util.reading import reading
+from spectessera.conventions.dims import Dim, Evidence, find_axes
 
 from ._common import Request, StoredCube, axis_of_file, check_stored, listing
-from ._dims import Dim, Evidence, find_axes
 from ._lazy import LazyArray, load
 from ._numbers import check_image, check_request
 from ._tiffdata import TIFF_ERRORS, import_tifffile, lazy_series

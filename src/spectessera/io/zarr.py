@@ -23,6 +23,7 @@ import xarray as xr
 
 from spectessera._util.files import files_below
 from spectessera._util.reading import reading
+from spectessera.conventions.dims import Dim
 
 from ._common import (
     CREATOR,
@@ -33,7 +34,6 @@ from ._common import (
     native,
     plain_attribute,
 )
-from ._dims import Dim
 from ._grouped import channel_axis, cube_of_tree
 from ._lazy import LazyArray
 from ._tree import Entry, Tree, unit_in

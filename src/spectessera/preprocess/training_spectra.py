@@ -12,6 +12,7 @@ from spectessera._util.threads import prefetch
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, marked
 from spectessera.cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
+from spectessera.foreign import is_object
 
 from .intake import Intake, saturation_of
 from .steps import UNUSABLE, screen
@@ -27,7 +28,7 @@ def as_cubes(X: Any) -> list[xr.DataArray] | None:
 
     In a sequence, arrays (n, channel) stand for cubes of one column.
     """
-    if isinstance(X, xr.DataArray):
+    if isinstance(X, xr.DataArray) or is_object(X):  # of an object, check_cube says what to do
         return [check_cube(X)]
     kinds = (xr.DataArray, np.ndarray)
     if not isinstance(X, Sequence) or not X or not all(isinstance(each, kinds) for each in X):

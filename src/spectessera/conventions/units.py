@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._dims import plain_name
+from .dims import plain_name
 
 ENERGIES = {"energy", "energies", "energyvector", "energyaxis", "ener"}
 LOSSES = {"energyloss", "eloss"}

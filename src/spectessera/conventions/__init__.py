@@ -1,0 +1,1 @@
+"""What names, units and positions of axes mean, in files and in objects of other packages."""
