@@ -60,7 +60,7 @@ def test_mask_and_noise_are_other_files(scan, tmp_path, noise):
         (("--shape", "7"), "--shape takes 2 numbers"),
         (("--shape", "2,a"), "--shape takes an integer"),
         (("--shape", "0,4"), "--shape takes"),
-        (("--key", "picture"), "3 axes"),
+        (("--key", "picture"), "(4, 6)"),
         (("--key", "nowhere"), "picture (4, 6)"),
         (("--unit", "furlong"), "'furlong'"),
         (("--medium", "water"), "'water'"),
