@@ -12,6 +12,7 @@ import pytest
 import spectessera
 from spectessera.io.filters import require
 
+ROOT = Path(spectessera.__file__).parents[1]
 VALUES = np.arange(4 * 5 * 70, dtype=np.uint16).reshape(4, 5, 70)
 
 
@@ -30,7 +31,7 @@ def path(tmp_path):
 def in_a_new_process(path, name, before=""):
     """Return the last line that a fresh interpreter prints or ends with."""
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(spectessera.__file__).parents[1])!r})\n{before}\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{before}\n"
         "import h5py\nfrom spectessera.io.filters import require\n"
         f"file = h5py.File({str(path)!r})\nrequire(file[{name!r}])\n"
         f"print(file[{name!r}][3, 4, 69], 'hdf5plugin' in sys.modules)"

@@ -15,6 +15,7 @@ from ._envi_header import is_header
 from ._zarr_metadata import METADATA, is_store
 from .edf import edf_files, is_edf
 from .envi import header_of
+from .matlab import is_matlab
 from .ripple import ripple_header
 
 
@@ -47,6 +48,7 @@ FORMATS = (
     Format("ripple", (".rpl", ".raw"), True, ""),
     Format("EDF", (".edf",), True, ""),
     Format("TIFF", (".tif", ".tiff"), True, ""),
+    Format("MATLAB", (".mat",), True, ""),
     Format("NPY", (".npy",), True, ""),
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
@@ -60,6 +62,7 @@ READERS = {
     "ripple": ("ripple", "read_ripple"),
     "EDF": ("edf", "read_edf"),
     "TIFF": ("tiff", "read_tiff"),
+    "MATLAB": ("matlab", "read_matlab"),
     "NPY": ("npy", "read_npy"),
     "NPZ": ("npy", "read_npz"),
 }
@@ -108,6 +111,8 @@ def format_of(path: Path) -> str:
                 break
     if not start:
         raise ValueError(f"{path} is empty (0 bytes)")
+    if name is None and path.suffix.lower() == ".mat":
+        return "MATLAB"  # of version 4, which begins with numbers
     if name is None:
         raise ValueError(_unknown(path, start))
     return name
@@ -145,6 +150,8 @@ def _by_content(path: Path, start: bytes) -> str | None:
         return "NPY"
     if is_header(start):
         return "ENVI"
+    if is_matlab(start):
+        return "MATLAB"
     if start.startswith(TIFF):
         return "TIFF"
     if is_edf(start):

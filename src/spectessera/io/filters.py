@@ -1,4 +1,4 @@
-"""Compression of HDF5 datasets that h5py does not bring along: bitshuffle, blosc, zstd and others."""
+"""Compression of HDF5 datasets that needs hdf5plugin: bitshuffle, blosc, zstd and others."""
 
 from __future__ import annotations
 
