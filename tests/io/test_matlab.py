@@ -103,6 +103,12 @@ def test_labels_that_are_no_class_numbers_are_left_alone(tmp_path, save):
 
 
 @BOTH
+def test_channels_that_are_marked_as_bad(tmp_path, save):
+    path = save(tmp_path / "a.mat", cube=VALUES, bbl=np.array([1, 1, 0, 1, 1, 1, 0]))
+    assert np.flatnonzero(read(path).bad_channel).tolist() == [2, 6]
+
+
+@BOTH
 def test_arrays_that_the_user_names_give_the_noise_and_the_mask(tmp_path, save):
     mask = np.eye(4, 5)
     path = save(tmp_path / "a.mat", cube=VALUES, sigma=np.full(SHAPE, 3.0), out=mask)

@@ -159,6 +159,15 @@ def test_overlapping_detectors_are_sorted_by_wavelength_with_all_that_belongs_to
     np.testing.assert_array_equal(own, VALUES)  # the order of the file, which the user knows
 
 
+def test_bands_without_a_wavelength_are_bad(tmp_path):
+    items = wavelengths([400, 410, 0, 430, 440, 450, 460])
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, FIRST, planarconfig="separate", extratags=tags(*items), **GREY)
+    cube = read(path)
+    assert np.flatnonzero(cube.bad_channel).tolist() == [2]
+    np.testing.assert_allclose(spectral_axis(cube).values, 400 + 10 * np.arange(7))
+
+
 def test_an_axis_that_jumps_about_is_refused_not_sorted(tmp_path):
     items = wavelengths([400, 450, 410, 440, 420, 430, 425])
     path = tmp_path / "a.tif"

@@ -31,9 +31,9 @@ def add_channels(cube: StoredCube, header: Path, found: dict[str, Any]) -> None:
     _add_widths(cube, found, channels, unit)
     if values is None:
         return
-    values = _without_gaps(cube, values)
+    values = without_gaps(cube, values)
     if values is not None:
-        values = _without_repeats(cube, values)
+        values = without_repeats(cube, values)
         cube.axis, note = axis_of_file(values, unit, name="wavelength")
         cube.attrs |= note
         cube.origin["axis"] = cube.origin.get("axis", f"wavelength in {header.name}")
@@ -120,7 +120,7 @@ def _add_widths(cube: StoredCube, found: dict[str, Any], channels: int, unit: st
         cube.coords["fwhm"] = (("channel",), widths, attrs)
 
 
-def _without_gaps(cube: StoredCube, values: np.ndarray) -> np.ndarray | None:
+def without_gaps(cube: StoredCube, values: np.ndarray) -> np.ndarray | None:
     """Return wavelengths with a line across those that are 0: such channels are bad.
 
     Some sensors give channels that are not used no wavelength.
@@ -146,7 +146,7 @@ def _without_gaps(cube: StoredCube, values: np.ndarray) -> np.ndarray | None:
     return filled
 
 
-def _without_repeats(cube: StoredCube, values: np.ndarray) -> np.ndarray:
+def without_repeats(cube: StoredCube, values: np.ndarray) -> np.ndarray:
     """Return wavelengths of which equal ones are put evenly up to the next.
 
     They are rounded, or those of two spectrometers that overlap.

@@ -11,6 +11,8 @@ import numpy as np
 
 from spectessera.conventions.units import guessed_unit
 
+from ._channels import BadChannels, bad_channels_of, marks_channels
+
 MAX_XML = 2**24
 # Names of an item of GDAL for each band, in lower case.
 WAVELENGTHS = ("wavelength", "wavelengths", "center_wavelength", "central_wavelength")
@@ -94,7 +96,7 @@ def gdal_words(items: list[Item], bands: int) -> Words:
         texts = by_name.get("description") or [None]
         values, stated, found = described([text or "" for text in texts])
         unit = stated or unit
-    bad = _numbers(by_name.get("bbl"))
+    bad = next((m.bad for name in by_name if (m := _marks(name, by_name[name]))), None)
     factors = [_numbers(by_name.get(name)) for name in ("scale", "offset")]
     scales = None
     if any(one is not None for one in factors):
@@ -103,7 +105,13 @@ def gdal_words(items: list[Item], bands: int) -> Words:
             one if one is not None else other for one, other in zip(factors, default, strict=True)
         ]
         scales = np.stack(pairs, axis=1)
-    return Words(values, known_unit(unit), found, None if bad is None else bad == 0, scales)
+    return Words(values, known_unit(unit), found, bad, scales)
+
+
+def _marks(name: str, texts: Sequence[str | None]) -> BadChannels | None:
+    """Return which bands are bad, if this item says so."""
+    numbers = _numbers(texts) if marks_channels(name) else None
+    return None if numbers is None else bad_channels_of(name, numbers)
 
 
 def known_unit(unit: str | None) -> str | None:

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.conventions.dims import Axes, Evidence, find_axes, plain_name, spectral_name
+from spectessera.conventions.units import guessed_unit
+
+from ._channels import bad_channels_of, marks_channels
 from ._common import Request, StoredCube, axis_of_file, check_companion_shape, listing
-from ._dims import Axes, Evidence, find_axes, plain_name, spectral_name
 from ._lazy import LazyArray, as_dask, load
 from ._mat5 import Mat5
 from ._matfile import Mat73, Variable
 from ._noise import FORMS, variance_of
 from ._numbers import check_image, check_points, check_request
-from ._units import guessed_unit
 from ._views import as_image, transposed
 
 MAGIC_73 = b"MATLAB 7.3 MAT-file"
@@ -77,6 +79,7 @@ def read_matlab(path: Path, request: Request) -> StoredCube:
     values = _loaded(path, source, variable.name, request.chunks)
     cube = StoredCube(values, attrs={"source": path.name}, origin={"axes": how}, notes=notes)
     _add_axis(cube, file, spectral)
+    _add_marks(cube, file)
     _add_images(cube, path, file, request)
     for form in FORMS:
         name = getattr(request, form)
@@ -232,6 +235,17 @@ def _add_axis(cube: StoredCube, file: Mat5 | Mat73, spectral: dict[str, int]) ->
         cube.origin["axis"] = name
         cube.notes += [note] if note else []
         return
+
+
+def _add_marks(cube: StoredCube, file: Mat5 | Mat73) -> None:
+    """Mark channels that the file calls bad."""
+    for name, one in file.variables.items():
+        if one.is_numeric and one.sizes == cube.values.shape[2:] and marks_channels(name):
+            marks = bad_channels_of(name, file.array(name).ravel())
+            if marks is not None and marks.bad.any():
+                cube.coords["bad_channel"] = (("channel",), marks.bad, {})
+                cube.notes += [marks.note] if marks.note else []
+                return
 
 
 def _add_images(cube: StoredCube, path: Path, file: Mat5 | Mat73, request: Request) -> None:

@@ -15,6 +15,7 @@ from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim, Evidence, find_axes
 
 from ._common import Request, StoredCube, axis_of_file, check_stored, listing
+from ._envi_channels import without_gaps, without_repeats
 from ._lazy import LazyArray, load
 from ._numbers import check_image, check_request
 from ._tiffdata import TIFF_ERRORS, import_tifffile, lazy_series
@@ -93,16 +94,19 @@ def read_tiff(path: Path, request: Request) -> StoredCube:
 def _cube(path: Path, opened: _Opened, values: Any, how: str, notes: list[str]) -> StoredCube:
     """Return the cube with all that the file says about it."""
     attrs: dict[str, Any] = {"source": path.name}
-    values = without_ignored(values, opened.nodata, attrs)
+    values = without_ignored(values, _number(opened.nodata), attrs, notes)
     words, shape = opened.words, values.shape
     cube = StoredCube(values, attrs=attrs, notes=notes, origin={"axes": how})
-    if words.values is not None and len(words.values) == shape[2]:
-        unit, kind = unit_or_guess(words, notes)
-        cube.axis, note = axis_of_file(words.values, unit, name=words.found, kind=kind)
-        attrs |= note
-        cube.origin["axis"] = words.found
     if words.bad is not None and len(words.bad) == shape[2] and words.bad.any():
         cube.coords["bad_channel"] = (("channel",), words.bad, {})
+    if words.values is not None and len(words.values) == shape[2]:
+        unit, kind = unit_or_guess(words, notes)
+        known = without_gaps(cube, words.values)
+        if known is not None:
+            known = without_repeats(cube, known)
+            cube.axis, note = axis_of_file(known, unit, name=words.found, kind=kind)
+            attrs |= note
+            cube.origin["axis"] = words.found
     if words.scales is not None and len(words.scales) == shape[2]:
         _apply_scales(cube, words.scales)
     with reading(path, "GeoTIFF"):
