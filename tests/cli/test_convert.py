@@ -12,7 +12,7 @@ from spectessera.cli import convert
 from spectessera.cube import spectral_axis
 
 SHAPE = (5, 7, 11)  # y, x, channel
-FORMATS = (".zarr", ".h5", ".nc", ".fits", ".fits.gz")
+FORMATS = (".zarr", ".h5", ".nc", ".fits", ".fits.gz", ".hspy")
 
 
 def a_cube():

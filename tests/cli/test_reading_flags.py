@@ -33,11 +33,25 @@ def scan(tmp_path):
     return path
 
 
+def test_a_channel_first_file_is_read_in_the_order_that_is_given(tmp_path):
+    with h5py.File(tmp_path / "cube.h5", "w") as file:
+        file["data"] = values().transpose(2, 0, 1)
+    cube = FileOptions(axes="cyx", energy="1,10").open(tmp_path / "cube.h5")
+    np.testing.assert_array_equal(cube, values())
+
+
 def test_the_axis_may_be_given_as_logarithms_with_its_medium(scan):
     cube = FileOptions(wavelength="3,4", log10=True, medium="vacuum").open(scan)
     axis = spectral_axis(cube)
     assert (axis.kind, axis.medium) == ("wavelength", "vacuum")
     np.testing.assert_allclose(axis.values[[0, -1]], [1000, 10000])
+
+
+def test_mask_and_noise_are_names_in_the_file(scan):
+    cube = FileOptions(mask="bad", error="sigma").open(scan)
+    assert cube["mask"].values.sum() == 1
+    assert cube["mask"].values[1, 1]
+    assert (cube["variance"].values == 4).all()
 
 
 @pytest.mark.parametrize("noise", [np.full(SHAPE, 2.0), np.full(SHAPE[2], 2.0)])
@@ -71,6 +85,7 @@ def test_mask_and_noise_are_other_files(scan, tmp_path, noise):
         (("--mask", "nowhere.npy"), "there is no file nowhere.npy"),
         (("--mask", "nowhere.hdr"), "--mask takes"),
         (("--error", "nowhere.npy"), "there is no file nowhere.npy"),
+        (("--error", "nowhere"), "nowhere"),
         (("--log10", "--energy", "1,500"), "no finite number"),
     ],
 )

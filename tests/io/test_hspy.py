@@ -3,10 +3,11 @@
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.cube import make_cube
-from spectessera.io import write
+from spectessera.io import read, write
 
 SHAPE = (4, 5, 7)
 
@@ -61,3 +62,42 @@ def test_the_variance_is_a_signal_in_the_metadata_and_stored_once(tmp_path):
         assert group["variance"] == signal["data"]
         np.testing.assert_array_equal(group["original_metadata/mask"], mask)
         assert group["original_metadata/mask"].chunks is not None
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        Axis(np.linspace(1, 2.2, 7), "keV"),
+        Axis(np.linspace(2.2, 1, 7), "keV"),
+        Axis(np.arange(1, 8) ** 2.0, "nm", medium="air"),
+        Axis(np.arange(8, 1, -1) ** 2.0, "cm-1"),
+        Axis(np.linspace(100, 200, 7), "eV", kind="energy_loss"),
+        Axis(np.arange(7)),
+    ],
+    ids=lambda axis: axis.kind,
+)
+@pytest.mark.parametrize("chunks", [None, "auto"])
+def test_a_cube_comes_back_as_it_was(tmp_path, axis, chunks):
+    values = np.arange(140, dtype=np.uint16).reshape(SHAPE)
+    mask = np.arange(20).reshape(SHAPE[:2]) == 8
+    attrs = {"object": "page", "unit": "counts"}
+    variance = np.full(SHAPE, 2.0)
+    cube = make_cube(values, axis=axis, mask=mask, variance=variance, attrs=attrs)
+    write(cube, tmp_path / "scan.hspy")
+    found = read(tmp_path / "scan.hspy", chunks=chunks)
+    xr.testing.assert_identical(found.compute(), cube)
+
+
+def test_the_noise_of_a_signal_is_used_and_is_no_second_cube(tmp_path):
+    """As HyperSpy itself writes it: nothing else lies beside the values."""
+    file, group = written(
+        tmp_path, Axis(np.arange(1, 8) * 1.0, "keV"), variance=np.full(SHAPE, 2.0)
+    )
+    file.close()
+    with h5py.File(tmp_path / "scan.hspy", "r+") as file:
+        (group,) = file["Experiments"].values()
+        del group["variance"], group["axis"], file.attrs["creator"]
+    found = read(tmp_path / "scan.hspy")
+    assert (found["variance"] == 2).all()
+    assert found.attrs["variance_from"].endswith("_sig_variance/data (variance)")
+    assert found["energy"].values[0] == 1

@@ -84,7 +84,8 @@ def add_beside(
         if form in beside:
             entry = beside[form]
             noise = _like_cube(cube, tree, entry, axes, place, request)
-            cube.variance = variance_of(cube, noise, form) if not tree.own else noise
+            unchanged = tree.own and form == "variance"
+            cube.variance = noise if unchanged else variance_of(cube, noise, form)
             cube.origin |= {} if tree.own else {"variance": f"{entry.name} ({form})"}
             break
     if "mask" in beside:

@@ -25,7 +25,9 @@ TIMES = {
     "dead_time": ("dead_time", "deadtime", "dead_times"),
 }  # fmt: skip
 PYXRF_STEP = 0.01  # keV a channel, of all files of PyXRF
-NO_UNITS = ("", "<undefined>", "undefined", "none", "t.b.d.")
+HYPERSPY_NOISE = "metadata/Signal/Noise_properties/_sig_variance"
+IN_METADATA = re.compile(r"(^|/)(original_)?metadata(/|$)")
+NO_UNITS = ("", "_none_", "<undefined>", "undefined", "none", "t.b.d.")
 
 
 def layouts(tree: Tree, entry: Entry | None) -> Iterator[Choice]:
@@ -211,6 +213,8 @@ def hyperspy(tree: Tree) -> Iterator[Choice]:
         entry = tree.named(group, "data")
         if entry is None or entry.array.ndim < 3 or not entry.has_numbers:
             continue
+        if IN_METADATA.search(group):  # such as the variance, which is a signal of its own
+            continue
         axes = [tree.group_attributes(f"{group}/axis-{n}") for n in range(entry.array.ndim)]
         if not any(axes):
             continue
@@ -218,6 +222,13 @@ def hyperspy(tree: Tree) -> Iterator[Choice]:
         scales = [_uniform(tree, f"{group}/axis-{n}", attrs, entry.shape[n], dims[n])
                   for n, attrs in enumerate(axes)]  # fmt: skip
         choice = Choice([entry], "HyperSpy", dims=dims, scales=scales)
+        noise = tree.named(f"{group}/{HYPERSPY_NOISE}", "data")
+        if noise is not None and noise.has_numbers:
+            choice.companions["variance"] = noise
+        own = tree.named(group, "axis")
+        if own is not None and "axis_kind" in own.attrs and own.has_numbers:
+            kind = text_of(own.attrs["axis_kind"])
+            choice.axis = AxisValues(own.values(), unit_in(own.attrs), kind, kind, own.name)
         signal = [n for n, attrs in enumerate(axes) if not attrs.get("navigate", n == 2)]
         named = [n for n, dim in enumerate(dims) if role_of(dim) == CHANNEL]
         if not named and len(signal) == 1:
@@ -247,6 +258,8 @@ def _uniform(
         return AxisValues(values, dim.unit or None, dim.name, kind, entry.name)
     scale, offset = attrs.get("scale"), attrs.get("offset", 0.0)
     if not isinstance(scale, (int, float)) or not isinstance(offset, (int, float)):
+        return None
+    if (scale, offset, dim.unit) == (1, 0, ""):  # nobody has calibrated it: it only counts
         return None
     values = offset + scale * np.arange(length, dtype=np.float64)
     return AxisValues(values, dim.unit or None, dim.name, kind, f"{group} (scale and offset)")
