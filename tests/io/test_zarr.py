@@ -21,7 +21,7 @@ from spectessera._util.files import atomic_folder
 from spectessera.axis import Axis
 from spectessera.cube import make_cube, spectral_axis
 from spectessera.io import formats, read, read_result, write
-from spectessera.io._lazy import BLOCK_BYTES, block_sizes
+from spectessera.io._lazy import BLOCK_BYTES, WIDE_BLOCK_BYTES, block_sizes
 
 SHAPE = (4, 5, 7)
 
@@ -579,7 +579,7 @@ def test_auto_cuts_chunks_of_single_channels_that_are_too_large(tmp_path):
     cube = read(path, chunks="auto")
     sizes = cube.data.chunksize
     assert sizes[2] == 400
-    assert BLOCK_BYTES / 2 < np.prod(sizes) * 4 <= BLOCK_BYTES
+    assert WIDE_BLOCK_BYTES / 2 < np.prod(sizes) * 4 <= WIDE_BLOCK_BYTES
 
 
 # --- stores that are damaged or do harm ---------------------------------------------------------

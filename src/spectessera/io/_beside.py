@@ -105,6 +105,7 @@ def _like_cube(
     request: Request,
 ) -> Any:
     """Return an array beside the cube as (y, x, channel)."""
+    entry.check()
     source = entry.array
     if place is not None and source.ndim == 2:
         source = placed(source, place)

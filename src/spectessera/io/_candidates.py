@@ -218,6 +218,7 @@ def _detectors(tree: Tree, choices: list[Choice], wanted: str | int) -> Choice:
                 f"{tree.path} has {len(choices)} detectors ({', '.join(names)}), counted from 0; "
                 f"there is no detector {wanted}"
             )
+        choices[wanted].is_detector = True
         return choices[wanted]
     first = choices[0]
     first.entries = [each.entry for each in choices]

@@ -64,6 +64,8 @@ class Choice:
         "variance", "error", "ivar", "mask", "live_time", "real_time", "dead_time", "y", "x".
     notes : list of str
         What was assumed.
+    is_detector : bool
+        Whether it is one of several detectors, chosen by the user.
     """
 
     entries: list[Entry]
@@ -76,6 +78,7 @@ class Choice:
     place_source: str = ""
     companions: dict[str, Entry] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    is_detector: bool = False
 
     @property
     def entry(self) -> Entry:

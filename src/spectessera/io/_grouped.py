@@ -162,7 +162,7 @@ def _as_three_axes(
 
 def _check_single(tree: Tree, choice: Choice, detectors: str | int) -> None:
     """Raise if a detector beyond the only one is asked for."""
-    if isinstance(detectors, int) and detectors > 0:
+    if isinstance(detectors, int) and detectors > 0 and not choice.is_detector:
         raise ValueError(
             f"{described(tree.path, choice.entry)} is of one detector, number 0; there is no "
             f"detector {detectors}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from spectessera._util.reading import FileRefused, reading
 
-from ._hdf5_tree import inside_folder, linked_file
+from ._hdf5_sources import missing_sources
 from ._lazy import LazyArray
 
 MAX_CHUNKS = 10**7
@@ -101,31 +101,13 @@ def _missing_sources(
     path: Path, dataset: Any, source: LazyArray, outside: bool
 ) -> tuple[_Holes | None, str]:
     """Return which boxes of a virtual dataset have no source, and a sentence about it."""
-    import h5py
-
-    own = Path(dataset.file.filename)
-    boxes, names = [], []
-    for one in dataset.virtual_sources():
-        if one.file_name == ".":
-            continue
-        target = linked_file(own, one.file_name)
-        if target is not None and not outside and not inside_folder(target, path):
-            raise FileRefused(
-                f"{path}: {dataset.name!r} reads from {target}, outside the folder of the file; "
-                "copy it there, or allow it with outside=True (--outside)"
-            )
-        there = False
-        if target is not None and target != own.resolve():
-            with h5py.File(target, "r") as file:
-                there = isinstance(file.get(one.dset_name), h5py.Dataset)
-        if target == own.resolve():
-            there = one.dset_name.strip("/") != dataset.name.strip("/")
-        if not there:
-            low, high = one.vspace.get_select_bounds()
-            boxes.append((tuple(map(int, low)), tuple(int(n) + 1 for n in high)))
-            names.append(one.file_name)
-    if not boxes:
+    missing = missing_sources(path, dataset, outside=outside)
+    if not missing:
         return None, ""
+    boxes, names = [], [one.file_name for one in missing]
+    for one in missing:
+        low, high = one.vspace.get_select_bounds()
+        boxes.append((tuple(map(int, low)), tuple(int(n) + 1 for n in high)))
     note = (
         f"{len(boxes)} sources of {dataset.name.strip('/')} are missing ({', '.join(names[:3])}); "
         "their values are missing (NaN)"

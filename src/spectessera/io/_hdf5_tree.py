@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from spectessera._util.reading import FileRefused, reading
+from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim
 
 from ._common import native
+from ._hdf5_sources import check_sources, inside_folder, linked_file, refuse_external
 from ._lazy import LazyArray
 from ._tree import NO_VALUES, Entry, Tree, text_of, unit_in, words
 
@@ -103,7 +104,12 @@ class _Walk:
             self.group(node, path, other, depth)
         elif isinstance(node, h5py.Dataset) and not self._known(node, path, other):
             self.nodes[path] = node
-            self.entries[path] = Entry(path, _lazy(self.path, node, other), lambda: node.attrs)
+            self.entries[path] = Entry(
+                path,
+                _lazy(self.path, node, other),
+                lambda: node.attrs,
+                lambda: check_sources(self.path, node, outside=self.outside),
+            )
 
     def links(self) -> None:
         """Follow soft links and links to other files, which come after everything else."""
@@ -148,19 +154,6 @@ class _Walk:
                 "with outside=True (--outside)"
             )
         return self.files.enter_context(h5py.File(target, "r")), str(target)
-
-
-def linked_file(beside: Path, filename: str) -> Path | None:
-    """Return the regular file that a link in the file ``beside`` means, or None."""
-    for candidate in (Path(filename), beside.resolve().parent / filename):
-        if candidate.is_absolute() and candidate.is_file():
-            return candidate.resolve()
-    return None
-
-
-def inside_folder(target: Path, path: Path) -> bool:
-    """Whether a file lies in the folder of ``path`` or below it."""
-    return target.resolve().is_relative_to(path.resolve().parent)
 
 
 def _group_attributes(walk: _Walk, name: str) -> dict[str, Any]:
@@ -231,12 +224,3 @@ def fetch(path: Path, key: tuple[str, str], index: tuple[slice, ...]) -> np.ndar
         dataset = file[name]
         refuse_external(path, dataset)
         return native(np.asarray(dataset[index]))
-
-
-def refuse_external(path: Path, dataset: Any) -> None:
-    """Raise ValueError if the bytes of a dataset lie in any other file, which may be any file."""
-    if dataset.external is not None:
-        raise FileRefused(
-            f"{path}: the values of {dataset.name!r} are raw bytes of other files, which are never "
-            "read, because they may be any file; write them into this one"
-        )

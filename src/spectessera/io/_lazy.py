@@ -13,6 +13,9 @@ import numpy as np
 from spectessera.cube import DIMS
 
 BLOCK_BYTES = 2**24  # largest block of a lazy cube, if the reader chooses the blocks
+# The same for files whose pieces hold a few channels of many pixels: a smaller block would unpack
+# every piece once more.
+WIDE_BLOCK_BYTES = 2**27
 MAX_BLOCKS = 10**7  # the plan of what to read would fill the memory with more
 
 
@@ -79,7 +82,10 @@ def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -
     if isinstance(chunks, str) and chunks == "auto" and source.ndim == 3:
         stored = getattr(source, "chunks", None) or (1, source.shape[1])
         size = max(4, source.dtype.itemsize)  # blocks are processed as float32
-        chunks = block_sizes(source.shape, size, stored[:2])
+        narrow = len(stored) > 2 and stored[-1] < source.shape[2]
+        chunks = block_sizes(
+            source.shape, size, stored[:2], WIDE_BLOCK_BYTES if narrow else BLOCK_BYTES
+        )
     sizes = _chunk_sizes(chunks)
     _check_blocks(path, source.shape, sizes)
     status = path.stat()
@@ -123,18 +129,26 @@ def _check_blocks(path: Path, shape: tuple[int, ...], sizes: tuple[Any, ...]) ->
         )
 
 
-def block_sizes(shape: tuple[int, ...], itemsize: int, stored: tuple[int, ...]) -> dict[str, int]:
+def block_sizes(
+    shape: tuple[int, ...], itemsize: int, stored: tuple[int, ...], widest: int = BLOCK_BYTES
+) -> dict[str, int]:
     """Return the sizes along y and x of blocks of at most 16 MiB that hold whole spectra.
+
+    If one stored piece along y and x, with whole spectra, is larger, blocks of up to ``widest``
+    bytes are made, so that pieces are not unpacked more often than needed.
 
     They are multiples of ``stored``, the sizes (y, x) of the pieces in the file itself, so that
     nothing is read twice; a stored piece whose whole spectra are larger is cut by rows.
     """
     spectrum = max(1, shape[2] * itemsize)
     rows, columns = (max(1, min(size, n)) for size, n in zip(stored, shape[:2], strict=True))
-    many = BLOCK_BYTES // (rows * columns * spectrum)
+    piece = rows * columns * spectrum
+    many = BLOCK_BYTES // piece
+    if not many and piece <= widest:
+        return {"y": rows, "x": columns}
     if not many:
-        columns = max(1, min(columns, BLOCK_BYTES // spectrum))
-        return {"y": max(1, BLOCK_BYTES // (columns * spectrum)), "x": columns}
+        columns = max(1, min(columns, widest // spectrum))
+        return {"y": max(1, min(rows, widest // (columns * spectrum))), "x": columns}
     most_y, most_x = -(-shape[0] // rows), -(-shape[1] // columns)
     in_x = min(most_x, math.isqrt(many))
     in_y = min(most_y, many // in_x)

@@ -69,13 +69,20 @@ class Entry:
     array : LazyArray
     attributes : function
         Called once, when the attributes are needed.
+    check : function, optional
+        Raises if the values must not be read.
     """
 
     def __init__(
-        self, name: str, array: LazyArray, attributes: Callable[[], Mapping[str, Any]]
+        self,
+        name: str,
+        array: LazyArray,
+        attributes: Callable[[], Mapping[str, Any]],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.array = array
+        self.check = check
         self._attributes = attributes
 
     @cached_property
@@ -117,6 +124,7 @@ class Entry:
         ValueError
             If there are too many for anything that is read whole.
         """
+        self.check()
         count = int(np.prod([int(size) for size in self.shape], dtype=object))
         if count > SMALL_ARRAY:
             raise ValueError(

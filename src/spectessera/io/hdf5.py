@@ -13,7 +13,8 @@ from typing import Any
 from ._common import MAX_COMPRESSION, SMALL_BYTES, Request, StoredCube
 from ._grouped import cube_of_tree
 from ._hdf5_holes import without_holes
-from ._hdf5_tree import hdf5_tree, refuse_external
+from ._hdf5_sources import refuse_external
+from ._hdf5_tree import hdf5_tree
 
 
 def read_hdf5(path: Path, request: Request) -> StoredCube:
