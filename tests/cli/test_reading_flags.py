@@ -127,3 +127,32 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path):
 def test_info_in_json_has_the_axis_that_is_given(scan):
     told = json.loads(run("info", scan, "--wavelength", "3,4", "--json", check=0).stdout)
     assert told["axis_range"] == [3.0, 4.0]
+
+
+def test_info_shows_how_everything_was_found_and_what_to_do_if_it_is_wrong(tmp_path):
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        file["cube"] = values().transpose(2, 0, 1)
+        file["energy"] = np.arange(10) / 2 + 1
+        file["cube_err"] = np.ones((10, *SHAPE[:2]))
+        file["live_time"] = np.linspace(0.5, 1, 24).reshape(SHAPE[:2])
+        file["cube"].attrs["unit"] = "[bold]\x1b[31mcounts"
+    text = run("info", tmp_path / "odd.h5", check=0, env={"COLUMNS": "200"}).stdout
+    assert "4 x 6 (y, x)" in text
+    assert "stored as 10 x 4 x 6" in text
+    assert "cube_err (error)" in text
+    assert "1 to 5.5" in text
+    assert "0.5 to 1" in text
+    assert "taken as keV (--unit)" in text
+    assert r"[bold]\x1b[31mcounts" in text
+    assert "\x1b" not in text
+    assert "If this is wrong: --key, --axes" in text
+    told = json.loads(run("info", tmp_path / "odd.h5", "--json", check=0).stdout)
+    assert told["axis_from"] == "energy"
+    assert told["variance_from"] == "cube_err (error)"
+    assert "keV" in told["reading_notes"]
+
+
+def test_info_of_an_own_file_has_nothing_to_add(scan):
+    told = json.loads(run("info", scan, "--json", check=0).stdout)
+    assert not any(name.endswith("_from") for name in told)
+    assert "reading_notes" not in told

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-from .console import command, output, print_json
+from .console import as_flags, command, output, print_json, printable
 from .flags import AsJson, CubeFile, FileOptions, with_flag_groups
+
+LABELS = {"reading_notes": "assumed", "axes_from": "order of axes from"}
+ADVICE = (
+    "If this is wrong: --key, --axes, --energy, --wavelength, --unit (spectessera info --help)."
+)
 
 
 @command
@@ -26,6 +32,18 @@ def info_command(
         return
     table = Table(show_header=False, box=None)
     for name, value in description.items():
-        text = json.dumps(value) if isinstance(value, (dict, list)) else str(value)
-        table.add_row(f"[bold]{name.replace('_', ' ')}[/]", text)
+        words = escape(printable(as_flags(_shown(value))))
+        table.add_row(f"[bold]{LABELS.get(name, name.replace('_', ' '))}[/]", words)
     output.print(table)
+    output.print(ADVICE)
+
+
+def _shown(value: Any) -> str:
+    """Return a value of the description as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return " to ".join(_shown(each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.7g}" if isinstance(value, float) else str(value)

@@ -64,10 +64,12 @@ def cube_of_tree(
         choice.program or "points",
     )
     axes = find_axes(what, evidence, None if as_points else request.axes)
+    stored = source.shape
     source = transposed(source, axes.order, dict.fromkeys(axes.drop, 0))
     cube = StoredCube(unpack(load(source, request.chunks), entry.attrs))
     if not tree.own:
-        cube.origin["axes"] = choice.place_source if as_points else axes.how
+        moved = "" if axes.order == (0, 1, 2) else f"; stored as {' x '.join(map(str, stored))}"
+        cube.origin["axes"] = choice.place_source if as_points else f"{axes.how}{moved}"
     cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
     cube.attrs |= user_attributes(entry.attrs)
     _add_axis(cube, tree, choice, scales[axes.order[2]], spectral)

@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera.channels import BAD
 from spectessera.cube import blocks, check_cube, read_block, spectral_axis
 from spectessera.preprocess.steps import QUALITY, screen
 
 # A negative smallest value with a larger share of all values probably marks missing values.
 MARK_SHARE = 1e-3
+# Attributes that are shown: how everything was found, and what was assumed.
+KEPT = (
+    "unit", "axis_note", *(f"{name}_from" for name in ("axes", "axis", "variance", "mask")),
+    "reading_notes",
+)  # fmt: skip
+TIMES = ("live_time", "real_time", "dead_time")
 
 
 def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
@@ -42,8 +49,25 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
         "sky_coordinates": "wcs" in cube.attrs,
         "reference_labels": "reference" in cube.coords,
     }
-    description |= {name: cube.attrs[name] for name in ("unit", "axis_note") if name in cube.attrs}
-    return description | _quality(cube)
+    if axis.medium:
+        description["medium"] = axis.medium
+    description |= {name: cube.attrs[name] for name in KEPT if name in cube.attrs}
+    return description | _coordinates(cube) | _quality(cube)
+
+
+def _coordinates(cube: xr.DataArray) -> dict[str, Any]:
+    """Return the number of bad channels, and the range of the times of measurement."""
+    description: dict[str, Any] = {}
+    if BAD in cube.coords:
+        description["bad_channels"] = int(np.count_nonzero(cube.coords[BAD].values))
+    for name in TIMES:
+        if name in cube.coords:
+            times = np.asarray(cube.coords[name].values, dtype=np.float64)
+            finite = times[np.isfinite(times)]
+            unit = str(cube.coords[name].attrs.get("units", ""))
+            if finite.size:
+                description[name] = f"{finite.min():g} to {finite.max():g} {unit}".strip()
+    return description
 
 
 def _quality(cube: xr.DataArray) -> dict[str, Any]:
