@@ -62,6 +62,8 @@ class FileOptions:
         Name of an array in the file, or another file.
     detectors : str, optional
         "sum" or the number of one.
+    live_time : bool
+        Scale the counts by the live times in the file.
     """
 
     key: Annotated[
@@ -183,6 +185,14 @@ class FileOptions:
             rich_help_panel=_READING,
         ),
     ] = None
+    live_time: Annotated[
+        bool,
+        typer.Option(
+            "--live-time",
+            help="Scale the counts of every pixel by the live times in the file.",
+            rich_help_panel=_READING,
+        ),
+    ] = False
 
     def open(self, path: Path) -> xr.DataArray:
         """Return the cube of a file; its values stay there and are read block by block."""
@@ -195,7 +205,7 @@ class FileOptions:
         return read(
             path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
             medium=self.medium or "", log10=self.log10, missing=self.missing, chunks="auto",
-            detectors=self.detectors, **ends, **self._companions(),
+            detectors=self.detectors, live_time=self.live_time, **ends, **self._companions(),
         )  # fmt: skip
 
     def _image(self) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from spectessera.conventions.dims import CHANNEL, DETECTOR, role_of, spectral_name
 
+from ._channels import marks_channels
 from ._choice import Choice
 from ._common import DEFAULT, Request, check_stored, listing
 from ._layouts import layouts
@@ -256,6 +257,8 @@ def spectral_arrays(tree: Tree, entry: Entry) -> dict[str, Entry]:
 
 def _names_axis(entry: Entry) -> bool:
     """Whether the name, or an attribute of this package, says that it is a spectral axis."""
+    if marks_channels(entry.base):  # such as good_wavelengths
+        return False
     return "axis_kind" in entry.attrs or entry.base == "axis" or spectral_name(entry.base)
 
 

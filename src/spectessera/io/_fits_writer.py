@@ -17,6 +17,7 @@ from spectessera.cube import DIMS, spectral_axis
 from spectessera.result import VARIABLES
 
 from ._common import CREATOR
+from ._fits_coordinates import coordinate_extensions
 from ._fits_images import Image, write_images
 from ._wcs import FITS_UNIT
 
@@ -58,7 +59,9 @@ def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
     if "mask" in cube.coords:
         mask = cube.coords["mask"].variable.transpose("y", "x").astype(np.uint8)
         images.append(Image("MASK", mask, _sky(cube.attrs.get("wcs"))))
-    write_images(path, _primary().header, images, [] if even_steps(axis.values) else [_table(axis)])
+    tables = [] if even_steps(axis.values) else [_table(axis)]
+    tables += coordinate_extensions(cube)
+    write_images(path, _primary().header, images, tables)
 
 
 def write_result_fits(result: xr.Dataset, path: Path) -> None:

@@ -16,6 +16,7 @@ from ._candidates import choose, described, detector_axis, spectral_arrays
 from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube, axis_of_file, with_missing
 from ._lazy import LazyArray, load
+from ._marks import add_marks
 from ._tree import Entry, Tree, unit_in
 from ._views import placed, summed, transposed
 
@@ -76,6 +77,7 @@ def cube_of_tree(
     place = choice.place if as_points else None
     add_beside(cube, tree, beside, axes, place, request)
     add_positions(cube, tree, beside, scales, axes)
+    add_marks(cube, tree, entry)
     return cube
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 from spectessera._util.check import check_choice, check_number
 from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.cube import make_cube
+from spectessera.preprocess.livetime import with_live_time
 
 from ._channelorder import sort_channels
 from ._common import Request, StoredCube, with_missing
@@ -42,6 +43,7 @@ def read(
     ivar: Any = None,
     detectors: str | int | None = None,
     outside: bool = False,
+    live_time: bool = False,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -84,6 +86,10 @@ def read(
         Of a file with several detectors: the sum of all, or the number of one, from 0.
     outside : bool
         Follow links to other files even if those are not in the folder of this one, or below it.
+    live_time : bool
+        Scale the counts of every pixel by its live time
+        (:func:`spectessera.preprocess.with_live_time`). By default the counts are those of the file
+        and the times, if it has them, are coordinates (y, x).
 
     Returns
     -------
@@ -129,7 +135,8 @@ def read(
     cube = make_cube(
         stored.values, variance=stored.variance, mask=stored.mask, attrs=stored.attrs, **arguments
     )
-    return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
+    cube = cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
+    return with_live_time(cube) if live_time else cube
 
 
 def _stored(path: Path, request: Request) -> StoredCube:

@@ -28,6 +28,7 @@ from ._common import (
     plain_attribute,
     with_missing,
 )
+from ._fits_coordinates import add_coordinates
 from ._lazy import LazyArray, as_dask, load
 from ._wcs import SPECTRAL, celestial, known_unit, spectral_axis
 
@@ -102,6 +103,7 @@ def read_fits(path: Path, request: Request) -> StoredCube:
         cube.attrs |= {"source": path.name, **_attributes(header, headers.get(0, header))}
         sky = celestial(hdus, header, layout.spectral, layout.spatial)
         cube.attrs |= {"wcs": sky} if sky else {}
+        add_coordinates(cube, hdus)
     return cube
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .livetime import with_live_time
     from .recipe import Preprocess
     from .steps import Inputs, screen
 
@@ -12,6 +13,7 @@ __all__ = [
     "Inputs",
     "Preprocess",
     "screen",
+    "with_live_time",
 ]
 
 __getattr__, __dir__ = door(
@@ -20,5 +22,6 @@ __getattr__, __dir__ = door(
         "Inputs": "steps",
         "Preprocess": "recipe",
         "screen": "steps",
+        "with_live_time": "livetime",
     },
 )
