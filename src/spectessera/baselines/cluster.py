@@ -29,6 +29,7 @@ from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import by_size
 from spectessera.preprocess.intake import intake_of
 from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import draw_rows
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.settings import to_dict
@@ -265,7 +266,7 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
     if len(rows) <= max(2, k_min):
         raise ValueError(
             f"{len(rows)} usable spectra of {pixels.quality.size} pixels are too few; at least "
-            f"{max(3, k_min + 1)} are needed for {k_min} clusters"
+            f"{max(3, k_min + 1)} are needed for {k_min} clusters{why_unusable(pixels.quality)}"
         )
     outcome = _embed_and_cluster(request, pixels, rows, corridor)
     k = len(outcome.clusters.centers)

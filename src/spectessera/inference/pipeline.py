@@ -14,6 +14,7 @@ from spectessera._util.threads import release_memory
 from spectessera.cube import blocks, check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
 from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silhouettes
+from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
 
@@ -204,6 +205,7 @@ def _cluster(pixels: Pixels, job: Job, split_check: SeparationOverNoise | None) 
         raise ValueError(
             f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
+            f"{why_unusable(pixels.quality)}"
         )
     return segmenter.cluster(pixels, settings, seed=job.seed, split_check=split_check)
 

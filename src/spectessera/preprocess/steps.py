@@ -38,6 +38,15 @@ LARGEST = 1e30
 _ROUNDING = 1e-6
 
 
+# Why a spectrum is not usable, in words.
+REASONS = {
+    "masked": "masked",
+    "not_finite": "not finite (too many values are NaN, infinite or beyond 1e30)",
+    "empty": "empty (0 in all channels)",
+    "saturated": "saturated",
+}
+
+
 class Screened(NamedTuple):
     """Spectra after screening: finite ``values (n, channel)``, ``quality (n,)`` of uint8 bits."""
 
@@ -90,6 +99,24 @@ class Undone(NamedTuple):
 
 
 # --- screening: the only place that treats bad values ------------------------------------------
+
+
+def why_unusable(quality: np.ndarray) -> str:
+    """Return how many spectra are not usable for each reason, for an error; "" if all are usable.
+
+    Parameters
+    ----------
+    quality : array of uint8
+        The quality bits of all spectra, masked ones included.
+
+    Examples
+    --------
+    >>> why_unusable(np.array([0, 1, 8, 8], np.uint8))
+    ': 1 masked, 2 saturated'
+    """
+    counts = {name: int(((quality & QUALITY[name]) > 0).sum()) for name in REASONS}
+    words = [f"{count} {REASONS[name]}" for name, count in counts.items() if count]
+    return f": {', '.join(words)}" if words else ""
 
 
 def screen(

@@ -15,7 +15,7 @@ from spectessera.cube import Block, blocks, check_cube, make_cube, read_block, s
 from spectessera.foreign import is_object
 
 from .intake import Intake, saturation_of
-from .steps import UNUSABLE, screen
+from .steps import QUALITY, UNUSABLE, screen
 
 
 def axis_range(axis: Axis) -> str:
@@ -155,12 +155,15 @@ class DrawnBlock(NamedTuple):
     values : array (n, good channel), float32
         Of usable pixels.
     variance : array (n, good channel), float32, or None
+    left_out : array (m,), uint8
+        Quality bits of the other pixels that were drawn, which are not usable.
     """
 
     cube: int
     rows: np.ndarray
     values: np.ndarray
     variance: np.ndarray | None
+    left_out: np.ndarray = np.empty(0, np.uint8)
 
 
 def candidates(cubes: list[xr.DataArray], sampling: Sampling) -> np.ndarray:
@@ -202,13 +205,16 @@ def read_drawn(
     wanted = np.zeros(starts[-1], dtype=bool)
     wanted[positions] = True
 
+    def wanted_in(block: Block, number: int) -> np.ndarray:
+        own = wanted[starts[number] : starts[number + 1]]
+        return own.reshape(cubes[number].sizes["y"], -1)[block.y, block.x]
+
     def tasks() -> Iterator[tuple[int, Block, np.ndarray]]:
         for number, cube in enumerate(cubes):
             own = wanted[starts[number] : starts[number + 1]]
-            image = own.reshape(cube.sizes["y"], cube.sizes["x"])
             for block in blocks(cube):
                 # Without any position, blocks without spectra give the number of channels.
-                if image[block.y, block.x].any() or len(positions) == 0:
+                if wanted_in(block, number).any() or len(positions) == 0:
                     yield number, block, own
 
     def read(task: tuple[int, Block, np.ndarray]) -> DrawnBlock:
@@ -221,9 +227,12 @@ def read_drawn(
             saturation=saturation_of(cubes[number]),
         )
         usable = quality & UNUSABLE == 0
+        masked = np.count_nonzero(wanted_in(block, number)) - len(drawn)
+        left_out = np.append(quality[~usable], np.full(masked, QUALITY["masked"], np.uint8))
         drawn = drawn[usable]
         variance = None if spectra.variance is None else spectra.variance[drawn]
-        return DrawnBlock(number, spectra.pixel[drawn] + starts[number], values[usable], variance)
+        rows = spectra.pixel[drawn] + starts[number]
+        return DrawnBlock(number, rows, values[usable], variance, left_out)
 
     return list(prefetch(read, tasks()))
 

@@ -15,6 +15,7 @@ from spectessera.cube import noise_of
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import SAMPLE_SPECTRA
 from spectessera.preprocess.intake import Intake, intake_of
+from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import (
     DrawnBlock,
     Sampling,
@@ -109,12 +110,13 @@ def gather(
         if cubes:
             common_axis(cubes)  # counts of several axes cannot be one array
         extra = "values"
+    left_out = np.concatenate([block.left_out for block in draw.blocks])
     spectra = collect(_released(draw.blocks), intakes, draw.train, extra=extra)
     least = configs["clusters"].k_min + 1
     if len(spectra.inputs) < least:
         raise ValueError(
             f"{len(spectra.inputs)} usable spectra are too few; at least {least} are needed "
-            f"for {least - 1} clusters"
+            f"for {least - 1} clusters{why_unusable(left_out)}"
         )
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
