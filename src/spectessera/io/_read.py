@@ -131,12 +131,17 @@ def read(
     arguments = _axis_arguments(path, stored, spectral, unit, medium, log10)
     if missing is not None:
         _mark_missing(stored, missing)
+    cube = _cube(stored, arguments)
+    return with_live_time(cube) if live_time else cube
+
+
+def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
+    """Return what a reader found as a cube, with how it was found among its attributes."""
     _keep_origin(stored)
     cube = make_cube(
         stored.values, variance=stored.variance, mask=stored.mask, attrs=stored.attrs, **arguments
     )
-    cube = cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
-    return with_live_time(cube) if live_time else cube
+    return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
 
 
 def _stored(path: Path, request: Request) -> StoredCube:
