@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spectessera.axis import Axis
-from spectessera.conventions.dims import CHANNEL, Dim, Evidence, find_axes, role_of
+from spectessera.conventions.dims import CHANNEL, Axes, Dim, Evidence, find_axes, role_of
 from spectessera.conventions.units import guessed_unit
 
 from ._beside import IMAGES, add_beside, add_positions, beside_of, user_attributes
@@ -45,7 +45,6 @@ def cube_of_tree(
     ready = [prepared(each) for each in choice.entries]
     choice.notes += [note for _, note in ready if note]
     sources = [source for source, _ in ready]
-    what = described(tree.path, entry)
     beside = beside_of(tree, choice, request)
     spectral = spectral_arrays(tree, entry)
     dims, scales = _dims(tree, choice)
@@ -64,21 +63,26 @@ def cube_of_tree(
         choice.layout if not as_points else (0, 1, 2),
         choice.program or "points",
     )
-    axes = find_axes(what, evidence, None if as_points else request.axes)
+    given = None if as_points else request.axes
+    axes = find_axes(described(tree.path, entry), evidence, given)
     stored = source.shape
     source = transposed(source, axes.order, dict.fromkeys(axes.drop, 0))
     cube = StoredCube(unpack(load(source, request.chunks), entry.attrs))
     if not tree.own:
-        moved = "" if axes.order == (0, 1, 2) else f"; stored as {' x '.join(map(str, stored))}"
-        cube.origin["axes"] = choice.place_source if as_points else f"{axes.how}{moved}"
+        cube.origin["axes"] = choice.place_source if as_points else _how(axes, stored)
     cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
     cube.attrs |= user_attributes(entry.attrs)
     _add_axis(cube, tree, choice, scales[axes.order[2]], spectral)
-    place = choice.place if as_points else None
-    add_beside(cube, tree, beside, axes, place, request)
+    add_beside(cube, tree, beside, axes, choice.place if as_points else None, request)
     add_positions(cube, tree, beside, scales, axes)
     add_marks(cube, tree, entry)
     return cube
+
+
+def _how(axes: Axes, stored: tuple[int, ...]) -> str:
+    """Return how the axes were found, and the stored shape if their order is another one."""
+    moved = "" if axes.order == (0, 1, 2) else f"; stored as {' x '.join(map(str, stored))}"
+    return f"{axes.how}{moved}"
 
 
 def channel_axis(tree: Tree, entry: Entry, request: Request) -> int:
