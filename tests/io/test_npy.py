@@ -40,7 +40,7 @@ def test_npy_has_nothing_to_choose(tmp_path, values):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (np.zeros((4, 5)), "needs 3 axes"),
+        (np.zeros((4, 5)), "a cube has 3"),
         (np.array([[[{"run": "me"}]]], dtype=object), "Python objects"),
         (np.zeros(SHAPE, complex), "real numbers"),
         (np.full(SHAPE, "a"), "real numbers"),
@@ -165,3 +165,26 @@ def test_a_zip_without_arrays_is_of_unknown_format(tmp_path):
         archive.writestr("notes.txt", "hello")
     with pytest.raises(ValueError, match="not known"):
         read(tmp_path / "notes.zip")
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+def test_the_order_of_axes_and_the_image_of_points_can_be_given(tmp_path, chunks):
+    cube = np.arange(4 * 5 * 7, dtype=np.float32).reshape(4, 5, 7)
+    np.save(tmp_path / "first.npy", np.moveaxis(cube, 2, 0))
+    np.save(tmp_path / "points.npy", cube.reshape(20, 7))
+    first = read(tmp_path / "first.npy", axes="cyx", chunks=chunks)
+    np.testing.assert_array_equal(first, cube)
+    assert first.attrs["axes_from"] == "the argument axes (cyx)"
+    np.testing.assert_array_equal(read(tmp_path / "points.npy", shape=(4, 5), chunks=chunks), cube)
+    assert "nothing names the axes" in read(tmp_path / "first.npy").attrs["reading_notes"]
+
+
+def test_an_axis_of_an_archive_that_fits_one_axis_decides(tmp_path):
+    cube = np.arange(4 * 5 * 7, dtype=np.float32).reshape(4, 5, 7)
+    path = tmp_path / "scan.npz"
+    np.savez(
+        path, data=np.moveaxis(cube, 2, 0), wavelength=np.linspace(400, 700, 7), ivar=cube[0, 0]
+    )
+    np.testing.assert_array_equal(read(path), cube)
+    with pytest.raises(ValueError, match="no array 'sigma' for error="):
+        read(path, error="sigma")

@@ -105,8 +105,12 @@ def _like_cube(
     request: Request,
 ) -> Any:
     """Return an array beside the cube as (y, x, channel)."""
-    entry.check()
-    source = entry.array
+    if place is None and entry.shape == cube.values.shape[2:]:  # one number for each channel
+        return np.broadcast_to(entry.values(), cube.values.shape)
+    if place is None and entry.shape == cube.values.shape[:2]:
+        return np.broadcast_to(entry.values()[..., None], cube.values.shape)
+    source, note = tree.prepare(entry)
+    cube.notes += [note] if note else []
     if place is not None and source.ndim == 2:
         source = placed(source, place)
     elif source.ndim == len(axes.order) + len(axes.drop):

@@ -56,6 +56,7 @@ FORMATS = (
 # Format -> module and function; a module is imported when a file of its format is read.
 READERS = {
     "HDF5": ("hdf5", "read_hdf5"),
+    "NetCDF": ("netcdf3", "read_netcdf3"),
     "FITS": ("fits", "read_fits"),
     "Zarr": ("zarr", "read_zarr"),
     "ENVI": ("envi", "read_envi"),
@@ -146,6 +147,8 @@ def _by_content(path: Path, start: bytes) -> str | None:
     """Return the format that the first bytes of a file are of, or None."""
     if start.startswith(b"SIMPLE  ="):
         return "FITS"
+    if start.startswith((b"CDF\x01", b"CDF\x02")):
+        return "NetCDF"
     if start.startswith(b"\x93NUMPY"):
         return "NPY"
     if is_header(start):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,17 +22,8 @@ from ._views import placed, summed, transposed
 METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm
 
 
-def cube_of_tree(
-    tree: Tree, request: Request, prepared: Callable[[Entry], tuple[LazyArray, str]]
-) -> StoredCube:
+def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     """Return the cube of a file, with all that belongs to it.
-
-    Parameters
-    ----------
-    tree : Tree
-    request : Request
-    prepared : function of an Entry
-        Checks an array that is to be read whole; returns it, and a sentence to keep or "".
 
     Raises
     ------
@@ -42,7 +32,7 @@ def cube_of_tree(
     """
     choice = choose(tree, request)
     entry = choice.entry
-    ready = [prepared(each) for each in choice.entries]
+    ready = [tree.prepare(each) for each in choice.entries]
     choice.notes += [note for _, note in ready if note]
     sources = [source for source, _ in ready]
     beside = beside_of(tree, choice, request)
@@ -227,9 +217,10 @@ def _image_of_points(
         choice.place_source = "the argument shape"
     if choice.place is None:
         raise ValueError(
-            f"{what} has 2 axes (shape {source.shape}); a cube has 3 (y, x, channel): choose "
-            f"another array with key= (--key), or, if it holds one spectrum for each of {count} "
-            "points, give the rows and columns of their image with shape= (--shape NY,NX)"
+            f"{what} has 2 axes (shape {source.shape}); a cube has 3 (y, x, channel): "
+            + ("choose another array with key= (--key), or, " if len(tree.entries) > 1 else "")
+            + f"if it holds one spectrum for each of {count} points, give the rows and columns of "
+            "their image with shape= (--shape NY,NX)"
         )
     return placed(transposed(source, (1 - channel, channel)), choice.place), channel
 

@@ -159,6 +159,8 @@ class Tree:
         What the library of the format gives for each path.
     own : bool
         Whether this package wrote the file.
+    prepare : function of an Entry
+        Checks an array as large as the cube; returns it, and a sentence to keep or "".
     """
 
     path: Path
@@ -170,6 +172,7 @@ class Tree:
     broken: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, Any] = field(default_factory=dict)
     own: bool = False
+    prepare: Callable[[Entry], tuple[LazyArray, str]] = lambda entry: (entry.array, "")
 
     def get(self, name: str) -> Entry | None:
         """Return an array by one of its paths."""

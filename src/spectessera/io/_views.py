@@ -18,14 +18,18 @@ from ._lazy import LazyArray
 
 @dataclass(frozen=True, repr=False)
 class _View:
-    """What a view needs to read a part; its text is the same in every process."""
+    """What a view needs to read a part; its text is the same in every process.
+
+    ``place`` is the number of the point at every pixel or, without sources, the values themselves.
+    """
 
     sources: tuple[LazyArray, ...]
     details: tuple[Any, ...] = ()
     place: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        place = "" if self.place is None else sha256(self.place.tobytes()).hexdigest()
+        index = None if self.place is None or not self.sources else self.place
+        place = "" if index is None else sha256(index.tobytes()).hexdigest()
         return f"{[one.key for one in self.sources]!r} {self.details!r} {place}"
 
     def source(self, number: int, path: Path) -> LazyArray:
@@ -76,6 +80,18 @@ def _fetch_transposed(path: Path, view: _View, index: tuple[slice, ...]) -> np.n
     left = [axis for axis in range(source.ndim) if axis not in dropped]
     part = part.squeeze(dropped).transpose([left.index(axis) for axis in order])
     return np.ascontiguousarray(part)
+
+
+def in_memory(path: Path, name: str, values: np.ndarray) -> LazyArray:
+    """Return an array in memory as if it was in its file; what is cut from it is a view."""
+    view = _View((), (name,), values)
+    return LazyArray(path, view, values.shape, values.dtype, _fetch_memory, locked=False)
+
+
+def _fetch_memory(_path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Return one part of an array in memory."""
+    assert view.place is not None
+    return view.place[index]
 
 
 def as_image(source: LazyArray, shape: tuple[int, int]) -> LazyArray:

@@ -47,7 +47,8 @@ def read_hdf5(path: Path, request: Request) -> StoredCube:
             _check_size(path, node, request.chunks)
             return without_holes(path, node, entry.array, outside=request.outside)
 
-        cube = cube_of_tree(tree, request, prepared)
+        tree.prepare = prepared
+        cube = cube_of_tree(tree, request)
     if not tree.own:  # a cube that this package wrote is read unchanged
         cube.attrs.setdefault("source", path.name)
     return cube

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from spectessera._util.reading import reading
+from spectessera.conventions.dims import Dim
 
 from ._common import (
     MAX_COMPRESSION,
     Request,
     StoredCube,
-    axis_of_file,
     check_companion_shape,
     check_stored,
-    check_three_axes,
-    listing,
     native,
-    only_cube,
 )
-from ._lazy import LazyArray, as_dask, load
+from ._grouped import cube_of_tree
+from ._lazy import LazyArray
+from ._tree import Entry, Tree
+from ._views import in_memory
 
 DEFAULT = "cube"
 _HEADERS = {
@@ -63,18 +64,23 @@ def read_npy(path: Path, request: Request) -> StoredCube:
     ValueError
         If the file is broken, or does not hold numbers along three axes.
     """
-    key = None if request.key is None else str(request.key)
-    chunks = request.chunks
-    if key is not None:
-        raise ValueError(f"{path} holds one array without a name; leave out key={key!r}")
+    if request.key is not None:
+        raise ValueError(f"{path} holds one array without a name; leave out key={request.key!r}")
     with reading(path, "NPY"), path.open("rb") as stream:
         stored = _header(stream)
     check_stored(path, path.name, stored.shape, stored.dtype)
-    check_three_axes(path, path.name, stored.shape)
     _check_size(path, path.name, stored, path.stat().st_size)
     dtype = stored.dtype.newbyteorder("=")
-    values = load(LazyArray(path, None, stored.shape, dtype, _fetch), chunks)
-    return StoredCube(values, attrs={"source": path.name})
+    source = LazyArray(path, None, stored.shape, dtype, _fetch)
+    tree = Tree(path, "array", {path.name: Entry(path.name, source, dict)}, lambda _: {}, _no_dims)
+    cube = cube_of_tree(tree, replace(request, key=path.name))
+    cube.attrs["source"] = path.name
+    return cube
+
+
+def _no_dims(entry: Entry) -> list[tuple[Dim, str]]:
+    """Return axes without names."""
+    return [(Dim(), "")] * entry.array.ndim
 
 
 def _fetch(path: Path, _key: None, index: tuple[slice, ...]) -> np.ndarray:
@@ -112,7 +118,9 @@ def read_npz(path: Path, request: Request) -> StoredCube:
     ----------
     path : Path
     request : Request
-        What the user says about the file.
+        What the user says about the file; ``key`` is the name of an array, by default ``cube``, or
+        the only one of three axes. An archive cannot be read in parts: with ``chunks``, all of it
+        is in memory.
 
     Returns
     -------
@@ -124,20 +132,46 @@ def read_npz(path: Path, request: Request) -> StoredCube:
     ValueError
         If the file is broken, there is no such array, or it is not clear which one is meant.
     """
-    key = None if request.key is None else str(request.key)
-    chunks = request.chunks
     with reading(path, "NPZ"):
         archive = zipfile.ZipFile(path)
     with archive:
         with reading(path, "NPZ"):
             members = _members(archive)
-        name = _pick(path, members, key)
-        values = _member(path, archive, members, name)
-        if chunks is not None:
-            values = as_dask(values, chunks, path, name)
-        cube = StoredCube(values, attrs={"source": path.name})
-        _add_companions(cube, path, archive, members, chunks)
+        tree = _tree(path, archive, members)
+        if request.key is None and DEFAULT in members:
+            request = replace(request, key=DEFAULT)
+
+        def prepared(entry: Entry) -> tuple[LazyArray, str]:
+            values = _member(path, archive, members, entry.name)
+            return in_memory(path, entry.name, values), ""
+
+        tree.prepare = prepared
+        cube = cube_of_tree(tree, request)
+        cube.attrs["source"] = path.name
+        _add_labels(cube, path, archive, members)
+        channels = cube.values.shape[2]
+        if "axis" in members and cube.axis is None:
+            shape = members["axis"].shape
+            cube.axis_error = f"'axis' has shape {shape} for {channels} channels"
     return cube
+
+
+def _tree(path: Path, archive: zipfile.ZipFile, members: dict[str, _Stored]) -> Tree:
+    """Return the arrays of an archive; ``axis_unit`` is the unit of ``axis``."""
+
+    def attributes(name: str) -> dict[str, Any]:
+        unit = f"{name}_unit"
+        return {"units": _texts(path, archive, members, unit)[0]} if unit in members else {}
+
+    def entry(name: str, stored: _Stored) -> Entry:
+        def fetch(_path: Path, key: str, index: tuple[slice, ...]) -> np.ndarray:
+            return _member(path, archive, members, key)[index]
+
+        source = LazyArray(path, name, stored.shape, stored.dtype.newbyteorder("="), fetch)
+        return Entry(name, source, lambda: attributes(name))
+
+    entries = {name: entry(name, stored) for name, stored in members.items()}
+    return Tree(path, "array", entries, lambda _: {}, _no_dims)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, _Stored]:
@@ -148,19 +182,6 @@ def _members(archive: zipfile.ZipFile) -> dict[str, _Stored]:
             with archive.open(name) as stream:
                 members[name.removesuffix(".npy")] = _header(stream)
     return members
-
-
-def _pick(path: Path, members: dict[str, _Stored], key: str | None) -> str:
-    """Return the name of the array to read."""
-    shapes = {name: stored.shape for name, stored in members.items()}
-    if key is None and DEFAULT not in members:
-        return only_cube(path, {n: s.shape for n, s in members.items() if s.dtype.kind in "iuf"})
-    name = DEFAULT if key is None else key
-    if name not in members:
-        raise ValueError(f"{path} has no array {name!r}; there is: {listing(shapes)}")
-    check_stored(path, name, members[name].shape, members[name].dtype)
-    check_three_axes(path, name, members[name].shape)
-    return name
 
 
 def _member(
@@ -180,35 +201,13 @@ def _member(
         return native(np.lib.format.read_array(stream, allow_pickle=False))
 
 
-def _add_companions(
-    cube: StoredCube,
-    path: Path,
-    archive: zipfile.ZipFile,
-    members: dict[str, _Stored],
-    chunks: Any,
+def _add_labels(
+    cube: StoredCube, path: Path, archive: zipfile.ZipFile, members: dict[str, _Stored]
 ) -> None:
-    """Add the axis, the variance, the mask and the labels of an archive to its cube."""
-    shape = tuple(cube.values.shape)
-    if "axis" in members:
-        values = _member(path, archive, members, "axis")
-        if values.shape != shape[2:]:
-            cube.axis_error = f"'axis' has shape {values.shape} for {shape[2]} channels"
-        unit = None
-        if "axis_unit" in members:
-            unit = _texts(path, archive, members, "axis_unit")[0]
-        cube.axis, note = axis_of_file(values, unit)
-        cube.attrs |= note
-    if "variance" in members:
-        variance = _member(path, archive, members, "variance")
-        check_companion_shape(path, "variance", variance.shape, shape)
-        cube.variance = variance if chunks is None else as_dask(variance, chunks, path, "variance")
-    if "mask" in members:
-        mask = _member(path, archive, members, "mask")
-        check_companion_shape(path, "mask", mask.shape, shape[:2])
-        cube.mask = mask.astype(bool)
+    """Add the labels of an archive, and the names of their classes."""
     if "labels" in members:
         labels = _member(path, archive, members, "labels", "iu")
-        check_companion_shape(path, "labels", labels.shape, shape[:2])
+        check_companion_shape(path, "labels", labels.shape, cube.values.shape[:2])
         cube.coords["reference"] = (("y", "x"), labels.astype(np.int32), {})
         if "class_names" in members:
             names = _texts(path, archive, members, "class_names")

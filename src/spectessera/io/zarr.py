@@ -112,7 +112,8 @@ def read_zarr(path: Path, request: Request) -> StoredCube:
             channel = channel_axis(tree, entry, request)
             return without_unwritten(path, _open(path, entry.name), source, channel)
 
-        cube = cube_of_tree(tree, request, prepared)
+        tree.prepare = prepared
+        cube = cube_of_tree(tree, request)
     if not tree.own:  # a cube that this package wrote is read unchanged
         cube.attrs.setdefault("source", path.name)
     return cube
