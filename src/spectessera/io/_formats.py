@@ -17,6 +17,7 @@ from .edf import edf_files, is_edf
 from .envi import header_of
 from .matlab import is_matlab
 from .ripple import ripple_header
+from .vendor import FIRST, MODULES
 
 
 class Format(NamedTuple):
@@ -49,6 +50,7 @@ FORMATS = (
     Format("EDF", (".edf",), True, ""),
     Format("TIFF", (".tif", ".tiff"), True, ""),
     Format("MATLAB", (".mat",), True, ""),
+    Format("vendor", tuple(MODULES), True, ""),
     Format("NPY", (".npy",), True, ""),
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
@@ -64,6 +66,7 @@ READERS = {
     "EDF": ("edf", "read_edf"),
     "TIFF": ("tiff", "read_tiff"),
     "MATLAB": ("matlab", "read_matlab"),
+    "vendor": ("vendor", "read_vendor"),
     "NPY": ("npy", "read_npy"),
     "NPZ": ("npy", "read_npz"),
 }
@@ -112,7 +115,10 @@ def format_of(path: Path) -> str:
                 break
     if not start:
         raise ValueError(f"{path} is empty (0 bytes)")
-    if name is None and path.suffix.lower() == ".mat":
+    suffix = path.suffix.lower()
+    if suffix in MODULES and (name is None or suffix in FIRST):
+        return "vendor"
+    if name is None and suffix == ".mat":
         return "MATLAB"  # of version 4, which begins with numbers
     if name is None:
         raise ValueError(_unknown(path, start))
@@ -123,10 +129,11 @@ def _unknown(path: Path, start: bytes) -> str:
     """Return the message about a file of unknown format."""
     known = ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in FORMATS if one.reads)
     named = [one.name for one in FORMATS if one.reads and path.name.lower().endswith(one.suffixes)]
-    if named == ["ENVI"] and path.suffix.lower() != ".hdr":
+    if "ENVI" in named and path.suffix.lower() != ".hdr":
         return (
-            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr), and is of "
-            f"no other known format; cubes are read from: {known}"
+            f"{path} has no ENVI header beside it ({path.name}.hdr or {path.stem}.hdr) and no "
+            f"ripple header ({path.stem}.rpl), and is of no other known format; cubes are read "
+            f"from: {known}"
         )
     if named:
         return (

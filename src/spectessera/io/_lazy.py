@@ -86,7 +86,7 @@ def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -
         chunks = block_sizes(
             source.shape, size, stored[:2], WIDE_BLOCK_BYTES if narrow else BLOCK_BYTES
         )
-    sizes = _chunk_sizes(chunks)
+    sizes = chunk_sizes(chunks)
     _check_blocks(path, source.shape, sizes)
     status = path.stat()
     full = str(path.resolve())
@@ -103,7 +103,7 @@ def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -
     )
 
 
-def _chunk_sizes(chunks: Any) -> tuple[Any, ...]:
+def chunk_sizes(chunks: Any) -> tuple[Any, ...]:
     """Return sizes along (y, x, channel) of what a user gives; spectra stay in one piece."""
     if chunks == "auto" or (isinstance(chunks, int) and not isinstance(chunks, bool)):
         chunks = {"y": chunks, "x": chunks}
