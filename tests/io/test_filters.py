@@ -52,6 +52,21 @@ def test_without_the_package_the_error_names_the_filter_and_the_extra(path):
     assert "pip install 'spectessera[hdf5plugin]'" in line
 
 
+def test_the_source_of_a_virtual_dataset_is_looked_at(path):
+    layout = h5py.VirtualLayout(VALUES.shape, VALUES.dtype)
+    layout[:] = h5py.VirtualSource(path.name, "cube", VALUES.shape)
+    with h5py.File(path.parent / "v.h5", "w") as file:
+        file.create_virtual_dataset("cube", layout)
+    assert in_a_new_process(path.parent / "v.h5", "cube") == f"{VALUES[3, 4, 69]} True"
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+def test_read_makes_the_filter_available(path, chunks):
+    total = f"read({str(path)!r}, key='cube', chunks={chunks}).values.sum()"
+    before = f"from spectessera.io import read\nassert {total} == {int(VALUES.sum())}"
+    assert in_a_new_process(path, "cube", before).endswith("True")
+
+
 def test_a_filter_that_nobody_knows_is_refused_in_words(path, monkeypatch):
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: code != 32008)
     with h5py.File(path) as file, pytest.raises(ValueError, match=re.escape("h5repack -f GZIP=4")):

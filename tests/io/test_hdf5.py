@@ -309,7 +309,7 @@ def test_text_with_the_name_of_a_cube_is_told(tmp_path, name):
 
 
 def test_an_unknown_format_tells_those_that_are_read(tmp_path):
-    path = tmp_path / "scan.bcf"
+    path = tmp_path / "scan.xyz"
     path.write_bytes(b"AAMVHFSS" + bytes(1000))
     with pytest.raises(ValueError, match=r"not known; cubes are read from: HDF5 \(.h5 .*FITS.*NPZ"):
         read(path)

@@ -17,6 +17,7 @@ from ._common import native
 from ._hdf5_sources import check_sources, inside_folder, linked_file, refuse_external
 from ._lazy import LazyArray
 from ._tree import NO_VALUES, Entry, Tree, text_of, unit_in, words
+from .filters import require
 
 MAX_NODES = 200_000
 MAX_DEPTH = 64
@@ -223,4 +224,5 @@ def fetch(path: Path, key: tuple[str, str], index: tuple[slice, ...]) -> np.ndar
     with reading(path, "HDF5"), h5py.File(other or path, "r") as file:
         dataset = file[name]
         refuse_external(path, dataset)
+        require(dataset)
         return native(np.asarray(dataset[index]))

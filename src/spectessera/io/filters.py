@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+MAX_DEPTH = 4  # virtual datasets of virtual datasets
 # Numbers that the HDF Group has given to filters -> names that people know.
 NAMES = {
     307: "bzip2", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp",
@@ -15,7 +17,8 @@ def require(dataset: Any) -> None:
     """Make the filters of a dataset available, in this process.
 
     The package hdf5plugin is imported only if a filter is missing. It has to be imported in every
-    process that reads, so this is called before every part that is read.
+    process that reads, so this is called before every part that is read. Of a virtual dataset, the
+    first source that exists is looked at.
 
     Parameters
     ----------
@@ -45,10 +48,19 @@ def require(dataset: Any) -> None:
         )
 
 
-def _missing(dataset: Any) -> list[str]:
+def _missing(dataset: Any, depth: int = 0) -> list[str]:
     """Return the names of the filters of a dataset that are not available."""
     import h5py
 
+    for source in dataset.virtual_sources() if dataset.is_virtual and depth < MAX_DEPTH else ():
+        own = source.file_name == "."
+        path = Path(dataset.file.filename).parent / source.file_name
+        if not own and not path.is_file():
+            continue
+        with h5py.File(dataset.file.filename if own else path, "r") as file:
+            node = file.get(source.dset_name)
+            if isinstance(node, h5py.Dataset):
+                return _missing(node, depth + 1)
     plist = dataset.id.get_create_plist()
     filters = [plist.get_filter(n) for n in range(plist.get_nfilters())]
     return [
