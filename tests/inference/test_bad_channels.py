@@ -11,6 +11,10 @@ import spectessera as spt
 from spectessera.axis import Axis
 from spectessera.channels import across_bad, bad_channels, bad_windows, good_channels, marked, runs
 from spectessera.cube import make_cube, read_block, to_spectra
+from spectessera.diagnostics.artefacts import artefacts_of
+from spectessera.htmlreport.facts import cards
+from spectessera.naming import name_clusters
+from spectessera.naming.names import distinguishing_lines
 from spectessera.preprocess.intake import intake_of
 
 BAD = [0, 17, 50, 51, 95]
@@ -220,3 +224,36 @@ def test_windows_hold_the_bad_channels_and_no_others():
         mask |= (axis.values >= low) & (axis.values <= high)
     assert mask.tolist() == bad.tolist()
     assert [slice(0, 1), slice(3, 5)] == runs(bad)
+
+
+# --- figures, names and the report --------------------------------------------------------------
+
+
+def test_figures_show_a_gap_on_grey(cubes):
+    result = segmented(cubes[0])
+    (axes,) = (each for each in spt.plots.clusters(result).axes if "spectrum" in each.get_title())
+    x, y = axes.lines[0].get_data()
+    keV = cubes[0]["energy"].values[BAD]
+    assert np.isnan(y[np.isin(x, keV)]).all()
+    assert np.isfinite(y[~np.isin(x, keV) & np.isfinite(x)]).all()
+    assert axes.get_ylim()[1] < 1e4  # garbage is 1e6
+    assert len(axes.patches) == 4
+
+
+def test_names_and_warnings_are_those_of_the_cube_without_the_channels(cubes):
+    dirty, clean = (segmented(cube) for cube in cubes)
+    assert name_clusters(dirty) == name_clusters(clean)
+    assert distinguishing_lines(dirty, 1, 2) == distinguishing_lines(clean, 1, 2)
+    assert artefacts_of(dirty) == artefacts_of(clean)
+
+
+def test_the_report_counts_them_and_draws_no_garbage(cubes, tmp_path):
+    pytest.importorskip("bokeh")
+    result = segmented(cubes[0])
+    made = cards(result, None, {})
+    assert np.flatnonzero(np.isnan(made[0].mean)).tolist() == BAD
+    assert len(made[0].bad) == 4
+    page = spt.report(result, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "96 channels, 5 of them marked as bad" in page
+    assert "Channels on grey" in page
+    assert page.count("BoxAnnotation") >= 4 * len(made)

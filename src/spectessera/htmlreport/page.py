@@ -319,9 +319,7 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
         '<span class="screen"> Zooming into one spectrum zooms all of them.</span></p>'
     ]
     if made and made[0].bad:
-        parts.append(
-            "<p>Channels on grey are marked as bad in the file of the cube and were left out.</p>"
-        )
+        parts.append("<p>Channels on grey are marked as bad: their values had no influence.</p>")
     if len(drawn) < sum(card.size > 0 for card in made):
         parts.append(f"<p>Spectra are drawn for the {len(drawn)} largest clusters.</p>")
     for card in made:

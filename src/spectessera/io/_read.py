@@ -132,7 +132,15 @@ def read(
     if missing is not None:
         _mark_missing(stored, missing)
     cube = _cube(stored, arguments)
-    return with_live_time(cube) if live_time else cube
+    return _scaled(path, cube) if live_time else cube
+
+
+def _scaled(path: Path, cube: xr.DataArray) -> xr.DataArray:
+    """Return the cube scaled to one live time; an error names the file."""
+    try:
+        return with_live_time(cube)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
