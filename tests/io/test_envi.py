@@ -436,7 +436,9 @@ def test_the_unit_of_wavelengths_without_one_is_guessed_and_stated(
     assert cube.attrs["axis_from"] == "wavelength in scan.hdr"
 
 
-@pytest.mark.parametrize("words", ["({} Nanometers)", "{}nm", "Band ({} nm) of 7"])
+@pytest.mark.parametrize(
+    "words", ["({} Nanometers)", "{}nm", "Band ({} nm) of 7", "Resize (Band 3) ({})"]
+)
 def test_wavelengths_are_found_in_the_names_of_bands(tmp_path, values, words):
     lengths = np.linspace(400, 700, 7)
     names = listed(words.format(f"{one:.2f}") for one in lengths)

@@ -20,6 +20,8 @@ NO_UNIT = {"", "unknown", "none", "n/a"}
 IN_NAME = re.compile(
     r"(\d+(?:\.\d+)?)\s*(nanomet(?:er|re)s?|nm|micromet(?:er|re)s?|microns?|um|µm)\b", re.I
 )
+# One without a unit, in parentheses at the end: "Resize (Band 12) (456.70)".
+LAST_IN_NAME = re.compile(r"\((\d+\.\d+)\)\s*$")
 FEWEST_DISTINCT = 0.25  # share of distinct wavelengths; with fewer they are no axis
 
 
@@ -65,19 +67,27 @@ def _wavelengths(
 def _of_names(
     cube: StoredCube, found: dict[str, Any], channels: int
 ) -> tuple[np.ndarray | None, str | None]:
-    """Return the wavelengths in the names of the bands, if each name has one with its unit."""
+    """Return the wavelengths in the names of the bands, if each name has one."""
     names = found.get("band names")
-    matches = [IN_NAME.search(name) for name in names] if isinstance(names, list) else []
-    known = [match for match in matches if match is not None]
-    units = {"nm" if match[2].lower().startswith("n") else "um" for match in known}
-    values = np.array([float(match[1]) for match in known])
-    if len(known) != channels or len(matches) != channels or len(units) != 1:
+    if not isinstance(names, list) or len(names) != channels:
         return None, None
-    if len(np.unique(values)) != channels:
-        return None, None
-    cube.notes.append("the header gives no wavelengths: those in the names of the bands are taken")
-    cube.origin["axis"] = "band names"
-    return values, units.pop()
+    for pattern in (IN_NAME, LAST_IN_NAME):
+        known = [match for match in map(pattern.search, names) if match is not None]
+        values = np.array([float(match[1]) for match in known])
+        units = {"nm" if match[2].lower().startswith("n") else "um" for match in known
+                 if pattern is IN_NAME}  # fmt: skip
+        if len(np.unique(values)) != channels or len(units) > 1:
+            continue
+        unit = units.pop() if units else str(found.get("wavelength units") or "").strip()
+        if unit.lower() in NO_UNIT:
+            unit, _, note = guessed_unit("wavelength", values)
+            cube.notes += [note] if note else []
+        cube.notes.append(
+            "the header gives no wavelengths: those in the names of the bands are taken"
+        )
+        cube.origin["axis"] = "band names"
+        return values, UNITS.get(unit.lower(), unit)
+    return None, None
 
 
 def _add_marks(cube: StoredCube, found: dict[str, Any], channels: int) -> None:
