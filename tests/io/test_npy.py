@@ -182,9 +182,11 @@ def test_the_order_of_axes_and_the_image_of_points_can_be_given(tmp_path, chunks
 def test_an_axis_of_an_archive_that_fits_one_axis_decides(tmp_path):
     cube = np.arange(4 * 5 * 7, dtype=np.float32).reshape(4, 5, 7)
     path = tmp_path / "scan.npz"
-    np.savez(
-        path, data=np.moveaxis(cube, 2, 0), wavelength=np.linspace(400, 700, 7), ivar=cube[0, 0]
-    )
-    np.testing.assert_array_equal(read(path), cube)
+    ivar = np.array([0, 1, 2, 4, 5, 8, 10], np.float32)
+    np.savez(path, data=np.moveaxis(cube, 2, 0), wavelength=np.linspace(400, 700, 7), ivar=ivar)
+    scan = read(path)
+    np.testing.assert_array_equal(scan[..., 1:], cube[..., 1:])
+    assert np.isnan(scan[..., 0]).all(), "an inverse variance of 0: not measured"
+    np.testing.assert_allclose(scan.coords["variance"][2, 3, 1:], 1 / ivar[1:])
     with pytest.raises(ValueError, match="no array 'sigma' for error="):
         read(path, error="sigma")
