@@ -382,3 +382,37 @@ def test_a_virtual_dataset_may_not_read_from_outside_the_folder(h5, tmp_path):
     with pytest.raises(ValueError, match="outside the folder"):
         read(path)
     same(read(path, outside=True))
+
+
+# --- other members of the same kinds ---------------------------------------------------------------
+
+
+def test_the_full_level_of_an_ome_pyramid_is_read(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "ome.zarr", mode="w")
+    group.create_array("0", data=FIRST[:, None])
+    group.create_array("1", data=FIRST[:, None, ::2, ::2])
+    axes = [{"name": "c", "type": "channel"}, *[{"name": n, "type": "space"} for n in "zyx"]]
+    levels = [{"path": "0"}, {"path": "1"}]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": levels}]
+    same(read(tmp_path / "ome.zarr"))
+
+
+def test_energies_at_the_edges_of_channels_give_their_middles(h5):
+    edges = np.append(KEV - 0.25, KEV[-1] + 0.25)
+    path = h5({"spectra": FIRST, "energy": edges}, {"energy": {"units": "keV"}})
+    cube = read(path)
+    same(cube, Axis(KEV, "keV"))
+    assert "taken as their edges" in cube.attrs["reading_notes"]
+
+
+def test_an_uncertainty_beside_the_cube_is_its_noise(h5):
+    path = h5({"refl": CUBE, "refl_unc": np.full(CUBE.shape, 2.0), "wavelength": KEV * 100})
+    np.testing.assert_array_equal(read(path).coords["variance"], np.full(CUBE.shape, 4.0))
+
+
+def test_the_axis_of_detectors_is_the_shortest_if_the_user_says_that_there_are_some(h5):
+    path = h5({"data": np.stack([CUBE, 3 * CUBE])})
+    with pytest.raises(ValueError, match=r"a cube has 3 axes.*--detectors sum"):
+        read(path)
+    same(read(path, detectors="sum"), values=4 * CUBE)

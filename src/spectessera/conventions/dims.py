@@ -187,8 +187,12 @@ def _three_axes(what: str, evidence: Evidence) -> tuple[list[int], tuple[int, ..
     if len(used) != 3:
         raise ValueError(
             f"{what} has shape {shape}; a cube has 3 axes longer than 1 (rows, columns and one "
-            "spectral axis): write the part that is to be read into a file of its own, or choose "
-            "another array with key= (--key)"
+            "spectral axis): choose another array with key= (--key)"
+            + (
+                "; if one axis is that of detectors, detectors= (--detectors sum) adds them"
+                if len(used) == 4
+                else ""
+            )
         )
     return used, tuple(n for n in range(len(shape)) if n not in used)
 

@@ -17,8 +17,9 @@ from ._tree import Entry, Tree, text_of, words
 
 # Arrays that belong to a cube and are none themselves, by a word of their names.
 NOT_A_CUBE = re.compile(
-    r"(^|[_\W])(variance|var|ivar|stat|errors?|err|sigma|std|stddev|uncert(ainty|ainties)?|noise|"
-    r"masks?|dq|flags?|badpix|quality|weights?|preview|thumbnail|rgb)([_\W]|$)",
+    r"(^|[_\W])(variance|var|ivar|stat|errors?|err|sigma|std|stddev|"
+    r"unc(ert|ertainty|ertainties)?|noise|masks?|dq|flags?|badpix|quality|weights?|preview|"
+    r"thumbnail|rgb)([_\W]|$)",
     re.IGNORECASE,
 )
 COLOURS = (3, 4)
@@ -229,11 +230,22 @@ def _detectors(tree: Tree, choices: list[Choice], wanted: str | int) -> Choice:
     return first
 
 
-def detector_axis(tree: Tree, choice: Choice) -> int | None:
+def detector_axis(tree: Tree, choice: Choice, wanted: str | int | None) -> int | None:
     """Return the stored axis of the detectors of an array of four axes, or None."""
     dims = choice.dims or [dim for dim, _ in tree.dims_of(choice.entry)]
+    shape = choice.entry.shape
     named = [n for n, dim in enumerate(dims) if role_of(dim) == DETECTOR]
-    return named[0] if len(named) == 1 and len(choice.entry.shape) > 3 else None
+    if len(named) == 1 and len(shape) > 3:
+        return named[0]
+    if wanted is None or _axes_longer_than_one(choice.entry) != 4:
+        return None
+    # the user says that there are several: of axes without a name, the shortest
+    free = [n for n, dim in enumerate(dims) if not role_of(dim) and shape[n] > 1]
+    if not free:
+        return None
+    axis = min(free, key=lambda n: shape[n])
+    choice.notes.append(f"axis {axis} (length {shape[axis]}) is taken as that of the detectors")
+    return axis
 
 
 def spectral_arrays(tree: Tree, entry: Entry) -> dict[str, Entry]:
@@ -257,7 +269,7 @@ def spectral_arrays(tree: Tree, entry: Entry) -> dict[str, Entry]:
 
 def _names_axis(entry: Entry) -> bool:
     """Whether the name, or an attribute of this package, says that it is a spectral axis."""
-    if marks_channels(entry.base):  # such as good_wavelengths
+    if marks_channels(entry.base) or NOT_A_CUBE.search(entry.base):  # such as good_wavelengths
         return False
     return "axis_kind" in entry.attrs or entry.base == "axis" or spectral_name(entry.base)
 

@@ -6,20 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from spectessera.axis import Axis
 from spectessera.conventions.dims import CHANNEL, Axes, Dim, Evidence, find_axes, role_of
-from spectessera.conventions.units import guessed_unit
 
 from ._beside import IMAGES, add_beside, add_positions, beside_of, user_attributes
 from ._candidates import choose, described, detector_axis, spectral_arrays
 from ._choice import AxisValues, Choice
-from ._common import Request, StoredCube, axis_of_file, with_missing
+from ._common import Request, StoredCube, with_missing
 from ._lazy import LazyArray, load
 from ._marks import add_marks
-from ._tree import Entry, Tree, unit_in
+from ._spectral import add_axis, lengths_of, scale_of_dim
+from ._tree import Entry, Tree
 from ._views import placed, summed, transposed
-
-METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm
 
 
 def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
@@ -44,7 +41,7 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     evidence = Evidence(
         source.shape,
         dims,
-        {name: int(np.prod(each.shape)) for name, each in spectral.items()},
+        lengths_of(spectral, source.shape),
         {
             name: beside[name].shape
             for name in IMAGES
@@ -62,7 +59,7 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
         cube.origin["axes"] = choice.place_source if as_points else _how(axes, stored)
     cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
     cube.attrs |= user_attributes(entry.attrs)
-    _add_axis(cube, tree, choice, scales[axes.order[2]], spectral)
+    add_axis(cube, tree, choice, scales[axes.order[2]], spectral)
     add_beside(cube, tree, beside, axes, choice.place if as_points else None, request)
     add_positions(cube, tree, beside, scales, axes)
     add_marks(cube, tree, entry)
@@ -80,7 +77,7 @@ def channel_axis(tree: Tree, entry: Entry, request: Request) -> int:
     if len(entry.shape) != 3:
         return len(entry.shape) - 1
     dims = [dim for dim, _ in tree.dims_of(entry)]
-    lengths = {n: int(np.prod(each.shape)) for n, each in spectral_arrays(tree, entry).items()}
+    lengths = lengths_of(spectral_arrays(tree, entry), entry.shape)
     evidence = Evidence(entry.shape, dims, lengths)
     return find_axes(described(tree.path, entry), evidence, request.axes).order[2]
 
@@ -105,30 +102,12 @@ def unpack(values: Any, attrs: dict[str, Any]) -> Any:
 def _dims(tree: Tree, choice: Choice) -> tuple[list[Dim], list[AxisValues | None]]:
     """Return names and values along every stored axis, of the layout or else of the tree."""
     pairs = tree.dims_of(choice.entry)
-    dims, scales = [dim for dim, _ in pairs], [_scale(tree, dim, name) for dim, name in pairs]
+    dims, scales = [dim for dim, _ in pairs], [scale_of_dim(tree, dim, name) for dim, name in pairs]
     for number, dim in enumerate(choice.dims or ()):
         dims[number] = dim if dim.name else dims[number]
     for number, scale in enumerate(choice.scales):
         scales[number] = scale if scale is not None else scales[number]
     return dims, scales
-
-
-def _scale(tree: Tree, dim: Dim, name: str) -> AxisValues | None:
-    """Return the values along a dimension that has an array for it."""
-    entry = tree.get(name) if name else None
-    if entry is None or len(entry.shape) != 1 or not entry.has_numbers:
-        return None
-    return _values_of(entry, dim.name)
-
-
-def _values_of(entry: Entry, name: str) -> AxisValues:
-    """Return an array of one axis as an axis."""
-    values = entry.values().ravel().astype(np.float64)
-    kind = str(entry.attrs.get("axis_kind") or "")
-    unit = unit_in(entry.attrs)
-    standard = str(entry.attrs.get("standard_name") or "")
-    named = name if guessed_unit(name, values)[0] or not standard else standard
-    return AxisValues(values, unit, named, kind, entry.name)
 
 
 def _as_three_axes(
@@ -142,7 +121,7 @@ def _as_three_axes(
 ) -> tuple[LazyArray, list[Dim], list[AxisValues | None], bool]:
     """Return the array with detectors chosen or added and points put on the image."""
     source = summed(sources)
-    axis = detector_axis(tree, choice)
+    axis = detector_axis(tree, choice, request.detectors)
     if axis is not None:
         source = _along_detectors(tree, choice, source, axis, request.detectors)
         dims = [dim for n, dim in enumerate(dims) if n != axis]
@@ -239,58 +218,3 @@ def _check_image(tree: Tree, choice: Choice, request: Request, shape: tuple[int,
             f"{described(tree.path, choice.entry)} has shape {shape}, an image already; shape "
             f"(--shape) {wanted[0]},{wanted[1]} does not fit it: leave it out"
         )
-
-
-# --- the spectral axis ----------------------------------------------------------------------------
-
-
-def _add_axis(
-    cube: StoredCube,
-    tree: Tree,
-    choice: Choice,
-    scale: AxisValues | None,
-    spectral: dict[str, Entry],
-) -> None:
-    """Give the cube its spectral axis: of the layout, along the dimension, or beside the cube."""
-    channels = cube.values.shape[2]
-    fitting = [each for each in spectral.values() if int(np.prod(each.shape)) == channels]
-    own = [each for each in fitting if "axis_kind" in each.attrs]
-    candidates = [choice.axis, scale, *(_values_of(each, each.base) for each in (own or fitting))]
-    axis = next(
-        (one for one in candidates if one is not None and len(one.values) == channels), None
-    )
-    if axis is None:
-        for each in list(spectral.values())[:1]:
-            cube.notes.append(
-                f"{each.name} has {int(np.prod(each.shape))} values, not one for each of "
-                f"{channels} channels: it is not used"
-            )
-        return
-    if not tree.own:
-        cube.origin["axis"] = axis.source
-    unit, kind = axis.unit, axis.kind
-    if not unit and kind != "channel" and axis.name not in ("channel", "axis", "x"):
-        unit, guessed, note = guessed_unit(axis.name, axis.values)
-        kind = kind or guessed
-        cube.notes += [note] if note else []
-        unit = unit or axis.unit
-    values, unit = _in_usual_unit(axis.values, unit)
-    attrs = _attributes_along(fitting, axis)
-    cube.axis, notes = axis_of_file(
-        values, unit, name=axis.name, kind=kind, medium=str(attrs.get("medium") or "")
-    )
-    cube.attrs |= notes
-
-
-def _attributes_along(fitting: list[Entry], axis: AxisValues) -> dict[str, Any]:
-    """Return the attributes of the array that the axis comes from."""
-    return next((each.attrs for each in fitting if each.name == axis.source), {})
-
-
-def _in_usual_unit(values: np.ndarray, unit: str | None) -> tuple[np.ndarray, str | None]:
-    """Return wavelengths in metres as nm."""
-    if unit == "m" and np.abs(values).max() < METRES_OF_LIGHT:
-        nm = Axis(values, "m").to("nm").values
-        digits = 12 - int(np.ceil(np.log10(np.abs(nm).max() or 1.0)))
-        return np.round(nm, digits), "nm"
-    return values, unit

@@ -1,0 +1,117 @@
+"""The spectral axis of a cube, among all that lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spectessera.axis import Axis
+from spectessera.conventions.dims import Dim
+from spectessera.conventions.units import guessed_unit
+
+from ._choice import AxisValues, Choice
+from ._common import StoredCube, axis_of_file
+from ._tree import Entry, Tree, unit_in
+
+METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm
+
+
+def lengths_of(spectral: Mapping[str, Entry], shape: tuple[int, ...]) -> dict[str, int]:
+    """Return the number of channels that each spectral array has values for.
+
+    An array with one value more than any axis is long holds the edges of its channels.
+    """
+    lengths = {name: int(np.prod(each.shape)) for name, each in spectral.items()}
+    return {name: n - 1 if n not in shape and n - 1 in shape else n for name, n in lengths.items()}
+
+
+def scale_of_dim(tree: Tree, dim: Dim, name: str) -> AxisValues | None:
+    """Return the values along a dimension that has an array for it."""
+    entry = tree.get(name) if name else None
+    if entry is None or len(entry.shape) != 1 or not entry.has_numbers:
+        return None
+    return _values_of(entry, dim.name)
+
+
+def _values_of(entry: Entry, name: str) -> AxisValues:
+    """Return an array of one axis as an axis."""
+    values = entry.values().ravel().astype(np.float64)
+    kind = str(entry.attrs.get("axis_kind") or "")
+    standard = str(entry.attrs.get("standard_name") or "")
+    named = name if guessed_unit(name, values)[0] or not standard else standard
+    return AxisValues(values, unit_in(entry.attrs), named, kind, entry.name)
+
+
+def add_axis(
+    cube: StoredCube,
+    tree: Tree,
+    choice: Choice,
+    scale: AxisValues | None,
+    spectral: dict[str, Entry],
+) -> None:
+    """Give the cube its spectral axis: of the layout, along the dimension, or beside the cube."""
+    channels = cube.values.shape[2]
+    fitting = [each for each in spectral.values() if int(np.prod(each.shape)) == channels]
+    own = [each for each in fitting if "axis_kind" in each.attrs]
+    beside = [_values_of(each, each.base) for each in (own or fitting)]
+    candidates = [one for one in (choice.axis, scale, *beside)
+                  if one is not None and len(one.values) == channels]  # fmt: skip
+    candidates += [] if candidates else _from_edges(cube, list(spectral.values()))
+    usable = [one for one in candidates if _is_monotonic(one.values)] or candidates
+    if not usable:
+        for each in list(spectral.values())[:1]:
+            cube.notes.append(
+                f"{each.name} has {int(np.prod(each.shape))} values, not one for each of "
+                f"{channels} channels: it is not used"
+            )
+        return
+    axis = usable[0]
+    if not tree.own:
+        cube.origin["axis"] = axis.source
+    unit, kind = axis.unit, axis.kind
+    if not unit and kind != "channel" and axis.name not in ("channel", "axis", "x"):
+        unit, guessed, note = guessed_unit(axis.name, axis.values)
+        kind = kind or guessed
+        cube.notes += [note] if note else []
+        unit = unit or axis.unit
+    values, unit = _in_usual_unit(axis.values, unit)
+    attrs = _attributes_along(fitting, axis)
+    cube.axis, notes = axis_of_file(
+        values, unit, name=axis.name, kind=kind, medium=str(attrs.get("medium") or "")
+    )
+    cube.attrs |= notes
+
+
+def _attributes_along(fitting: list[Entry], axis: AxisValues) -> dict[str, Any]:
+    """Return the attributes of the array that the axis comes from."""
+    return next((each.attrs for each in fitting if each.name == axis.source), {})
+
+
+def _in_usual_unit(values: np.ndarray, unit: str | None) -> tuple[np.ndarray, str | None]:
+    """Return wavelengths in metres as nm."""
+    if unit == "m" and np.abs(values).max() < METRES_OF_LIGHT:
+        nm = Axis(values, "m").to("nm").values
+        digits = 12 - int(np.ceil(np.log10(np.abs(nm).max() or 1.0)))
+        return np.round(nm, digits), "nm"
+    return values, unit
+
+
+def _is_monotonic(values: np.ndarray) -> bool:
+    """Whether values rise or fall throughout."""
+    steps = np.diff(values)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _from_edges(cube: StoredCube, spectral: list[Entry]) -> list[AxisValues]:
+    """Return the middles of channels whose edges are given, and state it."""
+    channels = cube.values.shape[2]
+    for each in spectral:
+        if int(np.prod(each.shape)) == channels + 1:
+            edges = _values_of(each, each.base)
+            cube.notes.append(
+                f"{each.name} has one value more than there are channels: taken as their edges"
+            )
+            return [edges._replace(values=(edges.values[1:] + edges.values[:-1]) / 2)]
+    return []
