@@ -76,6 +76,12 @@ KINDS = {
         "random; try fewer clusters (--clusters NUMBER)",
     ),
     # --- the model
+    "W-MODEL-BAD-CHANNELS": Kind(
+        "Bad channels that the model uses",
+        "the model was trained with {count} of the {bad} channels that are marked as bad; straight "
+        "lines between their neighbours stand in their place: train a model on this cube (--fit) "
+        "if lines of the spectra lie there",
+    ),
     "W-MODEL-NOVEL": Kind(
         "Spectra unlike the training",
         "{share:.0%} of the pixels have spectra unlike those that the model was trained on{which}; "

@@ -12,6 +12,7 @@ from spectessera.axis import Axis
 from spectessera.channels import across_bad, bad_channels, bad_windows, good_channels, marked, runs
 from spectessera.cube import make_cube, read_block, to_spectra
 from spectessera.diagnostics.artefacts import artefacts_of
+from spectessera.diagnostics.warnings import channel_warnings
 from spectessera.htmlreport.facts import cards
 from spectessera.naming import name_clusters
 from spectessera.naming.names import distinguishing_lines
@@ -128,7 +129,10 @@ def test_a_model_trained_with_the_channels_sees_a_line_across_them_and_says_so(l
     by_hand[:, BAD] = lines
     expected = segmenter.config("preprocess").apply(by_hand, segmenter.axis_).values
     np.testing.assert_allclose(inputs, expected, rtol=1e-4, atol=1e-6)
-    labels = spt.segment(dirty, segmenter, "trained")["label"].values
+    result = spt.segment(dirty, segmenter, "trained")
+    (warning,) = channel_warnings(result)
+    assert "with 5 of the 5 channels" in warning.text
+    labels = result["label"].values
     clean = spt.segment(line_cube.cube, segmenter, "trained")["label"].values
     assert (labels == clean).mean() > 0.9
 
@@ -137,8 +141,9 @@ def test_nothing_is_said_where_the_model_does_not_use_the_bad_channels(cubes, ca
     dirty, _ = cubes
     segmenter = spt.SpectralSegmenter(training=TRAINING).fit(dirty)
     with caplog.at_level(logging.WARNING):
-        segmenter.intake(dirty)
+        result = spt.segment(dirty, segmenter, 4)
     assert "marked as bad" not in caplog.text
+    assert channel_warnings(result) == []
 
 
 def test_a_channel_that_is_bad_in_one_of_several_cubes_is_left_out_of_all(line_cube):

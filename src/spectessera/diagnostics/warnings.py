@@ -10,9 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from spectessera.axis import channel_edges, in_terms_of
+from spectessera.channels import bad_channels
+from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import naming_warnings, title_of
-from spectessera.result import provenance, quality_bits
+from spectessera.preprocess.steps import inside_windows, rest_frame
+from spectessera.result import input_axis_of, provenance, quality_bits
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.warning import ResultWarning, make_warning
 
@@ -55,6 +59,7 @@ def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWar
         *file_warnings(result),
         *choice_warnings(result),
         *seed_warnings(result),
+        *channel_warnings(result),
         *novelty_warnings(result),
         *artefacts_of(result),
         *shared_name_warnings(result, namings),
@@ -140,6 +145,24 @@ def seed_warnings(result: xr.Dataset) -> list[ResultWarning]:
     if np.isnan(agreement) or agreement >= ALIKE_SEEDS:
         return []
     return [make_warning("W-K-SEED", {"agreement": agreement})]
+
+
+def channel_warnings(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where the model uses channels that are marked as bad."""
+    bad = bad_channels(result)
+    steps = provenance(result).get("settings", {}).get("preprocess", {})
+    if bad is None or "exclude" not in steps:
+        return []
+    axis, inputs = spectral_axis(result), input_axis_of(result)
+    if axis.kind != "channel":
+        axis = in_terms_of(axis, inputs)
+    used = inside_windows(axis.values, steps.get("keep", ()), steps["exclude"])
+    shifted = rest_frame(axis, float(steps.get("redshift", 0.0)))
+    low, high = channel_edges(inputs)
+    used &= (shifted.values >= low.min()) & (shifted.values <= high.max())
+    count = int((bad & used).sum())
+    values = {"count": count, "bad": int(bad.sum())}
+    return [make_warning("W-MODEL-BAD-CHANNELS", values)] if count else []
 
 
 def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
