@@ -48,7 +48,8 @@ def test_maps_of_the_aps(h5, old, chunks):
                "MAPS/Scan/x_axis": np.arange(X) * 0.5})  # fmt: skip
     cube = read(path, chunks=chunks)
     same(cube, Axis(KEV, "keV"))
-    assert cube.attrs["axes_from"] == f"{group}/{names[0]} has one value for each of axis 0"
+    how = f"{group}/{names[0]} has one value for each of axis 0; stored as 7 x 4 x 5"
+    assert cube.attrs["axes_from"] == how
     assert cube.attrs["axis_from"] == f"{group}/{names[0]}"
     np.testing.assert_array_equal(cube.x, np.arange(X) * 0.5)
     np.testing.assert_array_equal(cube.live_time, np.full((Y, X), 0.1))
@@ -58,7 +59,7 @@ def test_maps_with_coefficients_only(h5):
     path = h5({"MAPS/Spectra/mca_arr": FIRST, "MAPS/Spectra/Energy_Calibration": [0.05, 0.5, 0]})
     cube = read(path)
     same(cube, Axis(KEV, "keV"))
-    assert cube.attrs["axes_from"] == "layout of XRF-Maps (APS)"
+    assert cube.attrs["axes_from"] == "layout of XRF-Maps (APS); stored as 7 x 4 x 5"
 
 
 def test_pymca(h5):
@@ -384,7 +385,7 @@ def test_a_virtual_dataset_may_not_read_from_outside_the_folder(h5, tmp_path):
     same(read(path, outside=True))
 
 
-# --- other members of the same kinds ---------------------------------------------------------------
+# --- other members of the same kinds --------------------------------------------------------------
 
 
 def test_the_full_level_of_an_ome_pyramid_is_read(tmp_path):
@@ -398,12 +399,19 @@ def test_the_full_level_of_an_ome_pyramid_is_read(tmp_path):
     same(read(tmp_path / "ome.zarr"))
 
 
-def test_energies_at_the_edges_of_channels_give_their_middles(h5):
+@pytest.mark.parametrize(("name", "stored"), [("energy_edges", FIRST), ("energy", CUBE)])
+def test_energies_at_the_edges_of_channels_give_their_middles(h5, name, stored):
     edges = np.append(KEV - 0.25, KEV[-1] + 0.25)
-    path = h5({"spectra": FIRST, "energy": edges}, {"energy": {"units": "keV"}})
-    cube = read(path)
+    cube = read(h5({"spectra": stored, name: edges}, {name: {"units": "keV"}}))
     same(cube, Axis(KEV, "keV"))
     assert "taken as their edges" in cube.attrs["reading_notes"]
+
+
+def test_an_axis_that_is_too_short_does_not_turn_the_cube(h5):
+    """It has one value more than there are columns, but nothing says that these are edges."""
+    cube = read(h5({"spectra": CUBE, "energy": np.arange(6.0)}))
+    same(cube)
+    assert "energy has 6 values, not one for each of 7 channels" in cube.attrs["reading_notes"]
 
 
 def test_an_uncertainty_beside_the_cube_is_its_noise(h5):

@@ -174,7 +174,7 @@ def test_the_order_of_axes_and_the_image_of_points_can_be_given(tmp_path, chunks
     np.save(tmp_path / "points.npy", cube.reshape(20, 7))
     first = read(tmp_path / "first.npy", axes="cyx", chunks=chunks)
     np.testing.assert_array_equal(first, cube)
-    assert first.attrs["axes_from"] == "the argument axes (cyx)"
+    assert first.attrs["axes_from"] == "the argument axes (cyx); stored as 7 x 4 x 5"
     np.testing.assert_array_equal(read(tmp_path / "points.npy", shape=(4, 5), chunks=chunks), cube)
     assert "nothing names the axes" in read(tmp_path / "first.npy").attrs["reading_notes"]
 

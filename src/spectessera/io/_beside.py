@@ -26,7 +26,8 @@ INTERNAL = {
 BESIDE = {
     "variance": ("variance", "var", "{}_variance", "{}_var", "stat"),
     "error": ("error", "errors", "err", "{}_error", "{}_errors", "{}_err", "sigma", "std",
-              "uncertainty", "uncertainties", "uncert", "{}_uncertainty", "{}_uncert", "{}_std"),
+              "uncertainty", "uncertainties", "uncert", "{}_uncertainty", "{}_uncert", "{}_unc",
+              "{}_std"),
     "ivar": ("ivar", "{}_ivar", "inverse_variance"),
     "mask": ("mask", "{}_mask", "masks"),
     "reference": ("reference",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,16 +16,20 @@ from ._choice import AxisValues, Choice
 from ._common import StoredCube, axis_of_file
 from ._tree import Entry, Tree, unit_in
 
+_EDGES = re.compile(r"(edge|bound)s?$", re.IGNORECASE)
 METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm
 
 
 def lengths_of(spectral: Mapping[str, Entry], shape: tuple[int, ...]) -> dict[str, int]:
     """Return the number of channels that each spectral array has values for.
 
-    An array with one value more than any axis is long holds the edges of its channels.
+    An array that is named so holds the edges of its channels, one more than there are channels.
     """
     lengths = {name: int(np.prod(each.shape)) for name, each in spectral.items()}
-    return {name: n - 1 if n not in shape and n - 1 in shape else n for name, n in lengths.items()}
+    edges = [name for name in lengths if _EDGES.search(name)]
+    return {
+        n: size - 1 if n in edges and size - 1 in shape else size for n, size in lengths.items()
+    }
 
 
 def scale_of_dim(tree: Tree, dim: Dim, name: str) -> AxisValues | None:
