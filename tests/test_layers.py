@@ -13,13 +13,13 @@ import spectessera
 ROOT = Path(spectessera.__file__).parent
 # A room imports only rooms that stand before it.
 ORDER = (
-    "_version", "_util", "axis", "settings", "colours", "channels", "conventions",
+    "_version", "_util", "axis", "settings", "colours", "channels", "conventions", "scale",
     "foreign", "cube", "evaluate", "preprocess", "result", "warning",
     "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining", "inference",
     "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
-    "axis", "settings", "colours", "channels", "conventions", "foreign", "cube",
+    "axis", "settings", "colours", "channels", "conventions", "scale", "foreign", "cube",
     "evaluate", "preprocess", "result", "warning", "plots", "io",
     "naming", "diagnostics", "htmlreport",
 )  # fmt: skip

@@ -20,6 +20,7 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .foreign import GivenAxis, plain_number, take_apart
+from .scale import scaled
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -99,6 +100,8 @@ def make_cube(
     Returns
     -------
     xarray.DataArray (y, x, channel)
+        Very small or large values are divided by a power of ten, which its attributes
+        ``value_scale`` and ``unit`` state.
 
     Raises
     ------
@@ -162,7 +165,8 @@ def _of_array(
         mask = mask if hasattr(mask, "dask") else np.asarray(mask)
         check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
         cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
-    return cube if bad_channel is None else marked(cube, bad_channel)
+    cube = cube if bad_channel is None else marked(cube, bad_channel)
+    return scaled(cube)
 
 
 def _as_array(values: Any) -> Any:

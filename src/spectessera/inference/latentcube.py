@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.cube import blocks, check_cube, make_cube, to_spectra, with_axis
+from spectessera.cube import DIMS, blocks, check_cube, to_spectra, with_axis
 from spectessera.network.codec import ENCODE_ROWS
 from spectessera.preprocess.intake import inputs_in_parts
 from spectessera.segmenter.estimator import SpectralSegmenter
@@ -66,7 +66,8 @@ def encode_cube(
     names = ("source", "wcs", "object")
     attrs = {name: cube.attrs[name] for name in names if name in cube.attrs}
     attrs[MODEL] = segmenter.fingerprint()
-    latent = make_cube(maps.array("latent_cube"), attrs=attrs)
+    latent = xr.DataArray(maps.array("latent_cube"), dims=DIMS, attrs=attrs)
+    latent = with_axis(latent, Axis(np.arange(size)))
     weights = sum(each.nbytes for each in segmenter.weights().values())
     facts = {
         "channels": cube.sizes["channel"],
@@ -156,7 +157,7 @@ def decode_cube(latent: xr.DataArray, segmenter: SpectralSegmenter) -> xr.DataAr
             decoded, dtype=np.float32, chunks=(*whole.chunks[:2], (len(axis),)), meta=whole._meta
         )
     attrs = {name: value for name, value in latent.attrs.items() if name != MODEL}
-    return with_axis(make_cube(spectra, attrs=attrs), axis)
+    return with_axis(xr.DataArray(spectra, dims=DIMS, attrs=attrs), axis)
 
 
 def _decode_block(latent: np.ndarray, segmenter: SpectralSegmenter, channels: int) -> np.ndarray:

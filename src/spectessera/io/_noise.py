@@ -7,17 +7,24 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.check import check_numeric
+from spectessera.scale import LARGEST, places
 
 from ._common import StoredCube, with_missing
 
 FORMS = ("variance", "error", "ivar")
+# An error so many times larger than what is usual marks a bad value.
+ABSURD = 1e6
+# Spectra that determine what is usual.
+SAMPLED = 9
+# Variances between which float32 is exact enough also for much smaller and larger ones.
+SAFE = (1e-28, 1e28)
 
 
 def variance_of(stored: StoredCube, noise: Any, form: str) -> Any:
     """Return the variance (y, x, channel), and mark the values that have none.
 
-    Where the variance is not a positive finite number, the value of the cube becomes NaN: it was
-    not measured, or the file marks it as bad in this way.
+    Where the variance is not a positive finite number, or absurdly large, the value of the cube
+    becomes NaN: it was not measured, or the file marks it as bad in this way.
 
     Parameters
     ----------
@@ -42,13 +49,75 @@ def variance_of(stored: StoredCube, noise: Any, form: str) -> Any:
             f"{form} has shape {noise.shape}; the cube has {shape}: give an array of that shape, "
             "or one that broadcasts to it"
         ) from None
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        variance = {"variance": _plain, "error": _square, "ivar": _inverse}[form](noise)
-        usable = (variance > 0) & (variance < np.inf)
+    limit, size = absurd_above(stored.values, noise, form)
+    if not size:
+        stored.notes.append(f"the {form} is not positive anywhere and is not used")
+        return stored.variance
+    variance = _apply(noise, variance_from, form)
+    usable = (variance > 0) & (variance <= limit)
+    narrow = SAFE[0] < size < SAFE[1]
     if stored.values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
         stored.attrs.setdefault("saturation", float(np.iinfo(stored.values.dtype).max))
     stored.values = with_missing(stored.values, ~usable)
-    return variance
+    return variance.astype(_float_type(noise)) if narrow else variance
+
+
+def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
+    """Return the variance above which a value counts as marked bad, and the usual variance.
+
+    Some programs mark a bad value by an error of 1e10. The noise of a value is in the value itself,
+    so no true error is a million times larger than both the usual value and the usual error. Both
+    are medians over a few pixels at fixed places, so they do not depend on chunks. The usual
+    variance is 0 if none of these is positive.
+
+    Parameters
+    ----------
+    values, noise : array (y, x, channel)
+        Anything that reads one spectrum for an index ``[y, x]``.
+    form : "variance", "error" or "ivar"
+    """
+    strengths, variances = [], []
+    for y, x in places(values.shape[:2]):
+        spectrum, stored = _in_memory(values[y, x]), _in_memory(noise[y, x])
+        variance = variance_from(stored, form)
+        with np.errstate(invalid="ignore"):
+            usable = (variance > 0) & (variance < np.inf) & (np.abs(spectrum) <= LARGEST)
+        usable &= spectrum != 0
+        if usable.any():
+            strengths.append(np.median(np.abs(spectrum[usable].astype(np.float64))))
+            variances.append(np.median(variance[usable]))
+        if len(variances) == SAMPLED:
+            break
+    if not variances:
+        return np.inf, 0.0
+    usual = max(float(np.median(strengths)), float(np.sqrt(np.median(variances))))
+    return (ABSURD * usual) ** 2, float(np.median(variances))
+
+
+def _in_memory(array: Any) -> np.ndarray:
+    """Return a numpy array."""
+    return np.asarray(array.compute(scheduler="synchronous") if hasattr(array, "dask") else array)
+
+
+def variance_from(noise: np.ndarray, form: str) -> np.ndarray:
+    """Return the variance as float64: the square of 1e-25 is no float32 number."""
+    wide = noise.astype(np.float64)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        if form == "error":  # a negative error is no error at all
+            return wide * np.abs(wide)
+        return 1 / wide if form == "ivar" else wide
+
+
+def _apply(noise: Any, function: Any, form: str) -> Any:
+    """Apply a function to a numpy or dask array."""
+    if hasattr(noise, "dask"):
+        return noise.map_blocks(function, form, dtype=np.float64)
+    return function(noise, form)
+
+
+def _float_type(noise: Any) -> np.dtype[Any]:
+    """Return the type of the noise, float32 for integers."""
+    return noise.dtype if noise.dtype.kind == "f" else np.dtype(np.float32)
 
 
 def _broadcast(noise: Any, shape: tuple[int, ...]) -> Any:
@@ -58,24 +127,3 @@ def _broadcast(noise: Any, shape: tuple[int, ...]) -> Any:
 
         return da.broadcast_to(noise, shape)
     return np.broadcast_to(noise, shape)
-
-
-def _float(noise: Any) -> Any:
-    """Return floats; integers become float32."""
-    return noise if noise.dtype.kind == "f" else noise.astype(np.float32)
-
-
-def _plain(noise: Any) -> Any:
-    """Return a variance as it is."""
-    return _float(noise)
-
-
-def _square(noise: Any) -> Any:
-    """Return the variance for a standard deviation; negative ones are no noise at all."""
-    noise = _float(noise)
-    return noise * abs(noise)
-
-
-def _inverse(noise: Any) -> Any:
-    """Return the variance for its inverse."""
-    return 1 / _float(noise)

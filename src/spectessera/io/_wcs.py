@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,19 @@ import numpy as np
 from spectessera.axis import Axis, parse_unit
 
 from ._common import axis_of_file
+from ._units import guessed_unit
+
+
+@dataclass
+class AxisFound:
+    """The spectral axis: arguments of an Axis, or why it cannot be used, and how it was found."""
+
+    arguments: dict[str, Any] | None = None
+    error: str = ""
+    origin: str = ""
+    attrs: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
 
 # CTYPE -> kind of axis, its SI unit by the standard, and the unit used here
 SPECTRAL = {
@@ -23,10 +37,19 @@ SPECTRAL = {
     "VELO": ("velocity", "m/s", "km/s"),
     "FELO": ("velocity", "m/s", "km/s"),
 }
+# Other words for the same axes; they say nothing of air or vacuum.
+WORDS = {
+    "WAVELENGTH": "wavelength", "WAVELEN": "wavelength", "WAVELNTH": "wavelength",
+    "LAMBDA": "wavelength", "LAM": "wavelength", "ENERGY": "energy", "FREQUENCY": "frequency",
+    "WAVENUMBER": "wavenumber", "RAMAN": "wavenumber", "RAMANSHIFT": "wavenumber",
+    "VELOCITY": "velocity", "ENERGYLOSS": "energy_loss", "ELOSS": "energy_loss",
+}  # fmt: skip
 MEDIUM = {"AWAV": "air", "WAVE": "vacuum"}
 FRAMES = ("", "LSR", "LSD", "HEL", "OBS", "GEO", "GAL")  # VELO-LSR is as linear as VELO
 FITS_UNIT = {"angstrom": "Angstrom"}  # where the spelling differs from that of this package
 KEV_PER_JOULE = 1 / 1.602176634e-16
+SMALLEST_KEV = 1e-9  # smaller numbers without a unit are in joule, as the standard has it
+LONGEST_METRES = 0.1  # larger numbers without a unit are not in metres
 
 
 def known_unit(header: Any, n: int) -> str:
@@ -37,37 +60,83 @@ def known_unit(header: Any, n: int) -> str:
         return ""
 
 
-def spectral_axis(
-    hdus: Any, header: Any, n: int
-) -> tuple[dict[str, Any] | None, dict[str, str], str]:
-    """Return the spectral axis, attributes to keep, and why it cannot be used ("" if it can)."""
+def word_of(ctype: Any) -> str:
+    """Return the first word of a CTYPE, such as WAVE of WAVE-LOG."""
+    return str(ctype).upper().strip().partition("-")[0].strip().replace(" ", "").replace("_", "")
+
+
+def header_axis(hdus: Any, header: Any, n: int) -> AxisFound:
+    """Return the spectral axis as CTYPE, CUNIT, CRVAL and CDELT (or a -TAB table) give it."""
     cards = [f"{word}{n}" for word in ("CTYPE", "CRVAL", "CDELT")] + [f"CD{n}_{n}"]
     if not any(card in header for card in cards):
-        return None, {}, ""
-    base, _, rest = str(header.get(f"CTYPE{n}", "")).upper().strip().partition("-")
+        return AxisFound()
+    ctype = str(header.get(f"CTYPE{n}", "")).upper().strip()
+    base, origin = word_of(ctype), f"the header of the image (CTYPE{n} = {ctype or 'none'})"
     known = SPECTRAL.get(base)
     unit = known_unit(header, n)
-    linear = rest.strip("- ") in FRAMES and base != "FELO" and bool(unit)
-    try:
-        values = _world(hdus, header, n, linear=linear or known is None)
-        if known is None:
-            cunit = header.get(f"CUNIT{n}")
-            kind = str(header.get("AXISKIND", ""))
-            return *axis_of_file(values, cunit, name=f"CUNIT{n}", kind=kind), ""
-        axis = _known_axis(values, known, unit, linear)
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        return None, {}, f"the WCS of FITS axis {n} cannot be used: {error}"
-    medium = str(header.get("MEDIUM", MEDIUM.get(base, "")))
-    return (
-        {
-            "values": axis.values,
-            "unit": axis.unit,
-            "kind": str(header.get("AXISKIND", axis.kind)),
-            "medium": medium if medium in ("air", "vacuum") else "",
-        },
-        {},
-        "",
-    )
+    rest = ctype.partition("-")[2].strip("- ")
+    if rest == "TAB":
+        return _tabulated(hdus, header, n, WORDS.get(base, known[0] if known else ""), origin)
+    linear = rest in FRAMES and base != "FELO" and bool(unit)
+    values = _world(hdus, header, n, linear=linear or known is None)
+    if known is None or (not unit and _has_no_unit(header, n) and _is_not_si(values, known[0])):
+        return _without_type(header, n, values, known[0] if known else "", origin)
+    axis = _known_axis(values, known, unit, linear)
+    kind = str(header.get("AXISKIND", axis.kind))
+    arguments = {"values": axis.values, "unit": axis.unit, "kind": kind}
+    return AxisFound(arguments | {"medium": MEDIUM.get(base, "")}, origin=origin)
+
+
+def _has_no_unit(header: Any, n: int) -> bool:
+    """Whether CUNIT is not given, rather than not known."""
+    return not str(header.get(f"CUNIT{n}", "")).strip()
+
+
+def _is_not_si(values: np.ndarray, kind: str) -> bool:
+    """Whether values without a unit cannot be in the SI unit that the standard then means."""
+    if kind == "wavelength":
+        return bool(np.abs(values).max() > LONGEST_METRES)
+    return kind == "energy" and bool(np.abs(values).max() > SMALLEST_KEV)
+
+
+def _without_type(header: Any, n: int, values: np.ndarray, kind: str, origin: str) -> AxisFound:
+    """Return an axis whose CTYPE is not of the standard, or whose unit is missing."""
+    name = word_of(header.get(f"CTYPE{n}", ""))
+    given = str(header.get("AXISKIND", "")) or WORDS.get(name, "")
+    if _has_no_unit(header, n):
+        unit, guessed, note = guessed_unit(kind or WORDS.get(name, name), values)
+        if unit:
+            note = f"CUNIT{n} is missing: " + note.partition(": ")[2]
+            arguments = {"values": values, "unit": unit, "kind": guessed}
+            return AxisFound(arguments | {"medium": MEDIUM.get(name, "")}, "", origin, {}, [note])
+    cunit = header.get(f"CUNIT{n}")
+    arguments, attrs = axis_of_file(values, cunit, name=f"CUNIT{n}", kind=given)
+    return AxisFound(arguments, origin=origin, attrs=attrs)
+
+
+def _tabulated(hdus: Any, header: Any, n: int, kind: str, origin: str) -> AxisFound:
+    """Return an axis whose values are in a table (-TAB); they are in CUNIT, or else in TUNIT."""
+    from astropy.wcs import WCS
+
+    plain = _one_scale(header)
+    name, column = header.get(f"PS{n}_0", ""), header.get(f"PS{n}_1", "")
+    text = str(header.get(f"CUNIT{n}", "")).strip()
+    columns = getattr(hdus[name], "columns", None) if name in hdus else None
+    if not text and columns is not None and column in columns.names:
+        text = str(columns[column].unit or "")
+    plain.remove(f"CUNIT{n}", ignore_missing=True)
+    pixels = np.arange(plain[f"NAXIS{n}"])
+    values = np.asarray(WCS(plain, hdus).sub([n]).wcs_pix2world(pixels, 0)[0])
+    kind = str(header.get("AXISKIND", kind))
+    arguments, attrs = axis_of_file(values, text or None, name=f"CUNIT{n}", kind=kind)
+    if arguments.get("unit"):
+        arguments["medium"] = MEDIUM.get(word_of(header.get(f"CTYPE{n}", "")), "")
+    return AxisFound(arguments, origin=f"{origin}, table {name}", attrs=attrs)
+
+
+def linear_values(hdus: Any, header: Any, n: int) -> np.ndarray:
+    """Return CRVAL + CDELT (pixel - CRPIX) of every channel."""
+    return _world(hdus, header, n, linear=True)
 
 
 def _world(hdus: Any, header: Any, n: int, *, linear: bool) -> np.ndarray:

@@ -22,15 +22,16 @@ from ._common import (
     StoredCube,
     check_companion_shape,
     check_stored,
-    check_three_axes,
-    listing,
     native,
     plain_attribute,
-    with_missing,
 )
+from ._fits_axis import find_axis, lists_in
 from ._fits_coordinates import add_coordinates
-from ._lazy import LazyArray, as_dask, load
-from ._wcs import SPECTRAL, celestial, known_unit, spectral_axis
+from ._fits_layout import Layout, layout_of
+from ._fits_noise import FORM_WORDS, Noise, flag_rule, form_of, is_bad, masked, noise_in
+from ._fits_roles import companions, label, numbers_of, pick, squeezed_ndim
+from ._lazy import LazyArray, as_dask
+from ._wcs import celestial
 
 ATTRIBUTES = {
     "BUNIT": "unit",
@@ -38,18 +39,6 @@ ATTRIBUTES = {
     "INSTRUME": "instrument",
     "TELESCOP": "telescope",
 }
-
-
-class Layout(NamedTuple):
-    """Which axes of the stored array are y, x and channel, and which (of length 1) to drop.
-
-    ``spectral`` is the FITS number of the spectral axis, ``spatial`` those of x and y.
-    """
-
-    order: tuple[int, int, int]
-    drop: tuple[int, ...]
-    spectral: int
-    spatial: tuple[int, int]
 
 
 def read_fits(path: Path, request: Request) -> StoredCube:
@@ -64,14 +53,14 @@ def read_fits(path: Path, request: Request) -> StoredCube:
     Returns
     -------
     StoredCube
-        Values (y, x, channel) with the variance of STAT; NaN where DQ is not 0.
+        Values (y, x, channel) with the variance of the image of the noise; NaN where a flag marks
+        a value, or its variance is not usable.
 
     Raises
     ------
     ValueError
         If the file is broken, there is no such image, or it is not clear which one is meant.
     """
-    key, chunks = request.key, request.chunks
     from astropy.io import fits
 
     with path.open("rb") as stream:
@@ -82,25 +71,21 @@ def read_fits(path: Path, request: Request) -> StoredCube:
         images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
         headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
     with hdus, ignore_astropy_warnings():
-        number = _pick(path, images, key)
-        header = headers[number]
-        layout = _layout(path, _name(images, number), header)
-
-        def values_of(which: int) -> Any:
-            _check_complete(path, _name(images, which), images[which], size)
-            return _values(path, which, images[which], layout, chunks, packed)
-
-        values = values_of(number)
-        others = _companions(path, images, header, number)
-        if "DQ" in others:
-            values = with_missing(values, values_of(others["DQ"]) != 0)
-        axis, note, axis_error = spectral_axis(hdus, header, layout.spectral)
-        cube = StoredCube(values, axis=axis, axis_error=axis_error, attrs=note)
-        if "STAT" in others:
-            cube.variance = _variance(values_of(others["STAT"]), headers[others["STAT"]])
-        if "MASK" in others:
-            cube.mask = native(images[others["MASK"]].data) != 0
-        cube.attrs |= {"source": path.name, **_attributes(header, headers.get(0, header))}
+        number, notes = pick(path, images, request.key)
+        header, primary = headers[number], headers.get(0, headers[number])
+        with reading(path, "FITS", fits.VerifyError):
+            listed = lists_in(hdus, number)
+        lengths = {each.name: len(each.values) for each in listed.values()}
+        what = f"{path}: {label(images, number)}"
+        layout = layout_of(what, header, lengths, request.axes)
+        file = _File(path, images, headers, layout, request, packed, size)
+        cube = _with_companions(file, number, primary)
+        found = find_axis(hdus, header, primary, layout.spectral, listed)
+        cube.axis, cube.axis_error = found.arguments, found.error
+        cube.attrs |= {"source": path.name, **found.attrs, **_attributes(header, primary)}
+        cube.origin |= {"axes": layout.how or "the usual order of FITS", "axis": found.origin}
+        cube.notes = [*notes, *([layout.note] if layout.note else []), *found.notes, *cube.notes]
+        cube.origin = {name: how for name, how in cube.origin.items() if how}
         sky = celestial(hdus, header, layout.spectral, layout.spatial)
         cube.attrs |= {"wcs": sky} if sky else {}
         add_coordinates(cube, hdus)
@@ -141,69 +126,6 @@ def ignore_astropy_warnings() -> Iterator[None]:
         yield
 
 
-def _name(images: dict[int, Any], number: int) -> str:
-    """Return the name of an image in an error message."""
-    return f"{number} {images[number].name or 'without name'}"
-
-
-def _pick(path: Path, images: dict[int, Any], key: str | int | None) -> int:
-    """Return the number of the image to read."""
-    shapes = {number: tuple(hdu.shape) for number, hdu in images.items()}
-    table = listing({_name(images, n): shapes[n][::-1] for n in images if shapes[n]})
-    if key is not None:
-        names = [n for n in images if images[n].name.upper() == str(key).strip().upper()]
-        names += [n for n in images if str(n) == str(key).strip()]
-        if not names:
-            raise ValueError(f"{path} has no image {key!r}; there is: {table}")
-        if len(shapes[names[0]]) < 3:
-            check_three_axes(path, str(key), shapes[names[0]])
-        return names[0]
-    cubes = [n for n in images if _squeezed_ndim(shapes[n]) == 3]
-    for n in cubes:
-        if images[n].name == "DATA":
-            return n
-    if len(cubes) == 1:
-        return cubes[0]
-    if cubes:
-        several = {_name(images, n): shapes[n][::-1] for n in cubes}
-        raise ValueError(
-            f"{path} has several images of 3 axes: {listing(several)}; choose one with key="
-        )
-    raise ValueError(f"{path} has no image of 3 axes; there is: {table}")
-
-
-def _squeezed_ndim(shape: tuple[int, ...]) -> int:
-    """Return the number of axes without those of length 1, of which as many stay as 3 axes need."""
-    return max(min(len(shape), 3), sum(size != 1 for size in shape))
-
-
-def _layout(path: Path, name: str, header: Any) -> Layout:
-    """Find the spectral axis and the image axes."""
-    count = header["NAXIS"]
-    numbers = list(range(1, count + 1))
-    types = {n: str(header.get(f"CTYPE{n}", "")).upper().strip() for n in numbers}
-    spectral = [n for n in numbers if types[n].partition("-")[0] in SPECTRAL]
-    if len(spectral) != 1:
-        spectral = [n for n in numbers if not types[n] or types[n].partition("-")[0] != "STOKES"]
-        spectral = [n for n in spectral if known_unit(header, n)]
-    known = spectral[0] if len(spectral) == 1 else None
-    left = list(numbers)
-    droppable = [n for n in reversed(numbers) if header[f"NAXIS{n}"] == 1 and n != known]
-    for n in sorted(droppable, key=lambda n: types[n] != "STOKES"):
-        if len(left) > 3:
-            left.remove(n)
-    if len(left) != 3:
-        raise ValueError(
-            f"{path}: {name} has {len(left)} axes longer than 1; a cube has 3 (x, y and one "
-            "spectral axis): write the part that is to be read into a file of its own"
-        )
-    channel = known or left[2]
-    x, y = [n for n in left if n != channel]
-    order = (count - y, count - x, count - channel)
-    drop = tuple(count - n for n in numbers if n not in left)
-    return Layout(order, drop, channel, (x, y))
-
-
 def _check_complete(path: Path, name: str, hdu: Any, size: int) -> None:
     """Raise ValueError if an image ends beyond the end of the file."""
     end = hdu.fileinfo()["datLoc"] + hdu.size
@@ -226,38 +148,92 @@ def _is_compressed(hdu: Any) -> bool:
     return isinstance(hdu, fits.CompImageHDU)
 
 
-def _values(path: Path, number: int, hdu: Any, layout: Layout, chunks: Any, packed: bool) -> Any:
-    """Return the values of an image as (y, x, channel), in memory or as a dask array."""
-    key = (number, layout.order, layout.drop)
-    with reading(path, "FITS"):
-        first = hdu.section[(slice(0, 1),) * len(hdu.shape)]
-    shape = tuple(hdu.shape[axis] for axis in layout.order)
-    check_stored(path, f"extension {number}", shape, first.dtype)
-    if chunks is not None and not packed:
-        return load(LazyArray(path, key, shape, first.dtype.newbyteorder("="), _fetch), chunks)
-    with reading(path, "FITS"):
-        values = _reordered(hdu.data, layout.order, layout.drop)
-        del hdu.data  # the next image needs the memory
-    return values if chunks is None else as_dask(values, chunks, path, key)
+class _File(NamedTuple):
+    """An open file and how its images are read."""
+
+    path: Path
+    images: dict[int, Any]
+    headers: dict[int, Any]
+    layout: Layout
+    request: Request
+    packed: bool
+    size: int
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the values stay in the file."""
+        return self.request.chunks is not None and not self.packed
+
+    def source(self, number: int) -> Any:
+        """Return an image as (y, x, channel): in memory, or an array that reads what is asked."""
+        hdu, order, drop = self.images[number], self.layout.order, self.layout.drop
+        _check_complete(self.path, label(self.images, number), hdu, self.size)
+        with reading(self.path, "FITS"):
+            first = hdu.section[(slice(0, 1),) * len(hdu.shape)]
+        shape = tuple(hdu.shape[axis] for axis in order)
+        check_stored(self.path, f"extension {number}", shape, first.dtype)
+        if self.lazy:
+            dtype = first.dtype.newbyteorder("=")
+            return LazyArray(self.path, Part(number, order, drop), shape, dtype, _fetch)
+        with reading(self.path, "FITS"):
+            values = _reordered(hdu.data, order, drop)
+            del hdu.data  # the next image needs the memory
+        return values
+
+    def array(self, source: Any, key: Any) -> Any:
+        """Return a source as a numpy array, or as a dask array if chunks were asked for."""
+        if self.request.chunks is None:
+            return source
+        return as_dask(source, self.request.chunks, self.path, key)
 
 
-def _fetch(path: Path, key: tuple[Any, ...], index: tuple[slice, ...]) -> np.ndarray:
+class Part(NamedTuple):
+    """An image in a file, and which of its axes are y, x and channel, and which are dropped."""
+
+    number: int
+    order: tuple[int, int, int]
+    drop: tuple[int, ...]
+
+
+class Masked(NamedTuple):
+    """An image with the flags and the noise that make values of it unusable."""
+
+    image: Part
+    flags: tuple[tuple[Part, int], ...]
+    noise: tuple[Part, Noise] | None
+
+
+def _fetch(path: Path, key: Part, index: tuple[slice, ...]) -> np.ndarray:
     """Read one part of an image."""
     from astropy.io import fits
 
-    number, order, drop = key
-    stored = dict(zip(order, index, strict=True)) | dict.fromkeys(drop, slice(0, 1))
+    stored = dict(zip(key.order, index, strict=True)) | dict.fromkeys(key.drop, slice(0, 1))
     where = tuple(stored[axis] for axis in sorted(stored))
     with (
         reading(path, "FITS", fits.VerifyError),
         ignore_astropy_warnings(),
         fits.open(path) as hdus,
     ):
-        hdu = hdus[number]
+        hdu = hdus[key.number]
         scaled = any(card in hdu.header for card in ("BSCALE", "BZERO", "BLANK"))
         if scaled or _is_compressed(hdu):
-            return _reordered(np.asarray(hdu.section[where]), order, drop)
-        return _reordered(hdu.data[where], order, drop)  # memory-mapped, which is much faster
+            return _reordered(np.asarray(hdu.section[where]), key.order, key.drop)
+        # memory-mapped, which is much faster
+        return _reordered(hdu.data[where], key.order, key.drop)
+
+
+def _fetch_masked(path: Path, key: Masked, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of an image, NaN where it is not usable."""
+    flags = [(_fetch(path, part, index), bits) for part, bits in key.flags]
+    noise = None
+    if key.noise is not None:
+        noise = _fetch(path, key.noise[0], index), key.noise[1]
+    return masked(_fetch(path, key.image, index), flags, noise).values
+
+
+def _fetch_variance(path: Path, key: tuple[Part, Noise], index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of the noise as variance."""
+    return key[1].variance(_fetch(path, key[0], index))
 
 
 def _reordered(stored: np.ndarray, order: tuple[int, ...], drop: tuple[int, ...]) -> np.ndarray:
@@ -267,31 +243,118 @@ def _reordered(stored: np.ndarray, order: tuple[int, ...], drop: tuple[int, ...]
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
-def _companions(path: Path, images: dict[int, Any], header: Any, number: int) -> dict[str, int]:
-    """Return the numbers of the extensions that belong to the image.
+def _with_companions(file: _File, number: int, primary: Any) -> StoredCube:
+    """Return the cube of an image with its noise, its flags and its mask."""
+    noise, form, flags = _named_companions(file, number)
+    values = file.source(number)
+    cube = StoredCube(values)
+    shape = values.shape
+    cubes = []
+    for n in flags:
+        rule = flag_rule(file.path, file.images, primary, n)
+        if _is_whole(file, number, n):
+            cubes.append((n, file.source(n), rule.bits))
+        elif not _put_mask(file, cube, n, rule.bits, shape):
+            continue
+        name = file.images[n].name
+        cube.origin["mask"] = "; ".join(
+            [*cube.origin.get("mask", "").split("; "), f"{name}, {rule.words}"]
+        ).removeprefix("; ")
+        if not rule.sure:
+            cube.notes.append(f"by its layout, {name} marks bad values by {rule.words}")
+    how, stored = None, None
+    if noise is not None and _is_whole(file, number, noise, form):
+        stored = file.source(noise)
+        how = noise_in(values, stored, form)
+        words = f"{file.images[noise].name}, {FORM_WORDS[form]}"
+        if how is None:
+            cube.notes.append(f"{words}, is not positive anywhere and is not used")
+        else:
+            cube.origin["variance"] = words
+    _combine(file, cube, number, cubes, None if how is None else (noise, stored, how))
+    return cube
 
-    Only DATA, and an image whose header has ERRDATA, has any.
-    """
-    if images[number].name != "DATA" and "ERRDATA" not in header:
-        return {}
-    shape = images[number].shape
-    names = {"STAT": header.get("ERRDATA", "STAT"), "DQ": header.get("QUALDATA", "DQ")}
-    numbers = {}
-    for role, name in names.items():
-        matches = [n for n in images if images[n].name == str(name).strip().upper()]
-        if matches and images[matches[0]].shape:
-            numbers[role] = matches[0]
-            check_companion_shape(path, role, images[matches[0]].shape, shape)
-    masks = [n for n in images if images[n].name == "MASK" and images[n].shape == shape[-2:]]
-    return numbers | ({"MASK": masks[0]} if masks else {})
+
+def _combine(
+    file: _File,
+    cube: StoredCube,
+    number: int,
+    flags: list[tuple[int, Any, int]],
+    noise: tuple[Any, Any, Noise] | None,
+) -> None:
+    """Mark the unusable values of a cube, and make dask arrays of what stays in the file."""
+    order, drop = file.layout.order, file.layout.drop
+    image, values = Part(number, order, drop), cube.values
+    if not flags and noise is None:
+        cube.values = file.array(values, image)
+        return
+    if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
+        cube.attrs["saturation"] = float(np.iinfo(values.dtype).max)
+    part = None if noise is None else (Part(noise[0], order, drop), noise[2])
+    key = Masked(image, tuple((Part(n, order, drop), bits) for n, _, bits in flags), part)
+    variance: Any = None
+    if file.lazy:
+        dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
+        values = LazyArray(file.path, key, values.shape, dtype, _fetch_masked)
+        if noise is not None:
+            how = noise[2]
+            variance = LazyArray(file.path, part, values.shape, how.dtype, _fetch_variance)
+    else:
+        arrays = [(array, bits) for _, array, bits in flags]
+        done = masked(values, arrays, None if noise is None else noise[1:])
+        values = done.values
+        for name, count in (("mask", done.flagged), ("variance", done.noiseless)):
+            if count:
+                cube.origin[name] += f" ({count} values out)"
+        variance = None if noise is None else noise[2].variance(noise[1])
+    cube.values = file.array(values, key)
+    cube.variance = None if variance is None else file.array(variance, part)
 
 
-def _variance(errors: Any, header: Any) -> Any:
-    """Return the variance; the header says in which form the errors are (ESO's HDUCLAS3)."""
-    form = str(header.get("HDUCLAS3", "MSE")).strip().upper()
-    if form in ("RMSE", "INVRMSE"):
-        errors = errors**2
-    return 1 / errors if form in ("INVMSE", "INVRMSE") else errors
+def _named_companions(file: _File, number: int) -> tuple[int | None, str, list[int]]:
+    """Return the numbers of the noise and the flags, and the form of the noise."""
+    found, request = companions(file.images, number), file.request
+    noise, form, flags = found.noise, found.form, found.flags
+    if noise is not None:
+        form = form_of(file.headers[noise], form)
+    for wanted in ("variance", "error", "ivar"):
+        name = getattr(request, wanted)
+        if name is not None:
+            noise, form = pick(file.path, file.images, name)[0], wanted
+    if request.mask is not None:
+        flags = numbers_of(file.images, request.mask)
+        if not flags:
+            pick(file.path, file.images, request.mask)  # the error lists what there is
+    return noise, form, flags
+
+
+def _is_whole(file: _File, number: int, other: int, form: str = "") -> bool:
+    """Whether a companion has one value for each of the cube; error if noise has another shape."""
+    shape, expected = tuple(file.images[other].shape), tuple(file.images[number].shape)
+    if form and squeezed_ndim(shape) >= 3:
+        check_companion_shape(file.path, file.images[other].name, shape, expected)
+    return shape == expected
+
+
+def _put_mask(
+    file: _File, cube: StoredCube, number: int, bits: int, shape: tuple[int, ...]
+) -> bool:
+    """Use flags of pixels (y, x) or of channels; False if they are of neither shape."""
+    name = file.images[number].name
+    size = tuple(n for n in file.images[number].shape if n != 1)
+    image = tuple(n for n in shape[:2] if n != 1)
+    if size == image:
+        _check_complete(file.path, name, file.images[number], file.size)
+        bad = is_bad(native(file.images[number].data), bits).reshape(shape[:2])
+        cube.mask = bad if cube.mask is None else cube.mask | bad
+    elif size == shape[2:]:
+        _check_complete(file.path, name, file.images[number], file.size)
+        bad = is_bad(np.ravel(native(file.images[number].data)), bits)
+        cube.coords["bad_channel"] = (("channel",), bad, {"long_name": f"marked by {name}"})
+    else:
+        cube.notes.append(f"{name} has shape {size}, which does not fit the cube, and is not used")
+        return False
+    return True
 
 
 def _attributes(header: Any, primary: Any) -> dict[str, str]:

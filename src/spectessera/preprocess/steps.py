@@ -13,6 +13,7 @@ import numpy as np
 
 from spectessera._util.check import check_choice, check_ndim
 from spectessera.axis import Axis
+from spectessera.scale import LARGEST
 
 if TYPE_CHECKING:  # scipy is loaded by the steps that need it
     from scipy import sparse
@@ -31,9 +32,6 @@ QUALITY = {
     "negative_clipped": 32,
 }
 UNUSABLE = 1 | 2 | 4 | 8
-# Larger numbers are fill values (3.4e38, 9.97e36, ...), not measurements; their sums and quotients
-# would overflow float32.
-LARGEST = 1e30
 # A maximum below this share of the largest absolute value is rounding, and not divided by.
 _ROUNDING = 1e-6
 

@@ -11,7 +11,7 @@ import xarray as xr
 from spectessera._util.threads import prefetch
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, marked
-from spectessera.cube import Block, blocks, check_cube, make_cube, read_block, spectral_axis
+from spectessera.cube import DIMS, Block, blocks, check_cube, read_block, spectral_axis, with_axis
 from spectessera.foreign import is_object
 
 from .intake import Intake, saturation_of
@@ -36,7 +36,7 @@ def as_cubes(X: Any) -> list[xr.DataArray] | None:
     if all(isinstance(each, np.ndarray) and each.ndim < 2 for each in X):
         return None  # a list of spectra: scikit-learn converts it to one array
     return [
-        make_cube(each[:, None, :])
+        with_axis(xr.DataArray(each[:, None, :], dims=DIMS), Axis(np.arange(each.shape[1])))
         if isinstance(each, np.ndarray) and each.ndim == 2
         else check_cube(each)
         for each in X
