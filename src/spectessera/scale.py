@@ -21,6 +21,8 @@ SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
 DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
+# A computed dask array whose blocks have more bytes is not looked at.
+LARGEST_BLOCK = 2**26
 # Steps of an additive sequence that fills a square evenly (the plastic number p, p**3 = p + 1).
 _STEPS = (0.7548776662466927, 0.5698402909980532)
 
@@ -56,8 +58,9 @@ def scale_of(values: Any) -> float:
 def sample_spectra(values: Any) -> list[np.ndarray]:
     """Return the spectra (channel,) of a few pixels at fixed places, those with values only."""
     found: list[np.ndarray] = []
-    for y, x in places(values.shape[:2]):
-        spectrum = values[y, x]
+    source = source_of(values)
+    for y, x in places(values.shape[:2]) if source is not None else []:
+        spectrum = source[y, x]
         if hasattr(spectrum, "dask"):
             spectrum = spectrum.compute(scheduler="synchronous")
         if _usable(spectrum).any():
@@ -65,6 +68,20 @@ def sample_spectra(values: Any) -> list[np.ndarray]:
         if len(found) == SPECTRA:
             break
     return found
+
+
+def source_of(values: Any) -> Any:
+    """Return what reads single spectra of an array at low cost, None if nothing does.
+
+    For a dask array of a file that is the array in the file: dask would read whole blocks.
+    """
+    if not hasattr(values, "dask"):
+        return values
+    stored = values.dask.get(f"original-{values.name}")
+    if stored is not None:
+        return stored
+    block = np.prod([max(sizes) for sizes in values.chunks], dtype=np.float64)
+    return values if block * values.dtype.itemsize <= LARGEST_BLOCK else None
 
 
 def places(shape: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.check import check_numeric
-from spectessera.scale import LARGEST, places
+from spectessera.scale import LARGEST, places, source_of
 
 from ._common import StoredCube, with_missing
 
@@ -76,9 +76,12 @@ def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
         Anything that reads one spectrum for an index ``[y, x]``.
     form : "variance", "error" or "ivar"
     """
+    cube, stored_noise = source_of(values), source_of(noise)
+    if cube is None or stored_noise is None:
+        return np.inf, 1.0
     strengths, variances = [], []
     for y, x in places(values.shape[:2]):
-        spectrum, stored = _in_memory(values[y, x]), _in_memory(noise[y, x])
+        spectrum, stored = _in_memory(cube[y, x]), _in_memory(stored_noise[y, x])
         variance = variance_from(stored, form)
         with np.errstate(invalid="ignore"):
             usable = (variance > 0) & (variance < np.inf) & (np.abs(spectrum) <= LARGEST)
