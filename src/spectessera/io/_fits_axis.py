@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera.axis import UNITS, Axis, parse_unit
+from spectessera.conventions.dims import spectral_name
+from spectessera.conventions.units import guessed_unit
 
-from ._dims import spectral_name
-from ._units import guessed_unit
 from ._wcs import SPECTRAL, AxisFound, header_axis, linear_values, word_of
 
 LOGARITHMS = ("LOGLAM", "LOGLAMBDA", "LOGWAVE", "LOGWL", "LOGE")
@@ -210,6 +210,9 @@ def _with_medium(found: AxisFound, header: Any, primary: Any, n: int) -> AxisFou
         text = str(value).strip().lower()
         if word == "VACUUM" and isinstance(value, bool):
             text = "vacuum" if value else "air"
+        if text == "unknown":  # of this package, whose CTYPE then says nothing of it
+            arguments["medium"] = ""
+            return found
         if text[:3] in ("air", "vac"):
             by_card, card = ("air" if text[:3] == "air" else "vacuum"), word
             break

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ._dims import CHANNEL, Dim, Evidence, find_axes, role_of
+from spectessera.conventions.dims import CHANNEL, Dim, Evidence, find_axes, role_of
+
 from ._wcs import SPECTRAL, word_of
 
 SKY = ("RA", "DEC", "GLON", "GLAT", "ELON", "ELAT", "SLON", "SLAT", "HPLN", "HPLT", "HGLN", "HGLT")

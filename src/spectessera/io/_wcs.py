@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from spectessera.axis import Axis, parse_unit
+from spectessera.conventions.units import guessed_unit
 
 from ._common import axis_of_file
-from ._units import guessed_unit
 
 
 @dataclass

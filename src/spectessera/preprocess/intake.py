@@ -13,9 +13,10 @@ from spectessera._util.check import check_channels
 from spectessera.axis import Axis, in_terms_of, resample_weights
 from spectessera.channels import across_bad, bad_channels
 from spectessera.cube import Spectra, spectral_axis
+from spectessera.scale import LARGEST
 
 from .recipe import Preprocess
-from .steps import LARGEST, QUALITY, UNUSABLE, Inputs, combine, inside_windows, screen
+from .steps import QUALITY, UNUSABLE, Inputs, combine, inside_windows, screen
 
 if TYPE_CHECKING:
     from scipy import sparse
