@@ -58,7 +58,7 @@ def with_live_time(cube: xr.DataArray) -> xr.DataArray:
     noise = noise_of(cube, _some_spectra(cube))
     scale = xr.DataArray(factor, dims=("y", "x"))
     plain = cube.reset_coords(drop=True)
-    values = plain.astype(np.result_type(cube.dtype, np.float32)) * scale
+    values = plain.astype(_float_of(cube.dtype)) * scale
     attrs: dict[str, Any] = dict(cube.attrs)
     if "saturation" in attrs:  # a value of raw counts
         values, attrs["saturation"] = _saturated(values, plain, float(attrs["saturation"]), factor)
@@ -72,6 +72,11 @@ def with_live_time(cube: xr.DataArray) -> xr.DataArray:
     if variance is not None:
         return scaled.assign_coords(variance=(DIMS, variance.transpose(*DIMS).data))
     return scaled
+
+
+def _float_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of scaled values: spectra are float32 later on."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
 def _times(cube: xr.DataArray) -> np.ndarray:
@@ -121,6 +126,5 @@ def _variance(
     if noise == "variance":
         return cube.coords["variance"].reset_coords(drop=True) * scale**2
     if noise == "counts":
-        counts = raw.astype(np.result_type(raw.dtype, np.float32))
-        return counts.clip(min=1) * scale**2
+        return raw.astype(_float_of(raw.dtype)).clip(min=1) * scale**2
     return None
