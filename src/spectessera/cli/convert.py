@@ -44,8 +44,12 @@ def convert_command(
     for source in (file, *reading.files()):
         refuse_input(source, out)
     cube = reading.open(file)
-    with progress(quiet or as_json) as bar, counted(bar):
-        write(cube, out, overwrite=overwrite)
+    with (
+        progress(quiet or as_json) as bar,
+        _in_blocks(cube, file, out, reading, bar) as blocks,
+        counted(bar),
+    ):
+        write(blocks, out, overwrite=overwrite)
     facts = _facts(file, out, cube)
     if as_json:
         print_json(facts)
@@ -53,6 +57,23 @@ def convert_command(
         output.print(f"{' x '.join(map(str, cube.shape))} (y, x, channel) in {out}", markup=False)
         if facts["left_out"]:
             output.print(f"no place in this format for: {', '.join(facts['left_out'])}")
+
+
+@contextmanager
+def _in_blocks(
+    cube: xr.DataArray, file: Path, out: Path, reading: FileOptions, bar: Bar
+) -> Iterator[xr.DataArray]:
+    """Give the cube so that every piece of its file is read once."""
+    from spectessera.io.staging import channels_at_a_time, staged
+
+    folder = out.resolve().parent
+    channels = channels_at_a_time(cube, folder)
+    if not channels:
+        yield cube
+        return
+    by_images = reading.open(file, {"y": -1, "x": -1, "channel": channels})
+    with staged(by_images, folder, bar) as blocks:
+        yield blocks
 
 
 def refuse_input(source: Path, out: Path) -> None:

@@ -194,7 +194,7 @@ class FileOptions:
         ),
     ] = False
 
-    def open(self, path: Path) -> xr.DataArray:
+    def open(self, path: Path, chunks: Any = "auto") -> xr.DataArray:
         """Return the cube of a file; its values stay there and are read block by block."""
         from spectessera.io import read
 
@@ -204,7 +204,7 @@ class FileOptions:
         }
         return read(
             path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
-            medium=self.medium or "", log10=self.log10, missing=self.missing, chunks="auto",
+            medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
             detectors=self.detectors, live_time=self.live_time, **ends, **self._companions(),
         )  # fmt: skip
 
