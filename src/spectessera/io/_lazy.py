@@ -15,7 +15,7 @@ from spectessera.cube import DIMS
 BLOCK_BYTES = 2**24  # largest block of a lazy cube, if the reader chooses the blocks
 # The same for files whose pieces hold a few channels of many pixels: a smaller block would unpack
 # every piece once more.
-WIDE_BLOCK_BYTES = 2**27
+WIDE_BLOCK_BYTES = 2**28
 MAX_BLOCKS = 10**7  # the plan of what to read would fill the memory with more
 
 
