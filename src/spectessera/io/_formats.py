@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ._envi_header import is_header
+from ._texttable import is_text
 from ._zarr_metadata import METADATA, is_store
 from .edf import edf_files, is_edf
 from .envi import header_of
 from .matlab import is_matlab
 from .ripple import ripple_header
+from .text import SUFFIXES
 from .vendor import FIRST, MODULES
 
 
@@ -51,6 +53,7 @@ FORMATS = (
     Format("TIFF", (".tif", ".tiff"), True, ""),
     Format("MATLAB", (".mat",), True, ""),
     Format("vendor", tuple(MODULES), True, ""),
+    Format("text", SUFFIXES, True, ""),
     Format("NPY", (".npy",), True, ""),
     Format("NPZ", (".npz",), True, ""),
     Format("PNG", (".png",), False, "result"),
@@ -67,6 +70,7 @@ READERS = {
     "TIFF": ("tiff", "read_tiff"),
     "MATLAB": ("matlab", "read_matlab"),
     "vendor": ("vendor", "read_vendor"),
+    "text": ("text", "read_text"),
     "NPY": ("npy", "read_npy"),
     "NPZ": ("npy", "read_npz"),
 }
@@ -118,6 +122,8 @@ def format_of(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in MODULES and (name is None or suffix in FIRST):
         return "vendor"
+    if name is None and suffix in SUFFIXES and is_text(start):
+        return "text"
     if name is None and suffix == ".mat":
         return "MATLAB"  # of version 4, which begins with numbers
     if name is None:
