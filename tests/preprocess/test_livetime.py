@@ -82,6 +82,27 @@ def test_masked_pixels_have_no_say_in_the_median(counts):
     assert with_live_time(timed(counts, mask=mask)).attrs["live_time_median"] == 0.75
 
 
+def test_equal_live_times_leave_counts_as_they_are(counts):
+    scaled = with_live_time(timed(counts, np.full((2, 3), 0.1)))
+    np.testing.assert_array_equal(scaled, counts)
+    assert noise_of(scaled, to_spectra(scaled).values) == "counts"
+    assert scaled.attrs["live_time_median"] == 0.1
+
+
+def test_a_cube_of_unknown_noise_does_not_become_one_of_counts(counts):
+    cube = timed(counts).assign_attrs(noise="residual")
+    scaled = with_live_time(cube)
+    assert "variance" not in scaled.coords
+    assert noise_of(scaled, to_spectra(scaled).values) == "residual"
+
+
+def test_missing_values_stay_missing(counts):
+    values = counts.astype(np.float32)
+    values[0, 0, 0] = np.nan
+    scaled = with_live_time(timed(values).assign_attrs(saturation=100.0))
+    assert np.argwhere(np.isnan(scaled.values)).tolist() == [[0, 0, 0]]
+
+
 def test_saturated_pixels_stay_saturated_and_no_others():
     values = np.full((2, 3, 5), 60_000, np.uint16)
     values[0, 2, 3] = 65_535

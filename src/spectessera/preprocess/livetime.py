@@ -30,8 +30,8 @@ def with_live_time(cube: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray (y, x, channel)
-        Of floats. Pixels whose live time is not a number above 0 are masked. The attribute
-        ``live_time_median`` is the time to which all are scaled.
+        Of floats, unless all live times are equal. Pixels whose live time is not a number above 0
+        are masked. The attribute ``live_time_median`` is the time to which all are scaled.
 
     Raises
     ------
@@ -55,6 +55,9 @@ def with_live_time(cube: xr.DataArray) -> xr.DataArray:
         raise ValueError("no pixel has a live time above 0; leave out live_time (--live-time)")
     median = float(np.median(times[measured & ~masked]))
     factor = np.where(measured, median / np.where(measured, times, 1.0), 1.0).astype(np.float32)
+    mask = (("y", "x"), masked | ~measured)
+    if (factor == 1).all():  # the counts stay counts
+        return cube.assign_coords(mask=mask).assign_attrs({SCALED: median})
     noise = noise_of(cube, _some_spectra(cube))
     scale = xr.DataArray(factor, dims=("y", "x"))
     plain = cube.reset_coords(drop=True)
@@ -65,13 +68,14 @@ def with_live_time(cube: xr.DataArray) -> xr.DataArray:
     scaled = values.transpose(*DIMS).assign_coords(
         cube.drop_vars("variance", errors="ignore").coords
     )
+    scaled = scaled.assign_coords(mask=mask)
+    variance = _variance(cube, plain, scale, noise)
+    if variance is None:
+        scaled.attrs = attrs | {SCALED: median, "noise": "residual"}
+        return scaled
     attrs.pop("noise", None)
     scaled.attrs = attrs | {SCALED: median}
-    scaled = scaled.assign_coords(mask=(("y", "x"), masked | ~measured))
-    variance = _variance(cube, plain, scale, noise)
-    if variance is not None:
-        return scaled.assign_coords(variance=(DIMS, variance.transpose(*DIMS).data))
-    return scaled
+    return scaled.assign_coords(variance=(DIMS, variance.transpose(*DIMS).data))
 
 
 def _float_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -116,7 +120,7 @@ def _saturated(
 ) -> tuple[xr.DataArray, float]:
     """Return scaled values whose saturated ones are at, and all others below, one new level."""
     level = saturation * float(factor.max())
-    return values.where(raw < saturation, level), level
+    return values.where(~(raw >= saturation), level), level
 
 
 def _variance(
