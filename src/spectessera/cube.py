@@ -133,8 +133,8 @@ def make_cube(
     mask = parts.mask if mask is None else mask
     attrs = parts.attributes() | dict(attrs or {})
     given = given.instead_of(parts.axis)
-    cube = _of_array(parts.values, given, noise, mask, bad_channel, attrs)
-    return cube.assign_coords(parts.coords)
+    cube = _of_array(parts.values, given, noise, mask, None, attrs).assign_coords(parts.coords)
+    return cube if bad_channel is None else marked(cube, bad_channel)
 
 
 def _of_array(

@@ -207,6 +207,13 @@ def test_marks_of_the_wrong_length_or_of_all_channels_are_refused():
         make_cube(np.ones((2, 3, 4)), bad_channel=[True] * 4)
 
 
+def test_marks_that_are_given_replace_those_of_a_cube():
+    cube = make_cube(np.ones((2, 3, 4)), bad_channel=[True, False, False, False])
+    assert bad_channels(make_cube(cube)).tolist() == [True, False, False, False]
+    again = make_cube(cube.transpose("channel", "y", "x"), bad_channel=[False, True, False, False])
+    assert bad_channels(again).tolist() == [False, True, False, False]
+
+
 def test_zeros_and_ones_of_formats_without_booleans_are_marks():
     cube = make_cube(np.ones((2, 3, 4)))
     cube = cube.assign_coords(bad_channel=("channel", np.array([0, 1, 0, 0], np.int8)))
