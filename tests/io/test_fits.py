@@ -402,3 +402,13 @@ def test_a_file_without_a_cube_tells_what_is_there(tmp_path, values):
     path = save(tmp_path / "c.fits", image(values[0], name="WHITE"))
     with pytest.raises(ValueError, match=r"no image of 3 axes; there is: 1 WHITE \(5, 4\)"):
         read(path)
+
+
+def test_a_noise_image_with_the_header_of_its_data_stays_the_noise(tmp_path):
+    """Programs that cut cubes copy the header of DATA, with HDUCLAS2, to STAT."""
+    values = np.arange(4 * 5 * 7, dtype=np.float32).reshape(7, 4, 5)
+    header = fits.Header({"HDUCLASS": "ESO", "HDUCLAS1": "IMAGE", "HDUCLAS2": "DATA"})
+    images = [fits.ImageHDU(values, header, "DATA"), fits.ImageHDU(values + 1, header, "STAT")]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(tmp_path / "cut.fits")
+    cube = read(tmp_path / "cut.fits")
+    np.testing.assert_array_equal(cube.coords["variance"], np.moveaxis(values, 0, 2) + 1)
