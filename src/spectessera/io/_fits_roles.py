@@ -128,8 +128,13 @@ def candidates(images: Mapping[int, Any], cubes: list[int]) -> list[int]:
 
 
 def _role(hdu: Any) -> Role:
-    """Return the role of an image by its header (ESO's HDUCLAS2) or its name."""
+    """Return the role of an image by its name, or else by its header (ESO's HDUCLAS2).
+
+    Some programs copy the header of the cube, with HDUCLAS2, to the image of its variance.
+    """
     role = role_of(hdu.name)
+    if role.kind:
+        return role
     declared = str(hdu.header.get("HDUCLAS2", "")).strip().upper()
     kind = {"DATA": "science", "ERROR": "noise", "QUALITY": "flags"}.get(declared, role.kind)
     if kind == "science" and role.kind in ("noise", "flags"):  # mpdaf copies DATA's to STAT
