@@ -172,9 +172,10 @@ class _File(NamedTuple):
             first = hdu.section[(slice(0, 1),) * len(hdu.shape)]
         shape = tuple(hdu.shape[axis] for axis in order)
         check_stored(self.path, f"extension {number}", shape, first.dtype)
-        if self.lazy:
+        if not self.packed:  # memory-mapped: nothing is read twice
             dtype = first.dtype.newbyteorder("=")
-            return LazyArray(self.path, Part(number, order, drop), shape, dtype, _fetch)
+            array = LazyArray(self.path, Part(number, order, drop), shape, dtype, _fetch)
+            return array if self.lazy else array[:]
         with reading(self.path, "FITS"):
             values = _reordered(hdu.data, order, drop)
             del hdu.data  # the next image needs the memory
