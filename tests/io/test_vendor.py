@@ -6,13 +6,15 @@ import sys
 import types
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.io import formats, read
-from spectessera.io.vendor import MODULES
+from spectessera.io._common import Request
+from spectessera.io.vendor import MODULES, read_vendor
 
 SHAPE = (4, 5, 7)
 VALUES = np.arange(140, dtype=np.uint8).reshape(SHAPE)
@@ -208,10 +210,10 @@ def test_a_bcf_file_that_is_cut_short_never_reaches_the_package(vendor):
         read(path)
 
 
-@pytest.mark.parametrize("suffix", [".bcf", ".DM4", ".wdf", ".spx", ".emd"])
+@pytest.mark.parametrize("suffix", [".bcf", ".DM4", ".wdf", ".spx"])
 def test_without_the_package_the_error_names_the_extra(tmp_path, monkeypatch, suffix):
     path = tmp_path / f"map{suffix}"
-    path.write_bytes(b"\x89HDF\r\n\x1a\n" if suffix == ".emd" else b"a format of a vendor")
+    path.write_bytes(b"a format of a vendor")
     monkeypatch.setitem(sys.modules, "rsciio", None)
     with pytest.raises(ImportError, match=r"pip install 'spectessera\[vendor\]'"):
         read(path)
@@ -224,15 +226,36 @@ def test_the_table_of_formats_names_all_suffixes():
     }
 
 
-@pytest.mark.parametrize("chunks", [None, {"y": 2, "x": 2}])
-def test_what_rosettasciio_writes_is_read(tmp_path, chunks):
+def test_emd_of_velox_goes_to_the_package_and_emd_of_berkeley_does_not(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rsciio", None)
+    with h5py.File(tmp_path / "velox.emd", "w") as file:
+        file.create_group("Data/SpectrumStream/a")
+        file.create_group("Presentation")
+    with pytest.raises(ImportError, match=r"pip install 'spectessera\[vendor\]'"):
+        read(tmp_path / "velox.emd")
+    with h5py.File(tmp_path / "berkeley.emd", "w") as file:  # as HyperSpy writes it
+        group = file.create_group("signals/EDX")
+        group.attrs["emd_group_type"] = 1
+        group["data"] = VALUES.T.astype("u2")
+        for n, axis in enumerate((ENERGY, WIDTH, HEIGHT), start=1):
+            group[f"dim{n}"] = [axis["offset"], axis["offset"] + axis["scale"]]
+            group[f"dim{n}"].attrs.update(name=axis["name"], units=f"[{'_'.join(axis['units'])}]")
+    cube = read(tmp_path / "berkeley.emd", chunks=2)
+    np.testing.assert_array_equal(cube, VALUES)
+    assert spectral_axis(cube).unit == "keV"
+    np.testing.assert_allclose(spectral_axis(cube).values, KEV)
+
+
+def test_what_rosettasciio_writes_is_read_the_same_by_both(tmp_path):
     emd = pytest.importorskip("rsciio.emd")
     path = tmp_path / "map.emd"
     signal = dataset(VALUES.astype(float), Signal={})
     for n, axis in enumerate(signal["axes"]):
         axis |= {"index_in_array": n, "_type": "UniformDataAxis"}
     emd.file_writer(str(path), {**signal, "original_metadata": {}, "learning_results": {}})
-    cube = read(path, chunks=chunks)
-    np.testing.assert_array_equal(cube, VALUES)
-    assert spectral_axis(cube).unit == "keV"
-    np.testing.assert_allclose(spectral_axis(cube).values, KEV)
+    for cube in (read(path).values, read_vendor(path, Request()).values):
+        np.testing.assert_array_equal(cube, VALUES)
+    assert spectral_axis(read(path)).unit == "keV"
+    axis = read_vendor(path, Request()).axis
+    np.testing.assert_allclose(axis["values"], KEV)
+    assert axis["unit"] == "keV"

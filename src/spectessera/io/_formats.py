@@ -19,7 +19,7 @@ from .envi import header_of
 from .matlab import is_matlab
 from .ripple import ripple_header
 from .text import SUFFIXES
-from .vendor import FIRST, MODULES
+from .vendor import MODULES, is_velox
 
 
 class Format(NamedTuple):
@@ -120,7 +120,7 @@ def format_of(path: Path) -> str:
     if not start:
         raise ValueError(f"{path} is empty (0 bytes)")
     suffix = path.suffix.lower()
-    if suffix in MODULES and (name is None or suffix in FIRST):
+    if suffix in MODULES and (name is None or (name == "HDF5" and is_velox(path))):
         return "vendor"
     if name is None and suffix in SUFFIXES and is_text(start):
         return "text"

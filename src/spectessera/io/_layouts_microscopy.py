@@ -12,7 +12,7 @@ from spectessera.conventions.dims import CHANNEL, Dim, role_of
 
 from ._choice import AxisValues, Choice
 from ._layoutparts import scalar, times_in
-from ._tree import Tree, text_of, unit_in
+from ._tree import Entry, Tree, text_of, unit_in
 
 IN_METADATA = re.compile(r"(^|/)(original_)?metadata(/|$)")
 # keV a channel, of all files of PyXRF
@@ -78,6 +78,14 @@ def _uniform(
     return AxisValues(values, dim.unit or None, dim.name, kind, f"{group} (scale and offset)")
 
 
+def _along(entry: Entry, length: int) -> np.ndarray | None:
+    """Return the values along an axis of EMD: all of them, or the first two of even steps."""
+    if not entry.has_numbers or entry.shape not in ((length,), (2,)):
+        return None
+    values = entry.values().astype(np.float64)
+    return values if len(values) == length else values[0] + np.diff(values) * np.arange(length)
+
+
 def berkeley(tree: Tree) -> Iterator[Choice]:
     """EMD of Berkeley (ncempy): data beside dim1, dim2, dim3 with names and units."""
     for group in tree.groups():
@@ -91,8 +99,7 @@ def berkeley(tree: Tree) -> Iterator[Choice]:
             along = tree.named(group, f"dim{number + 1}")
             attrs = {} if along is None else along.attrs
             dim = Dim(text_of(attrs.get("name")), _unit(attrs).strip("[]_").replace("_", ""))
-            fits = along is not None and along.shape == (entry.shape[number],)
-            values = along.values().astype(np.float64) if fits and along is not None else None
+            values = None if along is None else _along(along, entry.shape[number])
             name = "" if along is None else along.name
             known = None if values is None else (values, dim.unit or None, dim.name, "", name)
             scales.append(None if known is None else AxisValues(*known))

@@ -31,8 +31,7 @@ MODULES = {
     ".elid": "phenom", ".tvf": "trivista", ".xml": "jobinyvon", ".sur": "digitalsurf",
     ".pro": "digitalsurf", ".msa": "msa", ".emsa": "msa", ".blo": "blockfile", ".unf": "semper",
 }  # fmt: skip
-# HDF5 inside, in a way that only this package understands.
-FIRST = (".emd", ".de5")
+VELOX = {"Data", "Presentation"}  # groups of an .emd file of Velox; those of Berkeley have others
 # Nothing is left out: all detectors, all channels, counts above 255.
 OPTIONS: dict[str, dict[str, Any]] = {
     "bruker": {"index": "all", "cutoff_at_kV": None, "downsample": 1},
@@ -82,6 +81,16 @@ class _Dataset(NamedTuple):
         """Whether it is a spectrum in every pixel: three axes, one of them that of the signal."""
         long = [n for n, size in enumerate(self.shape) if size > 1]
         return self.data.dtype.kind in "iufb" and len(long) == 3 and len(self.signal) < 3
+
+
+def is_velox(path: Path) -> bool:
+    """Whether an HDF5 file is one of Velox, whose streams only rosettasciio unpacks."""
+    if path.suffix.lower() != ".emd":
+        return False
+    import h5py
+
+    with reading(path, "HDF5"), h5py.File(path, "r") as file:
+        return {*file} >= VELOX
 
 
 def read_vendor(path: Path, request: Request) -> StoredCube:
