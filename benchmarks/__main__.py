@@ -12,6 +12,7 @@ from . import (
     cluster_term,
     kills,
     peers_from_disk,
+    reading,
     silhouettes,
     splits,
     startup,
@@ -24,6 +25,7 @@ from ._timing import measured
 SECTIONS = (
     (startup.TITLE, startup.main),
     ("What a training step costs", training_step.main),
+    (reading.TITLE, reading.main),
     ("Segmenting a whole cube", whole_cube.main),
     ("Silhouettes and the choice of k", silhouettes.main),
     ("Clusters split by noise", splits.main),

@@ -1,5 +1,6 @@
 """Errors of libraries on broken files name the file; interruptions stay what they are."""
 
+import errno
 import zlib
 from pathlib import Path
 
@@ -19,6 +20,22 @@ def test_an_error_of_a_library_names_the_file(error):
         reading(Path("scan.h5"), "HDF5", LibraryError),
     ):
         raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError("file is truncated"), "may be damaged"),
+        (EOFError(), "may be damaged"),
+        (OSError(errno.EIO, "Input/output error"), "system reports an error"),
+        (PermissionError(errno.EACCES, "denied"), "system reports an error"),
+        (NotImplementedError("codec 7"), "not supported: codec 7"),
+    ],
+)
+def test_only_a_file_that_may_be_damaged_is_called_so(error, words):
+    with pytest.raises(ValueError, match=words) as told, reading(Path("a.h5"), "HDF5"):
+        raise error
+    assert ("damaged" in str(told.value)) == ("damaged" in words)
 
 
 def test_an_interruption_that_an_error_hides_is_raised_itself():

@@ -215,6 +215,9 @@ def test_uneven_steps_are_a_table_in_fits_that_astropy_understands(tmp_path, axi
         file.verify("exception")
         wcs = WCS(file["DATA"].header, file).sub([3])
         np.testing.assert_allclose(wcs.wcs_pix2world(np.arange(7), 0)[0], axis.values)
+    back = spectral_axis(read(tmp_path / "cube.fits"))
+    np.testing.assert_allclose(back.values, axis.values)
+    assert (back.kind, back.unit, back.medium) == (axis.kind, axis.unit, axis.medium)
 
 
 def test_a_result_comes_back_from_netcdf_with_integer_labels(tmp_path):

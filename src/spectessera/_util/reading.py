@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import sys
 import tokenize
@@ -20,6 +21,13 @@ FILE_ERRORS: tuple[type[Exception], ...] = (
 
 class FileRefused(ValueError):
     """A file that is not damaged, but not read: :func:`reading` does not reword the message."""
+
+
+# Errors of disks, networks and permissions: nothing is known about the file itself.
+SYSTEM_ERRORS = {
+    errno.EACCES, errno.EPERM, errno.EIO, errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+    errno.ETIMEDOUT, errno.ESTALE, errno.EAGAIN, errno.ENODEV, errno.ENOENT,
+}  # fmt: skip
 
 
 @contextmanager
@@ -48,8 +56,18 @@ def reading(path: Path, format_name: str, *errors: type[Exception]) -> Iterator[
             raise interruption from None
         text = str(error) or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as {format_name}; it may be damaged or cut short: {text}"
+            f"{path} cannot be read as {format_name}; {_reason(error)}: {text}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why a library gave up, as far as the kind of its error says it."""
+    if isinstance(error, NotImplementedError):
+        return "it has a feature that is not supported"
+    # HDF5 finds an unexpected end and the like without the number of an error of the system
+    if isinstance(error, OSError) and error.errno in SYSTEM_ERRORS:
+        return "the system reports an error"
+    return "it may be damaged or cut short"
 
 
 def _interruption(error: BaseException, outside: BaseException | None) -> BaseException | None:

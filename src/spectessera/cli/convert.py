@@ -38,7 +38,7 @@ def convert_command(
     the format has a place for them. The cube is converted block by block: it may be larger than
     the memory.
     """
-    from spectessera.io import check_destination, write
+    from spectessera.io import check_destination, left_out, write
 
     check_destination(out, overwrite=overwrite)
     for source in (file, *reading.files()):
@@ -50,13 +50,17 @@ def convert_command(
         counted(bar),
     ):
         write(blocks, out, overwrite=overwrite)
-    facts = _facts(file, out, cube)
+    facts = {
+        "file": str(file), "out": str(out), "shape": list(cube.shape), "dtype": str(cube.dtype),
+        "left_out": left_out(cube, out),
+    }  # fmt: skip
     if as_json:
         print_json(facts)
     elif not quiet:
-        output.print(f"{' x '.join(map(str, cube.shape))} (y, x, channel) in {out}", markup=False)
-        if facts["left_out"]:
-            output.print(f"no place in this format for: {', '.join(facts['left_out'])}")
+        size = " x ".join(str(each) for each in cube.shape)
+        output.print(f"{size} (y, x, channel) in {out}", markup=False)
+        if missing := left_out(cube, out):
+            output.print(f"no place in this format for: {', '.join(missing)}")
 
 
 @contextmanager
@@ -108,19 +112,3 @@ def counted(bar: Bar) -> Iterator[None]:
 
     with Callback(start_state=start, posttask=done):
         yield
-
-
-def _facts(file: Path, out: Path, cube: xr.DataArray) -> dict[str, Any]:
-    """Return what was converted, and what the new format has no place for."""
-    from spectessera.axis import KINDS
-
-    kept = set(cube.coords)
-    if out.name.lower().endswith((".fits", ".fits.gz")):
-        kept &= {*KINDS, "variance", "mask"}
-    return {
-        "file": str(file),
-        "out": str(out),
-        "shape": list(cube.shape),
-        "dtype": str(cube.dtype),
-        "left_out": sorted(str(name) for name in set(cube.coords) - kept),
-    }

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ._result_store import ResultStore, result_store
     from ._results import RESULT, RESULT_STORE, open_result, read_result, result_in
     from ._synthetic import read_truth, write_synthetic
-    from ._writers import check_destination, write
+    from ._writers import check_destination, left_out, write
     from ._zarr_writer import remove_store
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ResultStore",
     "check_destination",
     "formats",
+    "left_out",
     "open_result",
     "read",
     "read_result",
@@ -40,6 +41,7 @@ __getattr__, __dir__ = door(
         "ResultStore": "_result_store",
         "check_destination": "_writers",
         "formats": "_formats",
+        "left_out": "_writers",
         "open_result": "_results",
         "read": "_read",
         "read_result": "_results",

@@ -24,6 +24,7 @@ from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.result import check_result
 
 from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
+from ._fits_coordinates import EXTENSIONS
 from ._fits_writer import write_cube_fits, write_result_fits
 from ._hdf5_writer import tiles_of, write_hdf5
 from ._hspy_writer import write_cube_hspy
@@ -156,6 +157,14 @@ def written_coordinates(cube: xr.DataArray) -> list[str]:
         if each.dtype.kind in "biuf" and each.ndim and set(each.dims) <= set(DIMS)
         and name not in KINDS
     ]  # fmt: skip
+
+
+def left_out(cube: xr.DataArray, path: str | Path) -> list[str]:
+    """Return the names of the coordinates of a cube that the format of a path has no place for."""
+    kept = {*KINDS, *written_coordinates(cube)}
+    if Path(path).name.lower().endswith((".fits", ".fits.gz")):
+        kept = {*KINDS, "variance", "mask", *EXTENSIONS}
+    return sorted(str(name) for name in cube.coords if name not in kept)
 
 
 @contextmanager
