@@ -45,14 +45,13 @@ def test_a_staged_cube_is_the_cube(images, tmp_path, small_blocks, suffix):
 
 
 def test_every_piece_is_read_once(images, tmp_path, small_blocks, monkeypatch):
+    with h5py.File(images, "r+") as file:  # with noise, a few spectra more determine the scale
+        del file["data_error"]
     read_images = []
     original = h5py.Dataset.__getitem__
 
     def counted(self, index, *args, **kwargs):
-        if self.ndim != 3 or not index or self.name != "/data":
-            return original(self, index, *args, **kwargs)
-        sizes = [len(range(*one.indices(n))) for one, n in zip(index, self.shape, strict=True)]
-        if sizes[1:] != [1, 1]:  # spectra of a few pixels determine the scale of the values
+        if self.ndim == 3 and index and self.name == "/data":
             read_images.extend(range(*index[0].indices(SHAPE[2])))
         return original(self, index, *args, **kwargs)
 
