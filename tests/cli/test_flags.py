@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from commands import run
-from spectessera import make_cube, write
+from spectessera import make_cube, read, write
 from spectessera.cli.flags import FileOptions, numbers, with_flag_groups
 from spectessera.cube import spectral_axis
 
@@ -51,3 +51,8 @@ def test_the_axis_of_the_flags_replaces_that_of_the_file(tmp_path):
 def test_a_pair_of_numbers_is_two_numbers(text):
     with pytest.raises(ValueError, match="--energy takes"):
         numbers("--energy", text, 2)
+
+
+def test_every_argument_of_read_is_a_flag():
+    arguments = set(inspect.signature(read).parameters) - {"path", "chunks"}
+    assert arguments == set(FileOptions.__dataclass_fields__)

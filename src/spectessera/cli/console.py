@@ -28,7 +28,7 @@ EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 # Arguments of functions that are flags of the same name.
 ARGUMENTS = (
     "key", "axes", "shape", "energy", "wavelength", "axis", "unit", "medium", "log10", "missing",
-    "mask", "variance", "error", "ivar", "detectors", "live_time", "overwrite",
+    "mask", "variance", "error", "ivar", "detectors", "live_time", "outside", "overwrite",
 )  # fmt: skip
 _NAMES = "|".join(ARGUMENTS)
 _BOTH = re.compile(rf"(?<![\w./'\"-])(?:{_NAMES})(?:=\S*)? \((--[a-z0-9-]+[^()]*)\)")

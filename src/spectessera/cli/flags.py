@@ -64,6 +64,8 @@ class FileOptions:
         "sum" or the number of one.
     live_time : bool
         Scale the counts by the live times in the file.
+    outside : bool
+        Follow links to files outside the folder of the cube.
     """
 
     key: Annotated[
@@ -194,6 +196,16 @@ class FileOptions:
         ),
     ] = False
 
+    outside: Annotated[
+        bool,
+        typer.Option(
+            "--outside",
+            help="Follow links to files outside the folder of the cube. They may be any file that "
+            "you can read: only for cubes from people whom you trust.",
+            rich_help_panel=_READING,
+        ),
+    ] = False
+
     def open(self, path: Path, chunks: Any = "auto") -> xr.DataArray:
         """Return the cube of a file; its values stay there and are read block by block."""
         from spectessera.io import read
@@ -205,7 +217,8 @@ class FileOptions:
         return read(
             path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
             medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
-            detectors=self.detectors, live_time=self.live_time, **ends, **self._companions(),
+            detectors=self.detectors, live_time=self.live_time,
+            outside=self.outside, **ends, **self._companions(),
         )  # fmt: skip
 
     def _image(self) -> tuple[int, int] | None:

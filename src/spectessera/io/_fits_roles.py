@@ -137,8 +137,6 @@ def _role(hdu: Any) -> Role:
         return role
     declared = str(hdu.header.get("HDUCLAS2", "")).strip().upper()
     kind = {"DATA": "science", "ERROR": "noise", "QUALITY": "flags"}.get(declared, role.kind)
-    if kind == "science" and role.kind in ("noise", "flags"):  # mpdaf copies DATA's to STAT
-        return role
     return role._replace(kind=kind)
 
 
