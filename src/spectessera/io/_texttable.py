@@ -75,7 +75,7 @@ def read_table(path: Path) -> Table:
             io.StringIO(rest.replace(",", ".") if comma else rest),
             dtype=np.float64,
             delimiter=separator,
-            comments=_COMMENT,
+            comments="#",  # more of them would be looked for line by line in Python
             ndmin=2,
         )
     names, before = _names(before, numbers.shape[1], separator, comma)
