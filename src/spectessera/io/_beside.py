@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
-from spectessera.conventions.dims import COLUMN, ROW, Axes, role_of
+from spectessera.conventions.dims import Axes, Dim
 
+from ._alongside import Fit, Frame, fit_to
 from ._candidates import plain_attributes
 from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube, check_companion_shape, with_missing
 from ._lazy import load
 from ._noise import FORMS, variance_of
+from ._packing import unpack
 from ._tree import Entry, Tree
-from ._views import placed, transposed
+from ._views import in_memory, placed, spread
 
 # Attributes that HDF5, NetCDF and xarray need internally; they do not describe the cube.
 INTERNAL = {
@@ -37,7 +40,17 @@ BESIDE = {
     "y": ("y",),
     "x": ("x",),
 }  # fmt: skip
-IMAGES = ("mask", "reference", "live_time", "real_time", "dead_time")
+TIMES = ("live_time", "real_time", "dead_time")
+IMAGES = ("mask", "reference", *TIMES)
+# What an array of noise holds, by a word of its name.
+FORM_IN_NAME = {
+    "ivar": re.compile(r"(^|[_\W])(ivar|inverse_variance)([_\W]|$)", re.IGNORECASE),
+    "variance": re.compile(r"(^|[_\W])(var|variance|stat)([_\W]|$)", re.IGNORECASE),
+    "error": re.compile(
+        r"(^|[_\W])(err|errors?|sigma|std|stddev|unc|uncert|uncertainty|uncertainties)([_\W]|$)",
+        re.IGNORECASE,
+    ),
+}
 
 
 def user_attributes(attrs: dict[str, Any]) -> dict[str, str | int | float]:
@@ -54,6 +67,10 @@ def beside_of(tree: Tree, choice: Choice, request: Request) -> dict[str, Entry]:
         usable = entry is not None and entry.has_numbers and not entry.is_dimension_only
         if usable and entry is not None and entry not in choice.entries:
             beside.setdefault(role, entry)
+    if not any(form in beside for form in FORMS):
+        beside |= _ancillary(tree, choice.entry)
+    if len(choice.entries) > 1:
+        _drop_single(choice, beside)
     asked = {role: getattr(request, role) for role in (*FORMS, "mask")}
     for role, name in asked.items():
         if name is None:
@@ -72,98 +89,144 @@ def beside_of(tree: Tree, choice: Choice, request: Request) -> dict[str, Entry]:
     return beside
 
 
+def _ancillary(tree: Tree, entry: Entry) -> dict[str, Entry]:
+    """Return the noise that the CF attribute ``ancillary_variables`` of a cube names."""
+    for name in str(entry.attrs.get("ancillary_variables") or "").split():
+        other = tree.named(entry.group, name)
+        if other is None or not other.has_numbers:
+            continue
+        if str(other.attrs.get("standard_name") or "").endswith("standard_error"):
+            return {"error": other}
+        for form, pattern in FORM_IN_NAME.items():
+            if pattern.search(other.base):
+                return {form: other}
+    return {}
+
+
+def _drop_single(choice: Choice, beside: dict[str, Entry]) -> None:
+    """Leave out what belongs to the first of several detectors only, and state it."""
+    folders = {each.group for each in choice.entries}
+    single = [*FORMS, *TIMES] + (["mask"] if len(folders) > 1 else [])
+    found = [beside.pop(role).name for role in single if role in beside]
+    if found:
+        choice.notes.append(f"{', '.join(found)} of one detector: not used for the sum")
+
+
+class _Beside:
+    """The arrays beside one cube, brought to its axes."""
+
+    def __init__(
+        self,
+        cube: StoredCube,
+        tree: Tree,
+        frame: Frame,
+        place: np.ndarray | None,
+        request: Request,
+    ) -> None:
+        self.cube, self.tree, self.frame = cube, tree, frame
+        self.place, self.request = place, request
+
+    def fit(self, entry: Entry) -> tuple[Fit, Frame] | None:
+        """Return how an array lies along the cube or along its list of points; None: not at all."""
+        dims = [dim for dim, _ in self.tree.dims_of(entry)]
+        image = Frame(self.cube.values.shape, (Dim("y"), Dim("x"), Dim("channel")), (0, 1, 2))
+        frames = [self.frame] if self.place is None else [self.frame, image]
+        for frame in frames:
+            fit = fit_to(entry.shape, dims, frame)
+            if fit is not None:
+                return fit, frame
+        return None
+
+    def checked(self, entry: Entry, expected: tuple[int, ...]) -> tuple[Fit, Frame]:
+        """Return how an array lies along the cube; raise ValueError if it does not fit."""
+        found = self.fit(entry)
+        if found is None:
+            check_companion_shape(self.tree.path, entry.name, entry.shape, expected)
+            raise ValueError(f"{self.tree.path}: {entry.name!r} does not fit the cube")
+        return found
+
+    def full(self, entry: Entry, *, packed: bool) -> Any:
+        """Return an array as (y, x, channel), the same along axes that it lacks."""
+        fit, frame = self.checked(entry, self.cube.values.shape)
+        if None in fit.order:
+            source = in_memory(self.tree.path, entry.name, entry.values())
+        else:
+            source, note = self.tree.prepare(entry)
+            self.cube.notes += [note] if note else []
+        array = spread(source, fit.order, frame.shape)
+        if len(frame.shape) == 2 and self.place is not None:
+            array = placed(array, self.place)
+        values = load(array, self.request.chunks)
+        return unpack(values, entry.attrs) if packed else values
+
+    def image(self, entry: Entry) -> np.ndarray | None:
+        """Return an array as (y, x), or None if it does not belong to pixels only."""
+        found = self.fit(entry)
+        if found is None or len(found[0].order) - 1 in found[0].along:
+            return None
+        fit, frame = found
+        values = entry.values().transpose(*[n for n in fit.order if n is not None], *fit.drop)
+        values = np.ascontiguousarray(values).reshape(
+            [size if axis is not None else 1 for axis, size in zip(fit.order, frame.shape,
+                                                                   strict=True)]
+        )  # fmt: skip
+        values = np.broadcast_to(values[..., 0], frame.shape[:-1])
+        return values if len(frame.shape) == 3 or self.place is None else _put(values, self.place)
+
+
+def _put(values: np.ndarray, place: np.ndarray) -> np.ndarray | None:
+    """Return the values of points (point,) as an image, NaN where there is no point."""
+    if len(values) <= int(place.max()):
+        return None
+    missing = place < 0
+    picked = values[np.maximum(place, 0)].astype(np.float64 if missing.any() else values.dtype)
+    if missing.any():
+        picked[missing] = np.nan
+    return picked
+
+
 def add_beside(
     cube: StoredCube,
     tree: Tree,
     beside: dict[str, Entry],
-    axes: Axes,
+    frame: Frame,
     place: np.ndarray | None,
     request: Request,
 ) -> None:
     """Add noise, mask, reference and times to a cube."""
+    all_of = _Beside(cube, tree, frame, place, request)
     for form in FORMS:
         if form in beside:
             entry = beside[form]
-            noise = _like_cube(cube, tree, entry, axes, place, request)
+            noise = all_of.full(entry, packed=not tree.own)
             unchanged = tree.own and form == "variance"
             cube.variance = noise if unchanged else variance_of(cube, noise, form)
             cube.origin |= {} if tree.own else {"variance": f"{entry.name} ({form})"}
             break
     if "mask" in beside:
-        _add_mask(cube, tree, beside["mask"], axes, place, request)
-    for name in ("reference", "live_time", "real_time", "dead_time"):
-        image = _as_image(cube, tree, name, beside[name], place) if name in beside else None
+        _add_mask(all_of, beside["mask"])
+    for name in ("reference", *TIMES):
+        image = all_of.image(beside[name]) if name in beside else None
         if image is not None:
             cube.coords[name] = (("y", "x"), image, user_attributes(beside[name].attrs))
+        elif name == "reference" and name in beside:
+            expected = cube.values.shape[:2]
+            check_companion_shape(tree.path, beside[name].name, beside[name].shape, expected)
 
 
-def _like_cube(
-    cube: StoredCube,
-    tree: Tree,
-    entry: Entry,
-    axes: Axes,
-    place: np.ndarray | None,
-    request: Request,
-) -> Any:
-    """Return an array beside the cube as (y, x, channel)."""
-    if place is None and entry.shape == cube.values.shape[2:]:  # one number for each channel
-        return np.broadcast_to(entry.values(), cube.values.shape)
-    if place is None and entry.shape == cube.values.shape[:2]:
-        return np.broadcast_to(entry.values()[..., None], cube.values.shape)
-    source, note = tree.prepare(entry)
-    cube.notes += [note] if note else []
-    if place is not None and source.ndim == 2:
-        source = placed(source, place)
-    elif source.ndim == len(axes.order) + len(axes.drop):
-        source = transposed(source, axes.order, dict.fromkeys(axes.drop, 0))
-    check_companion_shape(tree.path, entry.name, source.shape, cube.values.shape)
-    return load(source, request.chunks)
-
-
-def _add_mask(
-    cube: StoredCube,
-    tree: Tree,
-    entry: Entry,
-    axes: Axes,
-    place: np.ndarray | None,
-    request: Request,
-) -> None:
-    """Add a mask of pixels, or of single values, which become NaN."""
-    if not tree.own:
+def _add_mask(beside: _Beside, entry: Entry) -> None:
+    """Add a mask of pixels, of channels, or of single values, which become NaN."""
+    cube = beside.cube
+    fit, _ = beside.checked(entry, cube.values.shape[:2])
+    if not beside.tree.own:
         cube.origin["mask"] = entry.name
-    if len(entry.shape) >= 3 or (place is not None and len(entry.shape) == 2):
-        flags = _like_cube(cube, tree, entry, axes, place, request)
-        cube.values = with_missing(cube.values, flags != 0)
-        return
-    image = _as_image(cube, tree, "mask", entry, place)
-    if image is None:
-        check_companion_shape(tree.path, entry.name, entry.shape, cube.values.shape[:2])
-    cube.mask = np.asarray(image).astype(bool)
-
-
-def _as_image(
-    cube: StoredCube, tree: Tree, name: str, entry: Entry, place: np.ndarray | None
-) -> np.ndarray | None:
-    """Return an array beside the cube as (y, x), or None if it belongs to no pixel."""
-    rows, columns = cube.values.shape[:2]
-    if place is not None and len(entry.shape) == 1:
-        values = entry.values()
-        if len(values) <= int(place.max()):
-            return None
-        picked = values[np.maximum(place, 0)].astype(
-            np.float64 if (place < 0).any() else values.dtype
-        )
-        if (place < 0).any():
-            picked[place < 0] = np.nan
-        return picked
-    image = entry.values() if len(entry.shape) == 2 else None
-    if image is not None and [role_of(dim) for dim, _ in tree.dims_of(entry)] == [COLUMN, ROW]:
-        image = np.ascontiguousarray(image.T)
-    if image is not None and image.shape == (rows, columns):
-        return image
-    if name in ("mask", "reference"):
-        check_companion_shape(tree.path, entry.name, entry.shape, (rows, columns))
-    return None
+    channel = len(fit.order) - 1
+    if fit.along == (channel,) and cube.values.shape[2] > 1:
+        cube.coords["bad_channel"] = (("channel",), entry.values().ravel() != 0, {})
+    elif channel in fit.along:
+        cube.values = with_missing(cube.values, beside.full(entry, packed=False) != 0)
+    else:
+        cube.mask = np.asarray(beside.image(entry)).astype(bool)
 
 
 def add_positions(

@@ -144,9 +144,20 @@ def _cubes(tree: Tree, request: Request) -> list[Entry]:
     if not cubes:
         raise ValueError(_nothing(tree, numeric))
     if len(cubes) > 1:
+        cubes = _without_ancillary(cubes)
         spectral = [entry for entry in cubes if _has_spectrum(tree, entry)]
         cubes = spectral or cubes
     return cubes
+
+
+def _without_ancillary(cubes: list[Entry]) -> list[Entry]:
+    """Return arrays without those that others name as their ``ancillary_variables`` (CF)."""
+    named = {
+        f"{entry.group}/{name}".strip("/")
+        for entry in cubes
+        for name in str(entry.attrs.get("ancillary_variables") or "").split()
+    }
+    return [entry for entry in cubes if entry.name not in named] or cubes
 
 
 def _is_companion(entry: Entry) -> bool:

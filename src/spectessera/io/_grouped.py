@@ -8,12 +8,14 @@ import numpy as np
 
 from spectessera.conventions.dims import CHANNEL, Axes, Dim, Evidence, find_axes, role_of
 
+from ._alongside import Frame, frame_of
 from ._beside import IMAGES, add_beside, add_positions, beside_of, user_attributes
 from ._candidates import choose, described, detector_axis, spectral_arrays
 from ._choice import AxisValues, Choice
-from ._common import Request, StoredCube, with_missing
+from ._common import Request, StoredCube
 from ._lazy import LazyArray, load
 from ._marks import add_marks
+from ._packing import unpack
 from ._spectral import add_axis, lengths_of, scale_of_dim
 from ._tree import Entry, Tree
 from ._views import placed, summed, transposed
@@ -35,9 +37,10 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     beside = beside_of(tree, choice, request)
     spectral = spectral_arrays(tree, entry)
     dims, scales = _dims(tree, choice)
-    source, dims, scales, as_points = _as_three_axes(
+    source, dims, scales, listed = _as_three_axes(
         tree, choice, request, sources, dims, scales, spectral
     )
+    as_points = listed is not None
     evidence = Evidence(
         source.shape,
         dims,
@@ -60,7 +63,8 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
     cube.attrs |= user_attributes(entry.attrs)
     add_axis(cube, tree, choice, scales[axes.order[2]], spectral)
-    add_beside(cube, tree, beside, axes, choice.place if as_points else None, request)
+    frame = listed or frame_of(stored, dims, axes.order)
+    add_beside(cube, tree, beside, frame, choice.place if as_points else None, request)
     add_positions(cube, tree, beside, scales, axes)
     add_marks(cube, tree, entry)
     return cube
@@ -82,23 +86,6 @@ def channel_axis(tree: Tree, entry: Entry, request: Request) -> int:
     return find_axes(described(tree.path, entry), evidence, request.axes).order[2]
 
 
-def unpack(values: Any, attrs: dict[str, Any]) -> Any:
-    """Apply the NetCDF attributes about packed and missing values."""
-    missing: Any = False
-    for name in ("_FillValue", "missing_value"):
-        fill = attrs.get(name)
-        if isinstance(fill, (int, float)) and fill == fill:
-            missing = missing | (values == fill)
-    if missing is not False:
-        values = with_missing(values, missing)
-    scale, offset = (attrs.get(name) for name in ("scale_factor", "add_offset"))
-    if isinstance(scale, (int, float)) or isinstance(offset, (int, float)):
-        factor = float(scale) if isinstance(scale, (int, float)) else 1.0
-        start = float(offset) if isinstance(offset, (int, float)) else 0.0
-        return (values * factor + start).astype(np.float32)
-    return values
-
-
 def _dims(tree: Tree, choice: Choice) -> tuple[list[Dim], list[AxisValues | None]]:
     """Return names and values along every stored axis, of the layout or else of the tree."""
     pairs = tree.dims_of(choice.entry)
@@ -118,8 +105,11 @@ def _as_three_axes(
     dims: list[Dim],
     scales: list[AxisValues | None],
     spectral: dict[str, Entry],
-) -> tuple[LazyArray, list[Dim], list[AxisValues | None], bool]:
-    """Return the array with detectors chosen or added and points put on the image."""
+) -> tuple[LazyArray, list[Dim], list[AxisValues | None], Frame | None]:
+    """Return the array with detectors chosen or added and points put on the image.
+
+    The last element are the axes of a list of points, None where the file has an image.
+    """
     source = summed(sources)
     axis = detector_axis(tree, choice, request.detectors)
     if axis is not None:
@@ -129,12 +119,14 @@ def _as_three_axes(
     elif request.detectors is not None and len(choice.entries) == 1 and source.ndim == 3:
         _check_single(tree, choice, request.detectors)
     if source.ndim == 2:
+        shape = source.shape
         source, channel = _image_of_points(tree, choice, request, source, dims, spectral)
+        listed = frame_of(shape, dims, (1 - channel, channel))
         none: Any = [Dim(), Dim()], [None, None]
-        return source, [*none[0], dims[channel]], [*none[1], scales[channel]], True
+        return source, [*none[0], dims[channel]], [*none[1], scales[channel]], listed
     if request.shape is not None:
         _check_image(tree, choice, request, source.shape)
-    return source, dims, scales, False
+    return source, dims, scales, None
 
 
 def _check_single(tree: Tree, choice: Choice, detectors: str | int) -> None:

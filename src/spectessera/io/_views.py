@@ -82,6 +82,48 @@ def _fetch_transposed(path: Path, view: _View, index: tuple[slice, ...]) -> np.n
     return np.ascontiguousarray(part)
 
 
+def spread(source: LazyArray, order: Sequence[int | None], shape: Sequence[int]) -> LazyArray:
+    """Return an array along the axes of a cube, the same where it lacks one.
+
+    Parameters
+    ----------
+    source : LazyArray
+    order : sequence of int or None
+        The stored axis for each axis of the cube, None where there is none. All other stored axes
+        have length 1.
+    shape : sequence of int
+        That of the cube.
+    """
+    used = [axis for axis in order if axis is not None]
+    at = {axis: 0 for axis in range(source.ndim) if axis not in used}
+    array = transposed(source, used, at)
+    if len(used) == len(order):
+        return array
+    pieces = [None if axis is None or source.chunks is None else source.chunks[axis]
+              for axis in order]  # fmt: skip
+    chunks = tuple(n if size is None else size for size, n in zip(pieces, shape, strict=True))
+    return LazyArray(
+        source.path,
+        _View((array,), (tuple(axis is not None for axis in order), tuple(shape))),
+        tuple(shape),
+        source.dtype,
+        _fetch_spread,
+        chunks,
+        source.locked,
+    )
+
+
+def _fetch_spread(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part, and repeat it along the axes that the array lacks."""
+    has, shape = view.details
+    source = view.source(0, path)
+    part = source.fetch(path, source.key, tuple(i for i, there in zip(index, has, strict=True)
+                                                if there))  # fmt: skip
+    sizes = tuple(len(range(*i.indices(n))) for i, n in zip(index, shape, strict=True))
+    part = part.reshape([size if there else 1 for size, there in zip(sizes, has, strict=True)])
+    return np.ascontiguousarray(np.broadcast_to(part, sizes))
+
+
 def in_memory(path: Path, name: str, values: np.ndarray) -> LazyArray:
     """Return an array in memory as if it was in its file; what is cut from it is a view."""
     view = _View((), (name,), values)
