@@ -424,3 +424,9 @@ def test_the_axis_of_detectors_is_the_shortest_if_the_user_says_that_there_are_s
     with pytest.raises(ValueError, match=r"a cube has 3 axes.*--detectors sum"):
         read(path)
     same(read(path, detectors="sum"), values=4 * CUBE)
+
+
+def test_frames_without_their_master_file_are_refused_in_words(h5):
+    path = h5({"entry/data/data": CUBE}, {"entry/data/data": {"image_nr_low": 1}})
+    with pytest.raises(ValueError, match="frames of an area detector"):
+        read(path)

@@ -104,6 +104,8 @@ def is_frames(tree: Tree, entry: Entry) -> bool:
     """Whether an array holds pictures of an area detector, one a frame."""
     if len(entry.shape) != 3:
         return False
+    if "image_nr_low" in entry.attrs:  # a data file of DECTRIS, without its master file
+        return True
     dims = tree.dims_of(entry)
     if any(role_of(dim) == CHANNEL for dim, _ in dims):
         return False
@@ -279,10 +281,10 @@ def spectral_arrays(tree: Tree, entry: Entry) -> dict[str, Entry]:
 
 
 def _names_axis(entry: Entry) -> bool:
-    """Whether the name, or an attribute of this package, says that it is a spectral axis."""
+    """Whether the name says that it is a spectral axis; "axis" is that of this package."""
     if marks_channels(entry.base) or NOT_A_CUBE.search(entry.base):  # such as good_wavelengths
         return False
-    return "axis_kind" in entry.attrs or entry.base == "axis" or spectral_name(entry.base)
+    return entry.base == "axis" or spectral_name(entry.base)
 
 
 def plain_attributes(attrs: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class _Walk:
     @cached_property
     def addresses(self) -> dict[tuple[int, int], str]:
         """Paths of the datasets by what identifies them."""
-        return {_address(each): name for name, each in self.nodes.items()}
+        return {identity[1:]: name for identity, name in self._names.items() if name in self.nodes}
 
     def group(self, group: Any, prefix: str, other: str, depth: int) -> None:
         """Take in a group and all below it. ``other`` is the file it lies in, "" for this one."""
@@ -91,10 +91,10 @@ class _Walk:
             if self._count > MAX_NODES:
                 raise ValueError(f"it has more than {MAX_NODES} datasets and groups")
             path = f"{prefix}/{name}".strip("/")
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.HardLink):
+            if group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD:
                 self.node(group[name], path, other, depth + 1)
             else:
+                link = group.get(name, getlink=True)
                 self._waiting.append((group, name, path, link, other, depth + 1))
 
     def node(self, node: Any, path: str, other: str, depth: int) -> None:

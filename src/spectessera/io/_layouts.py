@@ -135,17 +135,14 @@ def _place(y: np.ndarray, x: np.ndarray) -> np.ndarray | None:
 
 def bliss(tree: Tree) -> Iterator[Choice]:
     """BLISS scans of the ESRF: one spectrum a point; motors or the title give the image."""
-    for group in tree.groups():
-        if not re.fullmatch(r"\d+\.\d+", group):
+    for entry in list(tree.entries.values()):
+        match = re.match(r"(\d+\.\d+)/instrument/.*data$", entry.name)
+        if not match or entry.base != "data" or entry.array.ndim != 2:
             continue
-        for entry in list(tree.entries.values()):
-            inside = entry.name.startswith(f"{group}/instrument/")
-            if not inside or entry.array.ndim != 2 or entry.base != "data":
-                continue
-            if entry.has_numbers and entry.shape[1] > 1:
-                choice = Choice([entry], "BLISS (ESRF)", companions=times_in(tree, entry.group))
-                _scan_grid(tree, group, choice)
-                yield choice
+        if entry.has_numbers and entry.shape[1] > 1:
+            choice = Choice([entry], "BLISS (ESRF)", companions=times_in(tree, entry.group))
+            _scan_grid(tree, match[1], choice)
+            yield choice
 
 
 def _scan_grid(tree: Tree, group: str, choice: Choice) -> None:

@@ -191,17 +191,28 @@ class Tree:
                 return below[name.lower()]
         return None
 
+    @cached_property
+    def _by_group(self) -> dict[str, list[Entry]]:
+        """Arrays by the group that they are in, under any of their names."""
+        groups: dict[str, list[Entry]] = {}
+        for entry in self.entries.values():
+            groups.setdefault(entry.group, []).append(entry)
+        for alias, name in self.aliases.items():
+            if name in self.entries:
+                groups.setdefault(alias.rpartition("/")[0], []).append(self.entries[name])
+        return groups
+
     def inside(self, group: str) -> Iterator[Entry]:
         """Yield the arrays of a group."""
-        for entry in self.entries.values():
-            if entry.group == group:
-                yield entry
-        for alias, name in self.aliases.items():
-            if alias.rpartition("/")[0] == group and name in self.entries:
-                yield self.entries[name]
+        yield from self._by_group.get(group, ())
 
     def groups(self) -> list[str]:
         """Return the paths of all groups that have arrays, in the order of the file."""
+        return self._groups
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        """Paths of all groups that have arrays, and of those above them."""
         paths: dict[str, None] = {}
         for name in (*self.entries, *self.aliases):
             parts = name.split("/")[:-1]
