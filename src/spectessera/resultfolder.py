@@ -22,6 +22,7 @@ from .io import RESULT, RESULT_STORE, remove_store, write
 from .naming.candidates import Naming
 from .naming.names import lines_of, name_clusters, title_of
 from .plots import result as plots
+from .plots.drawing import save_png
 from .segmenter.estimator import SpectralSegmenter
 
 REPORT = "report.html"
@@ -114,7 +115,7 @@ def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) ->
         history = fitted.history_
         figures["history.png"] = plots.history(history.rows, history.best_epoch)
     for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=110)
+        save_png(figure, folder / name, dpi=110)
 
 
 def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch
 
@@ -23,6 +24,7 @@ from spectessera.plots import autoencoder as networkplots
 from spectessera.plots import paper as paperplots
 from spectessera.plots import reference as scoreplots
 from spectessera.plots import result as plots
+from spectessera.plots.drawing import save_png
 
 CHANNELS = 300
 LARGEST = 300_000  # bytes of a figure at 100 dots per inch
@@ -595,3 +597,19 @@ def test_few_weights_are_shown_each_for_itself():
 def test_arrays_without_weights_are_an_error():
     with pytest.raises(ValueError, match=r"no array of two dimensions among \['bias'\]"):
         networkplots.weights({"bias": np.zeros(3)})
+
+
+def test_a_saved_figure_has_the_bytes_of_matplotlibs_own_file():
+    def figure() -> Figure:
+        made = Figure(figsize=(4, 3), layout="constrained")
+        left, right = made.subplots(1, 2)
+        drawn = left.imshow(np.arange(12).reshape(3, 4))
+        made.colorbar(drawn, ax=left, label="counts")
+        right.semilogy([1, 2, 3], [1, 100, 20], label="line")
+        made.legend(loc="outside right center")
+        return made
+
+    expected, written = io.BytesIO(), io.BytesIO()
+    figure().savefig(expected, format="png", dpi=70, metadata={"Software": None})
+    save_png(figure(), written, 70, metadata={"Software": None})
+    assert written.getvalue() == expected.getvalue()

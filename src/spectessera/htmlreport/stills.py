@@ -20,6 +20,7 @@ from spectessera.plots.drawing import (
     grey_where_missing,
     panel_size,
     rim,
+    save_png,
     shade_channels,
     with_gaps,
 )
@@ -35,7 +36,7 @@ def uri(figure: Figure) -> str:
     stream = io.BytesIO()
     with warnings.catch_warnings():  # a letter that the font lacks is an empty box
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        save_png(figure, stream, DPI, metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 

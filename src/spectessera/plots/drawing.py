@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
@@ -277,3 +279,17 @@ def draw_table(axes: Axes, shade: Any, texts: Sequence[Sequence[str]], size: flo
             )
     axes.set(xticks=range(shade.shape[1]), yticks=range(shade.shape[0]))
     axes.tick_params(length=0)
+
+
+def save_png(
+    figure: Figure,
+    file: Path | IO[bytes],
+    dpi: float,
+    metadata: Mapping[str, str | None] | None = None,
+) -> None:
+    """Write a finished figure as PNG, the same bytes as its ``savefig`` in less time.
+
+    ``savefig`` draws a figure twice, first without output for the bounding box of all artists.
+    """
+    figure.set_dpi(dpi)
+    FigureCanvasAgg(figure).print_png(file, metadata=metadata)  # type: ignore[no-untyped-call]

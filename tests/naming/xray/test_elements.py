@@ -5,8 +5,10 @@ import pytest
 
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Naming
+from spectessera.naming.xray.components import family_components, prepare
 from spectessera.naming.xray.elements import XraySettings, name_xray
-from spectessera.naming.xray.families import Response, columns, table
+from spectessera.naming.xray.families import Response, columns, lines_at, table
+from spectessera.naming.xray.solver import Solver
 from spectessera.synth.xrf.templates import shipped
 
 # Elements that must be identified in paint of nominal thickness, and those that may be: parchment
@@ -222,3 +224,35 @@ def test_the_table_has_the_published_energies():
     }
     for key, energy in known.items():
         assert found[key] == pytest.approx(energy, abs=0.015)
+
+
+def test_lines_are_the_sum_of_their_gaussians_added_one_by_one_bit_by_bit():
+    energy = np.array([3.0, 3.05, 6.4, 6.41, 19.99, 40.0, -1.0])
+    share = np.array([0.3, 0.2, 1.0, 0.1, 0.7, 0.5, 0.5])
+    at, response = np.linspace(0.5, 20.0, 700), Response(noise=0.09, gain=1.002, offset=0.01)
+    expected, step = np.zeros(700), (at[-1] - at[0]) / 699
+    for place, sigma, part in zip(
+        response.observed(energy), response.width(energy) / (2 * np.sqrt(2 * np.log(2))), share,
+        strict=True,
+    ):  # fmt: skip
+        near = slice(*np.searchsorted(at, [place - 5 * sigma, place + 5 * sigma]))
+        height = part * step / (np.sqrt(2 * np.pi) * sigma)
+        expected[near] += height * np.exp(-(((at[near] - place) / sigma) ** 2) / 2)
+    drawn = lines_at(energy, share, at, response)
+    assert np.count_nonzero(drawn) > 50
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_solver_gives_the_same_fit_again_and_another_for_other_components():
+    at, response = np.linspace(0.5, 15.0, 500), Response()
+    families = [each for each in table().families if each.symbol in ("Fe", "Cu")]
+    components = [each for each in family_components(families, at, response) if each.columns.any()]
+    counts = 5.0 + 300 * sum(each.columns[0] / each.columns.max() for each in components)
+    solver = Solver(prepare(at, counts, np.sqrt(counts), response), components)
+    everything = list(range(len(components)))
+    chi2, value = solver.solve(everything)
+    again, same = solver.solve(everything)
+    assert (again, same.tolist()) == (chi2, value.tolist())
+    assert solver.solve(everything[1:])[0] > chi2
+    with pytest.raises(ValueError, match="read-only"):
+        value[0] = 1.0

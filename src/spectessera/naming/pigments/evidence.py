@@ -72,14 +72,8 @@ def own_lines(palette: Palette, index: int, last: float) -> tuple[Line, ...]:
     if recipe is None:
         return ()
     expected = palette.nominal[index] * EXPOSURE
-    axis = palette.axis.to("keV")
-    peaks = xray_peaks(expected, axis)
-    if recipe == PIGMENTS[SUPPORT]:
-        bare: tuple[Peak, ...] = ()
-    else:
-        stored = shipped()
-        support = stored.spectra[stored.pigments.index(SUPPORT), stored.factors == 1.0][0]
-        bare = xray_peaks(support * EXPOSURE, stored.axis)
+    peaks = xray_peaks(expected, palette.axis.to("keV"))
+    bare = () if recipe == PIGMENTS[SUPPORT] else _support_peaks()
     own = []
     for line in first_lines(line_elements(recipe), peaks):
         if line.peak is None or line.position > last:
@@ -90,6 +84,14 @@ def own_lines(palette: Palette, index: int, last: float) -> tuple[Line, ...]:
         if line.peak.area > max(STRONGER * area, LEAST_SHARE * expected.sum()):
             own.append(line)
     return tuple(sorted(own, key=lambda line: -line.peak.area if line.peak else 0.0))
+
+
+@cache
+def _support_peaks() -> tuple[Peak, ...]:
+    """Return the peaks of the bare support, in the templates that ship with the package."""
+    stored = shipped()
+    support = stored.spectra[stored.pigments.index(SUPPORT), stored.factors == 1.0][0]
+    return xray_peaks(support * EXPOSURE, stored.axis)
 
 
 def first_lines(elements: Sequence[str], peaks: Sequence[Peak]) -> tuple[Line, ...]:

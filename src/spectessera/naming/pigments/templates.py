@@ -6,6 +6,7 @@ one pigment over thickness, with a bounded share of other pigments and of a smoo
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -111,15 +112,7 @@ def shifted_templates(
     With ``every`` = n, only every nth thickness, including the nominal one.
     """
     nominal = int(np.flatnonzero(paint.factors == 1.0)[0])
-    keV = paint.axis.to("keV")
-    low, high = channel_edges(keV)
-    order = np.argsort(keV.values)
-    spectra = paint.spectra[:, nominal % every :: every, order]
-    if noise > 0:
-        sigma = noise / FWHM / np.median(high - low)
-        spectra = gaussian_filter1d(spectra, sigma, axis=2, mode="constant")
-    below = np.concatenate([np.zeros((*spectra.shape[:2], 1)), spectra.cumsum(axis=2)], axis=2)
-    edges = np.append(low[order], high[order][-1])
+    edges, below = _summed_templates(paint, noise, nominal % every, every)
 
     def until(energy: np.ndarray) -> np.ndarray:
         place = np.interp((energy - offset) / (1 + gain), edges, np.arange(len(edges)))
@@ -133,6 +126,28 @@ def shifted_templates(
     smooth = np.exp(-middle / np.array(DECAYS)[:, None]) * (window.high - window.low)
     smooth /= smooth.sum(axis=1, keepdims=True)
     return Columns(shifted, smooth, nominal // every)
+
+
+@lru_cache(maxsize=2 * len(NOISES))
+def _summed_templates(
+    paint: Palette, noise: float, first: int, every: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges (e,) in keV and the sums of the templates (p, f, e) up to them.
+
+    The same for all clusters and all shifts. Of the thicknesses only every nth from ``first``.
+    """
+    keV = paint.axis.to("keV")
+    low, high = channel_edges(keV)
+    order = np.argsort(keV.values)
+    spectra = paint.spectra[:, first::every, order]
+    if noise > 0:
+        sigma = noise / FWHM / np.median(high - low)
+        spectra = gaussian_filter1d(spectra, sigma, axis=2, mode="constant")
+    below = np.concatenate([np.zeros((*spectra.shape[:2], 1)), spectra.cumsum(axis=2)], axis=2)
+    edges = np.append(low[order], high[order][-1])
+    for each in (edges, below):
+        each.setflags(write=False)
+    return edges, below
 
 
 # --- fitting -----------------------------------------------------------------------------------
@@ -165,9 +180,15 @@ def calibrated_templates(window: Window, paint: Palette) -> Columns:
             window, paint, errors["gain"], errors["offset"], errors["noise"], every=every
         )
 
+    known: dict[tuple[float, ...], float] = {}
+
     def divergence(name: str, value: float) -> float:
-        columns = shifted(errors | {name: value}, every=4)
-        return fit_mixture(data, _free(columns), floor).divergence
+        trial = errors | {name: value}
+        key = tuple(trial.values())
+        if key not in known:
+            columns = shifted(trial, every=4)
+            known[key] = fit_mixture(data, _free(columns), floor).divergence
+        return known[key]
 
     for name, grid in (("gain", GAINS), ("noise", NOISES), ("offset", OFFSETS), ("gain", GAINS)):
         values = [float(value) for value in grid]

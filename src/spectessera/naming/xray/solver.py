@@ -49,16 +49,28 @@ class Solver:
         self._rest = max(float(target @ target - turned @ turned), 0.0)
         lengths = [len(component.columns) for component in components]
         ends = data.corrections.shape[1] + np.cumsum([0, *lengths])
+        self._ends = ends
         self._of = [np.arange(a, b) for a, b in pairwise(ends)]
         self._whole = whole
+        self._solved: dict[tuple[int, ...], tuple[float, np.ndarray]] = {}
 
     def solve(self, used: list[int]) -> tuple[float, np.ndarray]:
-        """Return chi2 and the coefficients (column,) of the background and the used components."""
+        """Return chi2 and the coefficients (column,) of the background and the used components.
+
+        Each subset is solved once; the coefficients must not be changed.
+        """
+        key = tuple(used)
+        if key not in self._solved:
+            self._solved[key] = self._solve(used)
+        return self._solved[key]
+
+    def _solve(self, used: list[int]) -> tuple[float, np.ndarray]:
         always = np.arange(self.data.corrections.shape[1])
         index = np.concatenate([always, *(self._of[i] for i in used)]).astype(int)
         value, length = nnls(self._small[:, index], self._target, maxiter=30 * len(index))
         full = np.zeros(len(self._size))
         full[index] = value / self._size[index]
+        full.setflags(write=False)
         return float(length**2) + self._rest, full
 
     def fit(self, used: list[int]) -> XrayFit:
@@ -89,9 +101,9 @@ class Solver:
         scaled = value[index] * self._size[index]
         increases = np.zeros(len(used))
         for place, component in enumerate(used):
-            own = np.flatnonzero(np.isin(index, self._of[component]))
-            if own.size:
-                block = inverse[np.ix_(own, own)]
+            own = slice(*np.searchsorted(index, self._ends[component : component + 2]))
+            if own.stop > own.start:
+                block = inverse[own, own]
                 increases[place] = scaled[own] @ np.linalg.pinv(block) @ scaled[own]
         return increases
 
@@ -127,8 +139,9 @@ def prune(solver: Solver, used: list[int], excitation: float) -> list[int]:
 def _swapped(solver: Solver, tried: list[int], used: list[int], excitation: float) -> list[int]:
     """Replace components with a large penalty by others with a line at the same energy."""
     for index in list(used):
-        family = solver.components[index].family
-        if family is None or penalty(solver.components, used, index, excitation) <= PENALTY:
+        component, shells = solver.components[index], _shells(solver.components, used)
+        family = component.family
+        if family is None or _penalty(component, shells, excitation) <= PENALTY:
             continue
         base = penalised_chi2(solver, used, excitation)
         rest = [i for i in used if i != index]
@@ -149,22 +162,27 @@ def penalised_chi2(solver: Solver, used: list[int], excitation: float) -> float:
 
 def penalties(components: list[Component], used: list[int], excitation: float) -> np.ndarray:
     """Return the penalty of each of the used components (u,)."""
-    return np.array([penalty(components, used, index, excitation) for index in used])
+    shells = _shells(components, used)
+    return np.array([_penalty(components[index], shells, excitation) for index in used])
 
 
-def penalty(components: list[Component], used: list[int], index: int, excitation: float) -> float:
-    """Return the least decrease of chi2 that justifies a component: more for unlikely ones."""
-    component = components[index]
+def _shells(components: list[Component], used: list[int]) -> set[tuple[str, str]]:
+    """Return the elements and shells of the used components."""
+    every = [components[index] for index in used]
+    return {(each.name, each.family.shell) for each in every if each.family is not None}
+
+
+def _penalty(component: Component, shells: set[tuple[str, str]], excitation: float) -> float:
+    """Return the least decrease of chi2 that justifies a component: more for unlikely ones.
+
+    ``shells`` are the elements and shells in use.
+    """
     if component.kind == "sum":
         return PENALTY / 1.5  # some sum peaks are always there
     if component.family is None:
         return PENALTY
     harder = "KLM"[: "KLM".index(component.family.shell)]
-    if any(
-        components[i].name == component.name and other.shell in harder
-        for i in used
-        if (other := components[i].family) is not None
-    ):
+    if any((component.name, shell) in shells for shell in harder):
         return PENALTY / SUPPORTED
     # Rhodium is uncommon in samples, but common in tubes.
     common = component.family.z in COMMON or component.name == USUAL_ANODE
