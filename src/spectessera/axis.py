@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -42,13 +43,22 @@ ALIASES = {
     "nanometer": "nm", "nanometers": "nm", "nanometre": "nm", "nanometres": "nm", "nm": "nm",
     "µm": "um", "μm": "um", "micron": "um", "microns": "um",
     "micrometer": "um", "micrometers": "um", "um": "um", "mm": "mm", "m": "m", "kev": "keV",
-    "ev": "eV", "mev": "MeV", "1/cm": "cm-1", "cm^-1": "cm-1", "cm**-1": "cm-1", "cm-1": "cm-1",
-    "cm⁻¹": "cm-1", "1/m": "m-1", "m-1": "m-1", "hz": "Hz", "khz": "kHz", "mhz": "MHz",
+    "ev": "eV", "electronvolt": "eV", "electron volt": "eV", "kiloelectronvolt": "keV",
+    "kilo-electron volt": "keV", "10^-10 m": "angstrom", "10**-10 m": "angstrom",
+    "10**(-10)m": "angstrom", "10**(-10) m": "angstrom", "10-10 m": "angstrom",
+    "0.1 nm": "angstrom", "1e-10 m": "angstrom", "10^-9 m": "nm", "10**-9 m": "nm",
+    "10-9 m": "nm", "1e-9 m": "nm", "10^-6 m": "um", "10**-6 m": "um", "10-6 m": "um",
+    "1e-6 m": "um", "mev": "MeV", "1/cm": "cm-1", "cm^-1": "cm-1", "cm**-1": "cm-1", "cm-1": "cm-1",
+    "cm⁻¹": "cm-1", "cm^{-1}": "cm-1", "rel. cm-1": "cm-1", "rel. 1/cm": "cm-1",
+    "1/m": "m-1", "m-1": "m-1", "hz": "Hz", "khz": "kHz", "mhz": "MHz",
     "ghz": "GHz", "thz": "THz", "m/s": "m/s", "m s-1": "m/s", "km/s": "km/s", "km s-1": "km/s",
     "": "", "channel": "", "channels": "", "pixel": "", "pix": "", "index": "", "1": "",
 }  # fmt: skip
 KINDS = ("energy", "wavelength", "wavenumber", "frequency", "velocity", "energy_loss", "channel")
 MEDIA = ("", "air", "vacuum")
+
+# A unit in brackets, at the end of a text.
+_BRACKETS = re.compile(r"[^()\[\]]*[(\[]([^()\[\]]*)[)\]]\s*")
 
 # A step so many times larger than the steps around it is a gap between two windows.
 GAP = 3.0
@@ -66,6 +76,9 @@ def parse_unit(unit: str) -> str:
         If the unit is not known.
     """
     text = unit.strip()
+    inner = _BRACKETS.fullmatch(text) if text.lower() not in ALIASES else None
+    if inner is not None and inner[1].strip():  # "[nm]", "Wavelength (nm)"
+        text = inner[1].strip()
     if text in UNITS:  # exact spelling first: "MeV" is not "meV", "mm" not "Mm"
         return text
     alias = ALIASES.get(text.lower())

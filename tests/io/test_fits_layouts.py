@@ -248,3 +248,50 @@ def test_errors_in_cgs_units_are_no_zeros_after_squaring(tmp_path):
         np.testing.assert_allclose(cube * (scale / 1e-25), CUBE, rtol=1e-6)
         np.testing.assert_allclose(cube.variance * (scale / 1e-25) ** 2, 9, rtol=1e-6)
         assert cube.attrs["unit"] == f"{scale:g} erg/s/cm2/A"
+
+
+@pytest.mark.parametrize("chunks", [None, "auto"])
+@pytest.mark.parametrize("along", ["pixels", "channels", "cube without the axis of length 1"])
+def test_noise_of_fewer_axes_holds_along_the_others(tmp_path, along, chunks):
+    """It was left out without a word."""
+    y, x, channel = np.ogrid[:4, :6, :5]
+    scene = np.moveaxis(1 + 100 * y + 7 * x + channel, 2, 0).astype("f4")
+    full = np.broadcast_to(
+        {"pixels": 1 + x + 10 * y, "channels": 1 + channel}.get(along, 1 + x + y + channel),
+        (4, 6, 5),
+    ).astype("f4")  # fmt: skip
+    stored = {"pixels": full[..., 0], "channels": full[0, 0]}.get(along, np.moveaxis(full, 2, 0))
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(scene[None], name="SCI"),
+            fits.ImageHDU(stored, name="ERR")]  # fmt: skip
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    cube = read(tmp_path / "a.fits", chunks=chunks)
+    np.testing.assert_allclose(cube.values, np.moveaxis(scene, 0, 2))
+    np.testing.assert_allclose(cube.variance.values, full**2, rtol=1e-6)
+
+
+def test_noise_that_fits_nothing_is_stated(tmp_path):
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((5, 4, 6)), name="SCI"),
+            fits.ImageHDU(np.ones((3, 7)), name="ERR")]  # fmt: skip
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    assert "ERR has shape (3, 7), which does not fit" in read(tmp_path / "a.fits").reading_notes
+
+
+def test_the_primary_image_with_noise_is_the_cube_whatever_else_is_there(tmp_path):
+    """KCWI keeps the cube before sky subtraction beside it."""
+    scene = np.arange(1, 121.0).reshape(5, 4, 6)
+    hdus = [fits.PrimaryHDU(scene), fits.ImageHDU(np.ones_like(scene), name="UNCERT"),
+            fits.ImageHDU(scene * 2, name="NOSKYSUB")]  # fmt: skip
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    cube = read(tmp_path / "a.fits")
+    np.testing.assert_allclose(cube.values, np.moveaxis(scene, 0, 2))
+    assert (cube.variance.values == 1).all()
+    assert "NOSKYSUB" in cube.attrs["reading_notes"]
+
+
+def test_messages_of_the_wcs_library_are_one_line(tmp_path):
+    header = fits.Header({"CTYPE1": "WAVE", "CTYPE2": "DEC--TAN", "CTYPE3": "FREQ"})
+    header.update({"CUNIT1": "nm", "CUNIT3": "Hz", "CRVAL3": 1.0, "CDELT3": 1.0})
+    fits.writeto(tmp_path / "a.fits", np.ones((5, 4, 6)), header)
+    with pytest.raises(ValueError, match="cannot be used") as caught:
+        read(tmp_path / "a.fits")
+    assert "\n" not in str(caught.value)

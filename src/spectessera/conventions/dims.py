@@ -42,6 +42,7 @@ ROLES = {
     DETECTOR: {"det", "dets", "detector", "detectors", "element", "elements", "ndet"},
     POINT: {"point", "points", "pixel", "pixels", "scanpoint", "npoints", "npixels", "spectrumid"},
 }  # fmt: skip
+_ALL_NAMES = frozenset[str]().union(*ROLES.values())
 # Attributes of the array along a dimension that say what it is, by the CF conventions.
 CF_NAMES = ("standard_name", "long_name", "axis")
 POSITION_UNITS = {"degrees_north": ROW, "degree_north": ROW, "degrees_n": ROW,
@@ -132,6 +133,8 @@ def _role_of_name(text: str) -> str:
     """Return the role of a name such as "Wavelength (nm)" or "dim_y", or ""."""
     words = plain_name(text).split()
     joined = "".join(words)
+    if len(words) > 1 and words[-1] in ("x", "y") and joined not in _ALL_NAMES:
+        return COLUMN if words[-1] == "x" else ROW  # pixel_x, bin_y, detector_x
     candidates = [joined, *(words[:1] if len(words) > 1 else []), *words[-1:]]
     for each in candidates:
         for role, names in ROLES.items():

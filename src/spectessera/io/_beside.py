@@ -42,6 +42,7 @@ BESIDE = {
 }  # fmt: skip
 TIMES = ("live_time", "real_time", "dead_time")
 IMAGES = ("mask", "reference", *TIMES)
+MARKS_IN_NAME = re.compile(r"(^|[_\W])(masks?|dq|flags?|badpix|bad_pixels?|quality)([_\W]|$)", re.I)
 # What an array of noise holds, by a word of its name.
 FORM_IN_NAME = {
     "ivar": re.compile(r"(^|[_\W])(ivar|inverse_variance)([_\W]|$)", re.IGNORECASE),
@@ -189,6 +190,7 @@ def add_beside(
     cube: StoredCube,
     tree: Tree,
     beside: dict[str, Entry],
+    cubes: list[Entry],
     frame: Frame,
     place: np.ndarray | None,
     request: Request,
@@ -212,6 +214,26 @@ def add_beside(
         elif name == "reference" and name in beside:
             expected = cube.values.shape[:2]
             check_companion_shape(tree.path, beside[name].name, beside[name].shape, expected)
+    if not tree.own:
+        _note_unused(all_of, [*cubes, *beside.values()])
+
+
+def _note_unused(beside: _Beside, used: list[Entry]) -> None:
+    """State which arrays of the shape of the cube or the image look like noise or marks."""
+    names = {each.name for each in used}
+    unused = [
+        entry.name
+        for entry in beside.tree.entries.values()
+        if entry.name not in names and len(entry.shape) > 1 and entry.has_numbers
+        and any(p.search(entry.base) for p in (*FORM_IN_NAME.values(), MARKS_IN_NAME))
+        and beside.fit(entry) is not None
+    ]  # fmt: skip
+    if unused:
+        more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
+        beside.cube.notes.append(
+            f"{', '.join(unused[:3])}{more} may be noise or marks: not used (--error, --variance, "
+            "--mask)"
+        )
 
 
 def _add_mask(beside: _Beside, entry: Entry) -> None:

@@ -36,7 +36,8 @@ def find_axis(
     try:
         own = _logarithmic(hdus, header, primary, n) or header_axis(hdus, header, n)
     except (ValueError, KeyError, TypeError, AssertionError) as error:
-        own = AxisFound(error=f"the WCS of FITS axis {n} cannot be used: {error}")
+        words = " ".join(str(error).split())  # those of wcslib have several lines
+        own = AxisFound(error=f"the WCS of FITS axis {n} cannot be used: {words}")
     fitting = [each for each in listed.values() if len(each.values) == header[f"NAXIS{n}"]]
     if fitting and not str(header.get(f"CTYPE{n}", "")).upper().endswith("-TAB"):
         own = _from_list(fitting[0], own)

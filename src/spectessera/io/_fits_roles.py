@@ -107,12 +107,21 @@ def pick(path: Path, images: Mapping[int, Any], key: str | int | None) -> tuple[
     if not cubes:
         raise ValueError(f"{path} has no image of 3 axes; there is: {table}")
     chosen = candidates(images, cubes)
+    if len(chosen) > 1 and chosen[0] == 0 and _has_companions(images):
+        others = ", ".join(label(images, n) for n in chosen[1:])
+        return 0, [f"the primary image is taken as the cube; there is also {others} (--key)"]
     if len(chosen) > 1:
         several = listing({label(images, n): shapes[n][::-1] for n in chosen})
         raise ValueError(f"{path} has several images of 3 axes: {several}; choose one with key=")
     alone = role_of(images[chosen[0]].name).kind in ("noise", "flags", "other")
     note = f"the only image of 3 axes, {images[chosen[0]].name}, is taken as the cube"
     return chosen[0], [note] if alone else []
+
+
+def _has_companions(images: Mapping[int, Any]) -> bool:
+    """Whether there is noise or flags of an image without a name, which the primary one is."""
+    roles = (_role(hdu) for n, hdu in images.items() if n != 0)
+    return any(role.kind in ("noise", "flags") and not role.rest for role in roles)
 
 
 def candidates(images: Mapping[int, Any], cubes: list[int]) -> list[int]:

@@ -16,7 +16,7 @@ from ._common import Request, StoredCube
 from ._lazy import LazyArray, load
 from ._marks import add_marks
 from ._packing import unpack
-from ._spectral import add_axis, lengths_of, scale_of_dim
+from ._spectral import add_axis, in_attributes, lengths_of, scale_of_dim
 from ._tree import Entry, Tree
 from ._views import placed, summed, transposed
 
@@ -31,25 +31,20 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     """
     choice = choose(tree, request)
     entry = choice.entry
-    ready = [tree.prepare(each) for each in choice.entries]
-    choice.notes += [note for _, note in ready if note]
-    sources = [source for source, _ in ready]
+    sources, notes = zip(*[tree.prepare(each) for each in choice.entries], strict=True)
+    choice.notes += [note for note in notes if note]
     beside = beside_of(tree, choice, request)
     spectral = spectral_arrays(tree, entry)
     dims, scales = _dims(tree, choice)
     source, dims, scales, listed = _as_three_axes(
-        tree, choice, request, sources, dims, scales, spectral
+        tree, choice, request, list(sources), dims, scales, spectral
     )
     as_points = listed is not None
     evidence = Evidence(
         source.shape,
         dims,
-        lengths_of(spectral, source.shape),
-        {
-            name: beside[name].shape
-            for name in IMAGES
-            if name in beside and len(beside[name].shape) == 2
-        },
+        _lengths(tree, entry, spectral, source.shape),
+        {name: each.shape for name, each in beside.items() if name in IMAGES and _is_image(each)},
         choice.layout if not as_points else (0, 1, 2),
         choice.program or "points",
     )
@@ -62,12 +57,19 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
         cube.origin["axes"] = choice.place_source if as_points else _how(axes, stored)
     cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
     cube.attrs |= user_attributes(entry.attrs)
-    add_axis(cube, tree, choice, scales[axes.order[2]], spectral)
+    channel = axes.order[2]
+    add_axis(cube, tree, choice, scales[channel], dims[channel], spectral)
     frame = listed or frame_of(stored, dims, axes.order)
-    add_beside(cube, tree, beside, frame, choice.place if as_points else None, request)
+    place = choice.place if as_points else None
+    add_beside(cube, tree, beside, choice.entries, frame, place, request)
     add_positions(cube, tree, beside, scales, axes)
     add_marks(cube, tree, entry)
     return cube
+
+
+def _is_image(entry: Entry) -> bool:
+    """Whether an array has two axes."""
+    return len(entry.shape) == 2
 
 
 def _how(axes: Axes, stored: tuple[int, ...]) -> str:
@@ -76,12 +78,21 @@ def _how(axes: Axes, stored: tuple[int, ...]) -> str:
     return f"{axes.how}{moved}"
 
 
+def _lengths(
+    tree: Tree, entry: Entry, spectral: dict[str, Entry], shape: tuple[int, ...]
+) -> dict[str, int]:
+    """Return the numbers of channels that spectral arrays and attributes have values for."""
+    listed = in_attributes(tree, entry)
+    return {one.source: len(one.values) for one in listed.values()
+            if len(one.values) in shape} | lengths_of(spectral, shape)  # fmt: skip
+
+
 def channel_axis(tree: Tree, entry: Entry, request: Request) -> int:
     """Return the stored axis of an array that most likely is the spectrum."""
     if len(entry.shape) != 3:
         return len(entry.shape) - 1
     dims = [dim for dim, _ in tree.dims_of(entry)]
-    lengths = lengths_of(spectral_arrays(tree, entry), entry.shape)
+    lengths = _lengths(tree, entry, spectral_arrays(tree, entry), entry.shape)
     evidence = Evidence(entry.shape, dims, lengths)
     return find_axes(described(tree.path, entry), evidence, request.axes).order[2]
 

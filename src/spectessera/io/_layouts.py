@@ -13,6 +13,7 @@ import numpy as np
 
 from ._choice import AxisValues, Choice, polynomial
 from ._layoutparts import scalar, times_in
+from ._layouts_earth import prisma
 from ._layouts_microscopy import berkeley, delmic, hyperspy, ome, oxford
 from ._layouts_nexus import nxdata
 from ._scan import grid_of, grid_of_motors, shape_in_title
@@ -68,10 +69,10 @@ def maps(tree: Tree) -> Iterator[Choice]:
 
 
 def pymca(tree: Tree) -> Iterator[Choice]:
-    """PyMca: groups mca_0, mca_1 ... with data, channels, calibration and times."""
+    """PyMca, ESRF: groups mca_0, mca_det0 ... with data, channels, calibration and times."""
     by_parent: dict[str, list[Choice]] = {}
     for group in tree.groups():
-        if not re.fullmatch(r"mca(_?\d+)?", group.rpartition("/")[2].lower()):
+        if not re.fullmatch(r"mca([_-]?(det)?_?\d+)?", group.rpartition("/")[2].lower()):
             continue
         entry = tree.named(group, "data", "counts", "spectrum")
         if entry is None or entry.array.ndim < 2 or not entry.has_numbers:
@@ -174,5 +175,5 @@ def _scan_grid(tree: Tree, group: str, choice: Choice) -> None:
 
 
 LAYOUTS: tuple[Callable[[Tree], Iterator[Choice]], ...] = (
-    maps, pymca, pyxrf, crono, bliss, hyperspy, berkeley, delmic, oxford, ome, nxdata,
+    maps, pymca, pyxrf, crono, bliss, hyperspy, berkeley, delmic, oxford, prisma, ome, nxdata,
 )  # fmt: skip

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from spectessera.axis import Axis
-from spectessera.conventions.dims import Dim
+from spectessera.axis import UNITS, Axis, parse_unit
+from spectessera.conventions.dims import Dim, spectral_name
 from spectessera.conventions.units import guessed_unit
 
 from ._choice import AxisValues, Choice
 from ._common import StoredCube, axis_of_file
+from ._envi_channels import without_gaps
 from ._tree import Entry, Tree, unit_in
 
 _EDGES = re.compile(r"(edge|bound)s?$", re.IGNORECASE)
@@ -30,6 +31,26 @@ def lengths_of(spectral: Mapping[str, Entry], shape: tuple[int, ...]) -> dict[st
     return {
         n: size - 1 if n in edges and size - 1 in shape else size for n, size in lengths.items()
     }
+
+
+def in_attributes(tree: Tree, entry: Entry) -> dict[str, AxisValues]:
+    """Return the spectral axes that are lists in the attributes of an array or of its groups."""
+    found: dict[str, AxisValues] = {}
+    parts = entry.group.split("/") if entry.group else []
+    groups = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+    places = [(entry.name, entry.attrs), *((g or "the file", tree.group_attributes(g))
+                                           for g in groups)]  # fmt: skip
+    for place, attrs in places:
+        for name, value in attrs.items():
+            numbers = isinstance(value, list) and all(isinstance(n, (int, float)) for n in value)
+            if not numbers or not spectral_name(name) or name in found:
+                continue
+            stems = (name, name.rstrip("sS"))
+            units = [attrs.get(f"{stem}_{word}") for stem in stems for word in ("units", "unit")]
+            unit = next((str(each) for each in units if isinstance(each, str)), None)
+            source = f"attribute {name} of {place}"
+            found[name] = AxisValues(np.asarray(value, np.float64), unit, name, "", source)
+    return found
 
 
 def scale_of_dim(tree: Tree, dim: Dim, name: str) -> AxisValues | None:
@@ -54,17 +75,25 @@ def add_axis(
     tree: Tree,
     choice: Choice,
     scale: AxisValues | None,
+    dim: Dim,
     spectral: dict[str, Entry],
 ) -> None:
-    """Give the cube its spectral axis: of the layout, along the dimension, or beside the cube."""
+    """Give the cube its spectral axis: of the layout, along the dimension, or beside the cube.
+
+    ``dim`` is the dimension of the spectrum, ``scale`` the array of its name.
+    """
     channels = cube.values.shape[2]
     fitting = [each for each in spectral.values() if int(np.prod(each.shape)) == channels]
+    fitting.sort(key=lambda each: _lies_along(tree, each, dim))
     own = [each for each in fitting if "axis_kind" in each.attrs]
     beside = [_values_of(each, each.base) for each in (own or fitting)]
+    beside += [] if own else in_attributes(tree, choice.entry).values()
     candidates = [one for one in (choice.axis, scale, *beside)
                   if one is not None and len(one.values) == channels]  # fmt: skip
     candidates += [] if candidates else _from_edges(cube, list(spectral.values()))
     usable = [one for one in candidates if _is_monotonic(one.values)] or candidates
+    if not own and choice.axis is None:  # numbers of channels only if nothing else is there
+        usable.sort(key=lambda one: not _has_unit(one))
     if not usable:
         for each in list(spectral.values())[:1]:
             cube.notes.append(
@@ -72,9 +101,13 @@ def add_axis(
                 f"{channels} channels: it is not used"
             )
         return
-    axis = usable[0]
     if not tree.own:
-        cube.origin["axis"] = axis.source
+        cube.origin["axis"] = usable[0].source
+    _use(cube, usable[0], fitting)
+
+
+def _use(cube: StoredCube, axis: AxisValues, fitting: list[Entry]) -> None:
+    """Give the cube an axis, with its unit or the one that its name and range tell."""
     unit, kind = axis.unit, axis.kind
     if not unit and kind != "channel" and axis.name not in ("channel", "axis", "x"):
         unit, guessed, note = guessed_unit(axis.name, axis.values)
@@ -82,11 +115,28 @@ def add_axis(
         cube.notes += [note] if note else []
         unit = unit or axis.unit
     values, unit = _in_usual_unit(axis.values, unit)
+    if kind == "wavelength" or UNITS.get(unit or "", ("",))[0] == "wavelength":
+        filled = without_gaps(cube, values)
+        values = values if filled is None else filled
     attrs = _attributes_along(fitting, axis)
     cube.axis, notes = axis_of_file(
         values, unit, name=axis.name, kind=kind, medium=str(attrs.get("medium") or "")
     )
     cube.attrs |= notes
+
+
+def _lies_along(tree: Tree, entry: Entry, dim: Dim) -> int:
+    """Return 0 for an array along the dimension of the spectrum, 2 along another, else 1."""
+    names = {each.name for each, _ in tree.dims_of(entry) if each.name}
+    return 1 if not names or not dim.name else 0 if dim.name in names else 2
+
+
+def _has_unit(axis: AxisValues) -> bool:
+    """Whether the unit of an axis is known, or its name says it."""
+    try:
+        return bool(parse_unit(axis.unit or "") or guessed_unit(axis.name, axis.values)[0])
+    except ValueError:
+        return True
 
 
 def _attributes_along(fitting: list[Entry], axis: AxisValues) -> dict[str, Any]:

@@ -7,6 +7,7 @@ wavelength) are the array (wavelength, y, x). Here ``n`` is always a FITS number
 from __future__ import annotations
 
 import gzip
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera._util.reading import reading
+from spectessera.conventions.dims import Dim
 
+from ._alongside import Fit, Frame, fit_to, frame_of
 from ._common import (
     Request,
     StoredCube,
@@ -27,7 +30,7 @@ from ._common import (
 )
 from ._fits_axis import find_axis, lists_in
 from ._fits_coordinates import add_coordinates
-from ._fits_layout import Layout, layout_of
+from ._fits_layout import layout_of
 from ._fits_noise import FORM_WORDS, Noise, flag_rule, form_of, is_bad, masked, noise_in
 from ._fits_roles import companions, label, numbers_of, pick, squeezed_ndim
 from ._lazy import LazyArray, as_dask
@@ -78,7 +81,8 @@ def read_fits(path: Path, request: Request) -> StoredCube:
         lengths = {each.name: len(each.values) for each in listed.values()}
         what = f"{path}: {label(images, number)}"
         layout = layout_of(what, header, lengths, request.axes)
-        file = _File(path, images, headers, layout, request, packed, size)
+        frame = frame_of(images[number].shape, [Dim()] * header["NAXIS"], layout.order)
+        file = _File(path, images, headers, frame, request, packed, size)
         cube = _with_companions(file, number, primary)
         found = find_axis(hdus, header, primary, layout.spectral, listed)
         cube.axis, cube.axis_error = found.arguments, found.error
@@ -154,7 +158,7 @@ class _File(NamedTuple):
     path: Path
     images: dict[int, Any]
     headers: dict[int, Any]
-    layout: Layout
+    frame: Frame
     request: Request
     packed: bool
     size: int
@@ -164,20 +168,35 @@ class _File(NamedTuple):
         """Whether the values stay in the file."""
         return self.request.chunks is not None and not self.packed
 
+    def fit(self, number: int) -> Fit | None:
+        """Return how an image lies along the cube, None if it does not fit."""
+        shape = self.images[number].shape
+        return fit_to(shape, [Dim()] * len(shape), self.frame)
+
+    def is_whole(self, number: int) -> bool:
+        """Whether an image has one value for each of the cube."""
+        size = math.prod(self.images[number].shape)
+        return self.fit(number) is not None and size == math.prod(self.frame.shape)
+
+    def part(self, number: int) -> Part:
+        """Return where an image is that fits the cube."""
+        fit = self.fit(number)
+        assert fit is not None
+        return Part(number, fit.order, fit.drop, self.frame.shape)
+
     def source(self, number: int) -> Any:
         """Return an image as (y, x, channel): in memory, or an array that reads what is asked."""
-        hdu, order, drop = self.images[number], self.layout.order, self.layout.drop
+        hdu, part, shape = self.images[number], self.part(number), self.frame.shape
         _check_complete(self.path, label(self.images, number), hdu, self.size)
         with reading(self.path, "FITS"):
             first = hdu.section[(slice(0, 1),) * len(hdu.shape)]
-        shape = tuple(hdu.shape[axis] for axis in order)
         check_stored(self.path, f"extension {number}", shape, first.dtype)
         if not self.packed:  # memory-mapped: nothing is read twice
             dtype = first.dtype.newbyteorder("=")
-            array = LazyArray(self.path, Part(number, order, drop), shape, dtype, _fetch)
+            array = LazyArray(self.path, part, shape, dtype, _fetch)
             return array if self.lazy else array[:]
         with reading(self.path, "FITS"):
-            values = _reordered(hdu.data, order, drop)
+            values = _reordered(hdu.data, part, shape)
             del hdu.data  # the next image needs the memory
         return values
 
@@ -189,11 +208,15 @@ class _File(NamedTuple):
 
 
 class Part(NamedTuple):
-    """An image in a file, and which of its axes are y, x and channel, and which are dropped."""
+    """An image in a file, and which of its axes are y, x and channel, and which are dropped.
+
+    An axis is None along which the image has one value for all. ``shape`` is that of the cube.
+    """
 
     number: int
-    order: tuple[int, int, int]
+    order: tuple[int | None, ...]
     drop: tuple[int, ...]
+    shape: tuple[int, ...]
 
 
 class Masked(NamedTuple):
@@ -208,7 +231,9 @@ def _fetch(path: Path, key: Part, index: tuple[slice, ...]) -> np.ndarray:
     """Read one part of an image."""
     from astropy.io import fits
 
-    stored = dict(zip(key.order, index, strict=True)) | dict.fromkeys(key.drop, slice(0, 1))
+    stored = dict.fromkeys(key.drop, slice(0, 1))
+    stored |= {n: i for n, i in zip(key.order, index, strict=True) if n is not None}
+    sizes = tuple(len(range(*i.indices(n))) for i, n in zip(index, key.shape, strict=True))
     where = tuple(stored[axis] for axis in sorted(stored))
     with (
         reading(path, "FITS", fits.VerifyError),
@@ -218,9 +243,9 @@ def _fetch(path: Path, key: Part, index: tuple[slice, ...]) -> np.ndarray:
         hdu = hdus[key.number]
         scaled = any(card in hdu.header for card in ("BSCALE", "BZERO", "BLANK"))
         if scaled or _is_compressed(hdu):
-            return _reordered(np.asarray(hdu.section[where]), key.order, key.drop)
+            return _reordered(np.asarray(hdu.section[where]), key, sizes)
         # memory-mapped, which is much faster
-        return _reordered(hdu.data[where], key.order, key.drop)
+        return _reordered(hdu.data[where], key, sizes)
 
 
 def _fetch_masked(path: Path, key: Masked, index: tuple[slice, ...]) -> np.ndarray:
@@ -237,10 +262,12 @@ def _fetch_variance(path: Path, key: tuple[Part, Noise], index: tuple[slice, ...
     return key[1].variance(_fetch(path, key[0], index))
 
 
-def _reordered(stored: np.ndarray, order: tuple[int, ...], drop: tuple[int, ...]) -> np.ndarray:
-    """Return a copy of the stored array as (y, x, channel)."""
-    array = stored.transpose(*order, *drop)
-    array = array.reshape(array.shape[:3])
+def _reordered(stored: np.ndarray, part: Part, sizes: tuple[int, ...]) -> np.ndarray:
+    """Return a copy of the stored array as (y, x, channel), of these sizes."""
+    array = stored.transpose(*(n for n in part.order if n is not None), *part.drop)
+    array = array.reshape([1 if n is None else size
+                           for n, size in zip(part.order, sizes, strict=True)])  # fmt: skip
+    array = np.broadcast_to(array, sizes)
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
@@ -253,7 +280,7 @@ def _with_companions(file: _File, number: int, primary: Any) -> StoredCube:
     cubes = []
     for n in flags:
         rule = flag_rule(file.path, file.images, primary, n)
-        if _is_whole(file, number, n):
+        if file.is_whole(n):
             cubes.append((n, file.source(n), rule.bits))
         elif not _put_mask(file, cube, n, rule.bits, shape):
             continue
@@ -264,7 +291,7 @@ def _with_companions(file: _File, number: int, primary: Any) -> StoredCube:
         if not rule.sure:
             cube.notes.append(f"by its layout, {name} marks bad values by {rule.words}")
     how, stored = None, None
-    if noise is not None and _is_whole(file, number, noise, form):
+    if noise is not None and _fits(file, cube, noise):
         stored = file.source(noise)
         how = noise_in(values, stored, form)
         words = f"{file.images[noise].name}, {FORM_WORDS[form]}"
@@ -284,15 +311,14 @@ def _combine(
     noise: tuple[Any, Any, Noise] | None,
 ) -> None:
     """Mark the unusable values of a cube, and make dask arrays of what stays in the file."""
-    order, drop = file.layout.order, file.layout.drop
-    image, values = Part(number, order, drop), cube.values
+    image, values = file.part(number), cube.values
     if not flags and noise is None:
         cube.values = file.array(values, image)
         return
     if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
         cube.attrs["saturation"] = float(np.iinfo(values.dtype).max)
-    part = None if noise is None else (Part(noise[0], order, drop), noise[2])
-    key = Masked(image, tuple((Part(n, order, drop), bits) for n, _, bits in flags), part)
+    part = None if noise is None else (file.part(noise[0]), noise[2])
+    key = Masked(image, tuple((file.part(n), bits) for n, _, bits in flags), part)
     variance: Any = None
     if file.lazy:
         dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
@@ -329,32 +355,37 @@ def _named_companions(file: _File, number: int) -> tuple[int | None, str, list[i
     return noise, form, flags
 
 
-def _is_whole(file: _File, number: int, other: int, form: str = "") -> bool:
-    """Whether a companion has one value for each of the cube; error if noise has another shape."""
-    shape, expected = tuple(file.images[other].shape), tuple(file.images[number].shape)
-    if form and squeezed_ndim(shape) >= 3:
-        check_companion_shape(file.path, file.images[other].name, shape, expected)
-    return shape == expected
+def _fits(file: _File, cube: StoredCube, number: int) -> bool:
+    """Whether an image of noise fits the cube; error if it is a cube of another shape."""
+    if file.fit(number) is not None:
+        return True
+    hdu = file.images[number]
+    if squeezed_ndim(tuple(hdu.shape)) >= 3:
+        stored = tuple(file.frame.shape[axis] for axis in file.frame.stored)
+        check_companion_shape(file.path, hdu.name, tuple(hdu.shape), stored)
+    cube.notes.append(f"{hdu.name} has shape {hdu.shape}, which does not fit the cube: not used")
+    return False
 
 
 def _put_mask(
     file: _File, cube: StoredCube, number: int, bits: int, shape: tuple[int, ...]
 ) -> bool:
     """Use flags of pixels (y, x) or of channels; False if they are of neither shape."""
-    name = file.images[number].name
-    size = tuple(n for n in file.images[number].shape if n != 1)
-    image = tuple(n for n in shape[:2] if n != 1)
-    if size == image:
-        _check_complete(file.path, name, file.images[number], file.size)
-        bad = is_bad(native(file.images[number].data), bits).reshape(shape[:2])
-        cube.mask = bad if cube.mask is None else cube.mask | bad
-    elif size == shape[2:]:
-        _check_complete(file.path, name, file.images[number], file.size)
-        bad = is_bad(np.ravel(native(file.images[number].data)), bits)
-        cube.coords["bad_channel"] = (("channel",), bad, {"long_name": f"marked by {name}"})
-    else:
-        cube.notes.append(f"{name} has shape {size}, which does not fit the cube, and is not used")
+    hdu, fit = file.images[number], file.fit(number)
+    along = () if fit is None else fit.along
+    if fit is None or along not in ((), (0,), (1,), (0, 1), (2,)):
+        cube.notes.append(
+            f"{hdu.name} has shape {hdu.shape}, which does not fit the cube, and is not used"
+        )
         return False
+    _check_complete(file.path, hdu.name, hdu, file.size)
+    if along == (2,):
+        bad = is_bad(np.ravel(native(hdu.data)), bits)
+        cube.coords["bad_channel"] = (("channel",), bad, {"long_name": f"marked by {hdu.name}"})
+    else:
+        stored = _reordered(hdu.data, file.part(number), (*shape[:2], 1))
+        bad = is_bad(stored[..., 0], bits)
+        cube.mask = bad if cube.mask is None else cube.mask | bad
     return True
 
 

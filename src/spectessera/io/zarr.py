@@ -110,7 +110,8 @@ def read_zarr(path: Path, request: Request) -> StoredCube:
                 path, entry.name, eager=request.chunks is None, complete=entry.name in complete
             )
             channel = channel_axis(tree, entry, request)
-            return without_unwritten(path, _open(path, entry.name), source, channel)
+            array, note = without_unwritten(path, _open(path, entry.name), source, channel)
+            return array, note or _about_zeros(path, entry)
 
         tree.prepare = prepared
         cube = cube_of_tree(tree, request)
@@ -226,7 +227,8 @@ def _packing(path: Path, name: str) -> dict[str, Any]:
     """Return the attributes of an array, with its fill value in the sense of xarray.
 
     In format 3 that is a text in base 64. In format 2 it is the fill value of Zarr itself, which in
-    stores of other programs is only the value of chunks that were never written.
+    stores of other programs is only the value of chunks that were never written. That is what 0 is,
+    which zarr sets where nobody chose a fill value: zeros are the most frequent counts.
     """
     document, version, _ = metadata(path, name)
     attrs = attributes(path, name)
@@ -236,9 +238,20 @@ def _packing(path: Path, name: str) -> dict[str, Any]:
             (attrs["_FillValue"],) = struct.unpack("<d", base64.b64decode(fill))
         except (binascii.Error, ValueError, struct.error):  # a text of another program
             del attrs["_FillValue"]
-    if version == 2 and "_ARRAY_DIMENSIONS" in attrs:
+    if version == 2 and "_ARRAY_DIMENSIONS" in attrs and document.get("fill_value") != 0:
         attrs["_FillValue"] = document.get("fill_value")
     return attrs
+
+
+def _about_zeros(path: Path, entry: Entry) -> str:
+    """Return the sentence about zeros of format 2 that xarray would take as missing values."""
+    document, version, _ = metadata(path, entry.name)
+    if version != 2 or "_ARRAY_DIMENSIONS" not in entry.attrs or document.get("fill_value") != 0:
+        return ""
+    return (
+        "0 is the fill value of the store, and is taken as a measured 0 where it is written "
+        "(--missing 0 says otherwise)"
+    )
 
 
 def _check_size(path: Path, name: str, array: Any, eager: bool) -> None:
