@@ -288,6 +288,7 @@ def test_the_primary_image_with_noise_is_the_cube_whatever_else_is_there(tmp_pat
     assert "NOSKYSUB" in cube.attrs["reading_notes"]
 
 
+@pytest.mark.filterwarnings("ignore:the sky coordinates cannot be used")
 def test_messages_of_the_wcs_library_are_one_line(tmp_path):
     header = fits.Header({"CTYPE1": "WAVE", "CTYPE2": "DEC--TAN", "CTYPE3": "FREQ"})
     header.update({"CUNIT1": "nm", "CUNIT3": "Hz", "CRVAL3": 1.0, "CDELT3": 1.0})

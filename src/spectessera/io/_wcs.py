@@ -205,5 +205,6 @@ def celestial(hdus: Any, header: Any, spectral: int, spatial: tuple[int, int]) -
         # keeps the order of the axes: the first is x, the second y
         return str(wcs.celestial.to_header(relax=True).tostring(sep="\n"))
     except (ValueError, KeyError, TypeError, AssertionError) as error:
-        warnings.warn(f"the sky coordinates cannot be used: {error}", stacklevel=2)
+        words = " ".join(str(error).split())  # those of wcslib have several lines
+        warnings.warn(f"the sky coordinates cannot be used: {words}", stacklevel=2)
         return ""
