@@ -133,3 +133,31 @@ def test_the_number_for_missing_values_becomes_nan(tmp_path, name, value):
     found = read(path)
     assert np.isnan(found.values[2, 3]).all()
     assert np.isnan(found.values).sum() == C
+
+
+def test_a_shape_that_fits_another_table_by_chance_is_an_error(tmp_path):
+    path = _write(tmp_path / "a.h5", data=CUBE, lookup=np.zeros((2 * 3, 7)))
+    with pytest.raises(ValueError, match=r"'scan/data' has shape \(4, 6, 5\), an image already"):
+        read(path, shape=(2, 3))
+
+
+def test_points_beside_a_preview_are_the_cube_that_shape_means(tmp_path):
+    path = _write(tmp_path / "a.h5", data=CUBE.reshape(-1, C), maps=np.zeros((2, Y, X)))
+    np.testing.assert_allclose(read(path, shape=(Y, X)).values, CUBE)
+
+
+def test_points_that_run_down_the_columns(tmp_path):
+    path = _write(tmp_path / "a.h5", data=CUBE.transpose(1, 0, 2).reshape(-1, C))
+    np.testing.assert_allclose(read(path, shape=(Y, X), axes="xyc").values, CUBE)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"axes": "yxc"}, "without shape"), ({"shape": (Y, X), "axes": "ycx"}, "first or last"),
+     ({"shape": (Y, X), "detectors": 7}, "there is no detector 7"),
+     ({"shape": (3, 3)}, "none of two axes has the 3 x 3 points")],
+)  # fmt: skip
+def test_what_makes_no_sense_for_points_is_an_error(tmp_path, given, words):
+    path = _write(tmp_path / "a.h5", data=CUBE.reshape(-1, C))
+    with pytest.raises(ValueError, match=words):
+        read(path, key=None if "3" in words else "scan/data", **given)

@@ -296,3 +296,19 @@ def test_messages_of_the_wcs_library_are_one_line(tmp_path):
     with pytest.raises(ValueError, match="cannot be used") as caught:
         read(tmp_path / "a.fits")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"shape": (6, 4)}, "an image of 4 x 6 pixels"), ({"detectors": 7}, "not detectors")],
+)
+def test_what_fits_cannot_give_is_not_ignored(tmp_path, given, words):
+    fits.writeto(tmp_path / "a.fits", np.ones((5, 4, 6)))
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path / "a.fits", **given)
+
+
+def test_a_list_of_events_is_refused_in_words(tmp_path):
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(name="EVENTS")]).writeto(tmp_path / "a.fits")
+    with pytest.raises(ValueError, match="only tables: EVENTS"):
+        read(tmp_path / "a.fits")

@@ -136,7 +136,10 @@ def _cubes(tree: Tree, request: Request) -> list[Entry]:
     if request.shape is not None:
         points = request.shape[0] * request.shape[1]
         flat = [e for e in numeric if len(e.shape) == 2 and points in e.shape]
-        cubes = flat or cubes
+        # a table of positions or another image may have as many rows by chance
+        likely = [e for e in cubes if not (is_preview(e) or _is_companion(e) or _is_flat(e))]
+        largest = max((e.array.size for e in likely), default=0)
+        cubes = [e for e in flat if e.array.size >= largest] or cubes
     for unlikely in (is_preview, _is_companion, _is_flat):
         cubes = [entry for entry in cubes if not unlikely(entry)] or cubes
     frames = [entry for entry in cubes if is_frames(tree, entry)] if request.axes is None else []
@@ -144,7 +147,7 @@ def _cubes(tree: Tree, request: Request) -> list[Entry]:
         raise ValueError(frames_message(tree, frames[0]))
     cubes = [entry for entry in cubes if entry not in frames]
     if not cubes:
-        raise ValueError(_nothing(tree, numeric))
+        raise ValueError(_nothing(tree, numeric, request))
     if len(cubes) > 1:
         cubes = _without_ancillary(cubes)
         spectral = [entry for entry in cubes if _has_spectrum(tree, entry)]
@@ -177,14 +180,20 @@ def _has_spectrum(tree: Tree, entry: Entry) -> bool:
     return any(role_of(dim) == CHANNEL for dim, _ in tree.dims_of(entry))
 
 
-def _nothing(tree: Tree, numeric: list[Entry]) -> str:
+def _nothing(tree: Tree, numeric: list[Entry], request: Request) -> str:
     """Return the error about a file without a cube."""
     for entry in tree.entries.values() if not numeric else ():
         if len(entry.shape) == 3:
             check_stored(tree.path, entry.name, entry.shape, entry.array.dtype)
     hint = ""
     flat = [e for e in numeric if len(e.shape) == 2 and min(e.shape) > 1]
-    if flat:
+    if flat and request.shape is not None:
+        hint = (
+            f"; none of two axes has the {request.shape[0]} x {request.shape[1]} points of shape "
+            "(--shape)"
+        )
+    elif flat:
+        flat.sort(key=lambda each: -each.array.size)
         hint = (
             f"; {flat[0].name!r} may hold one spectrum for each point: give the rows and columns "
             "of the image with shape= (--shape NY,NX)"

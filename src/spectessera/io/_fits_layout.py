@@ -11,10 +11,17 @@ from typing import Any, NamedTuple
 
 from spectessera.conventions.dims import CHANNEL, Dim, Evidence, find_axes, role_of
 
+from ._common import plain_attribute
 from ._wcs import SPECTRAL, word_of
 
 SKY = ("RA", "DEC", "GLON", "GLAT", "ELON", "ELAT", "SLON", "SLAT", "HPLN", "HPLT", "HGLN", "HGLT")
 USUAL = "FITS cubes without names"
+ATTRIBUTES = {
+    "BUNIT": "unit",
+    "OBJECT": "object",
+    "INSTRUME": "instrument",
+    "TELESCOP": "telescope",
+}
 
 
 class Layout(NamedTuple):
@@ -101,3 +108,13 @@ def _used(numbers: list[int], types: Mapping[int, str], header: Any) -> list[int
         if len(used) > 3:
             used.remove(n)
     return used
+
+
+def attributes_of(header: Any, primary: Any) -> dict[str, str]:
+    """Return the unit of the values, the object, the instrument and the telescope."""
+    attrs = {}
+    for card, name in ATTRIBUTES.items():
+        value = plain_attribute(header.get(card, primary.get(card)))
+        if value not in (None, ""):
+            attrs[name] = str(value)
+    return attrs

@@ -127,7 +127,7 @@ def _as_three_axes(
         source = _along_detectors(tree, choice, source, axis, request.detectors)
         dims = [dim for n, dim in enumerate(dims) if n != axis]
         scales = [scale for n, scale in enumerate(scales) if n != axis]
-    elif request.detectors is not None and len(choice.entries) == 1 and source.ndim == 3:
+    elif request.detectors is not None and len(choice.entries) == 1 and source.ndim < 4:
         _check_single(tree, choice, request.detectors)
     if source.ndim == 2:
         shape = source.shape
@@ -188,6 +188,8 @@ def _image_of_points(
         and source.shape[channel] == points
     ):
         channel = 1 - channel
+    letters = _point_letters(what, request)
+    channel = channel if letters is None else int(letters[0] != "c")
     count = source.shape[1 - channel]
     if request.shape is not None:
         if points != count:
@@ -195,7 +197,7 @@ def _image_of_points(
                 f"{what} has {count} points of {source.shape[channel]} channels; shape (--shape) "
                 f"{request.shape[0]} x {request.shape[1]} has {points}"
             )
-        choice.place = np.arange(count).reshape(request.shape)
+        choice.place = _rows_and_columns(request.shape, letters)
         choice.place_source = "the argument shape"
     if choice.place is None:
         raise ValueError(
@@ -205,6 +207,25 @@ def _image_of_points(
             "their image with shape= (--shape NY,NX)"
         )
     return placed(transposed(source, (1 - channel, channel)), choice.place), channel
+
+
+def _point_letters(what: str, request: Request) -> str | None:
+    """Return the order of axes that a user gives for a list of points, checked."""
+    letters = request.axes
+    if letters is not None and (request.shape is None or letters[1] == "c"):
+        raise ValueError(
+            f"{what} holds one spectrum for each point: axes (--axes) {letters} has no meaning "
+            "without shape (--shape NY,NX), and c is its first or last letter"
+        )
+    return letters
+
+
+def _rows_and_columns(shape: tuple[int, int], letters: str | None) -> np.ndarray:
+    """Return the number of the point at every pixel (y, x): row by row, or column by column."""
+    rows, columns = shape
+    numbers = np.arange(rows * columns)
+    by_column = letters is not None and letters.index("x") < letters.index("y")
+    return numbers.reshape(columns, rows).T if by_column else numbers.reshape(rows, columns)
 
 
 def _is_channel(dim: Dim) -> bool:

@@ -53,6 +53,11 @@ class LazyArray:
         """Number of axes."""
         return len(self.shape)
 
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read one part, given by slices and integers."""
         given = index if isinstance(index, tuple) else (index,)

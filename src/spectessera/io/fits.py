@@ -26,22 +26,17 @@ from ._common import (
     check_companion_shape,
     check_stored,
     native,
-    plain_attribute,
 )
 from ._fits_axis import find_axis, lists_in
 from ._fits_coordinates import add_coordinates
-from ._fits_layout import layout_of
+from ._fits_layout import attributes_of, layout_of
 from ._fits_noise import FORM_WORDS, Noise, flag_rule, form_of, is_bad, masked, noise_in
 from ._fits_roles import companions, label, numbers_of, pick, squeezed_ndim
 from ._lazy import LazyArray, as_dask
+from ._numbers import ASKED, check_image, check_request
 from ._wcs import celestial
 
-ATTRIBUTES = {
-    "BUNIT": "unit",
-    "OBJECT": "object",
-    "INSTRUME": "instrument",
-    "TELESCOP": "telescope",
-}
+ALLOWED = tuple(name for name in ASKED if name != "detectors")
 
 
 def read_fits(path: Path, request: Request) -> StoredCube:
@@ -74,6 +69,9 @@ def read_fits(path: Path, request: Request) -> StoredCube:
         images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
         headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
     with hdus, ignore_astropy_warnings():
+        if not any(hdu.shape for hdu in images.values()):
+            names = ", ".join(hdu.name or "one without name" for hdu in hdus[1:]) or "none"
+            raise ValueError(f"{path} has no image, only tables: {names}; a cube is an image")
         number, notes = pick(path, images, request.key)
         header, primary = headers[number], headers.get(0, headers[number])
         with reading(path, "FITS", fits.VerifyError):
@@ -82,11 +80,13 @@ def read_fits(path: Path, request: Request) -> StoredCube:
         what = f"{path}: {label(images, number)}"
         layout = layout_of(what, header, lengths, request.axes)
         frame = frame_of(images[number].shape, [Dim()] * header["NAXIS"], layout.order)
+        check_request(path, request, ALLOWED, "holds images, not detectors")
+        check_image(path, request, (frame.shape[0], frame.shape[1]))
         file = _File(path, images, headers, frame, request, packed, size)
         cube = _with_companions(file, number, primary)
         found = find_axis(hdus, header, primary, layout.spectral, listed)
         cube.axis, cube.axis_error = found.arguments, found.error
-        cube.attrs |= {"source": path.name, **found.attrs, **_attributes(header, primary)}
+        cube.attrs |= {"source": path.name, **found.attrs, **attributes_of(header, primary)}
         cube.origin |= {"axes": layout.how or "the usual order of FITS", "axis": found.origin}
         cube.notes = [*notes, *([layout.note] if layout.note else []), *found.notes, *cube.notes]
         cube.origin = {name: how for name, how in cube.origin.items() if how}
@@ -347,7 +347,8 @@ def _named_companions(file: _File, number: int) -> tuple[int | None, str, list[i
     for wanted in ("variance", "error", "ivar"):
         name = getattr(request, wanted)
         if name is not None:
-            noise, form = pick(file.path, file.images, name)[0], wanted
+            numbers = numbers_of(file.images, name)
+            noise, form = (numbers or pick(file.path, file.images, name))[0], wanted
     if request.mask is not None:
         flags = numbers_of(file.images, request.mask)
         if not flags:
@@ -387,13 +388,3 @@ def _put_mask(
         bad = is_bad(stored[..., 0], bits)
         cube.mask = bad if cube.mask is None else cube.mask | bad
     return True
-
-
-def _attributes(header: Any, primary: Any) -> dict[str, str]:
-    """Return the unit of the values, the object, the instrument and the telescope."""
-    attrs = {}
-    for card, name in ATTRIBUTES.items():
-        value = plain_attribute(header.get(card, primary.get(card)))
-        if value not in (None, ""):
-            attrs[name] = str(value)
-    return attrs
