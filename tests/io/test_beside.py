@@ -161,3 +161,15 @@ def test_what_makes_no_sense_for_points_is_an_error(tmp_path, given, words):
     path = _write(tmp_path / "a.h5", data=CUBE.reshape(-1, C))
     with pytest.raises(ValueError, match=words):
         read(path, key=None if "3" in words else "scan/data", **given)
+
+
+@pytest.mark.parametrize(("detectors", "factor"), [("sum", 3), (1, 2)])
+def test_noise_with_an_axis_of_detectors_does_not_prevent_reading(tmp_path, detectors, factor):
+    names = ("y", "x", "detector", "energy")
+    counts = np.stack([CUBE, 2 * CUBE], 2)
+    data = xr.Dataset({"xrf": (names, counts), "xrf_error": (names, np.ones_like(counts))})
+    data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    cube = read(tmp_path / "a.nc", detectors=detectors)
+    np.testing.assert_allclose(cube.values, factor * CUBE)
+    assert "variance" not in cube.coords
+    assert "xrf_error has an axis of detectors: not used" in cube.attrs["reading_notes"]

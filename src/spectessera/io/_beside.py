@@ -104,6 +104,19 @@ def _ancillary(tree: Tree, entry: Entry) -> dict[str, Entry]:
     return {}
 
 
+def drop_of_detectors(choice: Choice, beside: dict[str, Entry], axes: int) -> None:
+    """Leave out what has an axis of detectors, as the cube once had, and state it.
+
+    ``axes`` is the number of axes that are left.
+    """
+    if len(choice.entry.shape) <= axes:
+        return
+    found = [role for role, each in beside.items() if each.shape == choice.entry.shape]
+    if found:
+        names = ", ".join(beside.pop(role).name for role in found)
+        choice.notes.append(f"{names} has an axis of detectors: not used")
+
+
 def _drop_single(choice: Choice, beside: dict[str, Entry]) -> None:
     """Leave out what belongs to the first of several detectors only, and state it."""
     folders = {each.group for each in choice.entries}

@@ -9,7 +9,14 @@ import numpy as np
 from spectessera.conventions.dims import CHANNEL, Axes, Dim, Evidence, find_axes, role_of
 
 from ._alongside import Frame, frame_of
-from ._beside import IMAGES, add_beside, add_positions, beside_of, user_attributes
+from ._beside import (
+    IMAGES,
+    add_beside,
+    add_positions,
+    beside_of,
+    drop_of_detectors,
+    user_attributes,
+)
 from ._candidates import choose, described, detector_axis, spectral_arrays
 from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube
@@ -40,6 +47,8 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
         tree, choice, request, list(sources), dims, scales, spectral
     )
     as_points = listed is not None
+    if request.detectors is not None:
+        drop_of_detectors(choice, beside, 2 if as_points else source.ndim)
     evidence = Evidence(
         source.shape,
         dims,
