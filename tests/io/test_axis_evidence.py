@@ -58,6 +58,7 @@ def test_prisma_has_the_band_in_the_middle(tmp_path):
     cube = read(tmp_path / "a.he5", key="HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/SWIR_Cube")
     np.testing.assert_allclose(cube.values, _scene(channels=7))
     np.testing.assert_allclose(spectral_axis(cube).values, swir)
+    assert cube.attrs["axes_from"] == "layout of PRISMA; stored as 4 x 7 x 6"
     assert np.flatnonzero(cube.bad_channel.values).tolist() == [6]  # its wavelength is 0
     assert "SWIR_PIXEL_L2_ERR_MATRIX may be noise or marks" in cube.attrs["reading_notes"]
 

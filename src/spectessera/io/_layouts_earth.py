@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spectessera.conventions.dims import Dim
-
 from ._choice import AxisValues, Choice
 from ._tree import Tree
 
@@ -22,8 +20,7 @@ def prisma(tree: Tree) -> Iterator[Choice]:
         listed = attrs.get(name)
         if not isinstance(listed, list) or entry.array.ndim != 3 or not entry.has_numbers:
             continue
-        dims = [Dim("y"), Dim("band"), Dim("x")]
-        choice = Choice([entry], "PRISMA", dims=dims)
+        choice = Choice([entry], "PRISMA", (0, 2, 1))
         if len(listed) == entry.shape[1]:
             values = np.asarray(listed, dtype=np.float64)
             choice.axis = AxisValues(values, "nm", "wavelength", "wavelength", f"attribute {name}")
