@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from commands import one_line, run
-from spectessera import make_cube, write
+from spectessera import make_cube, read, write
 from spectessera.cli.console import as_flags, printable
 from spectessera.cli.flags import FileOptions
 from spectessera.cube import spectral_axis
@@ -86,13 +86,37 @@ def test_mask_and_noise_are_other_files(scan, tmp_path, noise):
         (("--mask", "nowhere.hdr"), "--mask takes"),
         (("--error", "nowhere.npy"), "there is no file nowhere.npy"),
         (("--error", "nowhere"), "nowhere"),
-        (("--log10", "--energy", "1,500"), "no finite number"),
+        (("--log10", "--energy", "1,500"), "plain values"),
+        (("--log10", "--energy", "0.5,38"), "plain values"),
+        (("--energy", "1,20", "--medium", "air"), "only wavelengths are in air or vacuum"),
+        (("--mask", __file__), "--mask takes"),
     ],
 )
 def test_a_wrong_flag_is_one_line_in_the_words_of_flags(scan, flags, words):
     line = one_line(run("info", scan, *flags))
     assert words in line
     assert not any(f"{name}=" in line for name in FileOptions.__dataclass_fields__)
+
+
+def test_a_medium_other_than_that_of_the_file_is_stated(tmp_path):
+    axis = np.linspace(500, 600, SHAPE[2])
+    np.savez(tmp_path / "air.npz", cube=values(), axis=axis, axis_unit="nm")
+    cube = read(tmp_path / "air.npz", medium="air")
+    write(cube, tmp_path / "air.h5")
+    again = read(tmp_path / "air.h5", medium="vacuum")
+    assert spectral_axis(again).medium == "vacuum"
+    assert "in vacuum, as was given; the file says air" in again.attrs["reading_notes"]
+
+
+def test_info_says_that_a_file_has_no_spectral_axis_and_shows_shares_in_percent(tmp_path):
+    cube = values().astype(np.float32)
+    cube[0, 0, 0] = np.nan
+    np.save(tmp_path / "plain.npy", cube)
+    shown = " ".join(run("info", tmp_path / "plain.npy").output.split())
+    assert "the file gives no spectral axis; give its first and last value with --energy" in shown
+    assert f"{100 / cube.size:.3g} %" in shown
+    assert "1 repaired" in shown
+    assert "no spectral axis" not in run("info", tmp_path / "plain.npy", "--energy", "1,2").output
 
 
 @pytest.mark.parametrize(

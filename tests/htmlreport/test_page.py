@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from reportcases import HOSTILE, made_naming, made_result
-from spectessera.naming.candidates import Naming
+from spectessera.naming.candidates import Naming, Peak
 
 pytest.importorskip("bokeh", reason="a report needs bokeh")
 
@@ -160,12 +160,18 @@ def test_names_and_evidence_are_told(tmp_path):
         "the energies are multiplied by 1.003: the energy calibration seems to be wrong",
         "W-NAME-CALIBRATION",
         "7.770 ± 0.010 keV (significance 6.5)",
-        "No candidate explains the peaks of this spectrum.",
+        "No peaks were identified.",
         "Cluster 3: Blue robe",
         "Best candidates from the lines: Cu, Cu red.",
     ):
         assert words in page.text
     assert page.told()["names"] == ["none (masked)", "1: Hg red", "2", "3: Blue robe"]
+
+
+def test_peaks_without_a_candidate_are_said_to_have_none(tmp_path):
+    unnamed = Naming(peaks=(Peak(7.77, 0.01, 0.3, 20.0, 6.5),))
+    page = write(tmp_path, made_result(), namings=[Naming(), unnamed, unnamed])
+    assert "No candidate explains the peaks of this spectrum." in page.text
 
 
 def test_what_tells_two_clusters_apart_is_where_their_lines_are():

@@ -142,7 +142,9 @@ def test_bliss_that_was_stopped_has_missing_pixels(h5):
 
 def test_points_without_an_image_ask_for_it(h5):
     path = bliss(h5, {}, title="timescan 0.1")
-    with pytest.raises(ValueError, match=r"one spectrum for each of 20 points.*--shape NY,NX"):
+    with pytest.raises(
+        ValueError, match=r"one spectrum for each of 20 points.*--shape ROWS,COLUMNS"
+    ):
         read(path, key="1.1/instrument/fx_det0/data")
     same(read(path, shape=(4, 5)))
     with pytest.raises(ValueError, match=r"has 20 points of 7 channels; shape .* 3 x 5 has 15"):

@@ -191,3 +191,9 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr("spectessera.io._texttable.MAX_BYTES", 10)
     with pytest.raises(ValueError, match="too many for a table of text"):
         read(save(tmp_path / "a.csv", "", VALUES.reshape(20, 7)))
+
+
+def test_words_without_numbers_are_no_table(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello world\nmore of it\n")
+    with pytest.raises(ValueError, match="holds no table of numbers: it begins with 'hello world'"):
+        read(tmp_path / "notes.txt")

@@ -15,7 +15,8 @@ MASKS = SUFFIXES[:5]
 
 def is_file(text: str) -> bool:
     """Whether the text of a flag is the path of a file, and not the name of an array in one."""
-    return text.lower().endswith(SUFFIXES)
+    path = Path(text)
+    return text.lower().endswith(SUFFIXES) or bool(path.suffix and path.is_file())
 
 
 def mask_file(path: Path) -> np.ndarray:

@@ -72,7 +72,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except EXPECTED as error:
             if os.environ.get("SPECTESSERA_DEBUG"):
                 raise
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = " ".join(_words(error).split()) or type(error).__name__
             errors.print("[bold red]error:[/] ", end="")
             errors.print(printable(as_flags(text)), markup=False)
             raise typer.Exit(2) from error
@@ -81,6 +81,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def _words(error: BaseException) -> str:
+    """Return the message of an error; of one of the system without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror[0].lower() + error.strerror[1:]
+        return f"{error.filename}: {reason}" if error.filename else reason
+    return str(error)
 
 
 def print_json(value: Any) -> None:

@@ -40,9 +40,9 @@ def convert_command(
     """
     from spectessera.io import check_destination, left_out, write
 
-    check_destination(out, overwrite=overwrite)
     for source in (file, *reading.files()):
         refuse_input(source, out)
+    check_destination(out, overwrite=overwrite)
     cube = reading.open(file)
     with (
         progress(quiet or as_json) as bar,

@@ -10,7 +10,10 @@ from rich.table import Table
 from .console import as_flags, command, output, print_json, printable
 from .flags import AsJson, CubeFile, FileOptions, with_flag_groups
 
-LABELS = {"reading_notes": "assumed", "axes_from": "order of axes from"}
+LABELS = {
+    "reading_notes": "assumed", "axes_from": "order of axes from", "axis_hint": "hint",
+    "not_finite_share": "not finite values", "negative_share": "negative values",
+}  # fmt: skip
 ADVICE = (
     "If this is wrong: --key, --axes, --energy, --wavelength, --unit (spectessera info --help)."
 )
@@ -32,7 +35,8 @@ def info_command(
         return
     table = Table(show_header=False, box=None)
     for name, value in description.items():
-        words = escape(printable(as_flags(_shown(value))))
+        text = f"{100 * value:.3g} %" if name.endswith("_share") else _shown(value)
+        words = escape(printable(as_flags(text)))
         table.add_row(f"[bold]{LABELS.get(name, name.replace('_', ' '))}[/]", words)
     output.print(table)
     output.print(ADVICE)
@@ -41,7 +45,7 @@ def info_command(
 def _shown(value: Any) -> str:
     """Return a value of the description as text."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+        return ", ".join(f"{_shown(each)} {name.replace('_', ' ')}" for name, each in value.items())
     if isinstance(value, list):
         return " to ".join(_shown(each) for each in value)
     if isinstance(value, bool):

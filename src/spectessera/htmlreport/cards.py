@@ -63,6 +63,11 @@ def _naming(card: Card, axis_unit: str) -> str:
         heads = ("Candidate", "Kind", "Score", "Evidence")
         rows = [_candidate(each) for each in sorted(naming.candidates, key=_place)]
         parts.append(table("Candidates", heads, rows, numeric=(2,), wide=3))
+    elif not naming.peaks:
+        parts.append(
+            '<p class="note">No peaks were identified. That is done for X-ray energies and for '
+            "emission lines of nebulae only.</p>"
+        )
     else:
         parts.append('<p class="note">No candidate explains the peaks of this spectrum.</p>')
     lines = card.lines()

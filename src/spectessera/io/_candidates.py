@@ -123,8 +123,8 @@ def frames_message(tree: Tree, entry: Entry) -> str:
     """Return the error about a file of an area detector."""
     return (
         f"{tree.path}: {entry.name!r} (shape {entry.shape}) holds frames of an area detector, not "
-        "spectra; if one of its axes is a spectrum after all, say which with axes=, such as cyx "
-        "(--axes cyx)"
+        "spectra; if one of its axes is a spectrum after all, give their order, such as "
+        "axes='cyx' (--axes cyx)"
     )
 
 
@@ -196,7 +196,7 @@ def _nothing(tree: Tree, numeric: list[Entry], request: Request) -> str:
         flat.sort(key=lambda each: -each.array.size)
         hint = (
             f"; {flat[0].name!r} may hold one spectrum for each point: give the rows and columns "
-            "of the image with shape= (--shape NY,NX)"
+            "of the image with shape= (--shape ROWS,COLUMNS)"
         )
     broken = "".join(f"; {name} is {why}" for name, why in list(tree.broken.items())[:3])
     return (

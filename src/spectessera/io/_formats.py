@@ -141,6 +141,9 @@ def _unknown(path: Path, start: bytes) -> str:
             f"ripple header ({path.stem}.rpl), and is of no other known format; cubes are read "
             f"from: {known}"
         )
+    if "text" in named:
+        words = start.split(b"\n")[0].decode("utf-8", "replace").strip()
+        return f"{path} holds no table of numbers: it begins with {words[:40]!r}"
     if named:
         return (
             f"{path} is named like {named[0]} but is not: it begins with {start[:16]!r}; it may be "

@@ -153,7 +153,7 @@ def _check_single(tree: Tree, choice: Choice, detectors: str | int) -> None:
     """Raise if a detector beyond the only one is asked for."""
     if isinstance(detectors, int) and detectors > 0 and not choice.is_detector:
         raise ValueError(
-            f"{described(tree.path, choice.entry)} is of one detector, number 0; there is no "
+            f"{described(tree.path, choice.entry)} comes from one detector, number 0; there is no "
             f"detector {detectors}"
         )
 
@@ -213,7 +213,7 @@ def _image_of_points(
             f"{what} has 2 axes (shape {source.shape}); a cube has 3 (y, x, channel): "
             + ("choose another array with key= (--key), or, " if len(tree.entries) > 1 else "")
             + f"if it holds one spectrum for each of {count} points, give the rows and columns of "
-            "their image with shape= (--shape NY,NX)"
+            "their image with shape= (--shape ROWS,COLUMNS)"
         )
     return placed(transposed(source, (1 - channel, channel)), choice.place), channel
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._util.check import check_choice, check_number
+from spectessera._util.check import check_number
 from spectessera.axis import MEDIA, Axis, parse_unit
-from spectessera.cube import make_cube
+from spectessera.cube import make_cube, spectral_axis
 from spectessera.preprocess.livetime import with_live_time
 
 from ._channelorder import sort_channels
@@ -19,6 +19,8 @@ from ._common import Request, StoredCube, with_missing
 from ._formats import READERS, format_of
 from ._noise import FORMS, variance_of
 
+# The last value of an axis is at most this many times the first: others are no powers of ten.
+LARGEST_RANGE = 1e6
 # How it was found -> attribute of the cube.
 ORIGINS = {name: f"{name}_from" for name in ("axes", "axis", "variance", "mask")}
 
@@ -124,7 +126,7 @@ def read(
     request = Request(key, chunks, detectors=_detectors(detectors), outside=outside, **given)
     if unit is not None:
         parse_unit(unit)
-    check_choice("medium", medium, MEDIA)
+    _check_medium(medium)
     stored = _stored(path, request)
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
@@ -132,6 +134,7 @@ def read(
     if missing is not None:
         _mark_missing(stored, missing)
     cube = _cube(stored, arguments)
+    _check_wavelengths(path, cube, medium)
     return _scaled(path, cube) if live_time else cube
 
 
@@ -141,6 +144,22 @@ def _scaled(path: Path, cube: xr.DataArray) -> xr.DataArray:
         return with_live_time(cube)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _check_medium(medium: str) -> None:
+    """Raise ValueError if a medium is not known."""
+    if medium not in MEDIA:
+        raise ValueError(f"medium (--medium) is air or vacuum; got {medium!r}")
+
+
+def _check_wavelengths(path: Path, cube: xr.DataArray, medium: str) -> None:
+    """Raise ValueError if a medium is given for an axis that is not one of wavelengths."""
+    axis = spectral_axis(cube)
+    if medium and axis.kind != "wavelength":
+        raise ValueError(
+            f"{path}: only wavelengths are in air or vacuum, and the spectral axis is one of "
+            f"{axis.kind.replace('_', ' ')}; leave out medium (--medium)"
+        )
 
 
 def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
@@ -180,7 +199,8 @@ def _image_shape(shape: Any) -> tuple[int, int] | None:
     whole = [isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in sizes]
     if len(sizes) != 2 or not all(whole) or min(sizes) < 1:
         raise ValueError(
-            f"shape (--shape) takes the numbers of rows and columns of the image; got {shape!r}"
+            f"shape (--shape) takes the numbers of rows and columns of the image, each at least "
+            f"1; got {shape!r}"
         )
     return int(sizes[0]), int(sizes[1])
 
@@ -257,10 +277,10 @@ def _powers(value: Any, channels: int) -> np.ndarray:
         numbers = np.linspace(numbers[0], numbers[1], channels)
     with np.errstate(over="ignore"):
         powers = 10.0**numbers
-    if not np.isfinite(powers).all():
+    if not np.isfinite(powers).all() or powers.max() > LARGEST_RANGE * powers.min():
         raise ValueError(
-            f"log10 (--log10) was given, but 10**{numbers.max():g} is no finite number; the axis "
-            "holds plain values"
+            f"log10 (--log10) was given, but 10**{numbers.min():g} to 10**{numbers.max():g} is no "
+            "spectral axis: these are plain values; leave it out"
         )
     return powers
 
@@ -288,6 +308,11 @@ def _own_axis(
         arguments |= {"unit": unit, "kind": ""}
         stored.attrs.pop("axis_note", None)
     if medium:
+        if arguments.get("medium", "") not in ("", medium):
+            said = arguments["medium"]
+            stored.notes.append(
+                f"the wavelengths are in {medium}, as was given; the file says {said}"
+            )
         arguments["medium"] = medium
     try:
         return {"axis": Axis(**arguments)}

@@ -15,7 +15,8 @@ from spectessera.preprocess.steps import QUALITY, screen
 MARK_SHARE = 1e-3
 # Attributes that are shown: how everything was found, and what was assumed.
 KEPT = (
-    "unit", "axis_note", *(f"{name}_from" for name in ("axes", "axis", "variance", "mask")),
+    "unit", "scale_note", "axis_note", "crs",
+    *(f"{name}_from" for name in ("axes", "axis", "variance", "mask")),
     "reading_notes",
 )  # fmt: skip
 TIMES = ("live_time", "real_time", "dead_time")
@@ -41,7 +42,7 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
         "pixels": f"{height} x {width} (y, x)",
         "channels": channels,
         "dtype": str(cube.dtype),
-        "mebibytes": round(cube.nbytes / 2**20, 2),
+        "mebibytes": float(f"{cube.nbytes / 2**20:.3g}"),
         "axis": axis.label(),
         "axis_range": [float(axis.values[0]), float(axis.values[-1])],
         "axis_windows": len(axis.segments()),
@@ -52,6 +53,11 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
     if axis.medium:
         description["medium"] = axis.medium
     description |= {name: cube.attrs[name] for name in KEPT if name in cube.attrs}
+    if axis.kind == "channel" and "axis_note" not in cube.attrs:
+        description["axis_hint"] = (
+            "the file gives no spectral axis; give its first and last value with energy=, "
+            "wavelength= or axis="
+        )
     return description | _coordinates(cube) | _quality(cube)
 
 

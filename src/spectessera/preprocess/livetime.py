@@ -90,9 +90,9 @@ def _times(cube: xr.DataArray) -> np.ndarray:
     if LIVE_TIME not in cube.coords or set(cube.coords[LIVE_TIME].dims) != {"y", "x"}:
         there = [str(name) for name in cube.coords if str(name).endswith("_time")]
         raise ValueError(
-            "the cube has no live times, a coordinate live_time (y, x)"
+            "the cube has no live times: no coordinate live_time of (y, x)"
             + (f"; it has {', '.join(there)}" if there else "")
-            + "; leave out live_time (--live-time), or assign them"
+            + "; leave out live_time (--live-time)"
         )
     return np.asarray(cube.coords[LIVE_TIME].transpose("y", "x").values, dtype=np.float64)
 
