@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from spectessera._util.imports import uncollected
 from spectessera._version import __version__
 
 from .console import errors, output
@@ -90,7 +91,8 @@ def load_command(name: str) -> Any:
     """Return a command of the table, ready to run; its module is imported."""
     entry = COMMANDS[name]
     try:
-        function = getattr(import_module(f".{entry.module}", __package__), entry.function)
+        with uncollected():
+            function = getattr(import_module(f".{entry.module}", __package__), entry.function)
     except KeyboardInterrupt:
         errors.print("stopped by Ctrl-C")
         raise typer.Exit(130) from None

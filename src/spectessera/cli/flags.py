@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from spectessera._util.imports import uncollected
+
 from .besides import is_file, mask_file, noise_file
 
 if TYPE_CHECKING:
@@ -214,12 +216,13 @@ class FileOptions:
         ends: dict[str, Any] = {
             name: numbers(f"--{name}", text, 2) for name, text in pairs.items() if text is not None
         }
-        return read(
-            path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
-            medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
-            detectors=self.detectors, live_time=self.live_time,
-            outside=self.outside, **ends, **self._companions(),
-        )  # fmt: skip
+        with uncollected():  # readers import their libraries, and xarray imports Dask
+            return read(
+                path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
+                medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
+                detectors=self.detectors, live_time=self.live_time,
+                outside=self.outside, **ends, **self._companions(),
+            )  # fmt: skip
 
     def _image(self) -> tuple[int, int] | None:
         """Return the size of the image."""

@@ -7,6 +7,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from spectessera._util.imports import uncollected
+
 from .console import as_flags, command, output, print_json, printable
 from .flags import AsJson, CubeFile, FileOptions, with_flag_groups
 
@@ -27,7 +29,8 @@ def info_command(
     as_json: AsJson = False,
 ) -> None:
     """Show what is in a file: size, spectral axis, range of values, quality of the spectra."""
-    from spectessera.io.describe import describe_cube
+    with uncollected():
+        from spectessera.io.describe import describe_cube
 
     description = {"file": str(file), **describe_cube(reading.open(file))}
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.files import encodable, new_folder
+from spectessera._util.imports import uncollected
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import Bar, command, errors, output, print_json, progress
@@ -151,12 +152,12 @@ def segment_command(
 
     With --model, of all settings only those of the clusters and the seed can be changed.
     """
-    from spectessera.inference import segment as segment_cube
-    from spectessera.io import RESULT_STORE
-    from spectessera.resultfolder import write_folder
+    with uncollected():
+        from spectessera.inference import segment as segment_cube
+        from spectessera.io import RESULT_STORE
+        from spectessera.resultfolder import write_folder
 
-    if source.model is not None:
-        _refuse_training_flags(settings, source)
+    _refuse_training_flags(settings, source)
     trained = source.load()
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed = configs["training"].seed
@@ -183,10 +184,12 @@ def segment_command(
 
 
 def _refuse_training_flags(settings: Fields, source: ModelOptions) -> None:
-    """Raise if flags are given that have no effect on a trained model.
+    """Raise if a trained model is given with flags that have no effect on it.
 
     How its latents are clustered, and the seed, may be changed.
     """
+    if source.model is None:
+        return
     flags = [
         f"--{name.replace('_', '-')}"
         for group in ("preprocess", "network", "training")

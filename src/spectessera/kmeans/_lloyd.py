@@ -144,7 +144,8 @@ def _updated_moments(
     if len(changed) * _UPDATE_SHARE > new.numel() or d > MANY_DIMENSIONS:
         return _sums(columns, new, shift, k)
     size = len(new) * k
-    left, joined = ((each + shift).view(-1)[changed] for each in (old, new))
+    runs = changed.div(n, rounding_mode="floor")
+    left, joined = (each.view(-1)[changed] + shift[runs, 0] for each in (old, new))
     counts = torch.bincount(joined, minlength=size) - torch.bincount(left, minlength=size)
     # One call for all dimensions: with few points the calls take most of the time.
     values = rows[changed % n].to(columns.dtype).view(-1)
