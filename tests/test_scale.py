@@ -6,6 +6,7 @@ import pytest
 
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, segment
 from spectessera.cube import make_cube
+from spectessera.io import read
 from spectessera.scale import PLACES, places, scale_of
 
 
@@ -47,7 +48,23 @@ def test_the_scale_does_not_depend_on_chunks_or_on_edges_without_data(values):
     values[:2], values[:, :3] = np.nan, 0
     assert scale_of(values) == 1e-20
     for chunks in [(1, 1, -1), (4, 2, 3), -1]:
-        assert scale_of(da.from_array(values, chunks=chunks)) == 1e-20
+        assert scale_of(da.from_array(values, chunks=chunks, lock=True)) == 1e-20
+
+
+def test_a_computed_array_is_not_computed_to_find_its_scale(values):
+    def never(block):
+        raise AssertionError("it was computed")
+
+    lazy = da.from_array(values, chunks=3).map_blocks(never, dtype="f8", meta=np.empty((0, 0, 0)))
+    assert scale_of(lazy) == 1.0
+
+
+def test_values_marked_as_missing_are_looked_at_in_their_file(values, tmp_path):
+    np.savez(tmp_path / "cube.npz", cube=values * 1e-20, ivar=np.full(values.shape, 1e40))
+    for chunks in (None, 2):
+        cube = read(tmp_path / "cube.npz", chunks=chunks)
+        assert cube.attrs["value_scale"] == 1e-20
+        np.testing.assert_allclose(cube.coords["variance"], 1, rtol=1e-6)
 
 
 def test_fill_values_neither_determine_the_scale_nor_become_measurements(values):

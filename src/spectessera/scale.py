@@ -21,8 +21,9 @@ SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
 DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
-# A computed dask array whose blocks have more bytes is not looked at.
-LARGEST_BLOCK = 2**26
+# Begins the name of a dask array whose missing values are NaN; a token and the name of the array
+# without that follow.
+USABLE = "usable-"
 # Steps of an additive sequence that fills a square evenly (the plastic number p, p**3 = p + 1).
 _STEPS = (0.7548776662466927, 0.5698402909980532)
 
@@ -61,8 +62,6 @@ def sample_spectra(values: Any) -> list[np.ndarray]:
     source = source_of(values)
     for y, x in places(values.shape[:2]) if source is not None else []:
         spectrum = source[y, x]
-        if hasattr(spectrum, "dask"):
-            spectrum = spectrum.compute(scheduler="synchronous")
         if _usable(spectrum).any():
             found.append(np.asarray(spectrum))
         if len(found) == SPECTRA:
@@ -73,15 +72,15 @@ def sample_spectra(values: Any) -> list[np.ndarray]:
 def source_of(values: Any) -> Any:
     """Return what reads single spectra of an array at low cost, None if nothing does.
 
-    For a dask array of a file that is the array in the file: dask would read whole blocks.
+    For a dask array of a file that is the array in the file: dask would read whole blocks. Any
+    other dask array is not looked at, because making a cube computes nothing.
     """
     if not hasattr(values, "dask"):
         return values
-    stored = values.dask.get(f"original-{values.name}")
-    if stored is not None:
-        return stored
-    block = np.prod([max(sizes) for sizes in values.chunks], dtype=np.float64)
-    return values if block * values.dtype.itemsize <= LARGEST_BLOCK else None
+    name = values.name
+    while name.startswith(USABLE):  # values of which some were marked as missing
+        name = name.removeprefix(USABLE).partition("-")[2]
+    return values.dask.get(f"original-{name}")
 
 
 def places(shape: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from spectessera.axis import parse_unit
+from spectessera.scale import USABLE
 
 # No compression in use has a larger ratio, so a header that declares more data is wrong.
 MAX_COMPRESSION = 1100
@@ -170,10 +171,21 @@ def axis_of_file(
 def with_missing(values: Any, missing: Any, dtype: Any = None) -> Any:
     """Return the values (numpy or dask) as floats with NaN where ``missing`` is true."""
     dtype = np.dtype(dtype or (values.dtype if values.dtype.kind == "f" else np.float32))
-    if hasattr(values, "dask"):
-        import dask.array as da
+    if not hasattr(values, "dask"):
+        return _with_missing(values, missing, dtype)
+    import dask.array as da
+    from dask.base import tokenize
 
-        return da.where(missing, dtype.type(np.nan), values.astype(dtype))
+    if not hasattr(missing, "dask"):
+        missing = da.from_array(np.broadcast_to(missing, values.shape), chunks=values.chunks)
+    # the name says of which array in a file these are the values: spectessera.scale reads a few
+    name = f"{USABLE}{tokenize(missing.name, dtype)}-{values.name}"
+    missing = missing.rechunk(values.chunks)
+    return da.map_blocks(_with_missing, values, missing, dtype, dtype=dtype, name=name)
+
+
+def _with_missing(values: np.ndarray, missing: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return a copy of the values as floats with NaN where ``missing`` is true."""
     out = values.astype(dtype)
     out[np.asarray(missing)] = np.nan
     return out
