@@ -114,9 +114,11 @@ def test_what_was_there_stays_if_the_work_is_stopped(scan, tmp_path, monkeypatch
 
 def test_what_a_format_has_no_place_for_is_listed(scan, tmp_path):
     cube = a_cube().assign_coords(reference=(("y", "x"), np.ones(SHAPE[:2], int)))
-    write(cube, tmp_path / "labelled.h5")
+    write(cube.assign_attrs(crs="EPSG:32633"), tmp_path / "labelled.h5")
     done = run("convert", tmp_path / "labelled.h5", tmp_path / "a.fits", check=0)
-    assert "no place in this format for: reference" in done.stdout
+    assert "no place in this format for: crs, reference" in done.stdout
+    done = run("convert", tmp_path / "labelled.h5", tmp_path / "a.nc", check=0)
+    assert "no place" not in done.stdout
     assert "no place" not in run("convert", scan, tmp_path / "b.fits", check=0).stdout
 
 
@@ -128,3 +130,7 @@ def test_an_unknown_format_is_one_line_before_any_work(scan, tmp_path):
 
 def test_the_formats_that_are_written_are_in_the_table():
     assert [one.writes for one in io.formats() if one.name == "HyperSpy"] == ["cube"]
+
+
+def test_a_cube_onto_itself_is_refused_as_such_at_once(scan):
+    assert "is the input itself" in one_line(run("convert", scan, scan))

@@ -25,12 +25,14 @@ from spectessera.result import check_result
 
 from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
 from ._fits_coordinates import EXTENSIONS
-from ._fits_writer import write_cube_fits, write_result_fits
+from ._fits_writer import CARDS, write_cube_fits, write_result_fits
 from ._hdf5_writer import tiles_of, write_hdf5
 from ._hspy_writer import write_cube_hspy
 from ._zarr_writer import check_replaceable, write_zarr
 
 PNG_SIDE = 512  # pixels, the least length of the longer side of a picture
+# Attributes that a FITS file needs not hold: its reader finds them anew.
+NEW_FILE = ("source", "wcs", "saturation")
 MEMORY = 2**28  # bytes of blocks that are computed and written at the same time
 COPIES = 3  # of a block in memory: as read, in the order of the file, compressed
 
@@ -160,11 +162,19 @@ def written_coordinates(cube: xr.DataArray) -> list[str]:
 
 
 def left_out(cube: xr.DataArray, path: str | Path) -> list[str]:
-    """Return the names of the coordinates of a cube that the format of a path has no place for."""
+    """Return the names of what is known of a cube and has no place in the format of a path.
+
+    These are coordinates and, of FITS, attributes. How the file was read is not counted.
+    """
     kept = {*KINDS, *written_coordinates(cube)}
+    attributes: list[str] = []
     if Path(path).name.lower().endswith((".fits", ".fits.gz")):
         kept = {*KINDS, "variance", "mask", *EXTENSIONS}
-    return sorted(str(name) for name in cube.coords if name not in kept)
+        attributes = [
+            str(name) for name in cube.attrs
+            if name not in {*CARDS, *NEW_FILE} and not str(name).endswith("_from")
+        ]  # fmt: skip
+    return sorted([str(name) for name in cube.coords if name not in kept] + attributes)
 
 
 @contextmanager
