@@ -125,7 +125,7 @@ def test_wrong_files_give_one_line(scan, tmp_path):
     text.write_text("hello")
     assert "nowhere.h5" in one_line(run("info", tmp_path / "nowhere.h5"))
     assert "3" in one_line(run("info", flat))
-    assert "not known" in one_line(run("info", text))
+    assert "holds no table of numbers" in one_line(run("info", text))
     assert "nokey" in one_line(run("info", scan, "--key", "nokey"))
     assert "folder" in one_line(run("info", tmp_path))
 
