@@ -46,7 +46,7 @@ def test_segment_fit_leaves_every_file(segmented):
     names = {path.name for path in segmented.iterdir()}
     assert names == {
         "result.nc", "labels.png", "clusters.png", "integrated.png", "scores.png", "history.png",
-        "summary.json", "settings.toml", "model.safetensors",
+        "summary.json", "settings.toml", "model.safetensors", "manifest.json",
     }  # fmt: skip
     result = read_result(segmented / "result.nc")
     summary = json.loads((segmented / "summary.json").read_text())
@@ -203,7 +203,7 @@ def test_ctrl_c_in_training_keeps_the_model_and_nothing_half(scan, tmp_path):
     assert process.returncode == 130, stderr
     assert "Ctrl-C" in stderr
     assert "Traceback" not in stderr
-    assert [path.name for path in out.iterdir()] == ["model.safetensors"]
+    assert {path.name for path in out.iterdir()} == {"model.safetensors", "manifest.json"}
     run("segment", scan, "--model", out / "model.safetensors", "--out", out, "-q", check=0)
 
 
@@ -281,7 +281,9 @@ def test_what_a_report_cannot_be_made_of_is_told(segmented, flags, words, tmp_pa
 def test_a_report_never_replaces_the_result(segmented):
     result = segmented / "result.nc"
     before = result.read_bytes()
-    assert "the result itself" in one_line(run("report", segmented, "--out", result, "--overwrite"))
+    assert "is the input itself" in one_line(
+        run("report", segmented, "--out", result, "--overwrite")
+    )
     assert result.read_bytes() == before
     assert "is a folder" in one_line(run("report", segmented, "--out", segmented))
 

@@ -24,10 +24,10 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 import spectessera as spt
 from commands import one_line, run, two_stripes
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
-from spectessera import resultfolder as outputs
 from spectessera.cli import scheduler as cli_scheduler
 from spectessera.cube import blocks
 from spectessera.kmeans.metric import fit_metric
+from spectessera.resultfolder import contents
 
 HEIGHT, WIDTH, CHANNELS = 24, 30, 64
 CHUNKS = {"y": 7, "x": 5}
@@ -474,7 +474,7 @@ def scan(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Skip the figures, which take most of the time."""
-    monkeypatch.setattr(outputs, "_draw", lambda *_: None)
+    monkeypatch.setattr(contents, "_draw", lambda *_: None)
 
 
 def segment_into(out, scan, *flags, check=0):

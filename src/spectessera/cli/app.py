@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from spectessera._util.imports import uncollected
 from spectessera._version import __version__
 
-from .console import errors, output
+from .console import arguments, errors, output
 
 HELP = "Segment spectral datacubes into regions of similar spectra."
 
@@ -60,6 +60,11 @@ COMMANDS = {
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
+    "check": Entry(
+        "check",
+        "check_command",
+        "Check that the files of a result are those that a run has written there.",
+    ),
     "synth": Entry("synth", "app", "Make synthetic cubes and spectra, with their truth."),
     "reproduce": Entry(
         "reproduce",
@@ -83,6 +88,7 @@ class CommandGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Return the name, the command and the arguments of a command that is to run."""
+        arguments.set(tuple(args))
         name, _, rest = super().resolve_command(ctx, args)
         return name, None if name is None else load_command(name), rest
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spectessera._util.files import check_file_place
+from spectessera._util.inputs import refuse_input
 
 if TYPE_CHECKING:
     from spectessera.network.checkpoint import Checkpoint
@@ -23,14 +25,24 @@ CheckpointOption = Annotated[
 ]
 
 
-def checkpoint_at(path: Path | None, model: Path) -> Checkpoint | None:
+def checkpoint_at(
+    path: Path | None, model: Path, inputs: Iterable[str | Path | None]
+) -> Checkpoint | None:
     """Return the checkpoint of a path, or None without one.
+
+    Parameters
+    ----------
+    path : Path, optional
+    model : Path
+        The file of the model that is trained.
+    inputs : iterable of str, Path or None
+        Everything that the training reads.
 
     Raises
     ------
     ValueError
-        If the path is that of the model, which would be removed with the checkpoint, or has
-        another suffix.
+        If the path is that of the model, which would be removed with the checkpoint, or of an
+        input, or has another suffix.
     OSError
         If no file can be written there.
     """
@@ -45,6 +57,7 @@ def checkpoint_at(path: Path | None, model: Path) -> Checkpoint | None:
     if path.suffix != ".safetensors":
         raise ValueError(f"--checkpoint is a .safetensors file; got {path.name}")
     check_file_place(path)
+    refuse_input(path, *inputs)
     return Checkpoint(path)
 
 

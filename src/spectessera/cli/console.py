@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -89,6 +90,10 @@ def _words(error: BaseException) -> str:
         reason = error.strerror[0].lower() + error.strerror[1:]
         return f"{error.filename}: {reason}" if error.filename else reason
     return str(error)
+
+
+# The arguments with which the running command was called, its name first: the app sets them.
+arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
 
 
 def print_json(value: Any) -> None:

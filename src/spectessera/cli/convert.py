@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from spectessera._util.inputs import refuse_input
 
 from .console import Bar, command, output, print_json, progress
 from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
@@ -40,8 +41,7 @@ def convert_command(
     """
     from spectessera.io import check_destination, left_out, write
 
-    for source in (file, *reading.files()):
-        refuse_input(source, out)
+    refuse_input(out, file, *reading.files())
     check_destination(out, overwrite=overwrite)
     cube = reading.open(file)
     with (
@@ -78,22 +78,6 @@ def _in_blocks(
     by_images = reading.open(file, {"y": -1, "x": -1, "channel": channels})
     with staged(by_images, folder, bar) as blocks:
         yield blocks
-
-
-def refuse_input(source: Path, out: Path) -> None:
-    """Raise ValueError if writing ``out`` would replace ``source``.
-
-    Files are compared, not their names: links to the input are the input.
-    """
-    if not source.exists():
-        return  # reading it says so
-    if out.exists() and os.path.samefile(source, out):
-        raise ValueError(f"{out} is the input itself ({source}); give another name")
-    inner, outer = source.resolve(), out.resolve()
-    if outer in inner.parents or inner in outer.parents:
-        raise ValueError(
-            f"{out} and the input {source} are one inside the other; give another name"
-        )
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spectessera._util.inputs import refuse_input
+
 from .console import command, output, print_json, progress
 from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
 
@@ -33,6 +35,7 @@ def encode_command(
     from spectessera.segmenter import load
 
     check_destination(out, overwrite=overwrite)
+    refuse_input(out, file, model, *reading.files())
     segmenter = load(model)
     cube = reading.open(file)
     with progress(quiet or as_json) as bar:
@@ -68,6 +71,7 @@ def decode_command(
     from spectessera.segmenter import load
 
     check_destination(out, overwrite=overwrite)
+    refuse_input(out, file, model)
     decoded = decode_cube(read(file, chunks="auto"), load(model))
     write(decoded, out, overwrite=overwrite)
     if not quiet:

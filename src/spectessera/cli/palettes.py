@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectessera._util.inputs import refuse_input
+
 from .console import command, output, print_json
 from .flags import AsJson, Overwrite
 
@@ -38,6 +40,7 @@ def show_palettes(
 
     palettes = [load_palette(name) for name in ([palette] if palette else PALETTES)]
     if out is not None:
+        refuse_input(out, palette)
         _draw(palettes, out, overwrite)
     if as_json:
         print_json({each.name: _rows(each) for each in palettes})

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from spectessera._util.inputs import refuse_input
 
 from .console import command, output
 from .flags import Overwrite
@@ -55,15 +60,37 @@ def report_command(
     path = out or source.parent / REPORT
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --out is the file to write")
-    if path.exists() and path.samefile(source):
-        raise ValueError(f"{path} is the result itself; give the report another name")
+    refuse_input(path, source)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another --out, or --overwrite")
-    opened = read_result(source)
-    namings = name_clusters(opened, redshift=redshift, anode=anode)
-    own_names = dict(_cluster_and_name(each) for each in names or ())
-    report(opened, path, namings=namings, names=own_names, overwrite=overwrite)
+    with _place(path, source) as place:
+        opened = read_result(source)
+        namings = name_clusters(opened, redshift=redshift, anode=anode)
+        own_names = dict(_cluster_and_name(each) for each in names or ())
+        report(opened, place, namings=namings, names=own_names, overwrite=overwrite)
     output.print(f"open {path} in a browser", markup=False)
+
+
+@contextmanager
+def _place(path: Path, source: Path) -> Iterator[Path]:
+    """Give the path to write to: that of a file, or of one in the folder of the result.
+
+    The report in that folder is part of the result: it is in the manifest, and no other file of
+    that name is replaced.
+    """
+    from spectessera.resultfolder import REPORT, Plan, read_manifest, result_folder
+
+    folder = source.parent
+    if path.name != REPORT or path.parent.resolve() != folder.resolve():
+        yield path
+        return
+    with result_folder(folder, Plan((REPORT,), (source,), overwrite=True, add=True)) as staging:
+        yield staging.path / REPORT
+        manifest = read_manifest(folder)
+        if manifest is None:  # a result alone, or of an earlier version
+            os.replace(staging.path / REPORT, path)
+        else:
+            staging.commit(manifest.facts)
 
 
 def _cluster_and_name(text: str) -> tuple[int, str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spectessera._util.inputs import refuse_input
+
 from .console import command, output, print_json, progress
 from .flags import AsJson, Quiet
 
@@ -34,6 +36,7 @@ def reproduce_command(
 
     if pictures is not None and experiment == "astro":
         raise ValueError("--pictures is for the heritage experiment; astro draws its own")
+    refuse_input(out, pictures)
     with progress(quiet or as_json) as bar:
 
         def show(step: str, done: int, total: int) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectessera._util.inputs import refuse_inputs_in
+
 from .console import command, errors, output, print_json, progress
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 
@@ -65,8 +67,9 @@ def search_command(
 
     The best settings are written as best.toml, for the flag --config of train and segment.
     """
-    from spectessera.studies import search_settings
+    from spectessera.studies import OUTPUTS, search_settings
 
+    refuse_inputs_in(out, OUTPUTS, [*files, space, *reading.files()])
     cubes = [reading.open(file) for file in files]
     with progress(quiet or as_json) as bar:
         study = search_settings(

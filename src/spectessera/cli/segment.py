@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spectessera._util.files import encodable, new_folder
+from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
-from .console import Bar, command, errors, output, print_json, progress
+from .console import arguments, command, errors, output, print_json, progress
 from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
+    from spectessera.resultfolder import Origin, Plan, Staging
     from spectessera.segmenter import SpectralSegmenter
-
-MODEL = "model.safetensors"  # of a model that is trained on the cube, in the folder of results
-
 
 Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
 ClustersOption = Annotated[
@@ -154,37 +154,110 @@ def segment_command(
     """
     with uncollected():
         from spectessera.inference import segment as segment_cube
-        from spectessera.io import RESULT_STORE
-        from spectessera.resultfolder import write_folder
+        from spectessera.resultfolder import MODEL, RESULT_STORE, result_folder, write_files
 
     _refuse_training_flags(settings, source)
     trained = source.load()
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed = configs["training"].seed
     number: str | int = int(clusters) if clusters.isdecimal() else clusters
-    _check_outputs(out, source, results)
-    cube = reading.open(file)
-    if results.anode is not None:
-        cube.attrs["anode"] = results.anode
+    _check_extras(results)
     stored = results.zarr or where is not None
-    with use_scheduler(where), progress(quiet or as_json) as bar:
-        segmenter = _segmenter(source, trained, configs)
-        if source.fit:
-            _fit(segmenter, cube, trained, out, source.checkpoint, bar)
-        with new_folder(out) if stored else nullcontext():
+    inputs = _inputs(file, source, reading)
+    plan = _plan(source, results, inputs, stored)
+    with result_folder(out, plan) as staging, origin_of(inputs) as origin:
+        state = checkpoint_at(source.checkpoint, out / MODEL, inputs.values())
+        cube = _cube(file, reading, results.anode)
+        with use_scheduler(where), progress(quiet or as_json) as bar:
+            segmenter = _segmenter(source, trained, configs)
+            if source.fit:
+                segmenter.fit(cube, start=trained, checkpoint=state, progress=bar.epoch)
+                _save(segmenter, source.checkpoint, staging, origin, seed)
             result = segment_cube(
                 cube, segmenter, number, seed=seed, keep=tuple(results.also or ()), progress=bar,
-                store=out / RESULT_STORE if stored else None,
+                store=staging.path / RESULT_STORE if stored else None,
             )  # fmt: skip
-    run = _run(file, source, results, seed, number)
-    summary = write_folder(
-        result, segmenter, out, run, fitted=source.fit, with_report=results.report, stored=stored
-    )
+        summary = write_files(
+            result, segmenter, staging.path, _run(file, source, results, seed, number),
+            fitted=source.fit, with_report=results.report, stored=stored,
+        )  # fmt: skip
+        staging.commit(origin.facts(arguments.get(), {"seed": seed}))
     _print_summary(summary, out, as_json, quiet)
 
 
+def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
+    """Return all files that are read, by what they are for."""
+    from spectessera.network.modelfile import model_path
+
+    models = {"model": source.model, "start": source.start}
+    inputs = {"cube": file} | {n: model_path(each) for n, each in models.items() if each}
+    if source.config is not None:
+        inputs["config"] = source.config
+    return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
+
+
+def _plan(
+    source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
+) -> Plan:
+    """Return what is going to be written into the folder of the results."""
+    from spectessera.resultfolder import Plan, names_of
+
+    names = names_of(fitted=source.fit, with_report=results.report, stored=stored)
+    read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
+    return Plan(names, tuple(read), results.overwrite)
+
+
+@contextmanager
+def origin_of(inputs: dict[str, Path]) -> Iterator[Origin]:
+    """Give the origin of a result; its checksums are computed during the work."""
+    from spectessera.resultfolder import Origin
+
+    origin = Origin(inputs)
+    try:
+        yield origin
+    finally:
+        origin.stop()
+
+
+def _cube(file: Path, reading: FileOptions, anode: str | None) -> xr.DataArray:
+    """Return the cube."""
+    cube = reading.open(file)
+    if anode is not None:
+        cube.attrs["anode"] = anode
+    return cube
+
+
+def _save(
+    segmenter: SpectralSegmenter,
+    checkpoint: Path | None,
+    staging: Staging,
+    origin: Origin,
+    seed: int,
+) -> None:
+    """Save the model of a training; after Ctrl-C where it replaces nothing, and end with 130."""
+    from spectessera.resultfolder import MODEL
+
+    segmenter.save(staging.path / MODEL)
+    remove_completed(checkpoint, segmenter)
+    if not segmenter.history_.interrupted:
+        return
+    target = staging.target
+    place = target / MODEL
+    if staging.older.replaced:  # these stay: the new model is not that of the older results
+        place = target.with_name(f"{target.name}-interrupted-{staging.id}.safetensors")
+        os.rename(staging.path / MODEL, place)
+    else:
+        staging.commit(origin.facts(arguments.get(), {"seed": seed, "interrupted": True}))
+    errors.print(
+        f"training was stopped by Ctrl-C; the best weights so far are in {place}: "
+        "use them with --model",
+        markup=False,
+    )
+    raise typer.Exit(130)
+
+
 def _refuse_training_flags(settings: Fields, source: ModelOptions) -> None:
-    """Raise if a trained model is given with flags that have no effect on it.
+    """Raise if flags are given that have no effect on a trained model that is used as it is.
 
     How its latents are clustered, and the seed, may be changed.
     """
@@ -205,11 +278,8 @@ def _refuse_training_flags(settings: Fields, source: ModelOptions) -> None:
         )
 
 
-def _check_outputs(out: Path, source: ModelOptions, results: ResultOptions) -> None:
-    """Raise, before any work, if the results cannot be written."""
-    from spectessera.resultfolder import check_folder
-
-    check_folder(out, overwrite=results.overwrite)
+def _check_extras(results: ResultOptions) -> None:
+    """Raise, before any work, if a report cannot be written or lines cannot be named."""
     if results.anode is not None:
         from spectessera.naming.xray.elements import XraySettings
 
@@ -218,7 +288,6 @@ def _check_outputs(out: Path, source: ModelOptions, results: ResultOptions) -> N
         from spectessera.htmlreport.page import check_bokeh
 
         check_bokeh()
-    checkpoint_at(source.checkpoint, out / MODEL)
 
 
 def _segmenter(
@@ -230,29 +299,6 @@ def _segmenter(
     if source.fit or trained is None:
         return SpectralSegmenter(**configs)
     return trained.set_params(clusters=configs["clusters"])
-
-
-def _fit(
-    segmenter: SpectralSegmenter,
-    cube: xr.DataArray,
-    start: SpectralSegmenter | None,
-    out: Path,
-    checkpoint: Path | None,
-    bar: Bar,
-) -> None:
-    """Train on the cube and save the model; after Ctrl-C end with status 130."""
-    state = checkpoint_at(checkpoint, out / MODEL)
-    segmenter.fit(cube, start=start, checkpoint=state, progress=bar.epoch)
-    out.mkdir(parents=True, exist_ok=True)
-    segmenter.save(out / MODEL)
-    remove_completed(checkpoint, segmenter)
-    if segmenter.history_.interrupted:
-        errors.print(
-            f"training was stopped by Ctrl-C; the best weights so far are in {out / MODEL}: "
-            "use them with --model",
-            markup=False,
-        )
-        raise typer.Exit(130)
 
 
 def _run(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectessera._util.inputs import refuse_input
+
 from .console import command, output, print_json, progress
 from .flags import AsJson, Overwrite, Quiet, numbers, with_flag_groups
 from .palettes import PaletteOption, show_palettes
@@ -141,7 +143,7 @@ def make_cube_file(
     realism = options.realism()
     if realism is None and not float(counts).is_integer():
         raise ValueError(f"--counts must be a whole number; got {counts:g}")
-    _check_destination(out, overwrite)
+    _check_destination(out, overwrite, image, palette)
     cube, truth = cube_from_rgb(
         read_image(image),
         palette,
@@ -192,7 +194,7 @@ def make_nebula_file(
     from spectessera.synth.cube import nebular_cube
     from spectessera.synth.paint.rgb import read_image
 
-    _check_destination(out, overwrite)
+    _check_destination(out, overwrite, image)
     cube, truth = nebular_cube(
         read_image(image), snr=_one_or_two("--snr", snr), seed=seed, chunks="auto"
     )
@@ -232,7 +234,7 @@ def make_spectra_file(
     """
     from spectessera.synth.files import write_stream
 
-    _check_destination(out, overwrite)
+    _check_destination(out, overwrite, palette)
     stream = _stream(kind, n, palette, mode, counts, snr, seed)
     with progress(quiet or as_json) as bar:
         write_stream(
@@ -284,6 +286,7 @@ def make_page(
         raise ValueError(f"--out is a .png file; got {out.name}")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} exists; give another name, or --overwrite")
+    refuse_input(out, palette)
     sides = numbers("--size", size, 2)
     if not all(side.is_integer() for side in sides):
         raise ValueError(f"--size takes whole numbers of pixels; got {size!r}")
@@ -298,13 +301,14 @@ def make_page(
 app.command("palettes")(show_palettes)
 
 
-def _check_destination(out: Path, overwrite: bool) -> None:
-    """Raise, before any work, if the file cannot be written."""
+def _check_destination(out: Path, overwrite: bool, *inputs: str | Path) -> None:
+    """Raise, before any work, if the file cannot be written, or is one of the inputs."""
     from spectessera.io import check_destination
 
     if out.suffix.lower() not in (".h5", ".hdf5"):
         raise ValueError(f"--out is a .h5 file, which holds cube and truth; got {out.name}")
     check_destination(out, overwrite=overwrite)
+    refuse_input(out, *inputs)
 
 
 def _write(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.files import check_file_place
+from spectessera._util.inputs import refuse_input
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import Bar, command, errors, output, print_json, progress
@@ -59,7 +60,9 @@ def train_command(
     from spectessera.segmenter import SpectralSegmenter, load
 
     _check(out, files, simulate, start, overwrite)
-    state = checkpoint_at(checkpoint, out)
+    inputs = (*(files or ()), *reading.files(), start, config)
+    refuse_input(out, *inputs)
+    state = checkpoint_at(checkpoint, out, inputs)
     trained = None if start is None else load(start)
     configs = configurations(settings, config, base_settings(trained, simulate))
     segmenter = SpectralSegmenter(**configs)

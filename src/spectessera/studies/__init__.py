@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .experiments import FULL, QUICK, Experiment, Sizes, astro, heritage
     from .repeats import Stability, stability
     from .reproduction import Reproduction, Row, mean_rows, reproduce
-    from .search import JOURNAL, SAMPLERS, search_settings
+    from .search import JOURNAL, OUTPUTS, SAMPLERS, search_settings
     from .space import Options, Range, Space, as_space, table_cell
     from .trials import BEST, OBJECTIVES, Study, Trial
 
@@ -18,6 +18,7 @@ __all__ = [
     "FULL",
     "JOURNAL",
     "OBJECTIVES",
+    "OUTPUTS",
     "QUICK",
     "SAMPLERS",
     "Degradation",
@@ -52,6 +53,7 @@ __getattr__, __dir__ = door(
         "FULL": "experiments",
         "JOURNAL": "search",
         "OBJECTIVES": "trials",
+        "OUTPUTS": "search",
         "Options": "space",
         "QUICK": "experiments",
         "Range": "space",

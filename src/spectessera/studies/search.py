@@ -24,16 +24,17 @@ from spectessera.cube import blocks, read_block, spectral_axis
 from spectessera.evaluate import compare
 from spectessera.network.settings import Training
 from spectessera.preprocess.training_spectra import as_cubes, common_axis
-from spectessera.resultfolder import check_folder
+from spectessera.resultfolder import check_place
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .journal import JOURNAL, Journal, import_optuna, open_journal
 from .space import Range, Space, as_space
 from .trials import BEST, FIGURE, OBJECTIVES, TABLE, Study, Trial, write_figure, write_tables
 
-__all__ = ["JOURNAL", "OBJECTIVES", "SAMPLERS", "Study", "Trial", "search_settings"]
+__all__ = ["JOURNAL", "OBJECTIVES", "OUTPUTS", "SAMPLERS", "Study", "Trial", "search_settings"]
 
 SAMPLERS = ("grid", "tpe")
+OUTPUTS = (TABLE, BEST, FIGURE, JOURNAL)  # in the folder of a search
 # A grid with more combinations than this is probably a mistake.
 MOST_COMBINATIONS = 100_000
 TPE_TRIALS = 50
@@ -185,7 +186,7 @@ def _reference(cube: xr.DataArray) -> np.ndarray:
 
 def _check_output(folder: Path) -> None:
     """Raise before any work if the files cannot be written, or would replace other files."""
-    check_folder(folder, overwrite=True)
+    check_place(folder)
     existing = [name for name in (TABLE, BEST, FIGURE) if (folder / name).exists()]
     if existing and not (folder / JOURNAL).exists():
         raise FileExistsError(

@@ -1,12 +1,9 @@
-"""The folder of results that a segmentation writes."""
+"""What a segmentation writes into the folder of its results."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,44 +12,30 @@ import numpy as np
 import tomli_w
 import xarray as xr
 
-from ._version import __version__
-from .diagnostics import warnings_of
-from .htmlreport.page import report
-from .io import RESULT, RESULT_STORE, remove_store, write
-from .naming.candidates import Naming
-from .naming.names import lines_of, name_clusters, title_of
-from .plots import result as plots
-from .plots.drawing import save_png
-from .segmenter.estimator import SpectralSegmenter
+from spectessera._version import __version__
+from spectessera.diagnostics import warnings_of
+from spectessera.htmlreport.page import report
+from spectessera.io import RESULT, RESULT_STORE, write
+from spectessera.naming.candidates import Naming
+from spectessera.naming.names import lines_of, name_clusters, title_of
+from spectessera.plots import result as plots
+from spectessera.plots.drawing import save_png
+from spectessera.segmenter.estimator import SpectralSegmenter
 
-REPORT = "report.html"
-
-
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise an error, before any work, if results cannot be written to a folder.
-
-    Raises
-    ------
-    FileExistsError
-        If it holds results already and ``overwrite`` is false.
-    NotADirectoryError, PermissionError
-        If it is a file, or cannot be written to.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; --out is a folder")
-    there = any((folder / name).exists() for name in (RESULT, RESULT_STORE))
-    if there and not overwrite:
-        raise FileExistsError(f"{folder} holds results already; give another --out, or --overwrite")
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise NotADirectoryError(f"{nearest} is a file, so {folder} cannot be created")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(f"no permission to write into {nearest}")
+from .manifest import HISTORY, MODEL, REPORT
 
 
-def write_folder(
+def names_of(*, fitted: bool, with_report: bool, stored: bool) -> tuple[str, ...]:
+    """Return the names of all files that :func:`write_files` may write, and that of the model."""
+    names = [
+        RESULT_STORE if stored else RESULT, "labels.png", "labels.fits", "clusters.png",
+        "integrated.png", "scores.png", "summary.json", "settings.toml",
+    ]  # fmt: skip
+    names += [HISTORY, MODEL] if fitted else []
+    return (*names, REPORT) if with_report else tuple(names)
+
+
+def write_files(
     result: xr.Dataset,
     segmenter: SpectralSegmenter,
     folder: Path,
@@ -62,46 +45,25 @@ def write_folder(
     with_report: bool = False,
     stored: bool = False,
 ) -> dict[str, Any]:
-    """Write all files of a segmentation and return its summary.
+    """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store.
-
-    All files are written to a temporary folder first and moved into place together at the end;
-    other files of the user in ``folder`` are not touched.
     """
     namings = name_clusters(result)
     summary = summarise(result, run, namings)
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = folder / f".{secrets.token_hex(4)}"
-    staging.mkdir()
-    try:
-        if not stored:
-            write(result, staging / RESULT)
-        write(result, staging / "labels.png")
-        if "wcs" in result.attrs:
-            write(result, staging / "labels.fits")
-        _draw(result, segmenter if fitted else None, staging)
-        if with_report:
-            report(result, staging / REPORT, namings=namings)
-        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-        (staging / "summary.json").write_text(text, encoding="utf-8")
-        settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()
-        (staging / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
-        for path in sorted(staging.iterdir()):
-            os.replace(path, folder / path.name)
-        _remove_older(folder, "wcs" in result.attrs, with_report, stored)
-    finally:
-        shutil.rmtree(staging)
-    return summary
-
-
-def _remove_older(folder: Path, with_wcs: bool, with_report: bool, stored: bool) -> None:
-    """Remove files of an older run that this one does not replace: they belong to another cube."""
-    kept = {"labels.fits": with_wcs, REPORT: with_report, RESULT: not stored}
-    for name in [each for each, mine in kept.items() if not mine]:
-        (folder / name).unlink(missing_ok=True)
     if not stored:
-        remove_store(folder / RESULT_STORE)
+        write(result, folder / RESULT)
+    write(result, folder / "labels.png")
+    if "wcs" in result.attrs:
+        write(result, folder / "labels.fits")
+    _draw(result, segmenter if fitted else None, folder)
+    if with_report:
+        report(result, folder / REPORT, namings=namings)
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8")
+    settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()
+    (folder / "settings.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+    return summary
 
 
 def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) -> None:
@@ -113,7 +75,7 @@ def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) ->
     }
     if fitted is not None:
         history = fitted.history_
-        figures["history.png"] = plots.history(history.rows, history.best_epoch)
+        figures[HISTORY] = plots.history(history.rows, history.best_epoch)
     for name, figure in figures.items():
         save_png(figure, folder / name, dpi=110)
 

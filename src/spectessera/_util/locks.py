@@ -1,0 +1,156 @@
+"""A lock that only one process at a time holds, and that ends with the process."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+# What a file system that has no locks says.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+_TRIES = 10
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a file while it is worked on.
+
+    Where the system has locks (flock), it releases them with the process; elsewhere the existence
+    of the file is the lock, and one whose process is gone is taken over.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the lock; it is removed at the end.
+    what : str
+        What is locked, for the message: "the folder results".
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    OSError
+        If the file cannot be created.
+    """
+    handle = _acquire(path, what)
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, json.dumps(_owner()).encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before the lock ends: nobody else's file is removed
+        os.close(handle)
+
+
+def _acquire(path: Path, what: str) -> int:
+    """Return the open file of a lock that is held."""
+    for _ in range(_TRIES):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if _held(handle, path, what):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+    raise BlockingIOError(f"other processes work on {what}; try again")
+
+
+def _held(handle: int, path: Path, what: str) -> bool:
+    """Whether the lock is held now; False if the file was removed, so that a new one is needed."""
+    before = _read(handle)
+    if _flock(handle, what, before):
+        if not _is_at(handle, path):
+            return False  # its last owner has removed it in the meantime
+        if before:
+            log.warning("%s was locked by %s, which was killed", what, _words(before))
+        return True
+    if before and _may_live(before):
+        raise _taken(what, before, f"; if that process is gone, remove {path}")
+    if before:
+        log.warning("%s was locked by %s, which was killed", what, _words(before))
+    path.unlink(missing_ok=True)
+    new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    os.dup2(new, handle)
+    os.close(new)
+    return True
+
+
+def _flock(handle: int, what: str, before: dict[str, Any]) -> bool:
+    """Lock an open file; False if the system has no locks for it."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _taken(what, before, "") from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def _taken(what: str, owner: dict[str, Any], advice: str) -> BlockingIOError:
+    return BlockingIOError(
+        f"{_words(owner)} is writing {what}; wait until it has finished, or give another "
+        f"name{advice}"
+    )
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _owner() -> dict[str, Any]:
+    """Return what identifies this process."""
+    boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "boot": boot}
+
+
+def _read(handle: int) -> dict[str, Any]:
+    """Return what the owner has written; empty if there is none, or it was killed before."""
+    text = os.pread(handle, 1000, 0) if hasattr(os, "pread") else os.read(handle, 1000)
+    try:
+        owner = json.loads(text)
+    except ValueError:
+        return {}
+    return owner if isinstance(owner, dict) and isinstance(owner.get("pid"), int) else {}
+
+
+def _words(owner: dict[str, Any]) -> str:
+    if not owner:
+        return "another process"
+    return f"process {owner['pid']} on {owner.get('host', '?')}"
+
+
+def _may_live(owner: dict[str, Any]) -> bool:
+    """Whether the process of a lock may still run; assumes that the system has no locks."""
+    mine = _owner()
+    if sys.platform == "win32" or owner.get("host") != mine["host"]:
+        return True  # it cannot be asked
+    if owner.get("boot") != mine["boot"]:
+        return False
+    try:
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

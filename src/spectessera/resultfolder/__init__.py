@@ -1,0 +1,63 @@
+"""The folder of results that a segmentation writes: as a whole, with a manifest of its files."""
+
+from typing import TYPE_CHECKING
+
+from spectessera._util.doors import door
+
+if TYPE_CHECKING:
+    from .contents import names_of, summarise, write_files
+    from .manifest import (
+        MANIFEST,
+        MODEL,
+        REPORT,
+        RESULT_STORE,
+        Manifest,
+        differences,
+        read_manifest,
+    )
+    from .origin import Origin
+    from .staging import Plan, Staging, check_place, result_folder
+    from .verify import Verdict, verify
+
+__all__ = [
+    "MANIFEST",
+    "MODEL",
+    "REPORT",
+    "RESULT_STORE",
+    "Manifest",
+    "Origin",
+    "Plan",
+    "Staging",
+    "Verdict",
+    "check_place",
+    "differences",
+    "names_of",
+    "read_manifest",
+    "result_folder",
+    "summarise",
+    "verify",
+    "write_files",
+]
+
+__getattr__, __dir__ = door(
+    __name__,
+    {
+        "MANIFEST": "manifest",
+        "MODEL": "manifest",
+        "Manifest": "manifest",
+        "Origin": "origin",
+        "Plan": "staging",
+        "REPORT": "manifest",
+        "RESULT_STORE": "manifest",
+        "Staging": "staging",
+        "Verdict": "verify",
+        "check_place": "staging",
+        "differences": "manifest",
+        "names_of": "contents",
+        "read_manifest": "manifest",
+        "result_folder": "staging",
+        "summarise": "contents",
+        "verify": "verify",
+        "write_files": "contents",
+    },
+)
