@@ -161,7 +161,6 @@ def segment_command(
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed = configs["training"].seed
     number: str | int = int(clusters) if clusters.isdecimal() else clusters
-    _check_extras(results)
     stored = results.zarr or where is not None
     inputs = _inputs(file, source, reading)
     plan = _plan(source, results, inputs, stored)
@@ -199,9 +198,10 @@ def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str,
 def _plan(
     source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
 ) -> Plan:
-    """Return what is going to be written into the folder of the results."""
+    """Return what is going to be written into the folder; raise if the extras cannot be."""
     from spectessera.resultfolder import Plan, names_of
 
+    _check_extras(results)
     names = names_of(fitted=source.fit, with_report=results.report, stored=stored)
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
     return Plan(names, tuple(read), results.overwrite)
