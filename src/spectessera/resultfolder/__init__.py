@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .checking import Verdict, verify
     from .contents import names_of, summarise, write_files
     from .manifest import (
         MANIFEST,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     )
     from .origin import Origin
     from .staging import Plan, Staging, check_place, result_folder
-    from .verify import Verdict, verify
 
 __all__ = [
     "MANIFEST",
@@ -50,14 +50,14 @@ __getattr__, __dir__ = door(
         "REPORT": "manifest",
         "RESULT_STORE": "manifest",
         "Staging": "staging",
-        "Verdict": "verify",
+        "Verdict": "checking",
         "check_place": "staging",
         "differences": "manifest",
         "names_of": "contents",
         "read_manifest": "manifest",
         "result_folder": "staging",
         "summarise": "contents",
-        "verify": "verify",
+        "verify": "checking",
         "write_files": "contents",
     },
 )
