@@ -362,11 +362,25 @@ def test_an_interruption_while_folders_are_exchanged_puts_the_old_one_back(tmp_p
         real(source, target)
 
     monkeypatch.setattr(os, "replace", interrupted)
+    monkeypatch.setattr("spectessera._util.files.exchange", lambda *_: False)
     with pytest.raises(KeyboardInterrupt):
         write(a_cube() + 1, path)
     assert len(moves) == 2
     same_cube(read(path), a_cube())
     assert [one.name for one in tmp_path.iterdir()] == ["c.zarr"]
+
+
+def test_a_kill_between_the_two_moves_of_a_store_is_repaired_by_the_next_write(tmp_path, caplog):
+    """Where the system cannot exchange two folders in one step."""
+    path = tmp_path / "c.zarr"
+    write(a_cube(), path)
+    os.rename(path, tmp_path / ".0123abcd-c.zarr.old")
+    write(a_cube() + 1, tmp_path / ".0123abcd-c.zarr")
+    with pytest.raises(RuntimeError), atomic_folder(path, lambda _: None):
+        raise RuntimeError
+    same_cube(read(path), a_cube())
+    assert [one.name for one in tmp_path.iterdir()] == ["c.zarr"]
+    assert "the older one is there again" in caplog.text
 
 
 def test_what_came_to_be_there_in_the_meantime_is_looked_at_again(tmp_path):

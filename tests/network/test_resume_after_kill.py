@@ -224,3 +224,14 @@ def test_ctrl_c_on_the_command_line_keeps_checkpoint_and_model_and_the_same_comm
     assert CliRunner().invoke(app.app, plain).exit_code == 0
     weights, _ = content_of(tmp_path / "kept.safetensors")
     assert weights == content_of(tmp_path / "plain.safetensors")[0]
+
+
+def test_two_trainings_do_not_share_a_checkpoint(tmp_path):
+    path = tmp_path / "state.safetensors"
+
+    def second(*_):
+        with pytest.raises(BlockingIOError, match=r"is writing the checkpoint .*/state"):
+            trained(path)
+
+    trained(path, epochs=1, progress=second)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]

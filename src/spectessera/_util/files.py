@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import secrets
 import shutil
@@ -10,6 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+
+from .exchange import exchange
+from .locks import locked
+
+log = logging.getLogger(__name__)
+
+_OLD = ".old"  # ends the name of a folder that is being replaced in two steps
 
 
 def package_data(name: str) -> Path:
@@ -84,19 +92,39 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
         If the folder above it does not exist, or is a file.
     PermissionError
         If that folder, or the folder to be replaced, is read-only.
+    BlockingIOError
+        If another process is writing it.
     """
     target = Path(path).resolve()
     check_folder_place(target, check)
-    temporary, old = _temporary_name(target), _temporary_name(target)
-    try:
-        yield temporary
-        _check_old(target, check)
-        _exchange(temporary, target, old)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary)
-    if old.exists():
-        shutil.rmtree(old)
+    temporary = _temporary_name(target)
+    old = temporary.with_name(f"{temporary.name}{_OLD}")
+    with locked(target.with_name(f".{target.name[-64:]}.spectessera.lock"), str(target)):
+        _repair(target)
+        try:
+            yield temporary
+            _check_old(target, check)
+            _exchange(temporary, target, old)
+        finally:  # after an exchange the old folder is there
+            if temporary.exists():
+                shutil.rmtree(temporary)
+        if old.exists():
+            shutil.rmtree(old)
+
+
+def _repair(target: Path) -> None:
+    """Undo what a killed process has left half-done beside a folder that is locked."""
+    name = "." + 8 * "[0-9a-f]" + f"-{glob.escape(target.name[-64:])}"  # see _temporary_name
+    for old in target.parent.glob(name + _OLD):
+        if target.exists():
+            shutil.rmtree(old)
+        else:
+            os.replace(old, target)
+        log.warning("a process that wrote %s was killed; the older one is there again", target)
+    for new in target.parent.glob(name):
+        if new.is_dir() and not new.is_symlink():
+            shutil.rmtree(new)
+            log.warning("removed what a killed process has left of %s: %s", target, new)
 
 
 def _check_old(target: Path, check: Callable[[Path], None]) -> None:
@@ -108,11 +136,13 @@ def _check_old(target: Path, check: Callable[[Path], None]) -> None:
 
 
 def _exchange(new: Path, target: Path, old: Path) -> None:
-    """Move a folder from ``target`` to ``old``, if there is one, and ``new`` to ``target``."""
+    """Move ``new`` to ``target``, and what is there to ``new`` or, in two steps, to ``old``."""
     if not target.exists():
         os.replace(new, target)
         return
     shutil.copymode(target, new)
+    if exchange(new, target):
+        return
     os.replace(target, old)
     try:
         os.replace(new, target)

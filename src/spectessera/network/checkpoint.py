@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from spectessera._util.files import remove_leftovers
+from spectessera._util.locks import locked
 from spectessera.settings import to_dict
 
 from .autoencoder import Autoencoder
@@ -109,6 +111,23 @@ class Checkpoint:
 
     path: Path
     seconds: float = 10.0
+
+
+@contextmanager
+def locked_checkpoint(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Lock the file of a checkpoint, if there is one, while a training uses it.
+
+    Raises
+    ------
+    BlockingIOError
+        If another training uses it.
+    """
+    if checkpoint is None:
+        yield
+        return
+    path = checkpoint.path.resolve()
+    with locked(path.with_name(f".{path.name[-64:]}.spectessera.lock"), f"the checkpoint {path}"):
+        yield
 
 
 class CheckpointFile:

@@ -21,6 +21,7 @@ from .checkpoint import (
     CheckpointFile,
     History,
     TrainingState,
+    locked_checkpoint,
     training_fingerprint,
 )
 from .losses import (
@@ -142,7 +143,7 @@ def train_on(
     """
     _check_batch(training, clusters)
     device = source.start.device
-    with _isolated_random_state(training.seed, device):
+    with locked_checkpoint(checkpoint), _isolated_random_state(training.seed, device):
         state = _first_state(model, source, training, trained)
         if shuffle is not None:
             state.shuffle = shuffle
