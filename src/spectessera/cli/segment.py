@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
-    from spectessera.resultfolder import Origin, Plan, Staging
+    from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
 Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
@@ -154,7 +154,7 @@ def segment_command(
     """
     with uncollected():
         from spectessera.inference import segment as segment_cube
-        from spectessera.resultfolder import MODEL, RESULT_STORE, result_folder, write_files
+        from spectessera.resultfolder import MODEL, RESULT_STORE, write_files
 
     _refuse_training_flags(settings, source)
     trained = source.load()
@@ -162,10 +162,9 @@ def segment_command(
     seed = configs["training"].seed
     number: str | int = int(clusters) if clusters.isdecimal() else clusters
     stored = results.zarr or where is not None
-    inputs = _inputs(file, source, reading)
-    plan = _plan(source, results, inputs, stored)
-    with result_folder(out, plan) as staging, origin_of(inputs) as origin:
-        state = checkpoint_at(source.checkpoint, out / MODEL, inputs.values())
+    read = _inputs(file, source, reading)
+    with folder_of(out, source, results, read, stored) as staging, origin_of(read) as origin:
+        state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         cube = _cube(file, reading, results.anode)
         with use_scheduler(where), progress(quiet or as_json) as bar:
             segmenter = _segmenter(source, trained, configs)
@@ -195,16 +194,18 @@ def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str,
     return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
 
 
-def _plan(
-    source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
-) -> Plan:
-    """Return what is going to be written into the folder; raise if the extras cannot be."""
-    from spectessera.resultfolder import Plan, names_of
+@contextmanager
+def folder_of(
+    out: Path, source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
+) -> Iterator[Staging]:
+    """Give the staging folder of the results; raise, before any work, if they cannot be written."""
+    from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
     names = names_of(fitted=source.fit, with_report=results.report, stored=stored)
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
-    return Plan(names, tuple(read), results.overwrite)
+    with result_folder(out, Plan(names, tuple(read), results.overwrite)) as staging:
+        yield staging
 
 
 @contextmanager
