@@ -38,8 +38,8 @@ KINDS = {
     # --- the file
     "W-FILE-ASSUMED": Kind(
         "Assumptions about the file",
-        "the file does not say everything about its cube: {notes}; if this is wrong, say how it is "
-        "to be read (--axes, --key, --energy, --wavelength, --unit)",
+        "assumed or changed when the file was read: {notes}; if this is wrong, say how it is to be "
+        "read (--axes, --key, --energy, --wavelength, --unit)",
     ),
     # --- the data
     "W-DATA-MASKED": Kind("Masked pixels", "{spectra} masked in the file and left out ({where})"),

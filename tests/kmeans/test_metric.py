@@ -49,6 +49,14 @@ def test_on_the_sphere_every_point_has_length_one_but_the_middle(name):
     assert torch.equal(metric.move(metric.mean[None]), torch.zeros(1, 5))
 
 
+@pytest.mark.parametrize("name", ["half-whitened", "whitened"])
+def test_the_sphere_has_the_directions_of_the_whitened_points(name):
+    points = torch.from_numpy(blobs()[0]).double()
+    whitened = fit_metric(points, name).move(points)
+    sphere = fit_metric(points, f"{name}-sphere").move(points)
+    np.testing.assert_allclose(sphere, whitened / whitened.norm(dim=1, keepdim=True), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_an_answer_does_not_depend_on_other_points_or_on_threads(name):
     points = torch.from_numpy(blobs(5000)[0])
