@@ -125,23 +125,6 @@ def check_companion_shape(
         )
 
 
-def only_cube(path: Path, shapes: Mapping[str, tuple[int, ...]], what: str = "array") -> str:
-    """Return the name of the only array of 3 axes; ``shapes`` are those of all numeric arrays.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or more than one.
-    """
-    cubes = [name for name, shape in shapes.items() if len(shape) == 3]
-    if len(cubes) == 1:
-        return cubes[0]
-    if cubes:
-        table = listing({name: shapes[name] for name in cubes})
-        raise ValueError(f"{path} has several {what}s of 3 axes: {table}; choose one with key=")
-    raise ValueError(f"{path} has no {what} of 3 axes (y, x, channel); there is: {listing(shapes)}")
-
-
 def listing(shapes: Mapping[str, Any], most: int = 20) -> str:
     """Return names with shapes, for an error."""
     lines = [f"{name} {shape}" for name, shape in list(shapes.items())[:most]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -13,10 +14,10 @@ import numpy as np
 from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim
 
-from ._common import native
+from ._common import CREATOR, native
 from ._hdf5_sources import check_sources, inside_folder, linked_file, refuse_external
 from ._lazy import LazyArray
-from ._tree import NO_VALUES, Entry, Tree, text_of, unit_in, words
+from ._tree import NO_VALUES, Entry, Tree, plain_words, text_of, unit_in
 from .filters import require
 
 MAX_NODES = 200_000
@@ -46,7 +47,7 @@ def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
             walk = _Walk(path, files, outside)
             walk.group(file, "", "", 0)
             walk.links()
-            attrs = {name: words(value) for name, value in file.attrs.items()}
+            attrs = plain_words(file.attrs)
         yield Tree(
             path,
             "dataset",
@@ -56,7 +57,7 @@ def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
             walk.aliases,
             walk.broken,
             walk.nodes,
-            own=attrs.get("creator") == "spectessera",
+            own=attrs.get("creator") == CREATOR,
         )
 
 
@@ -71,7 +72,7 @@ class _Walk:
         self.aliases: dict[str, str] = {}
         self.broken: dict[str, str] = {}
         self._names: dict[tuple[Any, ...], str] = {}  # identity of an object -> its first path
-        self._waiting: list[tuple[Any, str, str, Any, str, int]] = []
+        self._waiting: deque[tuple[Any, str, str, Any, str, int]] = deque()
         self._count = 0
 
     @cached_property
@@ -117,7 +118,7 @@ class _Walk:
         import h5py
 
         while self._waiting:
-            group, name, path, link, other, depth = self._waiting.pop(0)
+            group, name, path, link, other, depth = self._waiting.popleft()
             try:
                 if isinstance(link, h5py.ExternalLink):
                     file, other = self._open(link.filename, other)
@@ -163,8 +164,7 @@ def _group_attributes(walk: _Walk, name: str) -> dict[str, Any]:
     if node is None:
         return {}
     with reading(walk.path, "HDF5"):
-        plain = {key: words(value) for key, value in node.attrs.items()}
-    return {key: value for key, value in plain.items() if value is not None}
+        return plain_words(node.attrs)
 
 
 def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
@@ -181,14 +181,11 @@ def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
         for each in scales[:1]:
             if not isinstance(each, h5py.Dataset):
                 continue
-            attrs = {key: words(value) for key, value in each.attrs.items()}
-            own = str(attrs.get("NAME") or "")
-            scale = by_address.get(_address(each), "")
-            base = scale.rpartition("/")[2] or each.name.rpartition("/")[2]
-            name = name or (base if not own or own.startswith(NO_VALUES) else own)
-            # the path says more than a name like "x" that many writers leave empty
-            name = name.rpartition("/")[2]
-            scale = "" if own.startswith(NO_VALUES) else scale
+            attrs = plain_words(each.attrs)
+            own, path = str(attrs.get("NAME") or ""), by_address.get(_address(each), "")
+            no_values = own.startswith(NO_VALUES)
+            scale = "" if no_values else path
+            name = (name or ("" if no_values else own) or path or each.name).rpartition("/")[2]
         out.append((Dim(name, unit_in(attrs) or "", attrs), scale))
     return out
 

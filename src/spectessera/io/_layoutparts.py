@@ -27,6 +27,16 @@ def times_in(tree: Tree, *groups: str) -> dict[str, Entry]:
     return times
 
 
+def multiscale(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Return the first pyramid that the attributes of an OME-Zarr group describe, or nothing."""
+    newer = attrs.get("ome")  # since version 0.5
+    listed = attrs.get("multiscales") or (
+        newer.get("multiscales") if isinstance(newer, dict) else None
+    )
+    first = listed[0] if isinstance(listed, list) and listed else None
+    return first if isinstance(first, dict) else {}
+
+
 def scalar(tree: Tree, name: str) -> Any:
     """Return a text or a number that a file has as an array of one element."""
     entry = tree.get(name)

@@ -19,7 +19,7 @@ from ._layouts_nexus import nxdata
 from ._scan import grid_of, grid_of_motors, shape_in_title
 from ._tree import Entry, Tree, text_of, unit_in
 
-PYXRF_STEP = 0.01
+PYXRF_STEP = 0.01  # keV a channel, of all files of PyXRF
 
 
 def layouts(tree: Tree, entry: Entry | None) -> Iterator[Choice]:
@@ -70,7 +70,6 @@ def maps(tree: Tree) -> Iterator[Choice]:
 
 def pymca(tree: Tree) -> Iterator[Choice]:
     """PyMca, ESRF: groups mca_0, mca_det0 ... with data, channels, calibration and times."""
-    by_parent: dict[str, list[Choice]] = {}
     for group in tree.groups():
         if not re.fullmatch(r"mca([_-]?(det)?_?\d+)?", group.rpartition("/")[2].lower()):
             continue
@@ -82,10 +81,7 @@ def pymca(tree: Tree) -> Iterator[Choice]:
         axis = axis or _energy(tree.named(group, "energy"), channels)
         companions = times_in(tree, group)
         layout = (0, 1, 2) if entry.array.ndim == 3 else None
-        choice = Choice([entry], "PyMca", layout, axis=axis, companions=companions)
-        by_parent.setdefault(group.rpartition("/")[0], []).append(choice)
-    for choices in by_parent.values():
-        yield from choices
+        yield Choice([entry], "PyMca", layout, axis=axis, companions=companions)
 
 
 def pyxrf(tree: Tree) -> Iterator[Choice]:
@@ -136,7 +132,7 @@ def _place(y: np.ndarray, x: np.ndarray) -> np.ndarray | None:
 
 def bliss(tree: Tree) -> Iterator[Choice]:
     """BLISS scans of the ESRF: one spectrum a point; motors or the title give the image."""
-    for entry in list(tree.entries.values()):
+    for entry in tree.entries.values():
         match = re.match(r"(\d+\.\d+)/instrument/.*data$", entry.name)
         if not match or entry.base != "data" or entry.array.ndim != 2:
             continue

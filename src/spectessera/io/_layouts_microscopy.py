@@ -11,11 +11,10 @@ import numpy as np
 from spectessera.conventions.dims import CHANNEL, Dim, role_of
 
 from ._choice import AxisValues, Choice
-from ._layoutparts import scalar, times_in
+from ._layoutparts import multiscale, scalar, times_in
 from ._tree import Entry, Tree, text_of, unit_in
 
 IN_METADATA = re.compile(r"(^|/)(original_)?metadata(/|$)")
-# keV a channel, of all files of PyXRF
 HYPERSPY_NOISE = "metadata/Signal/Noise_properties/_sig_variance"
 NO_UNITS = ("", "_none_", "<undefined>", "undefined", "none", "t.b.d.")
 
@@ -149,12 +148,8 @@ def _number(tree: Tree, name: str) -> float | None:
 def ome(tree: Tree) -> Iterator[Choice]:
     """OME-Zarr: of the levels of a pyramid, the one with all pixels."""
     for group in tree.groups():
-        attrs = tree.group_attributes(group)
-        inner = attrs.get("ome")
-        scales = attrs.get("multiscales") or (inner or {}).get("multiscales")
-        first = scales[0] if isinstance(scales, list) and scales else None
-        levels = first.get("datasets") if isinstance(first, dict) else None
-        level = levels[0].get("path") if isinstance(levels, list) and levels else None
-        entry = tree.named(group, str(level)) if level is not None else None
+        levels = multiscale(tree.group_attributes(group)).get("datasets")
+        level = levels[0] if isinstance(levels, list) and levels else None
+        entry = tree.named(group, str(level.get("path"))) if isinstance(level, dict) else None
         if entry is not None and entry.has_numbers:
             yield Choice([entry], "OME-Zarr")

@@ -5,7 +5,7 @@ Readers build a tree; what the arrays mean is decided from the tree alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,12 @@ def words(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [words(each) for each in value] if len(value) <= 4096 else None
     return value if isinstance(value, (str, int, float)) else None
+
+
+def plain_words(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes as texts, numbers and lists of them, without those that are none."""
+    plain = {str(name): words(value) for name, value in attrs.items()}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def text_of(value: Any) -> str:
@@ -88,8 +94,7 @@ class Entry:
     @cached_property
     def attrs(self) -> dict[str, Any]:
         """Attributes as texts, numbers and lists of them."""
-        plain = {str(name): words(value) for name, value in self._attributes().items()}
-        return {name: value for name, value in plain.items() if value is not None}
+        return plain_words(self._attributes())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -134,6 +139,23 @@ class Entry:
         return native(self.array[()] if self.shape else self.array.fetch(
             self.array.path, self.array.key, ()
         ))  # fmt: skip
+
+
+def named_dims(
+    group: str, names: Sequence[str], attributes: Callable[[str], Mapping[str, Any] | None]
+) -> list[tuple[Dim, str]]:
+    """Return dimensions whose arrays, if they have any, lie under their names in a group.
+
+    ``attributes`` gives those of an array by its path, None if there is no such array.
+    """
+    out = []
+    for name in names:
+        path = f"{group}/{name}".strip("/")
+        attrs = attributes(path) if name else None
+        along = "" if attrs is None else path
+        attrs = attrs or {}
+        out.append((Dim(name, unit_in(attrs) or "", attrs), along))
+    return out
 
 
 @dataclass

@@ -13,9 +13,7 @@ from spectessera.conventions.dims import Dim
 from ._common import Request, StoredCube, native
 from ._grouped import cube_of_tree
 from ._lazy import LazyArray
-from ._tree import Entry, Tree, unit_in, words
-
-MAGIC = (b"CDF\x01", b"CDF\x02")
+from ._tree import Entry, Tree, named_dims, plain_words
 
 
 def read_netcdf3(path: Path, request: Request) -> StoredCube:
@@ -40,17 +38,14 @@ def read_netcdf3(path: Path, request: Request) -> StoredCube:
     from scipy.io import netcdf_file
 
     with reading(path, "NetCDF"), netcdf_file(path, "r", mmap=True) as file:
-        attrs = {name: words(value) for name, value in file._attributes.items()}
+        attrs = plain_words(file._attributes)
         dims = {str(n): tuple(map(str, v.dimensions)) for n, v in file.variables.items()}
         variables = {str(n): _entry(path, str(n), v) for n, v in file.variables.items()}
 
     def dims_of(entry: Entry) -> list[tuple[Dim, str]]:
-        out = []
-        for name in dims[entry.name]:
-            along = variables.get(name)
-            attrs = {} if along is None else along.attrs
-            out.append((Dim(name, unit_in(attrs) or "", attrs), name if along is not None else ""))
-        return out
+        return named_dims(
+            "", dims[entry.name], lambda name: variables[name].attrs if name in variables else None
+        )
 
     tree = Tree(path, "variable", variables, lambda name: {} if name else attrs, dims_of)
     cube = cube_of_tree(tree, request)

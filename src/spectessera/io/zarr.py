@@ -35,8 +35,9 @@ from ._common import (
     plain_attribute,
 )
 from ._grouped import channel_axis, cube_of_tree
+from ._layoutparts import multiscale
 from ._lazy import LazyArray
-from ._tree import Entry, Tree, unit_in
+from ._tree import Entry, Tree, named_dims
 from ._zarr_holes import without_unwritten
 from ._zarr_metadata import (
     COMPLETE,
@@ -151,19 +152,14 @@ def _dims(path: Path, names: list[str], entry: Entry) -> list[tuple[Dim, str]]:
     dims = [str(dim or "") for dim in listed] if isinstance(listed, (list, tuple)) else []
     if len(dims) != array.ndim:  # an attribute may be anything
         dims = _ome_axes(path, entry, array.ndim)
-    out = []
-    for dim in dims:
-        along = f"{entry.group}/{dim}".strip("/")
-        attrs = _plain_attributes(path, along) if dim and along in names else {}
-        out.append((Dim(dim, unit_in(attrs) or "", attrs), along if attrs else ""))
-    return out
+    return named_dims(
+        entry.group, dims, lambda name: _plain_attributes(path, name) if name in names else None
+    )
 
 
 def _ome_axes(path: Path, entry: Entry, count: int) -> list[str]:
     """Return the names of the axes that OME-Zarr gives in the group of an image."""
-    group = _group_attributes(path, entry.group)
-    scales = group.get("multiscales") or (group.get("ome") or {}).get("multiscales")
-    axes = scales[0].get("axes") if isinstance(scales, list) and scales else None
+    axes = multiscale(_group_attributes(path, entry.group)).get("axes")
     if not isinstance(axes, list) or len(axes) != count:
         return [""] * count
     names = [axis.get("name") if isinstance(axis, dict) else axis for axis in axes]
