@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,12 @@ import numpy as np
 from spectessera.conventions.dims import Axes, Dim
 
 from ._alongside import Fit, Frame, fit_to
-from ._candidates import plain_attributes
+from ._candidates import MARK_WORDS, NOISE_WORDS, word_in
 from ._choice import AxisValues, Choice
-from ._common import Request, StoredCube, check_companion_shape, with_missing
+from ._common import Request, StoredCube, check_companion_shape, listing, with_missing
 from ._lazy import load
 from ._noise import FORMS, variance_of
-from ._packing import unpack
+from ._packing import unpacked
 from ._tree import Entry, Tree
 from ._views import in_memory, placed, spread
 
@@ -42,21 +41,16 @@ BESIDE = {
 }  # fmt: skip
 TIMES = ("live_time", "real_time", "dead_time")
 IMAGES = ("mask", "reference", *TIMES)
-MARKS_IN_NAME = re.compile(r"(^|[_\W])(masks?|dq|flags?|badpix|bad_pixels?|quality)([_\W]|$)", re.I)
+MARKS_IN_NAME = word_in(MARK_WORDS)
 # What an array of noise holds, by a word of its name.
-FORM_IN_NAME = {
-    "ivar": re.compile(r"(^|[_\W])(ivar|inverse_variance)([_\W]|$)", re.IGNORECASE),
-    "variance": re.compile(r"(^|[_\W])(var|variance|stat)([_\W]|$)", re.IGNORECASE),
-    "error": re.compile(
-        r"(^|[_\W])(err|errors?|sigma|std|stddev|unc|uncert|uncertainty|uncertainties)([_\W]|$)",
-        re.IGNORECASE,
-    ),
-}
+FORM_IN_NAME = {form: word_in(words) for form, words in NOISE_WORDS.items()}
 
 
 def user_attributes(attrs: dict[str, Any]) -> dict[str, str | int | float]:
     """Return the attributes that are strings or numbers and are of interest to a user."""
-    return {n: v for n, v in plain_attributes(attrs).items() if n not in INTERNAL}
+    return {
+        n: v for n, v in attrs.items() if isinstance(v, (str, int, float)) and n not in INTERNAL
+    }
 
 
 def beside_of(tree: Tree, choice: Choice, request: Request) -> dict[str, Entry]:
@@ -80,9 +74,7 @@ def beside_of(tree: Tree, choice: Choice, request: Request) -> dict[str, Entry]:
         if entry is None:
             raise ValueError(
                 f"{tree.path} has no {tree.word} {name!r} for {role}= (--{role}); there is: "
-                + ", ".join(
-                    f"{each.name} {each.shape}" for each in list(tree.entries.values())[:20]
-                )
+                f"{listing({each.name: each.shape for each in tree.entries.values()})}"
             )
         for other in FORMS if role in FORMS else ():
             beside.pop(other, None)
@@ -170,8 +162,7 @@ class _Beside:
         array = spread(source, fit.order, frame.shape)
         if len(frame.shape) == 2 and self.place is not None:
             array = placed(array, self.place)
-        values = load(array, self.request.chunks)
-        return unpack(values, entry.attrs) if packed else values
+        return load(unpacked(array, entry.attrs) if packed else array, self.request.chunks)
 
     def image(self, entry: Entry) -> np.ndarray | None:
         """Return an array as (y, x), or None if it does not belong to pixels only."""

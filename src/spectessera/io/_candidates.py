@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from spectessera.conventions.dims import CHANNEL, DETECTOR, role_of, spectral_name
 
@@ -13,15 +12,27 @@ from ._channels import marks_channels
 from ._choice import Choice
 from ._common import DEFAULT, Request, check_stored, listing
 from ._layouts import layouts
-from ._tree import Entry, Tree, text_of, words
+from ._tree import Entry, Tree, text_of
 
 # Arrays that belong to a cube and are none themselves, by a word of their names.
-NOT_A_CUBE = re.compile(
-    r"(^|[_\W])(variance|var|ivar|stat|errors?|err|sigma|std|stddev|"
-    r"unc(ert|ertainty|ertainties)?|noise|masks?|dq|flags?|badpix|quality|weights?|preview|"
-    r"thumbnail|rgb)([_\W]|$)",
-    re.IGNORECASE,
-)
+NOISE_WORDS = {
+    "ivar": ("ivar", "inverse_variance"),
+    "variance": ("var", "variance", "stat"),
+    "error": ("err", "error", "errors", "sigma", "std", "stddev", "unc", "uncert", "uncertainty",
+              "uncertainties"),
+}  # fmt: skip
+MARK_WORDS = (
+    "mask", "masks", "dq", "flag", "flags", "badpix", "bad_pixel", "bad_pixels", "quality",
+)  # fmt: skip
+OTHER_WORDS = ("noise", "weight", "weights", "preview", "thumbnail", "rgb")
+
+
+def word_in(words: Iterable[str]) -> re.Pattern[str]:
+    """Return the pattern of names that have one of these words."""
+    return re.compile(rf"(^|[_\W])({'|'.join(words)})([_\W]|$)", re.IGNORECASE)
+
+
+NOT_A_CUBE = word_in((*sum(NOISE_WORDS.values(), ()), *MARK_WORDS, *OTHER_WORDS))
 COLOURS = (3, 4)
 
 
@@ -58,8 +69,8 @@ def _by_key(tree: Tree, key: str) -> Entry:
     if entry is None:
         if name in tree.broken:
             raise ValueError(f"{tree.path}: {key!r} is {tree.broken[name]}")
-        what = f"has no {tree.word}"
-        what = f"has a group, not the {tree.word}" if name in tree.groups() else what
+        a_group = name in tree.groups()
+        what = f"has a group, not the {tree.word}" if a_group else f"has no {tree.word}"
         raise ValueError(f"{tree.path} {what} {key!r}; there is: {_table(tree.entries.values())}")
     check_stored(tree.path, name, entry.shape, entry.array.dtype)
     return entry
@@ -74,15 +85,13 @@ def _usable(tree: Tree, choices: Iterable[Choice], request: Request) -> list[Cho
     """Return the choices that can be a cube, each array once; those that need nothing first."""
     first: dict[str, Choice] = {}
     for choice in choices:
-        if choice.entry.has_numbers and not is_preview(choice.entry):
+        if choice.entry.has_numbers and not _is_preview(choice.entry):
             first.setdefault(choice.entry.name, choice)
     cubes = [each for each in first.values() if _axes_longer_than_one(each.entry) >= 3
              or len(each.entry.shape) == 3 or each.place is not None
              or (len(each.entry.shape) == 2 and request.shape)]  # fmt: skip
-    frames = [each for each in cubes if is_frames(tree, each.entry) and request.axes is None]
-    if frames and len(frames) == len(cubes):
-        raise ValueError(frames_message(tree, frames[0].entry))
-    return [each for each in cubes if each not in frames]
+    spectra = _without_frames(tree, [each.entry for each in cubes], request)
+    return [each for each in cubes if each.entry in spectra]
 
 
 def _axes_longer_than_one(entry: Entry) -> int:
@@ -90,7 +99,7 @@ def _axes_longer_than_one(entry: Entry) -> int:
     return sum(size != 1 for size in entry.shape)
 
 
-def is_preview(entry: Entry) -> bool:
+def _is_preview(entry: Entry) -> bool:
     """Whether an array is a colour picture."""
     subclass = text_of(entry.attrs.get("IMAGE_SUBCLASS"))
     if subclass in ("IMAGE_TRUECOLOR", "IMAGE_INDEXED"):
@@ -100,7 +109,7 @@ def is_preview(entry: Entry) -> bool:
     return entry.array.dtype.itemsize == 1 and len(sizes) == 3 and ends
 
 
-def is_frames(tree: Tree, entry: Entry) -> bool:
+def _is_frames(tree: Tree, entry: Entry) -> bool:
     """Whether an array holds pictures of an area detector, one a frame."""
     if len(entry.shape) != 3:
         return False
@@ -119,13 +128,18 @@ def is_frames(tree: Tree, entry: Entry) -> bool:
     return False
 
 
-def frames_message(tree: Tree, entry: Entry) -> str:
-    """Return the error about a file of an area detector."""
-    return (
-        f"{tree.path}: {entry.name!r} (shape {entry.shape}) holds frames of an area detector, not "
-        "spectra; if one of its axes is a spectrum after all, give their order, such as "
-        "axes='cyx' (--axes cyx)"
-    )
+def _without_frames(tree: Tree, entries: list[Entry], request: Request) -> list[Entry]:
+    """Return arrays without those of an area detector, which may not be all there is."""
+    if request.axes is not None:  # the user says that one axis is a spectrum
+        return entries
+    spectra = [entry for entry in entries if not _is_frames(tree, entry)]
+    if entries and not spectra:
+        raise ValueError(
+            f"{tree.path}: {entries[0].name!r} (shape {entries[0].shape}) holds frames of an area "
+            "detector, not spectra; if one of its axes is a spectrum after all, give their order, "
+            "such as axes='cyx' (--axes cyx)"
+        )
+    return spectra
 
 
 def _cubes(tree: Tree, request: Request) -> list[Entry]:
@@ -137,15 +151,12 @@ def _cubes(tree: Tree, request: Request) -> list[Entry]:
         points = request.shape[0] * request.shape[1]
         flat = [e for e in numeric if len(e.shape) == 2 and points in e.shape]
         # a table of positions or another image may have as many rows by chance
-        likely = [e for e in cubes if not (is_preview(e) or _is_companion(e) or _is_flat(e))]
+        likely = [e for e in cubes if not (_is_preview(e) or _is_companion(e) or _is_flat(e))]
         largest = max((e.array.size for e in likely), default=0)
         cubes = [e for e in flat if e.array.size >= largest] or cubes
-    for unlikely in (is_preview, _is_companion, _is_flat):
+    for unlikely in (_is_preview, _is_companion, _is_flat):
         cubes = [entry for entry in cubes if not unlikely(entry)] or cubes
-    frames = [entry for entry in cubes if is_frames(tree, entry)] if request.axes is None else []
-    if frames and len(frames) == len(cubes):
-        raise ValueError(frames_message(tree, frames[0]))
-    cubes = [entry for entry in cubes if entry not in frames]
+    cubes = _without_frames(tree, cubes, request)
     if not cubes:
         raise ValueError(_nothing(tree, numeric, request))
     if len(cubes) > 1:
@@ -247,8 +258,6 @@ def _detectors(tree: Tree, choices: list[Choice], wanted: str | int) -> Choice:
     first = choices[0]
     first.entries = [each.entry for each in choices]
     first.notes.append(f"the sum of {', '.join(names)}")
-    # the times of the first detector are not those of the sum
-    first.companions = {k: v for k, v in first.companions.items() if not k.endswith("_time")}
     return first
 
 
@@ -294,12 +303,6 @@ def _names_axis(entry: Entry) -> bool:
     if marks_channels(entry.base) or NOT_A_CUBE.search(entry.base):  # such as good_wavelengths
         return False
     return entry.base == "axis" or spectral_name(entry.base)
-
-
-def plain_attributes(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Return attributes that are texts or numbers."""
-    plain = {name: words(value) for name, value in attrs.items()}
-    return {name: value for name, value in plain.items() if isinstance(value, (str, int, float))}
 
 
 def described(path: Path, entry: Entry) -> str:

@@ -29,6 +29,8 @@ class AxisValues(NamedTuple):
         "" for that of the unit.
     source : str
         Where it was found, for people.
+    medium : str
+        "air", "vacuum" or "".
     """
 
     values: np.ndarray
@@ -36,6 +38,7 @@ class AxisValues(NamedTuple):
     name: str
     kind: str
     source: str
+    medium: str = ""
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from spectessera.conventions.dims import CHANNEL, Axes, Dim, Evidence, find_axes, role_of
@@ -22,7 +20,7 @@ from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube
 from ._lazy import LazyArray, load
 from ._marks import add_marks
-from ._packing import unpack
+from ._packing import unpacked
 from ._spectral import add_axis, in_attributes, lengths_of, scale_of_dim
 from ._tree import Entry, Tree
 from ._views import placed, summed, transposed
@@ -53,7 +51,7 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
         source.shape,
         dims,
         _lengths(tree, entry, spectral, source.shape),
-        {name: each.shape for name, each in beside.items() if name in IMAGES and _is_image(each)},
+        {n: e.shape for n, e in beside.items() if n in IMAGES and len(e.shape) == 2},
         choice.layout if not as_points else (0, 1, 2),
         choice.program or "points",
     )
@@ -61,7 +59,7 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     axes = find_axes(described(tree.path, entry), evidence, given)
     stored = source.shape
     source = transposed(source, axes.order, dict.fromkeys(axes.drop, 0))
-    cube = StoredCube(unpack(load(source, request.chunks), entry.attrs))
+    cube = StoredCube(load(unpacked(source, entry.attrs), request.chunks))
     if not tree.own:
         cube.origin["axes"] = choice.place_source if as_points else _how(axes, stored)
     cube.notes += [*choice.notes, *([axes.note] if axes.note else [])]
@@ -74,11 +72,6 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     add_positions(cube, tree, beside, scales, axes)
     add_marks(cube, tree, entry)
     return cube
-
-
-def _is_image(entry: Entry) -> bool:
-    """Whether an array has two axes."""
-    return len(entry.shape) == 2
 
 
 def _how(axes: Axes, stored: tuple[int, ...]) -> str:
@@ -142,8 +135,7 @@ def _as_three_axes(
         shape = source.shape
         source, channel = _image_of_points(tree, choice, request, source, dims, spectral)
         listed = frame_of(shape, dims, (1 - channel, channel))
-        none: Any = [Dim(), Dim()], [None, None]
-        return source, [*none[0], dims[channel]], [*none[1], scales[channel]], listed
+        return source, [Dim(), Dim(), dims[channel]], [None, None, scales[channel]], listed
     if request.shape is not None:
         _check_image(tree, choice, request, source.shape)
     return source, dims, scales, None
@@ -188,7 +180,7 @@ def _image_of_points(
     what = described(tree.path, choice.entry)
     lengths = {int(np.prod(each.shape)) for each in spectral.values()}
     points = None if request.shape is None else request.shape[0] * request.shape[1]
-    named = [n for n, dim in enumerate(dims) if dim.name and _is_channel(dim)]
+    named = [n for n, dim in enumerate(dims) if dim.name and role_of(dim) == CHANNEL]
     fitting = [n for n in (0, 1) if source.shape[n] in lengths]
     channel = named[0] if len(named) == 1 else fitting[0] if len(fitting) == 1 else 1
     if (
@@ -235,11 +227,6 @@ def _rows_and_columns(shape: tuple[int, int], letters: str | None) -> np.ndarray
     numbers = np.arange(rows * columns)
     by_column = letters is not None and letters.index("x") < letters.index("y")
     return numbers.reshape(columns, rows).T if by_column else numbers.reshape(rows, columns)
-
-
-def _is_channel(dim: Dim) -> bool:
-    """Whether a dimension is named like a spectrum."""
-    return role_of(dim) == CHANNEL
 
 
 def _check_image(tree: Tree, choice: Choice, request: Request, shape: tuple[int, ...]) -> None:

@@ -81,7 +81,7 @@ def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
         return np.inf, 1.0
     strengths, variances = [], []
     for y, x in places(values.shape[:2]):
-        spectrum, stored = _in_memory(cube[y, x]), _in_memory(stored_noise[y, x])
+        spectrum, stored = cube[y, x], stored_noise[y, x]
         variance = variance_from(stored, form)
         with np.errstate(invalid="ignore"):
             usable = (variance > 0) & (variance < np.inf) & (np.abs(spectrum) <= LARGEST)
@@ -95,11 +95,6 @@ def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
         return np.inf, 0.0
     usual = max(float(np.median(strengths)), float(np.sqrt(np.median(variances))))
     return (ABSURD * usual) ** 2, float(np.median(variances))
-
-
-def _in_memory(array: Any) -> np.ndarray:
-    """Return a numpy array."""
-    return np.asarray(array.compute(scheduler="synchronous") if hasattr(array, "dask") else array)
 
 
 def variance_from(noise: np.ndarray, form: str) -> np.ndarray:

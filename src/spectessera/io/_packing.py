@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ._common import with_missing
+from ._lazy import LazyArray
 
 # Attributes with the number that marks missing values, in lower case and without underscores.
 MISSING = {
@@ -15,25 +18,54 @@ MISSING = {
 }  # fmt: skip
 
 
-def unpack(values: Any, attrs: dict[str, Any]) -> Any:
-    """Return values (numpy or dask) as the attributes of their array say: scaled, missing as NaN.
+@dataclass(frozen=True, repr=False)
+class _Packed:
+    """A stored array, the numbers that mark missing values, and how it is scaled, if it is."""
+
+    source: LazyArray
+    missing: tuple[float, ...]
+    scaling: tuple[float, float] | None
+
+    def __repr__(self) -> str:
+        return f"{self.source.key!r} {self.missing!r} {self.scaling!r}"
+
+    def unpack(self, values: np.ndarray) -> np.ndarray:
+        """Return stored values as they are meant."""
+        if self.missing:
+            marked = [values == number for number in self.missing]
+            values = with_missing(values, np.logical_or.reduce(marked))
+        if self.scaling is None:
+            return values
+        factor, start = self.scaling
+        return (values * factor + start).astype(np.float32)
+
+
+def unpacked(source: LazyArray, attrs: dict[str, Any]) -> LazyArray:
+    """Return an array as its attributes say: scaled, and NaN where values are missing.
 
     ``scale_factor`` and ``add_offset`` of NetCDF are applied. Other factors, such as the
     ``Scale_Factor`` of NEON, are not: programs multiply by them or divide.
     """
-    missing: Any = False
-    for name, value in attrs.items():
-        fill = _number(value) if re.sub(r"[\s_]", "", name.lower()) in MISSING else None
-        if fill is not None and fill == fill:
-            missing = missing | (values == fill)
-    if missing is not False:
-        values = with_missing(values, missing)
+    fills = [_number(value) for name, value in attrs.items()
+             if re.sub(r"[\s_]", "", name.lower()) in MISSING]  # fmt: skip
+    missing = tuple(fill for fill in fills if fill is not None and fill == fill)
     scale, offset = (attrs.get(name) for name in ("scale_factor", "add_offset"))
+    scaling = None
     if isinstance(scale, (int, float)) or isinstance(offset, (int, float)):
-        factor = float(scale) if isinstance(scale, (int, float)) else 1.0
-        start = float(offset) if isinstance(offset, (int, float)) else 0.0
-        return (values * factor + start).astype(np.float32)
-    return values
+        scaling = (
+            float(scale) if isinstance(scale, (int, float)) else 1.0,
+            float(offset) if isinstance(offset, (int, float)) else 0.0,
+        )
+    if not missing and scaling is None:
+        return source
+    packed = _Packed(source, missing, scaling)
+    dtype = packed.unpack(np.zeros(1, source.dtype)).dtype
+    return replace(source, key=packed, dtype=dtype, fetch=_fetch)
+
+
+def _fetch(path: Path, packed: _Packed, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part and unpack it."""
+    return packed.unpack(packed.source.fetch(path, packed.source.key, index))
 
 
 def _number(value: Any) -> float | None:

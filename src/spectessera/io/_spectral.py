@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -67,7 +66,8 @@ def _values_of(entry: Entry, name: str) -> AxisValues:
     kind = str(entry.attrs.get("axis_kind") or "")
     standard = str(entry.attrs.get("standard_name") or "")
     named = name if guessed_unit(name, values)[0] or not standard else standard
-    return AxisValues(values, unit_in(entry.attrs), named, kind, entry.name)
+    medium = str(entry.attrs.get("medium") or "")
+    return AxisValues(values, unit_in(entry.attrs), named, kind, entry.name, medium)
 
 
 def add_axis(
@@ -103,10 +103,10 @@ def add_axis(
         return
     if not tree.own:
         cube.origin["axis"] = usable[0].source
-    _use(cube, usable[0], fitting)
+    _use(cube, usable[0])
 
 
-def _use(cube: StoredCube, axis: AxisValues, fitting: list[Entry]) -> None:
+def _use(cube: StoredCube, axis: AxisValues) -> None:
     """Give the cube an axis, with its unit or the one that its name and range tell."""
     unit, kind = axis.unit, axis.kind
     if not unit and kind != "channel" and axis.name not in ("channel", "axis", "x"):
@@ -118,10 +118,7 @@ def _use(cube: StoredCube, axis: AxisValues, fitting: list[Entry]) -> None:
     if kind == "wavelength" or UNITS.get(unit or "", ("",))[0] == "wavelength":
         filled = without_gaps(cube, values)
         values = values if filled is None else filled
-    attrs = _attributes_along(fitting, axis)
-    cube.axis, notes = axis_of_file(
-        values, unit, name=axis.name, kind=kind, medium=str(attrs.get("medium") or "")
-    )
+    cube.axis, notes = axis_of_file(values, unit, name=axis.name, kind=kind, medium=axis.medium)
     cube.attrs |= notes
 
 
@@ -137,11 +134,6 @@ def _has_unit(axis: AxisValues) -> bool:
         return bool(parse_unit(axis.unit or "") or guessed_unit(axis.name, axis.values)[0])
     except ValueError:
         return True
-
-
-def _attributes_along(fitting: list[Entry], axis: AxisValues) -> dict[str, Any]:
-    """Return the attributes of the array that the axis comes from."""
-    return next((each.attrs for each in fitting if each.name == axis.source), {})
 
 
 def _in_usual_unit(values: np.ndarray, unit: str | None) -> tuple[np.ndarray, str | None]:

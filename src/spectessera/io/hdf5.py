@@ -2,7 +2,7 @@
 
 Layouts of known programs are recognised (``_layouts``); of any other file, the dataset ``img``
 (y, x, channel) of LABEC and ganX files is read, or the only one of three axes, or the one that
-``key`` names. The file says which axis is the spectrum by names, units and lengths (``conventions.dims``).
+``key`` names. Names, units and lengths say which axis is the spectrum (``conventions.dims``).
 """
 
 from __future__ import annotations
