@@ -21,8 +21,8 @@ SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
 DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
-# Begins the name of a dask array whose missing values are NaN; a token and the name of the array
-# without that follow.
+# Begins the name of a dask array that has the values of another one, some of them NaN, or its
+# channels in another order; a token and the name of the other one follow.
 USABLE = "usable-"
 # Steps of an additive sequence that fills a square evenly (the plastic number p, p**3 = p + 1).
 _STEPS = (0.7548776662466927, 0.5698402909980532)
@@ -123,6 +123,12 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
     if "saturation" in cube.attrs:
         out.attrs["saturation"] = float(cube.attrs["saturation"]) / scale
     return out
+
+
+def keep_saturation(dtype: np.dtype[Any] | None, attrs: dict[str, Any]) -> None:
+    """Keep the value at which small integers saturate: as float32 they do not show it."""
+    if dtype in (np.uint8, np.uint16):
+        attrs.setdefault("saturation", float(np.iinfo(dtype).max))
 
 
 def _divided(values: Any, scale: float, power: int, dtype: np.dtype[Any]) -> Any:

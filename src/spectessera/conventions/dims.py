@@ -51,6 +51,10 @@ LENGTHS = {"angstrom", "nm", "um"}  # wavelengths or positions
 POSITIONS = {"m", "mm"}
 
 
+# The stored axes of y, x and channel, and how they were found.
+Decision = tuple[tuple[int, int, int], str]
+
+
 class Dim(NamedTuple):
     """One axis of a stored array: its name, its unit, and attributes of the array along it."""
 
@@ -206,9 +210,7 @@ def _roles(evidence: Evidence) -> list[str]:
     return [role_of(dim) for dim in dims]
 
 
-def _with_channel(
-    evidence: Evidence, used: list[int], channel: int, how: str
-) -> tuple[tuple[int, int, int], str]:
+def _with_channel(evidence: Evidence, used: list[int], channel: int) -> tuple[int, int, int]:
     """Return the order if the channel is known; names or the stored order give y and x."""
     first, second = (n for n in used if n != channel)
     roles = _roles(evidence)
@@ -216,7 +218,7 @@ def _with_channel(
         roles[second] == ROW and roles[first] != ROW
     ):
         first, second = second, first
-    return (first, second, channel), how
+    return first, second, channel
 
 
 def _names(evidence: Evidence) -> str:
@@ -224,23 +226,21 @@ def _names(evidence: Evidence) -> str:
     return ", ".join(dim.name or "?" for dim in evidence.dims)
 
 
-def _by_names(
-    what: str, evidence: Evidence, used: list[int]
-) -> tuple[tuple[int, int, int], str] | None:
+def _by_names(what: str, evidence: Evidence, used: list[int]) -> Decision | None:
     """Decide by the names of the dimensions."""
     roles = _roles(evidence)
     named = [n for n in used if roles[n] == CHANNEL]
     how = f"names of dimensions ({_names(evidence)})"
     if len(named) > 1:
-        by_unit = _by_units(what, evidence, named)
-        if by_unit is None:
+        channel = _spectral_unit(evidence, named)
+        if channel is None:
             raise ValueError(
                 f"{what} has dimensions {_names(evidence)}: more than one is named like a "
                 "spectrum; say which is the channel with axes=, such as cyx (--axes cyx)"
             )
-        return _with_channel(evidence, used, by_unit[0][2], how)
+        return _with_channel(evidence, used, channel), how
     if named:
-        return _with_channel(evidence, used, named[0], how)
+        return _with_channel(evidence, used, named[0]), how
     rows = [n for n in used if roles[n] == ROW]
     columns = [n for n in used if roles[n] == COLUMN]
     if len(rows) == 1 and len(columns) == 1:
@@ -257,10 +257,8 @@ def _unit(dim: Dim) -> str:
         return ""
 
 
-def _by_units(
-    _what: str, evidence: Evidence, used: list[int]
-) -> tuple[tuple[int, int, int], str] | None:
-    """Decide by the units: one axis in a unit of spectra only, or one in a unit of wavelengths."""
+def _spectral_unit(evidence: Evidence, used: list[int]) -> int | None:
+    """Return the only axis in a unit of spectra, or else the only one in a unit of wavelengths."""
     if not evidence.dims:
         return None
     units = {n: _unit(evidence.dims[n]) for n in used}
@@ -270,17 +268,19 @@ def _by_units(
         # alone among other units: y and x in um beside an axis without a unit are positions
         spectral = lengths if all(evidence.dims[n].unit for n in used) else []
     spectral = [n for n in spectral if UNITS[units[n]][0] != CHANNEL]
-    if len(spectral) != 1:
+    return spectral[0] if len(spectral) == 1 else None
+
+
+def _by_units(_what: str, evidence: Evidence, used: list[int]) -> Decision | None:
+    """Decide by the units of the axes."""
+    channel = _spectral_unit(evidence, used)
+    if channel is None:
         return None
-    if len(used) < 3:  # called to choose among several named axes
-        return (0, 0, spectral[0]), ""
     listed = ", ".join(dim.unit or "none" for dim in evidence.dims)
-    return _with_channel(evidence, used, spectral[0], f"units of the axes ({listed})")
+    return _with_channel(evidence, used, channel), f"units of the axes ({listed})"
 
 
-def _by_lengths(
-    what: str, evidence: Evidence, used: list[int]
-) -> tuple[tuple[int, int, int], str] | None:
+def _by_lengths(what: str, evidence: Evidence, used: list[int]) -> Decision | None:
     """Decide by spectral arrays whose length is that of one axis only."""
     votes: dict[int, str] = {}
     for name, length in evidence.spectral.items():
@@ -295,24 +295,20 @@ def _by_lengths(
         )
     for channel, name in votes.items():
         how = f"{name} has one value for each of axis {channel}"
-        return _with_channel(evidence, used, channel, how)
+        return _with_channel(evidence, used, channel), how
     return None
 
 
-def _by_images(
-    _what: str, evidence: Evidence, used: list[int]
-) -> tuple[tuple[int, int, int], str] | None:
+def _by_images(_what: str, evidence: Evidence, used: list[int]) -> Decision | None:
     """Decide by images beside the cube whose shape is that of two axes."""
     for name, shape in evidence.images.items():
         fitting = [n for n in used if tuple(evidence.shape[m] for m in used if m != n) == shape]
         if len(fitting) == 1:
-            return _with_channel(evidence, used, fitting[0], f"{name} has the shape of the image")
+            return _with_channel(evidence, used, fitting[0]), f"{name} has the shape of the image"
     return None
 
 
-def _by_layout(
-    _what: str, evidence: Evidence, _used: list[int]
-) -> tuple[tuple[int, int, int], str] | None:
+def _by_layout(_what: str, evidence: Evidence, _used: list[int]) -> Decision | None:
     """Decide by the layout of a known program."""
     if evidence.layout is None:
         return None
@@ -324,12 +320,11 @@ def _by_position(what: str, evidence: Evidence, used: list[int], drop: tuple[int
     """Take the last axis as the spectrum, or the first if only its length fits."""
     fitting = [n for n in used if evidence.shape[n] in evidence.spectral.values()]
     channel = used[2] if not fitting or used[2] in fitting else fitting[0]
-    order, _ = _with_channel(evidence, used, channel, "")
     length = evidence.shape[channel]
     place = "last" if channel == used[2] else f"axis {channel}"
     array = what.rpartition(": ")[2]
     return Axes(
-        order,
+        _with_channel(evidence, used, channel),
         drop,
         "position",
         f"nothing names the axes of {array}: the {place} one (length {length}) is taken as the "

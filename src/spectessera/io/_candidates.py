@@ -14,7 +14,7 @@ from ._common import DEFAULT, Request, check_stored, listing
 from ._layouts import layouts
 from ._tree import Entry, Tree, text_of
 
-# Arrays that belong to a cube and are none themselves, by a word of their names.
+# Words in the names of arrays that belong to a cube and are none themselves.
 NOISE_WORDS = {
     "ivar": ("ivar", "inverse_variance"),
     "variance": ("var", "variance", "stat"),

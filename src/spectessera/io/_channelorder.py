@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.scale import USABLE
+
 from ._common import StoredCube
 
 NOTE = "the ranges of the detectors overlap: channels are sorted by the spectral axis"
@@ -45,5 +47,8 @@ def sort_channels(stored: StoredCube) -> None:
 def _take(values: Any, order: np.ndarray) -> Any:
     """Return an array (y, x, channel), numpy or dask, with its channels in another order."""
     if hasattr(values, "dask"):  # whole spectra are in one block
-        return values.map_blocks(np.take, order, axis=2, dtype=values.dtype)
+        from dask.base import tokenize
+
+        name = f"{USABLE}{tokenize(values.name, order)}-{values.name}"
+        return values.map_blocks(np.take, order, axis=2, dtype=values.dtype, name=name)
     return np.take(values, order, axis=2)

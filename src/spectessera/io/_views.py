@@ -20,7 +20,8 @@ from ._lazy import LazyArray
 class _View:
     """What a view needs to read a part; its text is the same in every process.
 
-    ``place`` is the number of the point at every pixel or, without sources, the values themselves.
+    ``place`` is the number of the point at every pixel, which pieces are missing or, without
+    sources, the values themselves.
     """
 
     sources: tuple[LazyArray, ...]
@@ -230,3 +231,34 @@ def _fetch_sum(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
         total = part if total is None else total + part
     assert total is not None
     return total
+
+
+def with_gaps(source: LazyArray, pieces: tuple[int, ...], missing: np.ndarray) -> LazyArray:
+    """Return an array with NaN in those of its pieces that do not exist.
+
+    Parameters
+    ----------
+    source : LazyArray
+    pieces : tuple of int
+        Shape of a piece.
+    missing : array of bool
+        For each piece, along the axes of the array, whether it is missing.
+    """
+    return replace(
+        source,
+        key=_View((source,), pieces, np.ascontiguousarray(missing)),
+        dtype=source.dtype if source.dtype.kind == "f" else np.dtype(np.float32),
+        fetch=_fetch_with_gaps,
+    )
+
+
+def _fetch_with_gaps(path: Path, view: _View, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part, with NaN where pieces are missing."""
+    assert view.place is not None
+    source = view.source(0, path)
+    part = source.fetch(path, source.key, index)
+    part = part.astype(part.dtype if part.dtype.kind == "f" else np.float32)
+    at = [np.arange(*one.indices(size)) // piece
+          for one, size, piece in zip(index, source.shape, view.details, strict=True)]  # fmt: skip
+    part[view.place[np.ix_(*at)]] = np.nan
+    return part

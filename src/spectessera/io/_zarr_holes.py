@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ._lazy import LazyArray
+from ._views import with_gaps
 
 MAX_CHUNKS = 10**7
-
-
-@dataclass(frozen=True, repr=False)
-class _Unwritten:
-    """The source, the shape of its pieces, and which of them are missing."""
-
-    source: LazyArray
-    pieces: tuple[int, ...]
-    missing: np.ndarray
-
-    def __repr__(self) -> str:
-        return f"{self.source.key!r} {sha256(self.missing.tobytes()).hexdigest()}"
 
 
 def without_unwritten(
@@ -65,17 +52,4 @@ def without_unwritten(
     )
     if not count:
         return source, note
-    dtype = source.dtype if source.dtype.kind == "f" else np.dtype(np.float32)
-    key = _Unwritten(source, pieces, np.ascontiguousarray(lost))
-    return replace(source, key=key, dtype=dtype, fetch=_fetch), note
-
-
-def _fetch(path: Path, key: _Unwritten, index: tuple[slice, ...]) -> np.ndarray:
-    """Read one part, with NaN where nothing was written."""
-    source = key.source
-    part = source.fetch(path, source.key, index)
-    part = part.astype(part.dtype if part.dtype.kind == "f" else np.float32)
-    at = [np.arange(*one.indices(size)) // piece
-          for one, size, piece in zip(index, source.shape, key.pieces, strict=True)]  # fmt: skip
-    part[key.missing[np.ix_(*at)]] = np.nan
-    return part
+    return with_gaps(source, pieces, lost), note
