@@ -40,7 +40,9 @@ def hyperspy(tree: Tree) -> Iterator[Choice]:
         own = tree.named(group, "axis")
         if own is not None and "axis_kind" in own.attrs and own.has_numbers:
             kind = text_of(own.attrs["axis_kind"])
-            choice.axis = AxisValues(own.values(), unit_in(own.attrs), kind, kind, own.name)
+            medium = text_of(own.attrs.get("medium"))
+            unit = unit_in(own.attrs)
+            choice.axis = AxisValues(own.values(), unit, kind, kind, own.name, medium)
         signal = [n for n, attrs in enumerate(axes) if not attrs.get("navigate", n == 2)]
         named = [n for n, dim in enumerate(dims) if role_of(dim) == CHANNEL]
         if not named and len(signal) == 1:
