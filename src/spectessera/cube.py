@@ -20,7 +20,7 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .foreign import GivenAxis, plain_number, take_apart
-from .scale import scaled
+from .scale import keep_saturation, scaled
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -154,8 +154,7 @@ def _of_array(
         raise ValueError(f"a cube needs at least one pixel and one channel; got {values.shape}")
     cube = xr.DataArray(values, dims=DIMS, attrs=dict(attrs))
     cube = with_axis(cube, given.of(values.shape[2]))
-    if stored_type in (np.uint8, np.uint16) and "saturation" not in cube.attrs:
-        cube.attrs["saturation"] = float(np.iinfo(stored_type).max)
+    keep_saturation(stored_type, cube.attrs)
     if variance is not None:
         variance = _as_array(variance)
         check_numeric("the variance", variance)

@@ -125,6 +125,12 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
     return out
 
 
+def keep_saturation(dtype: np.dtype[Any] | None, attrs: dict[str, Any]) -> None:
+    """Keep the value at which small integers saturate: as float32 they do not show it."""
+    if dtype in (np.uint8, np.uint16):
+        attrs.setdefault("saturation", float(np.iinfo(dtype).max))
+
+
 def _divided(values: Any, scale: float, power: int, dtype: np.dtype[Any]) -> Any:
     """Return numpy or dask values divided by a power of the scale."""
     if hasattr(values, "dask"):

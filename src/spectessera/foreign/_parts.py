@@ -10,6 +10,7 @@ import numpy as np
 
 from spectessera.axis import UNITS, Axis, parse_unit
 from spectessera.conventions.dims import Axes
+from spectessera.scale import keep_saturation
 
 # Units of world coordinates by the standard -> the usual ones of spectra.
 USUAL = {"m": "angstrom", "Hz": "GHz", "m-1": "cm-1", "m/s": "km/s"}
@@ -45,8 +46,7 @@ class Parts:
     def take_missing(self, missing: Any) -> None:
         """Replace values by NaN; pixels of which no value is left are masked."""
         values = self.values
-        if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
-            self.attrs.setdefault("saturation", float(np.iinfo(values.dtype).max))
+        keep_saturation(values.dtype, self.attrs)
         kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
         if hasattr(values, "dask") or hasattr(missing, "dask"):
             import dask.array as da

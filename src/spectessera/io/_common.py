@@ -125,28 +125,29 @@ def check_companion_shape(
         )
 
 
-def only_cube(path: Path, shapes: Mapping[str, tuple[int, ...]], what: str = "array") -> str:
-    """Return the name of the only array of 3 axes; ``shapes`` are those of all numeric arrays.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or more than one.
-    """
-    cubes = [name for name, shape in shapes.items() if len(shape) == 3]
-    if len(cubes) == 1:
-        return cubes[0]
-    if cubes:
-        table = listing({name: shapes[name] for name in cubes})
-        raise ValueError(f"{path} has several {what}s of 3 axes: {table}; choose one with key=")
-    raise ValueError(f"{path} has no {what} of 3 axes (y, x, channel); there is: {listing(shapes)}")
-
-
 def listing(shapes: Mapping[str, Any], most: int = 20) -> str:
     """Return names with shapes, for an error."""
     lines = [f"{name} {shape}" for name, shape in list(shapes.items())[:most]]
     more = [f"and {len(shapes) - most} more"] if len(shapes) > most else []
     return ", ".join(lines + more) or "nothing"
+
+
+def by_name_or_number(
+    path: Path, parts: Mapping[str, Any], key: str | int, what: str, shapes: Mapping[str, Any]
+) -> Any:
+    """Return the part of a file that a user means by its name, or else by its number from 0.
+
+    Raises
+    ------
+    ValueError
+        If there is none; ``what`` is the word for a part, and ``shapes`` are listed.
+    """
+    text = str(key)
+    if text in parts:
+        return parts[text]
+    if text.isdecimal() and int(text) < len(parts):
+        return list(parts.values())[int(text)]
+    raise ValueError(f"{path} has no {what} {text!r}; there is: {listing(shapes)}")
 
 
 def axis_of_file(
@@ -189,6 +190,15 @@ def _with_missing(values: np.ndarray, missing: Any, dtype: np.dtype[Any]) -> np.
     out = values.astype(dtype)
     out[np.asarray(missing)] = np.nan
     return out
+
+
+def text_in(raw: bytes) -> str:
+    """Return the text of a file, UTF-8 or else Latin-1, without the ends of lines of Windows."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def native(array: np.ndarray) -> np.ndarray:

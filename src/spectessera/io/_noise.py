@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.check import check_numeric
-from spectessera.scale import LARGEST, places, source_of
+from spectessera.scale import LARGEST, keep_saturation, places, source_of
 
 from ._common import StoredCube, with_missing
 
@@ -56,8 +56,7 @@ def variance_of(stored: StoredCube, noise: Any, form: str) -> Any:
     variance = _apply(noise, variance_from, form)
     usable = (variance > 0) & (variance <= limit)
     narrow = SAFE[0] < size < SAFE[1]
-    if stored.values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
-        stored.attrs.setdefault("saturation", float(np.iinfo(stored.values.dtype).max))
+    keep_saturation(stored.values.dtype, stored.attrs)
     stored.values = with_missing(stored.values, ~usable)
     return variance.astype(_float_type(noise)) if narrow else variance
 

@@ -13,6 +13,7 @@ from spectessera._util.check import check_number
 from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.cube import make_cube, spectral_axis
 from spectessera.preprocess.livetime import with_live_time
+from spectessera.scale import keep_saturation
 
 from ._channelorder import sort_channels
 from ._common import Request, StoredCube, with_missing
@@ -235,10 +236,8 @@ def _replace_noise(stored: StoredCube, noise: dict[str, Any], mask: Any) -> None
 def _mark_missing(stored: StoredCube, missing: float) -> None:
     """Replace a number by NaN."""
     check_number("missing", missing)
-    values = stored.values
-    if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
-        stored.attrs.setdefault("saturation", float(np.iinfo(values.dtype).max))
-    stored.values = with_missing(values, values == missing, np.float32)
+    keep_saturation(stored.values.dtype, stored.attrs)
+    stored.values = with_missing(stored.values, stored.values == missing, np.float32)
 
 
 def _keep_origin(stored: StoredCube) -> None:
