@@ -125,6 +125,16 @@ def test_detectors_are_added_up_or_chosen(tmp_path):
         read_edf(folder, Request(detectors=1))
 
 
+def test_rows_of_one_detector_are_never_added_to_other_rows_of_another(tmp_path):
+    folder = detectors(tmp_path / "scan")
+    (folder / "s3_xia02_0001_0000_0002.edf").rename(folder / "s3_xia02_0001_0000_0003.edf")
+    with pytest.raises(ValueError, match=r"xia02_0001_0000_0000.edf .*not those.*are missing"):
+        read(folder)
+    (folder / "s3_xia02_0001_0000_0003.edf").unlink()
+    with pytest.raises(ValueError, match="the detectors have 3, 2 files; some are missing"):
+        read(folder)
+
+
 def test_the_sum_of_detectors_does_not_overflow(tmp_path):
     folder = tmp_path / "scan"
     for n in range(2):
@@ -248,3 +258,41 @@ def test_what_fabio_writes_is_read(tmp_path):
         image(data=row, header=MCA).write(str(tmp_path / f"scan_{n:04d}.edf"))
     np.testing.assert_array_equal(read(tmp_path), VALUES)
     assert spectral_axis(read(tmp_path)).unit == "keV"
+
+
+def test_blocks_that_make_no_image_are_refused_in_words(tmp_path):
+    path = tmp_path / "one.edf"
+    path.write_bytes(b"\0" * 600)
+    with pytest.raises(ValueError, match=r"cannot be read as EDF.*no header in braces"):
+        read_edf(path, Request())
+    path.write_bytes(2 * block(VALUES.astype("u2"), **MCA))
+    with pytest.raises(ValueError, match="2 blocks of three axes each are no cube"):
+        read(path)
+    folder = detectors(tmp_path / "scan")
+    longer = folder / "s3_xia02_0001_0000_0001.edf"
+    longer.write_bytes(2 * longer.read_bytes())
+    with pytest.raises(ValueError, match=r"detectors have \[3, 4\] blocks; rows are missing"):
+        read(folder)
+
+
+def test_a_calibration_that_is_no_number_is_refused_only_if_it_is_needed(tmp_path):
+    folder = rows(tmp_path / "scan", **{**MCA, "MCA a": "n/a"})
+    with pytest.raises(ValueError, match="the header: mca a must be a number; got 'n/a'"):
+        read(folder)
+    np.testing.assert_array_equal(read(folder, energy=(1, 7)), VALUES)
+
+
+def test_detectors_cannot_be_chosen_where_names_have_none(tmp_path):
+    folder = rows(tmp_path / "scan", **MCA)
+    with pytest.raises(ValueError, match="has files of no detectors; leave out detectors"):
+        read(folder, detectors=0)
+
+
+def test_lists_of_spectra_of_several_detectors_are_added_in_parts(tmp_path):
+    folder = tmp_path / "scan"
+    for n in range(2):
+        rows(folder, (n + 1) * VALUES.reshape(1, 20, 7), f"s_xia{n:02d}_0001_" + "{:04d}.edf", "u4")
+    cube = read(folder, shape=(4, 5), chunks=3, axis=np.arange(7))
+    assert cube.dtype == np.int64
+    np.testing.assert_array_equal(cube, 3 * VALUES)
+    np.testing.assert_array_equal(cube[1:3, 4, 2:6], 3 * VALUES[1:3, 4, 2:6])

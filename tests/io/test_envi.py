@@ -11,7 +11,8 @@ import pytest
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.io import formats, read
-from spectessera.io._common import Request
+from spectessera.io._channelorder import sort_channels
+from spectessera.io._common import Request, StoredCube
 from spectessera.io._envi_header import fields
 from spectessera.io.envi import read_envi
 
@@ -627,3 +628,33 @@ def test_formats_tell_of_envi():
     (found,) = [one for one in formats() if one.name == "ENVI"]
     assert {".hdr", ".img", ".bsq"} <= set(found.suffixes)
     assert (found.reads, found.writes) == (True, "")
+
+
+def test_overlapping_bands_are_sorted_with_their_noise():
+    """ENVI files have no noise, but other files with two detectors do."""
+    stored = StoredCube(
+        np.arange(12.0).reshape(1, 2, 6), {"values": np.array([1, 2, 4, 3, 5, 6.0])}
+    )
+    stored.variance = 100 + stored.values
+    stored.coords["fwhm"] = (("channel",), np.arange(6), {})
+    stored.coords["y"] = (("y",), np.arange(1), {})
+    order = [0, 1, 3, 2, 4, 5]
+    sort_channels(stored)
+    np.testing.assert_array_equal(stored.axis["values"], np.arange(1, 7))
+    np.testing.assert_array_equal(stored.values[0, 0], order)
+    np.testing.assert_array_equal(stored.variance[0, 0], 100 + np.array(order))
+    assert stored.coords["fwhm"][1].tolist() == order
+    assert stored.coords["y"][1].tolist() == [0]
+
+
+def test_widths_that_are_no_numbers_are_left_out(tmp_path, values):
+    cube = read(save(tmp_path, values, fwhm="{" + ", ".join("abcdefg") + "}"))
+    np.testing.assert_array_equal(cube, values)
+    assert "fwhm" not in cube.coords
+
+
+def test_wavelengths_that_are_mostly_0_are_no_axis(tmp_path, values):
+    header = save(tmp_path, values, wavelength="{400, 410, 0, 0, 0, 0, 0}", wavelength_units="nm")
+    with pytest.raises(ValueError, match="rise or fall throughout"):
+        read(header)
+    np.testing.assert_array_equal(read(header, wavelength=(400, 700), unit="nm"), values)

@@ -1,9 +1,12 @@
 """FITS cubes as instruments write them, each made by the recipe of its documentation."""
 
+import re
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.io import read
 
@@ -312,3 +315,106 @@ def test_a_list_of_events_is_refused_in_words(tmp_path):
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(name="EVENTS")]).writeto(tmp_path / "a.fits")
     with pytest.raises(ValueError, match="only tables: EVENTS"):
         read(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize(
+    ("names", "cards", "bits", "words"),
+    [
+        (("SCI", "ERR", "DQ", "WMAP"), {}, 1, "by its layout, DQ marks bad values by bit 0"),
+        (("FLUX", "IVAR", "MASK", "WAVE"), {}, 1024, "by its layout, MASK marks .* by bit 10"),
+        (("FLUX", "IVAR", "MASK"), {"MASKNAME": "MANGA_DAPSPECMASK"}, 8, ""),
+    ],
+)
+def test_the_bits_that_count_follow_from_the_instrument_or_the_layout(
+    tmp_path, names, cards, bits, words
+):
+    flags = full(2, "i4")  # a remark in every one of them
+    flags[3, 1, 2] = 2 + bits
+    images = {"ERR": full(2), "IVAR": full(0.25), "WMAP": full(1), "WAVE": np.linspace(5, 6, C)}
+    images |= {names[0]: STORED, names[2]: flags}
+    path = save(tmp_path / "c.fits", *[(n, images[n], wave() if n == names[0] else cards)
+                                       for n in names if n != "WAVE"])  # fmt: skip
+    if "WAVE" in names:
+        with fits.open(path, "append") as hdus:
+            hdus.append(fits.ImageHDU(5000 + 2.0 * np.arange(C), fits.Header(), "WAVE"))
+    cube = read(path)
+    assert np.argwhere(np.isnan(cube.values)).tolist() == [[1, 2, 3]]
+    assert re.search(words, cube.attrs.get("reading_notes", ""))
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+@pytest.mark.parametrize("with_noise", [False, True])
+def test_counts_with_flags_become_floats_that_know_where_they_saturate(
+    tmp_path, chunks, with_noise
+):
+    counts = np.arange(C * Y * X, dtype=np.uint8).reshape(C, Y, X)
+    bad = np.arange(counts.size).reshape(counts.shape) == 77
+    images = [("SCI", counts, wave()), ("DQ", bad.astype("u1"), {})]
+    images += [("ERR", full(2), {})] if with_noise else []
+    cube = read(save(tmp_path / "c.fits", *images), chunks=chunks)
+    truth = np.moveaxis(np.where(bad, np.nan, counts), 0, 2)
+    np.testing.assert_array_equal(cube, truth)
+    assert cube.dtype == np.float32
+    assert cube.attrs["saturation"] == 255
+    assert ("variance" in cube.coords) is with_noise
+
+
+def test_flags_that_a_user_names_must_be_there(tmp_path):
+    bad = np.zeros((Y, X), "u1")
+    bad[1, 2] = 1
+    path = save(tmp_path / "c.fits", ("SCI", STORED, wave()), ("HOT", bad, {}),
+                ("SHORT", bad[1:], {}))  # fmt: skip
+    assert np.argwhere(read(path, mask="hot").mask.values).tolist() == [[1, 2]]
+    with pytest.raises(ValueError, match="has no image 'COLD'; there is: 1 SCI"):
+        read(path, mask="COLD")
+    cube = read(path, mask="SHORT")
+    assert "SHORT has shape (3, 5), which does not fit the cube" in cube.attrs["reading_notes"]
+    assert "mask_from" not in cube.attrs
+
+
+def test_a_list_in_another_unit_than_the_header_agrees_with_it(tmp_path):
+    listed = 500 + 0.2 * np.arange(C)
+    cube = read(
+        save(tmp_path / "nm.fits", ("FLUX", STORED, wave()), ("WAVE", listed, {"BUNIT": "nm"}))
+    )
+    np.testing.assert_allclose(spectral_axis(cube).values, listed)
+    assert spectral_axis(cube).unit == "nm"
+    plain = ("WAVE", 10 * listed, {})  # no unit, and the numbers of the header
+    assert spectral_axis(read(save(tmp_path / "a.fits", ("FLUX", STORED, wave()), plain))) == (
+        Axis(10 * listed, "angstrom", medium="vacuum")
+    )
+    alone = ("WAVE", listed, {})
+    cube = read(save(tmp_path / "b.fits", ("FLUX", STORED, SKY), alone))
+    assert spectral_axis(cube).unit == "nm"
+    assert "'WAVE' has no unit" in cube.attrs["reading_notes"]
+
+
+def test_an_unknown_unit_gives_channels_and_is_kept_in_words(tmp_path):
+    listed = ("WAVE", np.linspace(1, 2, C), {"BUNIT": "furlong"})
+    cube = read(save(tmp_path / "a.fits", ("FLUX", STORED, SKY), listed))
+    assert spectral_axis(cube).kind == "channel"
+    assert cube.attrs["axis_note"] == "the file gives extension WAVE in 'furlong'"
+    cube = read(save(tmp_path / "b.fits", primary=STORED, **wave("Band", "furlong", 1.0, 1.0)))
+    assert spectral_axis(cube).kind == "channel"
+    assert "furlong" in cube.attrs["axis_note"]
+
+
+def test_a_column_of_logarithms_is_undone(tmp_path):
+    values = np.linspace(3.6, 3.7, C)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(STORED, fits.Header(SKY), "FLUX"),
+            fits.BinTableHDU.from_columns([fits.Column("LOGLAM", "D", array=values)])]  # fmt: skip
+    fits.HDUList(hdus).writeto(tmp_path / "c.fits")
+    axis = spectral_axis(read(tmp_path / "c.fits"))
+    np.testing.assert_allclose(axis.values, 10**values)
+    assert axis.unit == "angstrom"
+
+
+@pytest.mark.parametrize(("value", "medium"), [(True, "vacuum"), (False, "air")])
+def test_the_card_vacuum_says_where_wavelengths_were_measured(tmp_path, value, medium):
+    path = save(tmp_path / "c.fits", primary=STORED, **wave("WAVELENGTH", VACUUM=value))
+    assert spectral_axis(read(path)).medium == medium
+
+
+def test_noise_is_recognised_in_one_word_with_its_cube(tmp_path):
+    cube = read(save(tmp_path / "c.fits", ("FLUX", STORED, wave()), ("FLUXERR", full(3), {})))
+    assert cube.coords["variance"][0, 0, 0] == 9

@@ -4,9 +4,10 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 
 from spectessera.channels import marked
-from spectessera.cube import make_cube
+from spectessera.cube import make_cube, spectral_axis
 from spectessera.io import read, write
 
 SHAPE = (4, 5, 7)
@@ -72,6 +73,28 @@ def test_marks_in_the_group_of_the_cube_win(tmp_path):
         file["one/cube"], file["one/bbl"] = np.ones(SHAPE, "f4"), 1 - BAD.astype(int)
         file["other/bbl"], file["one/bad_channels"] = np.arange(7) % 2, np.arange(7) == 6
     assert np.flatnonzero(read(path, key="one/cube")["bad_channel"]).tolist() == [2, 6]
+
+
+def test_channels_without_a_wavelength_stay_bad_beside_those_that_the_file_marks(tmp_path):
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["cube"], file["bbl"] = np.ones(SHAPE, "f4"), 1 - BAD.astype(int)
+        file["wavelength"] = np.array([0, 410, 420, 430, 440, 450, 0.0])
+    again = read(path)
+    assert np.flatnonzero(again["bad_channel"]).tolist() == [0, 2, 6]
+    np.testing.assert_allclose(spectral_axis(again).values, 400 + 10.0 * np.arange(7))
+
+
+def test_marks_in_an_attribute_or_a_table_are_no_axis(tmp_path):
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["cube"] = np.ones(SHAPE, "f4")
+        file["cube"].attrs["good_bands"] = 1 - BAD.astype(int)
+    column = fits.Column("good_wavelengths", "J", array=1 - BAD.astype(int))
+    image = np.ones((7, 4, 5), "f4")
+    table = fits.BinTableHDU.from_columns([column], name="BANDS")
+    fits.HDUList([fits.PrimaryHDU(image), table]).writeto(tmp_path / "scan.fits")
+    for name in ("scan.h5", "scan.fits"):
+        assert spectral_axis(read(tmp_path / name)).kind == "channel"
 
 
 def test_ambiguous_marks_are_stated(tmp_path):

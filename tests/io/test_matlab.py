@@ -16,7 +16,7 @@ from spectessera.io import read
 SHAPE = (4, 5, 7)
 VALUES = np.arange(140, dtype=np.uint16).reshape(SHAPE)
 WAVES = 400 + 10.5 * np.arange(7)
-CLASSES = {"f8": "double", "f4": "single"}
+CLASSES = {"f8": "double", "f4": "single", "b1": "logical"}
 
 
 def save5(path, **variables):
@@ -29,8 +29,9 @@ def save73(path, **variables):
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, value in variables.items():
             array = np.atleast_2d(np.asarray(value))
-            stored = file.create_dataset(name, data=array.T, chunks=True, compression="gzip")
             kind = CLASSES.get(array.dtype.str[1:], array.dtype.name)
+            array = array.astype("u1") if array.dtype == bool else array
+            stored = file.create_dataset(name, data=array.T, chunks=True, compression="gzip")
             stored.attrs["MATLAB_class"] = np.bytes_(kind)
         refs = file.create_group("#refs#")
         refs["a"] = np.zeros((9, 8, 7))
@@ -204,6 +205,24 @@ def test_fields_of_a_struct_of_version_73_are_found(tmp_path):
     assert spectral_axis(cube) == Axis(WAVES, "nm")
 
 
+def test_values_of_version_73_that_lie_elsewhere_are_never_read(tmp_path):
+    """HDF5 ends the whole process on a virtual dataset that reads from itself."""
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["cube"] = VALUES.T
+    for source, words in ((".", "reads from itself"), ("../other.h5", "outside the folder")):
+        path = save73(folder / "a.mat")
+        with h5py.File(path, "r+") as file:
+            layout = h5py.VirtualLayout(VALUES.T.shape, "u2")
+            layout[...] = h5py.VirtualSource(source, "cube", VALUES.T.shape)
+            node = file.create_virtual_dataset("cube", layout)
+            node.attrs["MATLAB_class"] = np.bytes_("uint16")
+        with pytest.raises(ValueError, match=rf"a\.mat: '/cube' .*{words}"):
+            read(path)
+    np.testing.assert_array_equal(read(path, outside=True), VALUES)
+
+
 def test_an_array_that_cannot_be_in_the_file_is_refused_before_memory_is_taken(tmp_path):
     path = save73(tmp_path / "a.mat")
     with h5py.File(path, "r+") as file:
@@ -260,3 +279,51 @@ def test_complex_numbers_are_listed_as_what_they_are(tmp_path):
     path = save5(tmp_path / "a.mat", cube=VALUES + 1j)
     with pytest.raises(ValueError, match=r"there is: cube \(4, 5, 7\) complex double"):
         read(path)
+
+
+def by_hand(path, kind, dtype, numbers, name=b"cube", shape=SHAPE):
+    """Write one variable that is not compressed; ``dtype`` is the number of its stored type."""
+    body = struct.pack("<IIII", 6, 8, kind, 0) + struct.pack("<IIiii", 5, 12, *shape) + bytes(4)
+    body += struct.pack("<II", 1, len(name)) + name.ljust(-(-len(name) // 8) * 8, b"\0")
+    body += struct.pack("<II", dtype, len(numbers)) + numbers + bytes(-len(numbers) % 8)
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x100, 0x4D49)
+    path.write_bytes(head + struct.pack("<II", 14, len(body)) + body)
+    return path
+
+
+NUMBERS = VALUES.tobytes(order="F")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((11, 4, NUMBERS[:-8]), r"'cube' of shape \(4, 5, 7\) should have 280 bytes; it has 272"),
+        ((11, 99, NUMBERS), "'cube' holds numbers of type 99, which is not known"),
+        ((11, 4, NUMBERS, b"a b"), "the name of a variable is damaged"),
+        ((17, 4, NUMBERS), r"no array of numbers .*there is: \(opaque\) \(1, 1\) opaque"),
+        ((11, 4, NUMBERS, b""), "no array of numbers .*there is: nothing"),
+    ],
+)
+def test_a_variable_that_is_not_what_it_says_is_refused_in_words(tmp_path, arguments, words):
+    np.testing.assert_array_equal(read(by_hand(tmp_path / "a.mat", 11, 4, NUMBERS)), VALUES)
+    with pytest.raises(ValueError, match=words):
+        read(by_hand(tmp_path / "a.mat", *arguments))
+
+
+@BOTH
+def test_logical_arrays_are_masks_and_lists_of_bad_channels_are_no_axis(tmp_path, save):
+    mask, bad = np.eye(4, 5, dtype=bool), np.arange(7) == 2
+    path = save(tmp_path / "a.mat", cube=VALUES, mask=mask, bbl=np.ones(7), bad_bands=1.0 * bad)
+    cube = read(path)
+    np.testing.assert_array_equal(cube.mask, mask)
+    assert cube.bad_channel.values.tolist() == bad.tolist()
+    assert spectral_axis(cube).kind == "channel"
+
+
+@BOTH
+def test_numbers_that_count_no_image_are_not_its_size(tmp_path, save):
+    matrix = VALUES.transpose(1, 0, 2).reshape(20, 7)
+    path = save(tmp_path / "a.mat", Y=matrix, rows=4.5, cols=5.0, ny=4, nx=5)
+    assert read(path).attrs["axes_from"] == "ny and nx"
+    with pytest.raises(ValueError, match=r"'ny' of shape \(1, 1\) holds no image of spectra"):
+        read(path, key="ny")

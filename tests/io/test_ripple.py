@@ -202,3 +202,9 @@ def test_a_large_file_is_no_header(tmp_path):
     path.write_bytes(bytes(2**20 + 1))
     with pytest.raises(ValueError, match="too many for a ripple header"):
         read_ripple(path, Request())
+
+
+def test_channels_of_width_0_are_no_axis(tmp_path):
+    cube = read_ripple(save(tmp_path, depth_scale=0, depth_units="keV"), Request())
+    assert cube.axis is None
+    assert cube.attrs["axis_note"] == "map.rpl gives channels of width 0"

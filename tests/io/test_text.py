@@ -197,3 +197,32 @@ def test_words_without_numbers_are_no_table(tmp_path):
     (tmp_path / "notes.txt").write_text("hello world\nmore of it\n")
     with pytest.raises(ValueError, match="holds no table of numbers: it begins with 'hello world'"):
         read(tmp_path / "notes.txt")
+
+
+def test_a_long_table_must_be_complete_and_on_one_axis(tmp_path):
+    rows = [[X[x], Y[y], CM[c], VALUES[y, x, c]] for y, x, c in np.ndindex(SHAPE)]
+    header = "x,y,shift (cm-1),I\n"
+    check(read(save(tmp_path / "a.csv", header, rows)))
+    with pytest.raises(ValueError, match="there must be one of values"):
+        read(save(tmp_path / "a.csv", "x,y,shift (cm-1),I,time\n", [[*row, 1] for row in rows]))
+    with pytest.raises(ValueError, match="139 rows for 7 values of 'shift"):
+        read(save(tmp_path / "a.csv", header, rows[:-1]))
+    rows[0][2], rows[1][2] = CM[1], CM[1]
+    with pytest.raises(ValueError, match=r"other values of 'shift.*export them on one axis"):
+        read(save(tmp_path / "a.csv", header, rows))
+
+
+def test_an_image_may_have_one_column(tmp_path):
+    header = "x,y," + ",".join(f"{one} cm-1" for one in CM) + "\n\n"
+    cube = read(save(tmp_path / "a.csv", header, [[3, Y[y], *VALUES[y, 0]] for y in range(4)]))
+    np.testing.assert_array_equal(cube, VALUES[:, :1])
+    assert cube.x.values.tolist() == [3]
+
+
+def test_an_unknown_unit_in_a_name_is_kept_in_words(tmp_path):
+    rows = np.column_stack([np.arange(7), VALUES.reshape(20, 7).T])
+    path = save(tmp_path / "a.csv", "energy [furlong]" + ",s" * 20 + "\n", rows)
+    cube = read(path, shape=(4, 5))
+    np.testing.assert_array_equal(cube, VALUES)
+    assert spectral_axis(cube).kind == "channel"
+    assert "'furlong'" in cube.attrs["axis_note"]

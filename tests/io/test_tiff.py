@@ -12,7 +12,7 @@ import tifffile
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
 from spectessera.io import read
-from spectessera.io._tiffwords import described, gdal_items, gdal_words, parse_xml
+from spectessera.io._tiffwords import described, gdal_items, gdal_words, geo_words, parse_xml
 
 SHAPE = (40, 50, 7)
 VALUES = np.arange(np.prod(SHAPE), dtype=np.uint16).reshape(SHAPE)
@@ -252,6 +252,20 @@ def test_overviews_are_never_the_cube_and_several_series_are_listed(tmp_path):
         read(tmp_path / "b.tif", key=5)
 
 
+@pytest.mark.parametrize("kind", [int, str])
+def test_the_number_of_a_series_is_the_one_that_the_list_shows(tmp_path, kind):
+    """A preview is not listed, but counts, so the second cube of the list is not number 1."""
+    half = FIRST[:, ::2, ::2]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for values, is_preview in ((half[:, ::2, ::2], 1), (half, 0), (FIRST, 0)):
+            writer.write(values, planarconfig="separate", subfiletype=is_preview, metadata=None,
+                         **GREY)  # fmt: skip
+    with pytest.raises(ValueError, match=r"several series of images: 1 \(7, 20, 25\), 2 \(7"):
+        read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", key=kind(2)), VALUES)
+    assert read(tmp_path / "a.tif", key=kind(1)).shape == (20, 25, 7)
+
+
 @pytest.mark.parametrize("bands", [3, 4])
 def test_a_photograph_is_refused_in_words(tmp_path, bands):
     picture = np.zeros((40, 50, bands), np.uint8)
@@ -365,3 +379,30 @@ def test_what_rasterio_writes_is_read(tmp_path):
     assert spectral_axis(cube) == Axis(400.5 + np.arange(7), "nm")
     assert cube.attrs["crs"] == "EPSG:32633"
     np.testing.assert_array_equal(cube.x, 515 + 30 * np.arange(50))
+
+
+@pytest.mark.parametrize(
+    ("tags", "y", "transform"),
+    [
+        ({"ModelTransformation": [3, 0, 0, 10, 0, -2, 0, 90, *[0] * 7, 1]}, [89, 87],
+         "10 3 0 90 0 -2"),
+        ({"ModelTransformation": [3, 1, 0, 10, 1, -2, 0, 90, *[0] * 7, 1]}, None,
+         "10 3 1 90 1 -2"),
+        ({"ModelPixelScale": [3, 2, 0], "ModelTiepoint": [1, 1, 0, 13, 88, 0]}, [89, 87],
+         "10 3 0 90 0 -2"),
+        ({"ModelPixelScale": [3, 2, 0]}, None, None),
+    ],
+)  # fmt: skip
+def test_a_map_has_positions_of_rows_and_columns_unless_it_is_turned(tags, y, transform):
+    coords, attrs = geo_words(tags, (2, 3))
+    assert attrs.get("geotransform") == transform
+    assert ("y" in coords) is (y is not None)
+    if y is not None:
+        assert coords["y"][1].tolist() == y
+        assert coords["x"][1].tolist() == [11.5, 14.5, 17.5]
+
+
+def test_the_corner_of_a_map_may_be_the_middle_of_a_pixel():
+    tags = {"ModelPixelScale": [3, 2, 0], "ModelTiepoint": [0, 0, 0, 10, 90, 0],
+            "GTRasterTypeGeoKey": 2}  # fmt: skip
+    assert geo_words(tags, (2, 3))[0]["y"][1].tolist() == [90, 88]

@@ -259,3 +259,9 @@ def test_what_rosettasciio_writes_is_read_the_same_by_both(tmp_path):
     axis = read_vendor(path, Request()).axis
     np.testing.assert_allclose(axis["values"], KEV)
     assert axis["unit"] == "keV"
+
+
+def test_datasets_of_other_shapes_are_no_detectors(vendor):
+    path = vendor(dataset(), dataset(VALUES[:2], title="other"))
+    with pytest.raises(ValueError, match=r"no detectors of one shape and axis; there is: EDX \(4"):
+        read(path, detectors="sum")

@@ -60,3 +60,12 @@ def guessed_unit(name: str, values: np.ndarray) -> tuple[str, str, str]:
     else:
         return "", "", ""
     return unit, kind, f"{name!r} has no unit: from {low:g} to {high:g}, taken as {unit} (--unit)"
+
+
+def kind_of_signal(*names: str) -> str:
+    """Return "energy_loss" if names of an axis or a signal say so, or "" for the kind of the unit.
+
+    Programs for electron microscopes write such names beside a unit of energies.
+    """
+    words = " ".join(names).lower()
+    return "energy_loss" if "loss" in words or "eels" in words else ""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from spectessera.conventions.dims import CHANNEL, DETECTOR, role_of, spectral_name
+from spectessera.conventions.dims import CHANNEL, DETECTOR, role_of
 
-from ._channels import marks_channels
+from ._channels import names_axis
 from ._choice import Choice
 from ._common import DEFAULT, Request, check_stored, listing
 from ._layouts import layouts
@@ -300,9 +300,9 @@ def spectral_arrays(tree: Tree, entry: Entry) -> dict[str, Entry]:
 
 def _names_axis(entry: Entry) -> bool:
     """Whether the name says that it is a spectral axis; "axis" is that of this package."""
-    if marks_channels(entry.base) or NOT_A_CUBE.search(entry.base):  # such as good_wavelengths
+    if NOT_A_CUBE.search(entry.base):
         return False
-    return entry.base == "axis" or spectral_name(entry.base)
+    return entry.base == "axis" or names_axis(entry.base)
 
 
 def described(path: Path, entry: Entry) -> str:

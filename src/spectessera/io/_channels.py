@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectessera.conventions.dims import spectral_name
+
+from ._common import StoredCube
+
 # Names without case, blanks, dashes and underscores. In most of them 1 is a good channel: also in
 # ENVI's "bad band list", whose numbers are factors.
 GOOD_IS_ONE = {
@@ -47,6 +51,11 @@ def marks_channels(name: str) -> bool:
     return _word(name) in GOOD_IS_ONE | BAD_IS_ONE | EITHER
 
 
+def names_axis(name: str) -> bool:
+    """Return whether an array of this name holds the positions of channels, not marks of them."""
+    return spectral_name(name) and not marks_channels(name)
+
+
 def bad_channels_of(name: str, values: Any) -> BadChannels | None:
     """Return which channels are bad, from an array of a file that marks channels.
 
@@ -80,20 +89,28 @@ def bad_channels_of(name: str, values: Any) -> BadChannels | None:
         return None
     zero = numbers == 0
     short = name.rpartition("/")[2]
-    if word in EITHER and zero.any() and not zero.all():
+    if word in EITHER:
+        if zero.all() or not zero.any():
+            return BadChannels(np.zeros_like(zero))
         bad = zero if 2 * zero.sum() <= zero.size else ~zero
         value = 0 if bad is zero else 1
         return BadChannels(
             bad, f"channels with {value} in {short!r} are taken as bad, because fewer are"
         )
     bad = ~zero if word in BAD_IS_ONE else zero
-    if word in EITHER:
-        bad = np.zeros_like(zero)
     if bad.all():
         return BadChannels(
             np.zeros_like(bad), f"{short!r} marks every channel as bad and is not used"
         )
     return BadChannels(bad)
+
+
+def mark_bad(cube: StoredCube, bad: np.ndarray) -> None:
+    """Mark channels (channel,) of a cube as bad, beside those that are marked already."""
+    if "bad_channel" in cube.coords:
+        bad = bad | cube.coords["bad_channel"][1]
+    if bad.any():
+        cube.coords["bad_channel"] = (("channel",), bad, {})
 
 
 def bad_windows_of(attrs: dict[str, Any], wavelengths: np.ndarray) -> np.ndarray | None:

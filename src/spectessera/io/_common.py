@@ -132,6 +132,24 @@ def listing(shapes: Mapping[str, Any], most: int = 20) -> str:
     return ", ".join(lines + more) or "nothing"
 
 
+def by_name_or_number(
+    path: Path, parts: Mapping[str, Any], key: str | int, what: str, shapes: Mapping[str, Any]
+) -> Any:
+    """Return the part of a file that a user means by its name, or else by its number from 0.
+
+    Raises
+    ------
+    ValueError
+        If there is none; ``what`` is the word for a part, and ``shapes`` are listed.
+    """
+    text = str(key)
+    if text in parts:
+        return parts[text]
+    if text.isdecimal() and int(text) < len(parts):
+        return list(parts.values())[int(text)]
+    raise ValueError(f"{path} has no {what} {text!r}; there is: {listing(shapes)}")
+
+
 def axis_of_file(
     values: Any, unit: Any, *, name: str = "axis", kind: str = "", medium: str = ""
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -172,6 +190,15 @@ def _with_missing(values: np.ndarray, missing: Any, dtype: np.dtype[Any]) -> np.
     out = values.astype(dtype)
     out[np.asarray(missing)] = np.nan
     return out
+
+
+def text_in(raw: bytes) -> str:
+    """Return the text of a file, UTF-8 or else Latin-1, without the ends of lines of Windows."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def native(array: np.ndarray) -> np.ndarray:

@@ -65,12 +65,18 @@ def chosen_series(folder: Path, names: list[str], request: Request) -> Series:
     chosen = _choose(folder, counted, request.key)
     detectors, notes = _detectors(folder, by_series[chosen], request.detectors)
     groups = [_ordered(files) for files in detectors]
-    image = next(_check_complete(folder, group) for group in groups)
+    image = _check_complete(folder, groups[0])
     if any(len(group.names) != len(groups[0].names) for group in groups):
         raise ValueError(
             f"{folder}: the detectors have {', '.join(str(len(one.names)) for one in groups)} "
             "files; some are missing"
         )
+    for group in groups[1:]:
+        if not np.array_equal(group.numbers, groups[0].numbers):
+            raise ValueError(
+                f"{folder}: the numbers of {group.names[0]} and others are not those of "
+                f"{groups[0].names[0]} and others; files are missing"
+            )
     spectra = bool(_XIA.search(groups[0].names[0])) or "mca" in chosen.lower()
     return Series(tuple(tuple(one.names) for one in groups), chosen, image, spectra, notes)
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from spectessera.conventions.units import guessed_unit
 
-from ._channels import bad_channels_of
+from ._channels import bad_channels_of, mark_bad
 from ._common import StoredCube, axis_of_file
 from ._envi_header import numbers_in
+from ._wavelengths import without_gaps, without_repeats
 
 UNITS = {"wavenumber": "cm-1", "millimeters": "mm", "meters": "m", "index": ""}
 NO_UNIT = {"", "unknown", "none", "n/a"}
@@ -22,7 +23,6 @@ IN_NAME = re.compile(
 )
 # One without a unit, in parentheses at the end: "Resize (Band 12) (456.70)".
 LAST_IN_NAME = re.compile(r"\((\d+\.\d+)\)\s*$")
-FEWEST_DISTINCT = 0.25  # share of distinct wavelengths; with fewer they are no axis
 
 
 def add_channels(cube: StoredCube, header: Path, found: dict[str, Any]) -> None:
@@ -105,18 +105,9 @@ def _add_marks(cube: StoredCube, found: dict[str, Any], channels: int) -> None:
         )
         return
     marks = bad_channels_of("bbl", numbers)
-    if marks is None:
-        return
-    cube.notes += [marks.note] if marks.note else []
-    _mark(cube, marks.bad)
-
-
-def _mark(cube: StoredCube, bad: np.ndarray) -> None:
-    """Mark further channels as bad."""
-    if "bad_channel" in cube.coords:
-        bad = bad | cube.coords["bad_channel"][1]
-    if bad.any():
-        cube.coords["bad_channel"] = (("channel",), bad, {})
+    if marks is not None:
+        cube.notes += [marks.note] if marks.note else []
+        mark_bad(cube, marks.bad)
 
 
 def _add_widths(cube: StoredCube, found: dict[str, Any], channels: int, unit: str | None) -> None:
@@ -128,54 +119,3 @@ def _add_widths(cube: StoredCube, found: dict[str, Any], channels: int, unit: st
     if widths is not None and len(widths) == channels:
         attrs = {"units": unit} if unit else {}
         cube.coords["fwhm"] = (("channel",), widths, attrs)
-
-
-def without_gaps(cube: StoredCube, values: np.ndarray) -> np.ndarray | None:
-    """Return wavelengths with a line across those that are 0: such channels are bad.
-
-    Some sensors give channels that are not used no wavelength.
-    """
-    known = np.isfinite(values) & (values > 0)
-    count = len(values)
-    if known.all() or not np.isfinite(values).all() or (values < 0).any():
-        return values
-    if known.sum() < 2 or 2 * known.sum() < count:
-        return values
-    places = np.flatnonzero(known)
-    filled = np.interp(np.arange(count), places, values[places])
-    for first, second, outside in (
-        (places[0], places[1], slice(0, places[0])),
-        (places[-1], places[-2], slice(places[-1] + 1, count)),
-    ):
-        step = (values[first] - values[second]) / (first - second)
-        filled[outside] = values[first] + step * (np.arange(count)[outside] - first)
-    cube.notes.append(
-        f"{count - known.sum()} of {count} channels have wavelength 0: they are marked as bad"
-    )
-    _mark(cube, ~known)
-    return filled
-
-
-def without_repeats(cube: StoredCube, values: np.ndarray) -> np.ndarray:
-    """Return wavelengths of which equal ones are put evenly up to the next.
-
-    They are rounded, or those of two spectrometers that overlap.
-    """
-    distinct = len(np.unique(values))
-    few = distinct < max(2, FEWEST_DISTINCT * len(values))
-    if not np.isfinite(values).all() or distinct == len(values) or few:
-        return values
-    falls = (np.diff(values) <= 0).all()
-    order = np.argsort(-values if falls else values, kind="stable")
-    ordered = values[order]
-    first = np.flatnonzero(np.append(True, np.diff(ordered) != 0))
-    last = 2 * ordered[first[-1]] - ordered[first[-2]]
-    cube.notes.append(
-        f"{len(values) - distinct} channels repeat the wavelength of another one: they are put "
-        "evenly up to the next"
-    )
-    spread = np.empty_like(values)
-    spread[order] = np.interp(
-        np.arange(len(values)), np.append(first, len(values)), np.append(ordered[first], last)
-    )
-    return spread

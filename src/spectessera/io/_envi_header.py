@@ -6,15 +6,16 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import check_stored
+from ._common import check_stored, text_in
 from ._numbers import Numbers, order_of
 
+LENGTHS = {"y": "lines", "x": "samples", "c": "bands"}
 ORDERS = {"bsq": "cyx", "bil": "ycx", "bip": "yxc"}
 MAX_HEADER_BYTES = 2**20
 MAX_LINES = 20_000
@@ -30,21 +31,6 @@ BYTE_ORDERS = {
     "little": 0, "little endian": 0, "little-endian": 0, "intel": 0, "lsf": 0, "host (intel)": 0,
     "big": 1, "big endian": 1, "big-endian": 1, "ieee": 1, "msf": 1, "network (ieee)": 1,
 }  # fmt: skip
-
-
-class Layout(NamedTuple):
-    """How the data file stores the numbers: shape, type, offset and order."""
-
-    shape: tuple[int, int, int]  # (y, x, channel)
-    dtype: str  # with its byte order
-    offset: int
-    order: tuple[int, int, int]  # stored axis of y, x and channel
-
-    @property
-    def numbers(self) -> Numbers:
-        """The same, with the shape as it is stored."""
-        stored = tuple(self.shape[self.order.index(axis)] for axis in range(3))
-        return Numbers(self.dtype, self.offset, stored, self.order)
 
 
 def is_header(start: bytes) -> bool:
@@ -68,12 +54,7 @@ def parse(header: Path) -> dict[str, Any]:
     size = header.stat().st_size
     if size > MAX_HEADER_BYTES:
         raise ValueError(f"{header} has {size} bytes, too many for an ENVI header")
-    raw = header.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    lines = text.lstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text_in(header.read_bytes()).lstrip().split("\n")
     if len(lines) > MAX_LINES:
         raise ValueError(f"{header} has {len(lines)} lines, too many for an ENVI header")
     while lines and not lines[0].lstrip().startswith("ENVI"):
@@ -129,7 +110,7 @@ def _without_remark(text: str) -> str:
 
 def layout_of(
     header: Path, found: dict[str, Any], notes: list[str], axes: str | None = None
-) -> Layout:
+) -> Numbers:
     """Return how the numbers are stored, from the fields of a header.
 
     Parameters
@@ -149,7 +130,7 @@ def layout_of(
     """
     from spectral.io.envi import envi_to_dtype
 
-    shape = tuple(_integer(header, found, name, 1) for name in ("lines", "samples", "bands"))
+    lengths = {letter: _integer(header, found, name, 1) for letter, name in LENGTHS.items()}
     kind = str(found.get("file type", "")).lower()
     if "library" in kind or "classification" in kind:
         raise ValueError(f"{header} is an {found['file type']}, not an image of spectra")
@@ -164,30 +145,32 @@ def layout_of(
     dtype = np.dtype(letter).newbyteorder("<>"[_byte_order(header, found)])
     if "byte order" not in found and dtype.itemsize > 1:
         notes.append("the header gives no byte order: 0 (little-endian) is assumed")
-    check_stored(header, header.name, shape, dtype)
-    offset = _integer(header, found, "header offset", 0, 0)
     letters = axes or ORDERS[interleave]
-    return Layout(shape, dtype.str, offset, order_of(letters))  # type: ignore[arg-type]
+    stored = tuple(lengths[one] for one in letters)
+    check_stored(header, header.name, stored, dtype)
+    offset = _integer(header, found, "header offset", 0, 0)
+    return Numbers(dtype.str, offset, stored, order_of(letters))
 
 
-def as_image(header: Path, layout: Layout, shape: tuple[int, int] | None) -> Layout:
-    """Return the layout of an image that was stored as one row or column of spectra.
+def as_image(header: Path, numbers: Numbers, shape: tuple[int, int] | None) -> Numbers:
+    """Return the numbers as an image that was stored as one row or column of spectra.
 
     Raises
     ------
     ValueError
         If the file holds an image of another shape.
     """
-    lines, samples, bands = layout.shape
+    lines, samples, bands = numbers.shape
     if shape is None or shape == (lines, samples):
-        return layout
+        return numbers
     if min(lines, samples) > 1 or lines * samples != math.prod(shape):
         raise ValueError(
             f"{header} describes an image of {lines} x {samples} pixels; shape {shape} (--shape) "
             "is for one row of as many spectra"
         )
-    first = layout.order[2] < layout.order[0 if lines > 1 else 1]  # the channels
-    return layout._replace(shape=(*shape, bands), order=(1, 2, 0) if first else (0, 1, 2))
+    if numbers.order[2] < numbers.order[0 if lines > 1 else 1]:  # channels before pixels
+        return numbers._replace(stored=(bands, *shape), order=(1, 2, 0))
+    return numbers._replace(stored=(*shape, bands), order=(0, 1, 2))
 
 
 def _byte_order(header: Path, found: dict[str, Any]) -> int:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera.axis import UNITS, Axis, parse_unit
-from spectessera.conventions.dims import spectral_name
 from spectessera.conventions.units import guessed_unit
 
+from ._channels import names_axis
 from ._wcs import SPECTRAL, AxisFound, header_axis, linear_values, word_of
 
 LOGARITHMS = ("LOGLAM", "LOGLAMBDA", "LOGWAVE", "LOGWL", "LOGE")
@@ -50,7 +50,7 @@ def lists_in(hdus: Any, key: int) -> dict[str, Listed]:
     for number, hdu in enumerate(hdus):
         if number == key or not isinstance(hdu.name, str):
             continue
-        if hdu.is_image and sum(size != 1 for size in hdu.shape) == 1 and spectral_name(hdu.name):
+        if hdu.is_image and sum(size != 1 for size in hdu.shape) == 1 and names_axis(hdu.name):
             unit = str(hdu.header.get("BUNIT", hdu.header.get("CUNIT1", ""))).strip()
             found[hdu.name] = Listed(f"extension {hdu.name}", np.ravel(hdu.data), unit)
         elif hasattr(hdu, "columns") and not hdu.is_image:
@@ -62,7 +62,7 @@ def _columns(hdu: Any) -> dict[str, Listed]:
     """Return the columns of a table that hold one list of wavelengths or energies."""
     found = {}
     for column in hdu.columns:
-        if column.name and (spectral_name(column.name) or column.name.upper() in LOGARITHMS):
+        if column.name and (names_axis(column.name) or column.name.upper() in LOGARITHMS):
             values = np.ravel(hdu.data[column.name])
             name = f"column {column.name} of {hdu.name or 'a table'}"
             found[column.name] = Listed(name, values, str(column.unit or "").strip())

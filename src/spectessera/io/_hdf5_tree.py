@@ -25,7 +25,9 @@ MAX_DEPTH = 64
 
 
 @contextmanager
-def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
+def hdf5_tree(
+    path: Path, *, outside: bool = False, without: tuple[str, ...] = ()
+) -> Iterator[Tree]:
     """Open an HDF5 file and give its tree; the file is closed at the end.
 
     Parameters
@@ -33,6 +35,8 @@ def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
     path : Path
     outside : bool
         Follow links to files that are not below the folder of this one.
+    without : tuple of str
+        Groups of the file that are left out, with all below them.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
     with ExitStack() as files:
         with reading(path, "HDF5"):
             file = files.enter_context(h5py.File(path, "r"))
-            walk = _Walk(path, files, outside)
+            walk = _Walk(path, files, outside, without)
             walk.group(file, "", "", 0)
             walk.links()
             attrs = plain_words(file.attrs)
@@ -64,8 +68,10 @@ def hdf5_tree(path: Path, *, outside: bool = False) -> Iterator[Tree]:
 class _Walk:
     """The way through a file: what was found, and the links that are left for the end."""
 
-    def __init__(self, path: Path, files: ExitStack, outside: bool) -> None:
-        self.path, self.files, self.outside = path, files, outside
+    def __init__(
+        self, path: Path, files: ExitStack, outside: bool, without: tuple[str, ...]
+    ) -> None:
+        self.path, self.files, self.outside, self.without = path, files, outside, without
         self.entries: dict[str, Entry] = {}
         self.nodes: dict[str, Any] = {}
         self.group_nodes: dict[str, Any] = {}
@@ -88,10 +94,12 @@ class _Walk:
         if self._known(group, prefix, other) or depth > MAX_DEPTH:
             return
         for name in group:
+            path = f"{prefix}/{name}".strip("/")
+            if path in self.without:
+                continue
             self._count += 1
             if self._count > MAX_NODES:
                 raise ValueError(f"it has more than {MAX_NODES} datasets and groups")
-            path = f"{prefix}/{name}".strip("/")
             if group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD:
                 self.node(group[name], path, other, depth + 1)
             else:

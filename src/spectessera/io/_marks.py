@@ -6,7 +6,7 @@ import numpy as np
 
 from spectessera.axis import UNITS
 
-from ._channels import bad_channels_of, bad_windows_of, marks_channels
+from ._channels import bad_channels_of, bad_windows_of, mark_bad, marks_channels
 from ._common import StoredCube
 from ._tree import Entry, Tree, unit_in
 
@@ -34,8 +34,8 @@ def add_marks(cube: StoredCube, tree: Tree, entry: Entry) -> None:
             cube.notes += [found.note] if found.note else []
     windows = _windows(cube, entry)
     bad = bad if windows is None else bad | windows
-    if bad.any() and not bad.all():
-        cube.coords["bad_channel"] = (("channel",), bad, {})
+    if not bad.all():
+        mark_bad(cube, bad)
     for each in _nearest(entry, [each for each in fitting if each.base.lower() in WIDTHS])[:1]:
         unit = unit_in(each.attrs)
         attrs = {"units": unit} if unit else {}

@@ -16,9 +16,10 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import MAX_COMPRESSION, native
+from ._common import MAX_COMPRESSION
 from ._lazy import LazyArray
 from ._matfile import CLASSES, Variable
+from ._numbers import off_map
 from ._views import transposed
 
 HEADER = 128  # bytes of text, version and byte order
@@ -171,5 +172,4 @@ def _fetch(
     offset, dtype, shape, final = key
     with reading(path, "a MATLAB file"):
         stored = np.memmap(path, dtype, "r", offset, shape)
-        part = native(stored[index]).astype(final, copy=False)
-        return np.array(part, copy=np.may_share_memory(part, stored))  # closes the map
+        return off_map(stored[index]).astype(final, copy=False)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import MAX_COMPRESSION, SMALL_BYTES, native, plain_attribute
+from ._common import MAX_COMPRESSION, SMALL_BYTES
+from ._hdf5_sources import check_sources
+from ._hdf5_tree import hdf5_tree
 from ._lazy import LazyArray
+from ._tree import Entry
 from ._views import transposed
-from .filters import require
 
 # Classes of numbers in MATLAB. All others (struct, cell, object, opaque, char, sparse) are listed
 # in errors, but never read.
@@ -22,8 +23,7 @@ CLASSES = {
     "double": "f8", "single": "f4", "logical": "u1", "int8": "i1", "uint8": "u1", "int16": "i2",
     "uint16": "u2", "int32": "i4", "uint32": "u4", "int64": "i8", "uint64": "u8",
 }  # fmt: skip
-INTERNAL = ("#refs#", "#subsystem#")
-MAX_DEPTH = 5
+INTERNAL = ("#refs#", "#subsystem#")  # groups: what cells and objects hold
 
 
 @dataclass(frozen=True)
@@ -62,33 +62,17 @@ class Variable:
 class Mat73:
     """A file of version 7.3: HDF5, with the axes in reverse order."""
 
-    def __init__(self, path: Path) -> None:
-        import h5py
-
-        self.path = path
+    def __init__(self, path: Path, *, outside: bool) -> None:
+        self.path, self.outside = path, outside
         self.variables: dict[str, Variable] = {}
-        with reading(path, "a MATLAB 7.3 file"), h5py.File(path, "r") as file:
-            self._collect(file, "", 0)
-
-    def _collect(self, group: Any, prefix: str, depth: int) -> None:
-        """Add the variables of a group: a struct of MATLAB is one."""
-        import h5py
-
-        for name in group:
-            link = group.get(name, getlink=True)
-            if name in INTERNAL or isinstance(link, (h5py.ExternalLink, h5py.SoftLink)):
-                continue
-            node = group[name]
-            kind = plain_attribute(node.attrs.get("MATLAB_class")) or "unknown"
-            if isinstance(node, h5py.Dataset):
-                empty = node.shape is None or plain_attribute(node.attrs.get("MATLAB_empty"))
-                shape = (0, 0) if empty else tuple(node.shape[::-1])
-                is_number = node.dtype.kind in "biuf" and node.external is None
-                self.variables[prefix + name] = Variable(
-                    prefix + name, shape, str(kind) if is_number else f"{kind} ({node.dtype})"
-                )
-            elif depth < MAX_DEPTH and kind in ("struct", "unknown"):
-                self._collect(node, f"{prefix}{name}/", depth + 1)
+        self._stored: dict[str, LazyArray] = {}
+        with (
+            hdf5_tree(path, outside=outside, without=INTERNAL) as tree,
+            reading(path, "a MATLAB 7.3 file"),
+        ):
+            for name, entry in tree.entries.items():  # a struct is a group
+                self.variables[name] = _variable(entry, tree.nodes[name].external is None)
+                self._stored[name] = entry.array
 
     def source(self, name: str) -> LazyArray:
         """Return one variable with the axes of MATLAB, still in the file."""
@@ -96,9 +80,8 @@ class Mat73:
 
         self.variables[name].check_size(self.path)
         with reading(self.path, "a MATLAB 7.3 file"), h5py.File(self.path, "r") as file:
-            node = file[name]
-            dtype = node.dtype.newbyteorder("=")
-            stored = LazyArray(self.path, name, node.shape, dtype, _fetch, node.chunks)
+            check_sources(self.path, file[name], outside=self.outside)
+        stored = self._stored[name]
         return transposed(stored, range(stored.ndim)[::-1])
 
     def array(self, name: str) -> np.ndarray:
@@ -106,10 +89,9 @@ class Mat73:
         return self.source(name)[()]
 
 
-def _fetch(path: Path, name: str, index: tuple[slice, ...]) -> np.ndarray:
-    """Read one part of a variable."""
-    import h5py
-
-    with reading(path, "a MATLAB 7.3 file"), h5py.File(path, "r") as file:
-        require(file[name])
-        return native(np.asarray(file[name][index]))
+def _variable(entry: Entry, inside: bool) -> Variable:
+    """Return what a dataset is in MATLAB; ``inside`` is whether its bytes lie in this file."""
+    kind = str(entry.attrs.get("MATLAB_class") or "unknown")
+    shape = (0, 0) if entry.attrs.get("MATLAB_empty") else entry.shape[::-1]
+    is_number = inside and entry.array.dtype.kind in "biuf"
+    return Variable(entry.name, shape, kind if is_number else f"{kind} ({entry.array.dtype})")

@@ -11,7 +11,7 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import Request, native
+from ._common import Request
 from ._lazy import LazyArray
 
 LETTERS = "yxc"
@@ -31,6 +31,12 @@ class Numbers(NamedTuple):
     order: tuple[int, int, int]
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (y, x, channel) of the cube."""
+        y, x, channel = (self.stored[axis] for axis in self.order)
+        return y, x, channel
+
+    @property
     def size(self) -> int:
         """Number of bytes of a file that ends with these numbers."""
         return self.offset + math.prod(self.stored) * np.dtype(self.dtype).itemsize
@@ -38,17 +44,20 @@ class Numbers(NamedTuple):
 
 def lazy_numbers(path: Path, numbers: Numbers) -> LazyArray:
     """Return the numbers as a lazy array (y, x, channel); assumes that the file is long enough."""
-    y, x, channel = (numbers.stored[axis] for axis in numbers.order)
     dtype = np.dtype(numbers.dtype).newbyteorder("=")
-    return LazyArray(path, numbers, (y, x, channel), dtype, _fetch, locked=False)
+    return LazyArray(path, numbers, numbers.shape, dtype, _fetch, locked=False)
 
 
 def _fetch(path: Path, numbers: Numbers, index: tuple[slice, ...]) -> np.ndarray:
     """Read one part of a file of numbers."""
     with reading(path, "a file of numbers"):
         stored = np.memmap(path, numbers.dtype, "r", numbers.offset, numbers.stored)
-        part = native(stored.transpose(numbers.order)[index])
-        return np.array(part, copy=np.may_share_memory(part, stored))  # closes the map
+        return off_map(stored.transpose(numbers.order)[index])
+
+
+def off_map(part: np.ndarray) -> np.ndarray:
+    """Return a copy of a part of a file that is mapped to memory, so that the map is closed."""
+    return np.array(part, dtype=part.dtype.newbyteorder("="), order="C")
 
 
 def check_request(path: Path, request: Request, allowed: tuple[str, ...], why: str) -> None:
@@ -67,17 +76,6 @@ def check_request(path: Path, request: Request, allowed: tuple[str, ...], why: s
         value = getattr(request, name)
         if value is not None and name not in allowed:
             raise ValueError(f"{path} {why}; leave out {name}={value!r}")
-
-
-def stored_letters(path: Path, request: Request, own: str, why: str = "") -> str:
-    """Return the order of three stored axes: that of the user, or the file's ``own``.
-
-    ``own`` is "" if the file does not say it; ``why`` says so, and is the error if nobody does.
-    """
-    letters = own if request.axes is None else request.axes
-    if not letters:
-        raise ValueError(f"{path}: {why}")
-    return letters
 
 
 def order_of(letters: str) -> tuple[int, int, int]:
@@ -117,8 +115,8 @@ def check_points(path: Path, request: Request, points: int) -> tuple[int, int]:
     return shape
 
 
-def number_of(path: Path, fields: Mapping[str, Any], name: str, default: Any = None) -> float:
-    """Return a field of a text header that must be a finite number."""
+def number_of(path: Path | str, fields: Mapping[str, Any], name: str, default: Any = None) -> float:
+    """Return a field of a text header, named for errors, that must be a finite number."""
     text = fields.get(name, default)
     try:
         number = float(text)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.scale import keep_saturation
+
 from ._common import with_missing
 from ._lazy import LazyArray
 
@@ -76,3 +78,40 @@ def _number(value: Any) -> float | None:
         return float(value) if isinstance(value, str) else value if value * 0 == 0 else None
     except (TypeError, ValueError):
         return None
+
+
+def without_ignored(
+    values: Any, numbers: np.ndarray | None, attrs: dict[str, Any], notes: list[str]
+) -> Any:
+    """Return the values with NaN in place of those to ignore, if their type has them.
+
+    Parameters
+    ----------
+    values : numpy or dask array (y, x, channel)
+    numbers : array (1,) or (channel,), optional
+        The number to ignore, or one for each band.
+    attrs : dict
+        Gets the ``saturation`` of the type of the values.
+    notes : list of str
+        What is assumed is appended.
+    """
+    if numbers is None:
+        return values
+    if len(numbers) not in (1, values.shape[2]):
+        count, bands = len(numbers), values.shape[2]
+        notes.append(f"there are {count} values to ignore for {bands} bands: not used")
+        return values
+    numbers = numbers[:1] if (numbers == numbers[0]).all() else numbers
+    dtype = values.dtype
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            fill = numbers.astype(dtype)
+        possible = np.isfinite(fill)
+    else:
+        limits = np.iinfo(dtype)
+        possible = (numbers == np.rint(numbers)) & (numbers >= limits.min) & (numbers <= limits.max)
+        fill = np.where(possible, numbers, 0).astype(dtype)
+    if not possible.any():
+        return values
+    keep_saturation(dtype, attrs)
+    return with_missing(values, (values == fill) & possible)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from spectessera.axis import UNITS, Axis, parse_unit
-from spectessera.conventions.dims import Dim, spectral_name
+from spectessera.conventions.dims import Dim
 from spectessera.conventions.units import guessed_unit
 
+from ._channels import names_axis
 from ._choice import AxisValues, Choice
 from ._common import StoredCube, axis_of_file
-from ._envi_channels import without_gaps
 from ._tree import Entry, Tree, unit_in
+from ._wavelengths import without_gaps
 
 _EDGES = re.compile(r"(edge|bound)s?$", re.IGNORECASE)
 METRES_OF_LIGHT = 1e-2  # a spectral axis in metres below this is shown in nm
@@ -42,7 +43,7 @@ def in_attributes(tree: Tree, entry: Entry) -> dict[str, AxisValues]:
     for place, attrs in places:
         for name, value in attrs.items():
             numbers = isinstance(value, list) and all(isinstance(n, (int, float)) for n in value)
-            if not numbers or not spectral_name(name) or name in found:
+            if not numbers or not names_axis(name) or name in found:
                 continue
             stems = (name, name.rstrip("sS"))
             units = [attrs.get(f"{stem}_{word}") for stem in stems for word in ("units", "unit")]

@@ -11,6 +11,8 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
+from ._common import text_in
+
 MAX_BYTES = 2**32  # a larger table takes minutes to read, and several times its size in memory
 MAX_HEADER_LINES = 1000
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
@@ -41,8 +43,7 @@ def is_text(start: bytes) -> bool:
     """Whether these first bytes of a file are text with numbers."""
     if b"\0" in start or not re.search(rb"\d", start):
         return False
-    control = sum(byte < 32 and byte not in b"\t\n\r\f" for byte in start)
-    return control == 0
+    return not any(byte < 32 and byte not in b"\t\n\r\f" for byte in start)
 
 
 def read_table(path: Path) -> Table:
@@ -61,12 +62,7 @@ def read_table(path: Path) -> Table:
         raise ValueError(
             f"{path} has {size:.3g} bytes, too many for a table of text; write it as HDF5 or NPY"
         )
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text_in(path.read_bytes())
     first, separator, comma = _layout(path, text)
     lines = text.split("\n", first)
     before, rest = lines[:first], lines[first]
@@ -86,7 +82,7 @@ def read_table(path: Path) -> Table:
 
 def _fields(line: str, separator: str | None) -> list[str]:
     """Return the fields of a line; an empty last one is left out."""
-    fields = [one.strip().strip('"') for one in line.strip("\n ").split(separator)]
+    fields = [one.strip().strip('"') for one in line.strip(" ").split(separator)]
     return fields[:-1] if len(fields) > 1 and not fields[-1] else fields
 
 
@@ -122,8 +118,7 @@ def _names(
     for n in range(len(before) - 1, -1, -1):
         if not before[n].strip():
             continue
-        line = before[n].rstrip("\n")
-        fields = [one.strip().strip('"').lstrip("#%").strip() for one in line.split(separator)]
+        fields = [one.strip().strip('"').lstrip("#%").strip() for one in before[n].split(separator)]
         fields = fields[:-1] if len(fields) == columns + 1 and not fields[-1] else fields
         filled = [one for one in fields if one]
         fields = filled if len(fields) > columns == len(filled) else fields  # tabs were doubled

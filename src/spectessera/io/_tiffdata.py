@@ -15,6 +15,7 @@ from spectessera._util.reading import reading
 
 from ._common import MAX_COMPRESSION, native
 from ._lazy import LazyArray
+from ._numbers import off_map
 
 PACKAGE = "reading TIFF files needs the package tifffile: pip install 'spectessera[tiff]'"
 CODECS = (
@@ -182,8 +183,7 @@ def _fetch_plain(path: Path, key: tuple[Any, ...], index: tuple[slice, ...]) -> 
     offset, dtype, shape = key
     with reading(path, "TIFF"):
         stored = np.memmap(path, dtype, "r", offset, shape)
-        part = native(stored[index])
-        return np.array(part, copy=np.may_share_memory(part, stored))  # closes the map
+        return off_map(stored[index])
 
 
 def _fetch_segments(path: Path, segments: _Segments, index: tuple[slice, ...]) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,9 +26,10 @@ from ._numbers import (
     check_request,
     integer_of,
     number_of,
+    off_map,
     order_of,
-    stored_letters,
 )
+from ._views import summed
 
 SUFFIX = ".edf"
 MAX_HEADER_BYTES = 2**20
@@ -58,13 +59,13 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class _Stack:
-    """Frames of every detector, in the order (detector, frame), and how they make a cube.
+    """Frames of one detector, and how they make a cube.
 
-    ``stored`` is the shape of one detector's stack before it is brought into the order ``order``.
+    ``stored`` is the shape of the stack before it is brought into the order ``order``.
     ``listed`` marks spectra in a list, row by row: a frame need not be a row of the image then.
     """
 
-    frames: tuple[tuple[Frame, ...], ...]
+    frames: tuple[Frame, ...]
     stored: tuple[int, int, int]
     order: tuple[int, int, int]
     listed: bool = False
@@ -129,10 +130,16 @@ def _read_series(path: Path, folder: Path, series: Series, request: Request) -> 
         for names in series.files
     )
     _check_alike(path, frames)
+    dtype = _type(frames[0][0], len(frames))
     notes = list(series.notes)
-    stack, axes_from = _stack(path, frames, series, headers[0], request, notes)
+    stack, axes_from = _stack(path, frames[0], series, headers[0], request, notes)
     check_image(path, request, stack.shape[:2])
-    source = LazyArray(folder, stack, stack.shape, _sum_type(frames), _fetch, locked=False)
+    source = summed(
+        [
+            LazyArray(folder, replace(stack, frames=one), stack.shape, dtype, _fetch, locked=False)
+            for one in frames
+        ]
+    )
     axis, attrs, axis_error = _axis(headers, stack.shape[2], notes)
     return StoredCube(
         load(source, request.chunks),
@@ -232,22 +239,22 @@ def _check_alike(path: Path, frames: Sequence[Sequence[Frame]]) -> None:
 
 def _stack(
     path: Path,
-    frames: tuple[tuple[Frame, ...], ...],
+    frames: tuple[Frame, ...],
     series: Series,
     header: dict[str, str],
     request: Request,
     notes: list[str],
 ) -> tuple[_Stack, str]:
     """Return how the frames make a cube, and how the order of the axes was found."""
-    depth, rows, channels = frames[0][0].shape
-    sizes = [size for size in (len(frames[0]), depth, rows) if size > 1]
+    depth, rows, channels = frames[0].shape
+    sizes = [size for size in (len(frames), depth, rows) if size > 1]
     if len(sizes) > 2:
-        raise ValueError(f"{path}: {len(frames[0])} blocks of three axes each are no cube")
+        raise ValueError(f"{path}: {len(frames)} blocks of three axes each are no cube")
     if len(sizes) < 2:
         points = math.prod(sizes)
         image, found = _places(path, series, points, request)
         return _Stack(frames, (*image, channels), (0, 1, 2), listed=True), found
-    letters = stored_letters(path, request, "yxc")
+    letters = request.axes or "yxc"
     if request.axes is not None:
         found = f"axes={request.axes}"
     elif series.spectra or any(name.startswith("mca") for name in header):
@@ -274,51 +281,42 @@ def _places(
     return check_points(path, request, points), "shape="
 
 
-def _sum_type(frames: tuple[tuple[Frame, ...], ...]) -> np.dtype[Any]:
+def _type(frame: Frame, detectors: int) -> np.dtype[Any]:
     """Return the type of the sum of all detectors: counts must not overflow."""
-    dtype = np.dtype(frames[0][0].dtype).newbyteorder("=")
-    if len(frames) == 1 or dtype.kind == "f":
+    dtype = np.dtype(frame.dtype).newbyteorder("=")
+    if detectors == 1 or dtype.kind == "f":
         return dtype
     return np.dtype(np.uint32 if dtype.kind == "u" and dtype.itemsize <= 2 else np.int64)
 
 
 def _fetch(folder: Path, stack: _Stack, index: tuple[slice, ...]) -> np.ndarray:
-    """Read one part of the stack, added up over the detectors."""
-    dtype = _sum_type(stack.frames)
+    """Read one part of the stack of one detector."""
     if stack.listed:
         image = stack.shape[:2]
         numbers = np.arange(math.prod(image)).reshape(image)[index[:2]]
-        part = _points(folder, stack, numbers.ravel(), index[2], dtype)
-        return part.reshape(*numbers.shape, part.shape[-1])
+        part = _points(folder, stack.frames, numbers.ravel(), index[2])
+        return native(part.reshape(*numbers.shape, part.shape[-1]))
     where = [slice(None)] * 3
     for axis, one in zip(stack.order, index, strict=True):
         where[axis] = one
-    total: Any = 0
-    for frames in stack.frames:
-        if len(frames) == 1:
-            part = _block(folder, frames[0]).reshape(stack.stored)[tuple(where)].astype(dtype)
-        else:
-            chosen = frames[where[0]]
-            rows = [_block(folder, one).reshape(stack.stored[1:])[where[1], where[2]]
-                    for one in chosen]  # fmt: skip
-            part = np.array(rows, dtype=dtype)
-        total = total + part
-    return native(total.transpose(stack.order))
+    if len(stack.frames) == 1:
+        part = _block(folder, stack.frames[0]).reshape(stack.stored)[tuple(where)]
+    else:
+        part = np.array([_block(folder, one).reshape(stack.stored[1:])[where[1], where[2]]
+                         for one in stack.frames[where[0]]])  # fmt: skip
+    return off_map(part.transpose(stack.order))
 
 
 def _points(
-    folder: Path, stack: _Stack, numbers: np.ndarray, channels: slice, dtype: np.dtype[Any]
+    folder: Path, frames: Sequence[Frame], numbers: np.ndarray, channels: slice
 ) -> np.ndarray:
     """Read single spectra (point, channel), numbered through all frames."""
-    total: Any = 0
-    for frames in stack.frames:
-        each = math.prod(frames[0].shape[:2])
-        rows = []
-        for number in np.unique(numbers // each):
-            spectra = _block(folder, frames[number]).reshape(each, -1)
-            rows.append(spectra[numbers[numbers // each == number] % each, channels])
-        total = total + np.concatenate(rows).astype(dtype)
-    return np.asarray(total)
+    each = math.prod(frames[0].shape[:2])
+    rows = []
+    for number in np.unique(numbers // each):
+        spectra = _block(folder, frames[number]).reshape(each, -1)
+        rows.append(spectra[numbers[numbers // each == number] % each, channels])
+    return np.concatenate(rows)
 
 
 def _block(folder: Path, frame: Frame) -> np.ndarray:
@@ -342,9 +340,8 @@ def _axis(
     if "mca b" not in header:
         return None, {}, ""
     try:
-        name = Path("the header")
-        a, b, c = (number_of(name, header, each, 0) for each in CALIBRATION)
-        first = number_of(name, header, "mca start ch", 0)
+        a, b, c = (number_of("the header", header, each, 0) for each in CALIBRATION)
+        first = number_of("the header", header, "mca start ch", 0)
     except ValueError as error:
         return None, {}, str(error)
     if (a, b, c) == (0, 1, 0):  # as it is written where nothing was calibrated

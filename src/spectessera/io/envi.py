@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ._common import Request, StoredCube, listing, with_missing
+from ._common import Request, StoredCube, listing
 from ._envi_channels import add_channels
-from ._envi_header import Layout, as_image, is_header, layout_of, numbers_in, parse
+from ._envi_header import as_image, is_header, layout_of, numbers_in, parse
 from ._lazy import load
-from ._numbers import check_request, lazy_numbers
+from ._numbers import Numbers, check_request, lazy_numbers
+from ._packing import without_ignored
 
 # Of the data file.
 SUFFIXES = (
@@ -84,13 +85,16 @@ def read_envi(path: Path, request: Request) -> StoredCube:
     data = None if header is None else path
     header = header or path
     found, notes = parse(header), list[str]()
-    layout = layout_of(header, found, notes, request.axes)
-    data = _data_file(header, layout) if data is None else data
-    _check_size(header, data, layout, notes)
-    layout = as_image(header, layout, request.shape)
-    values = load(lazy_numbers(data, layout.numbers), request.chunks)
+    numbers = layout_of(header, found, notes, request.axes)
+    data = _data_file(header, numbers.size) if data is None else data
+    _check_size(header, data, numbers, notes)
+    numbers = as_image(header, numbers, request.shape)
+    values = load(lazy_numbers(data, numbers), request.chunks)
     attrs: dict[str, Any] = {"source": path.name} | _attributes(found)
-    values = without_ignored(values, found.get("data ignore value"), attrs, notes)
+    ignored = None
+    with suppress(ValueError):  # any other text is no number to ignore
+        ignored = numbers_in(found.get("data ignore value"))
+    values = without_ignored(values, ignored, attrs, notes)
     cube = StoredCube(values, attrs=attrs, notes=notes)
     cube.origin["axes"] = "the argument axes" if request.axes else f"interleave in {header.name}"
     add_channels(cube, header, found)
@@ -114,8 +118,8 @@ def _attributes(found: dict[str, Any]) -> dict[str, str | float]:
 # --- the data -------------------------------------------------------------------------------------
 
 
-def _data_file(header: Path, layout: Layout) -> Path:
-    """Return the data file that belongs to a header.
+def _data_file(header: Path, size: int) -> Path:
+    """Return the data file that belongs to a header, of ``size`` bytes if the header is right.
 
     Raises
     ------
@@ -131,9 +135,9 @@ def _data_file(header: Path, layout: Layout) -> Path:
     ]
     candidates = [one for one in beside if one.name == base or one.suffix.lower() in SUFFIXES]
     if not candidates:  # a suffix of another program, with exactly the size of the image
-        candidates = [one for one in beside if one.stat().st_size == layout.numbers.size]
+        candidates = [one for one in beside if one.stat().st_size == size]
     if len(candidates) > 1:
-        fitting = [one for one in candidates if one.stat().st_size == layout.numbers.size]
+        fitting = [one for one in candidates if one.stat().st_size == size]
         candidates = fitting or candidates
     if len(candidates) == 1:
         return candidates[0]
@@ -148,14 +152,14 @@ def _data_file(header: Path, layout: Layout) -> Path:
     )
 
 
-def _check_size(header: Path, data: Path, layout: Layout, notes: list[str]) -> None:
+def _check_size(header: Path, data: Path, numbers: Numbers, notes: list[str]) -> None:
     """Raise ValueError unless the data file can hold what the header describes.
 
     What follows after the image is stated, unless another image would have just that size.
     """
-    size, expected = data.stat().st_size, layout.numbers.size
-    whole = expected - layout.offset
-    if size > expected and (size - layout.offset) % whole:
+    size, expected = data.stat().st_size, numbers.size
+    whole = expected - numbers.offset
+    if size > expected and (size - numbers.offset) % whole:
         notes.append(
             f"{size - expected} bytes at the end of {data.name} belong to no band and are not read"
         )
@@ -163,49 +167,6 @@ def _check_size(header: Path, data: Path, layout: Layout, notes: list[str]) -> N
         what = "it is cut short" if size < expected else "it belongs to another image"
         raise ValueError(
             f"{data} has {size} bytes but {header.name} describes {expected} (shape "
-            f"{layout.shape}, {np.dtype(layout.dtype)}, header offset {layout.offset}); {what}, or "
-            "the header is wrong"
+            f"{numbers.shape}, {np.dtype(numbers.dtype)}, header offset {numbers.offset}); "
+            f"{what}, or the header is wrong"
         )
-
-
-def without_ignored(
-    values: Any, ignored: Any, attrs: dict[str, Any], notes: list[str] | None = None
-) -> Any:
-    """Return the values with NaN in place of those to ignore, if their type has them.
-
-    Parameters
-    ----------
-    values : numpy or dask array (y, x, channel)
-    ignored : text, number, or list of texts
-        The number to ignore, or one for each band; any other text is no number to ignore.
-    attrs : dict
-        Gets the ``saturation`` that the type of the values told.
-    notes : list of str, optional
-        What is assumed is appended.
-    """
-    try:
-        numbers = numbers_in(ignored)
-    except ValueError:
-        return values
-    if numbers is None:
-        return values
-    if len(numbers) not in (1, values.shape[2]):
-        if notes is not None:
-            count, bands = len(numbers), values.shape[2]
-            notes.append(f"there are {count} values to ignore for {bands} bands: not used")
-        return values
-    numbers = numbers[:1] if (numbers == numbers[0]).all() else numbers
-    dtype = values.dtype
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            fill = numbers.astype(dtype)
-        possible = np.isfinite(fill)
-    else:
-        limits = np.iinfo(dtype)
-        possible = (numbers == np.rint(numbers)) & (numbers >= limits.min) & (numbers <= limits.max)
-        fill = np.where(possible, numbers, 0).astype(dtype)
-    if not possible.any():
-        return values
-    if dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
-        attrs["saturation"] = float(np.iinfo(dtype).max)
-    return with_missing(values, (values == fill) & possible)

@@ -18,6 +18,7 @@ import numpy as np
 
 from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim
+from spectessera.scale import keep_saturation
 
 from ._alongside import Fit, Frame, fit_to, frame_of
 from ._common import (
@@ -277,7 +278,7 @@ def _with_companions(file: _File, number: int, primary: Any) -> StoredCube:
     values = file.source(number)
     cube = StoredCube(values)
     shape = values.shape
-    cubes = []
+    cubes, marked = [], []
     for n in flags:
         rule = flag_rule(file.path, file.images, primary, n)
         if file.is_whole(n):
@@ -285,11 +286,11 @@ def _with_companions(file: _File, number: int, primary: Any) -> StoredCube:
         elif not _put_mask(file, cube, n, rule.bits, shape):
             continue
         name = file.images[n].name
-        cube.origin["mask"] = "; ".join(
-            [*cube.origin.get("mask", "").split("; "), f"{name}, {rule.words}"]
-        ).removeprefix("; ")
+        marked.append(f"{name}, {rule.words}")
         if not rule.sure:
             cube.notes.append(f"by its layout, {name} marks bad values by {rule.words}")
+    if marked:
+        cube.origin["mask"] = "; ".join(marked)
     how, stored = None, None
     if noise is not None and _fits(file, cube, noise):
         stored = file.source(noise)
@@ -315,8 +316,7 @@ def _combine(
     if not flags and noise is None:
         cube.values = file.array(values, image)
         return
-    if values.dtype in (np.uint8, np.uint16):  # float32 does not show where they saturate
-        cube.attrs["saturation"] = float(np.iinfo(values.dtype).max)
+    keep_saturation(values.dtype, cube.attrs)
     part = None if noise is None else (file.part(noise[0]), noise[2])
     key = Masked(image, tuple((file.part(n), bits) for n, _, bits in flags), part)
     variance: Any = None

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from spectessera.conventions.dims import Axes, Evidence, find_axes, plain_name, spectral_name
+from spectessera.conventions.dims import Axes, Evidence, find_axes, plain_name
 from spectessera.conventions.units import guessed_unit
 
-from ._channels import bad_channels_of, marks_channels
+from ._channels import bad_channels_of, mark_bad, marks_channels, names_axis
 from ._common import Request, StoredCube, axis_of_file, check_companion_shape, listing
 from ._lazy import LazyArray, as_dask, load
 from ._mat5 import Mat5
@@ -65,13 +65,14 @@ def read_matlab(path: Path, request: Request) -> StoredCube:
     """
     check_request(path, request, ALLOWED, "has variables, but no list of detectors")
     with path.open("rb") as stream:
-        file = (Mat73 if stream.read(len(MAGIC_73)) == MAGIC_73 else Mat5)(path)
+        is_hdf5 = stream.read(len(MAGIC_73)) == MAGIC_73
+    file = Mat73(path, outside=request.outside) if is_hdf5 else Mat5(path)
     variable = _pick(path, file.variables, request)
     notes: list[str] = []
     spectral = {
         name: one.sizes[0]
         for name, one in file.variables.items()
-        if one.is_numeric and len(one.sizes) == 1 and spectral_name(name)
+        if one.is_numeric and len(one.sizes) == 1 and names_axis(name)
     }
     order, image, how = _layout(path, file, variable, spectral, request, notes)
     source = _source(file, variable.name, order, image)
@@ -243,7 +244,7 @@ def _add_marks(cube: StoredCube, file: Mat5 | Mat73) -> None:
         if one.is_numeric and one.sizes == cube.values.shape[2:] and marks_channels(name):
             marks = bad_channels_of(name, file.array(name).ravel())
             if marks is not None and marks.bad.any():
-                cube.coords["bad_channel"] = (("channel",), marks.bad, {})
+                mark_bad(cube, marks.bad)
                 cube.notes += [marks.note] if marks.note else []
                 return
 

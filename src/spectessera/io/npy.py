@@ -27,6 +27,7 @@ from ._common import (
 )
 from ._grouped import cube_of_tree
 from ._lazy import LazyArray
+from ._numbers import off_map
 from ._tree import Entry, Tree
 from ._views import in_memory
 
@@ -86,8 +87,7 @@ def _no_dims(entry: Entry) -> list[tuple[Dim, str]]:
 def _fetch(path: Path, _key: None, index: tuple[slice, ...]) -> np.ndarray:
     """Read one part of an NPY file."""
     with reading(path, "NPY"):
-        part = np.load(path, mmap_mode="r", allow_pickle=False)[index]
-        return np.array(part, dtype=part.dtype.newbyteorder("="), order="C")  # closes the map
+        return off_map(np.load(path, mmap_mode="r", allow_pickle=False)[index])
 
 
 def _header(stream: IO[bytes]) -> _Stored:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.reading import reading
+from spectessera.conventions.units import kind_of_signal
 
 from ._common import Request, StoredCube, axis_of_file, check_stored
 from ._lazy import load
@@ -24,7 +25,6 @@ from ._numbers import (
     lazy_numbers,
     number_of,
     order_of,
-    stored_letters,
 )
 
 MAX_HEADER_BYTES = 2**20
@@ -90,14 +90,13 @@ def read_ripple(path: Path, request: Request) -> StoredCube:
             f"{numbers.stored}, {np.dtype(numbers.dtype)}, offset {numbers.offset}); {what}, or "
             "the header is wrong"
         )
-    source = lazy_numbers(data, numbers)
-    check_image(header, request, (source.shape[0], source.shape[1]))
-    axis, attrs = _axis(header, fields, source.shape[2])
+    check_image(header, request, numbers.shape[:2])
+    axis, attrs = _axis(header, fields, numbers.shape[2])
     attrs |= {"source": path.name} | _attributes(fields)
-    coords = _positions(header, fields, source.shape)
+    coords = _positions(header, fields, numbers.shape)
     origin = {"axes": axes_from} | ({"axis": f"the calibration in {header.name}"} if axis else {})
     return StoredCube(
-        load(source, request.chunks),
+        load(lazy_numbers(data, numbers), request.chunks),
         axis=axis,
         coords=coords,
         attrs=attrs,
@@ -148,11 +147,12 @@ def _numbers(
     if lengths["c"] == 1:
         raise ValueError(f"{header} describes an image (depth 1), not a spectrum in every pixel")
     record_by = _choice(header, fields, "record-by", (*RECORD_BY, "dont-care"))
-    letters = stored_letters(
-        header, request, RECORD_BY.get(record_by, ""),
-        "record-by is dont-care, so the order of the numbers is not known; give axes='yxc' or "
-        "axes='cyx'",
-    )  # fmt: skip
+    letters = request.axes or RECORD_BY.get(record_by)
+    if letters is None:
+        raise ValueError(
+            f"{header}: record-by is dont-care, so the order of the numbers is not known; give "
+            "axes='yxc' or axes='cyx'"
+        )
     letter = LETTERS[_choice(header, fields, "data-type", LETTERS)]
     itemsize = integer_of(header, fields, "data-length", 1)
     if itemsize not in SIZES[letter]:
@@ -194,8 +194,7 @@ def _axis(
     if scale == 0:
         return None, {"axis_note": f"{header.name} gives channels of width 0"}
     first = number_of(header, fields, "depth-origin", 0)
-    words = f"{fields.get('depth-name', '')} {fields.get('signal', '')}".lower()
-    kind = "energy_loss" if "loss" in words or "eels" in words else ""
+    kind = kind_of_signal(fields.get("depth-name", ""), fields.get("signal", ""))
     return axis_of_file(first + scale * np.arange(channels), unit, name="depth", kind=kind)
 
 

@@ -14,10 +14,18 @@ import numpy as np
 from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim, Evidence, find_axes
 
-from ._common import Request, StoredCube, axis_of_file, check_stored, listing
-from ._envi_channels import without_gaps, without_repeats
+from ._channels import mark_bad
+from ._common import (
+    Request,
+    StoredCube,
+    axis_of_file,
+    by_name_or_number,
+    check_stored,
+    listing,
+)
 from ._lazy import LazyArray, load
 from ._numbers import check_image, check_request
+from ._packing import without_ignored
 from ._tiffdata import TIFF_ERRORS, import_tifffile, lazy_series
 from ._tiffwords import (
     Words,
@@ -29,7 +37,7 @@ from ._tiffwords import (
     unit_or_guess,
 )
 from ._views import transposed
-from .envi import without_ignored
+from ._wavelengths import without_gaps, without_repeats
 
 # The letters of tifffile -> names of dimensions. Pages without a name are "Q" or "I".
 NAMES = {"Y": "y", "X": "x", "C": "channel", "S": "bands", "E": "wavelength"}
@@ -43,7 +51,7 @@ class _Opened(NamedTuple):
     source: LazyArray
     letters: str
     words: Words
-    nodata: Any
+    nodata: float | None
     geo: dict[str, Any]
 
 
@@ -94,11 +102,12 @@ def read_tiff(path: Path, request: Request) -> StoredCube:
 def _cube(path: Path, opened: _Opened, values: Any, how: str, notes: list[str]) -> StoredCube:
     """Return the cube with all that the file says about it."""
     attrs: dict[str, Any] = {"source": path.name}
-    values = without_ignored(values, _number(opened.nodata), attrs, notes)
+    nodata = None if opened.nodata is None else np.array([opened.nodata])
+    values = without_ignored(values, nodata, attrs, notes)
     words, shape = opened.words, values.shape
     cube = StoredCube(values, attrs=attrs, notes=notes, origin={"axes": how})
-    if words.bad is not None and len(words.bad) == shape[2] and words.bad.any():
-        cube.coords["bad_channel"] = (("channel",), words.bad, {})
+    if words.bad is not None and len(words.bad) == shape[2]:
+        mark_bad(cube, words.bad)
     if words.values is not None and len(words.values) == shape[2]:
         unit, kind = unit_or_guess(words, notes)
         known = without_gaps(cube, words.values)
@@ -154,12 +163,7 @@ def _pick(path: Path, candidates: dict[str, Any], key: str | int | None) -> Any:
     """Return the series to read."""
     shapes = {name: one.shape for name, one in candidates.items()}
     if key is not None:
-        names = list(candidates)
-        if isinstance(key, int) or (str(key).isdecimal() and str(key) not in candidates):
-            key = names[int(key)] if int(key) < len(names) else str(key)
-        if key not in candidates:
-            raise ValueError(f"{path} has no series {key!r}; there is: {listing(shapes)}")
-        return candidates[key]
+        return by_name_or_number(path, candidates, key, "series", shapes)
     cubes = {
         name: one
         for name, one in candidates.items()
@@ -198,12 +202,11 @@ def _open(path: Path, file: Any, series: Any, notes: list[str]) -> _Opened:
     with reading(path, "TIFF", *TIFF_ERRORS):
         keyframe = series.keyframe
         tags = keyframe.tags
-        nodata = tags.valueof(42113)
+        nodata = _number(tags.valueof(42113))
         items = gdal_items(str(tags.valueof(42112) or ""))
         geo = dict(keyframe.geotiff_tags or {}) if keyframe.is_geotiff else {}
         words = _words(file, series, items)
-        number = _number(nodata)
-        source = lazy_series(path, series, number, notes)
+        source = lazy_series(path, series, nodata, notes)
     return _Opened(source, letters, words, nodata, geo)
 
 
@@ -225,7 +228,7 @@ def _words(file: Any, series: Any, items: Any) -> Words:
     if words.values is None and file.is_imagej:
         labels = (file.imagej_metadata or {}).get("Labels") or []
         values, unit, found = described([str(one) for one in labels][:bands])
-        words = Words(values, unit, found and "labels of ImageJ", words.bad, words.scales)
+        words = words._replace(values=values, unit=unit, found=found and "labels of ImageJ")
     if (
         words.values is None
         and len(series.pages) > 1
@@ -233,5 +236,6 @@ def _words(file: Any, series: Any, items: Any) -> Words:
     ):
         texts = [one.aspage().description for one in series.pages]
         values, unit, found = described(texts)
-        words = Words(values, unit, found and "descriptions of the pages", words.bad, words.scales)
+        found = found and "descriptions of the pages"
+        words = words._replace(values=values, unit=unit, found=found)
     return words

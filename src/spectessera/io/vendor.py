@@ -17,8 +17,17 @@ import numpy as np
 
 from spectessera._util.reading import reading
 from spectessera.conventions.dims import CHANNEL, Dim, Evidence, find_axes, role_of
+from spectessera.conventions.units import kind_of_signal
 
-from ._common import Request, StoredCube, axis_of_file, check_stored, listing, plain_attribute
+from ._common import (
+    Request,
+    StoredCube,
+    axis_of_file,
+    by_name_or_number,
+    check_stored,
+    listing,
+    plain_attribute,
+)
 from ._lazy import as_dask, block_sizes, chunk_sizes
 from ._numbers import check_image, check_points, check_request
 
@@ -185,14 +194,8 @@ def _check_bcf(path: Path) -> None:
 def _pick(path: Path, datasets: dict[str, _Dataset], request: Request) -> _Dataset:
     """Return the dataset to read."""
     shapes = {name: one.shape for name, one in datasets.items()}
-    key = request.key
-    if key is not None:
-        names = list(datasets)
-        if str(key) not in datasets and str(key).isdecimal() and int(key) < len(names):
-            key = names[int(key)]
-        if str(key) not in datasets:
-            raise ValueError(f"{path} has no dataset {key!r}; there is: {listing(shapes)}")
-        return datasets[str(key)]
+    if request.key is not None:
+        return by_name_or_number(path, datasets, request.key, "dataset", shapes)
     cubes = [one for one in datasets.values() if one.is_cube]
     if not cubes and request.shape is not None:
         cubes = [one for one in datasets.values() if len(one.signal) == 1 and len(one.shape) == 2]
@@ -317,8 +320,7 @@ def _add_axes(cube: StoredCube, one: _Dataset, order: tuple[int, ...]) -> None:
     if values is None:
         return
     name = str(axis.get("name") or "signal axis")
-    words = f"{name} {cube.attrs.get('signal_type', '')}".lower()
-    kind = "energy_loss" if "loss" in words or "eels" in words else ""
+    kind = kind_of_signal(name, str(cube.attrs.get("signal_type", "")))
     cube.axis, note = axis_of_file(values, _unit(axis) or None, name=name, kind=kind)
     cube.attrs |= note
     cube.origin["axis"] = f"axis {name} (rosettasciio)"
