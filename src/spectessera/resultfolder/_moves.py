@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 NEW, OLD, RECORD = "folder", "old", "record.json"
 # What the writers of single files leave if they are killed.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+")
-_ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}(-[0-9]+)?")
+_ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}")
 
 
 def staging_folders(target: Path) -> list[Path]:

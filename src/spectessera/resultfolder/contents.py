@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tomli_w
@@ -20,9 +20,11 @@ from spectessera.naming.candidates import Naming
 from spectessera.naming.names import lines_of, name_clusters, title_of
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
-from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .manifest import HISTORY, MODEL, REPORT
+
+if TYPE_CHECKING:
+    from spectessera.segmenter import SpectralSegmenter
 
 
 def names_of(*, fitted: bool, with_report: bool, stored: bool) -> tuple[str, ...]:
