@@ -58,7 +58,8 @@ def read_record(work: Path) -> dict[str, Any]:
         return {}
     problem = f"{path} cannot be read; move {work} away"
     try:
-        record = json.loads(path.read_bytes()[: 2**20])
+        with path.open("rb") as file:
+            record = json.loads(file.read(2**20))
         names = {*record["names"], *record.get("new", ()), *record.get("replaced", {})}
         sound = names <= {*NAMES, MANIFEST} and isinstance(record["target"], str)
         aside = record.get("aside")

@@ -52,7 +52,7 @@ def write_files(
     ``stored``: the result itself is in the folder already, as a Zarr store.
     """
     namings = name_clusters(result)
-    summary = summarise(result, run, namings)
+    summary = _summarise(result, run, namings)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
@@ -82,7 +82,9 @@ def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) ->
         save_png(figure, folder / name, dpi=110)
 
 
-def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]) -> dict[str, Any]:
+def _summarise(
+    result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]
+) -> dict[str, Any]:
     """Return the summary of a result as plain values, for a person or a script."""
     label = result["label"].values
     confidence = result["confidence"].values
