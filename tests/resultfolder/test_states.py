@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -166,7 +167,7 @@ def test_moves_stop_at_a_file_that_came_since(out):
 def test_a_record_that_makes_no_sense_moves_and_removes_nothing(out, record):
     work = left_by_a_killed_run(out)
     (work / "record.json").write_text(record)
-    with pytest.raises(ValueError, match="cannot be read; move .* away"):
+    with pytest.raises(ValueError, match=r"cannot be read; move .* away"):
         put(out, "newer", overwrite=True)
     assert texts(out) == dict.fromkeys(NAMES, "old")
     assert (work / "folder" / "result.nc").exists()
@@ -264,11 +265,8 @@ def test_a_summary_that_is_not_of_this_package_makes_no_folder_a_result(out, sum
 
 
 def facts_of(path):
-    made = Origin({"cube": path})
-    try:
+    with closing(Origin({"cube": path})) as made:
         return made.facts(["segment"], {"seed": 7})
-    finally:
-        made.stop()
 
 
 def test_the_origin_of_a_result_says_what_it_was_made_from(tmp_path):
@@ -343,7 +341,7 @@ def test_a_run_that_fails_does_not_wait_for_checksums(tmp_path, monkeypatch):
         (tmp_path / name).write_text(name)
     made = Origin({name: tmp_path / name for name in "ab"})
     assert started.wait(10)
-    made.stop()
+    made.close()
     assert computed == [tmp_path / "a"]
 
 

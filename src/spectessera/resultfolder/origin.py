@@ -54,7 +54,7 @@ class Origin:
             if changed:
                 about |= {"sha256": None, "changed": True}
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the thread: the run has failed, or is complete."""
         self._stopped.set()
         self._thread.join()
