@@ -66,7 +66,7 @@ def _in_blocks(
     cube: xr.DataArray, file: Path, out: Path, reading: FileOptions, bar: Bar
 ) -> Iterator[xr.DataArray]:
     """Give the cube so that every piece of its file is read once."""
-    from spectessera.io.staging import channels_at_a_time, staged
+    from spectessera.io.unpacking import channels_at_a_time, unpacked
 
     folder = out.resolve().parent
     channels = channels_at_a_time(cube, folder)
@@ -74,5 +74,5 @@ def _in_blocks(
         yield cube
         return
     by_images = reading.open(file, {"y": -1, "x": -1, "channel": channels})
-    with staged(by_images, folder, bar) as blocks:
+    with unpacked(by_images, folder, bar) as blocks:
         yield blocks
