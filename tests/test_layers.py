@@ -21,7 +21,7 @@ ORDER = (
 WITHOUT_TORCH = (
     "axis", "settings", "colours", "channels", "conventions", "scale", "foreign", "cube",
     "evaluate", "preprocess", "result", "warning", "plots", "io",
-    "naming", "diagnostics", "htmlreport",
+    "naming", "diagnostics", "htmlreport", "resultfolder",
 )  # fmt: skip
 AFTER_HELP = {"torch", "sklearn", "xarray", "matplotlib", "scipy", "numpy", "pandas", "dask"}
 OPEN_TO_ALL = {"_util", "_version"}

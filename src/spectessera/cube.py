@@ -127,13 +127,14 @@ def make_cube(
     given = GivenAxis(energy, wavelength, axis, unit, kind, medium)
     parts = take_apart(values)
     if parts is None:
-        return _of_array(values, given, variance, mask, bad_channel, attrs or {})
-    squared = getattr(values, "unit", None) and values.unit**2
-    noise = parts.variance if variance is None else plain_number(variance, squared)
-    mask = parts.mask if mask is None else mask
-    attrs = parts.attributes() | dict(attrs or {})
-    given = given.instead_of(parts.axis)
-    cube = _of_array(parts.values, given, noise, mask, None, attrs).assign_coords(parts.coords)
+        cube = _of_array(values, given, variance, mask, attrs or {})
+    else:
+        squared = getattr(values, "unit", None) and values.unit**2
+        noise = parts.variance if variance is None else plain_number(variance, squared)
+        mask = parts.mask if mask is None else mask
+        attrs = parts.attributes() | dict(attrs or {})
+        given = given.instead_of(parts.axis)
+        cube = _of_array(parts.values, given, noise, mask, attrs).assign_coords(parts.coords)
     return cube if bad_channel is None else marked(cube, bad_channel)
 
 
@@ -142,7 +143,6 @@ def _of_array(
     given: GivenAxis,
     variance: Any,
     mask: Any,
-    bad_channel: Any,
     attrs: Mapping[str, str | int | float],
 ) -> xr.DataArray:
     """Make a cube from a numpy or dask array (y, x, channel); arguments as in make_cube."""
@@ -164,7 +164,6 @@ def _of_array(
         mask = mask if hasattr(mask, "dask") else np.asarray(mask)
         check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
         cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
-    cube = cube if bad_channel is None else marked(cube, bad_channel)
     return scaled(cube)
 
 
@@ -231,23 +230,26 @@ def to_spectra(cube: xr.DataArray, *, all_channels: bool = False) -> Spectra:
     float32 become infinite, and the screening treats them like any bad value.
     """
     cube = check_cube(cube)
-    height, width, channels = cube.shape
     used = None if all_channels else used_channels(cube)
-    pixel = np.arange(height * width)
-    if "mask" in cube.coords:
-        # Some formats have no booleans: 0 and 1 would be used as positions.
-        mask = np.asarray(cube.coords["mask"].transpose("y", "x").values).astype(bool)
-        pixel = pixel[~mask.ravel()]
-    values = _rows(cube, pixel, channels, used)
+    pixel = np.flatnonzero(~mask_of(cube))
+    values = _rows(cube, pixel, used)
     variance = None
     if "variance" in cube.coords:
-        variance = _rows(cube.coords["variance"].transpose(*DIMS), pixel, channels, used)
+        variance = _rows(cube.coords["variance"].transpose(*DIMS), pixel, used)
     return Spectra(values, variance, pixel)
 
 
-def _rows(array: xr.DataArray, pixel: np.ndarray, channels: int, used: Any) -> np.ndarray:
+def mask_of(cube: xr.DataArray) -> np.ndarray:
+    """Return which pixels (y, x) of a cube are not to be used, bool."""
+    if "mask" not in cube.coords:
+        return np.zeros((cube.sizes["y"], cube.sizes["x"]), dtype=bool)
+    # Some formats have no booleans: 0 and 1 would be used as positions.
+    return np.asarray(cube.coords["mask"].transpose("y", "x").values).astype(bool)
+
+
+def _rows(array: xr.DataArray, pixel: np.ndarray, used: Any) -> np.ndarray:
     """Return float32 rows, C-contiguous so that sums along a row do not depend on the layout."""
-    flat = np.asarray(array.values).reshape(-1, channels)
+    flat = np.asarray(array.values).reshape(-1, array.sizes["channel"])
     flat = flat if len(pixel) == len(flat) else flat[pixel]
     flat = flat if used is None else flat[:, used]
     with np.errstate(over="ignore"):  # an overflow to inf is found by the screening

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from spectessera._util.files import atomic, encodable, files_below, new_folder
+from spectessera._util import files
+from spectessera._util.files import atomic, atomic_folder, encodable, files_below, new_folder
 
 
 def test_an_error_leaves_the_old_file_and_no_temporary_one(tmp_path):
@@ -50,3 +51,68 @@ def test_files_are_found_down_to_a_depth(tmp_path):
 def test_undecodable_bytes_of_a_name_become_question_marks():
     assert encodable(os.fsdecode(b"bad\xff.h5")) == "bad?.h5"
     assert encodable("µm") == "µm"
+
+
+# --- folders that are replaced as a whole --------------------------------------------------------
+
+
+def replace(path, text):
+    with atomic_folder(path, lambda _: None) as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_text(text)
+
+
+@pytest.fixture(params=[True, False], ids=["in one step", "in two steps"])
+def folder(request, tmp_path, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(files, "exchange", lambda *_: False)
+    replace(tmp_path / "store", "old")
+    return tmp_path / "store"
+
+
+def test_a_folder_is_replaced_and_nothing_else_is_left(folder):
+    replace(folder, "new")
+    assert (folder / "a").read_text() == "new"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_that_cannot_be_moved_into_its_place_leaves_the_old_one(folder, monkeypatch):
+    monkeypatch.setattr(files, "exchange", lambda *_: False)
+    move = os.replace
+
+    def fail_for_the_new_one(source, target):
+        if str(target) == str(folder) and not str(source).endswith(".old"):
+            raise OSError("disk full")
+        move(source, target)
+
+    monkeypatch.setattr(files.os, "replace", fail_for_the_new_one)
+    with pytest.raises(OSError, match="disk full"):
+        replace(folder, "new")
+    assert (folder / "a").read_text() == "old"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_killed_process_left_half_done_is_undone(folder, there, caplog):
+    """Killed between the two steps, or after them: the older folder comes back, or goes."""
+    old = folder.with_name(".0123abcd-store.old")
+    old.mkdir()
+    (old / "a").write_text("older")
+    half = folder.with_name(".0123abcd-store")
+    half.mkdir()
+    if not there:
+        (folder / "a").unlink()
+        folder.rmdir()
+
+    def seen_before_the_work():
+        with atomic_folder(folder, lambda _: None):
+            seen.append((folder / "a").read_text())
+            raise RuntimeError
+
+    seen = []
+    with pytest.raises(RuntimeError):
+        seen_before_the_work()
+    assert seen == ["old" if there else "older"]
+    assert list(folder.parent.iterdir()) == [folder]
+    assert ("is there again" in caplog.text) == (not there)
+    assert "removed what a killed process has left" in caplog.text

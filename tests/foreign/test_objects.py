@@ -6,6 +6,7 @@ is there.
 
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pytest
 from astropy import units as u
@@ -257,3 +258,27 @@ def test_masked_values_of_numpy_and_astropy_are_missing(masked):
 def test_training_on_an_object_says_how_to_make_a_cube_of_it():
     with pytest.raises(TypeError, match=r"got NDData; make one with spectessera\.make_cube"):
         SpectralSegmenter().fit(NDData(values()))
+
+
+def test_lazy_values_stay_lazy_with_their_noise_and_missing_values():
+    """A mask and noise of 0 make values missing; nothing of a dask array is computed for that."""
+    mask, noise = np.zeros(SHAPE, bool), np.full(SHAPE, 2.0)
+    mask[1, 2, 3], noise[2, 4, 7] = True, 0
+    stored = da.from_array(values().astype(np.uint16), chunks=2)
+    thing = NDData(
+        stored, mask=da.from_array(mask, chunks=2),
+        uncertainty=StdDevUncertainty(da.from_array(noise, chunks=2), copy=False),
+    )  # fmt: skip
+    cube = make_cube(thing)
+    assert cube.chunks is not None
+    assert cube.dtype == np.float32
+    assert cube.attrs["saturation"] == 65535
+    expected = np.where(mask | (noise == 0), np.nan, values())
+    np.testing.assert_array_equal(cube, expected)
+
+
+def test_a_signal_in_a_unit_that_is_not_known_has_channels_and_says_so():
+    image = [("x", "mm", 1), ("y", "mm", 0)]
+    cube = make_cube(signal(values(), image, [("Depth", "furlong", 2)]))
+    assert spectral_axis(cube).kind == "channel"
+    assert cube.attrs["axis_note"] == "'Depth' is in 'furlong'"

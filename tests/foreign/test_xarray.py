@@ -160,3 +160,27 @@ def test_axes_of_length_one_are_left_out():
 def test_a_cube_in_another_order_is_said_to_need_make_cube():
     with pytest.raises(ValueError, match="make_cube"):
         check_cube(in_order((2, 0, 1), ("lat", "lon", "band")))
+
+
+def test_an_axis_in_a_unit_that_is_not_known_is_stated_and_a_known_one_goes_before_it():
+    depth = ("band", np.arange(8.0), {"units": "furlong"})
+    array = in_order((0, 1, 2), ("y", "x", "band"), coords={"depth": depth})
+    cube = make_cube(array)
+    assert spectral_axis(cube).kind == "channel"
+    assert cube.attrs["axis_note"] == "'depth' is in 'furlong'"
+    known = make_cube(
+        array.assign_coords(wavelength=("band", np.arange(8.0) + 400, {"units": "nm"}))
+    )
+    assert spectral_axis(known) == Axis(np.arange(8.0) + 400, "nm")
+    assert "axis_note" not in known.attrs
+
+
+def test_coordinates_that_are_no_numbers_or_of_no_axis_are_left_out():
+    array = in_order((0, 1, 2), ("y", "x", "band"), coords={
+        "name": ("y", list("abc")), "time": 7.0, "index": ("band", np.arange(8)),
+        "live_time": (("x", "y"), np.arange(15.0).reshape(5, 3)),
+    })  # fmt: skip
+    cube = make_cube(array)
+    assert {"name", "time"}.isdisjoint(cube.coords)
+    np.testing.assert_array_equal(cube["live_time"], np.arange(15.0).reshape(5, 3).T)
+    assert cube["live_time"].dims == ("y", "x")

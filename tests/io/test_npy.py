@@ -167,6 +167,23 @@ def test_a_zip_without_arrays_is_of_unknown_format(tmp_path):
         read(tmp_path / "notes.zip")
 
 
+def test_only_an_archive_that_may_be_damaged_is_called_so(tmp_path, values):
+    path = tmp_path / "cube.npz"
+    np.savez(path, cube=values)
+    whole = path.read_bytes()
+    later = bytearray(whole)
+    later[whole.index(b"PK\x01\x02") + 6] = 99  # the version that is needed to unpack it
+    path.write_bytes(later)
+    with pytest.raises(ValueError, match=r"ZIP \(NPZ\); it has a feature that is not supported"):
+        read(path)
+    path.write_bytes(whole[:-30])
+    with pytest.raises(ValueError, match=r"ZIP \(NPZ\); it may be damaged or cut short"):
+        read(path)
+    path.write_bytes(b"\x1f\x8b\x08" + bytes(7) + b"\xff")
+    with pytest.raises(ValueError, match="gzip; it may be damaged or cut short"):
+        read(path)
+
+
 @pytest.mark.parametrize("chunks", [None, 2])
 def test_the_order_of_axes_and_the_image_of_points_can_be_given(tmp_path, chunks):
     cube = np.arange(4 * 5 * 7, dtype=np.float32).reshape(4, 5, 7)

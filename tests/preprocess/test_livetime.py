@@ -156,3 +156,12 @@ def test_the_same_paint_under_uneven_live_times_is_one_cluster(line_cube):
     result = spt.segment(scaled, segmenter, 4)
     truth = xr.DataArray(line_cube.label + 1, dims=("y", "x"))
     assert spt.compare(result["label"], truth).tversky > 0.9
+
+
+@pytest.mark.parametrize("lost", [slice(0, 1), slice(0, 2)])
+def test_pixels_with_values_say_whether_a_cube_holds_counts_wherever_they_are(counts, lost):
+    """Rows without any value say nothing; a cube without a whole spectrum has no known noise."""
+    values = counts.astype(np.float32)
+    values[lost, :, 0] = np.nan
+    scaled = with_live_time(timed(values).chunk({"y": 1}))
+    assert ("variance" in scaled.coords) == (lost.stop == 1)

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .exchange import exchange
-from .locks import locked
+from .locks import locked_beside
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
     check_folder_place(target, check)
     temporary = _temporary_name(target)
     old = temporary.with_name(f"{temporary.name}{_OLD}")
-    with locked(target.with_name(f".{target.name[-64:]}.spectessera.lock"), str(target)):
+    with locked_beside(target, str(target)):
         _repair(target)
         try:
             yield temporary
@@ -114,17 +114,14 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
 
 def _repair(target: Path) -> None:
     """Undo what a killed process has left half-done beside a folder that is locked."""
-    name = "." + 8 * "[0-9a-f]" + f"-{glob.escape(target.name[-64:])}"  # see _temporary_name
-    for old in target.parent.glob(name + _OLD):
-        if target.exists():
-            shutil.rmtree(old)
-        else:
+    for old in _leftovers(target, _OLD):
+        if not target.exists():
             os.replace(old, target)
-        log.warning("a process that wrote %s was killed; the older one is there again", target)
-    for new in target.parent.glob(name):
-        if new.is_dir() and not new.is_symlink():
-            shutil.rmtree(new)
-            log.warning("removed what a killed process has left of %s: %s", target, new)
+            log.warning("a process that wrote %s was killed; the older one is there again", target)
+    for left in [*_leftovers(target, _OLD), *_leftovers(target)]:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+            log.warning("removed what a killed process has left of %s: %s", target, left)
 
 
 def _check_old(target: Path, check: Callable[[Path], None]) -> None:
@@ -156,6 +153,12 @@ def _temporary_name(target: Path) -> Path:
     return target.with_name(f".{secrets.token_hex(4)}-{target.name[-64:]}")
 
 
+def _leftovers(target: Path, ending: str = "") -> list[Path]:
+    """Return what has a name of :func:`_temporary_name`: killed processes have left it."""
+    name = glob.escape(target.name[-64:])
+    return list(target.parent.glob("." + 8 * "[0-9a-f]" + f"-{name}{ending}"))
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files that killed processes left behind while writing ``path``.
 
@@ -166,9 +169,7 @@ def remove_leftovers(path: str | Path) -> None:
     path : str or Path
         As given to :func:`atomic`.
     """
-    target = Path(path).resolve()
-    name = glob.escape(target.name[-64:])
-    for each in target.parent.glob("." + 8 * "[0-9a-f]" + f"-{name}"):  # see _temporary_name
+    for each in _leftovers(Path(path).resolve()):
         if each.is_file():
             each.unlink(missing_ok=True)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 STORE = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a Zarr store
@@ -66,19 +67,7 @@ def _is_store(folder: Path) -> bool:
 
 def _refuse_file_of(source: Path, out: Path) -> None:
     """Raise ValueError if an existing file is one of those in a folder that is read."""
+    files = (path for path in source.rglob("*") if path.is_file())
     about = out.stat()
-    for number, path in enumerate(_files(source)):
-        if number == MOST_FILES:
-            return
-        found = path.stat()
-        if (found.st_dev, found.st_ino) == (about.st_dev, about.st_ino):
-            raise ValueError(f"{out} is a file of the input {source}; give another name")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below it."""
-    for above, _, names in os.walk(folder):
-        for name in names:
-            path = Path(above, name)
-            if path.is_file():
-                yield path
+    if any(os.path.samestat(path.stat(), about) for path in islice(files, MOST_FILES)):
+        raise ValueError(f"{out} is a file of the input {source}; give another name")

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,32 @@ def locked(path: Path, what: str) -> Iterator[None]:
         os.close(handle)
 
 
+def locked_beside(target: Path, what: str) -> AbstractContextManager[None]:
+    """Hold the lock of a file or folder: see :func:`locked`; that of the lock is beside it."""
+    return locked(target.with_name(f".{target.name[-64:]}.spectessera.lock"), what)
+
+
+def flock(handle: int) -> bool:
+    """Lock an open file until it is closed; False if the system has no locks for it.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True
+
+
 def _acquire(path: Path, what: str) -> int:
     """Return the open file of a lock that is held."""
     for _ in range(_TRIES):
@@ -69,37 +95,21 @@ def _acquire(path: Path, what: str) -> int:
 def _held(handle: int, path: Path, what: str) -> bool:
     """Whether the lock is held now; False if the file was removed, so that a new one is needed."""
     before = _read(handle)
-    if _flock(handle, what, before):
-        if not _is_at(handle, path):
-            return False  # its last owner has removed it in the meantime
-        if before:
-            log.warning("%s was locked by %s, which was killed", what, _words(before))
-        return True
-    if before and _may_live(before):
+    try:
+        has_locks = flock(handle)
+    except BlockingIOError as error:
+        raise _taken(what, before, "") from error
+    if has_locks and not _is_at(handle, path):
+        return False  # its last owner has removed it in the meantime
+    if not has_locks and before and _may_live(before):
         raise _taken(what, before, f"; if that process is gone, remove {path}")
     if before:
         log.warning("%s was locked by %s, which was killed", what, _words(before))
-    path.unlink(missing_ok=True)
-    new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    os.dup2(new, handle)
-    os.close(new)
-    return True
-
-
-def _flock(handle: int, what: str, before: dict[str, Any]) -> bool:
-    """Lock an open file; False if the system has no locks for it."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise _taken(what, before, "") from error
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return False
+    if not has_locks:
+        path.unlink(missing_ok=True)
+        new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        os.dup2(new, handle)
+        os.close(new)
     return True
 
 
@@ -149,8 +159,6 @@ def _may_live(owner: dict[str, Any]) -> bool:
         return False
     try:
         os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:  # that of another user may not be asked
+        return not isinstance(error, ProcessLookupError)
     return True

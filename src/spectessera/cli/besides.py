@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+MASKS = (".npy", ".fits", ".fit", ".fts", ".fits.gz")  # of files that hold a mask
 # What a name with such an ending means is a file, whether it exists or not.
-SUFFIXES = (".npy", ".fits", ".fit", ".fts", ".fits.gz", ".h5", ".hdf5", ".nc", ".hdr", ".zarr")
-MASKS = SUFFIXES[:5]
+SUFFIXES = (*MASKS, ".h5", ".hdf5", ".nc", ".hdr", ".zarr")
 
 
 def is_file(text: str) -> bool:

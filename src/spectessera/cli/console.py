@@ -10,10 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+
+from .flags import FileOptions
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -27,10 +30,7 @@ EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
 # Arguments of functions that are flags of the same name.
-ARGUMENTS = (
-    "key", "axes", "shape", "energy", "wavelength", "axis", "unit", "medium", "log10", "missing",
-    "mask", "variance", "error", "ivar", "detectors", "live_time", "outside", "overwrite",
-)  # fmt: skip
+ARGUMENTS = (*(each.name for each in fields(FileOptions)), "overwrite")
 _NAMES = "|".join(ARGUMENTS)
 _BOTH = re.compile(rf"(?<![\w./'\"-])(?:{_NAMES})(?:=\S*)? \((--[a-z0-9-]+[^()]*)\)")
 _ARGUMENT = re.compile(rf"(?<![\w./'\"-])({_NAMES})=(\([^()]*\)|'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]*)")
@@ -142,3 +142,21 @@ def progress(quiet: bool) -> Iterator[Bar]:
     )
     with Progress(*columns, console=errors, disable=quiet) as shown:
         yield Bar(shown)
+
+
+@contextmanager
+def counted(bar: Bar) -> Iterator[None]:
+    """Show how many of the pieces that Dask computes and writes are done."""
+    from dask.callbacks import Callback
+
+    total = 0
+
+    def start(_graph: Any, state: dict[str, Any]) -> None:
+        nonlocal total
+        total = sum(len(state[name]) for name in ("ready", "waiting", "running"))
+
+    def done(_key: Any, _result: Any, _graph: Any, state: dict[str, Any], _worker: Any) -> None:
+        bar("write", len(state["finished"]), total)
+
+    with Callback(start_state=start, posttask=done):
+        yield

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spectessera._util.inputs import refuse_input
 
-from .console import Bar, command, output, print_json, progress
+from .console import Bar, command, counted, output, print_json, progress
 from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
 
 if TYPE_CHECKING:
     import xarray as xr
-
-STEP = "write"
 
 
 @command
@@ -68,7 +66,7 @@ def _in_blocks(
     cube: xr.DataArray, file: Path, out: Path, reading: FileOptions, bar: Bar
 ) -> Iterator[xr.DataArray]:
     """Give the cube so that every piece of its file is read once."""
-    from spectessera.io.staging import channels_at_a_time, staged
+    from spectessera.io.unpacking import channels_at_a_time, unpacked
 
     folder = out.resolve().parent
     channels = channels_at_a_time(cube, folder)
@@ -76,23 +74,5 @@ def _in_blocks(
         yield cube
         return
     by_images = reading.open(file, {"y": -1, "x": -1, "channel": channels})
-    with staged(by_images, folder, bar) as blocks:
+    with unpacked(by_images, folder, bar) as blocks:
         yield blocks
-
-
-@contextmanager
-def counted(bar: Bar) -> Iterator[None]:
-    """Show how many of the pieces that Dask works on are done."""
-    from dask.callbacks import Callback
-
-    total = 0
-
-    def start(_graph: Any, state: dict[str, Any]) -> None:
-        nonlocal total
-        total = sum(len(state[name]) for name in ("ready", "waiting", "running"))
-
-    def done(_key: Any, _result: Any, _graph: Any, state: dict[str, Any], _worker: Any) -> None:
-        bar(STEP, len(state["finished"]), total)
-
-    with Callback(start_state=start, posttask=done):
-        yield

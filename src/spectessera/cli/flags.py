@@ -35,9 +35,19 @@ ConfigOption = Annotated[
     ),
 ]
 
-_READING = "Reading the file"
-# Names of arrays, or files, that belong to a cube.
-_BESIDE = "the name of an array in the file, or another file"
+_option = functools.partial(typer.Option, rich_help_panel="Reading the file")
+
+
+def _ends(what: str, unit: str, where: str = "") -> Any:
+    """Return the flag of a spectral axis: its values at both ends."""
+    words = f"{what} of the first and the last channel{where}, {unit}."
+    return _option(metavar="FIRST,LAST", help=words)
+
+
+def _beside(what: str, more: str = "") -> Any:
+    """Return the flag of an array that belongs to a cube."""
+    words = f"{what}: the name of an array in the file, or another file{more}."
+    return _option(metavar="NAME|FILE", help=words)
 
 
 @dataclass(frozen=True)
@@ -72,139 +82,72 @@ class FileOptions:
 
     key: Annotated[
         str | None,
-        typer.Option(
+        _option(
             help="Which array of the file to read: path of an HDF5 dataset or Zarr array, name or "
-            "number of a FITS extension, name in an NPZ archive.",
-            rich_help_panel=_READING,
+            "number of a FITS extension, name in an NPZ archive."
         ),
     ] = None
     axes: Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="ORDER",
             help="Order of the axes in the file, such as cyx: c is the channel, y and x the image.",
-            rich_help_panel=_READING,
         ),
     ] = None
     shape: Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="ROWS,COLUMNS",
             help="Size of the image, if the file holds one spectrum for each point.",
-            rich_help_panel=_READING,
         ),
     ] = None
-    energy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIRST,LAST",
-            help="Energies of the first and the last channel, in keV or in --unit.",
-            rich_help_panel=_READING,
-        ),
-    ] = None
-    wavelength: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIRST,LAST",
-            help="Wavelengths of the first and the last channel, in angstrom or in --unit.",
-            rich_help_panel=_READING,
-        ),
-    ] = None
+    energy: Annotated[str | None, _ends("Energies", "in keV or in --unit")] = None
+    wavelength: Annotated[str | None, _ends("Wavelengths", "in angstrom or in --unit")] = None
     axis: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIRST,LAST",
-            help="Positions of the first and the last channel on an axis of another kind, in "
-            "--unit.",
-            rich_help_panel=_READING,
-        ),
+        str | None, _ends("Positions", "in --unit", where=" on an axis of another kind")
     ] = None
     unit: Annotated[
         str | None,
-        typer.Option(
-            help="Unit of the axis: of the one given here, or of the file's own.",
-            rich_help_panel=_READING,
-        ),
+        _option(help="Unit of the axis: of the one given here, or of the file's own."),
     ] = None
     medium: Annotated[
         str | None,
-        typer.Option(
-            metavar="air|vacuum",
-            help="Whether the wavelengths are in air or in vacuum.",
-            rich_help_panel=_READING,
-        ),
+        _option(metavar="air|vacuum", help="Whether the wavelengths are in air or in vacuum."),
     ] = None
     log10: Annotated[
         bool,
-        typer.Option(
-            "--log10",
-            help="The axis, given here or the file's own, holds decimal logarithms.",
-            rich_help_panel=_READING,
+        _option(
+            "--log10", help="The axis, given here or the file's own, holds decimal logarithms."
         ),
     ] = False
     missing: Annotated[
-        float | None,
-        typer.Option(
-            help="The number that marks missing values in the file.",
-            rich_help_panel=_READING,
-        ),
+        float | None, _option(help="The number that marks missing values in the file.")
     ] = None
     mask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help=f"Pixels to leave out: {_BESIDE} (.npy or .fits; not 0 = left out).",
-            rich_help_panel=_READING,
-        ),
+        str | None, _beside("Pixels to leave out", more=" (.npy or .fits; not 0 = left out)")
     ] = None
-    variance: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help=f"Variance of every value: {_BESIDE}.",
-            rich_help_panel=_READING,
-        ),
-    ] = None
-    error: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help=f"Standard deviation of every value: {_BESIDE}.",
-            rich_help_panel=_READING,
-        ),
-    ] = None
-    ivar: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help=f"Inverse variance of every value: {_BESIDE}.",
-            rich_help_panel=_READING,
-        ),
-    ] = None
+    variance: Annotated[str | None, _beside("Variance of every value")] = None
+    error: Annotated[str | None, _beside("Standard deviation of every value")] = None
+    ivar: Annotated[str | None, _beside("Inverse variance of every value")] = None
     detectors: Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="sum|NUMBER",
             help="Of a file with several detectors: the sum of all, or one of them, from 0.",
-            rich_help_panel=_READING,
         ),
     ] = None
     live_time: Annotated[
         bool,
-        typer.Option(
-            "--live-time",
-            help="Scale the counts of every pixel by the live times in the file.",
-            rich_help_panel=_READING,
+        _option(
+            "--live-time", help="Scale the counts of every pixel by the live times in the file."
         ),
     ] = False
-
     outside: Annotated[
         bool,
-        typer.Option(
+        _option(
             "--outside",
             help="Follow links to files outside the folder of the cube. They may be any file that "
             "you can read: only for cubes from people whom you trust.",
-            rich_help_panel=_READING,
         ),
     ] = False
 

@@ -78,7 +78,7 @@ def _place(path: Path, source: Path) -> Iterator[Path]:
     The report in that folder is part of the result: it is in the manifest, and no other file of
     that name is replaced.
     """
-    from spectessera.resultfolder import REPORT, Plan, read_manifest, result_folder
+    from spectessera.resultfolder import REPORT, Plan, result_folder
 
     folder = source.parent
     if path.name != REPORT or path.parent.resolve() != folder.resolve():
@@ -86,7 +86,7 @@ def _place(path: Path, source: Path) -> Iterator[Path]:
         return
     with result_folder(folder, Plan((REPORT,), (source,), overwrite=True, add=True)) as staging:
         yield staging.path / REPORT
-        manifest = read_manifest(folder)
+        manifest = staging.older.manifest
         if manifest is None:  # a result alone, or of an earlier version
             os.replace(staging.path / REPORT, path)
         else:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -154,7 +153,7 @@ def segment_command(
     """
     with uncollected():
         from spectessera.inference import segment as segment_cube
-        from spectessera.resultfolder import MODEL, RESULT_STORE, write_files
+        from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
     _refuse_training_flags(settings, source)
     trained = source.load()
@@ -163,7 +162,10 @@ def segment_command(
     number: str | int = int(clusters) if clusters.isdecimal() else clusters
     stored = results.zarr or where is not None
     read = _inputs(file, source, reading)
-    with folder_of(out, source, results, read, stored) as staging, origin_of(read) as origin:
+    with (
+        _folder(out, source, results, read, stored) as staging,
+        closing(Origin(read)) as origin,  # its checksums are computed during the work
+    ):
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         cube = _cube(file, reading, results.anode)
         with use_scheduler(where), progress(quiet or as_json) as bar:
@@ -194,30 +196,16 @@ def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str,
     return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
 
 
-@contextmanager
-def folder_of(
+def _folder(
     out: Path, source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
-) -> Iterator[Staging]:
-    """Give the staging folder of the results; raise, before any work, if they cannot be written."""
+) -> AbstractContextManager[Staging]:
+    """Return the staging folder of the results; raise if they cannot be written."""
     from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
     names = names_of(fitted=source.fit, with_report=results.report, stored=stored)
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
-    with result_folder(out, Plan(names, tuple(read), results.overwrite)) as staging:
-        yield staging
-
-
-@contextmanager
-def origin_of(inputs: dict[str, Path]) -> Iterator[Origin]:
-    """Give the origin of a result; its checksums are computed during the work."""
-    from spectessera.resultfolder import Origin
-
-    origin = Origin(inputs)
-    try:
-        yield origin
-    finally:
-        origin.stop()
+    return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
 
 def _cube(file: Path, reading: FileOptions, anode: str | None) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from spectessera._util.inputs import refuse_input
 
-from .console import command, output, print_json, progress
+from .console import command, counted, output, print_json, progress
 from .flags import AsJson, Overwrite, Quiet, numbers, with_flag_groups
 from .palettes import PaletteOption, show_palettes
 
@@ -30,7 +31,7 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option(help="The file to write (.h5): cube, axis and truth.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.")]
 Picture = Annotated[Path, typer.Argument(help="A picture, such as a PNG or JPEG file.")]
-_REALISM = "With --realistic"
+_realistic = functools.partial(typer.Option, rich_help_panel="With --realistic")
 
 
 @dataclass(frozen=True)
@@ -56,29 +57,18 @@ class RealismOptions:
     ] = False
     thickness: Annotated[
         str | None,
-        typer.Option(
+        _realistic(
             metavar="LEAST,MOST",
             help="Range of the thickness of the layers, in units of the nominal thickness.",
-            rich_help_panel=_REALISM,
         ),
     ] = None
-    mixture: Annotated[
-        float | None,
-        typer.Option(help="Largest share of a second pigment.", rich_help_panel=_REALISM),
-    ] = None
+    mixture: Annotated[float | None, _realistic(help="Largest share of a second pigment.")] = None
     background: Annotated[
-        float | None,
-        typer.Option(help="Share of the counts in the background.", rich_help_panel=_REALISM),
+        float | None, _realistic(help="Share of the counts in the background.")
     ] = None
-    dead: Annotated[
-        float | None,
-        typer.Option(help="Share of the pixels without counts.", rich_help_panel=_REALISM),
-    ] = None
+    dead: Annotated[float | None, _realistic(help="Share of the pixels without counts.")] = None
     hot: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of the pixels with ten times the counts.", rich_help_panel=_REALISM
-        ),
+        float | None, _realistic(help="Share of the pixels with ten times the counts.")
     ] = None
 
     def realism(self) -> Realism | None:
@@ -315,20 +305,10 @@ def _write(
     cube: xr.DataArray, truth: xr.Dataset, out: Path, *, overwrite: bool, quiet: bool
 ) -> dict[str, Any]:
     """Write cube and truth block by block, and return what was written."""
-    from dask.callbacks import Callback
-
     from spectessera.io import write_synthetic
 
-    with progress(quiet) as bar:
-        done = [0]
-
-        def after(_key: Any, _result: Any, _dsk: Any, state: Any, _worker: Any) -> None:
-            done[0] += 1
-            waiting = sum(len(state[name]) for name in ("waiting", "ready", "running"))
-            bar("write", done[0], done[0] + waiting)
-
-        with Callback(posttask=after):
-            write_synthetic(cube, truth, out, overwrite=overwrite)
+    with progress(quiet) as bar, counted(bar):
+        write_synthetic(cube, truth, out, overwrite=overwrite)
     return {
         "file": str(out),
         "pixels": f"{cube.sizes['y']} x {cube.sizes['x']} (y, x)",

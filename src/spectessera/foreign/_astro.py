@@ -14,7 +14,16 @@ import numpy as np
 from spectessera.axis import Axis
 from spectessera.conventions.dims import Axes, Evidence, find_axes
 
-from ._parts import Parts, arranged, check_axes, in_known_unit, known_unit, plain_number, usual_axis
+from ._parts import (
+    Parts,
+    arranged,
+    as_array,
+    check_axes,
+    in_known_unit,
+    known_unit,
+    plain_number,
+    usual_axis,
+)
 
 SPECTRAL = ("em.", "spect.", "custom:spect")  # physical types of spectral axes
 LONGITUDE, LATITUDE = (".ra", ".lon", ":lon"), (".dec", ".lat", ":lat")
@@ -136,7 +145,7 @@ def of_spectral_cube(thing: Any) -> Parts:
 
 def _parts(thing: Any, data: Any, unit: Any, world: World, axes: Axes) -> Parts:
     """Return the values with what NDData knows of them: unit, uncertainty, mask and sky."""
-    data = data if hasattr(data, "dask") else np.asarray(data)
+    data = as_array(data)
     parts = Parts(arranged(data, axes))
     parts.notes += [axes.note] if axes.note else []
     _take_unit(parts, unit)
@@ -144,8 +153,8 @@ def _parts(thing: Any, data: Any, unit: Any, world: World, axes: Axes) -> Parts:
     parts.attrs |= {"wcs": sky} if sky else {}
     _take_uncertainty(parts, thing.uncertainty, unit, axes, data.shape)
     if thing.mask is not None:
-        mask = thing.mask if hasattr(thing.mask, "dask") else np.asarray(thing.mask)
-        parts.take_missing(arranged(np.broadcast_to(mask != 0, data.shape), axes))
+        mask = as_array(thing.mask) != 0
+        parts.take_missing(arranged(np.broadcast_to(mask, data.shape), axes))
     return parts
 
 
@@ -165,9 +174,7 @@ def _take_uncertainty(
     if form not in FORMS:
         parts.notes.append(f"an uncertainty of type {form!r} is not used")
         return
-    noise = (
-        uncertainty.array if hasattr(uncertainty.array, "dask") else np.asarray(uncertainty.array)
-    )
+    noise = as_array(uncertainty.array)
     own = getattr(uncertainty, "unit", None)
     if own is not None and unit is not None:
         noise = noise * own.to(unit ** UNIT_POWERS[form])

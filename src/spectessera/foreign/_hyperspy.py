@@ -10,7 +10,7 @@ from spectessera.axis import UNITS, Axis
 from spectessera.conventions.dims import Axes
 from spectessera.conventions.units import guessed_unit
 
-from ._parts import Parts, arranged, known_unit
+from ._parts import Parts, arranged, as_array, known_unit
 
 UNDEFINED = "<undefined>"
 
@@ -27,11 +27,7 @@ def of_signal(thing: Any) -> Parts:
     _take_positions(parts, thing, axes)
     noise = getattr(thing, "get_noise_variance", lambda: None)()
     if noise is not None:
-        noise = getattr(noise, "data", noise)
-        shape = thing.data.shape
-        noise = (
-            noise if hasattr(noise, "dask") else np.broadcast_to(np.asarray(noise, float), shape)
-        )
+        noise = np.broadcast_to(as_array(getattr(noise, "data", noise)), thing.data.shape)
         parts.take_noise(arranged(noise.astype(np.float32), axes), "var")
     return parts
 

@@ -83,6 +83,11 @@ def arranged(array: Any, axes: Axes) -> Any:
     return array.reshape(array.shape[:3])
 
 
+def as_array(values: Any) -> Any:
+    """Return a numpy array; a dask array is not changed."""
+    return values if hasattr(values, "dask") else np.asarray(values)
+
+
 def check_axes(what: str, shape: Sequence[int]) -> None:
     """Raise ValueError unless an array has three axes, and others of length 1 only."""
     if len(shape) < 3 or sum(size != 1 for size in shape) > 3:

@@ -1,4 +1,4 @@
-"""What a reader returns, and the checks that all readers share."""
+"""What a reader returns, the checks that all readers share, and how writers store lazy arrays."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ MAX_COMPRESSION = 1100
 CREATOR = "spectessera"  # in the files of this package
 DEFAULT = "img"  # name of the cube in the files of LABEC, of ganX and of this package
 SMALL_BYTES = 2**30  # less than this is read whatever its compression ratio
+
+Waiting = list[tuple[Any, Any]]
+"""Lazy arrays, each with the place in a file in which it is stored."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,17 @@ def text_in(raw: bytes) -> str:
 def native(array: np.ndarray) -> np.ndarray:
     """Return the array C-contiguous, in the byte order of this machine."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def store(waiting: Waiting, *, lock: bool) -> None:
+    """Compute lazy arrays together, so that what they share is computed once, and write them.
+
+    With ``lock``, one block is written at a time.
+    """
+    import dask.array as da
+
+    if waiting:
+        da.store([one for one, _ in waiting], [place for _, place in waiting], lock=lock)
 
 
 def stored_attribute(value: Any) -> str | int | float | None:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from ._common import Waiting, store
+
 RECORD = 2880  # bytes; header and data of every part fill whole records
 BAND_BYTES = 2**24  # of an image in memory that is written at a time
 
@@ -90,8 +92,6 @@ def write_images(path: Path, primary: Any, images: Sequence[Image], tables: Sequ
     tables : sequence of astropy HDUs
         Small parts that follow.
     """
-    import dask.array as da
-
     places = []
     with path.open("wb") as stream:
         stream.write(_bytes(primary))
@@ -104,15 +104,14 @@ def write_images(path: Path, primary: Any, images: Sequence[Image], tables: Sequ
             end = stream.tell() + itemsize * int(np.prod(shape, dtype=np.int64))
             stream.seek(end + -end % RECORD)
             stream.truncate()  # the rest is 0, as the end of the last record has to be
-    lazy: list[tuple[Any, Any]] = []
+    lazy: Waiting = []
     for image, place in zip(images, places, strict=True):
         values = image.values.data.reshape(place.shape)
         if image.values.chunks is not None:
             lazy.append((values, place))
         else:
             _write_array(values, place)
-    if lazy:
-        da.store([one for one, _ in lazy], [place for _, place in lazy], lock=False)
+    store(lazy, lock=False)
     with path.open("ab") as stream:
         for table in tables:
             stream.write(_extension(table))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
+
+from spectessera._util.reading import reading
 
 from ._envi_header import is_header
 from ._texttable import is_text
@@ -184,20 +185,14 @@ def _by_content(path: Path, start: bytes) -> str | None:
 
 def _inside_gzip(path: Path) -> str | None:
     """Return FITS if a gzip file holds one, else None."""
-    try:
-        with gzip.open(path) as stream:
-            return "FITS" if stream.read(9) == b"SIMPLE  =" else None
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is a damaged gzip file: {error}") from error
+    with reading(path, "gzip"), gzip.open(path) as stream:
+        return "FITS" if stream.read(9) == b"SIMPLE  =" else None
 
 
 def _inside_zip(path: Path) -> str | None:
     """Return NPZ if a ZIP archive is one, else None."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is a damaged ZIP (NPZ) archive: {error}") from error
+    with reading(path, "ZIP (NPZ)"), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
     if any(name.rpartition("/")[2] in METADATA for name in names):
         raise ValueError(f"{path} is a Zarr store in a ZIP archive; unpack it and give the folder")
     arrays = any(name.endswith(".npy") for name in names)

@@ -8,12 +8,9 @@ from typing import Any
 
 import xarray as xr
 
-from ._common import CREATOR, stored_attribute
+from ._common import CREATOR, Waiting, store, stored_attribute
 
 TILE_BYTES = 2**20  # of the tiles in which a cube is compressed
-
-Waiting = list[tuple[Any, Any]]
-"""Lazy arrays, each with the dataset in which it is stored."""
 
 
 def tiles_of(variable: xr.Variable) -> tuple[int, ...]:
@@ -71,14 +68,6 @@ def add_dataset(group: Any, name: str, variable: xr.Variable) -> Waiting:
     return []
 
 
-def store(waiting: Waiting) -> None:
-    """Compute lazy arrays together, so that what they share is computed once, and write them."""
-    import dask.array as da
-
-    if waiting:
-        da.store([one for one, _ in waiting], [dataset for _, dataset in waiting], lock=True)
-
-
 def write_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: Path) -> None:
     """Write variables as datasets of one file."""
     import h5py
@@ -88,4 +77,4 @@ def write_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: P
         file.attrs.update({**attrs, "creator": CREATOR})
         for name, variable in variables.items():
             waiting += add_dataset(file, name, variable)
-        store(waiting)
+        store(waiting, lock=True)

@@ -15,8 +15,8 @@ import xarray as xr
 from spectessera.axis import even_steps
 from spectessera.cube import DIMS, spectral_axis
 
-from ._common import CREATOR, stored_attribute
-from ._hdf5_writer import Waiting, add_dataset, store
+from ._common import CREATOR, Waiting, store, stored_attribute
+from ._hdf5_writer import add_dataset
 
 VERSION = "3.3"  # of the format
 NOTHING = "_None_"  # how the format spells a missing name or unit
@@ -53,7 +53,7 @@ def write_cube_hspy(cube: xr.DataArray, path: Path, coordinates: list[str]) -> N
             # HyperSpy opens arrays of metadata lazily only if they are stored in chunks
             group["original_metadata"].create_dataset("mask", data=mask, chunks=mask.shape)
             group["mask"] = group["original_metadata/mask"]
-        store(waiting)
+        store(waiting, lock=True)
 
 
 def _signal(group: Any, cube: xr.DataArray, values: xr.Variable, title: str) -> Waiting:

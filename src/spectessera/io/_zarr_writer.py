@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ._common import CREATOR, stored_attribute
+from ._common import CREATOR, Waiting, store, stored_attribute
 from ._zarr_metadata import COMPLETE, METADATA, is_store, metadata
 
 EXTRA = (".zattrs", ".zmetadata", ".DS_Store")  # other files that a store may have
@@ -103,7 +103,6 @@ def write_zarr(
     attribute of the root, and all chunks are written, so that an incomplete copy is noticed.
     ``existing`` names arrays that are already in the group, with all their chunks.
     """
-    import dask.array as da
     import zarr
 
     root: dict[str, Any] = {name: stored_attribute(value) for name, value in attrs.items()}
@@ -113,7 +112,7 @@ def write_zarr(
         root["coordinates"] = " ".join(others)
     group = zarr.open_group(path, mode="r+") if existing else new_group(path)
     group.attrs.update(root)
-    lazy: list[tuple[Any, Any]] = []
+    lazy: Waiting = []
     locked = False  # a block that shares a chunk with another is written alone
     for name, variable in (data | coords).items():
         array = add_array(group, name, variable)
@@ -122,8 +121,7 @@ def write_zarr(
             locked |= not _tiles(variable)[1]
         else:
             array[...] = variable.values if variable.dtype.kind in "biuf" else _text(variable)
-    if lazy:  # together, so that what they share is computed once
-        da.store([one for one, _ in lazy], [array for _, array in lazy], lock=locked)
+    store(lazy, lock=locked)
 
 
 def add_array(group: Any, name: str, variable: xr.Variable) -> Any:

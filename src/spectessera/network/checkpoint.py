@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spectessera._util.files import remove_leftovers
-from spectessera._util.locks import locked
+from spectessera._util.locks import locked_beside
 from spectessera.settings import to_dict
 
 from .autoencoder import Autoencoder
@@ -126,7 +126,7 @@ def locked_checkpoint(checkpoint: Checkpoint | None) -> Iterator[None]:
         yield
         return
     path = checkpoint.path.resolve()
-    with locked(path.with_name(f".{path.name[-64:]}.spectessera.lock"), f"the checkpoint {path}"):
+    with locked_beside(path, f"the checkpoint {path}"):
         yield
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera.cube import DIMS, blocks, check_cube, noise_of, read_block
+from spectessera.cube import DIMS, blocks, check_cube, mask_of, noise_of, read_block
 
 LIVE_TIME = "live_time"
 SCALED = "live_time_median"  # attribute of a cube that is scaled
@@ -50,7 +50,7 @@ def with_live_time(cube: xr.DataArray) -> xr.DataArray:
     cube = check_cube(cube)
     times = _times(cube)
     measured = np.isfinite(times) & (times > 0)
-    masked = _mask(cube)
+    masked = mask_of(cube)
     if not (measured & ~masked).any():
         raise ValueError("no pixel has a live time above 0; leave out live_time (--live-time)")
     median = float(np.median(times[measured & ~masked]))
@@ -95,12 +95,6 @@ def _times(cube: xr.DataArray) -> np.ndarray:
             + "; leave out live_time (--live-time)"
         )
     return np.asarray(cube.coords[LIVE_TIME].transpose("y", "x").values, dtype=np.float64)
-
-
-def _mask(cube: xr.DataArray) -> np.ndarray:
-    if "mask" not in cube.coords:
-        return np.zeros((cube.sizes["y"], cube.sizes["x"]), dtype=bool)
-    return np.asarray(cube.coords["mask"].transpose("y", "x").values).astype(bool)
 
 
 def _some_spectra(cube: xr.DataArray) -> np.ndarray:

@@ -6,16 +6,8 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .checking import Verdict, verify
-    from .contents import names_of, summarise, write_files
-    from .manifest import (
-        MANIFEST,
-        MODEL,
-        REPORT,
-        RESULT_STORE,
-        Manifest,
-        differences,
-        read_manifest,
-    )
+    from .contents import names_of, write_files
+    from .manifest import MANIFEST, MODEL, REPORT, RESULT_STORE, Manifest, read_manifest
     from .origin import Origin
     from .staging import Plan, Staging, check_place, result_folder
 
@@ -30,11 +22,9 @@ __all__ = [
     "Staging",
     "Verdict",
     "check_place",
-    "differences",
     "names_of",
     "read_manifest",
     "result_folder",
-    "summarise",
     "verify",
     "write_files",
 ]
@@ -52,11 +42,9 @@ __getattr__, __dir__ = door(
         "Staging": "staging",
         "Verdict": "checking",
         "check_place": "staging",
-        "differences": "manifest",
         "names_of": "contents",
         "read_manifest": "manifest",
         "result_folder": "staging",
-        "summarise": "contents",
         "verify": "checking",
         "write_files": "contents",
     },

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 NEW, OLD, RECORD = "folder", "old", "record.json"
 # What the writers of single files leave if they are killed.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+")
-_ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}(-[0-9]+)?")
+_ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}")
 
 
 def staging_folders(target: Path) -> list[Path]:
@@ -58,7 +58,8 @@ def read_record(work: Path) -> dict[str, Any]:
         return {}
     problem = f"{path} cannot be read; move {work} away"
     try:
-        record = json.loads(path.read_bytes()[: 2**20])
+        with path.open("rb") as file:
+            record = json.loads(file.read(2**20))
         names = {*record["names"], *record.get("new", ()), *record.get("replaced", {})}
         sound = names <= {*NAMES, MANIFEST} and isinstance(record["target"], str)
         aside = record.get("aside")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from .manifest import (
     Manifest,
     differences,
     read_manifest,
+    top_of,
 )
 
 # In every summary that the package has written since its first version.
@@ -80,7 +82,7 @@ def older_result(
         owned = [name for name in manifest.names if os.path.lexists(target / name)]
     elif _has_our_summary(target) and not add:
         owned = [name for name in NAMES if os.path.lexists(target / name)]
-        aside = "earlier"
+        aside = f"earlier-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     else:
         owned = [REPORT] if REPORT in planned and _is_report(target / REPORT) else []
     carried = [] if add else _carried(target, owned, planned, inputs)
@@ -123,9 +125,9 @@ def _refuse_foreign(target: Path, names: Sequence[str], owned: Sequence[str]) ->
 
 
 def _refuse_changed(target: Path, manifest: Manifest, replaced: Sequence[str]) -> None:
-    recorded = {n: r for n, r in manifest.files.items() if n.partition("/")[0] in replaced}
+    recorded = {n: r for n, r in manifest.files.items() if top_of(n) in replaced}
     found = differences(target, recorded)
-    inside = [name for name in found.foreign if name.partition("/")[0] in replaced]
+    inside = [name for name in found.foreign if top_of(name) in replaced]
     for name in (*found.changed, *inside):
         raise FileExistsError(
             f"{target / name} is not as a run has written it, so it is not replaced; move it away, "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ._moves import staging_folders
-from .manifest import MANIFEST, NAMES, Manifest, differences, read_manifest
+from .manifest import MANIFEST, NAMES, Manifest, differences, read_manifest, top_of
 from .staging import finish_killed_runs, locked_folder
 
 
@@ -65,9 +65,8 @@ def verify(folder: str | Path) -> Verdict:
             "version, and cannot be checked"
         )
     changed, missing, foreign = differences(target, manifest.files)
-    ours = {*NAMES}
-    in_the_way = [name for name in foreign if name.partition("/")[0] in ours]
-    foreign = [name for name in foreign if name not in in_the_way]
+    in_the_way = [name for name in foreign if top_of(name) in NAMES]
+    foreign = [name for name in foreign if top_of(name) not in NAMES]
     return Verdict(manifest, changed, missing, foreign, in_the_way, leftovers, busy)
 
 

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tomli_w
@@ -20,9 +20,11 @@ from spectessera.naming.candidates import Naming
 from spectessera.naming.names import lines_of, name_clusters, title_of
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
-from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .manifest import HISTORY, MODEL, REPORT
+
+if TYPE_CHECKING:
+    from spectessera.segmenter import SpectralSegmenter
 
 
 def names_of(*, fitted: bool, with_report: bool, stored: bool) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ def write_files(
     ``stored``: the result itself is in the folder already, as a Zarr store.
     """
     namings = name_clusters(result)
-    summary = summarise(result, run, namings)
+    summary = _summarise(result, run, namings)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
@@ -80,7 +82,9 @@ def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) ->
         save_png(figure, folder / name, dpi=110)
 
 
-def summarise(result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]) -> dict[str, Any]:
+def _summarise(
+    result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]
+) -> dict[str, Any]:
     """Return the summary of a result as plain values, for a person or a script."""
     label = result["label"].values
     confidence = result["confidence"].values

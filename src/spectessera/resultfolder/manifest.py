@@ -14,7 +14,7 @@ from spectessera.io import RESULT, RESULT_STORE
 
 __all__ = [
     "MANIFEST", "MODEL", "NAMES", "REPORT", "RESULT", "RESULTS", "RESULT_STORE", "Differences",
-    "Manifest", "Record", "differences", "read_manifest", "record_file", "record_files",
+    "Manifest", "Record", "differences", "read_manifest", "record_file", "record_files", "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
@@ -29,7 +29,7 @@ NAMES = (
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1
 MOST_BYTES = 2**28  # of a manifest; it lists every chunk of a store
-BLOCK = 2**20
+_REMEDY = "move it away, or give another folder"
 
 
 class Record(NamedTuple):
@@ -68,7 +68,7 @@ class Manifest:
     @property
     def names(self) -> list[str]:
         """Names in the folder itself: files and stores."""
-        return list(dict.fromkeys(name.partition("/")[0] for name in self.files))
+        return list(dict.fromkeys(map(top_of, self.files)))
 
     def text(self) -> str:
         """Return the manifest as JSON."""
@@ -104,7 +104,9 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise ValueError(f"{path} cannot be read as a manifest ({error}); {_REMEDY}") from error
 
 
-_REMEDY = "move it away, or give another folder"
+def top_of(name: str) -> str:
+    """Return the name in the folder itself of a file, or of the store in which it is."""
+    return name.partition("/")[0]
 
 
 def _safe(name: str) -> str:
@@ -129,13 +131,9 @@ def record_files(folder: Path) -> dict[str, Record]:
 
 def record_file(path: Path) -> Record:
     """Return size and checksum of a file."""
-    digest = hashlib.sha256()
-    size = 0
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            size += len(block)
-    return Record(size, digest.hexdigest())
+        digest = hashlib.file_digest(file, "sha256")
+        return Record(file.tell(), digest.hexdigest())
 
 
 def differences(folder: Path, files: Mapping[str, Record]) -> Differences:
@@ -144,7 +142,7 @@ def differences(folder: Path, files: Mapping[str, Record]) -> Differences:
     Links are changed files: a run writes none. Files of the user in the folder, and in stores, are
     foreign; those in other folders are not listed one by one.
     """
-    firsts = {name.partition("/")[0] for name in files}
+    firsts = set(map(top_of, files))
     there = sorted(each.name for each in folder.iterdir() if not each.name.startswith(HIDDEN))
     found = {name for first in there if first in firsts for name in _below(folder, first)}
     changed = [n for n in sorted(found & set(files)) if not _is_as(folder / n, files[n])]

@@ -16,8 +16,7 @@ from typing import Any
 from spectessera._util.files import encodable
 from spectessera._version import __version__
 
-from .manifest import BLOCK
-
+BLOCK = 2**20
 MOST_BYTES = 2**32  # of an input, the checksum of which is computed
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "xarray", "dask", "h5py", "zarr", "astropy")
 # Files that belong to a header file: all of the same name but for the suffix.
@@ -55,7 +54,7 @@ class Origin:
             if changed:
                 about |= {"sha256": None, "changed": True}
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the thread: the run has failed, or is complete."""
         self._stopped.set()
         self._thread.join()

@@ -8,10 +8,10 @@ by a record that the next run finishes (see ``_moves``).
 
 from __future__ import annotations
 
-import datetime
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from ._moves import (
     write_record,
 )
 from ._older import Older, older_result
-from .manifest import HIDDEN, MANIFEST, Manifest, Record, record_files
+from .manifest import HIDDEN, MANIFEST, Manifest, Record, record_files, top_of
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,9 @@ class Staging:
             If a file with one of their names came into the folder during the work: the results are
             then in another folder, which the message names.
         """
-        files = (
-            {} if not self.plan.add or self.older.manifest is None else self.older.manifest.files
-        )
-        files = {n: r for n, r in files.items() if n.partition("/")[0] not in self.plan.names}
         for name in self.older.carried:
             _link_or_copy(self.target / name, self.path / name)
-        files = files | record_files(self.path)
+        files = self._staying() | record_files(self.path)
         text = Manifest(self.id, files, dict(facts)).text()
         (self.path / MANIFEST).write_text(text, encoding="utf-8")
         self._refuse_what_came()
@@ -122,7 +118,7 @@ class Staging:
         if manifest is None or not self.plan.add:
             return {}
         new = self.plan.names
-        return {n: each for n, each in manifest.files.items() if n.partition("/")[0] not in new}
+        return {n: each for n, each in manifest.files.items() if top_of(n) not in new}
 
     def _refuse_what_came(self) -> None:
         """Raise if a file in the folder is in the way that was not there before the work."""
@@ -201,8 +197,6 @@ def result_folder(folder: Path, plan: Plan) -> Iterator[Staging]:
         finish_killed_runs(target)
         refuse_inputs_in(target, [MANIFEST], plan.inputs)
         older = older_result(target, plan.names, plan.inputs, plan.overwrite, plan.add)
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        older = older._replace(aside=f"earlier-{now}" if older.aside else None)
         work = _place(target) / f"{_prefix(target)}-{secrets.token_hex(4)}"
         staging = Staging(target, work, plan, older)
         work.mkdir()
@@ -283,7 +277,7 @@ def _alike(target: Path, path: Path) -> bool:
     """Give a new folder the rights of the old one; False if that cannot be done in full."""
     about = target.stat()
     try:
-        if os.listxattr(target):
+        if sys.platform != "linux" or os.listxattr(target):
             return False
         if (path.stat().st_uid, path.stat().st_gid) != (about.st_uid, about.st_gid):
             os.chown(path, about.st_uid, about.st_gid)

@@ -10,11 +10,12 @@ finished.)
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from spectessera._util.locks import flock
 
 from .space import Options, Space, encode
 from .trials import Trial
@@ -185,15 +186,12 @@ class _Unlocked:
 def _locked(journal: Path) -> Iterator[None]:
     """Lock a search against other processes; the system releases the lock with the process."""
     with open(journal, "ab") as file:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"another process is running the search in {journal.parent}"
-                ) from error
+        try:
+            flock(file.fileno())
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"another process is running the search in {journal.parent}"
+            ) from error
         yield
 
 

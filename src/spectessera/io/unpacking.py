@@ -1,4 +1,4 @@
-"""Cubes stored image by image, put on disk so that whole spectra can be read.
+"""Cubes stored image by image, unpacked on disk so that whole spectra can be read.
 
 A file whose compressed pieces are images of one channel has to be unpacked completely for every
 block of whole spectra. Here it is unpacked once, into a temporary file.
@@ -33,11 +33,6 @@ class _Slabs:
     dtype: np.dtype[Any]
     widths: tuple[int, ...]
 
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return 3
-
     def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
         """Read whole rows of all channels, and give the part that is wanted."""
         height, width, channels = self.shape
@@ -55,24 +50,24 @@ class _Slabs:
 
 
 def channels_at_a_time(cube: xr.DataArray, folder: Path) -> int:
-    """Return how many channels of a cube are to be read at a time to stage it; 0: do not.
+    """Return how many channels of a cube are to be unpacked at a time; 0: leave it as it is.
 
-    A cube is staged if the reader had to choose large blocks, as it does where pieces of the file
+    A cube is unpacked if the reader had to choose large blocks, as it does where pieces of the file
     are large images, and if the folder has space for its values.
     """
     if cube.chunks is None or all(len(sizes) == 1 for sizes in cube.chunks):
         return 0
     block = np.prod([max(sizes) for sizes in cube.chunks], dtype=np.int64)
     image = cube.sizes["y"] * cube.sizes["x"] * cube.dtype.itemsize
-    stages = 1 + ("variance" in cube.coords)
+    arrays = 1 + ("variance" in cube.coords)
     small = block * max(4, cube.dtype.itemsize) <= BLOCK_BYTES
-    if small or shutil.disk_usage(folder).free < 2 * stages * cube.nbytes:
+    if small or shutil.disk_usage(folder).free < 2 * arrays * cube.nbytes:
         return 0
-    return int(SLAB_BYTES // (stages * image))
+    return int(SLAB_BYTES // (arrays * image))
 
 
 @contextmanager
-def staged(
+def unpacked(
     cube: xr.DataArray, folder: Path, progress: Callable[[str, int, int], None]
 ) -> Iterator[xr.DataArray]:
     """Give a cube in blocks of whole spectra, from one in blocks of whole images.
@@ -87,14 +82,14 @@ def staged(
     """
     with TemporaryDirectory(dir=folder, prefix=".spectessera-") as name:
         path = Path(name)
-        staged_cube = cube.copy(data=_staged(cube.data, path / "values", progress))
+        out = cube.copy(data=_unpacked(cube.data, path / "values", progress))
         if "variance" in cube.coords and cube.coords["variance"].chunks is not None:
-            variance = _staged(cube.coords["variance"].data, path / "variance", progress)
-            staged_cube = staged_cube.assign_coords(variance=(DIMS, variance))
-        yield staged_cube
+            variance = _unpacked(cube.coords["variance"].data, path / "variance", progress)
+            out = out.assign_coords(variance=(DIMS, variance))
+        yield out
 
 
-def _staged(array: Any, path: Path, progress: Callable[[str, int, int], None]) -> Any:
+def _unpacked(array: Any, path: Path, progress: Callable[[str, int, int], None]) -> Any:
     """Write a dask array to a file, some channels after others, and return it in other blocks."""
     import dask.array as da
     from dask.local import get_sync

@@ -6,7 +6,7 @@ import pytest
 
 from commands import run
 from spectessera import read
-from spectessera.io import _lazy, staging
+from spectessera.io import _lazy, unpacking
 
 SHAPE = (9, 14, 20)  # y, x, channel
 
@@ -30,12 +30,12 @@ def small_blocks(monkeypatch):
     """Make the cube many blocks, which it is not."""
     monkeypatch.setattr(_lazy, "BLOCK_BYTES", 2000)
     monkeypatch.setattr(_lazy, "WIDE_BLOCK_BYTES", 4000)
-    monkeypatch.setattr(staging, "BLOCK_BYTES", 2000)
-    monkeypatch.setattr(staging, "SLAB_BYTES", 3 * 2 * 2 * 9 * 14)
+    monkeypatch.setattr(unpacking, "BLOCK_BYTES", 2000)
+    monkeypatch.setattr(unpacking, "SLAB_BYTES", 3 * 2 * 2 * 9 * 14)
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".zarr", ".fits", ".nc", ".hspy"])
-def test_a_staged_cube_is_the_cube(images, tmp_path, small_blocks, suffix):
+def test_an_unpacked_cube_is_the_cube(images, tmp_path, small_blocks, suffix):
     whole = read(images)
     run("convert", images, tmp_path / f"out{suffix}", check=0)
     found = read(tmp_path / f"out{suffix}")
@@ -60,21 +60,21 @@ def test_every_piece_is_read_once(images, tmp_path, small_blocks, monkeypatch):
     assert sorted(read_images) == list(range(SHAPE[2]))
 
 
-def test_nothing_is_staged_without_need_or_space(images, monkeypatch, tmp_path):
-    assert staging.channels_at_a_time(read(images), tmp_path) == 0
-    assert staging.channels_at_a_time(read(images, chunks="auto"), tmp_path) == 0
+def test_nothing_is_unpacked_without_need_or_space(images, monkeypatch, tmp_path):
+    assert unpacking.channels_at_a_time(read(images), tmp_path) == 0
+    assert unpacking.channels_at_a_time(read(images, chunks="auto"), tmp_path) == 0
     lazy = read(images, chunks=4)
-    monkeypatch.setattr(staging, "BLOCK_BYTES", 100)
-    assert staging.channels_at_a_time(lazy, tmp_path) > 0
-    monkeypatch.setattr(staging.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
-    assert staging.channels_at_a_time(lazy, tmp_path) == 0
+    monkeypatch.setattr(unpacking, "BLOCK_BYTES", 100)
+    assert unpacking.channels_at_a_time(lazy, tmp_path) > 0
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    assert unpacking.channels_at_a_time(lazy, tmp_path) == 0
 
 
 def test_nothing_stays_if_the_work_is_stopped(images, tmp_path, small_blocks, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(staging._Slabs, "__getitem__", stop)
+    monkeypatch.setattr(unpacking._Slabs, "__getitem__", stop)
     before = sorted(tmp_path.iterdir())
     assert run("convert", images, tmp_path / "out.h5").exit_code == 130
     assert sorted(tmp_path.iterdir()) == before
