@@ -159,7 +159,7 @@ def segment_command(
     trained = source.load()
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed = configs["training"].seed
-    number: str | int = int(clusters) if clusters.isdecimal() else clusters
+    number = int(clusters) if clusters.isdecimal() else clusters
     stored = results.zarr or where is not None
     read = _inputs(file, source, reading)
     with (
@@ -173,14 +173,12 @@ def segment_command(
             if source.fit:
                 segmenter.fit(cube, start=trained, checkpoint=state, progress=bar.epoch)
                 _save(segmenter, source.checkpoint, staging, origin, seed)
-            result = segment_cube(
-                cube, segmenter, number, seed=seed, keep=tuple(results.also or ()), progress=bar,
-                store=staging.path / RESULT_STORE if stored else None,
-            )  # fmt: skip
-        summary = write_files(
-            result, segmenter, staging.path, _run(file, source, results, seed, number),
-            fitted=source.fit, with_report=results.report, stored=stored,
-        )  # fmt: skip
+            store = staging.path / RESULT_STORE if stored else None
+            kept = {"keep": tuple(results.also or ()), "seed": seed, "store": store}
+            result = segment_cube(cube, segmenter, number, progress=bar, **kept)
+        kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
+        run = _run(file, source, results, seed, number)
+        summary = write_files(result, segmenter, staging.path, run, **kind)
         staging.commit(origin.facts(arguments.get(), {"seed": seed}))
     _print_summary(summary, out, as_json, quiet)
 
