@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from spectessera.evaluate import compare, match_labels
+from spectessera.evaluate import MAX_CLASSES, compare, match_labels
 
 
 def test_a_tversky_index_worked_by_hand():
@@ -163,6 +163,24 @@ def test_the_table_and_the_json_have_the_same_scores():
 def test_what_is_no_pair_of_label_maps_is_refused(label, reference, error, words):
     with pytest.raises(error, match=words):
         compare(np.array(label), np.array(reference))
+
+
+def test_the_table_says_none_where_a_class_has_no_cluster_and_else_its_number():
+    rows = str(compare(np.array([7, 7, 7]), np.array([1, 1, 2]))).splitlines()
+    assert [row.split()[1] for row in rows[2:4]] == ["7", "none"]
+
+
+def test_a_map_of_one_pixel_is_compared_and_one_of_none_is_refused():
+    assert compare(np.array([1]), np.array([1])).pixels == 1
+    with pytest.raises(ValueError, match="one pixel"):
+        compare(np.zeros(0, int), np.zeros(0, int))
+
+
+def test_as_many_numbers_are_compared_as_the_message_says():
+    most = np.arange(1, MAX_CLASSES + 1)
+    assert compare(most, most).agreement == 1
+    with pytest.raises(ValueError, match=f"at most {MAX_CLASSES} .*got {MAX_CLASSES + 1}"):
+        compare(np.arange(1, MAX_CLASSES + 2), np.ones(MAX_CLASSES + 1, int))
 
 
 def test_too_few_names_are_refused():

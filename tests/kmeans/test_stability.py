@@ -169,6 +169,21 @@ def test_the_criterion_decides_where_they_differ():
     assert found["silhouette"].stability is None
 
 
+class AllSplitNoise:
+    """A split check for which every clustering splits noise."""
+
+    def separation(self, rule):
+        return 0.0
+
+
+@pytest.mark.parametrize("n", [300, 1200])
+def test_where_every_k_splits_noise_the_smallest_is_chosen(n):
+    points = torch.randn(n, 4, generator=seeded(2))
+    found = choose_k(points, Clusters(3, 6), generator=seeded(), split_check=AllSplitNoise())
+    assert found.k == 3
+    assert found.excess[0] == 0
+
+
 def test_a_k_that_is_stable_but_for_chance_is_picked():
     scores = torch.tensor([0.99, STABLE_FROM - 0.02, STABLE_FROM - 0.02])
     errors = torch.tensor([0.0, 0.021 / TOLERATED_ERRORS, 0.019 / TOLERATED_ERRORS])

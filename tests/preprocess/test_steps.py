@@ -509,6 +509,7 @@ def test_undo_of_an_output_below_zero_is_no_more_than_that_of_zero(how):
         ({"exclude": [(5, 3)]}, ValueError, r"exclude is a list of windows"),
         ({"keep": [(0, np.inf)]}, ValueError, "keep is a list of windows"),
         ({"smooth": 4}, ValueError, "smooth must be odd; got 4"),
+        ({"smooth": 3.5}, TypeError, "smooth must be an integer"),
         ({"continuum_width": 0}, ValueError, "continuum_width must be at least 1"),
         ({"continuum": "mean"}, ValueError, "continuum must be one of None, 'median'"),
         ({"rebin_to": 0}, ValueError, "rebin_to must be at least 1"),

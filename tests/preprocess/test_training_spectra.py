@@ -74,6 +74,36 @@ def test_pixels_with_a_line_are_all_drawn_and_of_the_others_a_share(chunks):
         np.testing.assert_array_equal(drawn, candidates([lines()], Sampling("signal", share, 7)))
 
 
+def test_masked_pixels_are_never_drawn_whatever_they_hold():
+    """Their strength is not known, which is less than that of any line."""
+    cube = lines()
+    cube.mask[:, 5:] = True
+    drawn = candidates([cube], Sampling("signal", 1.0, 7))
+    assert set(drawn.tolist()) == set(np.flatnonzero(~cube.mask.values.ravel()).tolist())
+
+
+@pytest.mark.parametrize(("strongest", "signal"), [(120, 1), (88, 0)])
+def test_a_line_is_one_and_a_half_standard_deviations_over_the_mean(strongest, signal):
+    """Half of the pixels have 40, half but one 80: mean 60, spread 20, so that 90 is needed."""
+    strength = np.repeat([40.0, 80.0], 32)
+    strength[-1] = strongest
+    values = np.expm1(strength / 40).reshape(8, 8, 1).repeat(40, 2)
+    drawn = candidates([make_cube(values)], Sampling("signal", 0.0, 7))
+    assert drawn.tolist() == [63] * signal
+
+
+@pytest.mark.parametrize(("stored", "left"), [(None, 77), (0.9, 77 - 1)])
+def test_saturated_spectra_are_left_out_of_a_training(stored, left):
+    values = np.minimum(VALUES, 0.85)
+    values[3, 4, 2] = 0.95
+    cube = make_cube(values)
+    if stored is not None:
+        cube.attrs["saturation"] = stored
+    (block,) = drawn_of(cube, np.arange(77))
+    assert len(block.rows) == left
+    assert (3 * 11 + 4 in block.rows) == (stored is None)
+
+
 def test_a_random_share_of_each_cube_is_drawn():
     drawn = candidates([lines(), lines()], Sampling("random", 0.1, 7))
     assert (drawn < 120).sum() == (drawn >= 120).sum() == 12

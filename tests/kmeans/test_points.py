@@ -1,0 +1,65 @@
+"""Clustering of points of any origin, and how far other seeds agree."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from spectessera.kmeans import Clusters
+from spectessera.kmeans.points import ArrayPoints, agreement_of_seeds, cluster_points
+
+SQUARE = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
+
+
+def blobs(centers, each, seed=0):
+    """Return points (k * each, 2), float32, around the centers (k, 2)."""
+    noise = np.random.default_rng(seed).normal(size=(len(centers) * each, 2))
+    return (np.repeat(centers, each, axis=0) + noise).astype(np.float32)
+
+
+def means_of(points, labels):
+    return np.stack([points[labels == each].mean(axis=0) for each in range(labels.max() + 1)])
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_centers_of_a_sample_move_to_the_means_of_all_points_only_where_asked(refine):
+    points = blobs(SQUARE, 800)
+    clusters = Clusters(4, 4, max_points=1000, refine=refine, metric="euclidean")
+    found = cluster_points(points, clusters)
+    away = np.abs(found.centers - means_of(points, found.labels)).max()
+    assert (away < 1e-4) == refine
+    assert away < 0.3
+
+
+def test_few_points_are_not_refined():
+    """All of them are the sample already, so that there is nothing to continue over."""
+    points = blobs(SQUARE, 100)
+    plain, refined = (
+        cluster_points(points, Clusters(4, 4, refine=refine)) for refine in (False, True)
+    )
+    np.testing.assert_array_equal(plain.centers, refined.centers)
+
+
+def test_seeds_agree_on_blobs_and_not_on_slices_of_one():
+    four = Clusters(4, 4, restarts=1)
+    apart, one = blobs(SQUARE, 100), blobs(SQUARE[:1], 400)
+    agreement = [
+        agreement_of_seeds(points, cluster_points(points, four), four, seed=0)
+        for points in (apart, ArrayPoints(apart), one)
+    ]
+    assert agreement[0] == agreement[1] == 1
+    assert 0 < agreement[2] < 0.95
+
+
+def test_seeds_cannot_differ_where_every_point_is_a_cluster():
+    points = blobs(SQUARE, 2)
+    found = cluster_points(points, Clusters(4, 4))
+    few = found._replace(centers=np.zeros((8, 2), np.float32))
+    assert np.isnan(agreement_of_seeds(points, few, Clusters(4, 4), seed=0))
+
+
+def test_from_two_to_ten_clusters_are_tried_unless_others_are_asked_for():
+    defaults = {each.name: each.default for each in fields(Clusters)}
+    assert (defaults["k_min"], defaults["k_max"], defaults["restarts"]) == (2, 10, 10)
+    curves = cluster_points(blobs(SQUARE, 20), Clusters()).curves
+    assert curves.k.tolist() == list(range(2, 11))
