@@ -304,7 +304,7 @@ def test_the_checksum_of_several_files_changes_with_each_content_and_name(tmp_pa
 
 @pytest.mark.parametrize("happens", ["changed", "unreadable"])
 def test_an_input_that_changes_during_the_run_has_no_checksum(tmp_path, monkeypatch, happens):
-    path, checksum = tmp_path / "scan.h5", origin._checksum
+    path, checksum = tmp_path / "scan.h5", Origin._checksum
     path.write_text("values")
 
     def meanwhile(*arguments):
@@ -314,35 +314,56 @@ def test_an_input_that_changes_during_the_run_has_no_checksum(tmp_path, monkeypa
         path.write_text("other values")
         return result
 
-    monkeypatch.setattr(origin, "_checksum", meanwhile)
+    monkeypatch.setattr(Origin, "_checksum", meanwhile)
     cube = facts_of(path)["inputs"]["cube"]
     assert (cube["sha256"], cube["changed"]) == (None, True)
 
 
-def test_an_input_that_is_too_large_to_be_read_twice_has_no_checksum(tmp_path, monkeypatch):
-    monkeypatch.setattr(origin, "MOST_BYTES", 3)
+class SlowFile:
+    """Bytes of which every second part waits until it is allowed to go on."""
+
+    def __init__(self, monkeypatch):
+        self.reached, self.allowed = threading.Event(), threading.Event()
+        monkeypatch.setattr(origin, "BLOCK", 2)
+        monkeypatch.setattr(origin.hashlib, "sha256", lambda: self)
+
+    def update(self, block):
+        if block != b"va":
+            self.reached.set()
+            assert self.allowed.wait(10)
+
+    def hexdigest(self):
+        return "00"
+
+
+def test_the_end_of_a_run_waits_for_checksums_and_shows_how_much_is_read(tmp_path, monkeypatch):
+    slow, seen = SlowFile(monkeypatch), []
     (tmp_path / "scan.h5").write_text("values")
-    cube = facts_of(tmp_path / "scan.h5")["inputs"]["cube"]
-    assert cube["sha256"] is None
-    assert "changed" not in cube
+
+    def progress(*row):
+        seen.append(row)
+        slow.allowed.set()
+
+    with closing(Origin({"cube": tmp_path / "scan.h5"})) as made:
+        assert slow.reached.wait(10)
+        facts = made.facts([], {}, progress)
+    assert seen[0] == ("checksum", 1, 3)
+    assert facts["inputs"]["cube"]["sha256"] == "00"
 
 
-def test_a_run_that_fails_does_not_wait_for_checksums(tmp_path, monkeypatch):
-    started, computed = threading.Event(), []
-
-    def slow(path, stopped):
-        started.set()
-        stopped.wait(10)
-        computed.append(path)
-        return "0"
-
-    monkeypatch.setattr(origin, "_checksum", slow)
+def test_a_run_that_ends_early_does_not_wait_and_records_no_checksum_of_a_part(
+    tmp_path, monkeypatch
+):
+    slow = SlowFile(monkeypatch)
     for name in "ab":
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text("values")
     made = Origin({name: tmp_path / name for name in "ab"})
-    assert started.wait(10)
+    assert slow.reached.wait(10)
+    threading.Timer(0.05, slow.allowed.set).start()
     made.close()
-    assert computed == [tmp_path / "a"]
+    inputs = made.facts([], {})["inputs"]
+    assert [inputs[name]["sha256"] for name in "ab"] == [None, None]
+    assert made._blocks == 2
 
 
 def test_what_is_not_installed_or_not_known_is_left_out(monkeypatch):

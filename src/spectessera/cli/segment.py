@@ -155,8 +155,7 @@ def segment_command(
         from spectessera.inference import segment as segment_cube
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
-    _refuse_training_flags(settings, source)
-    trained = source.load()
+    trained = _trained(settings, source)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed = configs["training"].seed
     number = int(clusters) if clusters.isdecimal() else clusters
@@ -179,7 +178,7 @@ def segment_command(
         kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
         run = _run(file, source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, **kind)
-        staging.commit(origin.facts(arguments.get(), {"seed": seed}))
+        staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
 
@@ -234,7 +233,8 @@ def _save(
         place = target.with_name(f"{target.name}-interrupted-{staging.id}.safetensors")
         os.rename(staging.path / MODEL, place)
     else:
-        staging.commit(origin.facts(arguments.get(), {"seed": seed, "interrupted": True}))
+        origin.close()  # after Ctrl-C, nobody waits for checksums
+        staging.commit(_facts(origin, {"seed": seed, "interrupted": True}, quiet=True))
     errors.print(
         f"training was stopped by Ctrl-C; the best weights so far are in {place}: "
         "use them with --model",
@@ -243,13 +243,20 @@ def _save(
     raise typer.Exit(130)
 
 
-def _refuse_training_flags(settings: Fields, source: ModelOptions) -> None:
-    """Raise if flags are given that have no effect on a trained model that is used as it is.
+def _facts(origin: Origin, others: dict[str, Any], quiet: bool) -> dict[str, Any]:
+    """Return what the manifest says of the origin, when the checksums of all inputs are there."""
+    with progress(quiet) as bar:
+        return origin.facts(arguments.get(), others, bar)
 
-    How its latents are clustered, and the seed, may be changed.
+
+def _trained(settings: Fields, source: ModelOptions) -> SpectralSegmenter | None:
+    """Return the trained model that is given, if any.
+
+    Raise if there are flags that have no effect on one that is used as it is: only how its latents
+    are clustered, and the seed, may be changed.
     """
     if source.model is None:
-        return
+        return source.load()
     flags = [
         f"--{name.replace('_', '-')}"
         for group in ("preprocess", "network", "training")
@@ -263,6 +270,7 @@ def _refuse_training_flags(settings: Fields, source: ModelOptions) -> None:
             f"{', '.join(flags)} would have no effect on a trained model; "
             "leave it out, or train anew with --fit"
         )
+    return source.load()
 
 
 def _check_extras(results: ResultOptions) -> None:

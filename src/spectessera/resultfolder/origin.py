@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from spectessera._util.files import encodable
 from spectessera._version import __version__
 
 BLOCK = 2**20
-MOST_BYTES = 2**32  # of an input, the checksum of which is computed
+_PATIENCE = 0.2  # seconds between two reports of the progress
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "xarray", "dask", "h5py", "zarr", "astropy")
 # Files that belong to a header file: all of the same name but for the suffix.
 _HEADERS = (".hdr", ".rpl")
@@ -36,6 +36,7 @@ class Origin:
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._stopped = threading.Event()
         self._inputs = {name: _described(path) for name, path in inputs.items()}
+        self._blocks = 0  # of BLOCK bytes, or of the rest of a file, that have been read
         self._thread = threading.Thread(target=self._sum, args=(dict(inputs),), daemon=True)
         self._thread.start()
 
@@ -43,24 +44,50 @@ class Origin:
         """Add the checksums."""
         for name, path in inputs.items():
             about = self._inputs[name]
-            if about["size"] > MOST_BYTES or self._stopped.is_set():
-                continue
             try:
-                about["sha256"] = _checksum(path, self._stopped)
+                about["sha256"] = self._checksum(path)
                 now = _described(path)
                 changed = any(about[each] != now[each] for each in ("size", "mtime", "files"))
             except OSError:
                 changed = True  # it was removed or cannot be read any more
+            if self._stopped.is_set():
+                about["sha256"] = None  # of a part only
+                return
             if changed:
                 about |= {"sha256": None, "changed": True}
+
+    def _checksum(self, path: Path) -> str:
+        """Return the SHA-256 of a file; of several, that of the list of their names and sums."""
+        files = list(_files(path))
+        sums = []
+        for each in files:
+            digest = hashlib.sha256()
+            with each.open("rb") as file:
+                while not self._stopped.is_set() and (block := file.read(BLOCK)):
+                    digest.update(block)
+                    self._blocks += 1
+            sums.append(digest.hexdigest())
+        if files == [path]:
+            return sums[0]
+        above = path if path.is_dir() else path.parent
+        names = [each.relative_to(above).as_posix() for each in files]
+        listed = "".join(f"{one}  {encodable(n)}\n" for one, n in zip(sums, names, strict=True))
+        return hashlib.sha256(listed.encode()).hexdigest()
 
     def close(self) -> None:
         """End the thread: the run has failed, or is complete."""
         self._stopped.set()
         self._thread.join()
 
-    def facts(self, command: Sequence[str], others: Mapping[str, Any]) -> dict[str, Any]:
+    def facts(
+        self,
+        command: Sequence[str],
+        others: Mapping[str, Any],
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> dict[str, Any]:
         """Return all that a manifest says of the origin, when the checksums are there.
+
+        After :meth:`close`, those that were not complete are None.
 
         Parameters
         ----------
@@ -68,8 +95,15 @@ class Origin:
             The arguments of the command line.
         others : mapping of str to str, int or float
             More facts, such as the seed.
+        progress : callable, optional
+            Called with "checksum", the MiB that have been read and those of all inputs, while these
+            are still being read.
         """
-        self._thread.join()
+        total = sum(-(-each["size"] // BLOCK) for each in self._inputs.values())
+        while self._thread.is_alive():
+            self._thread.join(_PATIENCE)
+            if progress is not None and self._thread.is_alive():
+                progress("checksum", min(self._blocks, total), total)
         return {
             "started": self._started,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -99,24 +133,6 @@ def _described(path: Path) -> dict[str, Any]:
         "mtime": changed.isoformat(),
         "sha256": None,
     }
-
-
-def _checksum(path: Path, stopped: threading.Event) -> str:
-    """Return the SHA-256 of a file; of several, that of the list of their names and checksums."""
-    files = list(_files(path))
-    sums = []
-    for each in files:
-        digest = hashlib.sha256()
-        with each.open("rb") as file:
-            while not stopped.is_set() and (block := file.read(BLOCK)):
-                digest.update(block)
-        sums.append(digest.hexdigest())
-    if files == [path]:
-        return sums[0]
-    above = path if path.is_dir() else path.parent
-    names = [each.relative_to(above).as_posix() for each in files]
-    listed = "".join(f"{one}  {encodable(n)}\n" for one, n in zip(sums, names, strict=True))
-    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _files(path: Path) -> Iterator[Path]:
