@@ -146,9 +146,9 @@ def test_a_stopped_reproduction_resumes_with_the_same_end(name, tmp_path, monkey
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reproduce(name, folder, quick=True, progress=stop)
+        reproduce(name, folder, scale="quick", progress=stop)
     before = (folder / "seed-0" / "astro" / "paper.json").read_bytes()
-    found = reproduce(name, folder, quick=True)
+    found = reproduce(name, folder, scale="quick")
     assert (folder / "seed-0" / "astro" / "paper.json").read_bytes() == before
     assert [row.method for row in found.rows] == ["paper", "joint", "best", "pca", "asinh"]
     figures = {path.stem for path in (folder / "figures" / "astro").iterdir()}

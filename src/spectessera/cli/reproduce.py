@@ -9,7 +9,7 @@ import typer
 
 from spectessera._util.inputs import refuse_input
 
-from .console import command, output, print_json, progress
+from .console import command, errors, output, print_json, progress
 from .flags import AsJson, Quiet
 
 
@@ -20,8 +20,14 @@ def reproduce_command(
         Path,
         typer.Option(help="The folder to write to. A run that was stopped there continues."),
     ],
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="quick, middle or published: the sizes and settings that the authors released."
+        ),
+    ] = "middle",
     quick: Annotated[
-        bool, typer.Option("--quick", help="A smaller version, to see whether everything runs.")
+        bool, typer.Option("--quick", help="The same as --scale quick: see whether all runs.")
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Number of runs, each with its own seed.")] = 1,
     pictures: Annotated[
@@ -36,6 +42,8 @@ def reproduce_command(
 
     if pictures is not None and experiment == "astro":
         raise ValueError("--pictures is for the heritage experiment; astro draws its own")
+    if quick and scale not in ("middle", "quick"):
+        raise ValueError(f"--quick is the scale quick; leave it out for --scale {scale}")
     refuse_input(out, pictures)
     with progress(quiet or as_json) as bar:
 
@@ -43,7 +51,13 @@ def reproduce_command(
             bar("reproduce", done, total, step)
 
         reproduction = reproduce(
-            experiment, out, quick=quick, seeds=seeds, pictures=pictures, progress=show
+            experiment,
+            out,
+            scale="quick" if quick else scale,
+            seeds=seeds,
+            pictures=pictures,
+            progress=show,
+            announce=None if quiet or as_json else _announce,
         )
     if as_json:
         print_json(mean_rows(reproduction.rows))
@@ -51,3 +65,7 @@ def reproduce_command(
         scores = reproduction.folder / "scores.md"
         output.print(scores.read_text(encoding="utf-8"), markup=False)
         output.print(f"figures in {reproduction.folder / 'figures'}", markup=False)
+
+
+def _announce(text: str) -> None:
+    errors.print(text, markup=False)

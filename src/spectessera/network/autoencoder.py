@@ -58,6 +58,9 @@ class Network:
     variational : bool
         Two heads, mean and log-variance. In training the latent is drawn from them; clustering
         uses the mean.
+    encoding_activation : None, "tanh", "sigmoid" or "softplus"
+        Replaces the activation and the dropout of the last hidden layer of the encoder; "tanh" in
+        the released code of the paper.
     latent_activation : None, "tanh", "sigmoid" or "softplus"
         Applied to the latent (to its mean in a variational network).
     linear_path : bool
@@ -90,6 +93,7 @@ class Network:
     dropout: float = 0.0
     init: str = "auto"
     variational: bool = False
+    encoding_activation: str | None = None
     latent_activation: str | None = None
     linear_path: bool = False
     output: str = "auto"
@@ -102,7 +106,8 @@ class Network:
         check_choice("block", self.block, BLOCKS)
         check_choice("init", self.init, ("auto", "kaiming"))
         check_choice("output", self.output, OUTPUTS)
-        check_choice("latent_activation", self.latent_activation, LATENT_ACTIVATIONS)
+        for name in ("encoding_activation", "latent_activation"):
+            check_choice(name, getattr(self, name), LATENT_ACTIVATIONS)
         check_number("dropout", self.dropout, low=0.0, high=0.99)
         check_number("components", self.components, low=0, high=10_000, integer=True)
         for name in ("variational", "linear_path"):  # a string such as "no" would be true
@@ -171,7 +176,7 @@ class Autoencoder(nn.Module):
         up = (network.latent, *network.decoder_widths(channels))
         # A layer draws weights from the global generator when it is made; they are replaced below.
         with torch.random.fork_rng(devices=[]):
-            self.encoder = nn.Sequential(*_blocks(down, network))
+            self.encoder = nn.Sequential(*_encoder_blocks(down, network))
             self.mean_head = nn.Linear(down[-1], network.latent)
             self.log_variance_head = (
                 nn.Linear(down[-1], network.latent) if network.variational else None
@@ -275,6 +280,18 @@ def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
             kind = nn.AlphaDropout if network.block == "snn" else nn.Dropout
             layers.append(kind(network.dropout))
     return layers
+
+
+def _encoder_blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
+    """Return the layers of the encoder, the last of them with its own activation if it has one."""
+    if network.encoding_activation is None or len(widths) < 2:
+        return _blocks(widths, network)
+    last = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softplus": nn.Softplus}
+    return [
+        *_blocks(widths[:-1], network),
+        nn.Linear(widths[-2], widths[-1]),
+        last[network.encoding_activation](),
+    ]
 
 
 def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:

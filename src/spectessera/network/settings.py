@@ -34,6 +34,10 @@ class Training:
     gamma : float or Schedule
         Weight of the cluster term; 0 trains the reconstruction alone. Large weights merge
         overlapping groups into few clusters (see benchmarks/RESULTS.md).
+    cluster_gradient : bool
+        Whether the cluster term moves the encoder. If not, it is part of the loss by which the best
+        weights are chosen, but the weights are trained on the other terms alone: so does the
+        released code of the paper.
     beta : float or Schedule
         Weight of the maximum mean discrepancy between the latents and a standard normal
         distribution (InfoVAE); the term is not computed if the weight is 0.
@@ -94,6 +98,7 @@ class Training:
     learning_rate: float | None = None
     decay: str = "plateau"
     gamma: float | Schedule = 0.01
+    cluster_gradient: bool = True
     beta: float | Schedule = 0.0
     bandwidth: float | None = None
     composition: float = 0.0
@@ -127,6 +132,7 @@ class Training:
         check_choice("thinning", self.thinning, (None, True, False))
         check_number("freeze", self.freeze, low=0, high=100, integer=True)
         as_schedule(self.gamma, "gamma")
+        check_choice("cluster_gradient", self.cluster_gradient, (True, False))
         as_schedule(self.beta, "beta")
         if self.bandwidth is not None:
             check_number("bandwidth", self.bandwidth, low=0.0, open_low=True)

@@ -314,7 +314,8 @@ def loss_terms(
         terms["discrepancy"] = maximum_mean_discrepancy(drawn, prior, bandwidth)
         base = base + weights.beta * terms["discrepancy"]
     if weights.gamma > 0:
-        choice = choose_k(latent, clusters, generator=generator)
+        points = latent if training.cluster_gradient else latent.detach()
+        choice = choose_k(points, clusters, generator=generator)
         terms |= {"cluster": cluster_term(choice.score), "silhouette": choice.score}
         terms["k"] = torch.tensor(choice.k)
         base = total_loss(base, terms["cluster"], weights.gamma, training.total)

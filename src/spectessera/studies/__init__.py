@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from .degradation import Degradation, degrade, noise_sweep
     from .experiments import FULL, QUICK, Experiment, Sizes, astro, heritage
     from .repeats import Stability, stability
-    from .reproduction import Reproduction, Row, mean_rows, reproduce
+    from .reproduction import Reproduction, reproduce
+    from .rows import Row, mean_rows
     from .search import JOURNAL, OUTPUTS, SAMPLERS, search_settings
     from .space import Options, Range, Space, as_space, table_cell
     from .trials import BEST, OBJECTIVES, Study, Trial
@@ -58,7 +59,7 @@ __getattr__, __dir__ = door(
         "QUICK": "experiments",
         "Range": "space",
         "Reproduction": "reproduction",
-        "Row": "reproduction",
+        "Row": "rows",
         "SAMPLERS": "search",
         "Sizes": "experiments",
         "Space": "space",
@@ -69,7 +70,7 @@ __getattr__, __dir__ = door(
         "astro": "experiments",
         "degrade": "degradation",
         "heritage": "experiments",
-        "mean_rows": "reproduction",
+        "mean_rows": "rows",
         "noise_sweep": "degradation",
         "reproduce": "reproduction",
         "search_settings": "search",

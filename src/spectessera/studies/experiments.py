@@ -59,13 +59,17 @@ FULL = Sizes()
 
 
 class NetworkVariant(NamedTuple):
-    """Settings of one network, with a name and a short description."""
+    """Settings of one network, with a name and a short description.
+
+    ``clusters`` is the range of k in the batches of its training; None = as for the image.
+    """
 
     name: str
     description: str
     preprocess: Preprocess
     network: Network
     training: Training
+    clusters: Clusters | None = None
 
 
 class Experiment(NamedTuple):
@@ -229,7 +233,7 @@ def heritage(
         colours=colours.colour + 1,
         colour_rgb=colours.rgb,
         truth=truth["label"].values,
-        classes=_pigments(truth),
+        classes=pigment_names(truth),
         background=0,
         preprocess=variants[0].preprocess,
         clusters=Clusters(2, 10, metric="euclidean", criterion="silhouette"),
@@ -269,7 +273,7 @@ def _heritage_variants(seed: int, epochs: int, fraction: float) -> tuple[Network
     )
 
 
-def _pigments(truth: xr.Dataset) -> tuple[str, ...]:
+def pigment_names(truth: xr.Dataset) -> tuple[str, ...]:
     """Return a name for every colour: its number and its main pigment."""
     label, weight = truth["label"].values, truth["weight"].values
     names = []
@@ -294,15 +298,15 @@ def makers(
     """
     if name == "astro":
         return (partial(astro, seed, sizes),)
-    pictures = tuple(_pictures(folder)) if folder is not None else ()
+    pictures = tuple(read_pictures(folder, PAGES)) if folder is not None else ()
     return tuple(partial(heritage, seed, sizes, threshold, pictures) for threshold in (0.2, 0.8))
 
 
-def _pictures(folder: Path) -> list[np.ndarray]:
-    """Read the pictures of a folder, at most as many as there are training pages."""
+def read_pictures(folder: Path, most: int | None = None) -> list[np.ndarray]:
+    """Read the pictures of a folder (PNG, JPEG), the first ``most`` of them."""
     from spectessera.synth.paint.rgb import read_image
 
     paths = sorted(each for each in folder.iterdir() if each.suffix.lower() in (".png", ".jpg"))
     if not paths:
         raise ValueError(f"{folder} contains no picture (.png or .jpg)")
-    return [read_image(path) for path in paths[:PAGES]]
+    return [read_image(path) for path in paths[:most]]

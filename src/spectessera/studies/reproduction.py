@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,65 +20,37 @@ from spectessera._util.check import check_choice, check_number
 from spectessera._util.files import atomic
 from spectessera._version import __version__
 from spectessera.baselines.cluster import cluster_cube
-from spectessera.evaluate import compare
 from spectessera.inference.pipeline import segment
 from spectessera.io import write
 from spectessera.kmeans import Clusters
+from spectessera.network.checkpoint import Checkpoint
+from spectessera.network.training import Progress as TrainingProgress
 from spectessera.segmenter.estimator import SpectralSegmenter
 from spectessera.segmenter.models import load
 
+from . import published
 from .degradation import noise_sweep
-from .experiments import FULL, NAMES, QUICK, Experiment, NetworkVariant, Sizes, makers
+from .expected import expected_time
+from .experiments import (
+    FULL,
+    NAMES,
+    QUICK,
+    Experiment,
+    NetworkVariant,
+    Sizes,
+    makers,
+    read_pictures,
+)
 from .figures import write_figures
+from .published import PUBLISHED
+from .rows import Row, mean_rows, row_of
 from .tables import write_tables
 
 BASELINES = ("raw", "sqrt", "asinh", "pca", "umap", "tsne", "gmm")
+OPEN = Clusters(2, 10, metric="euclidean", criterion="silhouette")
+SCALES = ("quick", "middle", "published")
 SLOW = ("umap", "tsne")  # fitted on a sample of the pixels
-COLUMNS = (
-    "accuracy", "weighted_accuracy", "f1", "tversky", "ari", "k", "ari_true_k", "ari_colours",
-    "background", "fit_seconds", "segment_seconds",
-)  # fmt: skip
 Progress = Callable[[str, int, int], None]
-
-
-class Row(NamedTuple):
-    """Scores of one method on one image.
-
-    Attributes
-    ----------
-    experiment, method, words : str
-        ``words`` describes the method.
-    seed : int
-    k : int
-        Chosen number of clusters.
-    accuracy, weighted_accuracy, f1, tversky, ari : float
-        Against the true labels, for the chosen k.
-    ari_true_k : float
-        With as many clusters as there are classes.
-    ari_colours : float
-        Against the clustered colours of the picture.
-    background : float
-        F1 of the class that is not in the training data; NaN if there is none.
-    fit_seconds, segment_seconds : float
-        Of the training, and of the segmentation of a new image. For methods that are fitted on
-        that image, the latter includes the fit.
-    """
-
-    experiment: str
-    method: str
-    words: str
-    seed: int
-    k: int
-    accuracy: float
-    weighted_accuracy: float
-    f1: float
-    tversky: float
-    ari: float
-    ari_true_k: float
-    ari_colours: float
-    background: float
-    fit_seconds: float
-    segment_seconds: float
 
 
 class Reproduction(NamedTuple):
@@ -92,10 +64,11 @@ def reproduce(
     name: str,
     out: str | Path,
     *,
-    quick: bool = False,
+    scale: str = "middle",
     seeds: int = 1,
     pictures: str | Path | None = None,
     progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> Reproduction:
     """Run one of the experiments of arXiv 2401.17695 and write all its figures and tables.
 
@@ -104,14 +77,19 @@ def reproduce(
     name : "astro" or "heritage"
     out : str or Path
         A folder; a run with the same settings that was stopped there is resumed.
-    quick : bool
-        A small version of the experiment.
+    scale : "quick", "middle" or "published"
+        "quick": to see whether everything runs; "middle": 12,288 training spectra; "published": the
+        sizes and settings that the authors released (:mod:`spectessera.studies.published`), for
+        hours.
     seeds : int
         Number of runs; their seeds are 0, 1, ... Figures show seed 0.
     pictures : str or Path, optional
-        A folder of pictures that replace some training pages of the heritage experiment.
+        A folder of pictures that replace some training pages of the heritage experiment. At the
+        published scale all of them are used, however many, block by block.
     progress : callable, optional
         Called with the name of a step, the number of finished steps and of all steps.
+    announce : callable, optional
+        Called once with the expected time of all trainings, in words.
 
     Returns
     -------
@@ -120,21 +98,20 @@ def reproduce(
     Raises
     ------
     ValueError
-        If there is no such experiment, or the folder holds a run with other settings.
+        If there is no such experiment or scale, or the folder holds a run with other settings.
     FileExistsError
         If the folder holds other files.
     """
     check_choice("experiment", name, NAMES)
     check_number("seeds", seeds, low=1, high=1000, integer=True)
     folder = Path(out)
-    sizes = QUICK if quick else FULL
-    _claim(folder, name, sizes, pictures)
+    check_choice("scale", scale, SCALES)
+    sizes = {"quick": QUICK, "middle": FULL, "published": PUBLISHED}[scale]
+    _claim(folder, name, scale, sizes, pictures)
     report = progress or (lambda *_: None)
-    runs = [
-        (seed, make)
-        for seed in range(seeds)
-        for make in makers(name, seed, sizes, None if pictures is None else Path(pictures))
-    ]
+    runs = _runs(name, scale, sizes, seeds, None if pictures is None else Path(pictures))
+    if announce is not None:
+        announce(expected_time(runs[0][1]().variants, sizes, len(runs)))
     rows: list[Row] = []
     for number, (seed, make) in enumerate(runs):
         experiment = make()
@@ -148,17 +125,30 @@ def reproduce(
     return Reproduction(tuple(rows), folder)
 
 
+def _runs(
+    name: str, scale: str, sizes: Sizes, seeds: int, pictures: Path | None
+) -> list[tuple[int, Callable[[], Experiment]]]:
+    """Return the seed of every run, and a function that makes its experiment."""
+    if scale == "published":
+        images = () if pictures is None else tuple(read_pictures(pictures))
+        made = [(seed, published.makers(name, seed, sizes, images)) for seed in range(seeds)]
+    else:
+        made = [(seed, makers(name, seed, sizes, pictures)) for seed in range(seeds)]
+    return [(seed, make) for seed, several in made for make in several]
+
+
 def _part_of(progress: Progress, number: int, total: int) -> Progress:
     """Return a progress function for one run of several that counts the steps of all runs."""
     return lambda step, done, steps: progress(step, number * steps + done, total * steps)
 
 
-def _claim(folder: Path, name: str, sizes: Sizes, pictures: Any) -> None:
+def _claim(folder: Path, name: str, scale: str, sizes: Sizes, pictures: Any) -> None:
     """Write the settings of the run to the folder; raise if it holds another run or other files."""
     settings = json.loads(
         json.dumps(
             {
                 "experiment": name,
+                "scale": scale,
                 "sizes": {key: str(value) for key, value in asdict(sizes).items()},
                 "pictures": None if pictures is None else str(pictures),
                 "version": __version__,
@@ -195,7 +185,7 @@ def _all_methods(
     rows = []
     for done, variant in enumerate(experiment.variants):
         progress(f"{experiment.name}: {variant.name}", done, steps)
-        work = partial(_network, experiment, variant, home, seed)
+        work = partial(_network, experiment, variant, home, seed, _epochs_of(progress, done, steps))
         rows.append(_read_or_run(home, variant.name, work))
     first = len(experiment.variants)
     for done, method in enumerate(baselines, start=first):
@@ -208,6 +198,13 @@ def _all_methods(
     return rows
 
 
+def _epochs_of(progress: Progress, done: int, steps: int) -> TrainingProgress:
+    """Return a progress function of a training that states its epoch in the name of the step."""
+    return lambda epoch, epochs, row: progress(
+        f"epoch {epoch} of {epochs}, loss {row['validation_total']:.3g}", done, steps
+    )
+
+
 def _read_or_run(home: Path, name: str, work: Callable[[], Row]) -> Row:
     """Return the row of a method from its file, or do the work and write the row."""
     path = home / f"{name}.json"
@@ -218,55 +215,43 @@ def _read_or_run(home: Path, name: str, work: Callable[[], Row]) -> Row:
     return row
 
 
-def _row(
-    experiment: Experiment,
-    name: str,
-    description: str,
-    seed: int,
-    label: np.ndarray,
-    true_k: np.ndarray,
-    seconds: tuple[float, float],
-) -> Row:
-    """Return the row of a label map and of one with the true number of clusters (``true_k``)."""
-    scores = compare(label, experiment.truth)
-    background = np.flatnonzero(scores.classes == experiment.background)
-    return Row(
-        experiment=experiment.name,
-        method=name,
-        words=description,
-        seed=seed,
-        k=scores.clusters,
-        accuracy=scores.accuracy,
-        weighted_accuracy=scores.weighted_accuracy,
-        f1=scores.f1,
-        tversky=scores.tversky,
-        ari=scores.ari,
-        ari_true_k=compare(true_k, experiment.truth).ari,
-        ari_colours=compare(label, experiment.colours).ari,
-        background=float(scores.class_f1[background[0]]) if len(background) else float("nan"),
-        fit_seconds=round(seconds[0], 2),
-        segment_seconds=round(seconds[1], 2),
-    )
-
-
 def _true_k(experiment: Experiment) -> Clusters:
     """Return settings with as many clusters as there are classes."""
     k = len(np.unique(experiment.truth[experiment.truth > 0]))
     return Clusters(k, k, metric="euclidean")
 
 
-def _network(experiment: Experiment, variant: NetworkVariant, home: Path, seed: int) -> Row:
-    """Train one network and segment the image with it."""
+def _trained(
+    experiment: Experiment, variant: NetworkVariant, home: Path, progress: TrainingProgress
+) -> SpectralSegmenter:
+    """Train one network, or read it; a training that was stopped continues."""
     path = home / f"{variant.name}.safetensors"
     if path.exists():
-        segmenter = load(path)
-    else:
-        segmenter = SpectralSegmenter(
-            variant.preprocess, variant.network, experiment.clusters, variant.training
-        ).fit(experiment.train)
-        if segmenter.history_.interrupted:
-            raise KeyboardInterrupt
-        segmenter.save(path)
+        return load(path)
+    checkpoint = Checkpoint(home / f"{variant.name}.checkpoint", seconds=60.0)
+    segmenter = SpectralSegmenter(
+        variant.preprocess,
+        variant.network,
+        variant.clusters or experiment.clusters,
+        variant.training,
+    ).fit(experiment.train, checkpoint=checkpoint, progress=progress)
+    if segmenter.history_.interrupted:
+        raise KeyboardInterrupt
+    segmenter.save(path)
+    checkpoint.path.unlink(missing_ok=True)
+    return segmenter
+
+
+def _network(
+    experiment: Experiment,
+    variant: NetworkVariant,
+    home: Path,
+    seed: int,
+    progress: TrainingProgress,
+) -> Row:
+    """Train one network and segment the image with it."""
+    segmenter = _trained(experiment, variant, home, progress)
+    segmenter.set_params(clusters=experiment.clusters)
     start = time.perf_counter()
     result = segment(experiment.cube, segmenter, seed=seed, keep=["latent", "decoded"])
     seconds = time.perf_counter() - start
@@ -276,7 +261,10 @@ def _network(experiment: Experiment, variant: NetworkVariant, home: Path, seed: 
     true_k = np.zeros(len(latent), dtype=np.int32)
     true_k[usable] = segmenter.cluster(latent[usable], _true_k(experiment), seed=seed).labels + 1
     label = result["label"].values
-    return _row(
+    k_open = 0
+    if experiment.clusters.k_min > 2:
+        k_open = len(segmenter.cluster(latent[usable], OPEN, seed=seed).centers)
+    return row_of(
         experiment,
         variant.name,
         variant.description,
@@ -284,6 +272,7 @@ def _network(experiment: Experiment, variant: NetworkVariant, home: Path, seed: 
         label,
         true_k.reshape(label.shape),
         (segmenter.history_.seconds, seconds),
+        k_open,
     )
 
 
@@ -307,7 +296,7 @@ def _baseline(experiment: Experiment, method: str, home: Path, sizes: Sizes, see
     true_k = clustered(_true_k(experiment))["label"].values
     description = f"{method}, fitted on the image"
     label = result["label"].values
-    return _row(experiment, method, description, seed, label, true_k, (fit, fit + rest))
+    return row_of(experiment, method, description, seed, label, true_k, (fit, fit + rest))
 
 
 def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
@@ -334,22 +323,3 @@ def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
     )
     with atomic(path) as temporary:
         data.to_netcdf(temporary, engine="h5netcdf")
-
-
-def mean_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the mean and the standard deviation over the seeds for every experiment and method.
-
-    For times the median instead of the mean: the machine may have been busy with other work.
-    """
-    means = []
-    keys = list(dict.fromkeys((row.experiment, row.method) for row in rows))
-    for experiment, method in keys:
-        runs = [row for row in rows if (row.experiment, row.method) == (experiment, method)]
-        mean: dict[str, Any] = {"experiment": experiment, "method": method, "words": runs[0].words}
-        for name in COLUMNS:
-            values = np.array([getattr(row, name) for row in runs], dtype=float)
-            mean[name] = float(np.median(values) if name.endswith("_seconds") else values.mean())
-            mean[f"{name}_sd"] = float(values.std())
-        mean["ks"] = [row.k for row in runs]
-        means.append(mean)
-    return means

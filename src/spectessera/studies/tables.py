@@ -73,7 +73,9 @@ def markdown(means: list[dict[str, Any]], seeds: int, name: str) -> list[str]:
         methods = [each for each in means if each["experiment"] == experiment]
         columns = [c for c in HEAD if not all(math.isnan(each[c[0]]) for each in methods)]
         best = {c: max(each[c] for each in methods) for c, _ in columns}
-        titles = ["method", *(title for _, title in columns), "k", *(title for _, title in TIMES)]
+        limited = any(each["ks"] != each["ks_open"] for each in methods)
+        ks = {"k": "ks", "k from 2": "ks_open"} if limited else {"k": "ks"}
+        titles = ["method", *(title for _, title in columns), *ks, *(title for _, title in TIMES)]
         lines += ["", f"## {experiment}", "", "| " + " | ".join(titles) + " |"]
         lines.append("|" + "---|" * len(titles))
         for each in methods:
@@ -82,7 +84,7 @@ def markdown(means: list[dict[str, Any]], seeds: int, name: str) -> list[str]:
                 cell = f"{each[column]:.3f}"
                 cell = f"**{cell}**" if each[column] == best[column] else cell
                 cells.append(cell + (f" ({each[column + '_sd']:.3f})" if seeds > 1 else ""))
-            cells.append(", ".join(str(k) for k in each["ks"]))
+            cells += [", ".join(str(k) for k in each[name]) for name in ks.values()]
             cells += [f"{each[column]:.1f}" for column, _ in TIMES]
             lines.append("| " + " | ".join(cells) + " |")
     return lines

@@ -1,0 +1,65 @@
+"""The time that the trainings of an experiment need on this machine, measured by a few steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+
+from spectessera.kmeans import Clusters
+from spectessera.network.autoencoder import Autoencoder
+from spectessera.network.batches import Batch
+from spectessera.network.settings import batch_clusters, weights_at
+from spectessera.network.training import loss_terms
+
+from .experiments import NetworkVariant, Sizes
+
+CHANNELS = 1024
+STEPS = 4  # of which the first is not timed
+VALIDATING = 1 / 3  # of the time of a training step: no gradient
+
+
+def seconds_per_spectrum(variant: NetworkVariant, clusters: Clusters) -> float:
+    """Return the time of a training step of a network, divided by the spectra of a batch."""
+    training = variant.training
+    generator = torch.Generator().manual_seed(0)
+    model = Autoencoder(variant.network, CHANNELS, "sigmoid", generator=generator)
+    batch = Batch(torch.rand(training.batch_size, CHANNELS, generator=generator))
+    of_batch = batch_clusters(clusters, training)
+    weights = weights_at(training, None)
+    optimiser = torch.optim.Adam(model.parameters())
+    with torch.random.fork_rng(devices=[]):
+        for step in range(STEPS):
+            if step == 1:
+                start = time.perf_counter()
+            optimiser.zero_grad()
+            terms = loss_terms(model, batch, of_batch, training, weights, generator)
+            terms["total"].backward()
+            optimiser.step()
+    return (time.perf_counter() - start) / ((STEPS - 1) * training.batch_size)
+
+
+def expected_time(variants: Sequence[NetworkVariant], sizes: Sizes, runs: int) -> str:
+    """Return the longest time of all trainings, in words.
+
+    Parameters
+    ----------
+    variants : sequence of NetworkVariant
+        Of one run.
+    sizes : Sizes
+    runs : int
+        Number of runs, with other seeds or other data.
+    """
+    seconds = 0.0
+    for variant in variants:
+        held_out = variant.training.validation
+        share = (1 - held_out - variant.training.test) + VALIDATING * held_out
+        clusters = variant.clusters or Clusters(metric="euclidean")
+        seconds += share * sizes.spectra * sizes.epochs * seconds_per_spectrum(variant, clusters)
+    total = runs * seconds
+    text = f"{total / 3600:.1f} hours" if total > 3600 else f"{max(1, round(total / 60))} minutes"
+    return (
+        f"{runs * len(variants)} trainings of {sizes.spectra:,} spectra take at most {text} on "
+        f"this machine; they end sooner if the loss stops falling. A run that is stopped continues."
+    )
