@@ -25,10 +25,12 @@ EXAMPLES = [
     Network(),
     Network(encoder=(512, 256, 32), decoder=[128, 256], variational=True),
     Network(encoder=(), latent_activation="tanh", block="snn"),
+    Network(encoding_activation="tanh"),
     Clusters(3, 7, restarts=4, seeding="random"),
     Training(),
     Training(epochs=7, gamma=Schedule(0.5, 0.0, 2, 5), seed=2**40),
     Training(gamma=0, total="sum"),
+    Training(cluster_gradient=False),
     Schedule(1.0, 0.0, 3, 9),
 ]  # fmt: skip
 

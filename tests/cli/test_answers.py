@@ -255,16 +255,21 @@ def test_reproduce_prints_the_scores_and_where_the_figures_are(tmp_path, monkeyp
     (tmp_path / "scores.md").write_text("| method | score |")
     calls = []
 
-    def reproduce(name, out, *, progress, **settings):
+    def reproduce(name, out, *, progress, announce, **settings):
         calls.append((name, settings))
         progress("train", 1, 2)
+        if announce is not None:
+            announce("takes at most 3.0 hours")
         return studies.Reproduction((), tmp_path)
 
     monkeypatch.setattr(studies, "reproduce", reproduce, raising=False)
     done = run("reproduce", "astro", "--out", tmp_path, "--quick", "--seeds", 2, check=0)
     assert "| method | score |" in done.stdout
     assert f"figures in {tmp_path / 'figures'}" in done.stdout
-    assert calls == [("astro", {"quick": True, "seeds": 2, "pictures": None})]
+    assert "takes at most 3.0 hours" in done.stderr
+    assert calls == [("astro", {"scale": "quick", "seeds": 2, "pictures": None})]
+    run("reproduce", "astro", "--out", tmp_path, "--scale", "published", "-q", check=0)
+    assert calls[-1][1]["scale"] == "published"
     assert json.loads(run("reproduce", "astro", "--out", tmp_path, "--json", check=0).stdout) == []
 
 
@@ -273,6 +278,8 @@ def test_pictures_are_for_the_experiment_that_uses_them(tmp_path):
     assert "--pictures is for the heritage experiment" in one_line(
         run("reproduce", "astro", *flags)
     )
+    flags = ("--quick", "--scale", "published", "--out", tmp_path / "out")
+    assert "leave it out for --scale published" in one_line(run("reproduce", "astro", *flags))
 
 
 def test_pictures_are_not_replaced_and_have_a_known_format(tmp_path):

@@ -226,6 +226,22 @@ def test_outputs_keep_to_their_range(output):
         torch.testing.assert_close(found.sum(1), torch.ones(50))
 
 
+def test_the_encoding_activation_replaces_activation_and_dropout_of_the_last_layer():
+    """The released network: 96-48-24, alpha dropout after 48 only, tanh after 24."""
+    model = built(encoder=(48, 24), block="snn", dropout=0.1, encoding_activation="tanh")
+    kinds = [type(each) for each in model.encoder]
+    assert kinds == [nn.Linear, nn.SELU, nn.AlphaDropout, nn.Linear, nn.Tanh]
+    hidden = model.eval().encoder(100 * torch.randn(50, 96, generator=seeded()))
+    assert hidden.abs().max() <= 1
+    assert not any(isinstance(each, nn.Tanh) for each in model.decoder)
+    with pytest.raises(ValueError, match="encoding_activation"):
+        Network(encoding_activation="relu")
+
+
+def test_without_hidden_layers_the_encoding_activation_has_no_effect():
+    assert len(built(encoder=(), encoding_activation="tanh").encoder) == 0
+
+
 @pytest.mark.parametrize(
     ("activation", "low", "high"),
     [("tanh", -1, 1), ("sigmoid", 0, 1), ("softplus", 0, torch.inf), (None, -torch.inf, 0)],

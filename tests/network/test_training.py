@@ -174,6 +174,21 @@ def test_best_weights_are_those_of_the_smallest_validation_loss():
     assert again["total"] == pytest.approx(min(losses), rel=1e-6)
 
 
+def test_without_its_gradient_the_cluster_term_chooses_weights_but_does_not_train_them():
+    """The released code of the paper: gamma counts in the loss, and no weight feels it."""
+    spectra, _, _ = lines()
+    free, alone = trained(spectra, gamma=0.0)
+    _, history = trained(spectra, gamma=0.5, total="sum", cluster_gradient=False)
+    moved, _ = trained(spectra, gamma=0.5, total="sum")
+    names = ("reconstruction", "validation_reconstruction")
+    for row, expected in zip(history.rows, alone.rows, strict=True):
+        assert [row[name] for name in names] == [expected[name] for name in names]
+        assert row["total"] == pytest.approx(row["reconstruction"] + 0.5 * row["cluster"])
+    losses = [row["validation_total"] for row in history.rows]
+    assert history.best_epoch == int(np.argmin(losses))
+    assert not torch.equal(next(moved.parameters()), next(free.parameters()))
+
+
 def test_selection_begins_when_a_rising_gamma_has_ended():
     """A rising gamma makes later epochs look worse: the first ones must not win by that."""
     spectra, _, _ = lines()

@@ -165,6 +165,8 @@ def test_a_stopped_reproduction_resumes_with_the_same_end(name, tmp_path, monkey
         reproduce(name, tmp_path)
     with pytest.raises(ValueError, match="astro"):
         reproduce("music", tmp_path / "x")
+    with pytest.raises(ValueError, match="published"):
+        reproduce(name, tmp_path / "x", scale="huge")
 
 
 def test_means_are_over_the_seeds_and_the_best_is_bold():

@@ -36,6 +36,7 @@ def network(
     block: str = "mlp",
     dropout: float = 0.0,
     variational: bool = False,
+    encoding_activation: str | None = None,
     latent_activation: str | None = None,
     linear_path: bool = False,
     output: str = "auto",
@@ -53,7 +54,7 @@ def network(
     latent : int
     decoder : sequence of int
         ``Network.decoder_widths(channels)``.
-    block, dropout, variational, latent_activation, linear_path, output
+    block, dropout, variational, encoding_activation, latent_activation, linear_path, output
         As in :class:`spectessera.Network`.
     """
     widths = [channels, *encoder, latent, *decoder, channels]
@@ -73,6 +74,8 @@ def network(
     axes.set(xlim=(-0.7, places[-1] + 0.7), ylim=(-2.9 if linear_path else -2.2, 2.5))
     axes.set_axis_off()
     notes = _notes(block, dropout, variational, latent_activation, output)
+    if encoding_activation:
+        notes.insert(1, f"last encoder layer: {encoding_activation}")
     figure.supxlabel(_lines(notes, int(12 * figure.get_figwidth())), fontsize=10)
     return figure
 

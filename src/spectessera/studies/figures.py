@@ -107,6 +107,7 @@ def _architecture(segmenter: SpectralSegmenter) -> Figure:
         block=network.block,
         dropout=network.dropout,
         variational=network.variational,
+        encoding_activation=network.encoding_activation,
         latent_activation=network.latent_activation,
         linear_path=network.linear_path,
         output=segmenter.model_.output,

@@ -1,0 +1,369 @@
+"""Which published setting decides the number of groups: one setting changed at a time.
+
+python -m benchmarks.paper_sweeps run 3    # seeds 0, 1, 2; adds the missing rows to the CSV file
+python -m benchmarks.paper_sweeps draw     # small multiples in docs/images
+
+The base is the astronomical experiment at the released settings (spectessera.studies.published)
+with fewer training spectra and epochs.
+"""
+
+import csv
+import sys
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spectessera import Clusters, Network, Training
+from spectessera.evaluate import compare
+from spectessera.kmeans.points import cluster_points
+from spectessera.network.autoencoder import Autoencoder
+from spectessera.network.codec import Codec
+from spectessera.network.training import train
+from spectessera.studies.experiments import sky
+from spectessera.synth.cube import nebular_cube
+from spectessera.synth.nebulae.lines import nebular_axis
+from spectessera.synth.nebulae.nebula import draw_models, nebular_spectra
+from spectessera.synth.nebulae.table import ModelTable
+
+TABLE = Path(__file__).parent / "paper_sweeps.csv"
+FIGURE = Path(__file__).parents[1] / "docs" / "images" / "paper-sweeps.png"
+CLASSES = ("hii", "pn", "shock")
+IMAGE, BACKGROUND, CHANNELS, BATCH = (72, 96), 4, 1024, 512
+
+
+@dataclass(frozen=True)
+class Case:
+    """The settings of one run; the defaults are the base."""
+
+    gradient: bool = False  # of the cluster term
+    gamma: float = 0.002
+    total: str = "sum"
+    encoding: str | None = "tanh"
+    dropout: float = 0.1
+    snr: float = 100.0
+    log: bool = False
+    unit: float = 1.0  # of the flux, before the logarithm
+    normalise: str = "max"
+    negative: bool = False  # kept instead of set to 0
+    output: str = "sigmoid"
+    background: float = 1.0  # noise of the background over that of the nebulae
+    start: str = "kaiming"
+    linear: bool = False
+    models: int = 0  # per class; 0 = every spectrum has its own
+    k: tuple[int, int] = (2, 3)
+    spectra: int = 20_480
+    epochs: int = 10
+    last: float = 9350.0  # angstrom
+
+
+BASE = Case()
+GRADIENT = replace(BASE, gradient=True)
+# Setting: label and case; the first one is the base.
+SWEEPS: dict[str, dict[str, Case]] = {
+    "cluster term": {
+        "no gradient, as released": BASE,
+        "gradient, gamma 0.0002": replace(GRADIENT, gamma=0.0002),
+        "gradient, gamma 0.002": GRADIENT,
+        "gradient, gamma 0.02": replace(GRADIENT, gamma=0.02),
+        "normalised form, gamma 0.1": replace(GRADIENT, gamma=0.1, total="normalised"),
+    },
+    "encoding layer": {
+        "tanh, as released": BASE,
+        "SELU and dropout": replace(BASE, encoding=None),
+    },
+    "dropout": {
+        "0.1, as released": BASE,
+        "0": replace(BASE, dropout=0.0),
+        "0, and SELU encoding": replace(BASE, dropout=0.0, encoding=None),
+    },
+    "S/N": {
+        "100": BASE,
+        "300": replace(BASE, snr=300.0),
+        "30": replace(BASE, snr=30.0),
+        "10": replace(BASE, snr=10.0),
+    },
+    "background": {
+        "noise": BASE,
+        "noise, at a tenth of its maximum": replace(BASE, background=0.1),
+        "none": replace(BASE, background=0.0),
+    },
+    "input": {
+        "maximum": BASE,
+        "log(1 + x), maximum": replace(BASE, log=True),
+        "log(1 + x), maximum, no background": replace(BASE, log=True, background=0.0),
+        "L2": replace(BASE, normalise="l2"),
+    },
+    "models per class": {
+        "one per spectrum": BASE,
+        "30": replace(BASE, models=30),
+        "3": replace(BASE, models=3),
+        "1": replace(BASE, models=1),
+    },
+    "output": {
+        "sigmoid, negative values 0": BASE,
+        "identity, negative values 0": replace(BASE, output="identity"),
+        "identity, negative values kept": replace(BASE, output="identity", negative=True),
+    },
+    "start": {
+        "centred, He": BASE,
+        "centred, LeCun": replace(BASE, start="auto"),
+        "as released": replace(BASE, start="released"),
+        "linear path": replace(BASE, linear=True),
+    },
+    "k in training (gradient)": {
+        "2..3, gradient": GRADIENT,
+        "3..5, gradient": replace(GRADIENT, k=(3, 5)),
+        "2..8, gradient": replace(GRADIENT, k=(2, 8)),
+    },
+    "training": {
+        "20,480 spectra, 10 epochs": BASE,
+        "5,120 spectra, 40 epochs": replace(BASE, spectra=5_120, epochs=40),
+        "102,400 spectra, 2 epochs": replace(BASE, spectra=102_400, epochs=2),
+        "20,480 spectra, 40 epochs": replace(BASE, epochs=40),
+    },
+    "wavelengths": {
+        "to 9350 angstrom": BASE,
+        "to 7310 angstrom": replace(BASE, last=7310.0),
+    },
+}
+COLUMNS = (
+    "k",  # chosen from 3 to 5
+    "k_open",  # chosen from 2 to 8
+    "f1",
+    "weighted_accuracy",
+    "ari",
+    "ari_four",  # with four clusters
+    "ari_nebulae",  # three clusters of the pixels that are not background
+    "error",  # mean square, of the validation spectra
+    "trained_error",  # in the last epoch, with dropout
+    "variance",  # of the inputs
+    "silhouette",
+    "best_epoch",
+    "spectra_per_second",
+)
+
+
+class ReleasedStart(Autoencoder):
+    """Starts as the released code: inputs as they are, weights of width 1/sqrt(outputs)."""
+
+    def start_from(self, spectra: torch.Tensor) -> None:  # noqa: ARG002
+        """Draw the weights again, and leave inputs and outputs as they are."""
+        with torch.no_grad():
+            for layer in self.modules():
+                if isinstance(layer, torch.nn.Linear):
+                    layer.weight.normal_(0, layer.out_features**-0.5)
+
+
+def axis_of(case: Case):
+    """Return the wavelengths of the channels."""
+    step = (case.last - 4750.0) / CHANNELS
+    return nebular_axis(4750.0 + step / 2, case.last, step)
+
+
+def few_models(count: int, seed: int) -> ModelTable | None:
+    """Return a table of ``count`` models of each class; None for 0."""
+    if count == 0:
+        return None
+    generator = np.random.default_rng([61, seed])
+    flux = [draw_models(kind, count, generator=generator).flux for kind in CLASSES]
+    return ModelTable(np.concatenate(flux), np.repeat(CLASSES, count), {}, (), ())
+
+
+def inputs(spectra: np.ndarray, case: Case) -> np.ndarray:
+    """Return network inputs (n, channel); spectra without signal are 0."""
+    values = spectra if case.negative else np.maximum(spectra, 0)
+    if case.log:
+        values = np.sign(values) * np.log1p(case.unit * np.abs(values))
+    by_maximum = case.normalise == "max"
+    size = values.max(axis=1) if by_maximum else np.sqrt(np.square(values).sum(axis=1))
+    return (values / np.where(size > 0, size, 1)[:, None]).astype(np.float32)
+
+
+def data(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return inputs to train on, inputs of the pixels of an image, and their classes."""
+    axis, table = axis_of(case), few_models(case.models, seed)
+    stream = nebular_spectra(case.spectra, case.snr, seed=1000 + seed, axis=axis, table=table)
+    picture = sky(seed, IMAGE)
+    cube, truth = nebular_cube(picture, case.snr, 2000 + seed, axis=axis, table=table)
+    label = truth["label"].values.ravel()
+    pixels = cube.values.reshape(len(label), -1).copy()
+    pixels[label == BACKGROUND] *= case.background
+    # The division by the maximum would undo a weaker noise: its level is that of the nebulae.
+    made = inputs(pixels, case)
+    if 0 < case.background < 1:
+        made[label == BACKGROUND] *= case.background
+    return inputs(stream.collect().spectra, case), made, label
+
+
+def trained(case: Case, seed: int, spectra: np.ndarray):
+    """Return the trained network and its history."""
+    network = Network(
+        latent=3,
+        encoder=(512, 256, 32),
+        decoder=(128, 256),
+        block="snn",
+        dropout=case.dropout,
+        init="kaiming" if case.start == "released" else case.start,
+        encoding_activation=case.encoding,
+        linear_path=case.linear,
+    )
+    training = Training(
+        epochs=case.epochs,
+        batch_size=BATCH,
+        gamma=case.gamma,
+        cluster_gradient=case.gradient,
+        total=case.total,
+        validation=46_001 / 207_002,
+        test=0.0,
+        plateau=5,
+        factor=0.1,
+        patience=25,
+        seed=seed,
+    )
+    kind = ReleasedStart if case.start == "released" else Autoencoder
+    generator = torch.Generator().manual_seed(seed)
+    model = kind(network, CHANNELS, case.output, generator=generator)
+    clusters = Clusters(*case.k, metric="euclidean", criterion="silhouette")
+    return model, train(model, torch.from_numpy(spectra), clusters, training)
+
+
+def measure(case: Case, seed: int) -> dict[str, float]:
+    """Train, segment the image and return the numbers of the columns."""
+    spectra, pixels, label = data(case, seed)
+    start = time.perf_counter()
+    model, history = trained(case, seed, spectra)
+    seconds = time.perf_counter() - start
+    latent = Codec(model).encode(pixels)
+
+    def clustered(low: int, high: int, points: np.ndarray = latent):
+        settings = Clusters(low, high, metric="euclidean", criterion="silhouette", max_iter=15)
+        return cluster_points(points, settings, seed=seed)
+
+    found = clustered(3, 5)
+    scores = compare(found.labels + 1, label)
+    nebulae = label != BACKGROUND
+    three = compare(clustered(3, 3, latent[nebulae]).labels + 1, label[nebulae])
+    best = history.rows[history.best_epoch]
+    return {
+        "k": len(found.centers),
+        "k_open": len(clustered(2, 8).centers),
+        "f1": scores.f1,
+        "weighted_accuracy": scores.weighted_accuracy,
+        "ari": scores.ari,
+        "ari_four": compare(clustered(4, 4).labels + 1, label).ari,
+        "ari_nebulae": three.ari,
+        "error": best["validation_reconstruction"],
+        "trained_error": history.rows[-1]["reconstruction"],
+        "variance": float(spectra.var(axis=0).mean()),
+        "silhouette": best["validation_silhouette"],
+        "best_epoch": history.best_epoch,
+        "spectra_per_second": case.spectra * len(history.rows) / seconds,
+    }
+
+
+def key(case: Case) -> str:
+    """Return the settings of a case that differ from the base, in words."""
+    changed = [
+        f"{each.name}={getattr(case, each.name)}"
+        for each in fields(case)
+        if getattr(case, each.name) != getattr(BASE, each.name)
+    ]
+    return " ".join(changed) or "base"
+
+
+def rows() -> list[dict[str, str]]:
+    """Return the rows that were measured."""
+    if not TABLE.exists():
+        return []
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(seeds: int) -> None:
+    """Measure what is missing, seed by seed, and add a row for each to the table."""
+    if not TABLE.exists():
+        TABLE.write_text(",".join(("case", "seed", *COLUMNS)) + "\n", encoding="utf-8")
+    for seed in range(seeds):
+        for cases in SWEEPS.values():
+            for case in cases.values():
+                if any(row["case"] == key(case) and int(row["seed"]) == seed for row in rows()):
+                    continue
+                measured = measure(case, seed)
+                numbers = [f"{measured[name]:.4g}" for name in COLUMNS]
+                line = ",".join((f'"{key(case)}"', str(seed), *numbers))
+                with TABLE.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+                print(line, flush=True)
+
+
+def of_case(case: Case) -> list[dict[str, float]]:
+    """Return the measured rows of a case, one per seed."""
+    return [
+        {name: float(row[name]) for name in COLUMNS} for row in rows() if row["case"] == key(case)
+    ]
+
+
+def table() -> list[str]:
+    """Return the lines of a Markdown table; mean and, in brackets, range over the seeds."""
+    lines = [
+        "| setting | value | k of 3..5 | k of 2..8 | F1 | ARI | ARI, k = 4 | ARI, nebulae |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for setting, cases in SWEEPS.items():
+        for label, case in cases.items():
+            found = of_case(case)
+            if not found:
+                continue
+            ks = [", ".join(f"{each[name]:.0f}" for each in found) for name in ("k", "k_open")]
+            cells = []
+            for name in ("f1", "ari", "ari_four", "ari_nebulae"):
+                values = np.array([each[name] for each in found])
+                spread = f" ({values.min():.2f}-{values.max():.2f})" if len(values) > 1 else ""
+                cells.append(f"{values.mean():.2f}{spread}")
+            lines.append(f"| {setting} | {label} | " + " | ".join((*ks, *cells)) + " |")
+    return lines
+
+
+def draw() -> None:
+    """Draw the F1 of every case, one panel per setting; k is written beside the point."""
+    from matplotlib.figure import Figure
+
+    shown = {name: cases for name, cases in SWEEPS.items() if any(map(of_case, cases.values()))}
+    figure = Figure(figsize=(11, 1.9 * -(-len(shown) // 2)), layout="constrained")
+    panels = figure.subplots(-(-len(shown) // 2), 2, sharex=True, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.set_axis_off()
+    for axes, (setting, cases) in zip(panels, shown.items(), strict=False):
+        names = list(cases)
+        for place, name in enumerate(names):
+            found = of_case(cases[name])
+            right = [each["k"] == 4 for each in found]
+            values = [each["f1"] for each in found]
+            colours = ["black" if each else "tab:red" for each in right]
+            axes.scatter(values, [place] * len(values), c=colours, s=26, zorder=3)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.axvline(0.95, color="0.6", lw=0.8, ls="--")
+        axes.set_title(setting, size=9, loc="left")
+        axes.set_xlim(0, 1.02)
+        axes.grid(axis="x", color="0.9")
+    for axes in panels[len(shown) - 2 : len(shown)]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("macro F1 (black: k = 4 is chosen; red: another k)", size=9)
+    figure.savefig(FIGURE, dpi=80)
+
+
+def main(words: list[str]) -> None:
+    """Run or draw."""
+    torch.set_num_threads(1)
+    if words[:1] == ["run"]:
+        run(int(words[1]) if len(words) > 1 else 1)
+    draw()
+    print("\n".join(table()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,161 @@
+"""The experiments at the published settings: what they are made of, on small data."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spectessera.studies import Row, Sizes, expected, mean_rows, reproduction
+from spectessera.studies.published import (
+    ASTRO,
+    HERITAGE,
+    PUBLISHED,
+    TRAINED,
+    VALIDATED,
+    Choice,
+    astro,
+    heritage,
+    makers,
+    streamed_cube,
+)
+from spectessera.studies.tables import markdown
+from spectessera.synth.nebulae.lines import nebular_axis
+from spectessera.synth.nebulae.nebula import nebular_spectra
+
+TINY = Sizes(600, (32, 33), 2, (np.inf, 10.0), 300)
+
+
+def test_the_astronomical_network_is_the_released_one():
+    """Widths, dropout, batch, patience, gamma, k: as in the released notebook."""
+    experiment = astro(0, TINY, 100.0)
+    paper, joint, _ = experiment.variants
+    network, training = paper.network, paper.training
+    assert network.encoder_widths(1024) == (512, 256, 32)
+    assert network.decoder_widths(1024) == (128, 256)
+    assert (network.block, network.dropout, network.latent) == ("snn", 0.1, 3)
+    assert (network.encoding_activation, network.latent_activation) == ("tanh", None)
+    assert network.output == "sigmoid"
+    assert (training.batch_size, training.patience, training.learning_rate) == (512, 25, 1e-3)
+    assert (training.gamma, training.total, training.cluster_gradient) == (0.002, "sum", False)
+    assert (training.lloyd_iter, training.plateau, training.factor) == (10, 5, 0.1)
+    assert joint.training == replace(training, cluster_gradient=True)
+    assert (paper.clusters.k_min, paper.clusters.k_max) == (2, 3)
+    assert (experiment.clusters.k_min, experiment.clusters.k_max) == (3, 5)
+    assert experiment.clusters.max_iter == 15
+
+
+def test_161_001_spectra_train_and_46_001_validate():
+    training = astro(0, TINY, 100.0).variants[0].training
+    held_out = round(training.validation * PUBLISHED.spectra)
+    assert (PUBLISHED.spectra - held_out, held_out) == (TRAINED, VALIDATED) == (161_001, 46_001)
+    assert (PUBLISHED.epochs, training.test) == (100, 0.0)
+
+
+def test_the_training_spectra_are_lazy_have_1024_channels_and_no_negative_value():
+    axis = nebular_axis(4752.0, 9350.0, 46.0)
+    stream = nebular_spectra(5000, 10.0, seed=3, axis=axis)
+    cube = streamed_cube(stream)
+    assert cube.chunks is not None
+    assert cube.shape == (5000, 1, len(axis))
+    np.testing.assert_array_equal(cube.values[4096:, 0], np.maximum(stream.block(1).spectra, 0))
+    experiment = astro(0, TINY, 30.0)
+    assert experiment.cube.sizes["channel"] == 1024 == experiment.train[0].sizes["channel"]
+    assert experiment.cube.values.min() == 0
+    assert (experiment.truth == experiment.background).any()
+
+
+def test_the_heritage_network_is_variational_with_4_layers_and_both_schedules():
+    picture = np.full((40, 50, 3), 90, np.uint8)
+    experiment = heritage(0, TINY, 0.8, (picture,) * 18)
+    assert len(experiment.train) == 18  # all pictures, however many
+    paper = experiment.variants[0]
+    assert paper.network.variational
+    assert paper.network.block == "snn"
+    assert len(paper.network.decoder_widths(1024)) == 4
+    beta, gamma = paper.training.beta, paper.training.gamma
+    assert (beta.first, gamma.first) == (0.0, 0.0)
+    assert beta.last > 0
+    assert gamma.last > 0
+    assert experiment.colours.max() in (3, 4, 5)
+
+
+def test_every_choice_says_why_and_what_it_changes():
+    for choice in (*ASTRO.values(), *HERITAGE.values()):
+        assert isinstance(choice, Choice)
+        assert choice.why
+        assert choice.varies
+
+
+def test_there_is_one_run_per_signal_to_noise_ratio_and_per_threshold():
+    assert len(makers("astro", 0, TINY)) == len(ASTRO["snr"].value)
+    assert len(makers("heritage", 0, TINY)) == 2
+
+
+def test_the_announced_time_grows_with_the_work(monkeypatch):
+    monkeypatch.setattr(expected, "seconds_per_spectrum", lambda *_: 1e-3)
+    variants = astro(0, TINY, 100.0).variants
+    words = expected.expected_time(variants, replace(TINY, spectra=10**6, epochs=10), 4)
+    # 12 trainings, 0.852 of the spectra trained on or a third of the rest, 10 s per 10,000.
+    assert words.startswith("12 trainings of 1,000,000 spectra take at most 28.4 hours")
+    assert "at most 1 minutes" in expected.expected_time(variants, TINY, 1)
+
+
+def test_the_time_of_a_step_is_measured():
+    joint = heritage(0, TINY, 0.8).variants[1]
+    small = replace(joint.network, encoder=(16,), decoder=(16,))
+    fast = joint._replace(network=small, training=replace(joint.training, batch_size=64))
+    assert 0 < expected.seconds_per_spectrum(fast, joint.clusters) < 0.1
+
+
+def test_a_training_that_was_stopped_continues_from_its_checkpoint(tmp_path):
+    """Ctrl-C after the first epoch: only the second is trained, the checkpoint is removed."""
+    experiment = astro(0, TINY, 100.0)
+    variant = experiment.variants[0]
+    done = []
+
+    def stop(epoch, _epochs, _row):
+        done.append(epoch)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduction._trained(experiment, variant, tmp_path, stop)
+    assert (tmp_path / "paper.checkpoint").exists()
+    assert not (tmp_path / "paper.safetensors").exists()
+    segmenter = reproduction._trained(
+        experiment, variant, tmp_path, lambda epoch, *_: done.append(epoch)
+    )
+    assert done == [1, 2]
+    assert not (tmp_path / "paper.checkpoint").exists()
+    again = reproduction._trained(experiment, variant, tmp_path, stop)  # reads the file
+    assert again.fingerprint() == segmenter.fingerprint()
+
+
+def test_a_run_of_another_scale_is_refused(tmp_path):
+    reproduction._claim(tmp_path / "run", "astro", "published", TINY, None)
+    with pytest.raises(ValueError, match="other settings"):
+        reproduction._claim(tmp_path / "run", "astro", "middle", TINY, None)
+
+
+def test_progress_names_the_epoch():
+    seen = []
+    show = reproduction._epochs_of(lambda *step: seen.append(step), 2, 9)
+    show(3, 100, {"validation_total": 0.000463})
+    assert seen == [("epoch 3 of 100, loss 0.000463", 2, 9)]
+
+
+def test_pictures_of_a_folder_are_all_used_at_the_published_scale(tmp_path):
+    for number in range(18):
+        Image.fromarray(np.full((40, 50, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    (_, make), *_ = reproduction._runs("heritage", "published", TINY, 1, tmp_path)
+    assert len(make().train) == 18
+
+
+def test_a_second_column_of_k_appears_where_the_range_did_not_start_at_2():
+    values = dict.fromkeys(Row._fields, 0.5) | {
+        "experiment": "e", "method": "a", "words": "a", "seed": 0, "k": 4, "k_open": 2,
+    }  # fmt: skip
+    rows = [Row(**values)]
+    assert "| k | k from 2 |" in "\n".join(markdown(mean_rows(rows), 1, "e"))
+    same = [rows[0]._replace(k_open=4)]
+    assert "k from 2" not in "\n".join(markdown(mean_rows(same), 1, "e"))
