@@ -267,9 +267,11 @@ def test_reproduce_prints_the_scores_and_where_the_figures_are(tmp_path, monkeyp
     assert "| method | score |" in done.stdout
     assert f"figures in {tmp_path / 'figures'}" in done.stdout
     assert "takes at most 3.0 hours" in done.stderr
-    assert calls == [("astro", {"scale": "quick", "seeds": 2, "pictures": None})]
-    run("reproduce", "astro", "--out", tmp_path, "--scale", "published", "-q", check=0)
+    assert calls == [("astro", {"scale": "quick", "seeds": 2, "pictures": None, "methods": None})]
+    flags = ("--scale", "published", "--methods", "paper,umap", "-q")
+    run("reproduce", "astro", "--out", tmp_path, *flags, check=0)
     assert calls[-1][1]["scale"] == "published"
+    assert calls[-1][1]["methods"] == ["paper", "umap"]
     assert json.loads(run("reproduce", "astro", "--out", tmp_path, "--json", check=0).stdout) == []
 
 

@@ -102,7 +102,7 @@ def test_the_announced_time_grows_with_the_work(monkeypatch):
 
 
 def test_the_time_of_a_step_is_measured():
-    joint = heritage(0, TINY, 0.8).variants[1]
+    joint = astro(0, TINY, 100.0).variants[1]
     small = replace(joint.network, encoder=(16,), decoder=(16,))
     fast = joint._replace(network=small, training=replace(joint.training, batch_size=64))
     assert 0 < expected.seconds_per_spectrum(fast, joint.clusters) < 0.1
@@ -129,6 +129,15 @@ def test_a_training_that_was_stopped_continues_from_its_checkpoint(tmp_path):
     assert not (tmp_path / "paper.checkpoint").exists()
     again = reproduction._trained(experiment, variant, tmp_path, stop)  # reads the file
     assert again.fingerprint() == segmenter.fingerprint()
+
+
+def test_only_the_named_methods_are_run_and_always_the_network_of_the_paper():
+    experiment = astro(0, TINY, 100.0)
+    chosen = reproduction._chosen(experiment, ["best", "umap"])
+    assert [each.name for each in chosen.variants] == ["paper", "best"]
+    assert reproduction._chosen(experiment, None) is experiment
+    with pytest.raises(ValueError, match="umap"):
+        reproduction._chosen(experiment, ["magic"])
 
 
 def test_a_run_of_another_scale_is_refused(tmp_path):

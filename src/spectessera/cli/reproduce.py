@@ -34,6 +34,12 @@ def reproduce_command(
         Path | None,
         typer.Option(help="A folder of pictures that the heritage experiment trains on as well."),
     ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Networks and baselines to run, separated by commas, such as paper,umap. [all]"
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,6 +62,7 @@ def reproduce_command(
             scale="quick" if quick else scale,
             seeds=seeds,
             pictures=pictures,
+            methods=None if methods is None else methods.split(","),
             progress=show,
             announce=None if quiet or as_json else _announce,
         )

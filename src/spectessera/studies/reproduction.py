@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,7 @@ def reproduce(
     scale: str = "middle",
     seeds: int = 1,
     pictures: str | Path | None = None,
+    methods: Sequence[str] | None = None,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Reproduction:
@@ -86,6 +87,9 @@ def reproduce(
     pictures : str or Path, optional
         A folder of pictures that replace some training pages of the heritage experiment. At the
         published scale all of them are used, however many, block by block.
+    methods : sequence of str, optional
+        Names of networks ("paper", "joint", "best", ...) and baselines to run; by default all. The
+        network of the paper is always run. Others can be added by a later run in the same folder.
     progress : callable, optional
         Called with the name of a step, the number of finished steps and of all steps.
     announce : callable, optional
@@ -110,15 +114,17 @@ def reproduce(
     _claim(folder, name, scale, sizes, pictures)
     report = progress or (lambda *_: None)
     runs = _runs(name, scale, sizes, seeds, None if pictures is None else Path(pictures))
-    if announce is not None:
-        announce(expected_time(runs[0][1]().variants, sizes, len(runs)))
+    if methods is not None or announce is not None:
+        variants = _chosen(runs[0][1](), methods).variants
+        if announce is not None:
+            announce(expected_time(variants, sizes, len(runs)))
     rows: list[Row] = []
     for number, (seed, make) in enumerate(runs):
-        experiment = make()
+        experiment = _chosen(make(), methods)
         home = folder / f"seed-{seed}" / experiment.name
         home.mkdir(parents=True, exist_ok=True)
         part = _part_of(report, number, len(runs))
-        rows += _all_methods(experiment, home, sizes, seed, part)
+        rows += _all_methods(experiment, home, sizes, seed, methods, part)
         if seed == 0:
             write_figures(experiment, home, folder / "figures" / experiment.name)
     write_tables(rows, mean_rows(rows), folder, name)
@@ -175,12 +181,37 @@ def _write_json(path: Path, content: Any) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def _chosen(experiment: Experiment, methods: Sequence[str] | None) -> Experiment:
+    """Return an experiment with the first of its networks and those that are named.
+
+    Raises
+    ------
+    ValueError
+        If a name is neither a network nor a baseline.
+    """
+    if methods is None:
+        return experiment
+    first, *others = experiment.variants
+    names = [each.name for each in experiment.variants]
+    for method in methods:
+        check_choice("method", method, (*names, *BASELINES))
+    kept = tuple(each for each in others if each.name in methods)
+    return experiment._replace(variants=(first, *kept))
+
+
 def _all_methods(
-    experiment: Experiment, home: Path, sizes: Sizes, seed: int, progress: Progress
+    experiment: Experiment,
+    home: Path,
+    sizes: Sizes,
+    seed: int,
+    methods: Sequence[str] | None,
+    progress: Progress,
 ) -> list[Row]:
     """Return the rows of all methods; rows that exist as files are read."""
     signed = bool((np.asarray(experiment.train[0][:1].values) < 0).any())
     baselines = [each for each in BASELINES if each != ("sqrt" if signed else "asinh")]
+    if methods is not None:
+        baselines = [each for each in baselines if each in methods]
     steps = len(experiment.variants) + len(baselines) + 1
     rows = []
     for done, variant in enumerate(experiment.variants):
