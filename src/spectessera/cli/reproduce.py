@@ -12,34 +12,38 @@ from spectessera._util.inputs import refuse_input
 from .console import command, errors, output, print_json, progress
 from .flags import AsJson, Quiet
 
+Out = Annotated[
+    Path, typer.Option(help="The folder to write to. A run that was stopped there continues.")
+]
+Scale = Annotated[
+    str,
+    typer.Option(
+        help="quick, middle or published: the sizes and settings that the authors released."
+    ),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="The same as --scale quick: see whether all runs.")
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Number of runs, each with its own seed.")]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(help="A folder of pictures that the heritage experiment trains on as well."),
+]
+Methods = Annotated[
+    str | None,
+    typer.Option(help="Networks and baselines to run, such as paper,umap; by default all."),
+]
+
 
 @command
 def reproduce_command(
     experiment: Annotated[str, typer.Argument(help="astro or heritage.")],
-    out: Annotated[
-        Path,
-        typer.Option(help="The folder to write to. A run that was stopped there continues."),
-    ],
-    scale: Annotated[
-        str,
-        typer.Option(
-            help="quick, middle or published: the sizes and settings that the authors released."
-        ),
-    ] = "middle",
-    quick: Annotated[
-        bool, typer.Option("--quick", help="The same as --scale quick: see whether all runs.")
-    ] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs, each with its own seed.")] = 1,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(help="A folder of pictures that the heritage experiment trains on as well."),
-    ] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            help="Networks and baselines to run, separated by commas, such as paper,umap. [all]"
-        ),
-    ] = None,
+    out: Out,
+    scale: Scale = "middle",
+    quick: Quick = False,
+    seeds: Seeds = 1,
+    pictures: Pictures = None,
+    methods: Methods = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

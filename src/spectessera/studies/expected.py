@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import torch
 
@@ -13,7 +12,7 @@ from spectessera.network.batches import Batch
 from spectessera.network.settings import batch_clusters, weights_at
 from spectessera.network.training import loss_terms
 
-from .experiments import NetworkVariant, Sizes
+from .experiments import Experiment, NetworkVariant
 
 CHANNELS = 1024
 STEPS = 4  # of which the first is not timed
@@ -40,26 +39,28 @@ def seconds_per_spectrum(variant: NetworkVariant, clusters: Clusters) -> float:
     return (time.perf_counter() - start) / ((STEPS - 1) * training.batch_size)
 
 
-def expected_time(variants: Sequence[NetworkVariant], sizes: Sizes, runs: int) -> str:
+def expected_time(experiment: Experiment, runs: int) -> str:
     """Return the longest time of all trainings, in words.
 
     Parameters
     ----------
-    variants : sequence of NetworkVariant
-        Of one run.
-    sizes : Sizes
+    experiment : Experiment
+        One of the runs; the others are as large.
     runs : int
         Number of runs, with other seeds or other data.
     """
+    pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in experiment.train)
     seconds = 0.0
-    for variant in variants:
-        held_out = variant.training.validation
-        share = (1 - held_out - variant.training.test) + VALIDATING * held_out
-        clusters = variant.clusters or Clusters(metric="euclidean")
-        seconds += share * sizes.spectra * sizes.epochs * seconds_per_spectrum(variant, clusters)
+    for variant in experiment.variants:
+        training = variant.training
+        spectra = min(training.max_spectra, training.fraction * pixels)
+        share = 1 - training.test - (1 - VALIDATING) * training.validation
+        step = seconds_per_spectrum(variant, variant.clusters or Clusters(metric="euclidean"))
+        seconds += share * spectra * (training.epochs or 1) * step
     total = runs * seconds
-    text = f"{total / 3600:.1f} hours" if total > 3600 else f"{max(1, round(total / 60))} minutes"
+    text = f"{total / 3600:.1f} hours" if total > 3600 else f"{max(1, round(total / 60))} min"
     return (
-        f"{runs * len(variants)} trainings of {sizes.spectra:,} spectra take at most {text} on "
-        f"this machine; they end sooner if the loss stops falling. A run that is stopped continues."
+        f"{runs * len(experiment.variants)} trainings of {round(spectra):,} spectra take at most "
+        f"{text} on this machine; they end sooner if the loss stops falling. A run that is stopped "
+        "continues."
     )

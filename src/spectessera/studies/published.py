@@ -205,6 +205,35 @@ def _segmentation(k: tuple[int, int]) -> Clusters:
     )
 
 
+def _released(
+    description: str,
+    preprocess: Preprocess,
+    network: Network,
+    training: Training,
+    clusters: Clusters,
+) -> tuple[NetworkVariant, NetworkVariant]:
+    """Return a network trained as released, and the same with the gradient of the cluster term."""
+    joint = replace(training, cluster_gradient=True)
+    return (
+        NetworkVariant(
+            "paper",
+            f"{description}, cluster term without gradient",
+            preprocess,
+            network,
+            training,
+            clusters,
+        ),
+        NetworkVariant(
+            "joint",
+            "the same, the cluster term with its gradient",
+            preprocess,
+            network,
+            joint,
+            clusters,
+        ),
+    )
+
+
 def _astro_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     """Return the networks of the astronomical experiment; the first is the released one."""
     network = Network(
@@ -221,22 +250,7 @@ def _astro_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     training = _training(seed, sizes)
     of_batch = Clusters(2, 3, metric="euclidean", criterion="silhouette")
     return (
-        NetworkVariant(
-            "paper",
-            "as released: gamma = 0.002 without gradient",
-            preprocess,
-            network,
-            training,
-            of_batch,
-        ),
-        NetworkVariant(
-            "joint",
-            "the same, the cluster term with its gradient",
-            preprocess,
-            network,
-            replace(training, cluster_gradient=True),
-            of_batch,
-        ),
+        *_released("as released: gamma = 0.002", preprocess, network, training, of_batch),
         NetworkVariant(
             "best",
             "ours: L2-normalised, no dropout, reconstruction only",
@@ -316,21 +330,8 @@ def _heritage_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     k_min, k_max = HERITAGE["k"].value
     of_batch = Clusters(k_min, k_max, metric="euclidean", criterion="silhouette")
     return (
-        NetworkVariant(
-            "paper",
-            "paper: variational, MMD, cluster term without gradient",
-            preprocess,
-            network,
-            training,
-            of_batch,
-        ),
-        NetworkVariant(
-            "joint",
-            "the same, the cluster term with its gradient",
-            preprocess,
-            network,
-            replace(training, cluster_gradient=True),
-            of_batch,
+        *_released(
+            "paper: variational, MMD, both schedules", preprocess, network, training, of_batch
         ),
         NetworkVariant(
             "best",

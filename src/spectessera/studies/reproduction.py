@@ -115,9 +115,9 @@ def reproduce(
     report = progress or (lambda *_: None)
     runs = _runs(name, scale, sizes, seeds, None if pictures is None else Path(pictures))
     if methods is not None or announce is not None:
-        variants = _chosen(runs[0][1](), methods).variants
+        first = _chosen(runs[0][1](), methods)  # a wrong name is refused before any work
         if announce is not None:
-            announce(expected_time(variants, sizes, len(runs)))
+            announce(expected_time(first, len(runs)))
     rows: list[Row] = []
     for number, (seed, make) in enumerate(runs):
         experiment = _chosen(make(), methods)
