@@ -141,6 +141,9 @@ def numbers(experiment, home: Path, seed: int) -> dict[str, object]:
     open_k = segmenter.cluster(
         latent, Clusters(2, 10, metric="euclidean", criterion="silhouette"), seed=seed
     )
+    true_k = len(scores.classes)
+    four = segmenter.cluster(latent, Clusters(true_k, true_k, metric="euclidean"), seed=seed)
+    known_k = compare(four.labels.reshape(experiment.truth.shape) + 1, experiment.truth)
     with xr.open_dataset(home / "noise.nc", engine="h5netcdf") as noise:
         degraded = {name: noise[name].values.tolist() for name in ("k", "weighted_accuracy", "f1")}
         degraded["level"] = [str(each) for each in noise["level"].values]
@@ -165,7 +168,8 @@ def numbers(experiment, home: Path, seed: int) -> dict[str, object]:
         "scores_open": [float(f"{each:.4g}") for each in open_k.curves.score],
         **{name: float(f"{getattr(scores, name):.4g}") for name in names},
         "ari": float(f"{scores.ari:.4g}"),
-        "ari_true_k": row["ari_true_k"],
+        "true_k": {name: float(f"{getattr(known_k, name):.4g}") for name in (*names, "ari")},
+        "class_f1_true_k": np.round(known_k.class_f1, 4).tolist(),
         "colours": {name: float(f"{getattr(colours, name):.4g}") for name in (*names, "ari")},
         "classes": list(scores.names),
         "class_f1": np.round(scores.class_f1, 4).tolist(),
@@ -234,19 +238,21 @@ def choices(table: dict[str, published.Choice]) -> list[str]:
 def runs() -> list[str]:
     """Return the lines of the table of all runs at the published scale."""
     lines = [
-        "| experiment | seed | epochs | best epoch | k of 3..5 | k from 2 | F1 | weighted F1 "
-        "| Tversky | weighted accuracy | ARI | ARI, colours | error of inputs / of decoded |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| experiment | seed | epochs | best epoch | k of 3..5 | k from 2 | F1 | Tversky "
+        "| weighted accuracy | ARI | ARI, colours | true k: F1 | Tversky | weighted accuracy | ARI "
+        "| error of inputs / of decoded |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in json.loads(NUMBERS.read_text(encoding="utf-8")):
         epochs = f"{each['epochs']}" if each["complete"] else f"{each['epochs']} (stopped)"
-        names = ("f1", "weighted_f1", "tversky", "weighted_accuracy", "ari")
+        names = ("f1", "tversky", "weighted_accuracy", "ari")
         scores = " | ".join(f"{each[name]:.3f}" for name in names)
+        known = " | ".join(f"{each['true_k'][name]:.3f}" for name in names)
         clean = "" if each["denoising"] is None else f"{each['denoising']:.1f}"
         lines.append(
             f"| {each['experiment']} | {each['seed']} | {epochs} | {each['best_epoch'] + 1} "
             f"| {each['k']} | {each['k_open']} | {scores} | {each['colours']['ari']:.3f} "
-            f"| {clean} |"
+            f"| {known} | {clean} |"
         )
     return lines
 
@@ -261,7 +267,11 @@ def classes() -> list[str]:
                 f"| {each['experiment']}, seed 0 | " + " | ".join(each["classes"]) + " |",
                 "|---|" + "---|" * len(each["classes"]),
             ]
-            for name, word in (("class_f1", "F1"), ("class_tversky", "Tversky index")):
+            for name, word in (
+                ("class_f1", "F1"),
+                ("class_tversky", "Tversky index"),
+                ("class_f1_true_k", "F1, true k"),
+            ):
                 cells = " | ".join(f"{value:.3f}" for value in each[name])
                 lines.append(f"| {word} | {cells} |")
     return lines
@@ -320,6 +330,46 @@ def speed() -> list[str]:
     ]
 
 
+def claims() -> list[str]:
+    """Return the lines of the claims of the paper and what the runs at S/N 100 say of them."""
+    found = [
+        each
+        for each in json.loads(NUMBERS.read_text(encoding="utf-8"))
+        if each["experiment"] == "astro-100"
+    ]
+    background = [each["class_f1"][each["classes"].index("background")] for each in found]
+    first = found[0]
+    right = sum(each["k"] == 4 for each in found)
+    f4 = [f"{each['true_k']['f1']:.3f}" for each in found]
+    study = first["degraded"]
+    steady = [
+        level
+        for level, k, f1 in zip(study["level"], study["k"], study["f1"], strict=True)
+        if k == 4 and f1 > 0.9
+    ]
+
+    def column(name: str, digits: int = 3) -> str:
+        return ", ".join(f"{each[name]:.{digits}f}" for each in found)
+
+    return [
+        "| claim of the paper, astronomical experiment | found at S/N 100 |",
+        "|---|---|",
+        f"| The silhouette chooses four clusters (from 3 to 5). | In {right} of {len(found)} runs; "
+        f"from 2 to 10 it chooses {column('k_open', 0)}. |",
+        f"| Nearly all pixels are right. | Macro F1 {column('f1')}; with k = 4 {', '.join(f4)}. |",
+        "| The background is a cluster of its own, though it is not in the training data. | F1 of "
+        f"the background {', '.join(f'{each:.3f}' for each in background)}. |",
+        "| The decoded spectra have less noise. | Their squared error is that of the measured ones "
+        f"divided by {column('denoising', 1)} (nebulae, against "
+        "the spectra without noise). |",
+        "| The segmentation withstands added noise (appendix B). | Four clusters with F1 above 0.9 "
+        f"at a PSNR of {', '.join(steady) or 'none'} dB, without new training (table below). |",
+        "| UMAP finds other groups (appendix A). | Compared at the middle size, "
+        "[paper-middle.md](paper-middle.md). |",
+        "| Table 1: properties of embeddings. | Measured in [table-1.md](table-1.md). |",
+    ]
+
+
 def page() -> None:
     """Write docs/paper.md."""
     text = (HERE / "paper_head.md").read_text(encoding="utf-8")
@@ -332,6 +382,7 @@ def page() -> None:
         "LOG": log(),
         "SWEEPS": paper_sweeps.table(),
         "SPEED": speed(),
+        "CLAIMS": claims(),
     }
     for name, lines in parts.items():
         text = text.replace(f"<{name}>", "\n".join(lines).strip())

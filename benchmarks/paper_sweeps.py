@@ -74,16 +74,6 @@ SWEEPS: dict[str, dict[str, Case]] = {
         "tanh, as released": BASE,
         "SELU and dropout": replace(BASE, encoding=None),
     },
-    "dropout": {
-        "0.1, as released": BASE,
-        "0": replace(BASE, dropout=0.0),
-        "0, and SELU encoding": replace(BASE, dropout=0.0, encoding=None),
-    },
-    "S/N": {
-        "100": BASE,
-        "30": replace(BASE, snr=30.0),
-        "10": replace(BASE, snr=10.0),
-    },
     "input": {
         "maximum": BASE,
         "log(1 + x), maximum": replace(BASE, log=True),
@@ -92,6 +82,16 @@ SWEEPS: dict[str, dict[str, Case]] = {
     "models per class": {
         "one per spectrum": BASE,
         "3": replace(BASE, models=3),
+    },
+    "S/N": {
+        "100": BASE,
+        "30": replace(BASE, snr=30.0),
+        "10": replace(BASE, snr=10.0),
+    },
+    "dropout": {
+        "0.1, as released": BASE,
+        "0": replace(BASE, dropout=0.0),
+        "0, and SELU encoding": replace(BASE, dropout=0.0, encoding=None),
     },
     "output": {
         "sigmoid, negative values 0": BASE,

@@ -335,9 +335,11 @@ def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
     path = home / "noise.nc"
     if path.exists():
         return
+    segmenter = load(home / f"{experiment.variants[0].name}.safetensors")
+    segmenter.set_params(clusters=experiment.clusters)
     sweep = noise_sweep(
         experiment.cube,
-        load(home / f"{experiment.variants[0].name}.safetensors"),
+        segmenter,
         experiment.truth,
         levels=sizes.levels,
         seed=seed,
