@@ -295,6 +295,16 @@ def degraded() -> list[str]:
     return lines
 
 
+def silhouettes() -> list[str]:
+    """Return the lines of the silhouette of every k."""
+    lines = ["| silhouette of k = | " + " | ".join(str(k) for k in range(2, 11)) + " |"]
+    lines.append("|---|" + "---|" * 9)
+    for each in json.loads(NUMBERS.read_text(encoding="utf-8")):
+        cells = " | ".join(f"{score:.3f}" for score in each["scores_open"])
+        lines.append(f"| {each['experiment']}, seed {each['seed']} | {cells} |")
+    return lines
+
+
 def log() -> list[str]:
     """Return the published training log beside that of seed 0."""
     (first,) = (
@@ -383,6 +393,7 @@ def page() -> None:
         "SWEEPS": paper_sweeps.table(),
         "SPEED": speed(),
         "CLAIMS": claims(),
+        "SILHOUETTES": silhouettes(),
     }
     for name, lines in parts.items():
         text = text.replace(f"<{name}>", "\n".join(lines).strip())

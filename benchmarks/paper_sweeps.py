@@ -129,6 +129,9 @@ COLUMNS = (
     "best_epoch",
     "spectra_per_second",
 )
+SHOWN = (
+    "k", "k_open", "f1", "ari", "ari_four", "ari_nebulae", "k_dark", "f1_dark", "error",
+)  # fmt: skip
 
 
 class ReleasedStart(Autoencoder):
@@ -298,22 +301,30 @@ def of_case(case: Case) -> list[dict[str, float]]:
 def table() -> list[str]:
     """Return the lines of a Markdown table; mean and, in brackets, range over the seeds."""
     lines = [
-        "| setting | value | k of 3..5 | k of 2..8 | F1 | ARI | ARI, k = 4 | ARI, nebulae |",
-        "|---|---|---|---|---|---|---|---|",
+        "| setting | value | k of 3..5 | k of 2..8 | F1 | ARI | ARI, k = 4 | ARI, nebulae "
+        "| no background: k of 3..5 | F1 | error |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for setting, cases in SWEEPS.items():
         for label, case in cases.items():
             found = of_case(case)
             if not found:
                 continue
-            ks = [", ".join(f"{each[name]:.0f}" for each in found) for name in ("k", "k_open")]
-            cells = []
-            for name in ("f1", "ari", "ari_four", "ari_nebulae"):
-                values = np.array([each[name] for each in found])
-                spread = f" ({values.min():.2f}-{values.max():.2f})" if len(values) > 1 else ""
-                cells.append(f"{values.mean():.2f}{spread}")
-            lines.append(f"| {setting} | {label} | " + " | ".join((*ks, *cells)) + " |")
+            cells = [cell(found, name) for name in SHOWN]
+            lines.append(f"| {setting} | {label} | " + " | ".join(cells) + " |")
     return lines
+
+
+def cell(found: list[dict[str, float]], name: str) -> str:
+    """Return the k of every seed, or the mean and the range of a number."""
+    values = [each[name] for each in found]
+    if name.startswith("k"):
+        return ", ".join(f"{each:.0f}" for each in values)
+    form = ".1e" if name == "error" else ".2f"
+    mean = f"{sum(values) / len(values):{form}}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({min(values):{form}} to {max(values):{form}})"
 
 
 def draw() -> None:
