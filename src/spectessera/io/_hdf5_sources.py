@@ -19,6 +19,16 @@ def linked_file(beside: Path, filename: str) -> Path | None:
     return None
 
 
+def stored_bytes(path: Path, dataset: Any) -> int:
+    """Return the bytes of the file of a dataset, and of all files that a virtual one reads from."""
+    own = Path(dataset.file.filename)
+    files = {own}
+    with reading(path, "HDF5"):
+        for one in dataset.virtual_sources() if dataset.is_virtual else ():
+            files |= {each for each in (linked_file(own, one.file_name),) if each}
+    return sum(file.stat().st_size for file in files)
+
+
 def inside_folder(target: Path, path: Path) -> bool:
     """Whether a file lies in the folder of ``path`` or below it."""
     return target.resolve().is_relative_to(path.resolve().parent)

@@ -17,6 +17,7 @@ from spectessera.conventions.dims import Dim
 from ._common import CREATOR, native
 from ._hdf5_sources import check_sources, inside_folder, linked_file, refuse_external
 from ._lazy import LazyArray
+from ._limits import check_chunk
 from ._tree import NO_VALUES, Entry, Tree, plain_words, text_of, unit_in
 from .filters import require
 
@@ -229,5 +230,8 @@ def fetch(path: Path, key: tuple[str, str], index: tuple[slice, ...]) -> np.ndar
     with reading(path, "HDF5"), h5py.File(other or path, "r") as file:
         dataset = file[name]
         refuse_external(path, dataset)
+        if dataset.chunks:
+            size = Path(dataset.file.filename).stat().st_size
+            check_chunk(f"{path}: {name!r}", dataset.chunks, dataset.dtype, size)
         require(dataset)
         return native(np.asarray(dataset[index]))

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_number
+from spectessera._util.reading import reading_safely
 from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.cube import make_cube, spectral_axis
 from spectessera.preprocess.livetime import with_live_time
@@ -18,6 +19,7 @@ from spectessera.scale import keep_saturation
 from ._channelorder import sort_channels
 from ._common import Request, StoredCube, with_missing
 from ._formats import READERS, format_of
+from ._lazy import chunk_sizes
 from ._noise import FORMS, variance_of
 
 # The last value of an axis is at most this many times the first: others are no powers of ten.
@@ -174,8 +176,14 @@ def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
 
 def _stored(path: Path, request: Request) -> StoredCube:
     """Return what the reader of a format finds in a file."""
-    module, function = READERS[format_of(path)]
-    stored: StoredCube = getattr(import_module(f".{module}", __package__), function)(path, request)
+    if request.chunks is not None:
+        chunk_sizes(request.chunks)  # what is wrong with them is no fault of the file
+    name = format_of(path)
+    module, function = READERS[name]
+    with reading_safely(path, name):
+        stored: StoredCube = getattr(import_module(f".{module}", __package__), function)(
+            path, request
+        )
     return stored
 
 

@@ -1,0 +1,122 @@
+"""Sizes that files declare are checked before memory is taken; only regular files are opened."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+
+from spectessera._util import memory
+from spectessera.io import _limits, read
+
+FLOAT = np.dtype("f4")
+
+
+def test_numbers_count_as_float32_at_least():
+    assert _limits.nbytes_of((2, 3), np.dtype("u1")) == 24
+    assert _limits.nbytes_of((2, 3), np.dtype("f8")) == 48
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_what_a_file_cannot_hold_is_refused(lazy):
+    _limits.check_declared("a", (1000, 1000, 64), FLOAT, 0, lazy=lazy)  # small
+    with pytest.raises(ValueError, match=r"a claims .* more than a file of 2000 bytes"):
+        _limits.check_declared("a", (10**5, 10**5, 100), FLOAT, 2000, lazy=lazy)
+
+
+def test_sparse_arrays_are_read_in_blocks_where_they_are_not_read_at_once():
+    shape = (1000, 1000, 2000)
+    _limits.check_declared("a", shape, FLOAT, 200_000, lazy=True)
+    with pytest.raises(ValueError, match="give chunks="):
+        _limits.check_declared("a", shape, FLOAT, 200_000, lazy=False)
+
+
+def test_what_the_memory_cannot_hold_is_refused(monkeypatch):
+    monkeypatch.setattr(_limits, "available_bytes", lambda: 10**6)
+    with pytest.raises(ValueError, match=r"needs 1e\+07 bytes of memory, and 1e\+06 are available"):
+        _limits.check_declared("a", (10, 10, 25_000), FLOAT, 10**7, lazy=False)
+    with pytest.raises(ValueError, match="unfolds to"):
+        _limits.check_packed("a", 10**7, 10**6, "unpack it")
+    _limits.check_declared("a", (10, 10, 25_000), FLOAT, 10**7, lazy=True)
+
+
+def test_one_chunk_may_not_be_huge_unless_the_file_is_large():
+    with pytest.raises(ValueError, match="claims chunks of 3e"):
+        _limits.check_chunk("a", (3, 1000, 10**6), np.dtype("u1"), 3 * 10**6)
+    _limits.check_chunk("a", (3, 1000, 10**6), np.dtype("u1"), 3 * 10**8)
+
+
+def test_the_memory_of_the_machine_and_of_its_group_are_known(tmp_path, monkeypatch):
+    assert 0 < memory.available_bytes() < 2**60
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("3000\n")
+    (tmp_path / "memory.current").write_text("1000\n")
+    assert memory.available_bytes() == 2000
+    (tmp_path / "memory.max").write_text("max\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "none")
+    assert memory.available_bytes() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@pytest.mark.parametrize("chunks", [None, "auto"])
+def test_a_chunk_of_hdf5_of_three_gigabytes_is_refused(tmp_path, chunks):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        cube = file.create_dataset(
+            "img", (1, 1, 8), "u1", chunks=(1000, 1000, 3000), maxshape=(None, None, None)
+        )
+        cube.id.write_direct_chunk((0, 0, 0), b"x" * 10)
+    with pytest.raises(ValueError, match=r"claims chunks of 3e\+09 bytes"):
+        read(path, chunks=chunks).values  # noqa: B018
+
+
+def a_store(tmp_path):
+    path = tmp_path / "a.zarr"
+    array = zarr.create_array(
+        path, shape=(4, 5, 6), chunks=(4, 5, 3), dtype="f4", compressors=None, fill_value=7
+    )
+    array[:] = 1
+    return path
+
+
+@pytest.mark.parametrize("name", ["c/0/0/0", ".zattrs"])
+def test_a_pipe_in_a_store_is_refused_at_once(tmp_path, name):
+    path = a_store(tmp_path)
+    (path / name).unlink(missing_ok=True)
+    os.mkfifo(path / name)
+    with pytest.raises(ValueError, match="is a device, a pipe or a socket"):
+        read(path, chunks="auto").values  # noqa: B018
+
+
+def test_a_link_to_a_device_in_a_store_is_refused_at_once(tmp_path):
+    path = a_store(tmp_path)
+    (path / "c/0/0/0").unlink()
+    (path / "c/0/0/0").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="is a device, a pipe or a socket"):
+        read(path)
+
+
+def test_links_out_of_the_folder_of_a_store_need_to_be_allowed(tmp_path):
+    (tmp_path / "inside").mkdir()
+    path = a_store(tmp_path / "inside")
+    chunk = path / "c/0/0/0"
+    chunk.rename(tmp_path / "chunk")
+    chunk.symlink_to(tmp_path / "chunk")
+    with pytest.raises(ValueError, match=r"outside the folder of the store.*outside=True"):
+        read(path)
+    for chunks in (None, "auto"):
+        np.testing.assert_array_equal(read(path, outside=True, chunks=chunks), 1)
+
+
+def test_metadata_of_a_store_of_any_size_and_depth_are_refused(tmp_path, monkeypatch):
+    path = a_store(tmp_path)
+    (path / "zarr.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"a\.zarr cannot be read as Zarr"):
+        read(path)
+    codecs = "[" * 600 + "]" * 600
+    (path / "zarr.json").write_text('{"node_type": "array", "codecs": ' + codecs + "}")
+    with pytest.raises(ValueError, match=r"a\.zarr"):
+        read(path)
+    monkeypatch.setattr("spectessera.io._zarr_metadata.MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="100 are the most"):
+        read(path)
