@@ -68,7 +68,7 @@ def report_command(
         namings = name_clusters(opened, redshift=redshift, anode=anode)
         own_names = dict(_cluster_and_name(each) for each in names or ())
         report(opened, place, namings=namings, names=own_names, overwrite=overwrite)
-    output.print(f"open {path} in a browser", markup=False)
+    output.print(f"open {path} in a browser")
 
 
 @contextmanager

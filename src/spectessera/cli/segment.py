@@ -238,7 +238,6 @@ def _save(
     errors.print(
         f"training was stopped by Ctrl-C; the best weights so far are in {place}: "
         "use them with --model",
-        markup=False,
     )
     raise typer.Exit(130)
 
@@ -319,10 +318,10 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
     elif not quiet:
         output.print(_table(summary))
         for warning in summary["warnings"]:
-            output.print(f"warning: {warning['text']} [{warning['code']}]", markup=False)
-        output.print(f"results in {out}", markup=False)
+            output.print(f"warning: {warning['text']} [{warning['code']}]")
+        output.print(f"results in {out}")
         if (out / REPORT).exists():
-            output.print(f"open {out / REPORT} in a browser", markup=False)
+            output.print(f"open {out / REPORT} in a browser")
 
 
 def _table(summary: dict[str, Any]) -> Table:
@@ -340,10 +339,10 @@ def _table(summary: dict[str, Any]) -> Table:
         red, green, blue = colours(row["cluster"])[-1].tolist()
         confidence = row["confidence"]
         table.add_row(
-            f"[rgb({red},{green},{blue})]██[/] {row['cluster']}",
+            Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
             str(row["size"]),
             f"{100 * row['share']:.1f} %",
             "-" if confidence is None else f"{confidence:.2f}",
-            Text(row["name"] or "-"),
+            row["name"] or "-",
         )
     return table

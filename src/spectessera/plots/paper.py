@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, hidden
 from spectessera.colours import MASKED
@@ -156,7 +157,7 @@ def _draw_flattened(
     strip.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.tick_params(labelleft=False, left=False)
     axes.set(title="flattened cube", xlabel=axis.label())
-    bar = figure.colorbar(drawn, ax=axes, label=str(cube.attrs.get("unit", "")), extend="max")
+    bar = figure.colorbar(drawn, ax=axes, label=in_figure(cube.attrs.get("unit", "")), extend="max")
     bar.locator = MaxNLocator(4)  # on a square-root scale more ticks would overlap at the top
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
@@ -93,7 +94,7 @@ def clusters(result: xr.Dataset) -> Figure:
     means = hidden(filled["mean_spectrum"].values, bad)
     draw_spectra(spectra, means, filled["cluster"].values.tolist(), axis)
     shade_channels(spectra, bad_windows(axis, bad))
-    unit = result.attrs.get("unit", "")
+    unit = in_figure(result.attrs.get("unit", ""))
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
     keys = legend_handles(result["cluster"].values.tolist(), result["size"].values.tolist())
     figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
@@ -161,7 +162,7 @@ def scores(result: xr.Dataset) -> Figure:
             axes.axvline(count, color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_title(
-        f"{count} clusters, chosen by {result.attrs.get('criterion', 'silhouette')}"
+        f"{count} clusters, chosen by {in_figure(result.attrs.get('criterion', 'silhouette'))}"
     )
     panels[-1].set_xlabel("number of clusters k")
     return figure

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spectessera._util.files import atomic_text
+from spectessera._util.files import atomic_text, remove_folder
 
 from .manifest import HIDDEN, MANIFEST, NAMES
 
@@ -148,7 +148,7 @@ def _rests(work: Path) -> Iterator[Path]:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        remove_folder(path)
     else:
         path.unlink()
 
