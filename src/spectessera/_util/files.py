@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .exchange import exchange
 from .locks import locked_beside
+from .writing import writing
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +61,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     check_file_place(target)
     temporary = _temporary_name(target)
     try:
-        yield temporary
-        if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+        with writing(target):
+            yield temporary
+            if target.exists():
+                shutil.copymode(target, temporary)
+            os.replace(temporary, target)
     finally:  # after success nothing exists there any more
         if temporary.is_dir():
             shutil.rmtree(temporary)
@@ -103,7 +105,7 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
     check_folder_place(target, check)
     temporary = _temporary_name(target)
     old = temporary.with_name(f"{temporary.name}{_OLD}")
-    with locked_beside(target, str(target)):
+    with writing(target), locked_beside(target, str(target)):
         _repair(target)
         try:
             yield temporary

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from spectessera._util.files import atomic, package_data
 
@@ -51,11 +51,9 @@ def write_model(
     """
     text = json.dumps({"format": FORMAT, **metadata})
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    content = save(arrays, {KEY: text})  # save_file does not say why a file cannot be written
     with atomic(path) as temporary:
-        temporary.touch()  # save_file would give permissions to the user alone
-        mode = temporary.stat().st_mode
-        save_file(arrays, temporary, metadata={KEY: text})
-        temporary.chmod(mode)
+        temporary.write_bytes(content)
 
 
 def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

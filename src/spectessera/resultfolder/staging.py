@@ -22,6 +22,7 @@ from spectessera._util.exchange import exchange
 from spectessera._util.files import new_folder
 from spectessera._util.inputs import refuse_inputs_in
 from spectessera._util.locks import locked
+from spectessera._util.writing import writing
 
 from ._moves import (
     NEW,
@@ -193,7 +194,7 @@ def result_folder(folder: Path, plan: Plan) -> Iterator[Staging]:
     """
     check_place(folder)
     target = folder.resolve()
-    with new_folder(target.parent), locked_folder(target):
+    with writing(target), new_folder(target.parent), locked_folder(target):
         finish_killed_runs(target)
         refuse_inputs_in(target, [MANIFEST], plan.inputs)
         older = older_result(target, plan.names, plan.inputs, plan.overwrite, plan.add)

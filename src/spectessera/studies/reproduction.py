@@ -18,6 +18,7 @@ import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
 from spectessera._util.files import atomic
+from spectessera._util.writing import hdf5_sink
 from spectessera._version import __version__
 from spectessera.baselines.cluster import cluster_cube
 from spectessera.evaluate import compare
@@ -332,8 +333,8 @@ def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
         },
         coords={"level": sweep.psnr},
     )
-    with atomic(path) as temporary:
-        data.to_netcdf(temporary, engine="h5netcdf")
+    with atomic(path) as temporary, hdf5_sink(temporary) as sink:
+        data.to_netcdf(sink, engine="h5netcdf")
 
 
 def mean_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
