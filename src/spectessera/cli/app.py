@@ -69,6 +69,11 @@ COMMANDS = {
         "check_command",
         "Check that the files of a result are those that a run has written there.",
     ),
+    "rerun": Entry(
+        "rerun",
+        "rerun_command",
+        "Repeat a result and say whether it is the same bit for bit.",
+    ),
     "synth": Entry("synth", "app", "Make synthetic cubes and spectra, with their truth."),
     "reproduce": Entry(
         "reproduce",

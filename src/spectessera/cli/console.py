@@ -130,6 +130,10 @@ def _words(error: BaseException) -> str:
 arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
 
 
+# Whether a result is repeated, to be compared: what the command says of its own files is left out.
+repeating: ContextVar[bool] = ContextVar("repeating", default=False)
+
+
 def print_lines(text: str) -> None:
     """Print a text of several lines on standard output."""
     for line in text.splitlines():

@@ -14,7 +14,7 @@ from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
-from .console import arguments, command, errors, output, print_json, progress
+from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -227,6 +227,8 @@ def _save(
     remove_completed(checkpoint, segmenter)
     if not segmenter.history_.interrupted:
         return
+    if repeating.get():
+        raise KeyboardInterrupt
     target = staging.target
     place = target / MODEL
     if staging.older.replaced:  # these stay: the new model is not that of the older results
@@ -315,7 +317,7 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
 
     if as_json:
         print_json(summary)
-    elif not quiet:
+    elif not (quiet or repeating.get()):
         output.print(_table(summary))
         for warning in summary["warnings"]:
             output.print(f"warning: {warning['text']} [{warning['code']}]")
