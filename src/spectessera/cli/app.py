@@ -64,15 +64,15 @@ COMMANDS = {
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
-    "check": Entry(
-        "check",
-        "check_command",
-        "Check that the files of a result are those that a run has written there.",
-    ),
     "rerun": Entry(
         "rerun",
         "rerun_command",
         "Repeat a result and say whether it is the same bit for bit.",
+    ),
+    "check": Entry(
+        "check",
+        "check_command",
+        "Check that the files of a result are those that a run has written there.",
     ),
     "synth": Entry("synth", "app", "Make synthetic cubes and spectra, with their truth."),
     "reproduce": Entry(
