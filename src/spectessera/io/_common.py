@@ -40,6 +40,8 @@ class Request:
         variance, and what is not to be used.
     outside : bool
         Follow links to files outside the folder of this one.
+    isolate : bool
+        Read the file in a process of its own.
     """
 
     key: str | int | None = None
@@ -52,6 +54,7 @@ class Request:
     ivar: str | None = None
     mask: str | None = None
     outside: bool = False
+    isolate: bool = False
 
 
 @dataclass

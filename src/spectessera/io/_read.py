@@ -49,6 +49,7 @@ def read(
     detectors: str | int | None = None,
     outside: bool = False,
     live_time: bool = False,
+    isolate: bool = False,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -95,6 +96,9 @@ def read(
         Scale the counts of every pixel by its live time
         (:func:`spectessera.preprocess.with_live_time`). By default the counts are those of the file
         and the times, if it has them, are coordinates (y, x).
+    isolate : bool
+        Read the file in a process of its own, for files from strangers: if they crash a library,
+        stop it or fill its memory, that is an error (``docs/formats.md``). The values are the same.
 
     Returns
     -------
@@ -126,11 +130,12 @@ def read(
     names = {"variance": variance, "error": error, "ivar": ivar, "mask": mask}
     given: dict[str, Any] = {name: v for name, v in names.items() if isinstance(v, str)}
     given |= {"axes": _axes_letters(axes), "shape": _image_shape(shape)}
-    request = Request(key, chunks, detectors=_detectors(detectors), outside=outside, **given)
+    given |= {"outside": outside, "isolate": isolate}
+    request = Request(key, chunks, detectors=_detectors(detectors), **given)
     if unit is not None:
         parse_unit(unit)
     _check_medium(medium)
-    stored = _stored(path, request)
+    stored = stored_cube(path, request)
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
     arguments = _axis_arguments(path, stored, spectral, unit, medium, log10)
@@ -174,16 +179,19 @@ def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
     return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
 
 
-def _stored(path: Path, request: Request) -> StoredCube:
+def stored_cube(path: Path, request: Request) -> StoredCube:
     """Return what the reader of a format finds in a file."""
     if request.chunks is not None:
         chunk_sizes(request.chunks)  # what is wrong with them is no fault of the file
+    if request.isolate:
+        from ._isolation import isolated_cube
+
+        return isolated_cube(path, request)
     name = format_of(path)
     module, function = READERS[name]
+    reader = getattr(import_module(f".{module}", __package__), function)
     with reading_safely(path, name):
-        stored: StoredCube = getattr(import_module(f".{module}", __package__), function)(
-            path, request
-        )
+        stored: StoredCube = reader(path, request)
     return stored
 
 
