@@ -132,9 +132,7 @@ def read(
     given |= {"axes": _axes_letters(axes), "shape": _image_shape(shape)}
     given |= {"outside": outside, "isolate": isolate}
     request = Request(key, chunks, detectors=_detectors(detectors), **given)
-    if unit is not None:
-        parse_unit(unit)
-    _check_medium(medium)
+    _check_words(unit, medium)
     stored = stored_cube(path, request)
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
@@ -154,8 +152,10 @@ def _scaled(path: Path, cube: xr.DataArray) -> xr.DataArray:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _check_medium(medium: str) -> None:
-    """Raise ValueError if a medium is not known."""
+def _check_words(unit: str | None, medium: str) -> None:
+    """Raise ValueError if a unit or a medium is not known."""
+    if unit is not None:
+        parse_unit(unit)
     if medium not in MEDIA:
         raise ValueError(f"medium (--medium) is air or vacuum; got {medium!r}")
 
