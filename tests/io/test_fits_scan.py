@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from spectessera.io import _fits_scan, read
-from spectessera.io._fits_scan import BLOCK, scan_fits
+from spectessera.io._fits_scan import BLOCK, as_scanned, scan_fits
 
 VALUES = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
 
@@ -89,7 +89,20 @@ def test_too_many_parts_are_refused(path, monkeypatch):
 
 def test_bytes_after_the_last_part_are_no_part(path):
     path.write_bytes(path.read_bytes() + b"\0" * 100)
-    assert scan_fits(path) == path.stat().st_size
+    assert scan_fits(path).size == path.stat().st_size
+    assert read(path).shape == (5, 6, 4)
+
+
+def test_what_astropy_makes_of_bytes_after_the_last_part_is_not_used(path):
+    whole = path.read_bytes()
+    header = with_card(path, "CTYPE3", "NAXIS3  =                  -10").read_bytes()[:BLOCK]
+    path.write_bytes(whole + b"XTENSION  = 'IMAGE'".ljust(80) + header[80:])
+    scanned = scan_fits(path)
+    assert len(scanned.places) == 2
+    with fits.open(path) as opened:
+        assert [each.name for each in as_scanned(opened, scanned.places)] == ["PRIMARY", "STAT"]
+        with pytest.raises(ValueError, match="part 1 can be read in two ways"):
+            as_scanned(opened, [scanned.places[0], 7])
     assert read(path).shape == (5, 6, 4)
 
 

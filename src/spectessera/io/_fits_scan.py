@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,8 +45,15 @@ def is_gzip(path: Path) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def scan_fits(path: Path) -> int:
-    """Check the headers of a FITS file, and return its bytes, those in a gzip file unpacked.
+class Scanned(NamedTuple):
+    """The bytes of a FITS file, unpacked, and where the data of every part begin."""
+
+    size: int
+    places: list[int]
+
+
+def scan_fits(path: Path) -> Scanned:
+    """Check the headers of a FITS file, compressed by gzip or not.
 
     Where the file ends within the data of a part, the scan ends too: whether that part is needed is
     known later.
@@ -59,15 +66,35 @@ def scan_fits(path: Path) -> int:
     stored, packed = path.stat().st_size, is_gzip(path)
     with reading(path, "FITS"), gzip.open(path) if packed else path.open("rb") as stream:
         scan = _Scan(path, stream, stored, packed)
-        while scan.parts < MAX_HDUS:
-            cards = scan.header()
+        places: list[int] = []
+        while len(places) < MAX_HDUS:
+            cards = scan.header(len(places))
             if cards is None:
-                return scan.rest()
-            _check_part(f"{path}: part {scan.parts} of the file", cards, stored)
+                return Scanned(scan.rest(), places)
+            _check_part(f"{path}: part {len(places)} of the file", cards, stored)
+            places.append(scan.position)
             if not scan.skip(_data_bytes(cards)):
-                return scan.position
-            scan.parts += 1
+                return Scanned(scan.position, places)
     raise FileRefused(f"{path} has more than {MAX_HDUS} parts (HDUs)")
+
+
+def as_scanned(opened: Any, places: list[int]) -> Any:
+    """Return the parts of an open file that were scanned, without what astropy makes of the rest.
+
+    Raises
+    ------
+    ValueError
+        If astropy finds the data of a part elsewhere.
+    """
+    from astropy.io import fits
+
+    hdus = fits.HDUList()
+    for number, place in enumerate(places):
+        hdu = opened[number]
+        if hdu.fileinfo()["datLoc"] != place:
+            raise ValueError(f"the header of part {number} can be read in two ways")
+        list.append(hdus, hdu)  # as it is: HDUList.append would change its header
+    return hdus
 
 
 class _Scan:
@@ -75,24 +102,24 @@ class _Scan:
 
     def __init__(self, path: Path, stream: Any, stored: int, packed: bool) -> None:
         self.path, self.stream, self.stored, self.packed = path, stream, stored, packed
-        self.position = self.parts = 0
+        self.position = 0
 
-    def header(self) -> Cards | None:
+    def header(self, part: int) -> Cards | None:
         """Return the cards of the next header that matter, None where no part follows."""
         cards: Cards = {}
-        start = b"SIMPLE  =" if self.parts == 0 else b"XTENSION="
+        start = b"SIMPLE  =" if part == 0 else b"XTENSION="
         for number in range(MAX_HEADER // BLOCK):
             block = self.stream.read(BLOCK)
             self.position += len(block)
             if number == 0 and not block.startswith(start):
-                if self.parts == 0:
+                if part == 0:
                     raise ValueError("it does not begin with SIMPLE")
                 return None  # other bytes may follow the last part
             if len(block) < BLOCK:
-                raise ValueError(f"the header of part {self.parts} has no END")
-            if _take(cards, block, self.parts):
+                raise ValueError(f"the header of part {part} has no END")
+            if _take(cards, block, part):
                 return cards
-        raise ValueError(f"the header of part {self.parts} has no END within {MAX_HEADER} bytes")
+        raise ValueError(f"the header of part {part} has no END within {MAX_HEADER} bytes")
 
     def skip(self, size: int) -> bool:
         """Pass over data, which fill their last block; False if the file ends before."""

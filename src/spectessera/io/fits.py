@@ -32,7 +32,7 @@ from ._fits_coordinates import add_coordinates
 from ._fits_layout import attributes_of, layout_of
 from ._fits_noise import FORM_WORDS, Noise, flag_rule, form_of, is_bad, masked, noise_in
 from ._fits_roles import companions, label, numbers_of, pick, squeezed_ndim
-from ._fits_scan import is_gzip, scan_fits
+from ._fits_scan import as_scanned, is_gzip, scan_fits
 from ._lazy import LazyArray, as_dask
 from ._limits import check_declared, check_memory, nbytes_of
 from ._numbers import ASKED, check_image, check_request
@@ -63,12 +63,14 @@ def read_fits(path: Path, request: Request) -> StoredCube:
     """
     from astropy.io import fits
 
-    packed, size = is_gzip(path), scan_fits(path)
+    packed, scanned = is_gzip(path), scan_fits(path)
+    size = scanned.size
     with reading(path, "FITS", fits.VerifyError), ignore_astropy_warnings():
-        hdus = fits.open(path, memmap=False)
+        opened = fits.open(path, memmap=False)
+        hdus = as_scanned(opened, scanned.places)
         images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
         headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
-    with hdus, ignore_astropy_warnings():
+    with opened, ignore_astropy_warnings():
         if not any(hdu.shape for hdu in images.values()):
             names = ", ".join(hdu.name or "one without name" for hdu in hdus[1:]) or "none"
             raise ValueError(f"{path} has no image, only tables: {names}; a cube is an image")
