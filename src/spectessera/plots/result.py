@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ TERMS = {
 LOGARITHMIC = ("total", "reconstruction", "discrepancy")
 
 
-def clusters(result: xr.Dataset) -> Figure:
+def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figure:
     """Draw the label map, the confidence map and the mean spectrum of every cluster.
 
     Channels that are marked as bad are a gap in the spectra, on grey.
@@ -50,6 +50,8 @@ def clusters(result: xr.Dataset) -> Figure:
     ----------
     result : Dataset
         Of :func:`spectessera.segment`.
+    names : mapping of int to str, optional
+        Names of clusters, for the legend, by their numbers.
 
     Raises
     ------
@@ -96,7 +98,8 @@ def clusters(result: xr.Dataset) -> Figure:
     shade_channels(spectra, bad_windows(axis, bad))
     unit = in_figure(result.attrs.get("unit", ""))
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
-    keys = legend_handles(result["cluster"].values.tolist(), result["size"].values.tolist())
+    sizes = result["size"].values.tolist()
+    keys = legend_handles(result["cluster"].values.tolist(), sizes, names)
     figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
     return figure
 

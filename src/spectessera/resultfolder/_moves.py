@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 NEW, OLD, RECORD = "folder", "old", "record.json"
 # What the writers of single files leave if they are killed.
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+")
+_EDITS = re.compile(r"edits-[0-9]{8}-[0-9]{6}\.toml")
 _ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}")
 
 
@@ -61,6 +62,7 @@ def read_record(work: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             record = json.loads(file.read(2**20))
         names = {*record["names"], *record.get("new", ()), *record.get("replaced", {})}
+        names = {name for name in names if not _EDITS.fullmatch(name)}
         sound = names <= {*NAMES, MANIFEST} and isinstance(record["target"], str)
         aside = record.get("aside")
         sound &= aside is None or bool(_ASIDE.fullmatch(aside))

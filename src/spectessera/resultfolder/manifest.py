@@ -26,7 +26,7 @@ RESULTS = (RESULT, RESULT_STORE)
 # is not believed: it may come from strangers, and what it names may be removed.
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
-    HISTORY, REPORT, "summary.json", "settings.toml", MODEL,
+    HISTORY, REPORT, "summary.json", "settings.toml", MODEL, EDITS,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1

@@ -35,7 +35,7 @@ from ._moves import (
     write_record,
 )
 from ._older import Older, older_result
-from .manifest import HIDDEN, MANIFEST, Manifest, Record, record_files, top_of
+from .manifest import EDITS, HIDDEN, MANIFEST, Manifest, Record, record_files, top_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Staging:
 
     def record(self) -> dict[str, Any]:
         """Return what the next run needs if this one is killed."""
-        names = {*self.plan.names, *self.older.names}
+        names = {*self.plan.names, *self.older.names, *filter(None, [self.older.edits])}
         return {"target": self.target.name, "id": self.id, "names": sorted(names)}
 
     def commit(self, facts: Mapping[str, Any]) -> None:
@@ -104,14 +104,23 @@ class Staging:
         """
         for name in self.older.carried:
             _link_or_copy(self.target / name, self.path / name)
+        if self.older.edits is not None:
+            _link_or_copy(self.target / EDITS, self.path / self.older.edits)
         files = self._staying() | record_files(self.path)
-        text = Manifest(self.id, files, dict(facts)).text()
+        manifest = self.older.manifest  # what is added to a result is of its run
+        run = manifest.id if manifest is not None and self.plan.add else self.id
+        text = Manifest(run, files, dict(facts)).text()
         (self.path / MANIFEST).write_text(text, encoding="utf-8")
         self._refuse_what_came()
         if not self.target.exists():
             os.rename(self.path, self.target)
         elif not self._exchange():
             self._move()
+        if self.older.edits is not None:
+            log.warning(
+                "the names that you gave to clusters of the older result are in %s",
+                self.target / self.older.edits,
+            )
 
     def _staying(self) -> dict[str, Record]:
         """Return the recorded files to which those of this run are added."""
