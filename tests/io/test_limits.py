@@ -1,6 +1,7 @@
 """Sizes that files declare are checked before memory is taken; only regular files are opened."""
 
 import os
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 import zarr
 
 from spectessera._util import memory
-from spectessera.io import _limits, read
+from spectessera.io import _limits, read, read_result, read_truth
+from spectessera.io._hdf5_sources import missing_sources
+from spectessera.io._hdf5_tree import attributes_of
+from spectessera.io.labels import read_labels
 
 FLOAT = np.dtype("f4")
 
@@ -120,3 +124,106 @@ def test_metadata_of_a_store_of_any_size_and_depth_are_refused(tmp_path, monkeyp
     monkeypatch.setattr("spectessera.io._zarr_metadata.MOST_BYTES", 100)
     with pytest.raises(ValueError, match="100 are the most"):
         read(path)
+
+
+def test_attributes_that_claim_too_many_values_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("spectessera.io._hdf5_tree.MAX_ATTRIBUTE", 3)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["img"] = np.ones((2, 3, 4))
+        file["img"].attrs["short"] = "yes"
+        file["img"].attrs["long"] = np.zeros(4)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert attributes_of(file["img"]) == {"short": "yes"}
+
+
+def virtual(path, source, dataset="img"):
+    layout = h5py.VirtualLayout((2, 3, 4), "f4")
+    layout[:] = h5py.VirtualSource(source, dataset, (2, 3, 4))
+    with h5py.File(path, "w", libver="latest") as file:
+        file.create_virtual_dataset("img", layout)
+    return path
+
+
+def test_a_virtual_dataset_is_itself_under_any_name(tmp_path, monkeypatch):
+    path = virtual(tmp_path / "a.h5", "link.h5")
+    (tmp_path / "link.h5").hardlink_to(path)
+    with pytest.raises(ValueError, match="reads from itself"):
+        read(path)
+    virtual(path, ".", "also")
+    with h5py.File(path, "r+") as file:
+        file["also"] = h5py.SoftLink("/img")
+    with pytest.raises(ValueError, match="reads from itself"):
+        read(path)
+    virtual(path, "/nowhere/a.h5")  # HDF5 then looks for a.h5 beside the file
+    with pytest.raises(ValueError, match="reads from itself"):
+        read(path)
+    (tmp_path / "below").mkdir()
+    path = virtual(tmp_path / "below" / "b.h5", "below/b.h5")
+    monkeypatch.chdir(tmp_path)  # and in the working folder
+    with pytest.raises(ValueError, match="reads from itself"):
+        read(path)
+
+
+def test_names_of_sources_that_are_patterns_are_refused(tmp_path):
+    path = virtual(tmp_path / "a.h5", "b.h5")
+    with h5py.File(path) as file:
+        source = SimpleNamespace(file_name="scan_%b.h5", dset_name="img")
+        dataset = SimpleNamespace(file=file, name="/img", virtual_sources=lambda: [source])
+        dataset.id = file["img"].id
+        with pytest.raises(ValueError, match="names are a pattern"):
+            missing_sources(path, dataset, outside=False)
+
+
+def test_a_virtual_dataset_of_nothing_may_not_be_huge(tmp_path):
+    layout = h5py.VirtualLayout((10**5, 10**5, 100), "f4")
+    layout[:2, :3, :4] = h5py.VirtualSource("none.h5", "img", (2, 3, 4))
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file.create_virtual_dataset("img", layout)
+    with pytest.raises(ValueError, match=r"claims 4e\+12 bytes"):
+        read(tmp_path / "a.h5", chunks="auto")
+
+
+def external(path, name):
+    with h5py.File(path, "w") as file:
+        file["img"] = np.ones((2, 3, 4), "f4")
+        shape = (2, 3, 4) if name == "variance" else (2, 3)
+        file.create_dataset(name, shape, "u1", external=[("/etc/passwd", 0, 24)])
+    return path
+
+
+@pytest.mark.parametrize("name", ["reference", "variance", "mask"])
+def test_raw_bytes_of_other_files_are_refused_beside_the_cube_too(tmp_path, name):
+    with pytest.raises(ValueError, match="raw bytes of other files"):
+        read(external(tmp_path / "a.h5", name), chunks="auto").compute()
+
+
+@pytest.mark.parametrize("reader", [read_labels, read_truth, read_result])
+def test_no_reader_gives_raw_bytes_of_other_files(tmp_path, reader):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["_NCProperties"] = "version=2"
+        for name in ("label", "truth/label"):
+            file.create_dataset(name, (2, 3), "u1", external=[("/etc/passwd", 0, 6)])
+    with pytest.raises(ValueError, match="raw bytes of other files"):
+        reader(path)
+
+
+def test_arrays_of_a_result_are_in_its_file(tmp_path):
+    path = tmp_path / "a.nc"
+    with h5py.File(path, "w") as file:
+        file.attrs["_NCProperties"] = "version=2"
+        file["label"] = h5py.ExternalLink("other.h5", "label")
+    with pytest.raises(ValueError, match="is a link; the arrays of a result are in its file"):
+        read_result(path)
+    virtual(path, "other.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["_NCProperties"] = "version=2"
+    with pytest.raises(ValueError, match="reads from other arrays"):
+        read_result(path)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.fits", "a.h5", "a.nc"])
+def test_a_pipe_is_no_label_map(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match="is a device, a pipe"):
+        read_labels(tmp_path / name)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import typer
 from rich.markup import escape
 
-from spectessera._util.toml import read_toml
+from spectessera._util.documents import read_toml
 from spectessera.network.losses import Schedule
 from spectessera.segmenter.defaults import CONFIGS, DEFAULTS, fine_tuning
 from spectessera.settings import from_dict

@@ -44,7 +44,7 @@ EXPLAINED = {
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
     "the pixels (1 is best).",
 }
-NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size")
+NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
 
 
 def report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from .filters import require
 
 MAX_NODES = 200_000
 MAX_DEPTH = 64
+MAX_ATTRIBUTE = 2**20  # values
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def hdf5_tree(
             walk = _Walk(path, files, outside, without)
             walk.group(file, "", "", 0)
             walk.links()
-            attrs = plain_words(file.attrs)
+            attrs = plain_words(attributes_of(file))
         yield Tree(
             path,
             "dataset",
@@ -118,7 +120,7 @@ class _Walk:
             self.entries[path] = Entry(
                 path,
                 _lazy(self.path, node, other),
-                lambda: node.attrs,
+                lambda: attributes_of(node),
                 lambda: check_sources(self.path, node, outside=self.outside),
             )
 
@@ -173,7 +175,7 @@ def _group_attributes(walk: _Walk, name: str) -> dict[str, Any]:
     if node is None:
         return {}
     with reading(walk.path, "HDF5"):
-        return plain_words(node.attrs)
+        return plain_words(attributes_of(node))
 
 
 def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
@@ -190,13 +192,20 @@ def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
         for each in scales[:1]:
             if not isinstance(each, h5py.Dataset):
                 continue
-            attrs = plain_words(each.attrs)
+            attrs = plain_words(attributes_of(each))
             own, path = str(attrs.get("NAME") or ""), by_address.get(_address(each), "")
             no_values = own.startswith(NO_VALUES)
             scale = "" if no_values else path
             name = (name or ("" if no_values else own) or path or each.name).rpartition("/")[2]
         out.append((Dim(name, unit_in(attrs) or "", attrs), scale))
     return out
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    """Return the attributes of a dataset or a group, without those that claim too many values."""
+    attrs = node.attrs
+    sizes = {name: math.prod(attrs.get_id(name).shape or ()) for name in attrs}
+    return {name: attrs[name] for name, size in sizes.items() if size <= MAX_ATTRIBUTE}
 
 
 def _labels(value: Any, count: int) -> list[str]:

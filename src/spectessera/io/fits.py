@@ -7,9 +7,6 @@ wavelength) are the array (wavelength, y, x). Here ``n`` is always a FITS number
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,11 +29,12 @@ from ._fits_coordinates import add_coordinates
 from ._fits_layout import attributes_of, layout_of
 from ._fits_noise import FORM_WORDS, Noise, flag_rule, form_of, is_bad, masked, noise_in
 from ._fits_roles import companions, label, numbers_of, pick, squeezed_ndim
-from ._fits_scan import as_scanned, is_gzip, scan_fits
+from ._fits_scan import is_gzip
 from ._lazy import LazyArray, as_dask
 from ._limits import check_declared, check_memory, nbytes_of
 from ._numbers import ASKED, check_image, check_request
 from ._wcs import celestial
+from .fitsfile import fits_parts, ignore_astropy_warnings
 
 ALLOWED = tuple(name for name in ASKED if name != "detectors")
 
@@ -63,14 +61,11 @@ def read_fits(path: Path, request: Request) -> StoredCube:
     """
     from astropy.io import fits
 
-    packed, scanned = is_gzip(path), scan_fits(path)
-    size = scanned.size
-    with reading(path, "FITS", fits.VerifyError), ignore_astropy_warnings():
-        opened = fits.open(path, memmap=False)
-        hdus = as_scanned(opened, scanned.places)
-        images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
-        headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
-    with opened, ignore_astropy_warnings():
+    packed = is_gzip(path)
+    with fits_parts(path) as (hdus, size):
+        with reading(path, "FITS", fits.VerifyError):
+            images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
+            headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
         if not any(hdu.shape for hdu in images.values()):
             names = ", ".join(hdu.name or "one without name" for hdu in hdus[1:]) or "none"
             raise ValueError(f"{path} has no image, only tables: {names}; a cube is an image")
@@ -109,18 +104,6 @@ def _without_bad_cards(header: Any) -> Any:
         except fits.VerifyError:
             del header[number]
     return header
-
-
-@contextmanager
-def ignore_astropy_warnings() -> Iterator[None]:
-    """Ignore the warnings of astropy, which warns of every header that it corrects."""
-    from astropy.utils.exceptions import AstropyWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        # raised for every MUSE header, which has both CD and CDELT
-        warnings.filterwarnings("ignore", "cdelt will be ignored", RuntimeWarning)
-        yield
 
 
 def _check_complete(path: Path, name: str, hdu: Any, size: int) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 from ._common import Request, StoredCube
 from ._grouped import cube_of_tree
 from ._hdf5_holes import without_holes
-from ._hdf5_sources import refuse_external, stored_bytes
+from ._hdf5_sources import check_sources, refuse_external, stored_bytes
 from ._hdf5_tree import hdf5_tree
-from ._limits import check_declared
+from ._limits import check_chunk, check_declared
+
+__all__ = ["check_size", "check_sources", "read_hdf5"]
 
 
 def read_hdf5(path: Path, request: Request) -> StoredCube:
@@ -45,7 +47,7 @@ def read_hdf5(path: Path, request: Request) -> StoredCube:
         def prepared(entry: Any) -> Any:
             node = tree.nodes[entry.name]
             refuse_external(path, node)
-            _check_size(path, node, lazy=request.chunks is not None)
+            check_size(path, node, lazy=request.chunks is not None)
             return without_holes(path, node, entry.array, outside=request.outside)
 
         tree.prepare = prepared
@@ -55,7 +57,10 @@ def read_hdf5(path: Path, request: Request) -> StoredCube:
     return cube
 
 
-def _check_size(path: Path, dataset: Any, *, lazy: bool) -> None:
+def check_size(path: Path, dataset: Any, *, lazy: bool) -> None:
     """Raise ValueError, before memory is allocated, if a dataset cannot be in this file."""
     stored = stored_bytes(path, dataset)
-    check_declared(f"{path}: {dataset.name!r}", dataset.shape, dataset.dtype, stored, lazy=lazy)
+    what = f"{path}: {dataset.name!r}"
+    check_declared(what, dataset.shape, dataset.dtype, stored, lazy=lazy)
+    if dataset.chunks:
+        check_chunk(what, dataset.chunks, dataset.dtype, stored)

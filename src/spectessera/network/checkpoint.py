@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spectessera._util.files import remove_leftovers
 from spectessera._util.locks import locked_beside
+from spectessera._util.reading import reading_safely
 from spectessera.settings import to_dict
 
 from .autoencoder import Autoencoder
@@ -143,7 +144,8 @@ class CheckpointFile:
         self.identity = identity
         self.written = float("-inf")  # the first epoch is always written
         if checkpoint.path.exists():
-            self._restore()
+            with reading_safely(checkpoint.path, "a checkpoint"):
+                self._restore()
         remove_leftovers(checkpoint.path)
 
     def write_if_due(self) -> None:

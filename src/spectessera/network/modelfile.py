@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from spectessera._util.files import atomic, package_data
+from spectessera._util.reading import check_regular
 
 FORMAT = 2
 KEY = "spectessera"
@@ -74,6 +75,7 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no model file {path}")
+    check_regular(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a model is one .safetensors file")
     try:

@@ -100,7 +100,7 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     ValueError
         If it has no mean spectra, as with ``means=False`` and from a baseline.
     """
-    require(result, "reconstructed_mean", "input_mean", purpose="this figure")
+    require(result, "reconstructed_mean", "input_mean", "size", "cluster", purpose="this figure")
     label = result["label"].assign_attrs(result.attrs)
     numbers, sizes = result["cluster"].values.tolist(), result["size"].values.tolist()
     figure = Figure(figsize=(12.5, 8.5))
@@ -199,7 +199,9 @@ def means(result: xr.Dataset) -> Figure:
     ValueError
         If it has no mean spectra, as with ``means=False`` and from a baseline.
     """
-    require(result, "input_mean", "reconstructed_mean", "decoded_mean", purpose="this figure")
+    require(
+        result, "input_mean", "reconstructed_mean", "decoded_mean", "size", purpose="this figure"
+    )
     filled = _with_pixels(result)
     axis, count = input_axis_of(result), filled.sizes["cluster"]
     columns = min(count, 4)

@@ -70,7 +70,7 @@ def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figu
     >>> len(figure.axes) > 2
     True
     """
-    require(result, "mean_spectrum", purpose="this figure")
+    require(result, "mean_spectrum", "confidence", "size", "cluster", purpose="this figure")
     count = int(result.attrs["n_clusters"])
     axis = spectral_axis(result["mean_spectrum"])
     figure = Figure(figsize=(12, 8.5), layout="constrained")

@@ -10,8 +10,8 @@ from typing import Any
 import tomli_w
 import xarray as xr
 
+from spectessera._util.documents import read_toml
 from spectessera._util.text import shown
-from spectessera._util.toml import read_toml
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 

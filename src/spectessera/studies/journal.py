@@ -215,7 +215,14 @@ def _load(path: Path, identity: dict[str, Any], space: Space, maximise: bool) ->
             direction = "maximize" if maximise else "minimize"
             study = optuna.create_study(study_name=NAME, storage=storage, direction=direction)
         before, trials = study.user_attrs.get("identity"), study.get_trials(deepcopy=False)
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{path} is damaged or not a journal of a search ({error!r})") from error
     if before is None and not trials:
         study.set_user_attr("identity", identity)

@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from spectessera._util.check import check_choice, check_number
-from spectessera._util.toml import read_toml
+from spectessera._util.documents import read_toml
 from spectessera.segmenter.defaults import CONFIGS
 from spectessera.settings import NONE, from_dict, to_dict
 
