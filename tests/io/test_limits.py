@@ -11,7 +11,7 @@ import zarr
 from spectessera._util import memory
 from spectessera.io import _limits, read, read_result, read_truth
 from spectessera.io._hdf5_sources import missing_sources
-from spectessera.io._hdf5_tree import attributes_of
+from spectessera.io._hdf5_tree import attributes_of, has_sound_scales
 from spectessera.io.labels import read_labels
 
 FLOAT = np.dtype("f4")
@@ -227,3 +227,44 @@ def test_a_pipe_is_no_label_map(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(ValueError, match="is a device, a pipe"):
         read_labels(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLASS", np.zeros((2, 2))),
+        ("NAME", np.complex64(1)),
+        ("NAME", ["a", "b"]),
+        ("DIMENSION_LIST", np.bytes_("ab")),
+        ("DIMENSION_LIST", np.zeros(3)),
+    ],
+)
+def test_attributes_of_dimension_scales_that_crash_their_library_are_not_given_to_it(
+    tmp_path, name, value
+):
+    path = tmp_path / "a.nc"
+    with h5py.File(path, "w") as file:
+        file["label"] = np.ones((2, 3, 4), np.int32)
+        file["channel"] = np.arange(4.0)
+        file["channel"].make_scale("channel")
+        file["label"].dims[2].attach_scale(file["channel"])
+        assert has_sound_scales(file["label"])
+        assert has_sound_scales(file["channel"])
+        file["label"].attrs[name] = value
+        assert not has_sound_scales(file["label"])
+        file.attrs["_NCProperties"] = "version=2"
+    assert read(path).shape == (2, 3, 4)
+    with pytest.raises(ValueError, match="the dimensions of 'label' are damaged"):
+        read_result(path)
+
+
+def test_a_result_that_says_what_wrote_it_in_numbers_is_refused(tmp_path):
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file.attrs["_NCProperties"] = np.zeros(3)
+    with pytest.raises(ValueError, match=r"a\.nc.*_NCProperties is no text"):
+        read_result(tmp_path / "a.nc")
+
+
+def test_a_file_that_the_system_cannot_read_is_named():
+    with pytest.raises(ValueError, match=r"^/proc/self/mem .*the system reports an error"):
+        read("/proc/self/mem")

@@ -188,7 +188,7 @@ def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
     for number in range(entry.array.ndim):
         name, scale, attrs = labels[number], "", dict[str, Any]()
         with reading(walk.path, "HDF5"):
-            scales = list(node.dims[number].values()) if node.dims[number] else []
+            scales = _scales(node, number)
         for each in scales[:1]:
             if not isinstance(each, h5py.Dataset):
                 continue
@@ -196,9 +196,38 @@ def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
             own, path = str(attrs.get("NAME") or ""), by_address.get(_address(each), "")
             no_values = own.startswith(NO_VALUES)
             scale = "" if no_values else path
-            name = (name or ("" if no_values else own) or path or each.name).rpartition("/")[2]
+            name = (name or ("" if no_values else own) or path or each.name or "").rpartition("/")[
+                2
+            ]
         out.append((Dim(name, unit_in(attrs) or "", attrs), scale))
     return out
+
+
+def has_sound_scales(node: Any) -> bool:
+    """Whether the attributes of a dataset about dimension scales have the types of the standard.
+
+    The library of dimension scales does not check it, and crashes on other types.
+    """
+    import h5py
+
+    attrs = node.attrs
+    for name in ("CLASS", "NAME"):
+        stored = attrs.get_id(name) if name in attrs else None
+        if stored is not None and (stored.shape or h5py.check_string_dtype(stored.dtype) is None):
+            return False
+    if "DIMENSION_LIST" not in attrs:
+        return True
+    stored = attrs.get_id("DIMENSION_LIST")
+    listed = h5py.check_vlen_dtype(stored.dtype)
+    is_reference = listed is not None and h5py.check_ref_dtype(listed) is h5py.Reference
+    return bool(is_reference and stored.shape == (node.ndim,))
+
+
+def _scales(node: Any, number: int) -> list[Any]:
+    """Return the dimension scales of an axis of a dataset, without the library that has them."""
+    if "DIMENSION_LIST" not in node.attrs or not has_sound_scales(node):
+        return []
+    return [node.file[reference] for reference in node.attrs["DIMENSION_LIST"][number]]
 
 
 def attributes_of(node: Any) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from typing import Any
 
 import xarray as xr
 
-from spectessera._util.reading import FileRefused, check_regular, reading
+from spectessera._util.reading import FileRefused, check_regular, reading_safely
 from spectessera.result import check_result, check_structure
 
 from ._common import plain_attribute
 from ._hdf5_sources import refuse_external
+from ._hdf5_tree import has_sound_scales
 from ._zarr_metadata import is_store
 from .hdf5 import check_size
 
@@ -73,7 +74,7 @@ def read_result(path: str | Path) -> xr.Dataset:
     opened = _open_zarr(path) if is_store(path) else _open_netcdf(path)
     with opened:
         result = _checked(path, opened, check_structure)
-        with reading(path, "a result"):
+        with reading_safely(path, "a result"):
             result = result.load()
     return _plain(_checked(path, result, check_result))
 
@@ -123,9 +124,11 @@ def _open_netcdf(path: Path) -> xr.Dataset:
     check_regular(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    with reading(path, "NetCDF"):
+    with reading_safely(path, "NetCDF"):
         with h5py.File(path) as file:
             is_netcdf = "_NCProperties" in file.attrs
+            if is_netcdf and not isinstance(file.attrs["_NCProperties"], (str, bytes)):
+                raise ValueError("_NCProperties is no text")
             _check_arrays(path, file)
         if is_netcdf:
             return xr.open_dataset(
@@ -147,6 +150,8 @@ def _check_arrays(path: Path, file: Any) -> None:
             if node.is_virtual:
                 raise FileRefused(f"{path}: {name!r} reads from other arrays; copy it whole")
             check_size(path, node, lazy=False)
+            if not has_sound_scales(node):
+                raise ValueError(f"the dimensions of {name!r} are damaged")
 
 
 def _simple(value: Any) -> Any:
