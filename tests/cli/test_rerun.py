@@ -231,7 +231,7 @@ def test_numbers_are_the_same_if_all_their_bits_are(tmp_path):
     assert found["name"].differing == 1
     assert "of int32 -> " in found["label"].words
     assert found["gone"].words == "not repeated"
-    assert found["new"].words == "not recorded"
+    assert "new" not in found  # of a later version
 
 
 def test_inputs_without_a_checksum_are_said_to_have_none():

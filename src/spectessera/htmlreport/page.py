@@ -157,7 +157,7 @@ def _check(result: xr.Dataset) -> xr.Dataset:
 
 def _seen(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes that are texts, without characters that are not seen."""
-    whole = ("provenance", "wcs")  # these are parsed
+    whole = ("provenance", "wcs", "findings")  # these are parsed
     texts = {name: value for name, value in attributes.items() if isinstance(value, str)}
     return {n: encodable(v) if n in whole else shown(v) for n, v in texts.items()}
 

@@ -304,7 +304,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         ("Seed", origin.get("seed", "not recorded")),
         ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
-    shown = {"provenance", "wcs", "created", "quality_counts", "source"}
+    shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings"}
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",

@@ -16,7 +16,7 @@ from .manifest import RESULT_STORE, RESULTS, Manifest, differences, top_of
 VALUES = 2**24  # that are compared at once
 IMAGE = ("y", "x")
 # Attributes of a result that say how it was made: these are compared in the manifests.
-_OF_ITS_MAKING = ("provenance", "source", "created")
+_OF_ITS_MAKING = {"provenance", "source", "created", "findings"}
 
 
 class Difference(NamedTuple):
@@ -62,17 +62,15 @@ def recorded_result(folder: Path, manifest: Manifest) -> tuple[xr.Dataset, list[
 
 
 def compare_results(recorded: xr.Dataset, folder: Path) -> list[Difference]:
-    """Return all variables in which a repeated result, in a folder, is not the same bit for bit."""
+    """Return all variables in which a repeated result, in a folder, is not the same bit for bit.
+
+    What only the repeated one has, which another version may have added, is no difference.
+    """
     repeated = _open(folder)
-    names = dict.fromkeys([*recorded.variables, *repeated.variables])
-    found = [_difference(str(name), recorded, repeated) for name in names]
-    attributes = {
-        name: recorded.attrs.get(name) != repeated.attrs.get(name)
-        for name in dict.fromkeys([*recorded.attrs, *repeated.attrs])
-        if name not in _OF_ITS_MAKING
-    }
-    differ = [f"{n}: {recorded.attrs.get(n)} -> {repeated.attrs.get(n)}"
-              for n, differs in attributes.items() if differs]  # fmt: skip
+    found = [_difference(str(name), recorded, repeated) for name in recorded.variables]
+    both = recorded.attrs.keys() & repeated.attrs.keys() - _OF_ITS_MAKING
+    attributes = {name: (recorded.attrs[name], repeated.attrs[name]) for name in sorted(both)}
+    differ = [f"{n}: {one} -> {two}" for n, (one, two) in attributes.items() if one != two]
     if differ:
         found.append(
             Difference("attributes", len(differ), len(attributes), None, "; ".join(differ))
@@ -88,9 +86,8 @@ def _open(folder: Path) -> xr.Dataset:
 
 def _difference(name: str, recorded: xr.Dataset, repeated: xr.Dataset) -> Difference | None:
     """Return how a variable differs; None if it is the same bit for bit."""
-    for there, words in ((recorded, "not recorded"), (repeated, "not repeated")):
-        if name not in there.variables:
-            return Difference(name, 0, 0, None, words)
+    if name not in repeated.variables:
+        return Difference(name, 0, 0, None, "not repeated")
     one, other = recorded[name].variable, repeated[name].variable
     if one.dims != other.dims or one.shape != other.shape or one.dtype != other.dtype:
         words = " -> ".join(f"{dict(each.sizes)} of {each.dtype}" for each in (one, other))

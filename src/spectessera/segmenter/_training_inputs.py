@@ -118,6 +118,11 @@ def gather(
             f"{len(spectra.inputs)} usable spectra are too few; at least {least} are needed "
             f"for {least - 1} clusters{why_unusable(left_out)}"
         )
+    if (spectra.inputs == spectra.inputs[0]).all():
+        raise ValueError(
+            f"all {len(spectra.inputs)} spectra are the same, so there is nothing to learn or to "
+            "segment; check how the file was read (spectessera info)"
+        )
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
 
