@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.channels import BAD
-from spectessera.cube import blocks, check_cube, read_block, spectral_axis
+from spectessera.cube import Spectra, blocks, check_cube, read_block, spectral_axis
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import QUALITY, screen
 
@@ -78,6 +78,23 @@ def _coordinates(cube: xr.DataArray) -> dict[str, Any]:
     return description
 
 
+def _hint(low: float, share: float) -> dict[str, str]:
+    """Return a hint where the smallest value, which has a share of all, may mark missing ones."""
+    if low >= 0 or share <= MARK_SHARE:
+        return {}
+    words = (
+        f"{100 * share:.2g} % of all values are the smallest one, {low:g}; if it marks missing "
+        f"values, give missing={low:g} (--missing {low:g})"
+    )
+    return {"hint": words}
+
+
+def _rows(spectra: Spectra, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return values and variances of some spectra."""
+    variance = None if spectra.variance is None else spectra.variance[rows]
+    return spectra.values[rows], variance
+
+
 def _sanity(samples: list[tuple[np.ndarray, np.ndarray | None]]) -> str:
     """Return what values and variances (n, channel) of some pixels, in parts, make doubtful."""
     values = np.concatenate([each for each, _ in samples])
@@ -111,18 +128,10 @@ def _quality(cube: xr.DataArray) -> dict[str, Any]:
         ).quality
         for name, bit in QUALITY.items():
             counts[name] += int((quality & bit > 0).sum())
-        rows = (quality == 0) & (spectra.pixel % step == 0)
-        variance = None if spectra.variance is None else spectra.variance[rows]
-        samples.append((spectra.values[rows], variance))
+        samples.append(_rows(spectra, (quality == 0) & (spectra.pixel % step == 0)))
     counts["masked"] = cube.sizes["y"] * cube.sizes["x"] - count
     values = max(1, count * cube.sizes["channel"])
-    description: dict[str, Any] = {}
-    if low < 0 and lowest > MARK_SHARE * values:
-        description["hint"] = (
-            f"{100 * lowest / values:.2g} % of all values are the smallest one, {low:g}; if it "
-            f"marks missing values, give missing={low:g} (--missing {low:g})"
-        )
-    return description | {
+    return _hint(low, lowest / values) | {
         "values": [low, high] if low <= high else None,
         "not_finite_share": not_finite / values,
         "negative_share": negative / values,
