@@ -1,10 +1,11 @@
 """Documents of people: what is wrong with one is one line that names it."""
 
 import os
+import time
 
 import pytest
 
-from spectessera._util.documents import read_json, read_toml
+from spectessera._util.documents import parse_toml, read_json, read_toml
 
 
 @pytest.mark.parametrize(("read", "text"), [(read_toml, "a = [1]"), (read_json, '{"a": [1]}')])
@@ -51,3 +52,20 @@ def test_pipes_and_missing_files_are_no_documents(tmp_path):
         read_toml(tmp_path / "pipe")
     with pytest.raises(FileNotFoundError, match="there is no file"):
         read_json(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", ["{} = 1", "x = {{{} = 1}}", "[{}]", "a = [{{{} = 1}}]"])
+def test_a_key_of_many_dots_is_refused_at_once(tmp_path, text):
+    """The parser of Python would need minutes."""
+    path = tmp_path / "settings.toml"
+    path.write_text(text.format(".".join(["a"] * 100_000)))
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match=r"settings\.toml is not a TOML file: .* 64 dots"):
+        read_toml(path)
+    assert time.perf_counter() - began < 2
+
+
+def test_many_numbers_are_no_deep_key():
+    numbers = [0.5] * 200
+    assert parse_toml(f"a = {numbers}") == {"a": numbers}
+    assert parse_toml("") == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from .reading import check_regular
 
 MOST_BYTES = 2**20
+MOST_DOTS = 64  # of a key: the time of the parser grows with the square of their number
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -23,7 +25,22 @@ def read_toml(path: Path) -> dict[str, Any]:
     ValueError
         If it is larger, or is not TOML.
     """
-    return _parsed(path, "TOML", tomllib.loads)
+    return _parsed(path, "TOML", parse_toml)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a text.
+
+    Raises
+    ------
+    ValueError
+        If it is not TOML, or a key has very many dots.
+    RecursionError
+        If it is nested too deeply.
+    """
+    if max(part.count(".") for part in re.split(r"[=\n{\[,]", text)) > MOST_DOTS:
+        raise ValueError(f"a key has more than {MOST_DOTS} dots")
+    return tomllib.loads(text)
 
 
 def read_json(path: Path) -> Any:

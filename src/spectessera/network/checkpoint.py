@@ -201,6 +201,17 @@ class CheckpointFile:
 
     def _restore(self) -> None:
         arrays, metadata = self._read()
+        try:
+            self._take(arrays, metadata)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(
+                f"{self.checkpoint.path} is not a complete checkpoint ({text}); give another "
+                "name, or remove it to start again"
+            ) from error
+
+    def _take(self, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+        """Set the state; raises errors of many kinds if the checkpoint is not complete."""
         state = self.state
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         groups: dict[str, dict[str, Tensor]] = {}
@@ -224,8 +235,10 @@ class CheckpointFile:
         torch.set_rng_state(groups["random"]["cpu"])
         if "cuda" in groups["random"]:
             torch.cuda.set_rng_state(groups["random"]["cuda"], state.device)
-        state.history.rows = metadata["rows"]
-        state.history.seconds = metadata["seconds"]
+        rows, seconds = metadata["rows"], float(metadata["seconds"])
+        if not isinstance(rows, list) or not all("epoch" in each for each in rows):
+            raise ValueError("its history is not a list of epochs")
+        state.history.rows, state.history.seconds = rows, seconds
 
 
 def _checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:

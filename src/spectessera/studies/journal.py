@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spectessera._util.locks import flock
+from spectessera._util.writing import writing
 
 from .space import Options, Space, encode
 from .trials import Trial
@@ -162,7 +163,7 @@ def open_journal(
     optuna = import_optuna()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
-    with _locked(path):
+    with writing(path), _locked(path):
         _drop_partial_line(path)
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectessera._util.documents import parse_toml
 from spectessera._util.reading import check_regular, reading_safely
 from spectessera.axis import Axis, channel_bounds
 from spectessera.io.hdf5 import check_size, check_sources
@@ -88,7 +88,7 @@ def read_text(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if suffix == ".toml":
-            return tomllib.loads(text)
+            return parse_toml(text)
         document = json.loads(text, object_pairs_hook=_table)
     except (ValueError, RecursionError) as error:  # includes UnicodeDecodeError
         raise ValueError(f"{path} is not a {suffix[1:].upper()} file: {error}") from error
