@@ -20,6 +20,7 @@ from ._hdf5_sources import check_sources, inside_folder, linked_file, refuse_ext
 from ._lazy import LazyArray
 from ._limits import check_chunk
 from ._tree import NO_VALUES, Entry, Tree, plain_words, text_of, unit_in
+from ._unfolding import check_chunks
 from .filters import require
 
 MAX_NODES = 200_000
@@ -272,4 +273,5 @@ def fetch(path: Path, key: tuple[str, str], index: tuple[slice, ...]) -> np.ndar
             size = Path(dataset.file.filename).stat().st_size
             check_chunk(f"{path}: {name!r}", dataset.chunks, dataset.dtype, size)
         require(dataset)
+        check_chunks(path, dataset, index)
         return native(np.asarray(dataset[index]))

@@ -10,12 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from spectessera._util.reading import reading
+
 from ._common import Request, StoredCube
 from ._grouped import cube_of_tree
 from ._hdf5_holes import without_holes
 from ._hdf5_sources import check_sources, refuse_external, stored_bytes
 from ._hdf5_tree import hdf5_tree
 from ._limits import check_chunk, check_declared
+from ._unfolding import check_stored_chunks
 
 __all__ = ["check_size", "check_sources", "read_hdf5"]
 
@@ -64,3 +67,5 @@ def check_size(path: Path, dataset: Any, *, lazy: bool) -> None:
     check_declared(what, dataset.shape, dataset.dtype, stored, lazy=lazy)
     if dataset.chunks:
         check_chunk(what, dataset.chunks, dataset.dtype, stored)
+        with reading(path, "HDF5"):
+            check_stored_chunks(path, dataset)

@@ -31,6 +31,7 @@ from ._layoutparts import multiscale
 from ._lazy import LazyArray
 from ._limits import SMALL_BYTES, check_chunk, check_declared, nbytes_of
 from ._tree import Entry, Tree, named_dims
+from ._unfolding import check_file
 from ._zarr_holes import without_unwritten
 from ._zarr_metadata import (
     COMPLETE,
@@ -290,13 +291,12 @@ def _check_file_sizes(
 ) -> None:
     """Raise ValueError, before decompression, if files are far larger than the chunks they hold.
 
-    Not detected: a file of at most 16 bytes for each byte of its chunk (or 64 KiB) that becomes
-    larger than the chunk when decompressed. A codec continues as long as there is memory, to a
-    thousand times the size and more, and the size is only compared afterwards. Texts, which may
-    have any length, are not checked.
+    Not detected: what other codecs than gzip, zlib, Zstandard and Blosc, or those of the parts of a
+    shard, unfold beyond the chunk. The sizes of texts, which may have any length, are not checked.
     """
     pieces = array.shards or array.chunks
-    most = max(MIN_FILE_LIMIT, MAX_EXPANSION * math.prod(pieces) * array.dtype.itemsize)
+    chunk_bytes = math.prod(pieces) * array.dtype.itemsize
+    most = max(MIN_FILE_LIMIT, MAX_EXPANSION * chunk_bytes)
     if array.shards:  # the index of the shard, and what every codec adds
         most += 1024 * math.prod(-(-n // m) for n, m in zip(pieces, array.chunks, strict=True))
     grid = [
@@ -311,6 +311,8 @@ def _check_file_sizes(
                 f"{file} has {size} bytes, too many for a chunk of shape {tuple(pieces)} of "
                 f"{array.dtype}; the store is damaged"
             )
+        if size and array.compressors and not array.shards:
+            check_file(file, size, chunk_bytes)
 
 
 def _check_complete(path: Path, name: str, array: Any) -> None:
