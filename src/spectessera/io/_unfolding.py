@@ -69,8 +69,7 @@ def check_chunks(path: Path, dataset: Any, index: tuple[slice, ...]) -> None:
     too small for harm are not looked at.
     """
     limit = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
-    deflate = _place_of_deflate(dataset)
-    if _most_stored(limit) * MOST_RATIO <= HARMLESS or deflate is None:
+    if _most_stored(limit) * MOST_RATIO <= HARMLESS or not _is_deflated(dataset):
         return
     grid = [
         range(one.indices(n)[0] // piece * piece, one.indices(n)[1], piece)
@@ -78,14 +77,10 @@ def check_chunks(path: Path, dataset: Any, index: tuple[slice, ...]) -> None:
     ]
     for place in itertools.product(*grid):
         try:
-            mask, raw = dataset.id.read_direct_chunk(place)
+            _, raw = dataset.id.read_direct_chunk(place)
         except (OSError, RuntimeError):  # it was never written
             continue
-        if (
-            not mask >> deflate & 1
-            and len(raw) * MOST_RATIO > HARMLESS
-            and _inflates_beyond(raw, limit)
-        ):
+        if len(raw) * MOST_RATIO > HARMLESS and _inflates_beyond(raw, limit):
             raise FileRefused(
                 f"{path}: the chunk of {dataset.name!r} at {place} unfolds to more than its "
                 f"{limit} bytes; the file is damaged"
@@ -117,9 +112,8 @@ def _most_stored(limit: int) -> int:
     return limit + limit // 8 + 2**16
 
 
-def _place_of_deflate(dataset: Any) -> int | None:
-    """Return the number of deflate if it is the last filter of a dataset, but for checksums."""
+def _is_deflated(dataset: Any) -> bool:
+    """Whether deflate is the last filter of a dataset, but for checksums."""
     plist = dataset.id.get_create_plist()
     codes = [plist.get_filter(n)[0] for n in range(plist.get_nfilters())]
-    last = [place for place, code in enumerate(codes) if code != CHECKSUM][-1:]
-    return last[0] if last and codes[last[0]] == DEFLATE else None
+    return [code for code in codes if code != CHECKSUM][-1:] == [DEFLATE]
