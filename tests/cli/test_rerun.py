@@ -10,6 +10,7 @@ import xarray as xr
 
 from commands import one_line, run, two_stripes
 from spectessera import write
+from spectessera._util.locks import locked
 from spectessera.cli import console
 from spectessera.resultfolder import circumstances, compare_results
 
@@ -184,6 +185,19 @@ def test_ctrl_c_leaves_nothing_behind(copy, monkeypatch):
     done = run("rerun", copy, check=130)
     assert "stopped by Ctrl-C; no file" in done.stderr
     assert state(copy.parent) == before
+
+
+def test_what_a_killed_repetition_has_left_is_removed_by_the_next_one(copy):
+    left = copy.with_name(f".{copy.name}.rerun-0123abcd")
+    left.mkdir()
+    (left / "result").mkdir()
+    mine = copy.with_name(f".{copy.name}.rerun-notes")
+    mine.mkdir()
+    run("rerun", copy, check=0)
+    assert not left.exists()
+    assert mine.exists()
+    with locked(copy.with_name(f".{copy.name}.rerun.lock"), "it"):
+        assert "a repetition of" in one_line(run("rerun", copy))
 
 
 def test_ctrl_c_in_a_repeated_training_leaves_no_weights(home, tmp_path, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.files import remove_folder
+from spectessera._util.locks import locked
 
 from .besides import is_file
 from .console import command, output, print_json, repeating
@@ -219,11 +222,28 @@ def _present(problem: str, name: str, path: str) -> str:
 
 @contextmanager
 def _temporary(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside a folder, or where temporary files are if nothing can be there."""
+    """Give a new folder beside a folder, or where temporary files are if nothing can be there.
+
+    What killed runs have left beside it is removed first.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process repeats the same result.
+    """
     target = folder.resolve()
-    above = target.parent if os.access(target.parent, os.W_OK | os.X_OK) else None
-    place = Path(tempfile.mkdtemp(prefix=f".{target.name[-64:]}.rerun-", dir=above))
-    try:
-        yield place
-    finally:
-        remove_folder(place)
+    above, begin = target.parent, f".{target.name[-64:]}.rerun"
+    if not os.access(above, os.W_OK | os.X_OK):
+        with tempfile.TemporaryDirectory(prefix="spectessera-") as other:
+            yield Path(other)
+        return
+    with locked(above / f"{begin}.lock", f"a repetition of {folder}"):
+        for left in above.glob(f"{glob.escape(begin)}-{8 * '[0-9a-f]'}"):
+            if left.is_dir() and not left.is_symlink():
+                remove_folder(left)
+        place = above / f"{begin}-{secrets.token_hex(4)}"
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            remove_folder(place)
