@@ -73,18 +73,25 @@ def kills(home: Path, total: int = 200) -> dict[str, Any]:
 
 
 def killed(job: Job, home: Path, seconds: float, late: bool, chance: random.Random) -> bool:
-    """Run and kill at a random time, a late one from the first new file on; False if it ended."""
+    """Run and kill at a random time, a late one from the first result on; False if it ended."""
     there = set(os.listdir(home))
     child = run(job, home)
     time.sleep(0 if late else chance.uniform(0, seconds))
     while late and not child.ended():
-        new = [each for each in os.listdir(home) if each not in there]
-        if any(not each.endswith(".lock") for each in new):
-            time.sleep(chance.uniform(0, seconds / 4))
+        if any(_written(home / each) for each in set(os.listdir(home)) - there):
+            time.sleep(chance.uniform(0, seconds / 8))
             break
         time.sleep(0.001)
     os.kill(child.pid, signal.SIGKILL)
     return child.end() == -signal.SIGKILL
+
+
+def _written(path: Path) -> bool:
+    """Return whether something new is, or holds, a part of an output."""
+    if path.name.endswith(".lock"):
+        return False
+    folder = path / "folder"  # of a staging folder
+    return not path.is_dir() or any((folder if folder.is_dir() else path).glob("[!.]*"))
 
 
 def next_run(job: Job, home: Path, known: set[str]) -> list[str]:

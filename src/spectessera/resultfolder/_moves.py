@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 NEW, OLD, RECORD = "folder", "old", "record.json"
 # What the writers of single files leave if they are killed.
-_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+|\..+\.spectessera\.lock")
 _EDITS = re.compile(r"edits-[0-9]{8}-[0-9]{6}\.toml")
 _ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}")
 
