@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 WORKERS := 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test coverage lint hooks build check-wheel bench quality mutants clean
+.PHONY: demo test coverage lint hooks build check-wheel sbom bench quality mutants hostile clean
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
@@ -61,6 +61,13 @@ check-wheel: build
 	cd $(WHEEL) && bin/spectessera segment page.h5 --model maxrf --out page
 	cd $(WHEEL) && bin/spectessera compare page page.h5
 
+# What a release consists of: a bill of materials of an environment that holds the wheel alone.
+sbom: check-wheel
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --sv 1.5 \
+	    --output-reproducible --validate -o dist/spectessera.cdx.json $(WHEEL)/bin/python
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
@@ -72,6 +79,10 @@ quality: $(STAMP)
 # Hours; what is in mutants.jsonl is not measured again.
 mutants: $(STAMP)
 	$(BIN)/python tools/mutants.py --workers $(WORKERS)
+
+# Half an hour and more: what breaks it from outside; writes the table of docs/trust.md.
+hostile: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.hostile
 
 clean:
 	rm -rf .venv .nox build dist demo-results .pytest_cache .mypy_cache .ruff_cache

@@ -96,7 +96,7 @@ def train(name: str, folder: Path, kill: Kill | None) -> None:
     the epoch if the signal is late.
     """
     if kill is not None and kill.writing:
-        modelfile.save_file = partial(_write_part, kill)
+        modelfile.save = partial(_write_part, folder / "state.safetensors", kill)
 
     def progress(done: int, _total: int, _row: dict[str, Any]) -> None:
         if kill is not None and done > kill.epoch:
@@ -113,15 +113,16 @@ def train(name: str, folder: Path, kill: Kill | None) -> None:
 
 
 def _write_part(
-    kill: Kill, tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str]
-) -> None:
-    """Write a file like safetensors, but only part of the checkpoint of the kill's epoch."""
+    path: Path, kill: Kill, tensors: dict[str, np.ndarray], metadata: dict[str, str]
+) -> bytes:
+    """Return the content of a checkpoint, but that of the kill's epoch is written only in part."""
     content = save(tensors, metadata)
-    due = len(json.loads(metadata[modelfile.KEY])["rows"]) > kill.epoch
-    path.write_bytes(content[: int(kill.share * len(content))] if due else content)
-    if due:
-        print("writing", flush=True)
-        signal.pause()
+    if len(json.loads(metadata[modelfile.KEY])["rows"]) > kill.epoch:
+        with modelfile.atomic(path) as temporary:
+            temporary.write_bytes(content[: int(kill.share * len(content))])
+            print("writing", flush=True)
+            signal.pause()
+    return content
 
 
 # --- the process that kills --------------------------------------------------------------------

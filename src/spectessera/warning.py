@@ -58,6 +58,32 @@ KINDS = {
         "{spectra} with negative values, set to 0 before the square root ({where})",
     ),
     "W-DATA-FLAGGED": Kind("Flagged spectra", "{spectra} flagged as {flag} ({where})"),
+    "W-DATA-VARIANCE": Kind(
+        "A variance that cannot be right",
+        "the variance is about {factor:.0e} times {word} than the scatter between neighbouring "
+        "channels shows: the confidence means nothing; check the unit and the form of the noise "
+        "(--variance, --error, --ivar), or leave it out",
+    ),
+    "W-DATA-VARIANCE-NONE": Kind(
+        "A variance that is none",
+        "the variance of {share:.0%} of the spectra is nowhere positive and finite: the confidence "
+        "means nothing there; give the right one, or none",
+    ),
+    "W-DATA-CLIPPED": Kind(
+        "Clipped spectra",
+        "{share:.0%} of the spectra are flat at {value:g}, the largest value: they look clipped, "
+        "and what was above is lost; measure again with less intensity, or mask them",
+    ),
+    "W-DATA-ONE-SHAPE": Kind(
+        "Spectra that differ only in brightness",
+        "all spectra have the same shape and differ only in brightness: clusters are steps of "
+        "brightness, not materials",
+    ),
+    "W-DATA-CONSTANT": Kind(
+        "Spectra that are all the same",
+        "all spectra are the same, so there is nothing to segment: check how the file was read "
+        "(spectessera info)",
+    ),
     # --- the number of clusters
     "W-K-UNSUPPORTED": Kind(
         "No supported number of clusters",

@@ -1,6 +1,9 @@
 """Files that are written completely or not at all, and folders that are empty after an error."""
 
 import os
+import time
+from contextlib import suppress
+from threading import Thread
 
 import pytest
 
@@ -116,3 +119,36 @@ def test_what_a_killed_process_left_half_done_is_undone(folder, there, caplog):
     assert list(folder.parent.iterdir()) == [folder]
     assert ("is there again" in caplog.text) == (not there)
     assert "removed what a killed process has left" in caplog.text
+
+
+def test_a_thread_that_still_writes_leaves_nothing_of_a_folder_that_is_given_up(tmp_path):
+    """The last chunks of a store are written after Ctrl-C, into folders made anew."""
+    stop = time.monotonic() + 0.3
+
+    def write(folder):
+        count = 0
+        while time.monotonic() < stop:
+            count += 1
+            place = folder / str(count % 7)
+            with suppress(FileNotFoundError):
+                place.mkdir(parents=True, exist_ok=True)
+                (place / str(count)).write_text("x")
+
+    def interrupted():
+        with atomic_folder(tmp_path / "store", lambda path: None) as temporary:
+            Thread(target=write, args=(temporary,)).start()
+            time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "no", str(path))
+
+    monkeypatch.setattr(files.shutil, "rmtree", refuse)
+    with pytest.raises(PermissionError):
+        files.remove_folder(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spectessera._util.reading import reading
+from spectessera._util.reading import FileRefused, check_regular, reading, reading_safely
 
 
 class LibraryError(Exception):
@@ -60,3 +60,41 @@ def test_an_interruption_that_the_caller_handles_is_no_part_of_the_reading():
     except KeyboardInterrupt:
         with pytest.raises(ValueError, match="cannot be read"):
             read()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RecursionError("too deep"), r"^a\.h5 cannot be read as HDF5.*too deep"),
+        (MemoryError(), "it needs more memory than there is: MemoryError"),
+        (AttributeError("no\n x"), "damaged or cut short: no x"),
+        (ValueError("7 channels"), r"^a\.h5: 7 channels"),
+        (ValueError("in a.h5 are 7"), r"^in a\.h5 are 7"),
+        (FileRefused("no"), "^no$"),
+    ],
+)
+def test_the_outermost_guard_names_the_file_once(error, words):
+    with pytest.raises(ValueError, match=words), reading_safely(Path("a.h5"), "HDF5"):
+        raise error
+
+
+def test_the_outermost_guard_keeps_missing_packages_and_interruptions():
+    with pytest.raises(ImportError), reading_safely(Path("a.h5"), "HDF5"):
+        raise ImportError("hdf5plugin")
+
+    def read():
+        with reading_safely(Path("a.h5"), "HDF5"):
+            try:
+                raise KeyboardInterrupt
+            finally:
+                raise OSError("cannot close")
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+
+
+def test_devices_and_pipes_are_no_files(tmp_path):
+    check_regular(tmp_path)
+    check_regular(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="device, a pipe or a socket"):
+        check_regular(Path("/dev/null"))

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -577,6 +578,29 @@ def test_a_wrong_scheduler_is_one_line(scan, tmp_path, monkeypatch, where, words
     assert dask.config.get("scheduler", None) is None  # otherwise the next computation would use it
     left = tmp_path / "out"
     assert not left.exists() or list(left.iterdir()) == []
+
+
+def reply(server, answer):
+    """Answer the first that calls."""
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(answer)
+
+
+@pytest.mark.parametrize("answer", [None, b"HTTP/1.0 400 Bad Request\r\n" * 9])
+def test_what_does_not_answer_like_a_scheduler_is_one_line_in_time(
+    scan, tmp_path, monkeypatch, answer
+):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cli_scheduler, "PATIENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if answer is not None:
+            threading.Thread(target=reply, args=(server, answer), daemon=True).start()
+        where = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        begun = time.monotonic()
+        done = segment_into(tmp_path / "out", scan, "--scheduler", where, check=None)
+    assert time.monotonic() - begun < 20  # of which most is for imports
+    assert where in one_line(done)
 
 
 @pytest.mark.usefixtures("loud")

@@ -589,9 +589,10 @@ def test_auto_blocks_are_whole_chunks_and_not_too_large(shape, stored):
         assert block > BLOCK_BYTES / 4
 
 
-def test_auto_cuts_chunks_of_single_channels_that_are_too_large(tmp_path):
+def test_auto_cuts_chunks_of_single_channels_that_are_too_large(tmp_path, monkeypatch):
     path = tmp_path / "bands.zarr"
     zarr.create_array(path, shape=(4000, 3000, 400), chunks=(4000, 3000, 1), dtype="f4")
+    monkeypatch.setattr("spectessera.io._limits.MAX_SPARSE", 10**9)  # it is empty
     cube = read(path, chunks="auto")
     sizes = cube.data.chunksize
     assert sizes[2] == 400
@@ -813,15 +814,12 @@ def test_chunks_that_no_codec_makes_smaller_are_read(tmp_path):
 def test_absurd_shapes_do_no_harm(tmp_path):
     path = tmp_path / "s.zarr"
     zarr.create_array(path, shape=(80_000, 80_000, 4000), chunks=(10, 10, 4000), dtype="f4")
-    with pytest.raises(ValueError, match=r"more than .* bytes on disk can hold"):
-        read(path)
-    assert read(path, chunks=1000).shape == (80_000, 80_000, 4000)
-    assert read(path, chunks="auto")[7, 9].compute().sum() == 0
+    for chunks in (None, "auto", 1000):
+        with pytest.raises(ValueError, match=r"more than a file of .* bytes can hold"):
+            read(path, chunks=chunks)
+    zarr.create_array(tmp_path / "t.zarr", shape=(8000, 8000, 1), chunks=(800, 800, 1), dtype="f4")
     with pytest.raises(ValueError, match="give larger chunks"):
-        read(path, chunks=1)
-    zarr.create_array(tmp_path / "t.zarr", shape=(10**15, 10**15, 9), chunks=(1, 1, 9), dtype="f4")
-    with pytest.raises(ValueError, match="give larger chunks"):
-        read(tmp_path / "t.zarr", chunks="auto")
+        read(tmp_path / "t.zarr", chunks=1)
     zarr.create_array(tmp_path / "u.zarr", shape=SHAPE, chunks=(10**6, 10**6, 10**6), dtype="f4")
     with pytest.raises(ValueError, match="claims chunks of"):
         read(tmp_path / "u.zarr")

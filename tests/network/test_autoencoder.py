@@ -344,3 +344,8 @@ def test_a_sigmoid_that_cannot_reach_the_inputs_is_refused(smallest, largest):
 def test_wrong_settings_are_refused_by_name(settings, error, words):
     with pytest.raises(error, match=words):
         Network(**settings)
+
+
+def test_a_network_that_does_not_fit_into_the_memory_is_refused_before_it_is_made():
+    with pytest.raises(ValueError, match=r"latent = 1000000 .* bytes of memory, and .* available"):
+        built(latent=1_000_000)

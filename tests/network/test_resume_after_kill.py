@@ -58,25 +58,25 @@ def child(folder, epoch, share):
     """Train in a process of its own; after an epoch, or with a share in its writing, wait."""
     folder, epoch, share = Path(folder), int(epoch), float(share)
 
-    def write_part(tensors, path, metadata):
+    def write_part(tensors, metadata):
         content = save(tensors, metadata)
-        due = len(json.loads(metadata[modelfile.KEY])["rows"]) > epoch
-        path.write_bytes(content[: int(share * len(content))] if due else content)
-        if due:
-            print("writing", flush=True)  # noqa: T201 (the parent waits for it)
-            signal.pause()
+        if len(json.loads(metadata[modelfile.KEY])["rows"]) > epoch:
+            with modelfile.atomic(folder / "state.safetensors") as temporary:
+                temporary.write_bytes(content[: int(share * len(content))])
+                print("writing", flush=True)  # noqa: T201 (the parent waits for it)
+                signal.pause()
+        return content
 
     def progress(done, total, row):
         if done == epoch + 1:
             signal.pause()  # the signal comes late: do not run away from it
         print(done, flush=True)  # noqa: T201
 
-    plain = modelfile.save_file
     if share:
-        modelfile.save_file = write_part
+        modelfile.save = write_part
     print("begins", flush=True)  # noqa: T201
     model, history = trained(folder / "state.safetensors", progress=progress)
-    modelfile.save_file = plain
+    modelfile.save = save
     weights = {name: each.numpy() for name, each in model.state_dict().items()}
     told = {"rows": history.rows, "best": history.best_epoch, "test": history.test}
     modelfile.write_model(folder / "model.safetensors", weights, told)

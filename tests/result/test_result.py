@@ -258,3 +258,28 @@ def test_wrong_labels_are_neither_written_nor_read(tmp_path):
     wrong.to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"r\.nc: the label map has cluster 5"):
         spt.read_result(tmp_path / "r.nc")
+
+
+@pytest.mark.parametrize("count", [2**29, -1, "two", 1e300])
+def test_a_number_of_clusters_that_cannot_be_is_refused_before_memory_is_taken(count):
+    result = small()
+    result.attrs["n_clusters"] = count
+    with pytest.raises(ValueError, match="'n_clusters' is"):
+        check_structure(result)
+    with pytest.raises(ValueError, match="'n_clusters' is"):
+        require(result, "label", purpose="a figure")
+
+
+def test_a_cluster_of_any_number_is_refused():
+    result = small()
+    clusters = result["cluster"].values.copy()
+    clusters[-1] = 2**29
+    with pytest.raises(ValueError, match=r"from 1 on; got .*65535 is the largest"):
+        check_result(result.assign_coords(cluster=clusters))
+
+
+def test_errors_list_some_clusters_only():
+    result = xr.Dataset({"label": (("y", "x"), np.full((2, 2), 50))})
+    result = result.assign_coords(cluster=np.arange(1, 41))
+    with pytest.raises(ValueError, match=r"has only \[1, 2, .*20, \.\.\.\]"):
+        check_result(result)

@@ -189,6 +189,15 @@ def test_a_file_of_the_user_in_what_a_killed_run_left_comes_back(out):
     assert not work.exists()
 
 
+def test_locks_and_temporary_files_of_a_killed_run_are_no_files_of_the_user(out):
+    work = left_by_a_killed_run(out)
+    (work / "folder" / ".result.zarr.spectessera.lock").write_text("{}")
+    (work / "folder" / ".0123abcd-result.zarr").mkdir()
+    (out / ".result.zarr.spectessera.lock").write_text("other")
+    put(out, "new", overwrite=True)
+    assert not work.exists()
+
+
 def test_two_files_of_the_user_with_one_name_both_stay(out, caplog):
     work = left_by_a_killed_run(out)
     (work / "folder" / "notes.txt").write_text("mine")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -14,9 +16,12 @@ from pathlib import Path
 
 from .exchange import exchange
 from .locks import locked_beside
+from .writing import writing
 
 log = logging.getLogger(__name__)
 
+# Seconds for which threads of a stopped work may go on writing, and between two looks at that.
+_LAST_WRITES, _PAUSE = 5.0, 0.05
 _OLD = ".old"  # ends the name of a folder that is being replaced in two steps
 
 
@@ -56,10 +61,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
     check_file_place(target)
     temporary = _temporary_name(target)
     try:
-        yield temporary
-        if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+        with writing(target):
+            yield temporary
+            if target.exists():
+                shutil.copymode(target, temporary)
+            os.replace(temporary, target)
     finally:  # after success nothing exists there any more
         if temporary.is_dir():
             shutil.rmtree(temporary)
@@ -99,7 +105,7 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
     check_folder_place(target, check)
     temporary = _temporary_name(target)
     old = temporary.with_name(f"{temporary.name}{_OLD}")
-    with locked_beside(target, str(target)):
+    with writing(target), locked_beside(target, str(target)):
         _repair(target)
         try:
             yield temporary
@@ -107,7 +113,7 @@ def atomic_folder(path: str | Path, check: Callable[[Path], None]) -> Iterator[P
             _exchange(temporary, target, old)
         finally:  # after an exchange the old folder is there
             if temporary.exists():
-                shutil.rmtree(temporary)
+                remove_folder(temporary)
         if old.exists():
             shutil.rmtree(old)
 
@@ -146,6 +152,25 @@ def _exchange(new: Path, target: Path, old: Path) -> None:
     except BaseException:
         os.replace(old, target)
         raise
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder into which threads of a work that was stopped may write their last files.
+
+    Raises
+    ------
+    OSError
+        If that cannot be done, also not after some seconds.
+    """
+    end = time.monotonic() + _LAST_WRITES
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            passing = error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
+            if not passing or time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE)  # a thread that makes the folder anew has done so by then
 
 
 def _temporary_name(target: Path) -> Path:

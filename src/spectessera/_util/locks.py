@@ -139,7 +139,7 @@ def _read(handle: int) -> dict[str, Any]:
     text = os.pread(handle, 1000, 0) if hasattr(os, "pread") else os.read(handle, 1000)
     try:
         owner = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return owner if isinstance(owner, dict) and isinstance(owner.get("pid"), int) else {}
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -11,9 +14,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spectessera._util.imports import uncollected
+from spectessera._util.text import shown
 from spectessera._version import __version__
 
-from .console import arguments, errors, output
+from .console import PlainFormatter, arguments, errors, format_warning, output
 
 HELP = "Segment spectral datacubes into regions of similar spectra."
 
@@ -60,6 +64,11 @@ COMMANDS = {
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
+    "rerun": Entry(
+        "rerun",
+        "rerun_command",
+        "Repeat a result and say whether it is the same bit for bit.",
+    ),
     "check": Entry(
         "check",
         "check_command",
@@ -77,7 +86,36 @@ COMMANDS = {
 }
 
 
-class CommandGroup(TyperGroup):
+@contextmanager
+def _plain_usage_errors() -> Iterator[None]:
+    """Make the messages of errors of usage safe to show: they quote what was typed.
+
+    typer writes them itself. Their class has different modules in its versions, so they are known
+    by what makes them: they can format their message.
+    """
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            error.message = shown(error.message)  # type: ignore[attr-defined]
+        raise
+
+
+class _PlainGroup(TyperGroup):
+    """A group of commands whose errors of usage are text, whatever was typed."""
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Return the context of a call."""
+        with _plain_usage_errors():
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with _plain_usage_errors():
+            return super().invoke(ctx)
+
+
+class CommandGroup(_PlainGroup):
     """The commands of the table; help needs their names and lines only."""
 
     def __init__(self, **settings: Any) -> None:
@@ -139,7 +177,10 @@ def top(
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    warnings.formatwarning = format_warning  # type: ignore[assignment]
     try:
         app()
     except KeyboardInterrupt:  # outside a command

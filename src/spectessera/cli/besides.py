@@ -42,7 +42,7 @@ def mask_file(path: Path) -> np.ndarray:
         raise ValueError(f"no mask (--mask): {error}") from error
 
 
-def noise_file(path: Path, axes: str | None) -> Any:
+def noise_file(path: Path, axes: str | None, *, isolate: bool) -> Any:
     """Return the noise (y, x, channel), or (channel,), in a file; it stays there.
 
     Parameters
@@ -50,6 +50,8 @@ def noise_file(path: Path, axes: str | None) -> Any:
     path : Path
     axes : str, optional
         The order of the axes of the cube, which those of the noise have too.
+    isolate : bool
+        Read it in a process of its own.
 
     Raises
     ------
@@ -60,12 +62,13 @@ def noise_file(path: Path, axes: str | None) -> Any:
     """
     import numpy as np
 
-    from spectessera._util.reading import reading
+    from spectessera._util.reading import check_regular, reading
     from spectessera.io import read
 
+    check_regular(path)
     if path.suffix.lower() == ".npy" and path.exists():
         with reading(path, "NumPy"):
             stored = np.load(path, allow_pickle=False, mmap_mode="r")
         if stored.ndim == 1:
             return np.array(stored)
-    return read(path, axes=axes, chunks="auto").data
+    return read(path, axes=axes, chunks="auto", isolate=isolate).data

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import command, output, print_json, printable
+from .console import command, output, print_json
 from .flags import AsJson
 
 if TYPE_CHECKING:
@@ -83,4 +83,4 @@ def _print(folder: Path, verdict: Verdict) -> None:
 
 
 def _line(text: str) -> None:
-    output.print(printable(text), markup=False)
+    output.print(text)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import command, output
+from .console import command, print_lines
 from .flags import AsJson
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
@@ -37,7 +37,7 @@ def compare_command(
     if as_json:
         sys.stdout.write(comparison.to_json() + "\n")
     else:
-        output.print(str(comparison), markup=False)
+        print_lines(str(comparison))
 
 
 def _reference(path: Path, seed: int) -> Any:

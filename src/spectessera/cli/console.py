@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
@@ -15,14 +16,56 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+from rich.segment import Segment
+from rich.text import Text
+
+from spectessera._util.text import shown, visible
 
 from .flags import FileOptions
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
+
+class _PlainConsole(Console):
+    """A console on which text is only text, because some of it comes from files of strangers.
+
+    Brackets are no markup, and control characters and the like are escapes. A string is one line;
+    styles, and text of several lines, need ``Text``.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return the text of a string."""
+        return super().render_str(shown(text), **settings)
+
+    def render(self, *args: Any, **settings: Any) -> Iterable[Segment]:
+        """Yield what is written, except the controls of the progress bar with escapes."""
+        for each in super().render(*args, **settings):
+            text = each.text if each.control else visible(each.text, keep="\n")
+            yield each._replace(text=text)
+
+
+errors = _PlainConsole(stderr=True)
+output = _PlainConsole()
+
+
+class PlainFormatter(logging.Formatter):
+    """Messages of logs as one line; names of files are in many of them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the message with its level."""
+        return shown(super().formatMessage(record))
+
+
+def format_warning(
+    message: Warning | str, category: type[Warning], _file: str, _number: int, _line: Any = None
+) -> str:
+    """Return a warning of a library as one line; it may quote what is in a file."""
+    return f"{category.__name__}: {shown(message)}\n"
+
 
 # What a bad file, a bad argument or a full disk raises. Anything else is a fault of this package
 # and shows its traceback. SPECTESSERA_DEBUG=1 shows all tracebacks.
@@ -55,14 +98,6 @@ def as_flags(text: str) -> str:
     return _ARGUMENT.sub(flag, _BOTH.sub(r"\1", text))
 
 
-def printable(text: str) -> str:
-    """Return text in which control characters, which a terminal would obey, are escapes."""
-    return "".join(
-        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
-        for one in text
-    )
-
-
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Turn expected errors into one line and exit status 2, Ctrl-C into status 130."""
 
@@ -74,8 +109,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if os.environ.get("SPECTESSERA_DEBUG"):
                 raise
             text = " ".join(_words(error).split()) or type(error).__name__
-            errors.print("[bold red]error:[/] ", end="")
-            errors.print(printable(as_flags(text)), markup=False)
+            errors.print(Text("error: ", "bold red"), as_flags(shown(text)), sep="")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             errors.print("stopped by Ctrl-C; no file was left half-written")
@@ -94,6 +128,16 @@ def _words(error: BaseException) -> str:
 
 # The arguments with which the running command was called, its name first: the app sets them.
 arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
+
+
+# Whether a result is repeated, to be compared: what the command says of its own files is left out.
+repeating: ContextVar[bool] = ContextVar("repeating", default=False)
+
+
+def print_lines(text: str) -> None:
+    """Print a text of several lines on standard output."""
+    for line in text.splitlines():
+        output.print(line)
 
 
 def print_json(value: Any) -> None:
@@ -134,11 +178,11 @@ def progress(quiet: bool) -> Iterator[Bar]:
     )
 
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=errors, disable=quiet) as shown:
         yield Bar(shown)

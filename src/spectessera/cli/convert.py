@@ -56,7 +56,7 @@ def convert_command(
         print_json(facts)
     elif not quiet:
         size = " x ".join(str(each) for each in cube.shape)
-        output.print(f"{size} (y, x, channel) in {out}", markup=False)
+        output.print(f"{size} (y, x, channel) in {out}")
         if missing := left_out(cube, out):
             output.print(f"no place in this format for: {', '.join(missing)}")
 

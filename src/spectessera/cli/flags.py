@@ -78,6 +78,8 @@ class FileOptions:
         Scale the counts by the live times in the file.
     outside : bool
         Follow links to files outside the folder of the cube.
+    isolate : bool
+        Read the file in a process of its own.
     """
 
     key: Annotated[
@@ -150,6 +152,14 @@ class FileOptions:
             "you can read: only for cubes from people whom you trust.",
         ),
     ] = False
+    isolate: Annotated[
+        bool,
+        _option(
+            "--isolate",
+            help="Read the file in a process of its own: a file that crashes or stops it is an "
+            "error. For files from strangers.",
+        ),
+    ] = False
 
     def open(self, path: Path, chunks: Any = "auto") -> xr.DataArray:
         """Return the cube of a file; its values stay there and are read block by block."""
@@ -164,7 +174,7 @@ class FileOptions:
                 path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
                 medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
                 detectors=self.detectors, live_time=self.live_time,
-                outside=self.outside, **ends, **self._companions(),
+                outside=self.outside, isolate=self.isolate, **ends, **self._companions(),
             )  # fmt: skip
 
     def _image(self) -> tuple[int, int] | None:
@@ -185,7 +195,7 @@ class FileOptions:
         given: dict[str, Any] = {name: text for name, text in noise.items() if text is not None}
         for name, text in given.items():
             if is_file(text):
-                given[name] = noise_file(Path(text), self.axes)
+                given[name] = noise_file(Path(text), self.axes, isolate=self.isolate)
         if self.mask is not None:
             given["mask"] = mask_file(Path(self.mask)) if is_file(self.mask) else self.mask
         return given

@@ -52,7 +52,7 @@ def encode_command(
         )
         error = 100 * summary["relative_error"]
         output.print(f"error {error:.2f} % (root mean square, in network-input units)")
-        output.print(f"latent cube in {out}", markup=False)
+        output.print(f"latent cube in {out}")
 
 
 @command
@@ -75,4 +75,4 @@ def decode_command(
     decoded = decode_cube(read(file, chunks="auto"), load(model))
     write(decoded, out, overwrite=overwrite)
     if not quiet:
-        output.print(f"decoded cube in {out}", markup=False)
+        output.print(f"decoded cube in {out}")

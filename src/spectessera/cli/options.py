@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import tomllib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import typer
 from rich.markup import escape
 
+from spectessera._util.documents import read_toml
 from spectessera.network.losses import Schedule
 from spectessera.segmenter.defaults import CONFIGS, DEFAULTS, fine_tuning
 from spectessera.settings import from_dict
@@ -219,12 +219,7 @@ def _read_tables(path: Path) -> dict[str, Any]:
     ValueError
         If it is not TOML, or has an unknown table.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no file {path}") from error
+    tables = read_toml(path)
     tables.pop("run", None)
     unknown = sorted(set(tables) - set(CONFIGS))
     if unknown:

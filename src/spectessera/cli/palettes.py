@@ -72,18 +72,17 @@ def _rows(palette: Palette) -> list[dict[str, Any]]:
 
 def _table(palette: Palette) -> Table:
     """Return the pigments of a palette as a table with swatches of their colours."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=escape(palette.name), title_justify="left", box=None, pad_edge=False)
+    table = Table(title=palette.name, title_justify="left", box=None, pad_edge=False)
     for column in ("", "pigment", "formula", "mg/cm2", "count rate"):
         table.add_column(column)
     for row in _rows(palette):
         red, green, blue = row["rgb"]
-        swatch = f"[on rgb({red},{green},{blue})]    [/]"
+        swatch = Text("    ", f"on rgb({red},{green},{blue})")
         layer = "" if row["thickness"] is None else f"{row['thickness']:g}"
-        texts = (escape(row["pigment"]), escape(row["formula"]))
-        table.add_row(swatch, *texts, layer, f"{row['rate']:.2f}")
+        table.add_row(swatch, row["pigment"], row["formula"], layer, f"{row['rate']:.2f}")
     return table
 
 

@@ -9,7 +9,7 @@ import typer
 
 from spectessera._util.inputs import refuse_input
 
-from .console import command, errors, output, print_json, progress
+from .console import command, errors, output, print_json, print_lines, progress
 from .flags import AsJson, Quiet
 
 Out = Annotated[
@@ -74,9 +74,9 @@ def reproduce_command(
         print_json(mean_rows(reproduction.rows))
     elif not quiet:
         scores = reproduction.folder / "scores.md"
-        output.print(scores.read_text(encoding="utf-8"), markup=False)
-        output.print(f"figures in {reproduction.folder / 'figures'}", markup=False)
+        print_lines(scores.read_text(encoding="utf-8"))
+        output.print(f"figures in {reproduction.folder / 'figures'}")
 
 
 def _announce(text: str) -> None:
-    errors.print(text, markup=False)
+    errors.print(text)

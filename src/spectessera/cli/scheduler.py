@@ -86,6 +86,7 @@ def _remote(where: str) -> Iterator[None]:
     from distributed import Client
 
     _check_address(where)
+    _check_answer(where)
     with _current(Client(where, timeout=PATIENCE, set_as_default=False)) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -118,6 +119,31 @@ def _check_address(where: str) -> None:
         get_address_host_port(where)
     except (ValueError, NotImplementedError) as error:
         raise ValueError(f"{expected}: {error}") from error
+
+
+def _check_answer(where: str) -> None:
+    """Raise OSError unless a scheduler answers in time.
+
+    A client has patience with each step of its connection and tries again, so that it would wait
+    for minutes where something listens that never answers.
+    """
+    import asyncio
+
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    async def ask() -> None:
+        secrets = Security().get_connection_args("client")
+        async with asyncio.timeout(PATIENCE), rpc(where, connection_args=secrets) as scheduler:
+            await scheduler.identity()
+
+    try:
+        asyncio.run(ask())
+    except TimeoutError as error:
+        raise OSError(f"no scheduler has answered at {where} within {PATIENCE} s") from error
+    except Exception as error:  # whatever another program answers, which is not expected to
+        reason = str(error) or type(error).__name__
+        raise OSError(f"what answers at {where} is no scheduler of Dask: {reason}") from error
 
 
 @contextmanager

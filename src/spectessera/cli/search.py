@@ -85,7 +85,6 @@ def search_command(
         errors.print(
             f"stopped by Ctrl-C after {done} trials, which are kept in {out}; the same command "
             "continues from there",
-            markup=False,
         )
         raise typer.Exit(130)
 
@@ -125,13 +124,11 @@ def _print_study(study: Study) -> None:
         if trial.state == "failed":
             failed.setdefault(trial.error, []).append(trial.number)
     for error, numbers in failed.items():
-        output.print(f"failed: {', '.join(map(str, numbers))}: {error}", markup=False)
+        output.print(f"failed: {', '.join(map(str, numbers))}: {error}")
     for note in study.notes():
-        output.print(f"note: {note}", markup=False)
+        output.print(f"note: {note}")
     if ranked:
-        output.print(
-            f"best settings in {study.folder / BEST}: use them with --config", markup=False
-        )
+        output.print(f"best settings in {study.folder / BEST}: use them with --config")
 
 
 def _table(study: Study, trials: list[Trial], title: str) -> Table:
@@ -144,7 +141,7 @@ def _table(study: Study, trials: list[Trial], title: str) -> Table:
     table = Table(title=title, box=None)
     table.add_column("trial", justify="right")
     for name in study.space.varied:  # no two tables of settings share the name of a field
-        field = name.partition(".")[2].replace("_", "\n")
+        field = Text(name.partition(".")[2].replace("_", "\n"))
         table.add_column(field, justify="right", overflow="fold")
     for name in dict.fromkeys((study.objective, "silhouette", "k")):
         table.add_column(name, justify="right", no_wrap=True)
@@ -153,8 +150,7 @@ def _table(study: Study, trials: list[Trial], title: str) -> Table:
         scores = {study.objective: trial.objective, "silhouette": trial.silhouette}
         ks = " ".join(str(k) for k in trial.k)
         cells = (str(trial.number), *map(_short, values), *map(_short, scores.values()), ks)
-        # Text, not markup: widths such as [16, 8] stand in brackets.
-        table.add_row(*map(Text, cells), style="bold" if trial is study.best else None)
+        table.add_row(*cells, style="bold" if trial is study.best else None)
     return table
 
 

@@ -14,7 +14,7 @@ from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
-from .console import arguments, command, errors, output, print_json, progress
+from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -227,6 +227,8 @@ def _save(
     remove_completed(checkpoint, segmenter)
     if not segmenter.history_.interrupted:
         return
+    if repeating.get():
+        raise KeyboardInterrupt
     target = staging.target
     place = target / MODEL
     if staging.older.replaced:  # these stay: the new model is not that of the older results
@@ -238,7 +240,6 @@ def _save(
     errors.print(
         f"training was stopped by Ctrl-C; the best weights so far are in {place}: "
         "use them with --model",
-        markup=False,
     )
     raise typer.Exit(130)
 
@@ -316,13 +317,13 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
 
     if as_json:
         print_json(summary)
-    elif not quiet:
+    elif not (quiet or repeating.get()):
         output.print(_table(summary))
         for warning in summary["warnings"]:
-            output.print(f"warning: {warning['text']} [{warning['code']}]", markup=False)
-        output.print(f"results in {out}", markup=False)
+            output.print(f"warning: {warning['text']} [{warning['code']}]")
+        output.print(f"results in {out}")
         if (out / REPORT).exists():
-            output.print(f"open {out / REPORT} in a browser", markup=False)
+            output.print(f"open {out / REPORT} in a browser")
 
 
 def _table(summary: dict[str, Any]) -> Table:
@@ -340,10 +341,10 @@ def _table(summary: dict[str, Any]) -> Table:
         red, green, blue = colours(row["cluster"])[-1].tolist()
         confidence = row["confidence"]
         table.add_row(
-            f"[rgb({red},{green},{blue})]██[/] {row['cluster']}",
+            Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
             str(row["size"]),
             f"{100 * row['share']:.1f} %",
             "-" if confidence is None else f"{confidence:.2f}",
-            Text(row["name"] or "-"),
+            row["name"] or "-",
         )
     return table

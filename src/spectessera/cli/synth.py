@@ -285,7 +285,7 @@ def make_page(
     with atomic(out) as temporary:
         Image.fromarray(page).save(temporary, format="PNG")
     if not quiet:
-        output.print(f"page written to {out}", markup=False)
+        output.print(f"page written to {out}")
 
 
 app.command("palettes")(show_palettes)
@@ -336,13 +336,13 @@ def _whole_numbers(flag: str, text: str) -> int | tuple[int, int]:
 
 def _print_summary(summary: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Print what was made."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     if as_json:
         print_json(summary)
     elif not quiet:
         table = Table(show_header=False, box=None)
         for name, value in summary.items():
-            table.add_row(f"[bold]{name}[/]", escape(str(value)))
+            table.add_row(Text(name, "bold"), str(value))
         output.print(table)

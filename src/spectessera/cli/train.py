@@ -77,7 +77,7 @@ def train_command(
     if as_json:
         print_json(_summary(segmenter, out))
     elif not quiet:
-        output.print(f"model written to {out}", markup=False)
+        output.print(f"model written to {out}")
     if segmenter.history_.interrupted:
         errors.print(f"training was stopped by Ctrl-C; {out} holds the best weights so far")
         raise typer.Exit(130)

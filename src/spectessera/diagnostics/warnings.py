@@ -5,6 +5,7 @@ The wording of every warning is in :data:`spectessera.warning.KINDS`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from spectessera.naming.names import naming_warnings, title_of
 from spectessera.preprocess.steps import inside_windows, rest_frame
 from spectessera.result import input_axis_of, provenance, quality_bits
 from spectessera.segmenter.novelty import NOVEL
-from spectessera.warning import ResultWarning, make_warning
+from spectessera.warning import KINDS, ResultWarning, make_warning
 
 from .artefacts import artefacts_of, cluster_list
 
@@ -65,6 +66,7 @@ def warnings_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWar
         *shared_name_warnings(result, namings),
         *naming_warnings(list(namings), result["cluster"].values.tolist()),
         *data_warnings(result),
+        *sanity_of(result),
     ]
 
 
@@ -86,6 +88,16 @@ def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
             code = DATA_CODES.get(name, "W-DATA-FLAGGED")
             found.append(make_warning(code, {"spectra": spectra, "where": where, "flag": name}))
     return found
+
+
+def sanity_of(result: xr.Dataset) -> list[ResultWarning]:
+    """Return the warnings about its spectra that are stored with a result."""
+    try:
+        stored = json.loads(str(result.attrs.get("findings", "{}")))
+    except (ValueError, RecursionError):
+        return []  # of another program
+    known = stored.items() if isinstance(stored, dict) else ()
+    return [ResultWarning(code, str(text)) for code, text in known if code in KINDS]
 
 
 def _span(word: str, places: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 
 from spectessera._util.files import atomic_text, check_file_place, encodable, package_data
+from spectessera._util.text import shown
 from spectessera._version import __version__
 from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
@@ -26,6 +27,7 @@ from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
 
+LONGEST_NAME = 200  # characters of a name of the user
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
     "overview": "Overview",
@@ -42,7 +44,7 @@ EXPLAINED = {
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
     "the pixels (1 is best).",
 }
-NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size")
+NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
 
 
 def report(
@@ -147,10 +149,17 @@ def _check(result: xr.Dataset) -> xr.Dataset:
         raise ValueError("the result has no cluster, so there is nothing to report")
     if "confidence" not in result:  # not every method of spectessera.baselines tells one
         result = result.assign(confidence=result["label"].astype(float) * float("nan"))
-    result = result.assign_attrs(
-        {name: encodable(value) for name, value in result.attrs.items() if isinstance(value, str)}
-    )
+    result = result.copy().assign_attrs(_seen(result.attrs))
+    for name in result.variables:
+        result[name].attrs.update(_seen(result[name].attrs))
     return result.transpose("y", "x", "cluster", ..., missing_dims="ignore").compute()
+
+
+def _seen(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that are texts, without characters that are not seen."""
+    whole = ("provenance", "wcs", "findings")  # these are parsed
+    texts = {name: value for name, value in attributes.items() if isinstance(value, str)}
+    return {n: encodable(v) if n in whole else shown(v) for n, v in texts.items()}
 
 
 def _check_names(
@@ -167,7 +176,7 @@ def _check_names(
         raise ValueError(
             f"names has a name for cluster {strange[0]}; the clusters are {known[0]} to {known[-1]}"
         )
-    return {int(each): " ".join(str(name).split()) for each, name in names.items()}
+    return {int(n): shown(" ".join(str(name).split()), LONGEST_NAME) for n, name in names.items()}
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -323,15 +332,15 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
     if len(drawn) < sum(card.size > 0 for card in made):
         parts.append(f"<p>Spectra are drawn for the {len(drawn)} largest clusters.</p>")
     for card in made:
-        shown = "" if card.size else "<p>This cluster has no pixels.</p>"
+        figure = "" if card.size else "<p>This cluster has no pixels.</p>"
         if card.cluster in drawn:
-            shown = text.figure(
+            figure = text.figure(
                 f"spectrum-{card.cluster}",
                 stills.uri(stills.spectrum(card, axis, unit)),
                 f"Mean spectrum of cluster {text.title_of(card)}",
                 "",
             )
-        parts.append(card_html(card, shown, unit, axis.unit))
+        parts.append(card_html(card, figure, unit, axis.unit))
     return "\n".join(parts)
 
 

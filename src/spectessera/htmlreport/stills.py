@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import (
@@ -65,7 +66,7 @@ def share_map(result: xr.Dataset, name: str) -> Figure:
 
 def scores(result: xr.Dataset) -> Figure:
     """Draw silhouette and stability against the number of clusters."""
-    words = str(result.attrs.get("criterion", "silhouette")).replace("$", r"\$")
+    words = in_figure(result.attrs.get("criterion", "silhouette"))
     count = int(result.sizes["cluster"])
     return plots.scores(result.assign_attrs(criterion=words, n_clusters=count))
 
@@ -91,14 +92,12 @@ def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
     for position, height, name in names:
         bottom = float(np.max(scale.inside(height)))
         axes.plot([position] * 2, [bottom, scale.names], ":", color="0.6", lw=0.8)
-        axes.text(
-            position, scale.names, name.replace("$", r"\$"), rotation=90, fontsize=8, ha="center"
-        )
+        axes.text(position, scale.names, in_figure(name), rotation=90, fontsize=8, ha="center")
     axes.set(
         yscale="log" if scale.log else "linear",
         ylim=(scale.low, scale.high),
         xlabel=axis.label(),
     )
-    axes.set_ylabel(y_label(unit).replace("$", r"\$"), fontsize=8)
+    axes.set_ylabel(in_figure(y_label(unit)), fontsize=8)
     fit_channels(axes, axis)
     return figure

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import visible
 from spectessera.channels import bad_channels
 from spectessera.colours import colours
 from spectessera.result import provenance
@@ -41,8 +42,8 @@ PAPER = (
 
 
 def safe(value: Any) -> str:
-    """Return the text of a value, escaped for HTML."""
-    return escape("" if value is None else str(value), quote=True)
+    """Return the text of a value, escaped for HTML; characters that are not seen are escapes."""
+    return escape("" if value is None else visible(str(value), keep="\n"), quote=True)
 
 
 def count(number: int, word: str = "") -> str:
@@ -303,7 +304,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         ("Seed", origin.get("seed", "not recorded")),
         ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
-    shown = {"provenance", "wcs", "created", "quality_counts", "source"}
+    shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings"}
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",

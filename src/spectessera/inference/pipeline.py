@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from spectessera._util.threads import release_memory
 from spectessera.cube import blocks, check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
 from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silhouettes
+from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
@@ -164,6 +166,8 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
     result = _assemble(job, pixels, clustering, labels, sums, noise)
+    found = sanity_warnings(sample.values, sample.variance)
+    result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
         settings, device = job.segmenter.config("clusters"), job.segmenter.device
         result.attrs["seed_agreement"] = agreement_of_seeds(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spectessera._util.writing import allocate, writing
 from spectessera.cube import Block
 from spectessera.preprocess.steps import QUALITY, UNUSABLE
 
@@ -36,8 +37,9 @@ class Grid:
         folder = tempfile.mkdtemp(prefix="spectessera-")
         weakref.finalize(self, shutil.rmtree, folder)
         self.path = Path(folder, "pixels")
-        with self.path.open("wb") as file:
-            file.truncate(4 * math.prod(self.shape))
+        # without room for all of it, the process would end when a page of the mapping is written
+        with writing(self.path), self.path.open("wb") as file:
+            allocate(file.fileno(), 4 * math.prod(self.shape))
 
     def _array(self) -> np.ndarray:
         if self.in_memory is not None:

@@ -12,11 +12,8 @@ import numpy as np
 from spectessera.axis import parse_unit
 from spectessera.scale import USABLE
 
-# No compression in use has a larger ratio, so a header that declares more data is wrong.
-MAX_COMPRESSION = 1100
 CREATOR = "spectessera"  # in the files of this package
 DEFAULT = "img"  # name of the cube in the files of LABEC, of ganX and of this package
-SMALL_BYTES = 2**30  # less than this is read whatever its compression ratio
 
 Waiting = list[tuple[Any, Any]]
 """Lazy arrays, each with the place in a file in which it is stored."""
@@ -43,6 +40,8 @@ class Request:
         variance, and what is not to be used.
     outside : bool
         Follow links to files outside the folder of this one.
+    isolate : bool
+        Read the file in a process of its own.
     """
 
     key: str | int | None = None
@@ -55,6 +54,7 @@ class Request:
     ivar: str | None = None
     mask: str | None = None
     outside: bool = False
+    isolate: bool = False
 
 
 @dataclass

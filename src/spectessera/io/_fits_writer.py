@@ -66,9 +66,7 @@ def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
 
 def write_result_fits(result: xr.Dataset, path: Path) -> None:
     """Write the maps that have a FITS extension in the schema, for DS9 and QGIS."""
-    from astropy.io import fits
-
-    hdus = [_primary()]
+    images = []
     for each in [each for each in VARIABLES.values() if each.fits and each.name in result]:
         header, dtype = _sky(result.attrs.get("wcs")), each.dtype
         values = result[each.name].transpose(*each.dims).values
@@ -77,8 +75,8 @@ def write_result_fits(result: xr.Dataset, path: Path) -> None:
             clusters = result.sizes.get("cluster", largest)
             header["NCLUSTER"] = (clusters, "labels are 1 to this; 0 = masked")
             dtype = "int16" if largest <= np.iinfo(np.int16).max else dtype
-        hdus.append(fits.ImageHDU(values.astype(dtype), header, name=each.fits))
-    fits.HDUList(hdus).writeto(path)
+        images.append(Image(each.fits, xr.Variable(each.dims, values.astype(dtype)), header))
+    write_images(path, _primary().header, images, [])
 
 
 def _primary() -> Any:

@@ -110,7 +110,7 @@ def format_of(path: Path) -> str:
         stream = path.open("rb")
     except PermissionError as error:
         raise PermissionError(f"no permission to read {path}") from error
-    with stream:
+    with stream, reading(path, "any format"):
         start = stream.read(512)
         name = _by_neighbour(path) or _by_content(path, start)
         for place in _HDF5_STARTS if name is None else ():

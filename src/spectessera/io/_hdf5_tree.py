@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,11 +18,14 @@ from spectessera.conventions.dims import Dim
 from ._common import CREATOR, native
 from ._hdf5_sources import check_sources, inside_folder, linked_file, refuse_external
 from ._lazy import LazyArray
+from ._limits import check_chunk
 from ._tree import NO_VALUES, Entry, Tree, plain_words, text_of, unit_in
+from ._unfolding import check_chunks
 from .filters import require
 
 MAX_NODES = 200_000
 MAX_DEPTH = 64
+MAX_ATTRIBUTE = 2**20  # values
 
 
 @contextmanager
@@ -51,7 +55,7 @@ def hdf5_tree(
             walk = _Walk(path, files, outside, without)
             walk.group(file, "", "", 0)
             walk.links()
-            attrs = plain_words(file.attrs)
+            attrs = plain_words(attributes_of(file))
         yield Tree(
             path,
             "dataset",
@@ -117,7 +121,7 @@ class _Walk:
             self.entries[path] = Entry(
                 path,
                 _lazy(self.path, node, other),
-                lambda: node.attrs,
+                lambda: attributes_of(node),
                 lambda: check_sources(self.path, node, outside=self.outside),
             )
 
@@ -172,7 +176,7 @@ def _group_attributes(walk: _Walk, name: str) -> dict[str, Any]:
     if node is None:
         return {}
     with reading(walk.path, "HDF5"):
-        return plain_words(node.attrs)
+        return plain_words(attributes_of(node))
 
 
 def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
@@ -185,17 +189,53 @@ def _dims(walk: _Walk, entry: Entry) -> list[tuple[Dim, str]]:
     for number in range(entry.array.ndim):
         name, scale, attrs = labels[number], "", dict[str, Any]()
         with reading(walk.path, "HDF5"):
-            scales = list(node.dims[number].values()) if node.dims[number] else []
+            scales = _scales(node, number)
         for each in scales[:1]:
             if not isinstance(each, h5py.Dataset):
                 continue
-            attrs = plain_words(each.attrs)
+            attrs = plain_words(attributes_of(each))
             own, path = str(attrs.get("NAME") or ""), by_address.get(_address(each), "")
             no_values = own.startswith(NO_VALUES)
             scale = "" if no_values else path
-            name = (name or ("" if no_values else own) or path or each.name).rpartition("/")[2]
+            name = (name or ("" if no_values else own) or path or each.name or "").rpartition("/")[
+                2
+            ]
         out.append((Dim(name, unit_in(attrs) or "", attrs), scale))
     return out
+
+
+def has_sound_scales(node: Any) -> bool:
+    """Whether the attributes of a dataset about dimension scales have the types of the standard.
+
+    The library of dimension scales does not check it, and crashes on other types.
+    """
+    import h5py
+
+    attrs = node.attrs
+    for name in ("CLASS", "NAME"):
+        stored = attrs.get_id(name) if name in attrs else None
+        if stored is not None and (stored.shape or h5py.check_string_dtype(stored.dtype) is None):
+            return False
+    if "DIMENSION_LIST" not in attrs:
+        return True
+    stored = attrs.get_id("DIMENSION_LIST")
+    listed = h5py.check_vlen_dtype(stored.dtype)
+    is_reference = listed is not None and h5py.check_ref_dtype(listed) is h5py.Reference
+    return bool(is_reference and stored.shape == (node.ndim,))
+
+
+def _scales(node: Any, number: int) -> list[Any]:
+    """Return the dimension scales of an axis of a dataset, without the library that has them."""
+    if "DIMENSION_LIST" not in node.attrs or not has_sound_scales(node):
+        return []
+    return [node.file[reference] for reference in node.attrs["DIMENSION_LIST"][number]]
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    """Return the attributes of a dataset or a group, without those that claim too many values."""
+    attrs = node.attrs
+    sizes = {name: math.prod(attrs.get_id(name).shape or ()) for name in attrs}
+    return {name: attrs[name] for name, size in sizes.items() if size <= MAX_ATTRIBUTE}
 
 
 def _labels(value: Any, count: int) -> list[str]:
@@ -229,5 +269,9 @@ def fetch(path: Path, key: tuple[str, str], index: tuple[slice, ...]) -> np.ndar
     with reading(path, "HDF5"), h5py.File(other or path, "r") as file:
         dataset = file[name]
         refuse_external(path, dataset)
+        if dataset.chunks:
+            size = Path(dataset.file.filename).stat().st_size
+            check_chunk(f"{path}: {name!r}", dataset.chunks, dataset.dtype, size)
         require(dataset)
+        check_chunks(path, dataset, index)
         return native(np.asarray(dataset[index]))

@@ -8,6 +8,8 @@ from typing import Any
 
 import xarray as xr
 
+from spectessera._util.writing import hdf5_sink
+
 from ._common import CREATOR, Waiting, store, stored_attribute
 
 TILE_BYTES = 2**20  # of the tiles in which a cube is compressed
@@ -73,7 +75,7 @@ def write_hdf5(variables: dict[str, xr.Variable], attrs: dict[str, Any], path: P
     import h5py
 
     waiting: Waiting = []
-    with h5py.File(path, "w") as file:
+    with hdf5_sink(path) as sink, h5py.File(sink, "w") as file:
         file.attrs.update({**attrs, "creator": CREATOR})
         for name, variable in variables.items():
             waiting += add_dataset(file, name, variable)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera._util.writing import hdf5_sink
 from spectessera.axis import even_steps
 from spectessera.cube import DIMS, spectral_axis
 
@@ -30,7 +31,7 @@ def write_cube_hspy(cube: xr.DataArray, path: Path, coordinates: list[str]) -> N
 
     title = next((str(cube.attrs[name]) for name in TITLES if cube.attrs.get(name)), "")
     attrs = {name: stored_attribute(value) for name, value in cube.attrs.items()}
-    with h5py.File(path, "w") as file:
+    with hdf5_sink(path) as sink, h5py.File(sink, "w") as file:
         file.attrs.update(
             {"file_format": "HyperSpy", "file_format_version": VERSION, "creator": CREATOR}
         )

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from spectessera._util.reading import reading_safely
 from spectessera.cube import DIMS
+
+from ._limits import check_memory, nbytes_of
 
 BLOCK_BYTES = 2**24  # largest block of a lazy cube, if the reader chooses the blocks
 # The same for files whose pieces hold a few channels of many pixels: a smaller block would unpack
@@ -67,13 +70,15 @@ class LazyArray:
             slice(int(one) % size, int(one) % size + 1) if is_single else one
             for one, size, is_single in zip(given, self.shape, single, strict=True)
         )
-        part = self.fetch(self.path, self.key, slices)
+        with reading_safely(self.path, "an array"):
+            part = self.fetch(self.path, self.key, slices)
         return part[tuple(0 if is_single else slice(None) for is_single in single)]
 
 
 def load(source: LazyArray, chunks: Any) -> Any:
     """Return the array in memory, or a dask array if ``chunks`` are given."""
     if chunks is None:
+        check_memory(str(source.path), nbytes_of(source.shape, source.dtype))
         return source[:]
     return as_dask(source, chunks, source.path, source.key)
 

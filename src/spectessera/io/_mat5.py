@@ -16,8 +16,8 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import MAX_COMPRESSION
 from ._lazy import LazyArray
+from ._limits import MAX_COMPRESSION, check_packed
 from ._matfile import CLASSES, Variable
 from ._numbers import off_map
 from ._views import transposed
@@ -109,6 +109,9 @@ class Mat5:
         one, place = self.variables[name], self._places[name]
         dtype = np.dtype(place.dtype)
         nbytes = math.prod(one.shape) * dtype.itemsize
+        if place.compressed:
+            what = f"{self.path}: {name!r}"
+            check_packed(what, nbytes, place.length, "save it without compression (-v6)")
         with reading(self.path, "a MATLAB file"), self.path.open("rb") as stream:
             stream.seek(place.start)
             if place.compressed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import MAX_COMPRESSION, SMALL_BYTES
-from ._hdf5_sources import check_sources
+from ._hdf5_sources import check_sources, stored_bytes
 from ._hdf5_tree import hdf5_tree
 from ._lazy import LazyArray
+from ._limits import check_declared
 from ._tree import Entry
 from ._views import transposed
 
@@ -44,20 +43,6 @@ class Variable:
         """Its lengths that are longer than 1."""
         return tuple(size for size in self.shape if size > 1)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return math.prod(self.shape) * np.dtype(CLASSES[self.kind]).itemsize
-
-    def check_size(self, path: Path) -> None:
-        """Raise ValueError if such a file cannot hold it."""
-        size = path.stat().st_size
-        if self.nbytes > max(size * MAX_COMPRESSION, SMALL_BYTES):
-            raise ValueError(
-                f"{path}: {self.name!r} claims {self.nbytes:.3g} bytes (shape {self.shape}), more "
-                f"than a file of {size} bytes can hold; it is damaged"
-            )
-
 
 class Mat73:
     """A file of version 7.3: HDF5, with the axes in reverse order."""
@@ -78,10 +63,14 @@ class Mat73:
         """Return one variable with the axes of MATLAB, still in the file."""
         import h5py
 
-        self.variables[name].check_size(self.path)
-        with reading(self.path, "a MATLAB 7.3 file"), h5py.File(self.path, "r") as file:
-            check_sources(self.path, file[name], outside=self.outside)
         stored = self._stored[name]
+        with reading(self.path, "a MATLAB 7.3 file"), h5py.File(self.path, "r") as file:
+            node = file[name]
+            check_sources(self.path, node, outside=self.outside)
+            check_declared(
+                f"{self.path}: {name!r}", stored.shape, stored.dtype,
+                stored_bytes(self.path, node), lazy=True,
+            )  # fmt: skip
         return transposed(stored, range(stored.ndim)[::-1])
 
     def array(self, name: str) -> np.ndarray:

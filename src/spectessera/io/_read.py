@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_number
+from spectessera._util.reading import reading_safely
 from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.cube import make_cube, spectral_axis
 from spectessera.preprocess.livetime import with_live_time
@@ -18,6 +19,7 @@ from spectessera.scale import keep_saturation
 from ._channelorder import sort_channels
 from ._common import Request, StoredCube, with_missing
 from ._formats import READERS, format_of
+from ._lazy import chunk_sizes
 from ._noise import FORMS, variance_of
 
 # The last value of an axis is at most this many times the first: others are no powers of ten.
@@ -47,6 +49,7 @@ def read(
     detectors: str | int | None = None,
     outside: bool = False,
     live_time: bool = False,
+    isolate: bool = False,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -93,6 +96,9 @@ def read(
         Scale the counts of every pixel by its live time
         (:func:`spectessera.preprocess.with_live_time`). By default the counts are those of the file
         and the times, if it has them, are coordinates (y, x).
+    isolate : bool
+        Read the file in a process of its own, for files from strangers: if they crash a library,
+        stop it or fill its memory, that is an error (``docs/formats.md``). The values are the same.
 
     Returns
     -------
@@ -124,11 +130,10 @@ def read(
     names = {"variance": variance, "error": error, "ivar": ivar, "mask": mask}
     given: dict[str, Any] = {name: v for name, v in names.items() if isinstance(v, str)}
     given |= {"axes": _axes_letters(axes), "shape": _image_shape(shape)}
-    request = Request(key, chunks, detectors=_detectors(detectors), outside=outside, **given)
-    if unit is not None:
-        parse_unit(unit)
-    _check_medium(medium)
-    stored = _stored(path, request)
+    given |= {"outside": outside, "isolate": isolate}
+    request = Request(key, chunks, detectors=_detectors(detectors), **given)
+    _check_words(unit, medium)
+    stored = stored_cube(path, request)
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
     arguments = _axis_arguments(path, stored, spectral, unit, medium, log10)
@@ -147,8 +152,10 @@ def _scaled(path: Path, cube: xr.DataArray) -> xr.DataArray:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _check_medium(medium: str) -> None:
-    """Raise ValueError if a medium is not known."""
+def _check_words(unit: str | None, medium: str) -> None:
+    """Raise ValueError if a unit or a medium is not known."""
+    if unit is not None:
+        parse_unit(unit)
     if medium not in MEDIA:
         raise ValueError(f"medium (--medium) is air or vacuum; got {medium!r}")
 
@@ -172,10 +179,19 @@ def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
     return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
 
 
-def _stored(path: Path, request: Request) -> StoredCube:
+def stored_cube(path: Path, request: Request) -> StoredCube:
     """Return what the reader of a format finds in a file."""
-    module, function = READERS[format_of(path)]
-    stored: StoredCube = getattr(import_module(f".{module}", __package__), function)(path, request)
+    if request.chunks is not None:
+        chunk_sizes(request.chunks)  # what is wrong with them is no fault of the file
+    if request.isolate:
+        from ._isolation import isolated_cube
+
+        return isolated_cube(path, request)
+    name = format_of(path)
+    module, function = READERS[name]
+    reader = getattr(import_module(f".{module}", __package__), function)
+    with reading_safely(path, name):
+        stored: StoredCube = reader(path, request)
     return stored
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import xarray as xr
 
-from spectessera._util.reading import reading
+from spectessera._util.reading import FileRefused, check_regular, reading_safely
 from spectessera.result import check_result, check_structure
 
 from ._common import plain_attribute
+from ._hdf5_sources import refuse_external
+from ._hdf5_tree import has_sound_scales
 from ._zarr_metadata import is_store
+from .hdf5 import check_size
 
 RESULT, RESULT_STORE = "result.nc", "result.zarr"  # in the folder of a segmentation
 
@@ -71,7 +74,7 @@ def read_result(path: str | Path) -> xr.Dataset:
     opened = _open_zarr(path) if is_store(path) else _open_netcdf(path)
     with opened:
         result = _checked(path, opened, check_structure)
-        with reading(path, "a result"):
+        with reading_safely(path, "a result"):
             result = result.load()
     return _plain(_checked(path, result, check_result))
 
@@ -118,16 +121,37 @@ def _open_netcdf(path: Path) -> xr.Dataset:
 
     if path.is_dir():
         raise ValueError(f"{path} is a folder but not a Zarr store; give a .nc file or a .zarr")
+    check_regular(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    with reading(path, "NetCDF"):
+    with reading_safely(path, "NetCDF"):
         with h5py.File(path) as file:
             is_netcdf = "_NCProperties" in file.attrs
+            if is_netcdf and not isinstance(file.attrs["_NCProperties"], (str, bytes)):
+                raise ValueError("_NCProperties is no text")
+            _check_arrays(path, file)
         if is_netcdf:
             return xr.open_dataset(
                 path, engine="h5netcdf", decode_times=False, decode_timedelta=False
             )
     raise ValueError(f"{path} is not a NetCDF 4 file; a result is read from .nc or .zarr")
+
+
+def _check_arrays(path: Path, file: Any) -> None:
+    """Raise ValueError if the arrays of a file are too large for it, or lie in other files."""
+    import h5py
+
+    for name in file:
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            raise FileRefused(f"{path}: {name!r} is a link; the arrays of a result are in its file")
+        node = file[name]
+        if isinstance(node, h5py.Dataset) and node.shape is not None:
+            refuse_external(path, node)
+            if node.is_virtual:
+                raise FileRefused(f"{path}: {name!r} reads from other arrays; copy it whole")
+            check_size(path, node, lazy=False)
+            if not has_sound_scales(node):
+                raise ValueError(f"the dimensions of {name!r} are damaged")
 
 
 def _simple(value: Any) -> Any:

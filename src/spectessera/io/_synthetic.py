@@ -12,11 +12,14 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.files import atomic
+from spectessera._util.reading import check_regular, reading_safely
 from spectessera.cube import check_cube, spectral_axis
 
 from ._common import DEFAULT, stored_attribute
+from ._hdf5_sources import check_sources
 from ._hdf5_writer import write_hdf5
 from ._writers import check_destination, written_coordinates
+from .hdf5 import check_size
 
 GROUP = "truth"
 SUFFIXES = (".h5", ".hdf5")
@@ -84,11 +87,12 @@ def read_truth(path: str | Path) -> xr.Dataset:
     import h5py
 
     path = Path(path)
+    check_regular(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if not h5py.is_hdf5(path):
         raise ValueError(f"{path} is not an HDF5 file; the truth of a synthetic cube is in one")
-    with h5py.File(path, "r") as file:
+    with reading_safely(path, "HDF5"), h5py.File(path, "r") as file:
         group = file.get(GROUP)
         if not isinstance(group, h5py.Group) or not 0 < len(group) <= MAX_NAMES:
             raise ValueError(f"{path} holds no truth; it is not a synthetic cube of spectessera")
@@ -114,6 +118,8 @@ def _variable(path: Path, name: str, dataset: Any) -> xr.Variable:
     text = h5py.check_string_dtype(dataset.dtype) is not None
     if not text and dataset.dtype.kind not in "biuf":
         raise ValueError(f"{name!r} in the truth of {path} holds {dataset.dtype}, not numbers")
+    check_sources(path, dataset, outside=False)
+    check_size(path, dataset, lazy=False)
     values = np.asarray(dataset.asstr()[()] if text else dataset[()])
     dims = [each.label or f"{name}_{number}" for number, each in enumerate(dataset.dims)]
     attrs = {str(k): v for k, v in dataset.attrs.items() if isinstance(v, (str, int, float))}

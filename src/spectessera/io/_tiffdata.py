@@ -13,8 +13,9 @@ import numpy as np
 
 from spectessera._util.reading import reading
 
-from ._common import MAX_COMPRESSION, native
+from ._common import native
 from ._lazy import LazyArray
+from ._limits import MAX_COMPRESSION, check_chunk
 from ._numbers import off_map
 
 PACKAGE = "reading TIFF files needs the package tifffile: pip install 'spectessera[tiff]'"
@@ -157,6 +158,7 @@ def _check_segments(
         raise ValueError(f"{path}: strips lie beyond the end of the file; it is cut short")
     samples = keyframe.samplesperpixel if planes == "contig" else 1
     each = math.prod(length) * samples * keyframe.dtype.itemsize
+    check_chunk(f"{path}: a strip or tile", (*length, samples), keyframe.dtype, size)
     most = max(int(table[1].max()) * MAX_COMPRESSION, SMALL_SEGMENT)
     if each > most:
         raise ValueError(

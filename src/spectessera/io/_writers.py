@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.files import atomic, atomic_folder, check_file_place, check_folder_place
+from spectessera._util.writing import hdf5_sink
 from spectessera.axis import KINDS
 from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
@@ -223,7 +224,8 @@ def _to_netcdf(data: xr.Dataset, path: Path, encoding: dict[str, dict[str, Any]]
         if variable.dtype == np.float16:
             raise ValueError(f"NetCDF has no float16: give {name!r} as float32, or write .h5")
     encodings = {str(n): {"_FillValue": None, **encoding.get(str(n), {})} for n in data.variables}
-    data.to_netcdf(path, engine="h5netcdf", encoding=encodings)
+    with hdf5_sink(path) as sink:
+        data.to_netcdf(sink, engine="h5netcdf", encoding=encodings)
 
 
 # --- HDF5 ---------------------------------------------------------------------------------------

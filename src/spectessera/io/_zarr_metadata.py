@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spectessera._util.reading import reading
+from spectessera._util.reading import FileRefused, check_regular, reading
 
 METADATA = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a store
 # An attribute of the stores of this package: the names of all arrays, each of which has all its
 # chunks. xarray leaves out attributes that begin with _nc: its copies need not be complete.
 COMPLETE = "_nc_arrays"
+MOST_BYTES = 2**26  # of one file of metadata
 # What zarr raises, beside the errors of all libraries, on metadata that make no sense.
 ZARR_ERRORS = (AttributeError, AssertionError, ArithmeticError)
 
@@ -32,6 +33,8 @@ def metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
         If they make no sense, or name a codec that could run code.
     """
     folder = path / name
+    for each in (*METADATA, ".zattrs", ".zmetadata"):
+        check_regular(folder / each)
     file = next((one for one in METADATA if (folder / one).is_file()), None)
     if file is None:
         raise ValueError(f"{path}: {name!r} has neither of {', '.join(METADATA)}")
@@ -39,7 +42,9 @@ def metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
     is_array = file == ".zarray" or document.get("node_type") == "array"
     if is_array:
         codecs = [document.get(key) for key in ("codecs", "filters", "compressor")]
-        if any("pickle" in text.lower() for text in _texts(codecs)):
+        with reading(path, "Zarr"):  # nested too deeply
+            pickled = any("pickle" in text.lower() for text in _texts(codecs))
+        if pickled:
             raise ValueError(
                 f"{path}: {name or 'its array'!r} is stored by pickle, which is never read because "
                 "it can run code; save it as an array of numbers"
@@ -50,6 +55,9 @@ def metadata(path: Path, name: str) -> tuple[dict[str, Any], int, bool]:
 def _json(path: Path, file: Path) -> dict[str, Any]:
     """Read one file of metadata."""
     with reading(path, "Zarr", *ZARR_ERRORS):
+        size = file.stat().st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"{file.name} has {size} bytes; {MOST_BYTES} are the most")
         document = json.loads(file.read_bytes())
         if not isinstance(document, dict):
             raise TypeError(f"{file.name} holds a {type(document).__name__}, not a table")
@@ -90,3 +98,24 @@ def array_names(path: Path) -> list[str]:
         below = [one.relative_to(path).as_posix() for one in folders if is_store(one)]
         waiting += sorted(below, reverse=True)
     return names
+
+
+def size_inside(path: Path, file: Path, *, outside: bool) -> int:
+    """Return the bytes of a file of a store, 0 if it is not there.
+
+    Raises
+    ------
+    ValueError
+        If it is a device or a pipe, or lies outside the folder of the store and ``outside`` is
+        false.
+    """
+    if not file.exists():
+        return 0
+    check_regular(file)
+    real = os.path.realpath(file)
+    if not outside and not real.startswith(os.path.join(os.path.realpath(path.parent), "")):
+        raise FileRefused(
+            f"{file} is a link to {real}, outside the folder of the store; copy it there, or allow "
+            "it with outside=True (--outside)"
+        )
+    return file.stat().st_size

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from spectessera.channels import BAD
-from spectessera.cube import blocks, check_cube, read_block, spectral_axis
+from spectessera.cube import Spectra, blocks, check_cube, read_block, spectral_axis
+from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import QUALITY, screen
 
 # A negative smallest value with a larger share of all values probably marks missing values.
@@ -19,6 +20,7 @@ KEPT = (
     *(f"{name}_from" for name in ("axes", "axis", "variance", "mask")),
     "reading_notes",
 )  # fmt: skip
+SAMPLED = 512  # pixels whose spectra are looked at for mistakes of the whole cube
 TIMES = ("live_time", "real_time", "dead_time")
 
 
@@ -76,12 +78,40 @@ def _coordinates(cube: xr.DataArray) -> dict[str, Any]:
     return description
 
 
+def _hint(low: float, share: float) -> dict[str, str]:
+    """Return a hint where the smallest value, which has a share of all, may mark missing ones."""
+    if low >= 0 or share <= MARK_SHARE:
+        return {}
+    words = (
+        f"{100 * share:.2g} % of all values are the smallest one, {low:g}; if it marks missing "
+        f"values, give missing={low:g} (--missing {low:g})"
+    )
+    return {"hint": words}
+
+
+def _rows(spectra: Spectra, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return values and variances of some spectra."""
+    variance = None if spectra.variance is None else spectra.variance[rows]
+    return spectra.values[rows], variance
+
+
+def _sanity(samples: list[tuple[np.ndarray, np.ndarray | None]]) -> str:
+    """Return what values and variances (n, channel) of some pixels, in parts, make doubtful."""
+    values = np.concatenate([each for each, _ in samples])
+    parts = [each for _, each in samples if each is not None]
+    found = sanity_warnings(values, np.concatenate(parts) if parts else None)
+    return "; ".join(each.text for each in found)
+
+
 def _quality(cube: xr.DataArray) -> dict[str, Any]:
     """Return the range of values and the number of spectra with each flag of quality."""
     low, high, lowest = np.inf, -np.inf, 0
     counts = dict.fromkeys(QUALITY, 0)
     count = not_finite = negative = 0
     saturation = cube.attrs.get("saturation")
+    # Every so many pixels, wherever the blocks are; an odd number, to be in all columns.
+    step = max(1, cube.sizes["y"] * cube.sizes["x"] // SAMPLED) | 1
+    samples: list[tuple[np.ndarray, np.ndarray | None]] = []
     for block in blocks(cube):
         spectra = read_block(cube, block)
         count += len(spectra.values)
@@ -98,17 +128,13 @@ def _quality(cube: xr.DataArray) -> dict[str, Any]:
         ).quality
         for name, bit in QUALITY.items():
             counts[name] += int((quality & bit > 0).sum())
+        samples.append(_rows(spectra, (quality == 0) & (spectra.pixel % step == 0)))
     counts["masked"] = cube.sizes["y"] * cube.sizes["x"] - count
     values = max(1, count * cube.sizes["channel"])
-    description: dict[str, Any] = {}
-    if low < 0 and lowest > MARK_SHARE * values:
-        description["hint"] = (
-            f"{100 * lowest / values:.2g} % of all values are the smallest one, {low:g}; if it "
-            f"marks missing values, give missing={low:g} (--missing {low:g})"
-        )
-    return description | {
+    return _hint(low, lowest / values) | {
         "values": [low, high] if low <= high else None,
         "not_finite_share": not_finite / values,
         "negative_share": negative / values,
+        "warnings": _sanity(samples) or "none",
         "spectra": {name: n for name, n in counts.items() if n} or "all good",
     }

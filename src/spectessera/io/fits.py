@@ -6,11 +6,7 @@ wavelength) are the array (wavelength, y, x). Here ``n`` is always a FITS number
 
 from __future__ import annotations
 
-import gzip
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,9 +29,12 @@ from ._fits_coordinates import add_coordinates
 from ._fits_layout import attributes_of, layout_of
 from ._fits_noise import FORM_WORDS, Noise, flag_rule, form_of, is_bad, masked, noise_in
 from ._fits_roles import companions, label, numbers_of, pick, squeezed_ndim
+from ._fits_scan import is_gzip
 from ._lazy import LazyArray, as_dask
+from ._limits import check_declared, check_memory, nbytes_of
 from ._numbers import ASKED, check_image, check_request
 from ._wcs import celestial
+from .fitsfile import fits_parts, ignore_astropy_warnings
 
 ALLOWED = tuple(name for name in ASKED if name != "detectors")
 
@@ -62,14 +61,11 @@ def read_fits(path: Path, request: Request) -> StoredCube:
     """
     from astropy.io import fits
 
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    with reading(path, "FITS", fits.VerifyError), ignore_astropy_warnings():
-        size = _unpacked_size(path) if packed else path.stat().st_size
-        hdus = fits.open(path, memmap=False)
-        images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
-        headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
-    with hdus, ignore_astropy_warnings():
+    packed = is_gzip(path)
+    with fits_parts(path) as (hdus, size):
+        with reading(path, "FITS", fits.VerifyError):
+            images = {n: hdu for n, hdu in enumerate(hdus) if _is_image(hdu)}
+            headers = {number: _without_bad_cards(hdu.header) for number, hdu in images.items()}
         if not any(hdu.shape for hdu in images.values()):
             names = ", ".join(hdu.name or "one without name" for hdu in hdus[1:]) or "none"
             raise ValueError(f"{path} has no image, only tables: {names}; a cube is an image")
@@ -97,15 +93,6 @@ def read_fits(path: Path, request: Request) -> StoredCube:
     return cube
 
 
-def _unpacked_size(path: Path) -> int:
-    """Return the number of bytes in a gzip file; all are read, which detects damage."""
-    size = 0
-    with gzip.open(path) as stream:
-        while block := stream.read(2**20):
-            size += len(block)
-    return size
-
-
 def _without_bad_cards(header: Any) -> Any:
     """Return a copy without the cards that cannot be read; some old files have such cards."""
     from astropy.io import fits
@@ -117,18 +104,6 @@ def _without_bad_cards(header: Any) -> Any:
         except fits.VerifyError:
             del header[number]
     return header
-
-
-@contextmanager
-def ignore_astropy_warnings() -> Iterator[None]:
-    """Ignore the warnings of astropy, which warns of every header that it corrects."""
-    from astropy.utils.exceptions import AstropyWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        # raised for every MUSE header, which has both CD and CDELT
-        warnings.filterwarnings("ignore", "cdelt will be ignored", RuntimeWarning)
-        yield
 
 
 def _check_complete(path: Path, name: str, hdu: Any, size: int) -> None:
@@ -192,6 +167,7 @@ class _File(NamedTuple):
         with reading(self.path, "FITS"):
             first = hdu.section[(slice(0, 1),) * len(hdu.shape)]
         check_stored(self.path, f"extension {number}", shape, first.dtype)
+        self._check_size(number, first.dtype)
         if not self.packed:  # memory-mapped: nothing is read twice
             dtype = first.dtype.newbyteorder("=")
             array = LazyArray(self.path, part, shape, dtype, _fetch)
@@ -200,6 +176,14 @@ class _File(NamedTuple):
             values = _reordered(hdu.data, part, shape)
             del hdu.data  # the next image needs the memory
         return values
+
+    def _check_size(self, number: int, dtype: np.dtype) -> None:
+        """Raise ValueError if an image is too large for the memory, or for its file."""
+        what, shape = f"{self.path}: {label(self.images, number)}", self.images[number].shape
+        if _is_compressed(self.images[number]):
+            check_declared(what, shape, dtype, self.path.stat().st_size, lazy=self.lazy)
+        if not self.lazy:
+            check_memory(what, nbytes_of(self.frame.shape, dtype))
 
     def array(self, source: Any, key: Any) -> Any:
         """Return a source as a numpy array, or as a dask array if chunks were asked for."""

@@ -10,11 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ._common import MAX_COMPRESSION, SMALL_BYTES, Request, StoredCube
+from spectessera._util.reading import reading
+
+from ._common import Request, StoredCube
 from ._grouped import cube_of_tree
 from ._hdf5_holes import without_holes
-from ._hdf5_sources import refuse_external
+from ._hdf5_sources import check_sources, refuse_external, stored_bytes
 from ._hdf5_tree import hdf5_tree
+from ._limits import check_chunk, check_declared
+from ._unfolding import check_stored_chunks
+
+__all__ = ["check_size", "check_sources", "read_hdf5"]
 
 
 def read_hdf5(path: Path, request: Request) -> StoredCube:
@@ -44,7 +50,7 @@ def read_hdf5(path: Path, request: Request) -> StoredCube:
         def prepared(entry: Any) -> Any:
             node = tree.nodes[entry.name]
             refuse_external(path, node)
-            _check_size(path, node, request.chunks)
+            check_size(path, node, lazy=request.chunks is not None)
             return without_holes(path, node, entry.array, outside=request.outside)
 
         tree.prepare = prepared
@@ -54,12 +60,12 @@ def read_hdf5(path: Path, request: Request) -> StoredCube:
     return cube
 
 
-def _check_size(path: Path, dataset: Any, chunks: Any) -> None:
+def check_size(path: Path, dataset: Any, *, lazy: bool) -> None:
     """Raise ValueError, before memory is allocated, if a dataset cannot be in this file."""
-    size = Path(dataset.file.filename).stat().st_size
-    most = max(size * MAX_COMPRESSION, SMALL_BYTES)
-    if chunks is None and dataset.nbytes > most and not dataset.is_virtual:
-        raise ValueError(
-            f"{path}: {dataset.name!r} claims {dataset.nbytes:.3g} bytes (shape {dataset.shape}), "
-            f"more than a file of {size} bytes can hold; if it is mostly empty, give chunks="
-        )
+    stored = stored_bytes(path, dataset)
+    what = f"{path}: {dataset.name!r}"
+    check_declared(what, dataset.shape, dataset.dtype, stored, lazy=lazy)
+    if dataset.chunks:
+        check_chunk(what, dataset.chunks, dataset.dtype, stored)
+        with reading(path, "HDF5"):
+            check_stored_chunks(path, dataset)

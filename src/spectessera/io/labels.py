@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from spectessera._util.reading import reading
+from spectessera._util.reading import check_regular, reading, reading_safely
 from spectessera.result import VARIABLES
 
 from . import read, read_result, result_in
+from ._hdf5_sources import check_sources
+from ._limits import check_memory
+from .fitsfile import fits_parts
+from .hdf5 import check_size
 
 MAX_PIXELS = 2**31
 
@@ -39,6 +43,7 @@ def read_labels(path: str | Path) -> np.ndarray:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    check_regular(path)
     path = result_in(path)
     name = path.name.lower()
     if name.endswith((".fits", ".fit", ".fts", ".fits.gz")):
@@ -98,19 +103,21 @@ def _of_hdf5(path: Path) -> Any:
     with reading(path, "HDF5"), h5py.File(path, "r") as file:
         dataset = file.get("label")
         if isinstance(dataset, h5py.Dataset) and dataset.ndim == 2 and dataset.size < MAX_PIXELS:
+            check_sources(path, dataset, outside=False)
+            check_size(path, dataset, lazy=False)
             return dataset[()]
     return _of_cube(path)
 
 
 def _of_fits(path: Path) -> Any:
-    from astropy.io import fits
-
-    with reading(path, "FITS"), fits.open(path, memmap=False) as parts:
+    with reading_safely(path, "FITS"), fits_parts(path) as (parts, _):
         images = [part for part in parts if getattr(part, "is_image", False)]
         named = [part for part in images if part.name == VARIABLES["label"].fits]
         flat = [part for part in images if part.header.get("NAXIS") == 2]
         for part in named or flat:
-            if part.header["NAXIS1"] * part.header["NAXIS2"] < MAX_PIXELS:
+            pixels = part.header["NAXIS1"] * part.header["NAXIS2"]
+            if pixels < MAX_PIXELS:
+                check_memory(str(path), 8 * pixels)
                 return np.asarray(part.data)
     raise ValueError(f"{path} holds no image of labels (y, x)")
 

@@ -18,7 +18,6 @@ from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim
 
 from ._common import (
-    MAX_COMPRESSION,
     Request,
     StoredCube,
     check_companion_shape,
@@ -27,11 +26,13 @@ from ._common import (
 )
 from ._grouped import cube_of_tree
 from ._lazy import LazyArray
+from ._limits import check_packed
 from ._numbers import off_map
 from ._tree import Entry, Tree
 from ._views import in_memory
 
 DEFAULT = "cube"
+MAX_MEMBERS = 10_000
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -177,7 +178,10 @@ def _tree(path: Path, archive: zipfile.ZipFile, members: dict[str, _Stored]) -> 
 def _members(archive: zipfile.ZipFile) -> dict[str, _Stored]:
     """Return the headers of all arrays of an archive."""
     members = {}
-    for name in archive.namelist():
+    names = archive.namelist()
+    if len(names) > MAX_MEMBERS:
+        raise ValueError(f"it has {len(names)} members; {MAX_MEMBERS} are the most")
+    for name in names:
         if name.endswith(".npy"):
             with archive.open(name) as stream:
                 members[name.removesuffix(".npy")] = _header(stream)
@@ -195,8 +199,9 @@ def _member(
     stored = members[name]
     check_stored(path, name, stored.shape, stored.dtype, kinds)
     info = archive.getinfo(f"{name}.npy")
-    most = min(info.file_size, info.compress_size * MAX_COMPRESSION)
-    _check_size(path, name, stored, most)
+    _check_size(path, name, stored, info.file_size)
+    what = f"{path}: {name!r}"
+    check_packed(what, info.file_size, info.compress_size, "save it without compression (savez)")
     with reading(path, "NPZ"), archive.open(info) as stream:
         return native(np.lib.format.read_array(stream, allow_pickle=False))
 

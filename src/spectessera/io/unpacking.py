@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera._util.writing import writing
 from spectessera.cube import DIMS
 
 from ._lazy import BLOCK_BYTES, block_sizes
@@ -96,10 +97,10 @@ def _unpacked(array: Any, path: Path, progress: Callable[[str, int, int], None])
 
     widths = array.chunks[2]
     array = array.rechunk({0: -1, 1: -1})
-    with path.open("wb") as stream:
+    with writing(path), path.open("wb") as stream:
         for number in range(len(widths)):
             slab = array.blocks[0, 0, number].compute(scheduler=get_sync)
-            np.ascontiguousarray(slab).tofile(stream)
+            stream.write(np.ascontiguousarray(slab).data)
             progress("unpack", number + 1, len(widths))
     slabs = _Slabs(path, array.shape, array.dtype, widths)
     rows = block_sizes(array.shape, array.dtype.itemsize, (1, array.shape[1]))

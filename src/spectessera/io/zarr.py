@@ -25,19 +25,13 @@ from spectessera._util.files import files_below
 from spectessera._util.reading import reading
 from spectessera.conventions.dims import Dim
 
-from ._common import (
-    CREATOR,
-    MAX_COMPRESSION,
-    SMALL_BYTES,
-    Request,
-    StoredCube,
-    native,
-    plain_attribute,
-)
+from ._common import CREATOR, Request, StoredCube, native, plain_attribute
 from ._grouped import channel_axis, cube_of_tree
 from ._layoutparts import multiscale
 from ._lazy import LazyArray
+from ._limits import SMALL_BYTES, check_chunk, check_declared, nbytes_of
 from ._tree import Entry, Tree, named_dims
+from ._unfolding import check_file
 from ._zarr_holes import without_unwritten
 from ._zarr_metadata import (
     COMPLETE,
@@ -47,12 +41,14 @@ from ._zarr_metadata import (
     attributes,
     is_store,
     metadata,
+    size_inside,
 )
 
 # A file may have this many bytes for each byte of its chunk: numbers as text need as many.
 MAX_EXPANSION = 16
 MIN_FILE_LIMIT = 2**16  # bytes that any file may have
-BYTES_PER_FILE = 2**24  # of an array; a constant chunk has a larger compression ratio than others
+# Bytes that a file counts at least: a constant chunk is compressed more than others.
+BYTES_OF_CHUNK = 2**14
 
 
 def _open(path: Path, name: str) -> Any:
@@ -100,7 +96,7 @@ def read_zarr(path: Path, request: Request) -> StoredCube:
     with _ignore_zarr_warnings():
         names = array_names(path)
         complete = _complete_arrays(path, names)
-        tree = _tree(path, names, complete)
+        tree = _tree(path, names, complete, outside=request.outside)
         if names == [""] and request.key is not None:
             raise ValueError(
                 f"{path} holds one array without a name; leave out key={request.key!r}"
@@ -108,7 +104,11 @@ def read_zarr(path: Path, request: Request) -> StoredCube:
 
         def prepared(entry: Entry) -> tuple[LazyArray, str]:
             source = _source(
-                path, entry.name, eager=request.chunks is None, complete=entry.name in complete
+                path,
+                entry.name,
+                eager=request.chunks is None,
+                complete=entry.name in complete,
+                outside=request.outside,
             )
             channel = channel_axis(tree, entry, request)
             array, note = without_unwritten(path, _open(path, entry.name), source, channel)
@@ -121,11 +121,11 @@ def read_zarr(path: Path, request: Request) -> StoredCube:
     return cube
 
 
-def _tree(path: Path, names: list[str], complete: list[str]) -> Tree:
+def _tree(path: Path, names: list[str], complete: list[str], *, outside: bool) -> Tree:
     """Return the arrays of a store."""
 
     def entry(name: str) -> Entry:
-        source = _source(path, name, eager=False, complete=name in complete)
+        source = _source(path, name, eager=False, complete=name in complete, outside=outside)
         return Entry(name, source, lambda: _packing(path, name))
 
     return Tree(
@@ -186,10 +186,13 @@ def _incomplete(path: Path, missing: str) -> ValueError:
     )
 
 
-def _source(path: Path, name: str, *, eager: bool, complete: bool) -> LazyArray:
+def _source(
+    path: Path, name: str, *, eager: bool, complete: bool, outside: bool = False
+) -> LazyArray:
     """Return an array as a lazy one.
 
-    ``eager``: all of it will be in memory. ``complete``: no chunk may be missing.
+    ``eager``: all of it will be in memory. ``complete``: no chunk may be missing. ``outside``:
+    links to files outside the folder of the store are followed.
     """
     array = _open(path, name)
     _check_size(path, name, array, eager)
@@ -200,16 +203,21 @@ def _source(path: Path, name: str, *, eager: bool, complete: bool) -> LazyArray:
         name,
         array.shape,
         array.dtype.newbyteorder("=") if array.dtype.kind in "biuf" else array.dtype,
-        _fetch,
+        _fetch_outside if outside else _fetch,
         tuple(array.shards or array.chunks),
         locked=False,
     )
 
 
-def _fetch(path: Path, name: str, index: tuple[slice, ...]) -> np.ndarray:
+def _fetch_outside(path: Path, name: str, index: tuple[slice, ...]) -> np.ndarray:
+    """Read one part of an array, also from files outside the folder of the store."""
+    return _fetch(path, name, index, outside=True)
+
+
+def _fetch(path: Path, name: str, index: tuple[slice, ...], *, outside: bool = False) -> np.ndarray:
     """Read one part of an array."""
     array = _open(path, name)
-    _check_file_sizes(path, name, array, index)
+    _check_file_sizes(path, name, array, index, outside=outside)
     with reading(path, f"Zarr ({name or 'its array'})", *ZARR_ERRORS):
         return native(np.asarray(array[index]))
 
@@ -252,35 +260,43 @@ def _about_zeros(path: Path, entry: Entry) -> str:
 
 def _check_size(path: Path, name: str, array: Any, eager: bool) -> None:
     """Raise ValueError, before memory is allocated, if an array cannot be in this store."""
-    size = math.prod(array.shape) * array.dtype.itemsize
     pieces = array.shards or array.chunks
-    piece = math.prod(pieces) * array.dtype.itemsize
     what = f"{path}: {name or 'its array'!r}"
-    if piece > max(size, SMALL_BYTES) or min(pieces, default=1) < 1:
-        raise ValueError(f"{what} claims chunks of {piece:.3g} bytes; the store is damaged")
-    if not eager or size <= SMALL_BYTES:
+    if min(pieces, default=1) < 1:
+        raise ValueError(f"{what} claims chunks of shape {tuple(pieces)}; the store is damaged")
+    size = nbytes_of(array.shape, array.dtype)
+    if max(size, nbytes_of(pieces, array.dtype)) <= SMALL_BYTES:
         return
-    files = [path / name / one for one in files_below(path / name, array.ndim + 1)]
-    on_disk = sum(file.stat().st_size for file in files)
-    if size > max(on_disk * MAX_COMPRESSION, len(files) * BYTES_PER_FILE, SMALL_BYTES):
-        raise ValueError(
-            f"{what} claims {size:.3g} bytes (shape {array.shape}), more than {on_disk} bytes on "
-            "disk can hold; if it is mostly empty, give chunks="
-        )
+    stored = _stored_bytes(path / name, array.ndim + 1, size)
+    for piece in (pieces, array.chunks):
+        check_chunk(what, piece, array.dtype, stored)
+    check_declared(what, array.shape, array.dtype, stored, lazy=not eager)
 
 
-def _check_file_sizes(path: Path, name: str, array: Any, where: tuple[slice, ...]) -> None:
+def _stored_bytes(folder: Path, depth: int, enough: int) -> int:
+    """Return the bytes that the files of an array count, or ``enough`` if there are as many.
+
+    A file counts as 16 KiB at least, because chunks of one value have no limit of compression.
+    """
+    total = 0
+    for file in files_below(folder, depth):
+        total += max((folder / file).stat().st_size, BYTES_OF_CHUNK)
+        if total >= enough:
+            return enough
+    return total
+
+
+def _check_file_sizes(
+    path: Path, name: str, array: Any, where: tuple[slice, ...], *, outside: bool = False
+) -> None:
     """Raise ValueError, before decompression, if files are far larger than the chunks they hold.
 
-    Not detected: a file of at most 16 bytes for each byte of its chunk (or 64 KiB) that becomes
-    larger than the chunk when decompressed. A codec continues as long as there is memory, to a
-    thousand times the size and more, and the size is only compared afterwards. Texts, which may
-    have any length, are not checked.
+    Not detected: what other codecs than gzip, zlib, Zstandard and Blosc, or those of the parts of a
+    shard, unfold beyond the chunk. The sizes of texts, which may have any length, are not checked.
     """
-    if array.dtype.kind in "OT":
-        return
     pieces = array.shards or array.chunks
-    most = max(MIN_FILE_LIMIT, MAX_EXPANSION * math.prod(pieces) * array.dtype.itemsize)
+    chunk_bytes = math.prod(pieces) * array.dtype.itemsize
+    most = max(MIN_FILE_LIMIT, MAX_EXPANSION * chunk_bytes)
     if array.shards:  # the index of the shard, and what every codec adds
         most += 1024 * math.prod(-(-n // m) for n, m in zip(pieces, array.chunks, strict=True))
     grid = [
@@ -289,12 +305,14 @@ def _check_file_sizes(path: Path, name: str, array: Any, where: tuple[slice, ...
     ]
     for index in itertools.product(*grid):
         file = path / name / array.metadata.encode_chunk_key(index)
-        size = file.stat().st_size if file.is_file() else 0
-        if size > most:
+        size = size_inside(path, file, outside=outside)
+        if size > most and array.dtype.kind not in "OT":
             raise ValueError(
                 f"{file} has {size} bytes, too many for a chunk of shape {tuple(pieces)} of "
                 f"{array.dtype}; the store is damaged"
             )
+        if size and array.compressors and not array.shards:
+            check_file(file, size, chunk_bytes)
 
 
 def _check_complete(path: Path, name: str, array: Any) -> None:

@@ -63,7 +63,7 @@ def name_clusters(
     ValueError
         If the anode is unknown, or the result has no mean spectra.
     """
-    require(result, "mean_spectrum", purpose="the naming of clusters")
+    require(result, "mean_spectrum", "std_spectrum", "size", purpose="the naming of clusters")
     result = good_channels(result)
     axis = spectral_axis(result["mean_spectrum"])
     settings = XraySettings(anode=anode or result.attrs.get("anode") or None)

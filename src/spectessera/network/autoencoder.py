@@ -7,7 +7,7 @@ AlphaDropout; Klambauer et al. 2017), optionally variational (two heads; Kingma 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.memory import available_bytes
 
 OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "root-softmax", "softplus")
 BLOCKS = ("mlp", "snn", "normed")
 LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
 MAX_WIDTH = 1_000_000
+BYTES_PER_WEIGHT = 16  # float32: the weight, its gradient and the two moments of Adam
 # Factor of the decoder's last weights at the start: the first reconstruction is then the mean
 # spectrum rather than noise around it, which would teach the decoder to ignore the latent.
 LAST_LAYER = 0.1
@@ -174,6 +176,8 @@ class Autoencoder(nn.Module):
         self.output = output
         down = (channels, *network.encoder_widths(channels))
         up = (network.latent, *network.decoder_widths(channels))
+        if generator is not None:
+            _check_memory(network, down, up)
         # A layer draws weights from the global generator when it is made; they are replaced below.
         with torch.random.fork_rng(devices=[]):
             self.encoder = nn.Sequential(*_encoder_blocks(down, network))
@@ -255,6 +259,19 @@ class Autoencoder(nn.Module):
         if log_variance is not None and self.training:
             drawn = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
         return self.decode(drawn), mean, drawn
+
+
+def _check_memory(network: Network, down: Sequence[int], up: Sequence[int]) -> None:
+    """Raise ValueError if a network with these widths of layers cannot be trained in the memory."""
+    widths = (*down, network.latent), (*up, down[0])
+    weights = sum(a * b for each in widths for a, b in pairwise(each))
+    free = available_bytes()
+    if BYTES_PER_WEIGHT * weights > free:
+        raise ValueError(
+            f"a network with latent = {network.latent} and layers of {max(*down, *up)} has "
+            f"{weights:.3g} weights; its training needs {BYTES_PER_WEIGHT * weights:.3g} bytes of "
+            f"memory, and {free:.3g} are available; choose a smaller latent or smaller layers"
+        )
 
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

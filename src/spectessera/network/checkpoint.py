@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spectessera._util.files import remove_leftovers
 from spectessera._util.locks import locked_beside
+from spectessera._util.reading import reading_safely
 from spectessera.settings import to_dict
 
 from .autoencoder import Autoencoder
@@ -143,7 +144,8 @@ class CheckpointFile:
         self.identity = identity
         self.written = float("-inf")  # the first epoch is always written
         if checkpoint.path.exists():
-            self._restore()
+            with reading_safely(checkpoint.path, "a checkpoint"):
+                self._restore()
         remove_leftovers(checkpoint.path)
 
     def write_if_due(self) -> None:
@@ -199,6 +201,17 @@ class CheckpointFile:
 
     def _restore(self) -> None:
         arrays, metadata = self._read()
+        try:
+            self._take(arrays, metadata)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(
+                f"{self.checkpoint.path} is not a complete checkpoint ({text}); give another "
+                "name, or remove it to start again"
+            ) from error
+
+    def _take(self, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+        """Set the state; raises errors of many kinds if the checkpoint is not complete."""
         state = self.state
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         groups: dict[str, dict[str, Tensor]] = {}
@@ -222,8 +235,10 @@ class CheckpointFile:
         torch.set_rng_state(groups["random"]["cpu"])
         if "cuda" in groups["random"]:
             torch.cuda.set_rng_state(groups["random"]["cuda"], state.device)
-        state.history.rows = metadata["rows"]
-        state.history.seconds = metadata["seconds"]
+        rows, seconds = metadata["rows"], float(metadata["seconds"])
+        if not isinstance(rows, list) or not all("epoch" in each for each in rows):
+            raise ValueError("its history is not a list of epochs")
+        state.history.rows, state.history.seconds = rows, seconds
 
 
 def _checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:

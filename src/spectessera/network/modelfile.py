@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from spectessera._util.files import atomic, package_data
+from spectessera._util.reading import check_regular
 
 FORMAT = 2
 KEY = "spectessera"
@@ -51,11 +52,9 @@ def write_model(
     """
     text = json.dumps({"format": FORMAT, **metadata})
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    content = save(arrays, {KEY: text})  # save_file does not say why a file cannot be written
     with atomic(path) as temporary:
-        temporary.touch()  # save_file would give permissions to the user alone
-        mode = temporary.stat().st_mode
-        save_file(arrays, temporary, metadata={KEY: text})
-        temporary.chmod(mode)
+        temporary.write_bytes(content)
 
 
 def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -76,6 +75,7 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no model file {path}")
+    check_regular(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a model is one .safetensors file")
     try:

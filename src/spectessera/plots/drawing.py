@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import MaxNLocator
 
+from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
@@ -31,6 +32,7 @@ MIN_WIDTH = 1.4  # of an image in inches, enough for its title and ticks
 # Lines in a colour lighter than this (relative luminance) get a dark rim, to be visible on white.
 LIGHT = 0.6
 
+NAME = 40  # characters of a name in a legend
 MAX_COLUMNS = 200  # of an image whose columns are channels
 
 RGB = tuple[float, float, float]
@@ -247,15 +249,18 @@ def per_cent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def legend_handles(labels: Sequence[int], sizes: Sequence[int]) -> list[Patch]:
-    """Return the entries of a legend: every cluster with its share of the pixels."""
+def legend_handles(
+    labels: Sequence[int], sizes: Sequence[int], names: Mapping[int, str] | None = None
+) -> list[Patch]:
+    """Return the entries of a legend: every cluster with its name and share of the pixels."""
+    names = {label: f"{in_figure(name, NAME)}, " for label, name in (names or {}).items()}
     total = max(1, sum(sizes))
     return [
         Patch(
             facecolor=colour(label),
             edgecolor="0.35",
             lw=0.5,
-            label=f"{label}: {per_cent(size / total)}",
+            label=f"{label}: {names.get(label, '')}{per_cent(size / total)}",
         )
         for label, size in zip(labels, sizes, strict=True)
     ]

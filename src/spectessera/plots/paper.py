@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, hidden
 from spectessera.colours import MASKED
@@ -99,7 +100,7 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     ValueError
         If it has no mean spectra, as with ``means=False`` and from a baseline.
     """
-    require(result, "reconstructed_mean", "input_mean", purpose="this figure")
+    require(result, "reconstructed_mean", "input_mean", "size", "cluster", purpose="this figure")
     label = result["label"].assign_attrs(result.attrs)
     numbers, sizes = result["cluster"].values.tolist(), result["size"].values.tolist()
     figure = Figure(figsize=(12.5, 8.5))
@@ -156,7 +157,7 @@ def _draw_flattened(
     strip.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.tick_params(labelleft=False, left=False)
     axes.set(title="flattened cube", xlabel=axis.label())
-    bar = figure.colorbar(drawn, ax=axes, label=str(cube.attrs.get("unit", "")), extend="max")
+    bar = figure.colorbar(drawn, ax=axes, label=in_figure(cube.attrs.get("unit", "")), extend="max")
     bar.locator = MaxNLocator(4)  # on a square-root scale more ticks would overlap at the top
 
 
@@ -198,7 +199,9 @@ def means(result: xr.Dataset) -> Figure:
     ValueError
         If it has no mean spectra, as with ``means=False`` and from a baseline.
     """
-    require(result, "input_mean", "reconstructed_mean", "decoded_mean", purpose="this figure")
+    require(
+        result, "input_mean", "reconstructed_mean", "decoded_mean", "size", purpose="this figure"
+    )
     filled = _with_pixels(result)
     axis, count = input_axis_of(result), filled.sizes["cluster"]
     columns = min(count, 4)

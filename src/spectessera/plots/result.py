@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
@@ -40,7 +41,7 @@ TERMS = {
 LOGARITHMIC = ("total", "reconstruction", "discrepancy")
 
 
-def clusters(result: xr.Dataset) -> Figure:
+def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figure:
     """Draw the label map, the confidence map and the mean spectrum of every cluster.
 
     Channels that are marked as bad are a gap in the spectra, on grey.
@@ -49,6 +50,8 @@ def clusters(result: xr.Dataset) -> Figure:
     ----------
     result : Dataset
         Of :func:`spectessera.segment`.
+    names : mapping of int to str, optional
+        Names of clusters, for the legend, by their numbers.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def clusters(result: xr.Dataset) -> Figure:
     >>> len(figure.axes) > 2
     True
     """
-    require(result, "mean_spectrum", purpose="this figure")
+    require(result, "mean_spectrum", "confidence", "size", "cluster", purpose="this figure")
     count = int(result.attrs["n_clusters"])
     axis = spectral_axis(result["mean_spectrum"])
     figure = Figure(figsize=(12, 8.5), layout="constrained")
@@ -93,9 +96,10 @@ def clusters(result: xr.Dataset) -> Figure:
     means = hidden(filled["mean_spectrum"].values, bad)
     draw_spectra(spectra, means, filled["cluster"].values.tolist(), axis)
     shade_channels(spectra, bad_windows(axis, bad))
-    unit = result.attrs.get("unit", "")
+    unit = in_figure(result.attrs.get("unit", ""))
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
-    keys = legend_handles(result["cluster"].values.tolist(), result["size"].values.tolist())
+    sizes = result["size"].values.tolist()
+    keys = legend_handles(result["cluster"].values.tolist(), sizes, names)
     figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
     return figure
 
@@ -161,7 +165,7 @@ def scores(result: xr.Dataset) -> Figure:
             axes.axvline(count, color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_title(
-        f"{count} clusters, chosen by {result.attrs.get('criterion', 'silhouette')}"
+        f"{count} clusters, chosen by {in_figure(result.attrs.get('criterion', 'silhouette'))}"
     )
     panels[-1].set_xlabel("number of clusters k")
     return figure

@@ -7,6 +7,7 @@ import xarray as xr
 
 from .schema import COORDINATES, VARIABLES, Variable
 
+MAX_CLUSTERS = 65_535  # in a result, and the largest number of one
 _PART = 2**22  # labels that are counted at once
 _KINDS = {"i": "integers", "u": "integers", "f": "numbers of a float type", "b": "booleans"}
 
@@ -30,10 +31,19 @@ def check_structure(result: xr.Dataset) -> xr.Dataset:
     if "label" not in result.data_vars:
         names = ", ".join(map(str, result.data_vars)) or "nothing"
         raise ValueError(f"a result has a variable 'label' (y, x); this has: {names}")
+    _check_count(result)
     for known in (*VARIABLES.values(), *COORDINATES.values()):
         if known.name in result.variables:
             _check_variable(result.variables[known.name], known)
     return result
+
+
+def _check_count(result: xr.Dataset) -> None:
+    """Raise ValueError if a result claims more clusters than there can be."""
+    count = result.attrs.get("n_clusters", 0)
+    whole = isinstance(count, (int, np.integer)) and 0 <= count <= MAX_CLUSTERS
+    if not whole or result.sizes.get("cluster", 0) > MAX_CLUSTERS:
+        raise ValueError(f"a result has up to {MAX_CLUSTERS} clusters; 'n_clusters' is {count!r}")
 
 
 def _check_variable(given: xr.Variable, known: Variable) -> None:
@@ -80,8 +90,11 @@ def check_result(result: xr.Dataset) -> xr.Dataset:
     if "cluster" not in result.coords:
         return result
     clusters = result["cluster"].values.astype(np.int64)
-    if (np.diff(clusters) <= 0).any() or (clusters < 1).any():
-        raise ValueError(f"clusters have ascending numbers from 1 on; got {clusters.tolist()}")
+    if (np.diff(clusters) <= 0).any() or (clusters < 1).any() or (clusters > MAX_CLUSTERS).any():
+        raise ValueError(
+            f"clusters have ascending numbers from 1 on; got {_some(clusters)} "
+            f"({MAX_CLUSTERS} is the largest)"
+        )
     counts = _pixels_of(clusters, label)
     if "size" in result:
         sizes = result["size"].values
@@ -93,6 +106,12 @@ def check_result(result: xr.Dataset) -> xr.Dataset:
                 "its label; compute the sizes again from the label map"
             )
     return result
+
+
+def _some(numbers: np.ndarray) -> str:
+    """Return the first numbers of a list, for an error."""
+    more = ", ..." if len(numbers) > 20 else ""
+    return f"[{', '.join(map(str, numbers[:20].tolist()))}{more}]"
 
 
 def _pixels_of(clusters: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -107,7 +126,7 @@ def _pixels_of(clusters: np.ndarray, label: np.ndarray) -> np.ndarray:
         if len(unknown):
             raise ValueError(
                 f"the label map has cluster {unknown[0]}, but the coordinate 'cluster' has only "
-                f"{clusters.tolist()}; set the labels of removed clusters to 0"
+                f"{_some(clusters)}; set the labels of removed clusters to 0"
             )
         counts += np.bincount(place, minlength=len(counts))
     return counts[:-1]
@@ -120,15 +139,16 @@ def require(result: xr.Dataset, *names: str, purpose: str) -> None:
     ----------
     result : Dataset
     names : str
-        In :data:`spectessera.result.VARIABLES`.
+        In :data:`spectessera.result.VARIABLES`, or coordinates.
     purpose : str
         What needs them, such as "a report".
     """
+    _check_count(result)
     missing = [name for name in names if name not in result]
     if not missing:
         return
     hint = ""
-    if all(VARIABLES[name].segment == "means" for name in missing):
+    if all(name in VARIABLES and VARIABLES[name].segment == "means" for name in missing):
         hint = ", because it was made with means=False; segment again with means=True"
     raise ValueError(
         f"{purpose} needs {', '.join(names)}; this result has no {', '.join(missing)}{hint}"

@@ -26,7 +26,7 @@ def provenance(result: xr.Dataset) -> dict[str, Any]:
     """
     try:
         record = json.loads(result.attrs.get("provenance", "{}"))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

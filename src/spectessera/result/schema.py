@@ -251,6 +251,7 @@ ATTRIBUTES = (
     Attribute(
         "unusable_pixels", int, "pixels left out although not masked", "always", "always"
     ),
+    Attribute("findings", str, "JSON: warnings about its spectra", "always", "never"),
     # --- of the clustering ---
     Attribute("n_clusters", int, "number of clusters K", "always", "always"),
     Attribute("metric", str, "metric in which latents were clustered", "always", "never"),

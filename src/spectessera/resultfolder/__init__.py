@@ -7,31 +7,51 @@ from spectessera._util.doors import door
 if TYPE_CHECKING:
     from .checking import Verdict, verify
     from .contents import names_of, write_files
-    from .manifest import MANIFEST, MODEL, REPORT, RESULT_STORE, Manifest, read_manifest
+    from .edits import clean_name, edited_files, read_edits, write_edited
+    from .manifest import EDITS, MANIFEST, MODEL, REPORT, RESULT_STORE, Manifest, read_manifest
     from .origin import Origin
+    from .repetition import (
+        Difference,
+        as_table,
+        circumstances,
+        compare_results,
+        recorded_result,
+    )
     from .staging import Plan, Staging, check_place, result_folder
 
 __all__ = [
+    "EDITS",
     "MANIFEST",
     "MODEL",
     "REPORT",
     "RESULT_STORE",
+    "Difference",
     "Manifest",
     "Origin",
     "Plan",
     "Staging",
     "Verdict",
+    "as_table",
     "check_place",
+    "circumstances",
+    "clean_name",
+    "compare_results",
+    "edited_files",
     "names_of",
+    "read_edits",
     "read_manifest",
+    "recorded_result",
     "result_folder",
     "verify",
+    "write_edited",
     "write_files",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
+        "Difference": "repetition",
+        "EDITS": "manifest",
         "MANIFEST": "manifest",
         "MODEL": "manifest",
         "Manifest": "manifest",
@@ -42,10 +62,18 @@ __getattr__, __dir__ = door(
         "Staging": "staging",
         "Verdict": "checking",
         "check_place": "staging",
+        "circumstances": "repetition",
+        "compare_results": "repetition",
+        "clean_name": "edits",
+        "edited_files": "edits",
         "names_of": "contents",
+        "read_edits": "edits",
         "read_manifest": "manifest",
+        "recorded_result": "repetition",
         "result_folder": "staging",
+        "as_table": "repetition",
         "verify": "checking",
+        "write_edited": "edits",
         "write_files": "contents",
     },
 )

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spectessera._util.files import atomic_text
+from spectessera._util.files import atomic_text, remove_folder
 
 from .manifest import HIDDEN, MANIFEST, NAMES
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 NEW, OLD, RECORD = "folder", "old", "record.json"
 # What the writers of single files leave if they are killed.
-_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+|\.spectessera-.+|\..+\.spectessera\.lock")
+_EDITS = re.compile(r"edits-[0-9]{8}-[0-9]{6}\.toml")
 _ASIDE = re.compile(r"earlier-[0-9]{8}-[0-9]{6}")
 
 
@@ -61,6 +62,7 @@ def read_record(work: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             record = json.loads(file.read(2**20))
         names = {*record["names"], *record.get("new", ()), *record.get("replaced", {})}
+        names = {name for name in names if not _EDITS.fullmatch(name)}
         sound = names <= {*NAMES, MANIFEST} and isinstance(record["target"], str)
         aside = record.get("aside")
         sound &= aside is None or bool(_ASIDE.fullmatch(aside))
@@ -148,7 +150,7 @@ def _rests(work: Path) -> Iterator[Path]:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        remove_folder(path)
     else:
         path.unlink()
 

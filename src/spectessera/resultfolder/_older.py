@@ -13,6 +13,7 @@ from spectessera._util.inputs import refuse_inputs_in
 
 from ._moves import signature
 from .manifest import (
+    EDITS,
     HISTORY,
     MANIFEST,
     MODEL,
@@ -48,6 +49,8 @@ class Older(NamedTuple):
         Of ``names``: by these it is noticed that one is changed during the work.
     aside : str, optional
         The name of a folder into which the replaced ones are moved, in place of being removed.
+    edits : str, optional
+        The new name of the edits of the user, which belong to the older result.
     """
 
     manifest: Manifest | None
@@ -56,6 +59,7 @@ class Older(NamedTuple):
     carried: list[str]
     signatures: dict[str, list[int]]
     aside: str | None
+    edits: str | None = None
 
 
 def older_result(
@@ -78,23 +82,27 @@ def older_result(
         return Older(None, [], [], [], {}, None)
     manifest = read_manifest(target)
     aside = None
+    now = f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
     if manifest is not None:
-        owned = [name for name in manifest.names if os.path.lexists(target / name)]
+        owned = [n for n in dict.fromkeys((*manifest.names, EDITS)) if os.path.lexists(target / n)]
     elif _has_our_summary(target) and not add:
         owned = [name for name in NAMES if os.path.lexists(target / name)]
-        aside = f"earlier-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        aside = f"earlier-{now}"
     else:
         owned = [REPORT] if REPORT in planned and _is_report(target / REPORT) else []
+    if EDITS in owned and (target / EDITS).is_dir():
+        raise FileExistsError(f"{target / EDITS} is a folder; move it away")
     carried = [] if add else _carried(target, owned, planned, inputs)
     replaced = [n for n in owned if n not in carried and (n in planned or not add)]
     refuse_inputs_in(target, dict.fromkeys((*planned, *replaced)), inputs)
     _refuse_results(target, replaced, overwrite)
     _refuse_foreign(target, planned if add else (*planned, *RESULTS), owned)
     if manifest is not None:
-        _refuse_changed(target, manifest, replaced)
+        _refuse_changed(target, manifest, [name for name in replaced if name != EDITS])
         owned, replaced = [*owned, MANIFEST], [*replaced, MANIFEST]
     signatures = {name: signature(target / name) for name in owned}
-    return Older(manifest, owned, replaced, carried, signatures, aside)
+    edits = f"edits-{now}.toml" if manifest and not add and EDITS in replaced else None
+    return Older(manifest, owned, replaced, carried, signatures, aside, edits)
 
 
 def _carried(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ._moves import staging_folders
-from .manifest import MANIFEST, NAMES, Manifest, differences, read_manifest, top_of
+from .manifest import EDITS, MANIFEST, NAMES, Manifest, differences, read_manifest, top_of
 from .staging import finish_killed_runs, locked_folder
 
 
@@ -65,8 +65,9 @@ def verify(folder: str | Path) -> Verdict:
             "version, and cannot be checked"
         )
     changed, missing, foreign = differences(target, manifest.files)
-    in_the_way = [name for name in foreign if top_of(name) in NAMES]
-    foreign = [name for name in foreign if top_of(name) not in NAMES]
+    ours = {*NAMES} - {EDITS}  # which the user may write
+    in_the_way = [name for name in foreign if top_of(name) in ours]
+    foreign = [name for name in foreign if top_of(name) not in ours]
     return Verdict(manifest, changed, missing, foreign, in_the_way, leftovers, busy)
 
 

@@ -13,18 +13,20 @@ from typing import Any, NamedTuple
 from spectessera.io import RESULT, RESULT_STORE
 
 __all__ = [
-    "MANIFEST", "MODEL", "NAMES", "REPORT", "RESULT", "RESULTS", "RESULT_STORE", "Differences",
-    "Manifest", "Record", "differences", "read_manifest", "record_file", "record_files", "top_of",
+    "EDITS", "MANIFEST", "MODEL", "NAMES", "REPORT", "RESULT", "RESULTS", "RESULT_STORE",
+    "Differences", "Manifest", "Record", "differences", "read_manifest", "record_file",
+    "record_files", "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
+EDITS = "edits.toml"  # names of the user
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
 RESULTS = (RESULT, RESULT_STORE)
 # All names that the package gives to files of a result folder. A manifest that names any other file
 # is not believed: it may come from strangers, and what it names may be removed.
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
-    HISTORY, REPORT, "summary.json", "settings.toml", MODEL,
+    HISTORY, REPORT, "summary.json", "settings.toml", MODEL, EDITS,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1

@@ -22,6 +22,7 @@ from spectessera._util.exchange import exchange
 from spectessera._util.files import new_folder
 from spectessera._util.inputs import refuse_inputs_in
 from spectessera._util.locks import locked
+from spectessera._util.writing import writing
 
 from ._moves import (
     NEW,
@@ -34,7 +35,7 @@ from ._moves import (
     write_record,
 )
 from ._older import Older, older_result
-from .manifest import HIDDEN, MANIFEST, Manifest, Record, record_files, top_of
+from .manifest import EDITS, HIDDEN, MANIFEST, Manifest, Record, record_files, top_of
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Staging:
 
     def record(self) -> dict[str, Any]:
         """Return what the next run needs if this one is killed."""
-        names = {*self.plan.names, *self.older.names}
+        names = {*self.plan.names, *self.older.names, *filter(None, [self.older.edits])}
         return {"target": self.target.name, "id": self.id, "names": sorted(names)}
 
     def commit(self, facts: Mapping[str, Any]) -> None:
@@ -103,14 +104,23 @@ class Staging:
         """
         for name in self.older.carried:
             _link_or_copy(self.target / name, self.path / name)
+        if self.older.edits is not None:
+            _link_or_copy(self.target / EDITS, self.path / self.older.edits)
         files = self._staying() | record_files(self.path)
-        text = Manifest(self.id, files, dict(facts)).text()
+        manifest = self.older.manifest  # what is added to a result is of its run
+        run = manifest.id if manifest is not None and self.plan.add else self.id
+        text = Manifest(run, files, dict(facts)).text()
         (self.path / MANIFEST).write_text(text, encoding="utf-8")
         self._refuse_what_came()
         if not self.target.exists():
             os.rename(self.path, self.target)
         elif not self._exchange():
             self._move()
+        if self.older.edits is not None:
+            log.warning(
+                "the names that you gave to clusters of the older result are in %s",
+                self.target / self.older.edits,
+            )
 
     def _staying(self) -> dict[str, Record]:
         """Return the recorded files to which those of this run are added."""
@@ -193,7 +203,7 @@ def result_folder(folder: Path, plan: Plan) -> Iterator[Staging]:
     """
     check_place(folder)
     target = folder.resolve()
-    with new_folder(target.parent), locked_folder(target):
+    with writing(target), new_folder(target.parent), locked_folder(target):
         finish_killed_runs(target)
         refuse_inputs_in(target, [MANIFEST], plan.inputs)
         older = older_result(target, plan.names, plan.inputs, plan.overwrite, plan.add)

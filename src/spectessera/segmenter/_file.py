@@ -92,7 +92,7 @@ def read_trained(path: str | Path) -> TrainedModel:
     tensors, metadata = read_model(path)
     try:
         return _restored(tensors, metadata)
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+    except Exception as error:  # whatever a description that makes no sense leads to
         raise ValueError(f"{path} does not hold a complete model: {error}") from error
 
 

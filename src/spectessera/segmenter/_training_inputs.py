@@ -99,6 +99,7 @@ def gather(
         raise ValueError('the loss "variance" needs cubes with a variance')
     chooses = not trained and any(open_settings(*each) for each in configs.items())
     draw = _draw(data, configs, SAMPLE_SPECTRA if chooses else 0)
+    _refuse_constant(draw.blocks)
     bad = () if trained or not cubes else bad_windows(axis, bad_channels(cubes[0]))
     chosen = _chosen(draw, configs, _intakes(cubes, configs, axis, bad)) if chooses else {}
     if bad:
@@ -141,6 +142,17 @@ def _draw(
     else:
         blocks = read_drawn(data, rows, configs["preprocess"].max_missing)
     return _Draw(blocks, train, sample)
+
+
+def _refuse_constant(blocks: list[DrawnBlock]) -> None:
+    """Raise ValueError if all spectra are the same: no loss of them is finite."""
+    parts = [each.values for each in blocks if len(each.values)]
+    count = sum(map(len, parts))
+    if count > 1 and all(np.array_equal(row, parts[0][0]) for each in parts for row in each):
+        raise ValueError(
+            f"all {count} spectra are the same, so there is nothing to learn or to segment; check "
+            "how the file was read (spectessera info)"
+        )
 
 
 def _intakes(

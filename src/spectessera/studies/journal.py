@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spectessera._util.locks import flock
+from spectessera._util.writing import writing
 
 from .space import Options, Space, encode
 from .trials import Trial
@@ -162,7 +163,7 @@ def open_journal(
     optuna = import_optuna()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
-    with _locked(path):
+    with writing(path), _locked(path):
         _drop_partial_line(path)
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -215,7 +216,14 @@ def _load(path: Path, identity: dict[str, Any], space: Space, maximise: bool) ->
             direction = "maximize" if maximise else "minimize"
             study = optuna.create_study(study_name=NAME, storage=storage, direction=direction)
         before, trials = study.user_attrs.get("identity"), study.get_trials(deepcopy=False)
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{path} is damaged or not a journal of a search ({error!r})") from error
     if before is None and not trials:
         study.set_user_attr("identity", identity)

@@ -17,7 +17,9 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.documents import read_json
 from spectessera._util.files import atomic
+from spectessera._util.writing import hdf5_sink
 from spectessera._version import __version__
 from spectessera.baselines.cluster import cluster_cube
 from spectessera.inference.pipeline import segment
@@ -164,9 +166,9 @@ def _claim(folder: Path, name: str, scale: str, sizes: Sizes, pictures: Any) -> 
     path = folder / "run.json"
     if path.exists():
         try:
-            existing = json.loads(path.read_text(encoding="utf-8"))
+            existing = read_json(path)
         except ValueError as error:
-            raise ValueError(f"{path} is damaged ({error}); give another folder") from error
+            raise ValueError(f"{error}; give another folder") from error
         if existing != settings:
             raise ValueError(f"{folder} holds a run with other settings; give another folder")
         return
@@ -240,7 +242,10 @@ def _read_or_run(home: Path, name: str, work: Callable[[], Row]) -> Row:
     """Return the row of a method from its file, or do the work and write the row."""
     path = home / f"{name}.json"
     if path.exists():
-        return Row(**json.loads(path.read_text(encoding="utf-8")))
+        try:
+            return Row(**read_json(path))
+        except TypeError as error:
+            raise ValueError(f"{path} is no row of a table ({error}); remove it") from error
     row = work()
     _write_json(path, row._asdict())
     return row
@@ -354,5 +359,5 @@ def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
         },
         coords={"level": sweep.psnr},
     )
-    with atomic(path) as temporary:
-        data.to_netcdf(temporary, engine="h5netcdf")
+    with atomic(path) as temporary, hdf5_sink(temporary) as sink:
+        data.to_netcdf(sink, engine="h5netcdf")

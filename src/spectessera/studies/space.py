@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -20,6 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.documents import read_toml
 from spectessera.segmenter.defaults import CONFIGS
 from spectessera.settings import NONE, from_dict, to_dict
 
@@ -186,7 +186,7 @@ def as_space(space: Space | Mapping[str, Any] | str | Path) -> Space:
         return space
     where = ""
     if isinstance(space, (str, Path)):
-        space, where = _read(Path(space)), f"{space}, "
+        space, where = read_toml(Path(space)), f"{space}, "
     if not isinstance(space, Mapping):
         raise TypeError(f"a space is a mapping of tables, or the path of a file; got {space!r}")
     tables = {name: table for name, table in space.items() if name != "run"}
@@ -207,15 +207,6 @@ def as_space(space: Space | Mapping[str, Any] | str | Path) -> Space:
     checked = Space(fixed, varied)
     _check(checked, where)
     return checked
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no file {path}") from error
 
 
 def _read_table(

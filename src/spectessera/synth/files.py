@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spectessera._util.files import atomic
+from spectessera._util.writing import hdf5_sink
 from spectessera._version import __version__
 
 from .stream import Stream
@@ -58,7 +59,11 @@ def write_stream(
         raise FileExistsError(f"{path} exists; give overwrite=True or another path")
     if stream.n == 0:
         raise ValueError("the stream has no spectra to write")
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with (
+        atomic(path) as temporary,
+        hdf5_sink(temporary) as sink,
+        h5py.File(sink, "w") as file,
+    ):
         file.attrs["creator"] = f"spectessera {__version__}"
         axis = file.create_dataset("axis", data=stream.axis.values)
         axis.attrs["units"] = stream.axis.unit
@@ -75,6 +80,7 @@ def write_stream(
                 if name not in file:
                     _create(file, name, values, stream.n, kind)
                 file[name][rows] = values
+            sink.check()
             if progress is not None:
                 progress(number + 1, stream.block_count)
 

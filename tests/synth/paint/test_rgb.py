@@ -158,3 +158,17 @@ def test_files_and_arrays_that_are_not_images_are_refused(tmp_path):
             check_image(wrong)
     with pytest.raises(TypeError, match="uint8"):
         check_image(np.zeros((2, 2, 3), np.int64))
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    monkeypatch.setattr("spectessera.synth.paint.rgb.MAX_PIXELS", 599)
+    with pytest.raises(ValueError, match=r"a\.png has 30 x 20 pixels; 599 are the most"):
+        read_image(tmp_path / "a.png")
+
+
+def test_pictures_are_converted_in_parts(monkeypatch):
+    values = np.random.default_rng(0).integers(0, 256, (7, 4, 4), np.uint8)
+    whole = check_image(values)
+    monkeypatch.setattr("spectessera.synth.paint.rgb._ROWS", 3)
+    np.testing.assert_array_equal(check_image(values), whole)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera._util.check import check_choice
-from spectessera._util.reading import reading
-from spectessera.io.fits import ignore_astropy_warnings
+from spectessera._util.reading import reading, reading_safely
+from spectessera.io.fitsfile import fits_parts
 
 from .lines import emissivities, line_labels, line_wavelengths
 
@@ -219,11 +219,7 @@ def _read_fits(path: Path) -> dict[str, np.ndarray]:
     from astropy.io import fits
 
     columns = {}
-    with (
-        reading(path, "FITS", fits.VerifyError),
-        ignore_astropy_warnings(),
-        fits.open(path, memmap=False) as hdus,
-    ):
+    with reading_safely(path, "FITS"), fits_parts(path) as (hdus, _):
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
         data: Any = tables[0].data if tables else None
         for name in data.names if tables else ():

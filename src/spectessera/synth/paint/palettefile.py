@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectessera._util.documents import parse_toml
+from spectessera._util.reading import check_regular, reading_safely
 from spectessera.axis import Axis, channel_bounds
+from spectessera.io.hdf5 import check_size, check_sources
 
 LARGEST = 1 << 20  # bytes of a palette file
 MOST_PIGMENTS = 256
@@ -79,13 +81,14 @@ def read_text(path: Path) -> Mapping[str, Any]:
     suffix = path.suffix.lower()
     if suffix not in (".json", ".toml"):
         raise ValueError(f"a palette file has the suffix .toml or .json; got {path}")
+    check_regular(path)
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{path} has {size} bytes; a palette file has at most {LARGEST}")
     try:
         text = path.read_text(encoding="utf-8-sig")
         if suffix == ".toml":
-            return tomllib.loads(text)
+            return parse_toml(text)
         document = json.loads(text, object_pairs_hook=_table)
     except (ValueError, RecursionError) as error:  # includes UnicodeDecodeError
         raise ValueError(f"{path} is not a {suffix[1:].upper()} file: {error}") from error
@@ -204,10 +207,11 @@ def _read_spectrum(where: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
             "of the palette"
         )
     try:
-        with h5py.File(path, "r") as file:
+        with reading_safely(path, "HDF5"), h5py.File(path, "r") as file:
             x, y = (_read_numbers(where, path, file, name) for name in ("x", "y"))
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{where}: {path} cannot be read as HDF5: {error}") from error
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith(where) else f"{where}: {text}") from error
     if x.shape != y.shape or x.size < 2:
         raise ValueError(
             f"{where}: x and y of {path} have one value per channel, at least two channels; got "
@@ -239,6 +243,8 @@ def _read_numbers(where: str, path: Path, file: Any, name: str) -> np.ndarray:
             f"{where}: {name} of {path} has {stored.shape[0]} channels; at most {MOST_CHANNELS} "
             "are read"
         )
+    check_sources(path, stored, outside=False)
+    check_size(path, stored, lazy=False)
     return np.asarray(stored[()], dtype=np.float64)
 
 

@@ -7,18 +7,22 @@ palette. One of the modules that call k-means, which works on tensors, with nump
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.reading import FileRefused, check_regular
 from spectessera.colours import to_lab
 from spectessera.kmeans import Clusters
 
 DISTANCES = ("ciede2000", "cie94")
 SAMPLE = 4096  # pixels whose colours are clustered; the others get the nearest colour
 WHITE = 255.0
+MAX_PIXELS = 50_000_000  # of a picture: the cube of a larger one fits on no disk
+_ROWS = 256  # that are converted at a time
 # The similarity is (101 - distance) / 101, as in ganX.
 FARTHEST = 101.0
 
@@ -53,17 +57,26 @@ def read_image(path: str | Path) -> np.ndarray:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    check_regular(path)
     try:
-        with Image.open(path) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked here
+            opening = Image.open(path)
+        with opening as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise FileRefused(
+                    f"{path} has {opened.width} x {opened.height} pixels; {MAX_PIXELS} are the "
+                    "most: scale it down"
+                )
             deep = opened.mode.startswith(("I", "F"))
             wanted = "RGBA" if opened.has_transparency_data else "RGB"
             upright = ImageOps.exif_transpose(opened)
             values = np.asarray(upright if deep else upright.convert(wanted))
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} has too many pixels: {error}") from error
-    except PermissionError:
+    except (PermissionError, FileRefused):
         raise
-    except (OSError, SyntaxError) as error:  # Pillow raises either for unreadable files
+    except Exception as error:  # Pillow raises errors of many kinds for unreadable files
         raise ValueError(
             f"{path} cannot be read as an image ({error}); give a PNG, JPEG or TIFF file"
         ) from error
@@ -95,13 +108,14 @@ def check_image(image: Any) -> np.ndarray:
         raise ValueError(
             f"an image has the shape (y, x), (y, x, 3) or (y, x, 4); got {np.asarray(image).shape}"
         )
-    share = _share(values)
-    if values.shape[2] in (2, 4):
-        alpha = share[:, :, -1:]
-        share = alpha * share[:, :, :-1] + (1 - alpha)
-    if share.shape[2] == 1:
-        share = np.repeat(share, 3, axis=2)
-    return np.rint(WHITE * share).astype(np.uint8)
+    out = np.empty((*values.shape[:2], 3), np.uint8)
+    for first in range(0, len(values), _ROWS):
+        share = _share(values[first : first + _ROWS])
+        if values.shape[2] in (2, 4):
+            alpha = share[:, :, -1:]
+            share = alpha * share[:, :, :-1] + (1 - alpha)
+        out[first : first + _ROWS] = np.rint(WHITE * share)
+    return out
 
 
 def _share(values: np.ndarray) -> np.ndarray:
