@@ -61,8 +61,7 @@ class Network:
         Two heads, mean and log-variance. In training the latent is drawn from them; clustering
         uses the mean.
     encoding_activation : None, "tanh", "sigmoid" or "softplus"
-        Replaces the activation and the dropout of the last hidden layer of the encoder; "tanh" in
-        the released code of the paper.
+        In place of activation and dropout of the encoder's last layer ("tanh" as released).
     latent_activation : None, "tanh", "sigmoid" or "softplus"
         Applied to the latent (to its mean in a variational network).
     linear_path : bool
@@ -180,7 +179,7 @@ class Autoencoder(nn.Module):
             _check_memory(network, down, up)
         # A layer draws weights from the global generator when it is made; they are replaced below.
         with torch.random.fork_rng(devices=[]):
-            self.encoder = nn.Sequential(*_encoder_blocks(down, network))
+            self.encoder = nn.Sequential(*_blocks(down, network, network.encoding_activation))
             self.mean_head = nn.Linear(down[-1], network.latent)
             self.log_variance_head = (
                 nn.Linear(down[-1], network.latent) if network.variational else None
@@ -188,7 +187,7 @@ class Autoencoder(nn.Module):
             self.linear = (
                 nn.Linear(channels, network.latent, bias=False) if network.linear_path else None
             )
-            self.decoder = nn.Sequential(*_blocks(up, network), nn.Linear(up[-1], channels))
+            self.decoder = nn.Sequential(*_blocks(up, network, None), nn.Linear(up[-1], channels))
             self.composition = (
                 nn.Linear(network.latent, 2 * network.components) if network.components else None
             )
@@ -284,12 +283,15 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
-    """Return the layers between each two widths: linear, normalisation, activation, dropout."""
+def _blocks(widths: tuple[int, ...], network: Network, last: str | None) -> list[nn.Module]:
+    """Return linear, normalisation, activation, dropout for each two widths; ``last`` ends them."""
     activations = {"mlp": nn.ReLU, "snn": nn.SELU, "normed": nn.SiLU}
     layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
+    for place, (before, after) in enumerate(pairwise(widths), start=2):
         layers.append(nn.Linear(before, after))
+        if last and place == len(widths):
+            kinds = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softplus": nn.Softplus}
+            return [*layers, kinds[last]()]
         if network.block == "normed":
             layers.append(nn.LayerNorm(after))
         layers.append(activations[network.block]())
@@ -297,18 +299,6 @@ def _blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
             kind = nn.AlphaDropout if network.block == "snn" else nn.Dropout
             layers.append(kind(network.dropout))
     return layers
-
-
-def _encoder_blocks(widths: tuple[int, ...], network: Network) -> list[nn.Module]:
-    """Return the layers of the encoder, the last of them with its own activation if it has one."""
-    if network.encoding_activation is None or len(widths) < 2:
-        return _blocks(widths, network)
-    last = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softplus": nn.Softplus}
-    return [
-        *_blocks(widths[:-1], network),
-        nn.Linear(widths[-2], widths[-1]),
-        last[network.encoding_activation](),
-    ]
 
 
 def _initialise(model: Autoencoder, network: Network, generator: torch.Generator | None) -> None:
