@@ -372,8 +372,8 @@ def claims() -> list[str]:
         "| The decoded spectra have less noise. | Their squared error is that of the measured ones "
         f"divided by {column('denoising', 1)} (nebulae, against "
         "the spectra without noise). |",
-        "| The segmentation withstands added noise (appendix B). | Four clusters with F1 above 0.9 "
-        f"at a PSNR of {', '.join(steady) or 'none'} dB, without new training (table below). |",
+        "| The segmentation withstands added noise (appendix B). | PSNR with four clusters and F1 "
+        f"above 0.9, without new training: {', '.join(steady) or 'none'} (table below). |",
         "| UMAP finds other groups (appendix A). | Compared at the middle size, "
         "[paper-middle.md](paper-middle.md). |",
         "| Table 1: properties of embeddings. | Measured in [table-1.md](table-1.md). |",
