@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
@@ -51,6 +52,7 @@ def start(work: Callable[[], Any]) -> Process:
     status = TRACEBACK
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        faulthandler.disable()  # that of pytest would print where this process ends
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         os.close(writer)
