@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -96,17 +98,22 @@ def _isolated(found: Mapping[str, Any]) -> str:
     )
 
 
+def _left(row: Mapping[str, Any]) -> int:
+    """Return after how many runs a temporary file of a killed one was still there."""
+    return sum("left behind" in each for each in row["failures"])
+
+
 def _killed(found: Mapping[str, Any]) -> str:
     if not found:
         return ""
     rows = [
         [name, row["kills"], row.get("old", "-"), row.get("new", "-"), row.get("mixed", 0),
-         len(row["failures"]) - row.get("mixed", 0)]
+         len(row["failures"]) - row.get("mixed", 0) - _left(row), _left(row)]
         for name, row in found.items()
     ]  # fmt: skip
-    rows.append(["all", *[sum(int(r[n]) for r in rows if r[n] != "-") for n in range(1, 6)]])
+    rows.append(["all", *[sum(int(r[n]) for r in rows if r[n] != "-") for n in range(1, 7)]])
     head = ["command", "kills", "output wholly old", "wholly new", "mixed or lost",
-            "next run failed, or something left"]  # fmt: skip
+            "next run not right", "next run leaves a temporary file"]  # fmt: skip
     return "### Kills at random times\n\n" + _rows(head, rows)
 
 
@@ -127,8 +134,9 @@ def _signals(found: Mapping[str, Any]) -> str:
     for name, row in found.items():
         ends = {k: v for k, v in row.items() if k not in ("sent", "failures")}
         said = ", ".join(f"{key}: {value}" for key, value in sorted(ends.items()))
-        rows.append([name, row["sent"], said, len(row["failures"])])
-    head = ["signal", "sent", "how the command ended", "traceback, or output not whole"]
+        rows.append([name, row["sent"], said, len(row["failures"]) - _left(row), _left(row)])
+    head = ["signal", "sent", "how the command ended", "traceback, or output not whole",
+            "next run leaves a temporary file"]  # fmt: skip
     return "### Signals\n\n" + _rows(head, rows)
 
 
@@ -150,7 +158,9 @@ def _remaining(record: Mapping[str, Any]) -> str:
                      for kind, each in row["failures"].items()]  # fmt: skip
     for part in ("kills", "disks", "signals", "writers"):
         for name, row in record.get(part, {}).items():
-            rows += [[f"{part}: {name}", _cell(text), 1, ""] for text in row["failures"]]
+            # names of temporary files are drawn by chance
+            texts = Counter(re.sub("[0-9a-f]{8}", "...", each) for each in row["failures"])
+            rows += [[f"{part}: {name}", _cell(text), n, ""] for text, n in texts.items()]
     if not rows:
         return "### What remains\n\nNothing of the above.\n"
     return "### What remains\n\n" + _rows(["where", "what", "inputs", "how it was made"], rows)
