@@ -87,11 +87,10 @@ def _isolated(found: Mapping[str, Any]) -> str:
     if not found:
         return ""
     rows = [
-        [name, row["inputs"], row["read"], row["refused"], row["hang"], row["crash"],
-         f"{row['slowest']:.1f}"]
+        [name, row["inputs"], row["read"], row["refused"], row["hang"], row["crash"]]
         for name, row in found.items()
-    ]  # fmt: skip
-    head = ["format", "inputs", "read", "refused", "hang", "process ended", "slowest (s)"]
+    ]
+    head = ["format", "inputs", "read", "refused", "hang", "process ended"]
     return (
         "### The same with `isolate`\n\nAll inputs that ended or stopped the process above, and "
         "some others.\n\n" + _rows(head, rows)
