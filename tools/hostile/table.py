@@ -35,9 +35,12 @@ def here() -> dict[str, Any]:
 def keep(part: str, found: Mapping[str, Any]) -> None:
     """Put the result of a part into the record."""
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    record[part] = {**record.get(part, {}), **found} if part.startswith("fuzz") else dict(found)
-    record["here"] = {**record.get("here", {}), part: here()["commit"]}
-    record |= {key: value for key, value in here().items() if key != "commit"}
+    about = here()
+    commit = about.pop("commit")
+    record[part] = record.get(part, {}) | {
+        name: {**row, "commit": commit} for name, row in found.items()
+    }
+    record |= about
     RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -131,7 +134,7 @@ def _signals(found: Mapping[str, Any]) -> str:
         return ""
     rows = []
     for name, row in found.items():
-        ends = {k: v for k, v in row.items() if k not in ("sent", "failures")}
+        ends = {k: v for k, v in row.items() if k not in ("sent", "failures", "commit")}
         said = ", ".join(f"{key}: {value}" for key, value in sorted(ends.items()))
         rows.append([name, row["sent"], said, len(row["failures"]) - _left(row), _left(row)])
     head = ["signal", "sent", "how the command ended", "traceback, or output not whole",
@@ -173,5 +176,12 @@ def _cell(text: str) -> str:
 
 def _here(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {each}" for name, each in record["versions"].items())
-    commits = sorted({*record["here"].values()})
-    return f"Measured on {record['system']}, commit {', '.join(commits)}, with {versions}.\n"
+    measured: dict[str, list[str]] = {}
+    for part in ("fuzz", "fuzz isolated", "kills", "disks", "signals", "writers"):
+        for name, row in record.get(part, {}).items():
+            measured.setdefault(row["commit"], []).append(f"{part} ({name})")
+    most = max(measured, key=lambda commit: len(measured[commit]))
+    others = [f"{', '.join(names)} on {commit}" for commit, names in measured.items()
+              if commit != most]  # fmt: skip
+    but = f" ({'; '.join(others)})" if others else ""
+    return f"Measured on {record['system']}, commit {most}{but}, with {versions}.\n"

@@ -227,7 +227,7 @@ def make_spectra_file(
 
     _check_destination(out, overwrite, palette)
     stream = _stream(kind, n, palette, mode, counts, snr, seed)
-    with progress(quiet or as_json) as bar:
+    with alone(out), progress(quiet or as_json) as bar:
         write_stream(
             stream,
             out,
