@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from spectessera._util import files
-from spectessera._util.files import atomic, atomic_folder, encodable, files_below, new_folder
+from spectessera._util.files import alone, atomic, atomic_folder, encodable, files_below, new_folder
 
 
 def test_an_error_leaves_the_old_file_and_no_temporary_one(tmp_path):
@@ -152,3 +152,17 @@ def test_a_folder_that_cannot_be_removed_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(files.shutil, "rmtree", refuse)
     with pytest.raises(PermissionError):
         files.remove_folder(tmp_path)
+
+
+def test_who_writes_a_file_alone_removes_what_killed_processes_left_of_it(tmp_path):
+    left, others = tmp_path / ".0123abcd-cube.h5", [tmp_path / ".0123abcd-other.h5"]
+    for each in (left, *others):
+        each.write_text("half")
+    with alone(tmp_path / "cube.h5"):
+        assert not left.exists()
+        assert all(each.exists() for each in others)
+        with pytest.raises(BlockingIOError, match=r"cube\.h5"), alone(tmp_path / "cube.h5"):
+            pass
+    assert list(tmp_path.iterdir()) == others
+    with alone(tmp_path / "cube.zarr"):
+        assert list(tmp_path.iterdir()) == others  # a store has a lock of its own

@@ -38,9 +38,10 @@ def test_only_a_file_that_may_be_damaged_is_called_so(error, words):
     assert ("damaged" in str(told.value)) == ("damaged" in words)
 
 
-def test_an_interruption_that_an_error_hides_is_raised_itself():
+@pytest.mark.parametrize("guard", [reading, reading_safely])
+def test_an_interruption_that_an_error_hides_is_raised_itself(guard):
     def read():
-        with reading(Path("scan.h5"), "HDF5"):
+        with guard(Path("scan.h5"), "HDF5"):
             try:
                 raise KeyboardInterrupt
             finally:
@@ -78,19 +79,9 @@ def test_the_outermost_guard_names_the_file_once(error, words):
         raise error
 
 
-def test_the_outermost_guard_keeps_missing_packages_and_interruptions():
+def test_the_outermost_guard_keeps_missing_packages():
     with pytest.raises(ImportError), reading_safely(Path("a.h5"), "HDF5"):
         raise ImportError("hdf5plugin")
-
-    def read():
-        with reading_safely(Path("a.h5"), "HDF5"):
-            try:
-                raise KeyboardInterrupt
-            finally:
-                raise OSError("cannot close")
-
-    with pytest.raises(KeyboardInterrupt):
-        read()
 
 
 def test_devices_and_pipes_are_no_files(tmp_path):

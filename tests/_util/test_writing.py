@@ -1,8 +1,11 @@
 """Full disks: one error that names the file, also from HDF5, which does not survive one."""
 
 import errno
+import itertools
 import os
 import resource
+import signal
+import threading
 from contextlib import contextmanager
 
 import h5py
@@ -60,6 +63,48 @@ def test_a_full_disk_at_any_byte_is_an_error_that_names_the_file(cube, tmp_path,
         assert refused(cube + 1, path, size) == f"EFBIG {path}"
     assert spt.read(path).equals(old)
     assert [each.name for each in tmp_path.iterdir() if "lock" not in each.name] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".nc"])
+@pytest.mark.parametrize("number", [1, 4, 9])
+def test_ctrl_c_within_a_write_ends_the_work_and_not_the_process(cube, tmp_path, suffix, number):
+    """Raised in a function that HDF5 calls, it would be an error that HDF5 does not survive."""
+    path = tmp_path / f"scan{suffix}"
+    child = os.fork()
+    if child == 0:
+        plain, count, status = os.pwrite, itertools.count(1), 1
+
+        def interrupted(*arguments):
+            if next(count) == number:
+                os.kill(os.getpid(), signal.SIGINT)
+            return plain(*arguments)
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        module.os.pwrite = interrupted
+        try:
+            spt.write(cube, path)
+        except KeyboardInterrupt:
+            status = 130
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_another_thread_nothing_is_changed_about_ctrl_c(tmp_path):
+    handlers = []
+
+    def work():
+        with hdf5_sink(tmp_path / "a") as sink:
+            handlers.append(signal.getsignal(signal.SIGINT))
+            sink.write(b"abc")
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [before]
+    assert (tmp_path / "a").read_bytes() == b"abc"
 
 
 def test_what_could_not_be_written_is_still_read_by_the_library(tmp_path, monkeypatch):

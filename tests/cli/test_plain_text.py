@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import unicodedata
 
 import numpy as np
@@ -115,3 +116,10 @@ def test_a_surrogate_in_a_name_is_shown(tmp_path):
     name = os.fsdecode(b"caf\xe9.npy")
     np.save(tmp_path / name, np.zeros((2, 2, 3)))
     assert r"caf\udce9.npy" in plain(run("info", tmp_path / name, check=0))
+
+
+def test_a_long_text_is_cut_once_and_says_by_how_much(tmp_path):
+    np.save(tmp_path / "scan.npy", np.zeros((2, 2, 3)))
+    told = run("info", tmp_path / "scan.npy", "--unit", "y" * 5000, check=2).stderr
+    (cut,) = re.findall(r"\[\.\.\.(\d+) characters\.\.\.\]", told)
+    assert int(cut) > 3000

@@ -4,9 +4,15 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from sklearn.metrics import silhouette_samples
 
 from spectessera.kmeans import Clusters
-from spectessera.kmeans.points import ArrayPoints, agreement_of_seeds, cluster_points
+from spectessera.kmeans.points import (
+    ArrayPoints,
+    agreement_of_seeds,
+    cluster_points,
+    exact_silhouettes,
+)
 
 SQUARE = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
 
@@ -63,3 +69,28 @@ def test_from_two_to_ten_clusters_are_tried_unless_others_are_asked_for():
     assert (defaults["k_min"], defaults["k_max"], defaults["restarts"]) == (2, 10, 10)
     curves = cluster_points(blobs(SQUARE, 20), Clusters()).curves
     assert curves.k.tolist() == list(range(2, 11))
+
+
+def test_stability_is_computed_only_where_there_is_a_choice():
+    points = blobs(SQUARE, 20)
+    one = cluster_points(points, Clusters(4, 4)).curves
+    assert np.isnan([one.stability, one.stability_error, one.agreement]).all()
+    assert np.isfinite(cluster_points(points, Clusters(4, 5)).curves.stability).all()
+
+
+def test_a_sample_holds_no_point_twice():
+    points = ArrayPoints(blobs(SQUARE, 300))
+    taken = []
+    take = points.take
+    points.take = lambda ranks: taken.append(ranks) or take(ranks)
+    cluster_points(points, Clusters(2, 3, max_points=1000))
+    assert len(np.unique(taken[0])) == 1000
+
+
+def test_exact_silhouettes_are_those_of_scikit_learn():
+    points = blobs(SQUARE[:2], 30)
+    labels = np.repeat([0, 1], 30)
+    labels[0] = 1  # a point in the wrong cluster has a negative one
+    found = exact_silhouettes(points, labels)
+    assert found[0] < 0
+    np.testing.assert_allclose(found, silhouette_samples(points, labels), atol=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spectessera import make_cube
+from spectessera.channels import bad_channels
 from spectessera.preprocess.intake import intake_of
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.training_spectra import (
@@ -13,6 +14,7 @@ from spectessera.preprocess.training_spectra import (
     candidates,
     collect,
     common_axis,
+    commonly_marked,
     draw_rows,
     read_drawn,
     some_spectra,
@@ -72,6 +74,17 @@ def test_pixels_with_a_line_are_all_drawn_and_of_the_others_a_share(chunks):
         assert len(pixels) == 7 + others
         assert (2, 3) not in pixels
         np.testing.assert_array_equal(drawn, candidates([lines()], Sampling("signal", share, 7)))
+
+
+def test_channels_that_are_bad_in_one_cube_are_bad_in_all_of_one_axis():
+    bad = np.array([[True, False, False, False, False], [False, False, False, True, False]])
+    cubes = [make_cube(VALUES, bad_channel=each) for each in bad] + [make_cube(VALUES)]
+    for each in commonly_marked(cubes):
+        assert bad_channels(each).tolist() == [True, False, False, True, False]
+    other = make_cube(VALUES, energy=(1.0, 5.0))
+    mixed = [cubes[0], cubes[1], other]
+    assert all(a is b for a, b in zip(mixed, commonly_marked(mixed), strict=True))
+    assert commonly_marked(cubes[2:]) == cubes[2:]
 
 
 def test_masked_pixels_are_never_drawn_whatever_they_hold():

@@ -4,6 +4,7 @@ Nothing is segmented here: small texts stand for the files of a result.
 """
 
 import json
+import math
 import os
 import shutil
 import threading
@@ -243,6 +244,7 @@ def test_only_folders_are_checked(out):
         ({"format": 99}, "it has format 99, this version reads 1"),
         ({"files": {"result.zarr/../a": {"size": 1, "sha256": ""}}}, "outside its store"),
         ({"files": {"result.nc": {"size": "?"}}}, "cannot be read as a manifest"),
+        ({"files": {"result.nc": {"size": math.inf}}}, "cannot be read as a manifest"),
         ({"files": []}, "cannot be read as a manifest"),
     ],
 )

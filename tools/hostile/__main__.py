@@ -37,7 +37,7 @@ def main() -> None:
             numbers = range(options.first, options.first + options.inputs)
             said("fuzz", {name: fuzz(name, numbers, options.found)})
     if "isolate" in parts:
-        isolate([name for name in formats if name in ("HDF5", "NetCDF")])
+        isolate([name for name in formats if name in ("HDF5", "NetCDF", "Zarr")])
     if {"kills", "disks", "signals", "writers"} & set(parts):
         with laboratory() as home:
             if "kills" in parts:

@@ -11,6 +11,7 @@ import faulthandler
 import json
 import os
 import pickle
+import re
 import resource
 import select
 import shutil
@@ -207,6 +208,7 @@ def _ended(doing: tuple[str, int], hung: bool, status: int, home: str) -> list[A
     said = Path(home, "stderr").read_text(errors="replace")
     stack = said[max(said.rfind("Timeout ("), said.rfind("Fatal Python error")) :]
     where = next((each.strip() for each in stack.splitlines() if "spectessera" in each), "")
+    where = re.sub(r'"\S*/src/', '"src/', where)  # the same on every machine
     shutil.rmtree(Path(home, f"{doing[1]}"), ignore_errors=True)
     if doing[0] == "made":  # the library ended while it made the file
         return [doing[1], "unmade", where, stack[-400:], 0.0, 0]

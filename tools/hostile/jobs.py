@@ -71,7 +71,10 @@ def _command(job: Job, home: Path, before: Callable[[], None] = lambda: None) ->
     os.chdir(home)
     contents._draw = lambda *_: None  # figures take most of the time of a run
     before()
-    status = app(list(job.arguments), standalone_mode=False)
+    try:
+        status = app(list(job.arguments), standalone_mode=False)
+    except KeyboardInterrupt:  # before the command itself: as its main function
+        status = 130
     return status if isinstance(status, int) else 0
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -51,6 +53,8 @@ def start(work: Callable[[], Any]) -> Process:
     status = TRACEBACK
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+        faulthandler.disable()  # that of pytest would print where this process ends
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         os.close(writer)

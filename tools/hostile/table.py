@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,9 +35,12 @@ def here() -> dict[str, Any]:
 def keep(part: str, found: Mapping[str, Any]) -> None:
     """Put the result of a part into the record."""
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    record[part] = {**record.get(part, {}), **found} if part.startswith("fuzz") else dict(found)
-    record["here"] = {**record.get("here", {}), part: here()["commit"]}
-    record |= {key: value for key, value in here().items() if key != "commit"}
+    about = here()
+    commit = about.pop("commit")
+    record[part] = record.get(part, {}) | {
+        name: {**row, "commit": commit} for name, row in found.items()
+    }
+    record |= about
     RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -85,15 +90,19 @@ def _isolated(found: Mapping[str, Any]) -> str:
     if not found:
         return ""
     rows = [
-        [name, row["inputs"], row["read"], row["refused"], row["hang"], row["crash"],
-         f"{row['slowest']:.1f}"]
+        [name, row["inputs"], row["read"], row["refused"], row["hang"], row["crash"]]
         for name, row in found.items()
-    ]  # fmt: skip
-    head = ["format", "inputs", "read", "refused", "hang", "process ended", "slowest (s)"]
+    ]
+    head = ["format", "inputs", "read", "refused", "hang", "process ended"]
     return (
         "### The same with `isolate`\n\nAll inputs that ended or stopped the process above, and "
         "some others.\n\n" + _rows(head, rows)
     )
+
+
+def _left(row: Mapping[str, Any]) -> int:
+    """Return after how many runs a temporary file of a killed one was still there."""
+    return sum("left behind" in each for each in row["failures"])
 
 
 def _killed(found: Mapping[str, Any]) -> str:
@@ -101,12 +110,12 @@ def _killed(found: Mapping[str, Any]) -> str:
         return ""
     rows = [
         [name, row["kills"], row.get("old", "-"), row.get("new", "-"), row.get("mixed", 0),
-         len(row["failures"]) - row.get("mixed", 0)]
+         len(row["failures"]) - row.get("mixed", 0) - _left(row), _left(row)]
         for name, row in found.items()
     ]  # fmt: skip
-    rows.append(["all", *[sum(int(r[n]) for r in rows if r[n] != "-") for n in range(1, 6)]])
+    rows.append(["all", *[sum(int(r[n]) for r in rows if r[n] != "-") for n in range(1, 7)]])
     head = ["command", "kills", "output wholly old", "wholly new", "mixed or lost",
-            "next run failed, or something left"]  # fmt: skip
+            "next run not right", "next run leaves a temporary file"]  # fmt: skip
     return "### Kills at random times\n\n" + _rows(head, rows)
 
 
@@ -125,10 +134,11 @@ def _signals(found: Mapping[str, Any]) -> str:
         return ""
     rows = []
     for name, row in found.items():
-        ends = {k: v for k, v in row.items() if k not in ("sent", "failures")}
+        ends = {k: v for k, v in row.items() if k not in ("sent", "failures", "commit")}
         said = ", ".join(f"{key}: {value}" for key, value in sorted(ends.items()))
-        rows.append([name, row["sent"], said, len(row["failures"])])
-    head = ["signal", "sent", "how the command ended", "traceback, or output not whole"]
+        rows.append([name, row["sent"], said, len(row["failures"]) - _left(row), _left(row)])
+    head = ["signal", "sent", "how the command ended", "traceback, or output not whole",
+            "next run leaves a temporary file"]  # fmt: skip
     return "### Signals\n\n" + _rows(head, rows)
 
 
@@ -150,7 +160,9 @@ def _remaining(record: Mapping[str, Any]) -> str:
                      for kind, each in row["failures"].items()]  # fmt: skip
     for part in ("kills", "disks", "signals", "writers"):
         for name, row in record.get(part, {}).items():
-            rows += [[f"{part}: {name}", _cell(text), 1, ""] for text in row["failures"]]
+            # names of temporary files are drawn by chance
+            texts = Counter(re.sub("[0-9a-f]{8}", "...", each) for each in row["failures"])
+            rows += [[f"{part}: {name}", _cell(text), n, ""] for text, n in texts.items()]
     if not rows:
         return "### What remains\n\nNothing of the above.\n"
     return "### What remains\n\n" + _rows(["where", "what", "inputs", "how it was made"], rows)
@@ -164,5 +176,12 @@ def _cell(text: str) -> str:
 
 def _here(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {each}" for name, each in record["versions"].items())
-    commits = sorted({*record["here"].values()})
-    return f"Measured on {record['system']}, commit {', '.join(commits)}, with {versions}.\n"
+    measured: dict[str, list[str]] = {}
+    for part in ("fuzz", "fuzz isolated", "kills", "disks", "signals", "writers"):
+        for name, row in record.get(part, {}).items():
+            measured.setdefault(row["commit"], []).append(f"{part} ({name})")
+    most = max(measured, key=lambda commit: len(measured[commit]))
+    others = [f"{', '.join(names)} on {commit}" for commit, names in measured.items()
+              if commit != most]  # fmt: skip
+    but = f" ({'; '.join(others)})" if others else ""
+    return f"Measured on {record['system']}, commit {most}{but}, with {versions}.\n"

@@ -43,21 +43,21 @@ def parse_toml(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file; errors as :func:`read_toml`."""
-    return _parsed(path, "JSON", json.loads)
+def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """Return the content of a JSON file of at most so many bytes; errors as :func:`read_toml`."""
+    return _parsed(path, "JSON", json.loads, most)
 
 
-def _parsed(path: Path, kind: str, parse: Callable[[str], Any]) -> Any:
+def _parsed(path: Path, kind: str, parse: Callable[[str], Any], most: int = MOST_BYTES) -> Any:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     check_regular(path)
     if path.is_dir():
         raise ValueError(f"{path} is not a file")
     with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"{path} is larger than {MOST_BYTES >> 20} MiB; it is not such a file")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"{path} is larger than {most >> 20} MiB; it is not such a file")
     try:
         return parse(data.decode("utf-8"))
     except RecursionError as error:

@@ -184,6 +184,31 @@ def _leftovers(target: Path, ending: str = "") -> list[Path]:
     return list(target.parent.glob("." + 8 * "[0-9a-f]" + f"-{name}{ending}"))
 
 
+@contextmanager
+def alone(path: str | Path) -> Iterator[None]:
+    """Hold the lock of a file while it is made, and remove what killed processes left of it.
+
+    Nothing is done for a Zarr store: :func:`atomic_folder` does the same for it.
+
+    Parameters
+    ----------
+    path : str or Path
+        As given to :func:`atomic`.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process is making it.
+    """
+    target = Path(path).resolve()
+    if target.suffix == ".zarr":
+        yield
+        return
+    with locked_beside(target, str(target)):
+        remove_leftovers(target)
+        yield
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files that killed processes left behind while writing ``path``.
 

@@ -1,7 +1,7 @@
 """Writing on a disk that may be full: one error that names the file, from every library.
 
 HDF5 does not survive a failed write: the process ends in its C code when the file is closed. It
-therefore writes through :func:`hdf5_sink`, which fails in Python only.
+therefore writes through :func:`hdf5_sink`, which fails in Python only, also at Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import errno
 import io
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -71,11 +73,11 @@ def allocate(descriptor: int, size: int) -> None:
 
 
 class Sink(io.RawIOBase):
-    """A new file that takes every write: after the first that fails, :meth:`check` raises."""
+    """A new file that takes every write: after one that fails, or Ctrl-C, :meth:`check` raises."""
 
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
         self.position = 0
         self.end = 0
         self.lost: list[tuple[int, bytes]] = []
@@ -154,15 +156,36 @@ class Sink(io.RawIOBase):
 
 
 @contextmanager
+def _interrupted_later(sink: Sink) -> Iterator[None]:
+    """Let Ctrl-C end the work at the next check: raised in a write, HDF5 would not survive it."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def later(*_: Any) -> None:
+        sink.error = sink.error or KeyboardInterrupt()
+
+    signal.signal(signal.SIGINT, later)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def hdf5_sink(path: Path) -> Iterator[Sink]:
     """Give a new file for h5py and h5netcdf to write to, which they must close themselves.
 
-    Work of Dask on this file ends with the first block that cannot be written.
+    Work of Dask on this file ends with the first block that cannot be written, or with the block
+    that is being written at Ctrl-C.
 
     Raises
     ------
     OSError
         If a part of the file could not be written.
+    KeyboardInterrupt
+        After Ctrl-C, when no write is going on.
     FileExistsError
         If the file exists.
     """
@@ -170,7 +193,7 @@ def hdf5_sink(path: Path) -> Iterator[Sink]:
 
     sink = Sink(path)
     try:
-        with Callback(posttask=sink.check):
+        with _interrupted_later(sink), Callback(posttask=sink.check):
             yield sink
         sink.check()
     except Exception:

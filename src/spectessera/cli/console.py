@@ -109,7 +109,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if os.environ.get("SPECTESSERA_DEBUG"):
                 raise
             text = " ".join(_words(error).split()) or type(error).__name__
-            errors.print(Text("error: ", "bold red"), as_flags(shown(text)), sep="")
+            errors.print(Text("error: ", "bold red"), as_flags(text), sep="")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             errors.print("stopped by Ctrl-C; no file was left half-written")

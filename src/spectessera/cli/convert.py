@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spectessera._util.files import alone
 from spectessera._util.inputs import refuse_input
 
 from .console import Bar, command, counted, output, print_json, progress
@@ -43,6 +44,7 @@ def convert_command(
     check_destination(out, overwrite=overwrite)
     cube = reading.open(file)
     with (
+        alone(out),
         progress(quiet or as_json) as bar,
         _in_blocks(cube, file, out, reading, bar) as blocks,
         counted(bar),

@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from spectessera._util.imports import uncollected
-from spectessera._util.text import shown
 
 from .console import as_flags, command, output, print_json
 from .flags import AsJson, CubeFile, FileOptions, with_flag_groups
@@ -40,7 +39,7 @@ def info_command(
     table = Table(show_header=False, box=None)
     for name, value in description.items():
         text = f"{100 * value:.3g} %" if name.endswith("_share") else _shown(value)
-        table.add_row(Text(LABELS.get(name, name.replace("_", " ")), "bold"), as_flags(shown(text)))
+        table.add_row(Text(LABELS.get(name, name.replace("_", " ")), "bold"), as_flags(text))
     output.print(table)
     output.print(ADVICE)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spectessera._util.files import alone
 from spectessera._util.inputs import refuse_input
 
 from .console import command, output, print_json, progress
@@ -38,9 +39,10 @@ def encode_command(
     refuse_input(out, file, model, *reading.files())
     segmenter = load(model)
     cube = reading.open(file)
-    with progress(quiet or as_json) as bar:
-        latent, scores = encode_cube(cube, segmenter, progress=bar)
-    write(latent, out, overwrite=overwrite)
+    with alone(out):
+        with progress(quiet or as_json) as bar:
+            latent, scores = encode_cube(cube, segmenter, progress=bar)
+        write(latent, out, overwrite=overwrite)
     summary = {"file": str(file), "out": str(out), **scores}
     if as_json:
         print_json(summary)
@@ -73,6 +75,7 @@ def decode_command(
     check_destination(out, overwrite=overwrite)
     refuse_input(out, file, model)
     decoded = decode_cube(read(file, chunks="auto"), load(model))
-    write(decoded, out, overwrite=overwrite)
+    with alone(out):
+        write(decoded, out, overwrite=overwrite)
     if not quiet:
         output.print(f"decoded cube in {out}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectessera._util.files import alone, atomic
 from spectessera._util.inputs import refuse_input
 
 from .console import command, counted, output, print_json, progress
@@ -226,7 +227,7 @@ def make_spectra_file(
 
     _check_destination(out, overwrite, palette)
     stream = _stream(kind, n, palette, mode, counts, snr, seed)
-    with progress(quiet or as_json) as bar:
+    with alone(out), progress(quiet or as_json) as bar:
         write_stream(
             stream,
             out,
@@ -269,7 +270,6 @@ def make_page(
     """Draw a page of a manuscript in the colours of a palette, a picture for `synth cube`."""
     from PIL import Image
 
-    from spectessera._util.files import atomic
     from spectessera.synth.paint.pages import miniature
 
     if out.suffix.lower() != ".png":
@@ -282,7 +282,7 @@ def make_page(
         raise ValueError(f"--size takes whole numbers of pixels; got {size!r}")
     height, width = (int(side) for side in sides)
     page = miniature(seed, (height, width), palette)
-    with atomic(out) as temporary:
+    with alone(out), atomic(out) as temporary:
         Image.fromarray(page).save(temporary, format="PNG")
     if not quiet:
         output.print(f"page written to {out}")
@@ -307,7 +307,7 @@ def _write(
     """Write cube and truth block by block, and return what was written."""
     from spectessera.io import write_synthetic
 
-    with progress(quiet) as bar, counted(bar):
+    with alone(out), progress(quiet) as bar, counted(bar):
         write_synthetic(cube, truth, out, overwrite=overwrite)
     return {
         "file": str(out),

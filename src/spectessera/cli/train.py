@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spectessera._util.files import check_file_place
+from spectessera._util.files import alone, check_file_place
 from spectessera._util.inputs import refuse_input
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
@@ -72,7 +72,8 @@ def train_command(
         else:
             cubes = [reading.open(file) for file in files or ()]
             segmenter.fit(cubes, start=trained, checkpoint=state, progress=bar.epoch)
-    segmenter.save(out, half=half)
+    with alone(out):
+        segmenter.save(out, half=half)
     remove_completed(checkpoint, segmenter)
     if as_json:
         print_json(_summary(segmenter, out))

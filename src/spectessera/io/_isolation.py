@@ -203,13 +203,9 @@ def isolated_cube(path: Path, request: Request) -> StoredCube:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If there is no such file, or it is a folder but not a Zarr store.
-    ImportError
-        If the format needs a package that is not installed.
     ValueError
-        As :func:`~spectessera.io.read`, and if the file crashes or stops the process, or fills its
-        memory.
+        If the file crashes or stops the process, or fills its memory. All else is raised as by
+        :func:`~spectessera.io.read`.
     """
     if os.name == "nt":
         raise ValueError("isolate (--isolate) needs Linux or macOS")

@@ -15,6 +15,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,18 +204,13 @@ def _source(
         name,
         array.shape,
         array.dtype.newbyteorder("=") if array.dtype.kind in "biuf" else array.dtype,
-        _fetch_outside if outside else _fetch,
+        partial(_fetch, outside=outside),
         tuple(array.shards or array.chunks),
         locked=False,
     )
 
 
-def _fetch_outside(path: Path, name: str, index: tuple[slice, ...]) -> np.ndarray:
-    """Read one part of an array, also from files outside the folder of the store."""
-    return _fetch(path, name, index, outside=True)
-
-
-def _fetch(path: Path, name: str, index: tuple[slice, ...], *, outside: bool = False) -> np.ndarray:
+def _fetch(path: Path, name: str, index: tuple[slice, ...], *, outside: bool) -> np.ndarray:
     """Read one part of an array."""
     array = _open(path, name)
     _check_file_sizes(path, name, array, index, outside=outside)

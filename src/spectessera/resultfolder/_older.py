@@ -96,7 +96,7 @@ def older_result(
     replaced = [n for n in owned if n not in carried and (n in planned or not add)]
     refuse_inputs_in(target, dict.fromkeys((*planned, *replaced)), inputs)
     _refuse_results(target, replaced, overwrite)
-    _refuse_foreign(target, planned if add else (*planned, *RESULTS), owned)
+    _refuse_foreign(target, planned if add else (*planned, *RESULTS, EDITS), owned)
     if manifest is not None:
         _refuse_changed(target, manifest, [name for name in replaced if name != EDITS])
         owned, replaced = [*owned, MANIFEST], [*replaced, MANIFEST]

@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 import xarray as xr
 
-from spectessera._util.documents import read_toml
+from spectessera._util.documents import read_json, read_toml
 from spectessera._util.text import shown
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
@@ -117,16 +117,14 @@ def write_edited(
 
 def _summary_with(path: Path, names: Mapping[int, str]) -> dict[str, Any]:
     """Return a summary with the names of a user; ``suggested`` is what was suggested instead."""
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{path} is too large for a summary")
+    summary: dict[str, Any] = read_json(path, _MOST_BYTES)
     try:
-        summary: dict[str, Any] = json.loads(path.read_bytes())
         for row in summary["clusters"]:
             suggested = row.pop("suggested", row["name"])
             given = names.get(row["cluster"])
             row["name"] = given or suggested
             if given:
                 row["suggested"] = suggested
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a summary of spectessera: {error}") from error
     return summary

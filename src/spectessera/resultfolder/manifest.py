@@ -102,7 +102,9 @@ def read_manifest(folder: Path) -> Manifest | None:
                  stored["files"].items()}  # fmt: skip
         facts = {n: v for n, v in stored.items() if n not in ("program", "format", "id", "files")}
         return Manifest(str(stored["id"]), files, facts)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError,
+    ) as error:  # fmt: skip
         raise ValueError(f"{path} cannot be read as a manifest ({error}); {_REMEDY}") from error
 
 

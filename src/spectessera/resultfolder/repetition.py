@@ -92,7 +92,7 @@ def _difference(name: str, recorded: xr.Dataset, repeated: xr.Dataset) -> Differ
     if one.dims != other.dims or one.shape != other.shape or one.dtype != other.dtype:
         words = " -> ".join(f"{dict(each.sizes)} of {each.dtype}" for each in (one, other))
         return Difference(name, 0, 0, None, words)
-    ofpixels = one.dims[:2] == IMAGE
+    of_pixels = one.dims[:2] == IMAGE
     count, largest = 0, 0.0
     for part in _parts(one):
         before, after = np.asarray(one[part].values), np.asarray(other[part].values)
@@ -100,9 +100,11 @@ def _difference(name: str, recorded: xr.Dataset, repeated: xr.Dataset) -> Differ
         if not unequal.any():
             continue
         where = unequal.any(axis=-1)
-        count += int(where.any(axis=tuple(range(2, where.ndim))).sum() if ofpixels else where.sum())
+        count += int(
+            where.any(axis=tuple(range(2, where.ndim))).sum() if of_pixels else where.sum()
+        )
         largest = max(largest, _largest(before[where], after[where]))
-    total = int(np.prod(one.shape[:2] if ofpixels else one.shape))
+    total = int(np.prod(one.shape[:2] if of_pixels else one.shape))
     return Difference(name, count, total, largest) if count else None
 
 
