@@ -47,6 +47,7 @@ class Case:
     dropout: float = 0.1
     snr: float = 100.0
     log: bool = False
+    unit: float = 1.0  # flux of H beta, which log(1 + x) depends on
     normalise: str = "max"
     negative: bool = False  # kept instead of set to 0
     output: str = "sigmoid"
@@ -164,7 +165,7 @@ def inputs(spectra: np.ndarray, case: Case) -> np.ndarray:
     """Return network inputs (n, channel); spectra without signal are 0."""
     values = spectra if case.negative else np.maximum(spectra, 0)
     if case.log:
-        values = np.sign(values) * np.log1p(np.abs(values))
+        values = np.sign(values) * np.log1p(case.unit * np.abs(values))
     by_maximum = case.normalise == "max"
     size = values.max(axis=1) if by_maximum else np.sqrt(np.square(values).sum(axis=1))
     return (values / np.where(size > 0, size, 1)[:, None]).astype(np.float32)
