@@ -30,6 +30,7 @@ from spectessera.synth.stream import Stream
 
 from .experiments import HELD_OUT, PAGES, Experiment, NetworkVariant, Sizes, pigment_names, sky
 
+OF_COLOURS = Clusters(3, 5, criterion="silhouette")  # of the picture that is segmented
 TRAINED, VALIDATED = 161_001, 46_001  # spectra, of the released training log
 PUBLISHED = Sizes(TRAINED + VALIDATED, (96, 128), 100)
 
@@ -88,25 +89,33 @@ ASTRO = {
 }
 HERITAGE = {
     "pages": Choice(
-        (256, 192),
-        "16 procedural pages of this size, or the pictures of the user; the paper has 17 paintings",
+        (96, 72),
+        "all pixels of 16 procedural pages of this size, 110,592 spectra, or of the pictures of "
+        "the user; the paper has 17 paintings of unknown size",
         "the variety of the training spectra",
     ),
-    "share": Choice(
-        0.2,
-        "share of the pixels of a page; the released code draws it from every image",
-        "the time of an epoch",
+    "held out": Choice(
+        4,
+        "colours of the page that is segmented: the first one that is not used for training and "
+        "in which k-means finds this number, as in the paper",
+        "the number of groups to be found",
+    ),
+    "threshold": Choice(
+        (0.2, 0.8),
+        "0.2 as in the paper: nearly all pigments are in every colour. With 0.8, a colour has one "
+        "to four pigments",
+        "whether the groups can be told apart by their counts at all",
     ),
     "beta": Choice(
         Schedule(0.0, 1.0, 10, 30),
         "the paper has a rising schedule; these are the epochs that are the defaults of the "
         "released trainer",
-        "the latent is nearer to a normal distribution if it is larger",
+        "the latent is nearer to a normal distribution if it is larger, see the sweep",
     ),
     "gamma": Choice(
-        Schedule(0.0, 0.05, 10, 30),
-        "the paper has a schedule; value and epochs are the defaults of the released trainer",
-        "nothing but the selected epoch while the term has no gradient",
+        0.002,
+        "that of the astronomical network",
+        "nothing but the selected epoch, since the term has no gradient",
     ),
     "stabilise": Choice(
         "log", "log(1 + x) divided by the maximum, as in the released code", "weak lines count more"
@@ -118,7 +127,7 @@ HERITAGE = {
     "k": Choice(
         (3, 5),
         "the range of the segmentation of the astronomical cube, for the picture as well",
-        "with 2 as the smallest k the silhouette prefers 2",
+        "see the column of k from 2",
     ),
 }
 
@@ -264,6 +273,20 @@ def _astro_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     )
 
 
+def held_out(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return the first page, (y, x, 3), that is not for training and has the chosen colours.
+
+    Their number is found twice, as for the pigments of the cube and as for the reference.
+    """
+    wanted = HERITAGE["held out"].value
+    for number in range(HELD_OUT, 100):
+        page = miniature(100 * seed + number, shape)
+        seeds = (4000 + seed, seed + 1)
+        if all(len(few_colours(page, OF_COLOURS, seed=each).rgb) == wanted for each in seeds):
+            return page
+    raise ValueError(f"no page of seed {seed} and shape {shape} has {wanted} colours")
+
+
 def heritage(
     seed: int, sizes: Sizes, threshold: float, pictures: tuple[np.ndarray, ...] = ()
 ) -> Experiment:
@@ -286,10 +309,11 @@ def heritage(
         )[0]
         for n, page in enumerate((*pictures, *pages))
     ]
-    picture = miniature(100 * seed + HELD_OUT, (sizes.image[1], sizes.image[0]))
-    cube, truth = cube_from_rgb(picture, counts=400, threshold=threshold, seed=4000 + seed)
-    k = HERITAGE["k"].value
-    colours = few_colours(picture, Clusters(k[0], k[1], criterion="silhouette"), seed=seed + 1)
+    picture = held_out(seed, (sizes.image[1], sizes.image[0]))
+    cube, truth = cube_from_rgb(
+        picture, counts=400, threshold=threshold, clusters=OF_COLOURS, seed=4000 + seed
+    )
+    colours = few_colours(picture, OF_COLOURS, seed=seed + 1)
     variants = _heritage_variants(seed, sizes)
     return Experiment(
         name=f"heritage-{threshold:g}",
@@ -303,7 +327,7 @@ def heritage(
         classes=pigment_names(truth),
         background=0,
         preprocess=variants[0].preprocess,
-        clusters=_segmentation(k),
+        clusters=_segmentation(HERITAGE["k"].value),
         variants=variants,
     )
 
@@ -315,7 +339,6 @@ def _heritage_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
         beta=HERITAGE["beta"].value,
         gamma=HERITAGE["gamma"].value,
         patience=HERITAGE["patience"].value,
-        fraction=HERITAGE["share"].value,
         max_spectra=10_000_000,
     )
     network = Network(
@@ -361,4 +384,7 @@ def makers(
     """
     if name == "astro":
         return tuple(partial(astro, seed, sizes, snr) for snr in ASTRO["snr"].value)
-    return tuple(partial(heritage, seed, sizes, threshold, pictures) for threshold in (0.2, 0.8))
+    return tuple(
+        partial(heritage, seed, sizes, threshold, pictures)
+        for threshold in HERITAGE["threshold"].value
+    )
