@@ -1,7 +1,7 @@
 """Which published setting decides the number of groups: one setting changed at a time.
 
 python -m benchmarks.paper_sweeps run 3    # seeds 0, 1, 2; adds the missing rows to the CSV file
-python -m benchmarks.paper_sweeps draw     # small multiples in docs/images
+python -m benchmarks.paper_sweeps          # the table, and small multiples in docs/images
 
 The base is the astronomical experiment at the released settings (spectessera.studies.published),
 made smaller: 512 channels, so that the rule of the widths gives 512-256-128-32-3-64-128-512; 20,480
@@ -10,11 +10,8 @@ the cluster term, whose gradient the released code does not have either. The ima
 background; the columns "no background" are of the same network and image with zeros there.
 """
 
-import csv
-import sys
 import time
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,8 +28,8 @@ from spectessera.synth.nebulae.lines import nebular_axis
 from spectessera.synth.nebulae.nebula import draw_models, nebular_spectra
 from spectessera.synth.nebulae.table import ModelTable
 
-TABLE = Path(__file__).parent / "paper_sweeps.csv"
-FIGURE = Path(__file__).parents[1] / "docs" / "images" / "paper-sweeps.png"
+from ._sweep import Sweep
+
 CLASSES = ("hii", "pn", "shock")
 IMAGE, BACKGROUND, CHANNELS, BATCH = (72, 96), 4, 512, 256
 
@@ -142,9 +139,18 @@ COLUMNS = (
     "best_epoch",
     "spectra_per_second",
 )
-SHOWN = (
-    "k", "k_open", "f1", "ari", "f1_four", "ari_four", "f1_nebulae", "k_dark", "f1_dark", "error",
-)  # fmt: skip
+SHOWN = {
+    "k": "k of 3..5",
+    "k_open": "k of 2..8",
+    "f1": "F1",
+    "ari": "ARI",
+    "f1_four": "k = 4: F1",
+    "ari_four": "ARI",
+    "f1_nebulae": "nebulae: F1",
+    "k_dark": "no background: k of 3..5",
+    "f1_dark": "F1",
+    "error": "error",
+}
 
 
 class ReleasedStart(Autoencoder):
@@ -276,122 +282,7 @@ def measure(case: Case, seed: int) -> dict[str, float]:
     }
 
 
-def key(case: Case) -> str:
-    """Return the settings of a case that differ from the base, in words."""
-    changed = [
-        f"{each.name}={getattr(case, each.name)}"
-        for each in fields(case)
-        if getattr(case, each.name) != getattr(BASE, each.name)
-    ]
-    return " ".join(changed) or "base"
-
-
-def rows() -> list[dict[str, str]]:
-    """Return the rows that were measured."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def run(seeds: int) -> None:
-    """Measure what is missing, seed by seed, and add a row for each to the table."""
-    if not TABLE.exists():
-        TABLE.write_text(",".join(("case", "seed", *COLUMNS)) + "\n", encoding="utf-8")
-    # The first changes of all settings come first, so that a run that is stopped has them all.
-    longest = max(map(len, SWEEPS.values()))
-    ordered = [
-        list(cases.values())[place : place + 1]
-        for place in range(longest)
-        for cases in SWEEPS.values()
-    ]
-    for seed in range(seeds):
-        for case in (each for few in ordered for each in few):
-            if any(row["case"] == key(case) and int(row["seed"]) == seed for row in rows()):
-                continue
-            measured = measure(case, seed)
-            numbers = [f"{measured[name]:.4g}" for name in COLUMNS]
-            line = ",".join((f'"{key(case)}"', str(seed), *numbers))
-            with TABLE.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-            print(line, flush=True)
-
-
-def of_case(case: Case) -> list[dict[str, float]]:
-    """Return the measured rows of a case, one per seed."""
-    return [
-        {name: float(row[name]) for name in COLUMNS} for row in rows() if row["case"] == key(case)
-    ]
-
-
-def table() -> list[str]:
-    """Return the lines of a Markdown table; mean and, in brackets, range over the seeds."""
-    lines = [
-        "| setting | value | k of 3..5 | k of 2..8 | F1 | ARI | k = 4: F1 | ARI | nebulae: F1 "
-        "| no background: k of 3..5 | F1 | error |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for setting, cases in SWEEPS.items():
-        if sum(bool(of_case(case)) for case in cases.values()) < 2:
-            continue  # the base alone
-        for label, case in cases.items():
-            found = of_case(case)
-            if not found:
-                continue
-            cells = [cell(found, name) for name in SHOWN]
-            lines.append(f"| {setting} | {label} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def cell(found: list[dict[str, float]], name: str) -> str:
-    """Return the k of every seed, or the mean and the range of a number."""
-    values = [each[name] for each in found]
-    if name.startswith("k"):
-        return ", ".join(f"{each:.0f}" for each in values)
-    form = ".1e" if name == "error" else ".2f"
-    mean = f"{sum(values) / len(values):{form}}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ({min(values):{form}} to {max(values):{form}})"
-
-
-def draw() -> None:
-    """Draw the F1 of every case, one panel per setting; k is written beside the point."""
-    from matplotlib.figure import Figure
-
-    shown = {name: cases for name, cases in SWEEPS.items() if any(map(of_case, cases.values()))}
-    figure = Figure(figsize=(11, 1.9 * -(-len(shown) // 2)), layout="constrained")
-    panels = figure.subplots(-(-len(shown) // 2), 2, sharex=True, squeeze=False).ravel()
-    for axes in panels[len(shown) :]:
-        axes.set_axis_off()
-    for axes, (setting, cases) in zip(panels, shown.items(), strict=False):
-        names = list(cases)
-        for place, name in enumerate(names):
-            found = of_case(cases[name])
-            right = [each["k"] == 4 for each in found]
-            values = [each["f1"] for each in found]
-            colours = ["black" if each else "tab:red" for each in right]
-            axes.scatter(values, [place] * len(values), c=colours, s=26, zorder=3)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.axvline(0.95, color="0.6", lw=0.8, ls="--")
-        axes.set_title(setting, size=9, loc="left")
-        axes.set_xlim(0, 1.02)
-        axes.grid(axis="x", color="0.9")
-    for axes in panels[len(shown) - 2 : len(shown)]:
-        axes.tick_params(labelbottom=True)
-        axes.set_xlabel("macro F1 (black: k = 4 is chosen; red: another k)", size=9)
-    figure.savefig(FIGURE, dpi=80)
-
-
-def main(words: list[str]) -> None:
-    """Run or draw."""
-    torch.set_num_threads(1)
-    if words[:1] == ["run"]:
-        run(int(words[1]) if len(words) > 1 else 1)
-    draw()
-    print("\n".join(table()))
-
+SWEEP = Sweep("paper_sweeps", BASE, SWEEPS, COLUMNS, SHOWN, measure)
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    SWEEP.main()

@@ -287,6 +287,15 @@ def held_out(seed: int, shape: tuple[int, int]) -> np.ndarray:
     raise ValueError(f"no page of seed {seed} and shape {shape} has {wanted} colours")
 
 
+def held_out_cube(
+    picture: np.ndarray, threshold: float, seed: int
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Return the scan of the page that is not for training, and its truth."""
+    return cube_from_rgb(
+        picture, counts=400, threshold=threshold, clusters=OF_COLOURS, seed=4000 + seed
+    )
+
+
 def heritage(
     seed: int, sizes: Sizes, threshold: float, pictures: tuple[np.ndarray, ...] = ()
 ) -> Experiment:
@@ -310,9 +319,7 @@ def heritage(
         for n, page in enumerate((*pictures, *pages))
     ]
     picture = held_out(seed, (sizes.image[1], sizes.image[0]))
-    cube, truth = cube_from_rgb(
-        picture, counts=400, threshold=threshold, clusters=OF_COLOURS, seed=4000 + seed
-    )
+    cube, truth = held_out_cube(picture, threshold, seed)
     colours = few_colours(picture, OF_COLOURS, seed=seed + 1)
     variants = _heritage_variants(seed, sizes)
     return Experiment(

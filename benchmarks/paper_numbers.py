@@ -1,0 +1,172 @@
+"""Collect the numbers and the figures of docs/paper.md from the folders of finished runs."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from spectessera import Clusters, SpectralSegmenter
+from spectessera.cube import spectral_axis
+from spectessera.evaluate import compare
+from spectessera.io import read_result
+from spectessera.segmenter.models import load
+from spectessera.studies import published
+from spectessera.studies.figures import write_figures
+from spectessera.synth.cube import nebular_cube
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+NUMBERS = HERE / "paper_published.json"
+# Of the paper, and the name of the figure that `spectessera reproduce` writes.
+FIGURES = {
+    "astro": {
+        4: "03-segmentation",
+        5: "04-integrated",
+        6: "05-masks",
+        7: "06-confusion",
+        20: "09-degradation",
+    },
+    "heritage": {9: "03-segmentation", 11: "04-integrated", 13: "05-masks", 14: "06-confusion"},
+}
+
+SHOWN = {"astro": "astro-100", "heritage": "heritage-0.8"}  # in the figures
+
+
+OPEN = Clusters(2, 10, metric="euclidean", criterion="silhouette")
+SCORES = (
+    "f1", "weighted_f1", "tversky", "weighted_tversky", "accuracy", "weighted_accuracy", "ari",
+)  # fmt: skip
+
+
+def rounded(value: float) -> float:
+    """Return a number with four digits."""
+    return float(f"{value:.4g}")
+
+
+def scores_of(label: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """Return the scores of a label map against a reference."""
+    found = compare(label, reference)
+    return {name: rounded(getattr(found, name)) for name in SCORES}
+
+
+def numbers(experiment, home: Path, seed: int) -> dict[str, object]:
+    """Return what the page states about one run."""
+    segmenter = load(home / "paper.safetensors")
+    result = read_result(home / "paper.nc")
+    label, shape = result["label"].values, experiment.truth.shape
+    scores = compare(label, experiment.truth, names=experiment.classes)
+    history = segmenter.history_
+    latent = result["latent_cube"].values.reshape(-1, result.sizes["latent"])
+    open_k = segmenter.cluster(latent, OPEN, seed=seed)
+    true_k = len(scores.classes)
+    four = segmenter.cluster(latent, Clusters(true_k, true_k, metric="euclidean"), seed=seed)
+    with xr.open_dataset(home / "noise.nc", engine="h5netcdf") as noise:
+        degraded = {name: noise[name].values.tolist() for name in ("k", "weighted_accuracy", "f1")}
+        degraded["level"] = [str(each) for each in noise["level"].values]
+    return {
+        "experiment": experiment.name,
+        "seed": seed,
+        "epochs": len(history.rows),
+        "best_epoch": history.best_epoch,
+        "seconds_per_epoch": rounded(history.seconds / len(history.rows)),
+        "rows": [
+            {
+                name: rounded(each[name])
+                for name in ("reconstruction", "validation_reconstruction", "validation_total")
+            }
+            for each in history.rows
+        ],
+        "k": int(label.max()),
+        "k_open": len(open_k.centers),
+        "scores_open": [rounded(each) for each in open_k.curves.score],
+        "truth": scores_of(label, experiment.truth),
+        "colours": scores_of(label, experiment.colours),
+        "true_k": scores_of(four.labels.reshape(shape) + 1, experiment.truth),
+        "classes": list(scores.names),
+        "class_f1": np.round(scores.class_f1, 4).tolist(),
+        "class_tversky": np.round(scores.class_tversky, 4).tolist(),
+        "umap": baseline(experiment, home, "umap"),
+        "degraded": degraded,
+        **(of_nebulae(experiment, segmenter, result, seed) if experiment.background else {}),
+        **({} if experiment.background else {"oracle": oracle(experiment, home.name, seed)}),
+    }
+
+
+def baseline(experiment, home: Path, name: str) -> dict[str, float] | None:
+    """Return the number of clusters and the scores of a baseline; None if it was not run."""
+    if not (home / f"{name}.nc").exists():
+        return None
+    label = read_result(home / f"{name}.nc")["label"].values
+    return {"k": int(label.max()), **scores_of(label, experiment.truth)}
+
+
+def of_nebulae(
+    experiment, segmenter: SpectralSegmenter, result: xr.Dataset, seed: int
+) -> dict[str, object]:
+    """Return what is measured on an image of nebulae only.
+
+    ``denoising`` is the squared error of the inputs over that of the decoded spectra, both against
+    the spectra without noise in the unit of the inputs; ``dark`` are the scores of the same network
+    on the same image with zeros in the background.
+    """
+    snr = float(experiment.name.removeprefix("astro-"))
+    _, truth = nebular_cube(
+        experiment.picture, snr, 2000 + seed, axis=spectral_axis(experiment.cube)
+    )
+    nebulae = experiment.truth != experiment.background
+    recipe = segmenter.config("preprocess")
+    inputs = recipe.apply(experiment.cube.values[nebulae], segmenter.axis_)
+    clean = np.log1p(truth["expectation"].values[nebulae]) / inputs.scale[:, None]
+    decoded = result["decoded_cube"].values[nebulae]
+    errors = [np.square(each - clean).mean() for each in (inputs.values, decoded)]
+    dark = experiment.cube.copy(data=np.where(nebulae[..., None], experiment.cube.values, 0))
+    flat = dark.values.reshape(-1, dark.shape[-1])
+    latent = segmenter.codec.encode(recipe.apply(flat, segmenter.axis_).values)
+    found = segmenter.cluster(latent, experiment.clusters, seed=seed)
+    return {
+        "denoising": rounded(errors[0] / errors[1]),
+        "dark": {
+            "k": len(found.centers),
+            "k_open": len(segmenter.cluster(latent, OPEN, seed=seed).centers),
+            **scores_of(found.labels.reshape(experiment.truth.shape) + 1, experiment.truth),
+        },
+    }
+
+
+def oracle(experiment, name: str, seed: int) -> float:
+    """Return the macro F1 of the most likely class of each pixel, given all true mean spectra.
+
+    No method can be expected to do better: what it lacks to 1 is the overlap of the counts.
+    """
+    _, truth = published.held_out_cube(experiment.picture, float(name.split("-")[1]), seed)
+    label = truth["label"].values
+    expected = np.stack([truth["expectation"].values[label == k][0] for k in np.unique(label)])
+    expected = expected / expected.sum(axis=1, keepdims=True)
+    likelihood = experiment.cube.values @ np.log(np.maximum(expected, 1e-12)).T
+    return rounded(compare(likelihood.argmax(axis=-1) + 1, label).f1)
+
+
+def collect(folder: Path) -> None:
+    """Write the numbers of all runs of a folder, and the figures of seed 0."""
+    settings = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    name = settings["experiment"]
+    known = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.exists() else []
+    for home in sorted(folder.glob("seed-*/*")):
+        if not (home / "noise.nc").exists():
+            continue  # not finished
+        seed, value = int(home.parent.name.removeprefix("seed-")), float(home.name.split("-")[1])
+        experiment = getattr(published, name)(seed, published.PUBLISHED, value)
+        found = numbers(experiment, home, seed)
+        known = [each for each in known if (each["experiment"], each["seed"]) != (home.name, seed)]
+        known.append(found)
+        if seed == 0 and home.name == SHOWN[name]:
+            target = Path(tempfile.mkdtemp())
+            write_figures(experiment, home, target)
+            for number, figure in FIGURES[name].items():
+                shutil.copy(target / f"{figure}.png", DOCS / "images" / f"paper-{number}.png")
+        known.sort(key=lambda each: (each["experiment"], each["seed"]))
+        NUMBERS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        print(f"{home}: k = {found['k']}, F1 {found['truth']['f1']}, {found['epochs']} epochs")
