@@ -223,9 +223,8 @@ def _released(
     network: Network,
     training: Training,
     clusters: Clusters,
-) -> tuple[NetworkVariant, NetworkVariant]:
-    """Return a network trained as released, and the same with the gradient of the cluster term."""
-    joint = replace(training, cluster_gradient=True)
+) -> tuple[NetworkVariant, ...]:
+    """Return a network trained as released, and with one change of the cluster term each."""
     return (
         NetworkVariant(
             "paper",
@@ -236,11 +235,19 @@ def _released(
             clusters,
         ),
         NetworkVariant(
+            "selected",
+            "the same, epoch and learning rate chosen without the cluster term",
+            preprocess,
+            network,
+            replace(training, gamma=0.0),
+            clusters,
+        ),
+        NetworkVariant(
             "joint",
             "the same, the cluster term with its gradient",
             preprocess,
             network,
-            joint,
+            replace(training, cluster_gradient=True),
             clusters,
         ),
     )
