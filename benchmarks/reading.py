@@ -149,6 +149,20 @@ def compare(path: Path, library: Callable[[Path], np.ndarray], rounds: int) -> l
     return [statistics.median(each) for each in times]
 
 
+def isolation(path: Path, rounds: int) -> str:
+    """Return what it costs to read a file in a process of its own, in words."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(rounds):
+        for isolate, taken in times.items():
+            taken.append(seconds(lambda each, own=isolate: read(each, isolate=own), path))
+    without, own = (statistics.median(each) for each in times.values())
+    size = read(path, chunks="auto").nbytes / 2**20
+    return (
+        f"In a process of its own (`isolate=True`), {path.name} of {size:.0f} MiB takes "
+        f"{own:.1f} s, without {without:.1f} s."
+    )
+
+
 def peak(path: Path) -> float:
     """Return by how many MiB a pass in blocks raises the memory of a process."""
     done = subprocess.run(
@@ -172,7 +186,8 @@ def main(mebibytes: int = MEBIBYTES, rounds: int = ROUNDS) -> list[str]:
         folder = Path(name)
         (folder / "large").mkdir()
         large = make_files(folder / "large", mebibytes * LARGE)
-        for suffix, path in make_files(folder, mebibytes).items():
+        small = make_files(folder, mebibytes)
+        for suffix, path in small.items():
             library, function = LIBRARIES[suffix]
             size = function(path).nbytes / 1e6
             rates = [size / taken for taken in compare(path, function, rounds)]
@@ -180,6 +195,7 @@ def main(mebibytes: int = MEBIBYTES, rounds: int = ROUNDS) -> list[str]:
                 f"| {path.name} | {library} | {rates[0]:.0f} | {rates[1]:.0f} | "
                 f"{rates[1] / rates[0]:.2f} | {rates[2]:.0f} | {peak(large[suffix]):.0f} |"
             )
+        lines += ["", *(isolation(each[".h5"], rounds) for each in (small, large))]
     return lines
 
 
