@@ -72,10 +72,10 @@ def choices(table: dict[str, published.Choice]) -> list[str]:
     return lines
 
 
-def known_numbers(name: str = "") -> list[dict]:
+def known_numbers(name: str = "", network: str = "paper") -> list[dict]:
     """Return the numbers of all runs whose experiment starts with a name."""
     found = json.loads(NUMBERS.read_text(encoding="utf-8"))
-    return [each for each in found if each["experiment"].startswith(name)]
+    return [x for x in found if x["experiment"].startswith(name) and x["network"] == network]
 
 
 def number(found: dict, *path: str) -> float:
@@ -97,18 +97,20 @@ def runs(name: str, columns: dict[str, tuple[str, ...]]) -> list[str]:
     columns : dict
         Heading and place of each number. A first word "k" makes it an integer.
     """
-    lines = ["| experiment | seed | epochs | best epoch | " + " | ".join(columns) + " |"]
-    lines.append("|---|---|---|---|" + "---|" * len(columns))
-    experiments = dict.fromkeys(each["experiment"] for each in known_numbers(name))
-    for experiment in experiments:
-        rows = known_numbers(experiment)
-        table = np.array([[number(each, *path) for path in columns.values()] for each in rows])
-        for each, values in zip(rows, table, strict=True):
-            cells = [cell(heading, [value]) for heading, value in zip(columns, values, strict=True)]
-            first = f"| {experiment} | {each['seed']} | {each['epochs']} | {each['best_epoch'] + 1}"
-            lines.append(f"{first} | " + " | ".join(cells) + " |")
-        cells = [cell(heading, values) for heading, values in zip(columns, table.T, strict=True)]
-        lines.append(f"| {experiment} | **mean** | | | " + " | ".join(cells) + " |")
+    lines = ["| experiment | network | seed | epochs | best epoch | " + " | ".join(columns) + " |"]
+    lines.append("|---|---|---|---|---|" + "---|" * len(columns))
+    for experiment in dict.fromkeys(each["experiment"] for each in known_numbers(name)):
+        for network in ("paper", "selected", "joint"):
+            rows = known_numbers(experiment, network)
+            if not rows:
+                continue
+            table = np.array([[number(each, *path) for path in columns.values()] for each in rows])
+            for each, values in zip(rows, table, strict=True):
+                cells = [cell(word, [value]) for word, value in zip(columns, values, strict=True)]
+                first = f"| {experiment} | {network} | {each['seed']} | {each['epochs']}"
+                lines.append(f"{first} | {each['best_epoch'] + 1} | " + " | ".join(cells) + " |")
+            cells = [cell(word, values) for word, values in zip(columns, table.T, strict=True)]
+            lines.append(f"| {experiment} | {network} | mean | | | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -210,35 +212,49 @@ def log() -> list[str]:
 
 def claims() -> list[str]:
     """Return the lines of the claims of the paper and what the runs at S/N 100 say of them."""
-    found = known_numbers("astro-100")
-    background = [each["class_f1"][each["classes"].index("background")] for each in found]
-    study = found[0]["degraded"]
+    both = [known_numbers("astro-100", network) for network in ("paper", "selected")]
+    study = both[0][0]["degraded"]
     steady = [
         level
         for level, k, f1 in zip(study["level"], study["k"], study["f1"], strict=True)
         if k == 4 and f1 > 0.9
     ]
 
-    def listed(*path: str, form: str = ".3f") -> str:
-        return ", ".join(f"{number(each, *path):{form}}" for each in found)
+    def listed(*path: str, form: str = ".3f") -> list[str]:
+        return [", ".join(f"{number(x, *path):{form}}" for x in found) for found in both]
 
-    return [
-        "| claim of the paper, astronomical experiment | found at S/N 100, three seeds |",
-        "|---|---|",
-        f"| The silhouette chooses four clusters (from 3 to 5). | {listed('k', form='.0f')}; from "
-        f"2 to 10: {listed('k_open', form='.0f')}. |",
-        f"| Nearly all pixels are right. | Macro F1 {listed('truth', 'f1')}, weighted accuracy "
-        f"{listed('truth', 'weighted_accuracy')}. |",
-        "| The background is a cluster of its own, though it is not in the training data. | F1 of "
-        f"the background {', '.join(f'{each:.3f}' for each in background)}. |",
-        "| The decoded spectra have less noise. | Squared error of the inputs over that of the "
-        f"decoded ones {listed('denoising', form='.1f')} (nebulae, against noise-free spectra). |",
-        "| The segmentation withstands added noise (appendix B). | PSNR with four clusters and F1 "
-        f"above 0.9, without new training, seed 0: {', '.join(steady) or 'none'} (table below). |",
-        f"| UMAP finds other groups (appendix A). | k = {listed('umap', 'k', form='.0f')}, F1 "
-        f"{listed('umap', 'f1')}. |",
-        "| Table 1: properties of embeddings. | Measured in [table-1.md](table-1.md). |",
+    background = [
+        ", ".join(f"{each['class_f1'][each['classes'].index('background')]:.3f}" for each in found)
+        for found in both
     ]
+    chosen = [
+        f"{k}; from 2 to 10: {k_open}"
+        for k, k_open in zip(listed("k", form=".0f"), listed("k_open", form=".0f"), strict=True)
+    ]
+    right = [
+        f"macro F1 {f1}; weighted accuracy {weighted}"
+        for f1, weighted in zip(
+            listed("truth", "f1"), listed("truth", "weighted_accuracy"), strict=True
+        )
+    ]
+    umap = f"k = {listed('umap', 'k', form='.0f')[0]}; F1 {listed('umap', 'f1')[0]}"
+    added = f"four clusters and F1 above 0.9 at a PSNR of {', '.join(steady) or 'none'} (seed 0)"
+    rows = {
+        "The silhouette chooses four clusters (from 3 to 5).": chosen,
+        "Nearly all pixels are right.": right,
+        "The background is a cluster of its own, though not in the training data: its F1.": (
+            background
+        ),
+        "The decoded spectra have less noise: error of the inputs over theirs.": listed(
+            "denoising", form=".1f"
+        ),
+        "The segmentation withstands added noise (appendix B).": [added, ""],
+        "UMAP finds other groups (appendix A).": [umap, ""],
+        "Table 1: properties of embeddings.": ["measured in [table-1.md](table-1.md)", ""],
+    }
+    lines = ["| claim of the paper | found at S/N 100, as released | epoch by reconstruction |"]
+    lines.append("|---|---|---|")
+    return lines + [f"| {word} | " + " | ".join(cells) + " |" for word, cells in rows.items()]
 
 
 def page() -> None:

@@ -52,10 +52,10 @@ def scores_of(label: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     return {name: rounded(getattr(found, name)) for name in SCORES}
 
 
-def numbers(experiment, home: Path, seed: int) -> dict[str, object]:
-    """Return what the page states about one run."""
-    segmenter = load(home / "paper.safetensors")
-    result = read_result(home / "paper.nc")
+def numbers(experiment, home: Path, network: str, seed: int) -> dict[str, object]:
+    """Return what the page states about one network."""
+    segmenter = load(home / f"{network}.safetensors")
+    result = read_result(home / f"{network}.nc")
     label, shape = result["label"].values, experiment.truth.shape
     scores = compare(label, experiment.truth, names=experiment.classes)
     history = segmenter.history_
@@ -63,11 +63,9 @@ def numbers(experiment, home: Path, seed: int) -> dict[str, object]:
     open_k = segmenter.cluster(latent, OPEN, seed=seed)
     true_k = len(scores.classes)
     four = segmenter.cluster(latent, Clusters(true_k, true_k, metric="euclidean"), seed=seed)
-    with xr.open_dataset(home / "noise.nc", engine="h5netcdf") as noise:
-        degraded = {name: noise[name].values.tolist() for name in ("k", "weighted_accuracy", "f1")}
-        degraded["level"] = [str(each) for each in noise["level"].values]
     return {
         "experiment": experiment.name,
+        "network": network,
         "seed": seed,
         "epochs": len(history.rows),
         "best_epoch": history.best_epoch,
@@ -89,10 +87,17 @@ def numbers(experiment, home: Path, seed: int) -> dict[str, object]:
         "class_f1": np.round(scores.class_f1, 4).tolist(),
         "class_tversky": np.round(scores.class_tversky, 4).tolist(),
         "umap": baseline(experiment, home, "umap"),
-        "degraded": degraded,
+        "degraded": degradation(home) if network == "paper" else None,
         **(of_nebulae(experiment, segmenter, result, seed) if experiment.background else {}),
         **({} if experiment.background else {"oracle": oracle(experiment, home.name, seed)}),
     }
+
+
+def degradation(home: Path) -> dict[str, list]:
+    """Return k and scores on cubes with added noise."""
+    with xr.open_dataset(home / "noise.nc", engine="h5netcdf") as noise:
+        found = {name: noise[name].values.tolist() for name in ("k", "weighted_accuracy", "f1")}
+        return found | {"level": [str(each) for each in noise["level"].values]}
 
 
 def baseline(experiment, home: Path, name: str) -> dict[str, float] | None:
@@ -149,6 +154,11 @@ def oracle(experiment, name: str, seed: int) -> float:
     return rounded(compare(likelihood.argmax(axis=-1) + 1, label).f1)
 
 
+def place(found: dict) -> tuple[str, str, int]:
+    """Return what identifies the numbers of a network: experiment, network, seed."""
+    return found["experiment"], found["network"], found["seed"]
+
+
 def collect(folder: Path) -> None:
     """Write the numbers of all runs of a folder, and the figures of seed 0."""
     settings = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -159,14 +169,17 @@ def collect(folder: Path) -> None:
             continue  # not finished
         seed, value = int(home.parent.name.removeprefix("seed-")), float(home.name.split("-")[1])
         experiment = getattr(published, name)(seed, published.PUBLISHED, value)
-        found = numbers(experiment, home, seed)
-        known = [each for each in known if (each["experiment"], each["seed"]) != (home.name, seed)]
-        known.append(found)
+        for network in (each.name for each in experiment.variants):
+            if not (home / f"{network}.nc").exists():
+                continue
+            found = numbers(experiment, home, network, seed)
+            key = (home.name, network, seed)
+            known = [each for each in known if place(each) != key] + [found]
+            print(f"{key}: k = {found['k']}, F1 {found['truth']['f1']}, {found['epochs']} epochs")
         if seed == 0 and home.name == SHOWN[name]:
             target = Path(tempfile.mkdtemp())
             write_figures(experiment, home, target)
             for number, figure in FIGURES[name].items():
                 shutil.copy(target / f"{figure}.png", DOCS / "images" / f"paper-{number}.png")
-        known.sort(key=lambda each: (each["experiment"], each["seed"]))
+        known.sort(key=place)
         NUMBERS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-        print(f"{home}: k = {found['k']}, F1 {found['truth']['f1']}, {found['epochs']} epochs")
