@@ -143,7 +143,8 @@ class Sweep:
         words = sys.argv[1:]
         if words[:1] == ["run"]:
             self.run(int(words[1]) if len(words) > 1 else 1)
-        self.draw()
+        if "f1" in self.columns:
+            self.draw()
         print("\n".join(self.table()))
 
 
