@@ -1,6 +1,7 @@
 """Sweeps: one setting of a study changed at a time, in a CSV file, tables and pictures."""
 
 import csv
+import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -54,12 +55,17 @@ class Sweep:
         ]
         return " ".join(changed) or "base"
 
+    @property
+    def version(self) -> str:
+        """The base in short: rows of another one are not used."""
+        return hashlib.sha256(repr(self.base).encode()).hexdigest()[:8]
+
     def rows(self) -> list[dict[str, str]]:
-        """Return the rows that were measured."""
+        """Return the rows that were measured with this base."""
         if not self.file.exists():
             return []
         with self.file.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            return [row for row in csv.DictReader(file) if row["base"] == self.version]
 
     def of_case(self, case: Any) -> list[dict[str, float]]:
         """Return the measured rows of a case, one per seed."""
@@ -70,7 +76,7 @@ class Sweep:
     def run(self, seeds: int) -> None:
         """Measure what is missing, seed by seed, and add a row for each to the file."""
         if not self.file.exists():
-            self.file.write_text(",".join(("case", "seed", *self.columns)) + "\n", "utf-8")
+            self.file.write_text(",".join(("base", "case", "seed", *self.columns)) + "\n", "utf-8")
         # The first changes of all settings come first, so that a run that is stopped has them all.
         longest = max(map(len, self.settings.values()))
         ordered = [
@@ -86,7 +92,7 @@ class Sweep:
                     continue
                 measured = self.measure(case, seed)
                 numbers = [f"{measured[name]:.4g}" for name in self.columns]
-                line = ",".join((f'"{key}"', str(seed), *numbers))
+                line = ",".join((self.version, f'"{key}"', str(seed), *numbers))
                 with self.file.open("a", encoding="utf-8") as file:
                     file.write(line + "\n")
                 print(line, flush=True)

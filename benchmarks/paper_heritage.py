@@ -119,9 +119,8 @@ def data(case: Case, seed: int):
     return *both, truth["label"].values.ravel()
 
 
-def measure(case: Case, seed: int) -> dict[str, float]:
-    """Train, segment the page and return the numbers of the columns."""
-    spectra, pixels, label = data(case, seed)
+def trained(case: Case, spectra: np.ndarray, seed: int):
+    """Return the trained network and its history."""
     network = Network(
         latent=case.latent,
         encoder=(512, 256, 128, 32),
@@ -149,7 +148,13 @@ def measure(case: Case, seed: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(seed)
     model = Autoencoder(network, spectra.shape[1], "sigmoid", generator=generator)
     of_batch = Clusters(3, 5, metric="euclidean", criterion="silhouette")
-    history = train(model, torch.from_numpy(spectra), of_batch, training)
+    return model, train(model, torch.from_numpy(spectra), of_batch, training)
+
+
+def measure(case: Case, seed: int) -> dict[str, float]:
+    """Train, segment the page and return the numbers of the columns."""
+    spectra, pixels, label = data(case, seed)
+    model, history = trained(case, spectra, seed)
     latent = Codec(model).encode(pixels)
 
     def clustered(low: int, high: int):

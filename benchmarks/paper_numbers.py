@@ -3,18 +3,20 @@
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from spectessera import Clusters, SpectralSegmenter
+from spectessera import SpectralSegmenter
 from spectessera.cube import spectral_axis
 from spectessera.evaluate import compare
 from spectessera.io import read_result
 from spectessera.segmenter.models import load
 from spectessera.studies import published
 from spectessera.studies.figures import write_figures
+from spectessera.studies.reproduction import open_range
 from spectessera.synth.cube import nebular_cube
 
 HERE = Path(__file__).parent
@@ -32,10 +34,9 @@ FIGURES = {
     "heritage": {9: "03-segmentation", 11: "04-integrated", 13: "05-masks", 14: "06-confusion"},
 }
 
-SHOWN = {"astro": "astro-100", "heritage": "heritage-0.8"}  # in the figures
+SHOWN = {"astro": "astro-100-10", "heritage": "heritage-0.8"}  # in the figures
 
 
-OPEN = Clusters(2, 10, metric="euclidean", criterion="silhouette")
 SCORES = (
     "f1", "weighted_f1", "tversky", "weighted_tversky", "accuracy", "weighted_accuracy", "ari",
 )  # fmt: skip
@@ -60,9 +61,11 @@ def numbers(experiment, home: Path, network: str, seed: int) -> dict[str, object
     scores = compare(label, experiment.truth, names=experiment.classes)
     history = segmenter.history_
     latent = result["latent_cube"].values.reshape(-1, result.sizes["latent"])
-    open_k = segmenter.cluster(latent, OPEN, seed=seed)
+    assert np.isfinite(latent).all()  # nothing is masked in these images
+    open_k = segmenter.cluster(latent, open_range(experiment.clusters), seed=seed)
     true_k = len(scores.classes)
-    four = segmenter.cluster(latent, Clusters(true_k, true_k, metric="euclidean"), seed=seed)
+    given = replace(experiment.clusters, k_min=true_k, k_max=true_k)
+    four = segmenter.cluster(latent, given, seed=seed)
     return {
         "experiment": experiment.name,
         "network": network,
@@ -117,14 +120,15 @@ def of_nebulae(
     the spectra without noise in the unit of the inputs; ``dark`` are the scores of the same network
     on the same image with zeros in the background.
     """
-    snr = float(experiment.name.removeprefix("astro-"))
+    snr, unit = map(float, experiment.name.removeprefix("astro-").split("-"))
     _, truth = nebular_cube(
         experiment.picture, snr, 2000 + seed, axis=spectral_axis(experiment.cube)
     )
     nebulae = experiment.truth != experiment.background
     recipe = segmenter.config("preprocess")
     inputs = recipe.apply(experiment.cube.values[nebulae], segmenter.axis_)
-    clean = np.log1p(truth["expectation"].values[nebulae]) / inputs.scale[:, None]
+    expected = published.flux(truth["expectation"].values[nebulae], unit)
+    clean = np.log1p(expected) / inputs.scale[:, None]
     decoded = result["decoded_cube"].values[nebulae]
     errors = [np.square(each - clean).mean() for each in (inputs.values, decoded)]
     dark = experiment.cube.copy(data=np.where(nebulae[..., None], experiment.cube.values, 0))
@@ -135,7 +139,9 @@ def of_nebulae(
         "denoising": rounded(errors[0] / errors[1]),
         "dark": {
             "k": len(found.centers),
-            "k_open": len(segmenter.cluster(latent, OPEN, seed=seed).centers),
+            "k_open": len(
+                segmenter.cluster(latent, open_range(experiment.clusters), seed=seed).centers
+            ),
             **scores_of(found.labels.reshape(experiment.truth.shape) + 1, experiment.truth),
         },
     }
@@ -144,7 +150,7 @@ def of_nebulae(
 def oracle(experiment, name: str, seed: int) -> float:
     """Return the macro F1 of the most likely class of each pixel, given all true mean spectra.
 
-    No method can be expected to do better: what it lacks to 1 is the overlap of the counts.
+    A nearly ideal classifier: what it lacks to 1 is the overlap of the counts.
     """
     _, truth = published.held_out_cube(experiment.picture, float(name.split("-")[1]), seed)
     label = truth["label"].values
@@ -160,15 +166,24 @@ def place(found: dict) -> tuple[str, str, int]:
 
 
 def collect(folder: Path) -> None:
-    """Write the numbers of all runs of a folder, and the figures of seed 0."""
+    """Write the numbers of all runs of a folder, and the figures of seed 0.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a run at another scale.
+    """
     settings = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     name = settings["experiment"]
+    if settings["scale"] != "published":
+        raise ValueError(f"{folder} holds a run at the scale {settings['scale']}, not published")
     known = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.exists() else []
     for home in sorted(folder.glob("seed-*/*")):
         if not (home / "noise.nc").exists():
             continue  # not finished
-        seed, value = int(home.parent.name.removeprefix("seed-")), float(home.name.split("-")[1])
-        experiment = getattr(published, name)(seed, published.PUBLISHED, value)
+        seed = int(home.parent.name.removeprefix("seed-"))
+        values = [float(each) for each in home.name.split("-")[1:]]
+        experiment = getattr(published, name)(seed, published.PUBLISHED, *values)
         for network in (each.name for each in experiment.variants):
             if not (home / f"{network}.nc").exists():
                 continue
@@ -177,9 +192,10 @@ def collect(folder: Path) -> None:
             known = [each for each in known if place(each) != key] + [found]
             print(f"{key}: k = {found['k']}, F1 {found['truth']['f1']}, {found['epochs']} epochs")
         if seed == 0 and home.name == SHOWN[name]:
-            target = Path(tempfile.mkdtemp())
-            write_figures(experiment, home, target)
-            for number, figure in FIGURES[name].items():
-                shutil.copy(target / f"{figure}.png", DOCS / "images" / f"paper-{number}.png")
+            with tempfile.TemporaryDirectory() as target:
+                write_figures(experiment, home, Path(target))
+                for number, figure in FIGURES[name].items():
+                    image = DOCS / "images" / f"paper-{number}.png"
+                    shutil.copy(Path(target) / f"{figure}.png", image)
         known.sort(key=place)
         NUMBERS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

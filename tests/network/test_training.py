@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from spectessera.kmeans import Clusters, choose_k
+from spectessera.network import training as training_module
 from spectessera.network.autoencoder import Autoencoder, Network
+from spectessera.network.balance import balanced_weight
 from spectessera.network.batches import Batch, split
 from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.losses import Schedule, weighted_squares
@@ -25,14 +27,15 @@ def lines(n=600, channels=64, groups=4, sigma=0.05, seed=0):
     return torch.from_numpy(noisy), torch.from_numpy(truth), group
 
 
-def trained(spectra, clusters=None, progress=None, **settings):
+def trained(spectra, clusters=None, progress=None, checkpoint=None, **settings):
     network = Network(latent=2, encoder=(32, 16))
     generator = torch.Generator().manual_seed(settings.get("seed", 0))
     model = Autoencoder(network, spectra.shape[1], "identity", generator=generator)
     settings = {"epochs": 8, "batch_size": 128} | settings
     history = train(
-        model, spectra, clusters or Clusters(2, 5), Training(**settings), progress=progress
-    )
+        model, spectra, clusters or Clusters(2, 5), Training(**settings), progress=progress,
+        checkpoint=checkpoint,
+    )  # fmt: skip
     return model, history
 
 
@@ -175,7 +178,7 @@ def test_best_weights_are_those_of_the_smallest_validation_loss():
 
 
 def test_without_its_gradient_the_cluster_term_chooses_weights_but_does_not_train_them():
-    """The released code of the paper: gamma counts in the loss, and no weight feels it."""
+    """The released code of the paper: gamma counts in the loss, and it has no gradient."""
     spectra, _, _ = lines()
     free, alone = trained(spectra, gamma=0.0)
     _, history = trained(spectra, gamma=0.5, total="sum", cluster_gradient=False)
@@ -327,3 +330,57 @@ def test_a_schedule_that_ends_after_the_training_is_reported(caplog):
     spectra, _, _ = lines(100)
     trained(spectra, Clusters(2, 3), epochs=2, gamma=Schedule(0.0, 0.1, 0, 9))
     assert "ends at epoch 9" in caplog.text
+
+
+def test_balanced_terms_pull_in_the_given_ratio():
+    """The two gradients with respect to the latent, by hand on a small graph."""
+    latent = torch.tensor([[3.0, 4.0]], requires_grad=True)
+    base, cluster = 2 * latent.sum(), latent.square().sum()
+    weight = balanced_weight(0.5, base, cluster, latent)
+    # gradients (2, 2) and (6, 8), of lengths sqrt(8) and 10
+    assert float(weight) == pytest.approx(0.5 * 8**0.5 / 10)
+    assert not weight.requires_grad
+
+
+def test_balanced_training_chooses_k_once_when_the_term_begins():
+    spectra, _, _ = lines()
+    settings = {"total": "balanced", "gamma": Schedule(0.0, 0.3, 4, 5), "epochs": 10}
+    model, history = trained(spectra, **settings)
+    assert all("k" not in row for row in history.rows[:4])
+    chosen = {k for row in history.rows[5:] for k in row["k"]}
+    assert len(chosen) == 1
+    assert history.best_epoch >= 5
+    alone, _ = trained(spectra, **settings | {"gamma": 0.0})
+    assert not torch.allclose(weights_of(model), weights_of(alone))
+    assert history.rows[-1]["validation_total"] == history.rows[-1]["validation_reconstruction"]
+
+
+def test_balanced_terms_do_not_depend_on_the_unit_of_the_cluster_term(monkeypatch):
+    spectra, _, _ = lines()
+    settings = {"total": "balanced", "gamma": Schedule(0.0, 0.3, 1, 2), "epochs": 4}
+    first = weights_of(trained(spectra, **settings)[0])
+    monkeypatch.setattr(training_module, "cluster_term", lambda score: 1000 * (1 - score))
+    torch.testing.assert_close(weights_of(trained(spectra, **settings)[0]), first)
+
+
+def test_balanced_training_continues_from_a_checkpoint_with_the_same_k(tmp_path):
+    spectra, _, _ = lines()
+    settings = {"total": "balanced", "gamma": Schedule(0.0, 0.3, 2, 3), "epochs": 8}
+    whole, _ = trained(spectra, **settings)
+
+    def stop(epoch, *_):
+        if epoch == 5:
+            raise KeyboardInterrupt
+
+    checkpoint = Checkpoint(tmp_path / "state", seconds=0)
+    trained(spectra, checkpoint=checkpoint, progress=stop, **settings)
+    again, _ = trained(spectra, checkpoint=checkpoint, **settings)
+    assert torch.equal(weights_of(again), weights_of(whole))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"cluster_gradient": False}, {"gamma": 0.1}, {"gamma": Schedule(0.1, 0.2, 0, 5)}]
+)
+def test_balanced_terms_need_a_gradient_and_a_time_without_the_cluster_term(settings):
+    with pytest.raises(ValueError, match='total="balanced"'):
+        Training(total="balanced", **settings)

@@ -61,7 +61,8 @@ class Network:
         Two heads, mean and log-variance. In training the latent is drawn from them; clustering
         uses the mean.
     encoding_activation : None, "tanh", "sigmoid" or "softplus"
-        In place of activation and dropout of the encoder's last layer ("tanh" as released).
+        In place of normalisation, activation and dropout of the encoder's last layer ("tanh" in
+        the code that the authors of the paper released).
     latent_activation : None, "tanh", "sigmoid" or "softplus"
         Applied to the latent (to its mean in a variational network).
     linear_path : bool

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spectessera._util.check import check_choice, check_number
 from spectessera.kmeans import half_tiles
 
-TOTALS = ("normalised", "sum")
+TOTALS = ("normalised", "sum", "balanced")
 RECONSTRUCTIONS = ("squared", "variance", "poisson", "multinomial")
 # Weight of the cross-entropy of shares beside their squared error.
 LOGITS = 0.1
@@ -182,12 +182,12 @@ def cluster_term(silhouette: Tensor) -> Tensor:
     return (1 - silhouette) / 2
 
 
-def total_loss(base: Tensor, cluster: Tensor, gamma: float, form: str) -> Tensor:
-    """Combine terms: base + gamma L_s ("sum") or base (1 + gamma L_s)/(1 + gamma) ("normalised").
+def total_loss(base: Tensor, cluster: Tensor, gamma: float | Tensor, form: str) -> Tensor:
+    """Combine terms: base (1 + gamma L_s)/(1 + gamma) ("normalised"), else base + gamma L_s.
 
     Eqs. 4-6. The normalised form does not depend on the unit of the spectra.
     """
     check_choice("total", form, TOTALS)
-    if form == "sum":
+    if form != "normalised":
         return base + gamma * cluster
     return base * (1 + gamma * cluster) / (1 + gamma)

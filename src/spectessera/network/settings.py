@@ -36,8 +36,8 @@ class Training:
         overlapping groups into few clusters (see benchmarks/RESULTS.md).
     cluster_gradient : bool
         Whether the cluster term moves the encoder. If not, it is part of the loss by which the best
-        weights are chosen, but the weights are trained on the other terms alone: so does the
-        released code of the paper.
+        weights are chosen, but the weights are trained on the other terms alone, as in the code
+        that the authors of the paper released.
     beta : float or Schedule
         Weight of the maximum mean discrepancy between the latents and a standard normal
         distribution (InfoVAE); the term is not computed if the weight is 0.
@@ -63,8 +63,11 @@ class Training:
         Standard deviation of Gaussian noise that is added to the inputs of the encoder in training,
         in units of the standard deviation of all inputs; the target is the spectrum without this
         noise. None is chosen by the noise of the spectra (:mod:`spectessera.preprocess.auto`).
-    total : "normalised" or "sum"
-        How the terms are combined, see :func:`spectessera.network.losses.total_loss`.
+    total : "normalised", "sum" or "balanced"
+        How the terms are combined, see :func:`spectessera.network.losses.total_loss`. "balanced":
+        the sum, with a weight such that the cluster term has ``gamma`` times the gradient of the
+        other terms with respect to the latent. It needs a schedule of gamma that begins with 0: k
+        is chosen when the term begins, and the best epoch by the other terms alone.
     lloyd_iter : int
         Largest number of Lloyd iterations on a batch in training (one seeding).
     validation, test : float
@@ -140,6 +143,8 @@ class Training:
         if self.denoise is not None:
             check_number("denoise", self.denoise, low=0.0)
         check_choice("total", self.total, TOTALS)
+        if self.total == "balanced":
+            self._check_balanced()
         check_number("lloyd_iter", self.lloyd_iter, low=1, integer=True)
         check_number("validation", self.validation, low=0.0, high=0.5)
         check_number("test", self.test, low=0.0, high=0.4)
@@ -151,6 +156,16 @@ class Training:
         check_number("max_spectra", self.max_spectra, low=10, integer=True)
         check_number("seed", self.seed, low=0, high=2**63 - 1, integer=True)
 
+    def _check_balanced(self) -> None:
+        gamma = as_schedule(self.gamma, "gamma")
+        if gamma.first > 0 or (gamma.last > 0 and gamma.end == 0):
+            raise ValueError(
+                f'total="balanced" needs epochs without the cluster term; got gamma={self.gamma}: '
+                "take a schedule, such as Schedule(0, 0.1, 15, 15)"
+            )
+        if not self.cluster_gradient:
+            raise ValueError('total="balanced" needs the gradient of the cluster term')
+
 
 class TermWeights(NamedTuple):
     """Weights of the terms of the loss at one epoch."""
@@ -160,10 +175,14 @@ class TermWeights(NamedTuple):
 
 
 def weights_at(training: Training, epoch: int | None) -> TermWeights:
-    """Return the weights of the terms at an epoch; those at the end for None."""
+    """Return the weights of the terms at an epoch; those of the validation for None.
+
+    The latter are those at the end; of balanced terms without the cluster term, whose weight needs
+    a gradient.
+    """
     beta, gamma = as_schedule(training.beta, "beta"), as_schedule(training.gamma, "gamma")
     if epoch is None:
-        return TermWeights(beta.last, gamma.last)
+        return TermWeights(beta.last, 0.0 if training.total == "balanced" else gamma.last)
     return TermWeights(beta.at(epoch), gamma.at(epoch))
 
 

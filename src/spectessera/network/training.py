@@ -15,6 +15,7 @@ from torch import Tensor
 from spectessera.kmeans import Clusters, choose_k
 
 from .autoencoder import Autoencoder
+from .balance import balanced_weight, clusters_of_epoch
 from .batches import Batch, BatchSource, SpectraInMemory, split
 from .checkpoint import (
     Checkpoint,
@@ -266,7 +267,9 @@ def _train_epoch(
     """Take all steps of one epoch and return its row of the history."""
     weights = weights_at(training, epoch)
     learning_rate = float(state.optimiser.param_groups[0]["lr"])
-    of_batch = batch_clusters(clusters, training)
+    of_batch = clusters_of_epoch(
+        state.history.rows, state.model, source.start, clusters, training, weights
+    )
     state.model.train()
     steps = []
     for batch in source.batches(epoch, state.shuffle):
@@ -318,7 +321,10 @@ def loss_terms(
         choice = choose_k(points, clusters, generator=generator)
         terms |= {"cluster": cluster_term(choice.score), "silhouette": choice.score}
         terms["k"] = torch.tensor(choice.k)
-        base = total_loss(base, terms["cluster"], weights.gamma, training.total)
+        gamma: float | Tensor = weights.gamma
+        if training.total == "balanced":
+            gamma = balanced_weight(weights.gamma, base, terms["cluster"], latent)
+        base = total_loss(base, terms["cluster"], gamma, training.total)
     return {"total": base, **terms}
 
 

@@ -125,6 +125,7 @@ def noise_sweep(
     levels: Sequence[float] = LEVELS,
     clusters: str | int = "cube",
     seed: int = 0,
+    floor: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Degradation:
     """Segment a cube at several levels of noise with the same trained segmenter.
@@ -141,6 +142,8 @@ def noise_sweep(
     clusters : "cube", "trained" or int
         See :func:`spectessera.segment`.
     seed : int
+    floor : float, optional
+        Smaller values are raised to it, after the noise is added.
     progress : callable, optional
         Called with the number of finished levels and of all levels.
 
@@ -150,7 +153,10 @@ def noise_sweep(
     """
     labels, chosen, scores = [], [], []
     for done, level in enumerate(levels, start=1):
-        result = segment(degrade(cube, level, seed), segmenter, clusters, seed=seed)
+        noisy = degrade(cube, level, seed)
+        if floor is not None:
+            noisy = noisy.copy(data=np.maximum(noisy.values, np.float32(floor)))
+        result = segment(noisy, segmenter, clusters, seed=seed)
         labels.append(result["label"].values)
         chosen.append(int(result.attrs["n_clusters"]))
         scores.append(compare(labels[-1], reference))

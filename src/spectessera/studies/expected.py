@@ -39,28 +39,33 @@ def seconds_per_spectrum(variant: NetworkVariant, clusters: Clusters) -> float:
     return (time.perf_counter() - start) / ((STEPS - 1) * training.batch_size)
 
 
-def expected_time(experiment: Experiment, runs: int) -> str:
-    """Return the longest time of all trainings, in words.
+def expected_time(experiment: Experiment, left: dict[str, int]) -> str:
+    """Return the time of the trainings that are left, in words.
 
     Parameters
     ----------
     experiment : Experiment
         One of the runs; the others are as large.
-    runs : int
-        Number of runs, with other seeds or other data.
+    left : dict
+        Number of trainings of each network that are not finished.
     """
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in experiment.train)
-    seconds = 0.0
+    spectra, seconds = 0.0, 0.0
     for variant in experiment.variants:
         training = variant.training
         spectra = min(training.max_spectra, training.fraction * pixels)
-        share = 1 - training.test - (1 - VALIDATING) * training.validation
-        step = seconds_per_spectrum(variant, variant.clusters or Clusters(metric="euclidean"))
-        seconds += share * spectra * (training.epochs or 1) * step
-    total = runs * seconds
-    text = f"{total / 3600:.1f} hours" if total > 3600 else f"{max(1, round(total / 60))} min"
+        if left[variant.name]:
+            step = seconds_per_spectrum(variant, variant.clusters or experiment.clusters)
+            share = 1 - training.test - (1 - VALIDATING) * training.validation
+            epochs = training.epochs or 1  # the experiments set them
+            seconds += left[variant.name] * share * spectra * epochs * step
+    count = sum(left.values())
+    if count == 0:
+        return "All trainings are finished."
+    text = f"{seconds / 3600:.1f} hours" if seconds > 3600 else f"{max(1, round(seconds / 60))} min"
+    trainings = "1 training" if count == 1 else f"{count} trainings"
     return (
-        f"{runs * len(experiment.variants)} trainings of {round(spectra):,} spectra take at most "
-        f"{text} on this machine; they end sooner if the loss stops falling. A run that is stopped "
-        "continues."
+        f"{trainings} of {round(spectra):,} spectra and all epochs would take about {text} on this "
+        "machine; they end sooner if the loss stops falling. Segmentation and baselines come on "
+        "top. A run that is stopped continues."
     )

@@ -27,6 +27,7 @@ from spectessera.synth.paint.rgb import few_colours
 
 NAMES = ("astro", "heritage")
 HELD_OUT = 17  # number of the page that is not used for training
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 PAGES = 16  # training pages; pictures of the user replace some of them
 
 
@@ -100,6 +101,8 @@ class Experiment(NamedTuple):
     clusters : Clusters
         The range of k of all methods.
     variants : tuple of NetworkVariant
+    floor : float or None
+        Smallest value of the cubes, also after noise was added; None = as they are.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Experiment(NamedTuple):
     preprocess: Preprocess
     clusters: Clusters
     variants: tuple[NetworkVariant, ...]
+    floor: float | None = None
 
 
 def sky(seed: int, shape: tuple[int, int]) -> np.ndarray:
@@ -303,10 +307,21 @@ def makers(
 
 
 def read_pictures(folder: Path, most: int | None = None) -> list[np.ndarray]:
-    """Read the pictures of a folder (PNG, JPEG), the first ``most`` of them."""
+    """Read the pictures of a folder, the first ``most`` of them."""
     from spectessera.synth.paint.rgb import read_image
 
-    paths = sorted(each for each in folder.iterdir() if each.suffix.lower() in (".png", ".jpg"))
+    return [read_image(path) for path in picture_files(folder)[:most]]
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Return the pictures of a folder (PNG, JPEG, TIFF) by name.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    paths = sorted(each for each in folder.iterdir() if each.suffix.lower() in PICTURES)
     if not paths:
-        raise ValueError(f"{folder} contains no picture (.png or .jpg)")
-    return [read_image(path) for path in paths[:most]]
+        raise ValueError(f"{folder} contains no picture ({', '.join(PICTURES)})")
+    return paths

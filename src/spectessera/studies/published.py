@@ -1,7 +1,7 @@
 """The experiments of arXiv 2401.17695 at the settings that its authors released.
 
 What the released notebook, code and training log state is used as it is. Everything else is a
-:class:`Choice` with a name, in one table for each experiment.
+choice with a name, in :mod:`spectessera.studies.choices`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -17,7 +16,6 @@ import xarray as xr
 from spectessera.cube import make_cube
 from spectessera.kmeans import Clusters
 from spectessera.network.autoencoder import Network
-from spectessera.network.losses import Schedule
 from spectessera.network.settings import Training
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.synth.cube import cube_from_rgb, nebular_cube
@@ -28,125 +26,29 @@ from spectessera.synth.paint.rgb import few_colours
 from spectessera.synth.paint.tiles import lazy_values
 from spectessera.synth.stream import Stream
 
+from .choices import ASTRO, HERITAGE
 from .experiments import HELD_OUT, PAGES, Experiment, NetworkVariant, Sizes, pigment_names, sky
 
 OF_COLOURS = Clusters(3, 5, criterion="silhouette")  # of the picture that is segmented
 TRAINED, VALIDATED = 161_001, 46_001  # spectra, of the released training log
-PUBLISHED = Sizes(TRAINED + VALIDATED, (96, 128), 100)
+PUBLISHED = Sizes(TRAINED + VALIDATED, ASTRO["image"].value, 100)
 
 
-class Choice(NamedTuple):
-    """A setting that the paper and its released code leave open.
-
-    Attributes
-    ----------
-    value : object
-        What is used here.
-    why : str
-    varies : str
-        What changes with it.
-    """
-
-    value: Any
-    why: str
-    varies: str
-
-
-ASTRO = {
-    "snr": Choice(
-        (100.0, 30.0),
-        "the published mean square error falls to 1.3e-4 of a maximum of 1, so the noise is about "
-        "1 % of the peak or less; 30 shows what more noise does",
-        "k and the scores, see the sweep of the signal-to-noise ratio",
-    ),
-    "channels": Choice(
-        1024,
-        "the width of the network; spectra are made with this number of channels from 4750 to 9350 "
-        "angstrom instead of being rebinned",
-        "nothing but the time; a range that ends at 7310 angstrom is part of the sweep",
-    ),
-    "unit": Choice(
-        1.0,
-        "log(1 + x), as in the released code, depends on the unit of the flux, which is not "
-        "stated. Here the flux of H beta before reddening is 1: the mean square error is then "
-        "1.4e-4, as in the published log (1.3e-4); in a tenth of this unit it is 8e-4",
-        "k and the scores, see the sweep of the input",
-    ),
-    "background": Choice(
-        "noise",
-        "the paper has noise in the background; the released notebook reads a cube without noise, "
-        "and names one with noise in a comment",
-        "without noise the background is one point, see the sweep of the background",
-    ),
-    "init": Choice(
-        "kaiming",
-        "as in the paper; the released code draws from a normal distribution of width "
-        "1/sqrt(outputs)",
-        "see the sweep of the start",
-    ),
-    "restarts": Choice(10, "the released code starts k-means once", "nothing but chance"),
-    "image": Choice(PUBLISHED.image, "clouds of the three colours on black", "the standard error"),
-}
-HERITAGE = {
-    "pages": Choice(
-        (96, 72),
-        "all pixels of 16 procedural pages of this size, 110,592 spectra, or of the pictures of "
-        "the user; the paper has 17 paintings of unknown size",
-        "the variety of the training spectra",
-    ),
-    "held out": Choice(
-        4,
-        "colours of the page that is segmented: the first one that is not used for training and "
-        "in which k-means finds this number, as in the paper",
-        "the number of groups to be found",
-    ),
-    "threshold": Choice(
-        (0.2, 0.8),
-        "0.2 as in the paper: nearly all pigments are in every colour. With 0.8, a colour has one "
-        "to four pigments",
-        "whether the groups can be told apart by their counts at all",
-    ),
-    "beta": Choice(
-        Schedule(0.0, 1.0, 10, 30),
-        "the paper has a rising schedule; these are the epochs that are the defaults of the "
-        "released trainer",
-        "the latent is nearer to a normal distribution if it is larger, see the sweep",
-    ),
-    "gamma": Choice(
-        0.002,
-        "that of the astronomical network",
-        "nothing but the selected epoch, since the term has no gradient",
-    ),
-    "stabilise": Choice(
-        "log", "log(1 + x) divided by the maximum, as in the released code", "weak lines count more"
-    ),
-    "patience": Choice(
-        25, "that of the astronomical network; the trainer has a default of 10", "the time"
-    ),
-    "latent": Choice(3, "that of the astronomical network", "the details that are decoded"),
-    "k": Choice(
-        (3, 5),
-        "the range of the segmentation of the astronomical cube, for the picture as well",
-        "see the column of k from 2",
-    ),
-}
-
-
-def streamed_cube(stream: Stream[NebularBlock]) -> xr.DataArray:
+def streamed_cube(stream: Stream[NebularBlock], unit: float) -> xr.DataArray:
     """Return the spectra of a stream as a lazy cube (n, 1, channel), made block by block."""
     values = lazy_values(
         (stream.n, 1),
         np.float32,
         len(stream.axis),
-        lambda number: _flux(stream.block(number).spectra),
+        lambda number: flux(stream.block(number).spectra, unit),
         "auto",
     )
     return make_cube(values, axis=stream.axis)
 
 
-def _flux(spectra: np.ndarray) -> np.ndarray:
-    """Return fluxes in the unit of the choice; negative ones become 0, as in the released code."""
-    return np.maximum(spectra, 0) * np.float32(ASTRO["unit"].value)
+def flux(spectra: np.ndarray, unit: float) -> np.ndarray:
+    """Return fluxes with the flux of H beta that is given; negative ones are 0, as released."""
+    return np.maximum(spectra, 0) * np.float32(unit)
 
 
 def _training(seed: int, sizes: Sizes) -> Training:
@@ -169,8 +71,8 @@ def _training(seed: int, sizes: Sizes) -> Training:
     )
 
 
-def astro(seed: int, sizes: Sizes, snr: float) -> Experiment:
-    """Return the astronomical experiment at the published settings, see :data:`ASTRO`.
+def astro(seed: int, sizes: Sizes, snr: float, unit: float) -> Experiment:
+    """Return the astronomical experiment at the published settings.
 
     Parameters
     ----------
@@ -178,19 +80,22 @@ def astro(seed: int, sizes: Sizes, snr: float) -> Experiment:
     sizes : Sizes
     snr : float
         Peak of H alpha over the noise, in a channel of the network.
+    unit : float
+        Flux of H beta before reddening, of which the network gets log(1 + x).
     """
     channels = ASTRO["channels"].value
     step = 4600.0 / channels
     axis = nebular_axis(4750.0 + step / 2, 9350.0, step)
-    train = streamed_cube(nebular_spectra(sizes.spectra, snr, seed=1000 + seed, axis=axis))
+    train = streamed_cube(nebular_spectra(sizes.spectra, snr, seed=1000 + seed, axis=axis), unit)
     picture = sky(seed, sizes.image)
     cube, truth = nebular_cube(picture, snr=snr, seed=2000 + seed, axis=axis)
-    cube = cube.copy(data=_flux(cube.values))
+    cube = cube.copy(data=flux(cube.values, unit))
     colours = few_colours(picture, Clusters(2, 10, criterion="silhouette"), seed=seed)
     variants = _astro_variants(seed, sizes)
     return Experiment(
-        name=f"astro-{snr:g}",
-        description=f"nebulae, S/N {snr:g}, background of noise not in the training data",
+        name=f"astro-{snr:g}-{unit:g}",
+        description=f"nebulae, S/N {snr:g}, H beta {unit:g}, background of noise not in the "
+        "training data",
         train=[train],
         cube=cube,
         picture=picture,
@@ -202,16 +107,19 @@ def astro(seed: int, sizes: Sizes, snr: float) -> Experiment:
         preprocess=variants[0].preprocess,
         clusters=_segmentation((3, 5)),
         variants=variants,
+        floor=0.0,
     )
 
 
 def _segmentation(k: tuple[int, int]) -> Clusters:
-    """Return how an image is segmented: 15 Lloyd iterations, k by the silhouette."""
+    """Return how an image is segmented: 15 Lloyd iterations, k by the silhouette of all pixels."""
     return Clusters(
         k[0],
         k[1],
         restarts=ASTRO["restarts"].value,
+        seeding="k-means++",
         max_iter=15,
+        silhouette="exact",
         metric="euclidean",
         criterion="silhouette",
     )
@@ -352,8 +260,7 @@ def _heritage_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
         _training(seed, sizes),
         beta=HERITAGE["beta"].value,
         gamma=HERITAGE["gamma"].value,
-        patience=HERITAGE["patience"].value,
-        max_spectra=10_000_000,
+        max_spectra=HERITAGE["spectra"].value,
     )
     network = Network(
         latent=HERITAGE["latent"].value,
@@ -369,10 +276,9 @@ def _heritage_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     preprocess = Preprocess(stabilise=HERITAGE["stabilise"].value)
     k_min, k_max = HERITAGE["k"].value
     of_batch = Clusters(k_min, k_max, metric="euclidean", criterion="silhouette")
+    words = "paper: variational, discrepancy of rising weight"
     return (
-        *_released(
-            "paper: variational, MMD, both schedules", preprocess, network, training, of_batch
-        ),
+        *_released(words, preprocess, network, training, of_batch),
         NetworkVariant(
             "best",
             "ours: square root, L2, latent 8, reconstruction only",
@@ -397,7 +303,7 @@ def makers(
         For the training of the heritage experiment.
     """
     if name == "astro":
-        return tuple(partial(astro, seed, sizes, snr) for snr in ASTRO["snr"].value)
+        return tuple(partial(astro, seed, sizes, *run) for run in ASTRO["runs"].value)
     return tuple(
         partial(heritage, seed, sizes, threshold, pictures)
         for threshold in HERITAGE["threshold"].value

@@ -5,10 +5,9 @@ The scores of every method are written at once, so that a stopped run can be res
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,6 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
-from spectessera._util.documents import read_json
 from spectessera._util.files import atomic
 from spectessera._util.writing import hdf5_sink
 from spectessera._version import __version__
@@ -41,15 +39,16 @@ from .experiments import (
     NetworkVariant,
     Sizes,
     makers,
+    picture_files,
     read_pictures,
 )
 from .figures import write_figures
 from .published import PUBLISHED
 from .rows import Row, mean_rows, row_of
+from .runfolder import check_same, claim, read_or_run
 from .tables import write_tables
 
 BASELINES = ("raw", "sqrt", "asinh", "pca", "umap", "tsne", "gmm")
-OPEN = Clusters(2, 10, metric="euclidean", criterion="silhouette")
 SCALES = ("quick", "middle", "published")
 SLOW = ("umap", "tsne")  # fitted on a sample of the pixels
 Progress = Callable[[str, int, int], None]
@@ -88,7 +87,8 @@ def reproduce(
         Number of runs; their seeds are 0, 1, ... Figures show seed 0.
     pictures : str or Path, optional
         A folder of pictures that replace some training pages of the heritage experiment. At the
-        published scale all of them are used, however many, block by block.
+        published scale all of them are used; of more than 207,002 pixels, that many are drawn. The
+        pictures must fit in memory, their spectra need not.
     methods : sequence of str, optional
         Names of networks ("paper", "joint", "best", ...) and baselines to run; by default all. The
         network of the paper is always run. Others can be added by a later run in the same folder.
@@ -113,24 +113,39 @@ def reproduce(
     folder = Path(out)
     check_choice("scale", scale, SCALES)
     sizes = {"quick": QUICK, "middle": FULL, "published": PUBLISHED}[scale]
-    _claim(folder, name, scale, sizes, pictures)
-    report = progress or (lambda *_: None)
     runs = _runs(name, scale, sizes, seeds, None if pictures is None else Path(pictures))
-    if methods is not None or announce is not None:
-        first = _chosen(runs[0][1](), methods)  # a wrong name is refused before any work
-        if announce is not None:
-            announce(expected_time(first, len(runs)))
+    first = _chosen(runs[0][1](), methods)  # what is wrong is said before the folder is made
+    claim(folder, _settings(name, scale, sizes, pictures))
+    if announce is not None:
+        announce(_expected(first, len(runs), folder))
+    del first
+    report = progress or (lambda *_: None)
     rows: list[Row] = []
     for number, (seed, make) in enumerate(runs):
-        experiment = _chosen(make(), methods)
+        experiment = make()
         home = folder / f"seed-{seed}" / experiment.name
         home.mkdir(parents=True, exist_ok=True)
+        experiment = _chosen(experiment, _with_finished(methods, home))
+        check_same(experiment, home)
         part = _part_of(report, number, len(runs))
-        rows += _all_methods(experiment, home, sizes, seed, methods, part)
+        rows += _all_methods(experiment, home, sizes, seed, _with_finished(methods, home), part)
         if seed == 0:
             write_figures(experiment, home, folder / "figures" / experiment.name)
     write_tables(rows, mean_rows(rows), folder, name)
     return Reproduction(tuple(rows), folder)
+
+
+def _settings(name: str, scale: str, sizes: Sizes, pictures: Any) -> dict[str, Any]:
+    """Return what identifies a run."""
+    return {
+        "experiment": name,
+        "scale": scale,
+        "sizes": {key: str(value) for key, value in asdict(sizes).items()},
+        "pictures": None
+        if pictures is None
+        else [[each.name, each.stat().st_size] for each in picture_files(Path(pictures))],
+        "version": __version__,
+    }
 
 
 def _runs(
@@ -150,37 +165,19 @@ def _part_of(progress: Progress, number: int, total: int) -> Progress:
     return lambda step, done, steps: progress(step, number * steps + done, total * steps)
 
 
-def _claim(folder: Path, name: str, scale: str, sizes: Sizes, pictures: Any) -> None:
-    """Write the settings of the run to the folder; raise if it holds another run or other files."""
-    settings = json.loads(
-        json.dumps(
-            {
-                "experiment": name,
-                "scale": scale,
-                "sizes": {key: str(value) for key, value in asdict(sizes).items()},
-                "pictures": None if pictures is None else str(pictures),
-                "version": __version__,
-            }
-        )
-    )
-    path = folder / "run.json"
-    if path.exists():
-        try:
-            existing = read_json(path)
-        except ValueError as error:
-            raise ValueError(f"{error}; give another folder") from error
-        if existing != settings:
-            raise ValueError(f"{folder} holds a run with other settings; give another folder")
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} holds other files; give an empty or a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(path, settings)
+def _expected(first: Experiment, runs: int, folder: Path) -> str:
+    """Return the time of the trainings that are not finished, in words."""
+    left = {
+        each.name: max(0, runs - len(list(folder.glob(f"seed-*/*/{each.name}.safetensors"))))
+        for each in first.variants
+    }
+    return expected_time(first, left)
 
 
-def _write_json(path: Path, content: Any) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def _baselines_of(experiment: Experiment) -> list[str]:
+    """Return the baselines that suit the spectra: square roots need non-negative ones."""
+    signed = bool((np.asarray(experiment.train[0][:1].values) < 0).any())
+    return [each for each in BASELINES if each != ("sqrt" if signed else "asinh")]
 
 
 def _chosen(experiment: Experiment, methods: Sequence[str] | None) -> Experiment:
@@ -189,16 +186,23 @@ def _chosen(experiment: Experiment, methods: Sequence[str] | None) -> Experiment
     Raises
     ------
     ValueError
-        If a name is neither a network nor a baseline.
+        If a name is neither a network nor a baseline of the experiment.
     """
     if methods is None:
         return experiment
     first, *others = experiment.variants
     names = [each.name for each in experiment.variants]
     for method in methods:
-        check_choice("method", method, (*names, *BASELINES))
+        check_choice("method", method, (*names, *_baselines_of(experiment)))
     kept = tuple(each for each in others if each.name in methods)
     return experiment._replace(variants=(first, *kept))
+
+
+def _with_finished(methods: Sequence[str] | None, home: Path) -> list[str] | None:
+    """Return the named methods and those that an earlier run finished; None = all."""
+    if methods is None:
+        return None
+    return [*methods, *(each.stem for each in home.glob("*.json") if each.stem != "settings")]
 
 
 def _all_methods(
@@ -210,51 +214,38 @@ def _all_methods(
     progress: Progress,
 ) -> list[Row]:
     """Return the rows of all methods; rows that exist as files are read."""
-    signed = bool((np.asarray(experiment.train[0][:1].values) < 0).any())
-    baselines = [each for each in BASELINES if each != ("sqrt" if signed else "asinh")]
+    baselines = _baselines_of(experiment)
     if methods is not None:
         baselines = [each for each in baselines if each in methods]
     steps = len(experiment.variants) + len(baselines) + 1
     rows = []
     for done, variant in enumerate(experiment.variants):
         progress(f"{experiment.name}: {variant.name}", done, steps)
-        work = partial(_network, experiment, variant, home, seed, _epochs_of(progress, done, steps))
-        rows.append(_read_or_run(home, variant.name, work))
+        epochs = _epochs_of(progress, f"{experiment.name}: {variant.name}", done, steps)
+        work = partial(_network, experiment, variant, home, seed, epochs)
+        rows.append(read_or_run(home, variant.name, work))
     first = len(experiment.variants)
     for done, method in enumerate(baselines, start=first):
         progress(f"{experiment.name}: {method}", done, steps)
         work = partial(_baseline, experiment, method, home, sizes, seed)
-        rows.append(_read_or_run(home, method, work))
+        rows.append(read_or_run(home, method, work))
     progress(f"{experiment.name}: noise", steps - 1, steps)
     _noise(experiment, home, sizes, seed)
     progress(f"{experiment.name}: done", steps, steps)
     return rows
 
 
-def _epochs_of(progress: Progress, done: int, steps: int) -> TrainingProgress:
+def _epochs_of(progress: Progress, name: str, done: int, steps: int) -> TrainingProgress:
     """Return a progress function of a training that states its epoch in the name of the step."""
     return lambda epoch, epochs, row: progress(
-        f"epoch {epoch} of {epochs}, loss {row['validation_total']:.3g}", done, steps
+        f"{name}: epoch {epoch} of {epochs}, loss {row['validation_total']:.3g}", done, steps
     )
-
-
-def _read_or_run(home: Path, name: str, work: Callable[[], Row]) -> Row:
-    """Return the row of a method from its file, or do the work and write the row."""
-    path = home / f"{name}.json"
-    if path.exists():
-        try:
-            return Row(**read_json(path))
-        except TypeError as error:
-            raise ValueError(f"{path} is no row of a table ({error}); remove it") from error
-    row = work()
-    _write_json(path, row._asdict())
-    return row
 
 
 def _true_k(experiment: Experiment) -> Clusters:
     """Return settings with as many clusters as there are classes."""
     k = len(np.unique(experiment.truth[experiment.truth > 0]))
-    return Clusters(k, k, metric="euclidean")
+    return replace(experiment.clusters, k_min=k, k_max=k)
 
 
 def _trained(
@@ -297,9 +288,7 @@ def _network(
     true_k = np.zeros(len(latent), dtype=np.int32)
     true_k[usable] = segmenter.cluster(latent[usable], _true_k(experiment), seed=seed).labels + 1
     label = result["label"].values
-    k_open = 0
-    if experiment.clusters.k_min > 2:
-        k_open = len(segmenter.cluster(latent[usable], OPEN, seed=seed).centers)
+    openly = segmenter.cluster(latent[usable], open_range(experiment.clusters), seed=seed)
     return row_of(
         experiment,
         variant.name,
@@ -307,9 +296,14 @@ def _network(
         seed,
         label,
         true_k.reshape(label.shape),
+        len(openly.centers),
         (segmenter.history_.seconds, seconds),
-        k_open,
     )
+
+
+def open_range(clusters: Clusters) -> Clusters:
+    """Return the same settings with a range of k from 2 to 10."""
+    return replace(clusters, k_min=2, k_max=10)
 
 
 def _baseline(experiment: Experiment, method: str, home: Path, sizes: Sizes, seed: int) -> Row:
@@ -330,9 +324,12 @@ def _baseline(experiment: Experiment, method: str, home: Path, sizes: Sizes, see
     fit = float(result.attrs["seconds_fit"])
     rest = float(result.attrs["seconds_transform"]) + float(result.attrs["seconds_cluster"])
     true_k = clustered(_true_k(experiment))["label"].values
+    wide = open_range(experiment.clusters)
+    openly = (result if wide == experiment.clusters else clustered(wide)).attrs["n_clusters"]
     description = f"{method}, fitted on the image"
     label = result["label"].values
-    return row_of(experiment, method, description, seed, label, true_k, (fit, fit + rest))
+    times = (fit, fit + rest)
+    return row_of(experiment, method, description, seed, label, true_k, int(openly), times)
 
 
 def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
@@ -348,6 +345,7 @@ def _noise(experiment: Experiment, home: Path, sizes: Sizes, seed: int) -> None:
         experiment.truth,
         levels=sizes.levels,
         seed=seed,
+        floor=experiment.floor,
     )
     data = xr.Dataset(
         {

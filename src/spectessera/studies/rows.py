@@ -32,7 +32,7 @@ class Row(NamedTuple):
     ari_true_k : float
         With as many clusters as there are classes.
     k_open : int
-        Number of clusters chosen from 2 to 10; k where the range is the same.
+        Number of clusters chosen from 2 to 10.
     ari_colours : float
         Against the clustered colours of the picture.
     background : float
@@ -67,13 +67,10 @@ def row_of(
     seed: int,
     label: np.ndarray,
     true_k: np.ndarray,
+    k_open: int,
     seconds: tuple[float, float],
-    k_open: int = 0,
 ) -> Row:
-    """Return the row of a label map and of one with the true number of clusters (``true_k``).
-
-    ``k_open`` is 0 if the label map itself has the best number of clusters from 2 on.
-    """
+    """Return the row of a label map and of one with the true number of clusters (``true_k``)."""
     scores = compare(label, experiment.truth)
     background = np.flatnonzero(scores.classes == experiment.background)
     return Row(
@@ -88,7 +85,7 @@ def row_of(
         tversky=scores.tversky,
         ari=scores.ari,
         ari_true_k=compare(true_k, experiment.truth).ari,
-        k_open=k_open or scores.clusters,
+        k_open=k_open,
         ari_colours=compare(label, experiment.colours).ari,
         background=float(scores.class_f1[background[0]]) if len(background) else float("nan"),
         fit_seconds=round(seconds[0], 2),
