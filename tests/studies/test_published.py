@@ -4,16 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from spectessera.studies import Row, Sizes, expected, mean_rows, reproduction
+from spectessera.network.batches import split
+from spectessera.studies import (
+    Row,
+    Sizes,
+    expected,
+    mean_rows,
+    noise_sweep,
+    reproduce,
+    reproduction,
+)
+from spectessera.studies.choices import ASTRO, HERITAGE, Choice
 from spectessera.studies.published import (
-    ASTRO,
-    HERITAGE,
     PUBLISHED,
     TRAINED,
     VALIDATED,
-    Choice,
     astro,
     heritage,
     makers,
@@ -28,7 +36,7 @@ TINY = Sizes(600, (32, 33), 2, (np.inf, 10.0), 300)
 
 def test_the_astronomical_network_is_the_released_one():
     """Widths, dropout, batch, patience, gamma, k: as in the released notebook."""
-    experiment = astro(0, TINY, 100.0)
+    experiment = astro(0, TINY, 100.0, 1.0)
     paper, selected, joint, _ = experiment.variants
     network, training = paper.network, paper.training
     assert network.encoder_widths(1024) == (512, 256, 32)
@@ -47,20 +55,22 @@ def test_the_astronomical_network_is_the_released_one():
 
 
 def test_161_001_spectra_train_and_46_001_validate():
-    training = astro(0, TINY, 100.0).variants[0].training
-    held_out = round(training.validation * PUBLISHED.spectra)
-    assert (PUBLISHED.spectra - held_out, held_out) == (TRAINED, VALIDATED) == (161_001, 46_001)
+    training = astro(0, TINY, 100.0, 1.0).variants[0].training
+    parts = split(PUBLISHED.spectra, (training.validation, training.test), 10, torch.Generator())
+    assert (len(parts.train), len(parts.validation)) == (TRAINED, VALIDATED) == (161_001, 46_001)
     assert (PUBLISHED.epochs, training.test) == (100, 0.0)
 
 
 def test_the_training_spectra_are_lazy_have_1024_channels_and_no_negative_value():
     axis = nebular_axis(4752.0, 9350.0, 46.0)
     stream = nebular_spectra(5000, 10.0, seed=3, axis=axis)
-    cube = streamed_cube(stream)
+    cube = streamed_cube(stream, 10.0)
     assert cube.chunks is not None
     assert cube.shape == (5000, 1, len(axis))
-    np.testing.assert_array_equal(cube.values[4096:, 0], np.maximum(stream.block(1).spectra, 0))
-    experiment = astro(0, TINY, 30.0)
+    np.testing.assert_array_equal(
+        cube.values[4096:, 0], 10 * np.maximum(stream.block(1).spectra, 0)
+    )
+    experiment = astro(0, TINY, 30.0, 10.0)
     assert experiment.cube.sizes["channel"] == 1024 == experiment.train[0].sizes["channel"]
     assert experiment.cube.values.min() == 0
     assert (experiment.truth == experiment.background).any()
@@ -88,29 +98,36 @@ def test_every_choice_says_why_and_what_it_changes():
 
 
 def test_there_is_one_run_per_signal_to_noise_ratio_and_per_threshold():
-    assert len(makers("astro", 0, TINY)) == len(ASTRO["snr"].value)
-    assert len(makers("heritage", 0, TINY)) == 2
+    assert len(makers("astro", 0, TINY)) == len(ASTRO["runs"].value)
+    assert len(makers("heritage", 0, TINY)) == len(HERITAGE["threshold"].value)
 
 
-def test_the_announced_time_grows_with_the_work(monkeypatch):
+def test_the_announced_time_is_that_of_the_trainings_that_are_left(monkeypatch):
     monkeypatch.setattr(expected, "seconds_per_spectrum", lambda *_: 1e-3)
-    experiment = astro(0, Sizes(10**6, (32, 33), 10), 100.0)
-    words = expected.expected_time(experiment, 4)
-    # 16 trainings, 10 epochs; a millisecond for 0.778 of the spectra, a third of it for 0.222.
-    assert words.startswith("16 trainings of 1,000,000 spectra take at most 37.9 hours")
-    assert "at most 1 min" in expected.expected_time(astro(0, TINY, 100.0), 1)
+    experiment = astro(0, Sizes(10**6, (32, 33), 10), 100.0, 1.0)
+    left = {"paper": 4, "selected": 4, "joint": 4, "best": 0}
+    # 12 trainings, 10 epochs; a millisecond for 0.778 of the spectra, a third of it for 0.222.
+    words = expected.expected_time(experiment, left)
+    assert words.startswith(
+        "12 trainings of 1,000,000 spectra and all epochs would take about 28.4"
+    )
+    small = expected.expected_time(astro(0, TINY, 100.0, 1.0), dict.fromkeys(left, 0) | {"best": 1})
+    assert small.startswith("1 training of")
+    assert "about 1 min" in small
+    done = expected.expected_time(experiment, dict.fromkeys(left, 0))
+    assert done == "All trainings are finished."
 
 
 def test_the_time_of_a_step_is_measured():
-    joint = astro(0, TINY, 100.0).variants[2]
+    joint = astro(0, TINY, 100.0, 1.0).variants[2]
     small = replace(joint.network, encoder=(16,), decoder=(16,))
     fast = joint._replace(network=small, training=replace(joint.training, batch_size=64))
     assert 0 < expected.seconds_per_spectrum(fast, joint.clusters) < 0.1
 
 
 def test_a_training_that_was_stopped_continues_from_its_checkpoint(tmp_path):
-    """Ctrl-C after the first epoch: only the second is trained, the checkpoint is removed."""
-    experiment = astro(0, TINY, 100.0)
+    """Ctrl-C after the first epoch: the others are trained, to the weights of a whole training."""
+    experiment = astro(0, replace(TINY, epochs=3), 100.0, 1.0)
     variant = experiment.variants[0]
     done = []
 
@@ -118,21 +135,23 @@ def test_a_training_that_was_stopped_continues_from_its_checkpoint(tmp_path):
         done.append(epoch)
         raise KeyboardInterrupt
 
+    def run(home, progress=lambda *_: None):
+        home.mkdir(exist_ok=True)
+        return reproduction._trained(experiment, variant, home, progress)
+
     with pytest.raises(KeyboardInterrupt):
-        reproduction._trained(experiment, variant, tmp_path, stop)
+        run(tmp_path, stop)
     assert (tmp_path / "paper.checkpoint").exists()
     assert not (tmp_path / "paper.safetensors").exists()
-    segmenter = reproduction._trained(
-        experiment, variant, tmp_path, lambda epoch, *_: done.append(epoch)
-    )
-    assert done == [1, 2]
+    segmenter = run(tmp_path, lambda epoch, *_: done.append(epoch))
+    assert done == [1, 2, 3]
     assert not (tmp_path / "paper.checkpoint").exists()
-    again = reproduction._trained(experiment, variant, tmp_path, stop)  # reads the file
-    assert again.fingerprint() == segmenter.fingerprint()
+    assert run(tmp_path, stop).fingerprint() == segmenter.fingerprint()  # reads the file
+    assert run(tmp_path / "whole").fingerprint() == segmenter.fingerprint()
 
 
 def test_only_the_named_methods_are_run_and_always_the_network_of_the_paper():
-    experiment = astro(0, TINY, 100.0)
+    experiment = astro(0, TINY, 100.0, 1.0)
     chosen = reproduction._chosen(experiment, ["best", "umap"])
     assert [each.name for each in chosen.variants] == ["paper", "best"]
     assert reproduction._chosen(experiment, None) is experiment
@@ -140,17 +159,81 @@ def test_only_the_named_methods_are_run_and_always_the_network_of_the_paper():
         reproduction._chosen(experiment, ["magic"])
 
 
-def test_a_run_of_another_scale_is_refused(tmp_path):
-    reproduction._claim(tmp_path / "run", "astro", "published", TINY, None)
+@pytest.fixture
+def tiny(monkeypatch):
+    """Make the published scale small: one run for each seed, on few spectra."""
+    monkeypatch.setattr(reproduction, "PUBLISHED", TINY)
+    monkeypatch.setitem(ASTRO, "runs", ASTRO["runs"]._replace(value=((100.0, 1.0),)))
+    monkeypatch.setattr(reproduction, "write_figures", lambda *_: None)
+
+
+def test_methods_of_an_earlier_run_stay_in_the_tables(tiny, tmp_path):
+    first = reproduce("astro", tmp_path / "run", scale="published", methods=["pca"])
+    assert [row.method for row in first.rows] == ["paper", "pca"]
+    again = reproduce("astro", tmp_path / "run", scale="published", methods=["raw"])
+    assert [row.method for row in again.rows] == ["paper", "raw", "pca"]
+    assert again.rows[0] == first.rows[0]
+    assert "pca, fitted" in (tmp_path / "run" / "scores.md").read_text(encoding="utf-8")
+
+
+def test_k_of_a_baseline_is_chosen_in_both_ranges(tiny, tmp_path, monkeypatch):
+    ranges = []
+    plain = reproduction.cluster_cube
+
+    def watched(*arguments, clusters, **others):
+        ranges.append((clusters.k_min, clusters.k_max))
+        return plain(*arguments, clusters=clusters, **others)
+
+    monkeypatch.setattr(reproduction, "cluster_cube", watched)
+    reproduce("astro", tmp_path / "run", scale="published", methods=["pca"])
+    assert ranges == [(3, 5), (4, 4), (2, 10)]
+
+
+def test_results_of_other_settings_are_not_mixed(tiny, tmp_path, monkeypatch):
+    reproduce("astro", tmp_path / "run", scale="published", methods=["paper"])
+    slower = reproduction.published._training
+    monkeypatch.setattr(
+        reproduction.published,
+        "_training",
+        lambda *each: replace(slower(*each), learning_rate=1e-4),
+    )
     with pytest.raises(ValueError, match="other settings"):
-        reproduction._claim(tmp_path / "run", "astro", "middle", TINY, None)
+        reproduce("astro", tmp_path / "run", scale="published", methods=["paper"])
+    with pytest.raises(ValueError, match="other settings"):
+        reproduce("astro", tmp_path / "run", scale="quick")
 
 
-def test_progress_names_the_epoch():
+@pytest.mark.parametrize("wrong", [{"methods": ["magic"]}, {"pictures": "nowhere"}])
+def test_what_is_refused_leaves_no_folder(tiny, tmp_path, wrong):
+    if "pictures" in wrong:
+        wrong = {"pictures": tmp_path / "empty"}
+        (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"magic|no picture"):
+        reproduce("heritage", tmp_path / "run", scale="published", **wrong)
+    assert not (tmp_path / "run").exists()
+
+
+def test_noise_is_added_before_negative_values_become_0():
+    experiment = astro(0, TINY, 100.0, 1.0)
     seen = []
-    show = reproduction._epochs_of(lambda *step: seen.append(step), 2, 9)
+
+    def look(cube, *_others, **_settings):
+        seen.append(float(cube.values.min()))
+        raise StopIteration
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spectessera.studies.degradation.segment", look)
+        for floor in (experiment.floor, None):
+            with pytest.raises(StopIteration):
+                noise_sweep(experiment.cube, None, experiment.truth, levels=(20.0,), floor=floor)
+    assert seen[0] == 0 > seen[1]
+
+
+def test_progress_names_network_and_epoch():
+    seen = []
+    show = reproduction._epochs_of(lambda *step: seen.append(step), "astro: paper", 2, 9)
     show(3, 100, {"validation_total": 0.000463})
-    assert seen == [("epoch 3 of 100, loss 0.000463", 2, 9)]
+    assert seen == [("astro: paper: epoch 3 of 100, loss 0.000463", 2, 9)]
 
 
 def test_pictures_of_a_folder_are_all_used_at_the_published_scale(tmp_path):
