@@ -150,7 +150,7 @@ HERITAGE_COLUMNS = {
     "colours: F1": ("colours", "f1"),
     "colours: Tversky": ("colours", "tversky"),
     "true k: F1": ("true_k", "f1"),
-    "largest possible F1": ("oracle",),
+    "nearly ideal: F1": ("oracle",),
     "UMAP, k": ("umap", "k"),
     "UMAP: F1": ("umap", "f1"),
 }
