@@ -34,7 +34,7 @@ FIGURES = {
     "heritage": {9: "03-segmentation", 11: "04-integrated", 13: "05-masks", 14: "06-confusion"},
 }
 
-SHOWN = {"astro": "astro-100-10", "heritage": "heritage-0.8"}  # in the figures
+SHOWN = {"astro": "astro-100-5", "heritage": "heritage-0.8"}  # in the figures
 
 
 SCORES = (
@@ -120,14 +120,14 @@ def of_nebulae(
     the spectra without noise in the unit of the inputs; ``dark`` are the scores of the same network
     on the same image with zeros in the background.
     """
-    snr, unit = map(float, experiment.name.removeprefix("astro-").split("-"))
+    snr = float(experiment.name.split("-")[1])
     _, truth = nebular_cube(
         experiment.picture, snr, 2000 + seed, axis=spectral_axis(experiment.cube)
     )
     nebulae = experiment.truth != experiment.background
     recipe = segmenter.config("preprocess")
     inputs = recipe.apply(experiment.cube.values[nebulae], segmenter.axis_)
-    expected = published.flux(truth["expectation"].values[nebulae], unit)
+    expected = published.flux(truth["expectation"].values[nebulae])
     clean = np.log1p(expected) / inputs.scale[:, None]
     decoded = result["decoded_cube"].values[nebulae]
     errors = [np.square(each - clean).mean() for each in (inputs.values, decoded)]
@@ -183,6 +183,8 @@ def collect(folder: Path) -> None:
             continue  # not finished
         seed = int(home.parent.name.removeprefix("seed-"))
         values = [float(each) for each in home.name.split("-")[1:]]
+        if name == "astro":
+            values[1] /= 100  # share of noise
         experiment = getattr(published, name)(seed, published.PUBLISHED, *values)
         for network in (each.name for each in experiment.variants):
             if not (home / f"{network}.nc").exists():

@@ -52,6 +52,7 @@ class Case:
     output: str = "sigmoid"
     start: str = "kaiming"
     linear: bool = False
+    background: float = 0.0  # share of noise in the training
     models: int = 0  # per class; 0 = every spectrum has its own
     k: tuple[int, int] = (2, 3)
     spectra: int = 20_480
@@ -85,6 +86,14 @@ SWEEPS: dict[str, dict[str, Case]] = {
         "0.1": replace(BASE, unit=0.1),
         "10": replace(BASE, unit=10.0),
         "100": replace(BASE, unit=100.0),
+    },
+    "noise in the training": {
+        "none": BASE,
+        "5 % of the spectra": replace(BASE, background=0.05),
+        "5 %, S/N 30": replace(BASE, background=0.05, snr=30.0),
+        "5 %, gamma 0.002 with gradient": replace(BASE, background=0.05, gamma=0.002),
+        "5 %, maximum without log": replace(BASE, background=0.05, log=False),
+        "5 %, SELU encoding": replace(BASE, background=0.05, encoding=None),
     },
     "models per class": {
         "one per spectrum": BASE,
@@ -192,7 +201,9 @@ def inputs(spectra: np.ndarray, case: Case) -> np.ndarray:
 def data(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return inputs to train on, inputs of the pixels of an image, and their classes."""
     axis, table = axis_of(case), few_models(case.models, seed)
-    stream = nebular_spectra(case.spectra, case.snr, seed=1000 + seed, axis=axis, table=table)
+    stream = nebular_spectra(
+        case.spectra, case.snr, seed=1000 + seed, axis=axis, table=table, background=case.background
+    )
     picture = sky(seed, IMAGE)
     cube, truth = nebular_cube(picture, case.snr, 2000 + seed, axis=axis, table=table)
     label = truth["label"].values.ravel()

@@ -36,7 +36,7 @@ TINY = Sizes(600, (32, 33), 2, (np.inf, 10.0), 300)
 
 def test_the_astronomical_network_is_the_released_one():
     """Widths, dropout, batch, patience, gamma, k: as in the released notebook."""
-    experiment = astro(0, TINY, 100.0, 1.0)
+    experiment = astro(0, TINY, 100.0, 0.0)
     paper, selected, joint, _ = experiment.variants
     network, training = paper.network, paper.training
     assert network.encoder_widths(1024) == (512, 256, 32)
@@ -55,7 +55,7 @@ def test_the_astronomical_network_is_the_released_one():
 
 
 def test_161_001_spectra_train_and_46_001_validate():
-    training = astro(0, TINY, 100.0, 1.0).variants[0].training
+    training = astro(0, TINY, 100.0, 0.0).variants[0].training
     parts = split(PUBLISHED.spectra, (training.validation, training.test), 10, torch.Generator())
     assert (len(parts.train), len(parts.validation)) == (TRAINED, VALIDATED) == (161_001, 46_001)
     assert (PUBLISHED.epochs, training.test) == (100, 0.0)
@@ -64,13 +64,11 @@ def test_161_001_spectra_train_and_46_001_validate():
 def test_the_training_spectra_are_lazy_have_1024_channels_and_no_negative_value():
     axis = nebular_axis(4752.0, 9350.0, 46.0)
     stream = nebular_spectra(5000, 10.0, seed=3, axis=axis)
-    cube = streamed_cube(stream, 10.0)
+    cube = streamed_cube(stream)
     assert cube.chunks is not None
     assert cube.shape == (5000, 1, len(axis))
-    np.testing.assert_array_equal(
-        cube.values[4096:, 0], 10 * np.maximum(stream.block(1).spectra, 0)
-    )
-    experiment = astro(0, TINY, 30.0, 10.0)
+    np.testing.assert_array_equal(cube.values[4096:, 0], np.maximum(stream.block(1).spectra, 0))
+    experiment = astro(0, TINY, 30.0, 0.05)
     assert experiment.cube.sizes["channel"] == 1024 == experiment.train[0].sizes["channel"]
     assert experiment.cube.values.min() == 0
     assert (experiment.truth == experiment.background).any()
@@ -90,6 +88,14 @@ def test_the_heritage_network_is_variational_with_4_layers_and_a_rising_discrepa
     assert experiment.colours.max() == experiment.truth.max() == 4
 
 
+def test_a_share_of_the_training_spectra_is_noise_alone():
+    experiment = astro(0, replace(TINY, spectra=4000), 100.0, 0.05)
+    spectra = experiment.train[0].values[:, 0]
+    weak = spectra.max(axis=1) < 0.3  # H alpha of a nebula is brighter
+    assert weak.mean() == pytest.approx(0.05, abs=0.02)
+    assert experiment.name == "astro-100-5"
+
+
 def test_every_choice_says_why_and_what_it_changes():
     for choice in (*ASTRO.values(), *HERITAGE.values()):
         assert isinstance(choice, Choice)
@@ -104,14 +110,14 @@ def test_there_is_one_run_per_signal_to_noise_ratio_and_per_threshold():
 
 def test_the_announced_time_is_that_of_the_trainings_that_are_left(monkeypatch):
     monkeypatch.setattr(expected, "seconds_per_spectrum", lambda *_: 1e-3)
-    experiment = astro(0, Sizes(10**6, (32, 33), 10), 100.0, 1.0)
+    experiment = astro(0, Sizes(10**6, (32, 33), 10), 100.0, 0.0)
     left = {"paper": 4, "selected": 4, "joint": 4, "best": 0}
     # 12 trainings, 10 epochs; a millisecond for 0.778 of the spectra, a third of it for 0.222.
     words = expected.expected_time(experiment, left)
     assert words.startswith(
         "12 trainings of 1,000,000 spectra and all epochs would take about 28.4"
     )
-    small = expected.expected_time(astro(0, TINY, 100.0, 1.0), dict.fromkeys(left, 0) | {"best": 1})
+    small = expected.expected_time(astro(0, TINY, 100.0, 0.0), dict.fromkeys(left, 0) | {"best": 1})
     assert small.startswith("1 training of")
     assert "about 1 min" in small
     done = expected.expected_time(experiment, dict.fromkeys(left, 0))
@@ -119,7 +125,7 @@ def test_the_announced_time_is_that_of_the_trainings_that_are_left(monkeypatch):
 
 
 def test_the_time_of_a_step_is_measured():
-    joint = astro(0, TINY, 100.0, 1.0).variants[2]
+    joint = astro(0, TINY, 100.0, 0.0).variants[2]
     small = replace(joint.network, encoder=(16,), decoder=(16,))
     fast = joint._replace(network=small, training=replace(joint.training, batch_size=64))
     assert 0 < expected.seconds_per_spectrum(fast, joint.clusters) < 0.1
@@ -127,7 +133,7 @@ def test_the_time_of_a_step_is_measured():
 
 def test_a_training_that_was_stopped_continues_from_its_checkpoint(tmp_path):
     """Ctrl-C after the first epoch: the others are trained, to the weights of a whole training."""
-    experiment = astro(0, replace(TINY, epochs=3), 100.0, 1.0)
+    experiment = astro(0, replace(TINY, epochs=3), 100.0, 0.0)
     variant = experiment.variants[0]
     done = []
 
@@ -151,7 +157,7 @@ def test_a_training_that_was_stopped_continues_from_its_checkpoint(tmp_path):
 
 
 def test_only_the_named_methods_are_run_and_always_the_network_of_the_paper():
-    experiment = astro(0, TINY, 100.0, 1.0)
+    experiment = astro(0, TINY, 100.0, 0.0)
     chosen = reproduction._chosen(experiment, ["best", "umap"])
     assert [each.name for each in chosen.variants] == ["paper", "best"]
     assert reproduction._chosen(experiment, None) is experiment
@@ -163,7 +169,7 @@ def test_only_the_named_methods_are_run_and_always_the_network_of_the_paper():
 def tiny(monkeypatch):
     """Make the published scale small: one run for each seed, on few spectra."""
     monkeypatch.setattr(reproduction, "PUBLISHED", TINY)
-    monkeypatch.setitem(ASTRO, "runs", ASTRO["runs"]._replace(value=((100.0, 1.0),)))
+    monkeypatch.setitem(ASTRO, "runs", ASTRO["runs"]._replace(value=((100.0, 0.0),)))
     monkeypatch.setattr(reproduction, "write_figures", lambda *_: None)
 
 
@@ -214,7 +220,7 @@ def test_what_is_refused_leaves_no_folder(tiny, tmp_path, wrong):
 
 
 def test_noise_is_added_before_negative_values_become_0():
-    experiment = astro(0, TINY, 100.0, 1.0)
+    experiment = astro(0, TINY, 100.0, 0.0)
     seen = []
 
     def look(cube, *_others, **_settings):

@@ -34,21 +34,21 @@ TRAINED, VALIDATED = 161_001, 46_001  # spectra, of the released training log
 PUBLISHED = Sizes(TRAINED + VALIDATED, ASTRO["image"].value, 100)
 
 
-def streamed_cube(stream: Stream[NebularBlock], unit: float) -> xr.DataArray:
+def streamed_cube(stream: Stream[NebularBlock]) -> xr.DataArray:
     """Return the spectra of a stream as a lazy cube (n, 1, channel), made block by block."""
     values = lazy_values(
         (stream.n, 1),
         np.float32,
         len(stream.axis),
-        lambda number: flux(stream.block(number).spectra, unit),
+        lambda number: flux(stream.block(number).spectra),
         "auto",
     )
     return make_cube(values, axis=stream.axis)
 
 
-def flux(spectra: np.ndarray, unit: float) -> np.ndarray:
-    """Return fluxes with the flux of H beta that is given; negative ones are 0, as released."""
-    return np.maximum(spectra, 0) * np.float32(unit)
+def flux(spectra: np.ndarray) -> np.ndarray:
+    """Return fluxes in the unit of the choice; negative ones are 0, as in the released code."""
+    return np.maximum(spectra, 0) * np.float32(ASTRO["unit"].value)
 
 
 def _training(seed: int, sizes: Sizes) -> Training:
@@ -71,7 +71,7 @@ def _training(seed: int, sizes: Sizes) -> Training:
     )
 
 
-def astro(seed: int, sizes: Sizes, snr: float, unit: float) -> Experiment:
+def astro(seed: int, sizes: Sizes, snr: float, background: float) -> Experiment:
     """Return the astronomical experiment at the published settings.
 
     Parameters
@@ -80,23 +80,22 @@ def astro(seed: int, sizes: Sizes, snr: float, unit: float) -> Experiment:
     sizes : Sizes
     snr : float
         Peak of H alpha over the noise, in a channel of the network.
-    unit : float
-        Flux of H beta before reddening, of which the network gets log(1 + x).
+    background : float
+        Share of spectra of noise alone in the training.
     """
     channels = ASTRO["channels"].value
     step = 4600.0 / channels
     axis = nebular_axis(4750.0 + step / 2, 9350.0, step)
-    train = streamed_cube(nebular_spectra(sizes.spectra, snr, seed=1000 + seed, axis=axis), unit)
+    stream = nebular_spectra(sizes.spectra, snr, seed=1000 + seed, axis=axis, background=background)
     picture = sky(seed, sizes.image)
     cube, truth = nebular_cube(picture, snr=snr, seed=2000 + seed, axis=axis)
-    cube = cube.copy(data=flux(cube.values, unit))
+    cube = cube.copy(data=flux(cube.values))
     colours = few_colours(picture, Clusters(2, 10, criterion="silhouette"), seed=seed)
     variants = _astro_variants(seed, sizes)
     return Experiment(
-        name=f"astro-{snr:g}-{unit:g}",
-        description=f"nebulae, S/N {snr:g}, H beta {unit:g}, background of noise not in the "
-        "training data",
-        train=[train],
+        name=f"astro-{snr:g}-{100 * background:g}",
+        description=f"nebulae, S/N {snr:g}, {background:.0%} of the training spectra are noise",
+        train=[streamed_cube(stream)],
         cube=cube,
         picture=picture,
         colours=colours.colour + 1,
