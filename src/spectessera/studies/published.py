@@ -130,8 +130,8 @@ def _released(
     network: Network,
     training: Training,
     clusters: Clusters,
-) -> tuple[NetworkVariant, ...]:
-    """Return a network trained as released, and with one change of the cluster term each."""
+) -> tuple[NetworkVariant, NetworkVariant]:
+    """Return a network trained as released, and the same with the gradient of the cluster term."""
     return (
         NetworkVariant(
             "paper",
@@ -139,14 +139,6 @@ def _released(
             preprocess,
             network,
             training,
-            clusters,
-        ),
-        NetworkVariant(
-            "selected",
-            "the same, epoch and learning rate chosen without the cluster term",
-            preprocess,
-            network,
-            replace(training, gamma=0.0),
             clusters,
         ),
         NetworkVariant(
