@@ -237,7 +237,11 @@ def claims() -> list[str]:
     lines = ["| claim of the paper | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for claim, (path, form) in CLAIMS.items():
         cells = [
-            ", ".join(f"{number(each, *path):{form}}" for each in known_numbers(name))
+            ", ".join(
+                f"{value:{form}}"
+                for each in known_numbers(name)
+                if not np.isnan(value := number(each, *path))
+            )
             for name in names
         ]
         lines.append(f"| {claim.strip()} | " + " | ".join(cells) + " |")
