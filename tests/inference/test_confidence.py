@@ -5,6 +5,7 @@ import pytest
 
 from spectessera.inference.confidence import (
     Mixture,
+    _posterior,
     fit_mixture,
     noise_covariance,
     normal_draws,
@@ -239,3 +240,20 @@ def test_noise_of_a_known_variance_is_added_and_none_where_it_is_not_known():
     assert drawn.dtype == np.float32
     np.testing.assert_allclose(drawn.mean(axis=0), 5, atol=0.06)
     np.testing.assert_allclose(drawn.var(axis=0), [0, 4, 0, 0, 0], rtol=0.05, atol=1e-9)
+
+
+def test_the_covariance_of_a_repeated_measurement_is_one_also_where_noise_is_tiny():
+    """Noise 1e12 times below the spread: as a difference it would not be positive definite."""
+    generator = np.random.default_rng(0)
+    for _ in range(3000):
+        factor, line = generator.normal(size=(3, 3)), generator.normal(size=(3, 1)) * 1e-7
+        spread = factor @ factor.T
+        _, covariance = _posterior(spread, line @ line.T, 1e-12 * np.trace(spread))
+        np.linalg.cholesky(covariance)  # raises
+
+
+def test_gain_and_covariance_of_a_repeated_measurement_are_those_of_kalman():
+    """In one dimension: T = 3, N = 1: gain 3/4, covariance 3/4 + 1."""
+    gain, covariance = _posterior(np.array([[4.0]]), np.array([[1.0]]), 0.0)
+    assert gain[0, 0] == pytest.approx(0.75)
+    assert covariance[0, 0] == pytest.approx(1.75)

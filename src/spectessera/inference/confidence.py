@@ -143,13 +143,19 @@ def _posterior(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the gain T S^-1 and the covariance of a repeated measurement, for one cluster.
 
-    T is the spread without its noise, made non-negative; S = T + noise + floor.
+    With T the spread without its noise, made non-negative, N = noise + floor and S = T + N, the
+    covariance is T - T S^-1 T + N. The difference loses all digits where N is a billionth of T, so
+    both are computed in the space where N is the unit matrix.
     """
     values, vectors = np.linalg.eigh(spread - noise)
     true = (vectors * np.maximum(values, 0)) @ vectors.T
-    tiny = floor * np.eye(len(noise))
-    gain = true @ np.linalg.inv(true + noise + tiny)
-    return gain, true - gain @ true + noise + tiny
+    root = np.linalg.cholesky(noise + floor * np.eye(len(noise)))
+    whiten = np.linalg.inv(root)
+    ratio, axes = np.linalg.eigh(whiten @ true @ whiten.T)
+    ratio = np.maximum(ratio, 0)
+    unwhiten = root @ axes
+    kept = unwhiten * (ratio / (1 + ratio))
+    return kept @ axes.T @ whiten, (kept + unwhiten) @ unwhiten.T
 
 
 def normal_draws(d: int, generator: np.random.Generator) -> np.ndarray:
