@@ -252,6 +252,18 @@ def test_the_covariance_of_a_repeated_measurement_is_one_also_where_noise_is_tin
         np.linalg.cholesky(covariance)  # raises
 
 
+def test_equal_points_with_noise_have_a_probability():
+    """All pixels of a cube have one latent, as without signal, but new measurements have others."""
+    line = np.array([[2.0], [-0.7], [-0.9]])
+    mixture = Mixture(
+        np.ones(1), np.zeros((1, 3)), np.zeros((1, 3, 3)), 1e-6 * (line @ line.T)[None]
+    )
+    centers, latent = np.array([[0.0, 0, 0], [1, 0, 0]]), np.zeros((5, 3))
+    draws = np.random.default_rng(1).standard_normal((64, 3))
+    found = same_label_probability(latent, np.zeros(5, int), centers, mixture, draws)
+    np.testing.assert_array_equal(found, 1)
+
+
 def test_gain_and_covariance_of_a_repeated_measurement_are_those_of_kalman():
     """In one dimension: T = 3, N = 1: gain 3/4, covariance 3/4 + 1."""
     gain, covariance = _posterior(np.array([[4.0]]), np.array([[1.0]]), 0.0)

@@ -131,10 +131,12 @@ def _maximise(latent: np.ndarray, shares: np.ndarray, noise: np.ndarray) -> Mixt
 def _floors(mixture: Mixture) -> np.ndarray:
     """Return a variance (k,) that keeps every covariance invertible.
 
-    The variance of a cluster of equal points is 0, so the scale is that of the whole mixture.
+    The variance of a cluster of equal points is 0, so the scale is that of the whole mixture, or of
+    its noise where all points are equal.
     """
     offset = mixture.mean - mixture.weight @ mixture.mean
-    whole = mixture.weight @ (np.trace(mixture.spread, axis1=1, axis2=2) + (offset**2).sum(axis=1))
+    spread, noise = (np.trace(x, axis1=1, axis2=2) for x in (mixture.spread, mixture.noise))
+    whole = max(mixture.weight @ (spread + (offset**2).sum(axis=1)), mixture.weight @ noise)
     return np.full(len(mixture.weight), 1e-9 * max(whole, 1e-30))
 
 
@@ -149,8 +151,9 @@ def _posterior(
     """
     values, vectors = np.linalg.eigh(spread - noise)
     true = (vectors * np.maximum(values, 0)) @ vectors.T
-    root = np.linalg.cholesky(noise + floor * np.eye(len(noise)))
-    whiten = np.linalg.inv(root)
+    levels, directions = np.linalg.eigh(noise)
+    deviation = np.sqrt(np.maximum(levels, 0) + floor)
+    root, whiten = directions * deviation, (directions / deviation).T
     ratio, axes = np.linalg.eigh(whiten @ true @ whiten.T)
     ratio = np.maximum(ratio, 0)
     unwhiten = root @ axes
