@@ -126,7 +126,8 @@ class Sweep:
         panels = figure.subplots(-(-len(shown) // 2), 2, sharex=True, squeeze=False).ravel()
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
-        for axes, (setting, cases) in zip(panels, shown.items(), strict=False):
+        for axes, (setting, all_cases) in zip(panels, shown.items(), strict=False):
+            cases = {name: case for name, case in all_cases.items() if self.of_case(case)}
             for place, case in enumerate(cases.values()):
                 for row in self.of_case(case):
                     colour = "black" if row["k"] == 4 else "tab:red"
@@ -140,7 +141,7 @@ class Sweep:
             axes.grid(axis="x", color="0.9")
         for axes in panels[len(shown) - 2 : len(shown)]:
             axes.tick_params(labelbottom=True)
-            axes.set_xlabel("macro F1 (black: k = 4 is chosen; red: other k; rings: k given)")
+            axes.set_xlabel("macro F1 (black: k = 4 chosen; red: other k; rings: k given)", size=8)
         figure.savefig(IMAGES / f"{self.name.replace('_', '-')}.png", dpi=80)
 
     def main(self) -> None:
