@@ -99,6 +99,11 @@ def runs(name: str, columns: dict[str, tuple[str, ...]]) -> list[str]:
     columns : dict
         Heading and place of each number. A first word "k" makes it an integer.
     """
+    columns = {
+        word: path
+        for word, path in columns.items()
+        if not all(np.isnan(number(each, *path)) for each in known_numbers(name))
+    }
     lines = ["| experiment | network | seed | epochs | best epoch | " + " | ".join(columns) + " |"]
     lines.append("|---|---|---|---|---|" + "---|" * len(columns))
     for experiment in dict.fromkeys(each["experiment"] for each in known_numbers(name)):
@@ -244,7 +249,8 @@ def claims() -> list[str]:
             )
             for name in names
         ]
-        lines.append(f"| {claim.strip()} | " + " | ".join(cells) + " |")
+        if any(cells):
+            lines.append(f"| {claim.strip()} | " + " | ".join(cells) + " |")
     background = [
         ", ".join(
             f"{each['class_f1'][each['classes'].index('background')]:.3f}"
