@@ -53,6 +53,11 @@ def scores_of(label: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     return {name: rounded(getattr(found, name)) for name in SCORES}
 
 
+def by_class(names, values: np.ndarray) -> dict[str, float]:
+    """Return the scores of the classes by their names."""
+    return dict(zip(names, np.round(values, 4).tolist(), strict=True))
+
+
 def numbers(experiment, home: Path, network: str, seed: int) -> dict[str, object]:
     """Return what the page states about one network."""
     segmenter = load(home / f"{network}.safetensors")
@@ -86,9 +91,8 @@ def numbers(experiment, home: Path, network: str, seed: int) -> dict[str, object
         "truth": scores_of(label, experiment.truth),
         "colours": scores_of(label, experiment.colours),
         "true_k": scores_of(four.labels.reshape(shape) + 1, experiment.truth),
-        "classes": list(scores.names),
-        "class_f1": np.round(scores.class_f1, 4).tolist(),
-        "class_tversky": np.round(scores.class_tversky, 4).tolist(),
+        "class_f1": by_class(scores.names, scores.class_f1),
+        "class_tversky": by_class(scores.names, scores.class_tversky),
         "umap": baseline(experiment, home, "umap"),
         "degraded": degradation(home) if network == "paper" else None,
         **(of_nebulae(experiment, segmenter, result, seed) if experiment.background else {}),

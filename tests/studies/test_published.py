@@ -208,6 +208,13 @@ def test_results_of_other_settings_are_not_mixed(tiny, tmp_path, monkeypatch):
         reproduce("astro", tmp_path / "run", scale="quick")
 
 
+def test_results_without_their_settings_are_not_used(tiny, tmp_path):
+    reproduce("astro", tmp_path / "run", scale="published", methods=["paper"])
+    (tmp_path / "run" / "seed-0" / "astro-100-0" / "settings.json").unlink()
+    with pytest.raises(ValueError, match=r"no settings\.json"):
+        reproduce("astro", tmp_path / "run", scale="published", methods=["paper"])
+
+
 @pytest.mark.parametrize("wrong", [{"methods": ["magic"]}, {"pictures": "nowhere"}])
 def test_what_is_refused_leaves_no_folder(tiny, tmp_path, wrong):
     if "pictures" in wrong:

@@ -114,21 +114,22 @@ def reproduce(
     check_choice("scale", scale, SCALES)
     sizes = {"quick": QUICK, "middle": FULL, "published": PUBLISHED}[scale]
     runs = _runs(name, scale, sizes, seeds, None if pictures is None else Path(pictures))
-    first = _chosen(runs[0][1](), methods)  # what is wrong is said before the folder is made
+    first = runs[0][1]()
+    wanted = _chosen(first, methods)  # what is wrong is said before the folder is made
     claim(folder, _settings(name, scale, sizes, pictures))
     if announce is not None:
-        announce(_expected(first, len(runs), folder))
-    del first
+        announce(_expected(wanted, len(runs), folder))
     report = progress or (lambda *_: None)
     rows: list[Row] = []
     for number, (seed, make) in enumerate(runs):
-        experiment = make()
+        experiment = first if number == 0 else make()
         home = folder / f"seed-{seed}" / experiment.name
         home.mkdir(parents=True, exist_ok=True)
-        experiment = _chosen(experiment, _with_finished(methods, home))
+        kept = _with_finished(methods, home)
+        experiment = _chosen(experiment, kept)
         check_same(experiment, home)
         part = _part_of(report, number, len(runs))
-        rows += _all_methods(experiment, home, sizes, seed, _with_finished(methods, home), part)
+        rows += _all_methods(experiment, home, sizes, seed, kept, part)
         if seed == 0:
             write_figures(experiment, home, folder / "figures" / experiment.name)
     write_tables(rows, mean_rows(rows), folder, name)

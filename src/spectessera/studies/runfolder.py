@@ -42,7 +42,8 @@ def check_same(experiment: Experiment, home: Path) -> None:
     Raises
     ------
     ValueError
-        If the rows are of other data, of another choice of k, or of networks with other settings.
+        If the rows are of other data, of another choice of k, or of networks with other settings,
+        or nothing says which they are.
     """
     image = {
         "data": str(experiment.cube.attrs.get("source", "")),
@@ -68,6 +69,8 @@ def check_same(experiment: Experiment, home: Path) -> None:
         if existing.get("image") != wanted["image"] or same != wanted["networks"]:
             raise ValueError(f"{home} holds results of other settings; give another folder")
         wanted["networks"] = known | wanted["networks"]
+    elif any(home.iterdir()):
+        raise ValueError(f"{home} has results but no settings.json; give another folder")
     write_json(path, wanted)
 
 
