@@ -5,6 +5,7 @@ import os
 import pickle
 import struct
 
+import dask
 import h5py
 import numpy as np
 import pytest
@@ -58,7 +59,9 @@ def child(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path / "modules")
         monkeypatch.setattr(_isolation, "MODULE", "a_child")
 
-    yield make
+    # A thread of dask that is late would start the real process for the next test.
+    with dask.config.set(scheduler="synchronous"):
+        yield make
     _isolation.close_all()
 
 
