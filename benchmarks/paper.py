@@ -107,7 +107,7 @@ def runs(name: str, columns: dict[str, tuple[str, ...]]) -> list[str]:
     lines = ["| experiment | network | seed | epochs | best epoch | " + " | ".join(columns) + " |"]
     lines.append("|---|---|---|---|---|" + "---|" * len(columns))
     for experiment in dict.fromkeys(each["experiment"] for each in known_numbers(name)):
-        for network in ("paper", "joint"):
+        for network in ("paper", "plain", "joint"):
             rows = known_numbers(experiment, network)
             if not rows:
                 continue

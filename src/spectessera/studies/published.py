@@ -268,8 +268,12 @@ def _heritage_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     k_min, k_max = HERITAGE["k"].value
     of_batch = Clusters(k_min, k_max, metric="euclidean", criterion="silhouette")
     words = "paper: variational, discrepancy of rising weight"
+    paper, joint = _released(words, preprocess, network, training, of_batch)
+    plain = "the same as paper, without the discrepancy"
     return (
-        *_released(words, preprocess, network, training, of_batch),
+        paper,
+        joint,
+        replace(paper, name="plain", description=plain, training=replace(training, beta=0.0)),
         NetworkVariant(
             "best",
             "ours: square root, L2, latent 8, reconstruction only",
