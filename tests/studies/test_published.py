@@ -102,6 +102,13 @@ def test_every_choice_says_why_and_what_it_changes():
         assert choice.varies
 
 
+def test_the_heritage_networks_differ_in_one_setting_each():
+    paper, joint, plain, _ = heritage(0, TINY, 0.8).variants
+    assert plain.training == replace(paper.training, beta=0.0)
+    assert plain.network == paper.network
+    assert joint.training == replace(paper.training, cluster_gradient=True)
+
+
 def test_there_is_one_run_per_signal_to_noise_ratio_and_per_threshold():
     assert len(makers("astro", 0, TINY)) == len(ASTRO["runs"].value)
     assert len(makers("heritage", 0, TINY)) == len(HERITAGE["threshold"].value)

@@ -273,7 +273,7 @@ def _heritage_variants(seed: int, sizes: Sizes) -> tuple[NetworkVariant, ...]:
     return (
         paper,
         joint,
-        replace(paper, name="plain", description=plain, training=replace(training, beta=0.0)),
+        paper._replace(name="plain", description=plain, training=replace(training, beta=0.0)),
         NetworkVariant(
             "best",
             "ours: square root, L2, latent 8, reconstruction only",
