@@ -15,12 +15,12 @@ ROOT = Path(spectessera.__file__).parent
 ORDER = (
     "_version", "_util", "axis", "settings", "colours", "channels", "conventions", "scale",
     "foreign", "cube", "evaluate", "warning", "preprocess", "result",
-    "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining", "inference",
+    "evidence", "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining", "inference",
     "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "axis", "settings", "colours", "channels", "conventions", "scale", "foreign", "cube",
-    "evaluate", "preprocess", "result", "warning", "plots", "io",
+    "evaluate", "preprocess", "result", "evidence", "warning", "plots", "io",
     "naming", "diagnostics", "htmlreport", "resultfolder",
 )  # fmt: skip
 AFTER_HELP = {"torch", "sklearn", "xarray", "matplotlib", "scipy", "numpy", "pandas", "dask"}
