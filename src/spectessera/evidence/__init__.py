@@ -9,32 +9,38 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .gain import Gain, cluster_means, explained, gain_of
-    from .splits import Parts, alternate_blocks, correlation_length, split_noise, thin_counts
+    from .choice import best_number
+    from .gain import Gain, cluster_means, gain_of
+    from .splits import Parts, noise_like, share_kept, split_noise, thin_counts
+    from .structure import BEYOND, structure_of
 
 __all__ = [
+    "BEYOND",
     "Gain",
     "Parts",
-    "alternate_blocks",
+    "best_number",
     "cluster_means",
-    "correlation_length",
-    "explained",
     "gain_of",
+    "noise_like",
+    "share_kept",
     "split_noise",
+    "structure_of",
     "thin_counts",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
+        "BEYOND": "structure",
         "Gain": "gain",
         "Parts": "splits",
-        "alternate_blocks": "splits",
+        "best_number": "choice",
         "cluster_means": "gain",
-        "correlation_length": "splits",
-        "explained": "gain",
         "gain_of": "gain",
+        "noise_like": "splits",
+        "share_kept": "splits",
         "split_noise": "splits",
+        "structure_of": "structure",
         "thin_counts": "splits",
     },
 )

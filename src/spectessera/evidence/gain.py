@@ -8,19 +8,20 @@ import numpy as np
 
 from .splits import Parts
 
-BLEND = 0.01  # of the overall mean in the mean of a cluster, so that no probability is 0
+# Weights with which the mean of a cluster is tried beside that of all spectra. Below 1, so that no
+# probability is 0; 0 is "all spectra are alike".
+_WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 class Gain(NamedTuple):
-    """Gain of labels over "all spectra are alike".
+    """Gain of labels over "all spectra are alike": a logarithm of a likelihood ratio.
 
     Attributes
     ----------
     mean, error : float
-        Over the spectra, and its standard error.
+        Per spectrum, for all of its counts or channels, and its standard error.
     each : array (n,), float64
-        Of every spectrum: for counts and known variances a logarithm of a likelihood ratio, for
-        other values the share of the mean variance of a spectrum that is explained.
+        Of every spectrum.
     """
 
     mean: float
@@ -31,12 +32,17 @@ class Gain(NamedTuple):
 def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
     """Return the gain of labels that were made from ``parts.made``.
 
-    Mean spectra of the clusters are made from the same part. With m_l the mean of the cluster of a
-    spectrum v and m that of all spectra, the gain of v is
+    The mean spectra of the clusters come from the same part; each is mixed with that of all
+    spectra. The weight of the mixture, one number for all clusters, is that of the largest gain:
+    means of few counts are noisy, and useless ones get the weight 0. With p_l the mean spectrum of
+    the cluster of a spectrum v, p that of all, and w the weight, the gain of v is
 
-    - counts: sum_c v_c log(p_lc / p_c), p_l and p the means divided by their sums, p_l with one
-      hundredth of p: the log-likelihood ratio of a multinomial distribution;
-    - a known variance s^2: sum_c ((v_c - m_c)^2 - (v_c - m_lc)^2) / (2 s_c^2).
+    - counts: sum_c v_c log(1 - w + w p_lc / p_c), the spectra divided by their sums: a
+      multinomial distribution, to which the number of counts of a spectrum does not matter;
+    - a noise level s^2: sum_c (w (v - p)_c d_c - w^2 d_c^2 / 2) / s^2, d = p_l - p: a normal
+      distribution.
+
+    Both are divided by the share of the information that ``parts.judged`` has.
 
     Parameters
     ----------
@@ -48,40 +54,26 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
     Returns
     -------
     Gain
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.evidence import gain_of, thin_counts
+    >>> generator = np.random.default_rng(0)
+    >>> labels = np.repeat([0, 1], 200)
+    >>> counts = generator.poisson(np.array([[9.0, 1.0], [1.0, 9.0]])[labels])
+    >>> gain = gain_of(thin_counts(counts, generator), labels, 2)
+    >>> gain.mean > 10 * gain.error
+    True
     """
     means, overall = cluster_means(parts.made, labels, k)
-    if parts.variance is None:
-        return _summary(_of_counts(parts.judged, labels, means, overall))
-    precise = parts.variance > 0  # a channel without noise has no likelihood
-    weight = np.divide(0.5, parts.variance, out=np.zeros_like(parts.variance), where=precise)
-    whole = weight * np.square(parts.judged - overall)
-    own = weight * np.square(parts.judged - means[labels])
-    return _summary((whole - own).sum(axis=1, dtype=np.float64))
-
-
-def explained(judged: np.ndarray, labels: np.ndarray, k: int) -> Gain:
-    """Return the share of the variance that labels explain where the noise is not known.
-
-    A mean leaves out the spectrum that it is compared with: v - (mean without v) is n / (n - 1)
-    times v - mean.
-
-    Parameters
-    ----------
-    judged : array (n, channel)
-        Channels, or pixels, that the labels were not made from.
-    labels : array (n,)
-        From 0.
-    k : int
-    """
-    counts = np.bincount(labels, minlength=k).astype(np.float64)
-    means, overall = cluster_means(judged, labels, k)
-    n = len(judged)
-    whole = np.square((judged - overall) * (n / max(n - 1, 1))).sum(axis=1)
-    own = counts[labels]
-    factor = (own / np.maximum(own - 1, 1))[:, None]
-    within = np.square((judged - means[labels]) * factor).sum(axis=1)
-    gained = np.where(own > 1, whole - within, 0.0)  # a lone spectrum foretells nothing
-    return _summary(gained / max(whole.mean(), np.finfo(float).tiny))
+    if parts.level is None:
+        each = _of_counts(parts.judged, labels, means, overall)
+    else:
+        each = _of_values(parts, labels, means - overall)
+    each = each / (1 - parts.share) if parts.level is None else each
+    error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.inf
+    return Gain(float(each.mean()), float(error), each)
 
 
 def cluster_means(values: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,30 +81,49 @@ def cluster_means(values: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.nd
 
     A cluster without spectra has the mean of all.
     """
-    order = np.argsort(labels, kind="stable")
-    counts = np.bincount(labels, minlength=k)
-    sums = np.zeros((k, values.shape[1]))
-    for c, part in enumerate(np.split(order, np.cumsum(counts)[:-1])):
-        sums[c] = values[part].sum(axis=0, dtype=np.float64)
+    sums, counts = _sums(values, labels, k), np.bincount(labels, minlength=k)
     overall = sums.sum(axis=0) / max(len(labels), 1)
     means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], overall)
     return means, overall
 
 
+def _sums(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the sums (k, channel), float64, of the spectra of every cluster."""
+    order = np.argsort(labels, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=k))[:-1]
+    parts = np.split(order, ends)
+    return np.stack([values[part].sum(axis=0, dtype=np.float64) for part in parts])
+
+
 def _of_counts(
     judged: np.ndarray, labels: np.ndarray, means: np.ndarray, overall: np.ndarray
 ) -> np.ndarray:
-    """Return the log-likelihood ratio (n,) of counts; assumes that a mean has counts."""
+    """Return the log-likelihood ratio (n,) of counts."""
     total = means.sum(axis=1, keepdims=True)
     share = overall / max(overall.sum(), np.finfo(float).tiny)
     own = np.where(total > 0, means / np.where(total > 0, total, 1), share)
-    mixed = (1 - BLEND) * own + BLEND * share
-    ratio = np.zeros_like(mixed)
-    possible = share > 0  # a channel without a count in the part that means are made from
-    ratio[:, possible] = np.log(mixed[:, possible] / share[possible])
-    return np.einsum("nc,nc->n", judged, ratio[labels], dtype=np.float64)
+    seen = share > 0  # in the part that means are made from
+    ratio = own[:, seen] / share[seen]
+    sums, best, weight = _sums(judged[:, seen], labels, len(means)), 0.0, 0.0
+    for tried in _WEIGHTS:
+        found = float((sums * np.log(1 - tried + tried * ratio)).sum())
+        if found > best:
+            best, weight = found, tried
+    logs = np.zeros_like(means)
+    logs[:, seen] = np.log(1 - weight + weight * ratio)
+    return np.einsum("nc,nc->n", judged, logs[labels], dtype=np.float64)
 
 
-def _summary(each: np.ndarray) -> Gain:
-    error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.inf
-    return Gain(float(each.mean()), float(error), each)
+def _of_values(parts: Parts, labels: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """Return the log-likelihood ratio (n,) of values, for means ``apart (k, channel)`` from all.
+
+    That of the judged part, whose variance is 1 / (1 - share) times as large, would be smaller by
+    that factor.
+    """
+    assert parts.level is not None
+    level = np.maximum(parts.level, 1e-6 * max(parts.level.mean(), 1e-300))
+    centre = parts.judged.mean(axis=0, dtype=np.float64)
+    along = np.einsum("nc,nc->n", parts.judged - centre, apart[labels], dtype=np.float64) / level
+    power = np.square(apart).sum(axis=1)[labels] / level
+    weight = float(np.clip(along.sum() / max(power.sum(), 1e-300), 0, 1))
+    return weight * along - 0.5 * weight**2 * power

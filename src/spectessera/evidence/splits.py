@@ -11,6 +11,10 @@ import numpy as np
 
 from spectessera._util.check import check_number, check_same_shape
 
+# Part of the information of a measurement that labels are made from. With more, labels are nearly
+# those of the whole measurement; with less, there is more to judge them by.
+SHARE = 0.8
+
 
 class Parts(NamedTuple):
     """Two parts of the same spectra, each (n, channel).
@@ -21,16 +25,21 @@ class Parts(NamedTuple):
         From this one labels and mean spectra are made.
     judged : array
         By this one they are judged.
-    variance : array or None
-        Of the noise of ``judged``; None for counts.
+    share : float
+        Of the information that is in ``made``.
+    level : array (n,), or None
+        Variance of the noise in a channel of each whole spectrum; None for counts.
     """
 
     made: np.ndarray
     judged: np.ndarray
-    variance: np.ndarray | None = None
+    share: float
+    level: np.ndarray | None = None
 
 
-def thin_counts(counts: np.ndarray, generator: np.random.Generator, *, share: float = 0.5) -> Parts:
+def thin_counts(
+    counts: np.ndarray, generator: np.random.Generator, *, share: float = SHARE
+) -> Parts:
     """Send each count to one of two parts: data thinning (Neufeld et al. 2023, arXiv 2301.07276).
 
     The parts of Poisson counts are independent Poisson counts. (Those of counts with a fixed total
@@ -64,75 +73,115 @@ def thin_counts(counts: np.ndarray, generator: np.random.Generator, *, share: fl
             "only counts, integers from 0, can be thinned; split other spectra by their variance"
         )
     made = generator.binomial(values.astype(np.int64), share)
-    return Parts(made.astype(np.float32), (values - made).astype(np.float32))
+    return Parts(made.astype(np.float32), (values - made).astype(np.float32), share)
 
 
-def split_noise(values: np.ndarray, variance: np.ndarray, generator: np.random.Generator) -> Parts:
+def split_noise(values: np.ndarray, noise: np.ndarray, *, share: float = SHARE) -> Parts:
     """Add noise to one part and subtract it from the other: data fission (Leiner et al. 2023).
 
-    The parts of values with Gaussian noise of a known variance are independent, each with twice
-    that variance. Equation 2 of arXiv 2112.11079, with tau = 1.
+    With a further draw e of the noise and t^2 = (1 - share) / share, the parts are x + t e and
+    x - e / t. For Gaussian noise of that distribution they are independent; their variances are
+    1 / share and 1 / (1 - share) times that of the values. Section 2 of arXiv 2112.11079.
 
     Parameters
     ----------
     values : array (n, channel)
-    variance : array (n, channel)
-        Of the noise. Where it is 0, both parts have the value itself.
-    generator : numpy Generator
+    noise : array (n, channel)
+        Drawn from the distribution of the noise of the values.
+    share : float
+        From 0.01 to 0.99.
+
+    Returns
+    -------
+    Parts
+        ``level`` is the mean square of the drawn noise of each spectrum.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a variance is negative or not finite.
-    """
-    check_same_shape("variance", np.shape(variance), np.shape(values), "the values")
-    known = np.asarray(variance, dtype=np.float32)
-    if not np.isfinite(known).all() or (known < 0).any():
-        raise ValueError("variances must be finite and not negative; replace those of bad values")
-    noise = np.sqrt(known) * generator.standard_normal(known.shape, dtype=np.float32)
-    return Parts(values + noise, values - noise, 2 * known)
-
-
-def alternate_blocks(channels: int, length: int = 1) -> np.ndarray:
-    """Return which channels are judged (channel,), bool, where the noise is not known.
-
-    Blocks of channels belong to the two parts in turn. A block has to be longer than the noise is
-    correlated along the axis.
-
-    Parameters
-    ----------
-    channels : int
-    length : int
-        Of a block, at most half of the channels.
+        If the shapes differ, or the noise is not finite.
 
     Examples
     --------
-    >>> from spectessera.evidence import alternate_blocks
-    >>> alternate_blocks(6, 2).tolist()
-    [False, False, True, True, False, False]
+    >>> import numpy as np
+    >>> from spectessera.evidence import split_noise
+    >>> noise = np.random.default_rng(0).standard_normal((4000, 2))
+    >>> parts = split_noise(noise[:2000], noise[2000:])
+    >>> bool(abs(np.corrcoef(parts.made.ravel(), parts.judged.ravel())[0, 1]) < 0.05)
+    True
     """
-    check_number("length", length, low=1, high=max(1, channels // 2), integer=True)
-    return np.arange(channels) // length % 2 == 1
+    check_number("share", share, low=0.01, high=0.99)
+    check_same_shape("noise", np.shape(noise), np.shape(values), "the values")
+    if not np.isfinite(noise).all():
+        raise ValueError("the noise has values that are not finite; replace those of bad values")
+    ratio = np.float32(np.sqrt((1 - share) / share))
+    level = np.square(noise, dtype=np.float64).mean(axis=1)
+    return Parts(values + ratio * noise, values - noise / ratio, share, level)
 
 
-def correlation_length(residual: np.ndarray, *, least: float = 0.1, most: int = 64) -> int:
-    """Return how many channels apart noise has no correlation any more.
+def noise_like(
+    residual: np.ndarray, generator: np.random.Generator, kept: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw noise (n, channel), float32, with the variances and the correlation of residuals.
 
-    The first lag at which the autocorrelation, averaged over the spectra, is below ``least``.
+    The variance is that of the spectrum times that of the channel over the mean of all; the
+    correlation of neighbouring channels is that of the residuals over their standard deviations,
+    the same along the whole axis.
 
     Parameters
     ----------
     residual : array (n, channel)
-        Noise alone, such as differences of neighbouring pixels.
-    least : float
-    most : int
-        Largest lag.
+        Measured minus expected values.
+    generator : numpy Generator
+    kept : array (channel // 2 + 1,), optional
+        Share of the power of noise that is in a residual, for every frequency along the axis
+        (:func:`share_kept`); by default all of it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.evidence import noise_like
+    >>> generator = np.random.default_rng(0)
+    >>> noise = noise_like(2 * generator.standard_normal((1000, 50)), generator)
+    >>> round(float(noise.std()), 1)
+    2.0
     """
-    centred = residual - residual.mean(axis=1, keepdims=True)
-    power = np.square(centred, dtype=np.float64).mean()
-    lags = min(most, residual.shape[1] // 2)
-    for lag in range(1, lags):
-        product = (centred[:, lag:] * centred[:, :-lag]).mean(dtype=np.float64)
-        if product < least * power:
-            return lag
-    return max(1, lags)
+    squares = np.square(residual, dtype=np.float64)
+    rows, columns = squares.mean(axis=1), squares.mean(axis=0)
+    sigma = np.sqrt(rows[:, None] * (columns / max(float(columns.mean()), 1e-300)))
+    power = _power(np.divide(residual, sigma, out=np.zeros_like(sigma), where=sigma > 0))
+    scale = np.sqrt(power / (residual.shape[1] * (1.0 if kept is None else kept)))
+    white = np.fft.rfft(generator.standard_normal(residual.shape, dtype=np.float32), axis=1)
+    return (sigma * np.fft.irfft(white * scale, n=residual.shape[1], axis=1)).astype(np.float32)
+
+
+def share_kept(noise: np.ndarray, passed: np.ndarray, spectra: int) -> np.ndarray:
+    """Return which share of the power of noise is left in the residual of a reconstruction.
+
+    A network that was trained on n spectra with noise of c channels reconstructs more of their
+    noise than of new noise: as principal components do, whose variance is up to
+    (1 + sqrt(c / n))^2 times that of the noise (Marchenko & Pastur 1967).
+
+    Parameters
+    ----------
+    noise : array (m, channel)
+        New noise.
+    passed : array (m, channel)
+        What of it is in the reconstruction.
+    spectra : int
+        Number of spectra that the network was trained on.
+
+    Returns
+    -------
+    array (channel // 2 + 1,)
+        For every frequency along the axis, from 0.1 to 1.
+    """
+    known = _power(noise)
+    through = np.divide(_power(passed), known, out=np.zeros_like(known), where=known > 0)
+    fitted = (1 + np.sqrt(noise.shape[1] / max(spectra, 1))) ** 2
+    return np.clip(1 - fitted * through, 0.1, 1.0)
+
+
+def _power(values: np.ndarray) -> np.ndarray:
+    """Return the mean power (frequency,) of spectra (n, channel) at every frequency."""
+    return np.square(np.abs(np.fft.rfft(values, axis=1))).mean(axis=0)

@@ -36,8 +36,8 @@ class Job(NamedTuple):
         return self.cube.sizes["y"], self.cube.sizes["x"]
 
     @property
-    def compares_with_noise(self) -> bool:
-        """Return whether the choice of k depends on the noise, where that is known."""
+    def criterion(self) -> str:
+        """What chooses k; "" where it is given."""
         settings: Clusters = self.segmenter.config("clusters")
         several = self.clusters == "cube" and settings.k_max > settings.k_min
-        return several and settings.criterion == "stability"
+        return settings.criterion if several else ""

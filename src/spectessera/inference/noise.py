@@ -51,19 +51,19 @@ def separation_in(
     job: Job, intake: Intake, sample: SampledPixels | None
 ) -> SeparationOverNoise | None:
     """Return the split check of a cube; None where k is given or the noise is not known."""
-    if sample is None or not job.compares_with_noise:
+    if sample is None or job.criterion != "stability":
         return None
     known = len(sample.values) > 0 and noise_of(job.cube, sample.values) != "residual"
     return SeparationOverNoise(job, intake, sample) if known else None
 
 
-def draw_pixels(job: Job) -> np.ndarray:
-    """Draw pixels whose noise is simulated, before clusters are known; ascending positions."""
+def draw_pixels(job: Job, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
+    """Draw pixels to be compared with noise, before clusters are known; ascending positions."""
     generator = np.random.default_rng([job.seed, 1])
     mask = job.cube.coords.get("mask")
     unmasked = None if mask is None else np.flatnonzero(~np.asarray(mask.values, bool))
     count = job.shape[0] * job.shape[1] if unmasked is None else len(unmasked)
-    drawn = np.sort(generator.choice(count, min(count, 2 * NOISE_PIXELS), replace=False))
+    drawn = np.sort(generator.choice(count, min(count, most), replace=False))
     return drawn if unmasked is None else unmasked[drawn]
 
 
@@ -157,7 +157,7 @@ class SeparationOverNoise:
     def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
         self.codec, self.intake, self.seed = job.segmenter.codec, intake, job.seed
         self.values = sample.values.astype(np.float64)
-        self.variance = None if sample.variance is None else _finite(sample.variance)
+        self.variance = None if sample.variance is None else finite_variance(sample.variance)
         self.latent = job.segmenter.codec.encode(sample.inputs)
 
     def separation(self, rule: Rule) -> float:
@@ -198,7 +198,7 @@ class SeparationOverNoise:
         return np.concatenate(drawn)
 
 
-def _finite(variance: np.ndarray) -> np.ndarray:
+def finite_variance(variance: np.ndarray) -> np.ndarray:
     """Return variances (n, channel); those not finite become the median of their channel.
 
     A value that its variance marks as bad is part of the mean spectrum, and would have no noise.

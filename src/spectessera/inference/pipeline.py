@@ -23,6 +23,7 @@ from spectessera.segmenter.estimator import SpectralSegmenter
 from .blockwork import Shared, Task, process_blocks
 from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
+from .evidence import HeldOut, evidence_pixels, held_out_in
 from .job import Job
 from .noise import (
     NoiseSample,
@@ -147,12 +148,14 @@ def segment(
 def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     """Segment a cube; if the maps are in a store, the returned result is without them."""
     latent_size = job.segmenter.cluster_centers_.shape[1]
-    wanted = draw_pixels(job) if job.compares_with_noise or not job.means else None
+    wanted = _drawn_first(job)
     pixels, sample = corridor.encode(
         latent_size, memory=memory, wanted=wanted, decode=not job.means
     )
     corridor.report("cluster", 0, 1)
-    clustering = _cluster(pixels, job, separation_in(job, corridor.context.intake, sample))
+    intake = corridor.context.intake
+    evidence = held_out_in(job, intake, sample)
+    clustering = _cluster(pixels, job, separation_in(job, intake, sample), evidence)
     release_memory()
     corridor.report("cluster", 1, 1)
     labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
@@ -161,11 +164,13 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         wanted = draw_pixels_per_cluster(labels, k, job.seed)
         sums, sample = corridor.describe(pixels, labels, k, wanted=wanted)
     assert sample is not None  # of one pass or the other
-    noise = simulate_noise(job, corridor.context.intake, sample, labels)
+    noise = simulate_noise(job, intake, sample, labels)
     _put_confidence(job, corridor, pixels, labels, clustering, noise)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
     result = _assemble(job, pixels, clustering, labels, sums, noise)
+    if evidence is not None:
+        result.attrs["structure"] = evidence.structure
     found = sanity_warnings(sample.values, sample.variance)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
@@ -192,10 +197,22 @@ def _check_arguments(
     check_store(store)
 
 
+def _drawn_first(job: Job) -> np.ndarray | None:
+    """Return the pixels whose spectra the first pass keeps; None where none are needed."""
+    if job.criterion == "evidence":
+        return draw_pixels(job, evidence_pixels(job))
+    return draw_pixels(job) if job.criterion == "stability" or not job.means else None
+
+
 # --- clusters ----------------------------------------------------------------------------------
 
 
-def _cluster(pixels: Pixels, job: Job, split_check: SeparationOverNoise | None) -> Clustering:
+def _cluster(
+    pixels: Pixels,
+    job: Job,
+    split_check: SeparationOverNoise | None,
+    evidence: HeldOut | None,
+) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     segmenter, clusters = job.segmenter, job.clusters
     if clusters == "trained":
@@ -211,7 +228,9 @@ def _cluster(pixels: Pixels, job: Job, split_check: SeparationOverNoise | None) 
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
             f"{why_unusable(pixels.quality)}"
         )
-    return segmenter.cluster(pixels, settings, seed=job.seed, split_check=split_check)
+    return segmenter.cluster(
+        pixels, settings, seed=job.seed, split_check=split_check, evidence=evidence
+    )
 
 
 # --- maps of the labels ------------------------------------------------------------------------
@@ -279,7 +298,7 @@ def _assemble(
         "decoded_mean": segmenter.codec.decode(clustering.centers),
         "center": clustering.centers,
         "size": size,
-        **curves_of(clustering.curves, clustering.excess),
+        **curves_of(clustering.curves, clustering.excess, clustering.gains),
     }
     if sums is not None:
         values |= mean_spectra(size, *sums)

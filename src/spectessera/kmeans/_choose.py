@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 
 from spectessera._util.check import check_choice, check_number
-from spectessera.result import SPLIT_BELOW
+from spectessera.evidence import Gain
 
 from ._lloyd import KMeansRun, KMeansSettings
 from ._samples import best_runs_for, converge
+from ._selection import one_cluster, select
 from ._silhouette import ExactSilhouettes, check_points
 from ._silhouette_estimate import silhouette_estimates
 from ._silhouette_image import silhouette_image
-from ._stability import StabilityCurves, largest_stable, stability_curves
+from ._stability import StabilityCurves, stability_curves
 from .metric import METRICS, Metric, fit_metric
-from .rule import SplitCheck, rule_of
+from .rule import Evidence, SplitCheck
 
 # Up to this many points the silhouette is computed from the whole matrix of distances (64 MiB).
 EXACT_POINTS = 4096
@@ -64,8 +65,12 @@ class Clusters:
         they are; with the covariance of all points made half or wholly unit; either of these on the
         unit sphere. "auto" is what suits the noise of the spectra
         (:mod:`spectessera.preprocess.auto`); for points without spectra, "euclidean".
-    criterion : "stability" or "silhouette"
-        What chooses k. "silhouette": the largest silhouette (as in the paper). "stability": the
+    criterion : "evidence", "stability" or "silhouette"
+        What chooses k. "evidence": how well clusters that were made from one part of the
+        measurement foretell the other part, whose noise is independent, together with stability
+        (:mod:`spectessera.evidence`); one cluster, whatever ``k_max``, if ``k_min`` is 2 and the
+        spectra differ by no more than noise. Of points without spectra, and in training, as
+        "stability". "silhouette": the largest silhouette (as in the paper). "stability": the
         largest k whose clusters are all recovered when half of the points are clustered
         (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below that of
         another such k, or that splits the noise of one cluster into two, where the noise is known
@@ -103,7 +108,7 @@ class Clusters:
         check_number("max_points", self.max_points, low=1000, integer=True)
         check_choice("refine", self.refine, (False, True))
         check_choice("metric", self.metric, ("auto", *METRICS))
-        check_choice("criterion", self.criterion, ("stability", "silhouette"))
+        check_choice("criterion", self.criterion, ("evidence", "stability", "silhouette"))
 
 
 class Partition(NamedTuple):
@@ -138,8 +143,8 @@ class Choice(NamedTuple):
     centers : tensor (k, d)
         In the space of ``metric``.
     score : tensor ()
-        Silhouette of ``labels`` (of more than 131,072 points, before the last iterations over all
-        of them); differentiable with respect to the points where it is exact.
+        Silhouette of ``labels``, 0 for one cluster (of more than 131,072 points, before the last
+        iterations over all of them); differentiable with respect to the points where it is exact.
     scores : tensor (number of k,)
         Silhouette of the best clustering of every k, constant.
     errors : tensor (number of k,)
@@ -158,6 +163,8 @@ class Choice(NamedTuple):
     excess : tensor (number of k,), float64, or None
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
         computed; None without a split check.
+    gains : tuple of Gain, or None
+        Of each of ``ks``, where evidence chooses.
     """
 
     labels: Tensor
@@ -172,6 +179,7 @@ class Choice(NamedTuple):
     metric: Metric
     stability: StabilityCurves | None = None
     excess: Tensor | None = None
+    gains: tuple[Gain, ...] | None = None
 
 
 def k_means(
@@ -230,6 +238,7 @@ def choose_k(
     generator: torch.Generator,
     with_stability: bool = False,
     split_check: SplitCheck | None = None,
+    evidence: Evidence | None = None,
 ) -> Choice:
     """Cluster with every k of a range and choose one by a criterion (IKMeans).
 
@@ -253,6 +262,8 @@ def choose_k(
         Where stability chooses: excludes every k, except the smallest, that splits the noise of
         one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). Only those k are checked
         that would be chosen otherwise, the largest first.
+    evidence : Evidence, optional
+        What judges every k where evidence chooses.
 
     Returns
     -------
@@ -281,28 +292,31 @@ def choose_k(
     runs = best_runs_for(constant, ks, settings, generator, on_all_points=exact)
     scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
     stability = None
-    if with_stability or clusters.criterion == "stability":
+    if with_stability or clusters.criterion != "silhouette":
         stability = stability_curves(constant, runs, settings, generator)
-    best, splits = int(scores.argmax()), None
-    if stability is not None and clusters.criterion == "stability":
-        splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)
-        best = _best_stable(stability, scores, splits)
-    if not exact:
-        runs[best] = converge(constant, runs[best], settings.max_iter)
-    run = runs[best]
+    found = select(runs, metric, scores, stability, clusters, split_check, evidence)
+    best = found.position
+    if best is None:
+        run, score = one_cluster(constant), scores.new_zeros(())
+    else:
+        if not exact:
+            runs[best] = converge(constant, runs[best], settings.max_iter)
+        run = runs[best]
+        score = scores[best] if silhouettes is None else silhouettes.score(best)
     return Choice(
         labels=run.labels,
         centers=run.centers,
-        score=scores[best] if silhouettes is None else silhouettes.score(best),
+        score=score,
         scores=scores,
         errors=errors,
-        k=ks[best],
+        k=len(run.centers),
         ks=ks,
         inertia=run.inertia,
         converged=tuple(each.converged for each in runs),
         metric=metric,
         stability=stability,
-        excess=None if splits is None else splits.separations,
+        excess=found.excess,
+        gains=found.gains,
     )
 
 
@@ -339,39 +353,3 @@ def _silhouettes(
         return scores, torch.zeros_like(scores), None
     estimate = silhouette_estimates(points, torch.stack(labels), clusters.samples, generator)
     return estimate.score, estimate.error, None
-
-
-def _best_stable(stability: StabilityCurves, scores: Tensor, splits: _NoiseSplits | None) -> int:
-    """Return the position of the largest stable k, or of the best silhouette if there is none."""
-    stable = largest_stable(stability.scores, stability.errors, scores, splits)
-    # Not the most stable k: of many clusters the worst is seldom stable, so that would be 2.
-    return _best_silhouette(scores, splits) if stable is None else stable
-
-
-def _best_silhouette(scores: Tensor, splits: _NoiseSplits | None) -> int:
-    """Return the position of the best silhouette among the k that do not split noise.
-
-    Where all of them do, the position of the smallest k.
-    """
-    best = int(scores.argmax())
-    if splits is None:
-        return best
-    known = (splits.separations < SPLIT_BELOW).nonzero()
-    if len(known):  # only a smaller k can be free of splits
-        best = int(scores[: max(1, int(known[0]))].argmax())
-    while splits(best) and best > 0:
-        best = int(scores[:best].argmax())
-    return best
-
-
-class _NoiseSplits:
-    """Whether the k at a position splits noise; keeps every separation that was computed."""
-
-    def __init__(self, check: SplitCheck, runs: Sequence[KMeansRun], metric: Metric) -> None:
-        self.check, self.runs, self.metric = check, runs, metric
-        self.separations = torch.full((len(runs),), torch.nan, dtype=torch.float64)
-
-    def __call__(self, position: int) -> bool:
-        separation = self.check.separation(rule_of(self.runs[position].centers, self.metric))
-        self.separations[position] = separation
-        return separation < SPLIT_BELOW

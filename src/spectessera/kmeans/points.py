@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
+from spectessera.evidence import Gain
 from spectessera.result import KCurves, silhouette_curves
 
 from ._choose import Choice, Clusters, choose_k, k_means
@@ -20,7 +21,7 @@ from ._samples import CENTER_TOLERANCE
 from ._seeding import assign
 from ._silhouette_image import PairProgress, silhouette_image
 from ._stability import adjusted_rand, contingency
-from .rule import Rule, SplitCheck, rule_of
+from .rule import Evidence, Rule, SplitCheck, rule_of
 
 # Number of other seeds that are tried, each on a sample of this size.
 SEEDS = 3
@@ -78,6 +79,8 @@ class Clustering(NamedTuple):
     excess : array (number of k,), float64, or None
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
         computed; None without a split check.
+    gains : tuple of Gain, or None
+        Of every k that was tried, where evidence chooses.
     """
 
     labels: np.ndarray
@@ -85,6 +88,7 @@ class Clustering(NamedTuple):
     curves: KCurves
     rule: Rule
     excess: np.ndarray | None = None
+    gains: tuple[Gain, ...] | None = None
 
 
 def cluster_points(
@@ -94,6 +98,7 @@ def cluster_points(
     seed: int = 0,
     device: str | None = None,
     split_check: SplitCheck | None = None,
+    evidence: Evidence | None = None,
 ) -> Clustering:
     """Cluster points of any origin with the best k.
 
@@ -112,6 +117,8 @@ def cluster_points(
     split_check : SplitCheck, optional
         Rules out a k that splits the noise of one cluster; see
         :func:`spectessera.kmeans.choose_k`.
+    evidence : Evidence, optional
+        Judges every k, see there.
 
     Returns
     -------
@@ -129,7 +136,7 @@ def cluster_points(
         generator = np.random.default_rng([seed, 5])
         ranks = np.sort(generator.choice(n, clusters.max_points, replace=False))
     sample = torch.from_numpy(np.ascontiguousarray(rows.take(ranks))).to(device)
-    choice, several = _choose(sample, clusters, seed, split_check)
+    choice, several = _choose(sample, clusters, seed, split_check, evidence)
     rule = rule_of(choice.centers, choice.metric)
     if n > len(ranks) and clusters.refine:
         variance = float(choice.metric.move(sample).var(0).mean())
@@ -143,7 +150,8 @@ def cluster_points(
     if isinstance(points, np.ndarray):
         labels = labels.astype(np.int64)
     excess = None if choice.excess is None else choice.excess.numpy()
-    return Clustering(labels, centers_of(rows, labels, rule), curves, rule, excess)
+    centers = centers_of(rows, labels, rule)
+    return Clustering(labels, centers, curves, rule, excess, choice.gains)
 
 
 def _choose(
@@ -151,6 +159,7 @@ def _choose(
     clusters: Clusters,
     seed: int,
     split_check: SplitCheck | None,
+    evidence: Evidence | None,
 ) -> tuple[Choice, bool]:
     """Return the chosen clustering of a sample, and whether there were several k."""
     generator = torch.Generator(sample.device).manual_seed(seed)
@@ -158,7 +167,12 @@ def _choose(
     several = clusters.k_max > clusters.k_min
     settings = clusters if several else replace(clusters, criterion="silhouette")
     choice = choose_k(
-        sample, settings, generator=generator, with_stability=several, split_check=split_check
+        sample,
+        settings,
+        generator=generator,
+        with_stability=several,
+        split_check=split_check,
+        evidence=evidence,
     )
     return choice, several
 

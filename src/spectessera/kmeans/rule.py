@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spectessera.evidence import Gain
+
 from ._seeding import assign
 from .metric import Metric
 
@@ -66,4 +68,20 @@ class SplitCheck(Protocol):
         that the two clusters differ by no more than the noise. NaN where it is not known. Below
         :data:`spectessera.result.SPLIT_BELOW` the k of this rule is not chosen.
         """
+        ...
+
+
+class Evidence(Protocol):
+    """Judges clusterings by a part of the measurement that they were not made from.
+
+    :class:`spectessera.inference.evidence.HeldOut` is the one for spectra.
+    """
+
+    @property
+    def structure(self) -> float:
+        """Return how significantly the spectra differ by more than noise, in standard errors."""
+        ...
+
+    def gain(self, rule: Rule) -> Gain:
+        """Return how much better the clusters of a rule foretell the spectra than one cluster."""
         ...

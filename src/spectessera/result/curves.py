@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -35,12 +36,34 @@ def silhouette_curves(k: np.ndarray, score: np.ndarray, error: np.ndarray) -> KC
     return KCurves(k, score, error, *np.full((3, len(k)), np.nan))
 
 
-def curves_of(curves: KCurves, excess: np.ndarray | None = None) -> dict[str, np.ndarray]:
+class MeanAndError(Protocol):
+    """A mean with its standard error."""
+
+    @property
+    def mean(self) -> float:
+        """Return the mean."""
+        ...
+
+    @property
+    def error(self) -> float:
+        """Return its standard error."""
+        ...
+
+
+def curves_of(
+    curves: KCurves,
+    excess: np.ndarray | None = None,
+    gains: Sequence[MeanAndError] | None = None,
+) -> dict[str, np.ndarray]:
     """Return the curves (number of k,) by their names in a result.
 
-    ``excess`` is :attr:`spectessera.kmeans.Choice.excess`.
+    ``excess`` and ``gains`` are those of :class:`spectessera.kmeans.Choice`.
     """
     names = ("score", "score_error", "stability", "stability_error", "agreement")
-    return dict(zip(names, curves[1:], strict=True)) | (
-        {} if excess is None else {"excess": excess}
-    )
+    found = dict(zip(names, curves[1:], strict=True))
+    if excess is not None:
+        found["excess"] = excess
+    if gains is not None:
+        found["gain"] = np.array([each.mean for each in gains])
+        found["gain_error"] = np.array([each.error for each in gains])
+    return found

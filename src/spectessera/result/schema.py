@@ -18,9 +18,9 @@ from spectessera.preprocess.steps import QUALITY
 
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
-# clusters="trained"; noise: where stability chooses k and the noise of the cube is known; cube:
-# where the cube has this attribute; never.
-When = Literal["always", "keep", "means", "chosen", "noise", "cube", "never"]
+# clusters="trained"; noise: where stability chooses k and the noise of the cube is known; evidence:
+# where evidence chooses k; cube: where the cube has this attribute; never.
+When = Literal["always", "keep", "means", "chosen", "noise", "evidence", "cube", "never"]
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,17 @@ VARIABLES = {
             "noise alone makes; NaN where it was not computed",
             "noise", "never",
         ),
+        Variable(
+            "gain", ("k",), "float64", "1",
+            "how much better k clusters foretell a held-out part of the measurement than one: "
+            "natural logarithm of a likelihood ratio per pixel, for all of its counts or channels",
+            "evidence", "never",
+        ),
+        Variable(
+            "gain_error", ("k",), "float64", "1",
+            "standard error of the gain",
+            "evidence", "never",
+        ),
     )
 }  # fmt: skip
 
@@ -255,8 +266,16 @@ ATTRIBUTES = (
     # --- of the clustering ---
     Attribute("n_clusters", int, "number of clusters K", "always", "always"),
     Attribute("metric", str, "metric in which latents were clustered", "always", "never"),
-    Attribute("criterion", str, "what chose k: stability or silhouette", "always", "never"),
+    Attribute(
+        "criterion", str, "what chose k: evidence, stability or silhouette", "always", "never"
+    ),
     Attribute("stable_from", float, "stability from which a k is stable", "always", "never"),
+    Attribute(
+        "structure", float,
+        "differences between the spectra beyond their noise, in standard errors; noise alone: up "
+        "to 3.5",
+        "evidence", "never",
+    ),
     Attribute("silhouette", str, "whether scores are exact or an estimate", "always", "never"),
     Attribute(
         "clustered_pixels", int, "pixels from which k and centers were found", "always", "never"

@@ -14,7 +14,7 @@ from spectessera._util.check import check_number
 from spectessera.cube import check_cube
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import Clustering, Points, cluster_points
-from spectessera.kmeans.rule import SplitCheck
+from spectessera.kmeans.rule import Evidence, SplitCheck
 from spectessera.network.autoencoder import Network
 from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.codec import Codec
@@ -272,15 +272,15 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         *,
         seed: int = 0,
         split_check: SplitCheck | None = None,
+        evidence: Evidence | None = None,
     ) -> Clustering:
         """Cluster latent points (n, latent), by default with the settings of this segmenter.
 
         See :func:`spectessera.kmeans.points.cluster_points`.
         """
         settings = clusters or self.config("clusters")
-        return cluster_points(
-            latent, settings, seed=seed, device=self.device, split_check=split_check
-        )
+        checks: dict[str, Any] = {"split_check": split_check, "evidence": evidence}
+        return cluster_points(latent, settings, seed=seed, device=self.device, **checks)
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the latents (n, latent), float32, of an array (n, channel) or a cube (n = y*x).

@@ -1,0 +1,85 @@
+"""Whether spectra differ by more than their noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.extmath import randomized_svd
+
+from .splits import Parts
+
+# Principal components in which differences are looked for.
+COMPONENTS = 10
+# Differences of more standard errors than this, in the best of the components, are no noise: noise
+# alone exceeds it once in 400 cubes.
+BEYOND = 3.5
+# Least number of counts, in all spectra together, of a bin of channels.
+_COUNTS = 100
+
+
+def structure_of(parts: Parts, *, seed: int = 0) -> float:
+    """Return how significantly spectra differ by more than noise, in standard errors.
+
+    The principal components of one part of the measurement are found; if they are only noise, the
+    scores of the other part are not correlated with those of the first. Returned is the largest of
+    the correlations over its standard error, which allows for noise of unequal size. Of counts,
+    Pearson residuals are used, (v_c - n p_c) / sqrt(n p_c), with n the counts of the spectrum:
+    their number is no difference.
+
+    Parameters
+    ----------
+    parts : Parts
+        At least 3 spectra, else 0.
+    seed : int
+        Of the randomised decomposition.
+
+    Returns
+    -------
+    float
+        Above :data:`BEYOND` there are differences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.evidence import structure_of, thin_counts
+    >>> generator = np.random.default_rng(0)
+    >>> structure_of(thin_counts(generator.poisson(5.0, (500, 20)), generator)) < 3.5
+    True
+    """
+    made, judged = parts.made, parts.judged
+    if parts.level is None:
+        made, judged = _residuals(made, judged)
+    if len(made) < 3 or made.shape[1] < 1:
+        return 0.0
+    made = made - made.mean(axis=0)
+    count = min(COMPONENTS, *made.shape)
+    _, _, directions = randomized_svd(made, count, n_iter=4, random_state=seed)
+    scores = made @ directions.T, (judged - judged.mean(axis=0)) @ directions.T
+    products = scores[0].astype(np.float64) * scores[1]
+    error = np.sqrt(np.square(products).sum(axis=0))
+    return float((products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)).max())
+
+
+def _residuals(made: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the Pearson residuals of counts, in bins of channels with enough of them."""
+    starts = _bins(made.sum(axis=0, dtype=np.float64))
+    binned = [np.add.reduceat(each, starts, axis=1) for each in (made, judged)]
+    expected = binned[0].sum(axis=0, dtype=np.float64)
+    share = expected / max(expected.sum(), np.finfo(float).tiny)
+    return _pearson(binned[0], share), _pearson(binned[1], share)
+
+
+def _pearson(counts: np.ndarray, share: np.ndarray) -> np.ndarray:
+    expected = counts.sum(axis=1, keepdims=True) * share
+    apart = counts - expected
+    return np.divide(apart, np.sqrt(expected), out=np.zeros_like(apart), where=expected > 0)
+
+
+def _bins(total: np.ndarray) -> np.ndarray:
+    """Return the first channels of neighbouring channels that have enough counts together."""
+    starts, found = [0], 0.0
+    for channel, counts in enumerate(total[:-1], start=1):
+        found += counts
+        if found >= _COUNTS and total[channel:].sum() >= _COUNTS:
+            starts.append(channel)
+            found = 0.0
+    return np.array(starts)

@@ -1,0 +1,112 @@
+"""Some pixels of a cube in two parts: clusters are made from one, and judged by the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spectessera.cube import noise_of
+from spectessera.evidence import (
+    Gain,
+    Parts,
+    gain_of,
+    noise_like,
+    share_kept,
+    split_noise,
+    structure_of,
+    thin_counts,
+)
+from spectessera.kmeans.rule import Rule
+from spectessera.network.codec import Codec
+from spectessera.preprocess.intake import Intake
+
+from .job import Job
+from .noise import finite_variance
+from .passes import SampledPixels
+
+# Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
+MOST_PIXELS = 4096
+LEAST_PIXELS = 32
+_BYTES = 2**26
+
+
+def evidence_pixels(job: Job) -> int:
+    """Return how many pixels clusters are judged by, if the cube has as many."""
+    return int(np.clip(_BYTES // (4 * job.cube.sizes["channel"]), 1024, MOST_PIXELS))
+
+
+def held_out_in(job: Job, intake: Intake, sample: SampledPixels | None) -> HeldOut | None:
+    """Return what judges clusters; None where k is given, or there are too few pixels for it."""
+    if sample is None or job.criterion != "evidence" or len(sample.values) < LEAST_PIXELS:
+        return None
+    return HeldOut(job, intake, sample)
+
+
+class HeldOut:
+    """Judges clusterings of a cube by a part of its measurement (an evidence for k-means).
+
+    Every sampled spectrum is split in two parts with independent noise, the first with four fifths
+    of its information: counts one by one; others by simulated noise, of their variance or, where it
+    is not known, as the residual of the reconstruction. The first part is encoded and gets the
+    labels of a clustering; these are judged by the second (:func:`spectessera.evidence.gain_of`).
+    The pixels are the same for any chunks.
+
+    Parameters
+    ----------
+    job : Job
+    intake : Intake
+    sample : SampledPixels
+
+    Attributes
+    ----------
+    structure : float
+        See :func:`spectessera.evidence.structure_of`.
+    """
+
+    def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
+        self._generator = np.random.default_rng([job.seed, 7])
+        codec, noise = job.segmenter.codec, noise_of(job.cube, sample.values)
+        if noise == "residual":
+            pixels = job.shape[0] * job.shape[1]
+            drawn = _noise_of_residual(sample.inputs, codec, pixels, self._generator)
+            parts = split_noise(sample.inputs, drawn)
+            self._latent = codec.encode(parts.made)
+        elif noise == "counts":
+            parts = thin_counts(np.rint(np.maximum(sample.values, 0)), self._generator)
+            inputs = intake.apply(parts.made).values
+            self._latent = codec.encode(inputs)
+            if intake.preprocess.normalise is None:  # the number of counts is a difference too
+                parts = _as_inputs(parts, intake, sample)
+        else:
+            assert sample.variance is not None
+            sigma = np.sqrt(finite_variance(sample.variance))
+            drawn = sigma * self._generator.standard_normal(sigma.shape, dtype=np.float32)
+            parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
+            self._latent = codec.encode(parts.made)
+        self._parts = parts
+        self.structure = structure_of(parts, seed=job.seed % 2**32)
+
+    def gain(self, rule: Rule) -> Gain:
+        """Return how much better the clusters of a rule foretell the spectra than one cluster."""
+        return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
+
+
+def _noise_of_residual(
+    inputs: np.ndarray, codec: Codec, pixels: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Draw noise as in the residual of inputs, with what the network has taken for signal."""
+    decoded = codec.decode(codec.encode(inputs))
+    first = noise_like(inputs - decoded, generator)
+    again = codec.decode(codec.encode(decoded + first)) - codec.decode(codec.encode(decoded))
+    return noise_like(inputs - decoded, generator, share_kept(first, again, pixels))
+
+
+def _as_inputs(parts: Parts, intake: Intake, sample: SampledPixels) -> Parts:
+    """Return parts of measured values as network inputs, with the level of their noise."""
+    share = parts.share
+    scales = (1 / share, 1 / (1 - share)) if parts.level is None else (1, 1)
+    made, judged = (
+        intake.apply(np.float32(scale) * each).values
+        for scale, each in zip(scales, (parts.made, parts.judged), strict=True)
+    )
+    level = np.square(made - sample.inputs, dtype=np.float64).mean(axis=1) * share / (1 - share)
+    return Parts(made, judged, share, level)

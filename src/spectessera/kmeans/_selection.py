@@ -1,0 +1,111 @@
+"""Which of several clusterings is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from spectessera.evidence import BEYOND, Gain, best_number
+from spectessera.result import SPLIT_BELOW
+
+from ._lloyd import KMeansRun
+from ._stability import StabilityCurves, is_stable, largest_stable
+from .metric import Metric
+from .rule import Evidence, SplitCheck, rule_of
+
+if TYPE_CHECKING:
+    from ._choose import Clusters
+
+
+class Selected(NamedTuple):
+    """What was chosen, and what it was chosen by; see :class:`spectessera.kmeans.Choice`.
+
+    ``position`` is that among the clusterings; None: all points are one cluster.
+    """
+
+    position: int | None
+    excess: Tensor | None = None
+    gains: tuple[Gain, ...] | None = None
+
+
+def select(
+    runs: Sequence[KMeansRun],
+    metric: Metric,
+    scores: Tensor,
+    stability: StabilityCurves | None,
+    clusters: Clusters,
+    split_check: SplitCheck | None,
+    evidence: Evidence | None,
+) -> Selected:
+    """Choose one of the clusterings by the criterion of the settings.
+
+    Parameters
+    ----------
+    runs : sequence of KMeansRun
+        In ascending order of k.
+    metric : Metric
+    scores : tensor (number of k,)
+        Their silhouettes.
+    stability : StabilityCurves or None
+        None where it was not computed.
+    clusters : Clusters
+    split_check, evidence
+        See :func:`spectessera.kmeans.choose_k`.
+    """
+    if stability is None or clusters.criterion == "silhouette":
+        return Selected(int(scores.argmax()))
+    if clusters.criterion == "evidence" and evidence is not None:
+        gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
+        nothing = clusters.k_min == 2 and evidence.structure <= BEYOND
+        best = None if nothing else best_number(gains, is_stable(stability).numpy(force=True))
+        return Selected(best, gains=gains)
+    splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)
+    best = _best_stable(stability, scores, splits)
+    return Selected(best, None if splits is None else splits.separations)
+
+
+def one_cluster(points: Tensor) -> KMeansRun:
+    """Return the clustering of points (n, d) in which all are one cluster."""
+    center = points.mean(0, dtype=torch.float64)
+    inertia = sum((part.double() - center).square().sum() for part in points.split(65_536))
+    labels = torch.zeros(len(points), dtype=torch.int64, device=points.device)
+    return KMeansRun(labels, center[None].to(points.dtype), torch.as_tensor(inertia), True)
+
+
+def _best_stable(stability: StabilityCurves, scores: Tensor, splits: _NoiseSplits | None) -> int:
+    """Return the position of the largest stable k, or of the best silhouette if there is none."""
+    stable = largest_stable(stability.scores, stability.errors, scores, splits)
+    # Not the most stable k: of many clusters the worst is seldom stable, so that would be 2.
+    return _best_silhouette(scores, splits) if stable is None else stable
+
+
+def _best_silhouette(scores: Tensor, splits: _NoiseSplits | None) -> int:
+    """Return the position of the best silhouette among the k that do not split noise.
+
+    Where all of them do, the position of the smallest k.
+    """
+    best = int(scores.argmax())
+    if splits is None:
+        return best
+    known = (splits.separations < SPLIT_BELOW).nonzero()
+    if len(known):  # only a smaller k can be free of splits
+        best = int(scores[: max(1, int(known[0]))].argmax())
+    while splits(best) and best > 0:
+        best = int(scores[:best].argmax())
+    return best
+
+
+class _NoiseSplits:
+    """Whether the k at a position splits noise; keeps every separation that was computed."""
+
+    def __init__(self, check: SplitCheck, runs: Sequence[KMeansRun], metric: Metric) -> None:
+        self.check, self.runs, self.metric = check, runs, metric
+        self.separations = torch.full((len(runs),), torch.nan, dtype=torch.float64)
+
+    def __call__(self, position: int) -> bool:
+        separation = self.check.separation(rule_of(self.runs[position].centers, self.metric))
+        self.separations[position] = separation
+        return separation < SPLIT_BELOW
