@@ -15,8 +15,9 @@ ROOT = Path(spectessera.__file__).parent
 ORDER = (
     "_version", "_util", "axis", "settings", "colours", "channels", "conventions", "scale",
     "foreign", "cube", "evaluate", "warning", "preprocess", "result",
-    "evidence", "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining", "inference",
-    "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies", "cli",
+    "evidence", "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining",
+    "inference", "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies",
+    "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "axis", "settings", "colours", "channels", "conventions", "scale", "foreign", "cube",

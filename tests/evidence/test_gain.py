@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectessera.evidence import Parts, explained, gain_of, split_noise, thin_counts
+from spectessera.evidence import Parts, gain_of, split_noise, thin_counts
 
 SHAPE = (600, 40)
 
@@ -19,68 +19,58 @@ def test_true_groups_of_counts_are_foretold_and_random_ones_are_not():
     generator = np.random.default_rng(1)
     parts = thin_counts(generator.poisson(expected), generator)
     true, chance = gain_of(parts, labels, 2), gain_of(parts, generator.permutation(labels), 2)
-    assert true.mean > 10 * true.error
-    assert chance.mean < 2 * chance.error
+    assert true.mean > 8 * true.error
+    assert chance.mean <= 3 * chance.error
 
 
 def test_the_gain_of_counts_is_the_log_likelihood_ratio_per_spectrum():
-    """By hand: means (3, 1) and (1, 3), overall (2, 2), one hundredth of the overall mean."""
+    """By hand: means (3, 1) and (1, 3), overall (2, 2); all of the held-out counts agree."""
     made = np.array([[3, 1], [1, 3]], np.float32)
-    found = gain_of(Parts(made, np.array([[2, 0], [0, 1]], np.float32)), np.array([0, 1]), 2)
-    ratio = np.log((0.99 * 0.75 + 0.01 * 0.5) / 0.5)
+    judged = np.array([[2, 0], [0, 1]], np.float32)
+    found = gain_of(Parts(made, judged, 0.75), np.array([0, 1]), 2)
+    ratio = np.log(0.01 + 0.99 * 0.75 / 0.5) / 0.25  # per spectrum with all of its counts
     np.testing.assert_allclose(found.each, [2 * ratio, ratio])
     assert found.mean == pytest.approx(1.5 * ratio)
     assert found.error == pytest.approx(0.5 * ratio)
 
 
+def test_the_number_of_counts_is_no_gain():
+    """Two groups of one spectrum, ten times as bright."""
+    generator = np.random.default_rng(2)
+    labels = np.arange(SHAPE[0]) % 2
+    counts = generator.poisson(np.where(labels == 1, 20.0, 2.0)[:, None], SHAPE)
+    found = gain_of(thin_counts(counts, generator), labels, 2)
+    assert found.mean <= 3 * found.error
+
+
 def test_a_count_where_the_other_part_has_none_has_no_say():
     made = np.array([[4, 0], [4, 0]], np.float32)
-    found = gain_of(Parts(made, np.array([[1, 7], [1, 0]], np.float32)), np.array([0, 1]), 2)
+    found = gain_of(Parts(made, np.array([[1, 7], [1, 0]], np.float32), 0.5), np.array([0, 1]), 2)
     np.testing.assert_array_equal(found.each, 0)
 
 
-@pytest.mark.parametrize("k", [2, 5])
-def test_clusters_of_noise_alone_lose(k):
-    """k-means on noise finds clusters in one part, and they foretell the other worse than none."""
-    from sklearn.cluster import KMeans
-
-    generator = np.random.default_rng(k)
-    parts = thin_counts(generator.poisson(np.full(SHAPE, 10.0)), generator)
-    labels = KMeans(k, n_init=2, random_state=0).fit_predict(np.sqrt(parts.made))
-    found = gain_of(parts, labels, k)
-    assert found.mean < -found.error
+def test_misleading_means_get_no_weight():
+    """The held-out part says the opposite of what labels were made from."""
+    made = np.array([[9, 1], [1, 9]], np.float32)
+    found = gain_of(Parts(made, made[::-1], 0.5), np.array([0, 1]), 2)
+    np.testing.assert_array_equal(found.each, 0)
+    level = np.ones(2)
+    assert gain_of(Parts(made, made[::-1], 0.5, level), np.array([0, 1]), 2).mean == 0
 
 
-def test_known_variance_gives_half_of_chi_squared_less():
+def test_the_gain_of_values_is_half_of_chi_squared():
     expected, labels = two_groups(2.0)
     generator = np.random.default_rng(3)
-    variance = np.full(SHAPE, 0.25)
-    parts = split_noise(generator.normal(expected, 0.5), variance, generator)
+    noise = generator.normal(size=(2, *SHAPE)) / 2
+    parts = split_noise(expected + noise[0], noise[1])
     found = gain_of(parts, labels, 2)
-    # Four channels differ by 2, so a spectrum is 1 from the mean of all; the variance is 0.5.
-    assert found.mean == pytest.approx(4 * 1 / (2 * 0.5), rel=0.05)
-    assert gain_of(parts, generator.permutation(labels), 2).mean < 0
+    # Four channels differ by 2, so a spectrum is 1 from the mean of all; the variance is 0.25.
+    assert found.mean == pytest.approx(4 * 1 / (2 * 0.25), rel=0.1)
 
 
-def test_values_without_variance_have_no_say():
-    values = np.array([[1.0, 5.0], [3.0, 5.0]], np.float32)
-    parts = split_noise(values, np.array([[0.0, 1.0], [0.0, 1.0]]), np.random.default_rng(0))
-    np.testing.assert_array_equal(parts.made[:, 0], parts.judged[:, 0])
-    assert np.isfinite(gain_of(parts, np.array([0, 1]), 2).mean)
-
-
-def test_explained_leaves_out_the_spectrum_itself():
-    """Clusters of one or two spectra fit themselves; left out, noise explains nothing."""
-    generator = np.random.default_rng(4)
-    noise = generator.normal(size=SHAPE)
-    pairs = np.arange(SHAPE[0]) // 2
-    assert explained(noise, pairs, SHAPE[0] // 2).mean < -0.5
-    assert explained(noise, np.arange(SHAPE[0]), SHAPE[0]).mean == 0
-
-
-def test_explained_is_the_share_of_the_variance():
-    expected, labels = two_groups(2.0)
-    generator = np.random.default_rng(5)
-    found = explained(generator.normal(expected, 0.5), labels, 2)
-    # 4 channels x 1 of 4 + 40 x 0.25
-    assert found.mean == pytest.approx(4 / (4 + 10), rel=0.05)
+def test_a_cluster_without_spectra_and_one_alone():
+    counts = np.random.default_rng(4).poisson(5.0, (20, 6))
+    parts = thin_counts(counts, np.random.default_rng(5))
+    labels = np.zeros(20, np.int64)
+    labels[0] = 3
+    assert np.isfinite(gain_of(parts, labels, 5).mean)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectessera.evidence import alternate_blocks, correlation_length, split_noise, thin_counts
+from spectessera.evidence import estimate_noise, noise_like, split_noise, thin_counts
 
 
 @pytest.fixture
@@ -18,14 +18,16 @@ def test_the_parts_of_poisson_counts_add_up_and_are_independent(generator):
     assert abs(np.corrcoef(parts.made.ravel(), parts.judged.ravel())[0, 1]) < 0.02
 
 
-def test_the_parts_of_gaussian_noise_are_independent_and_have_twice_its_variance(generator):
-    variance = np.broadcast_to(np.linspace(0.5, 4, 10), (4000, 10))
-    values = generator.normal(7.0, np.sqrt(variance))
-    parts = split_noise(values, variance, generator)
-    np.testing.assert_allclose((parts.made + parts.judged) / 2, values, rtol=1e-5)
-    np.testing.assert_allclose(parts.made.var(axis=0), 2 * variance[0], rtol=0.15)
-    np.testing.assert_array_equal(parts.variance, np.float32(2 * variance))
-    standard = [(each - 7) / np.sqrt(variance) for each in (parts.made, parts.judged)]
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_the_parts_of_gaussian_noise_are_independent(share, generator):
+    sigma = np.sqrt(np.linspace(0.5, 4, 10))
+    values, noise = 7 + sigma * generator.normal(size=(4000, 10)), generator.normal(size=(4000, 10))
+    parts = split_noise(values, sigma * noise, share=share)
+    np.testing.assert_allclose(share * parts.made + (1 - share) * parts.judged, values, rtol=1e-5)
+    np.testing.assert_allclose(parts.made.var(axis=0), sigma**2 / share, rtol=0.15)
+    np.testing.assert_allclose(parts.judged.var(axis=0), sigma**2 / (1 - share), rtol=0.15)
+    assert parts.level.mean() == pytest.approx(np.mean(sigma**2), rel=0.05)
+    standard = [(each - 7) / sigma for each in (parts.made, parts.judged)]
     assert abs(np.corrcoef(standard[0].ravel(), standard[1].ravel())[0, 1]) < 0.02
 
 
@@ -35,27 +37,37 @@ def test_what_is_no_count_is_not_thinned(wrong, generator):
         thin_counts(np.array([[1.0, wrong]]), generator)
 
 
-@pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf])
-def test_a_variance_that_is_none_is_refused(wrong, generator):
-    with pytest.raises(ValueError, match="variances must be finite"):
-        split_noise(np.ones((1, 2)), np.array([[1.0, wrong]]), generator)
+def test_noise_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="not finite"):
+        split_noise(np.ones((1, 2)), np.array([[1.0, np.nan]]))
 
 
-def test_shapes_must_agree(generator):
-    with pytest.raises(ValueError, match="variance"):
-        split_noise(np.ones((2, 3)), np.ones((2, 2)), generator)
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="noise"):
+        split_noise(np.ones((2, 3)), np.ones((2, 2)))
 
 
-def test_blocks_alternate_and_fit_into_the_axis():
-    assert alternate_blocks(5).tolist() == [False, True, False, True, False]
-    assert alternate_blocks(7, 3).tolist() == [False] * 3 + [True] * 3 + [False]
-    with pytest.raises(ValueError, match="length"):
-        alternate_blocks(6, 4)
+def test_drawn_noise_has_the_variances_and_the_correlation_of_the_residual(generator):
+    rows, columns = np.linspace(1, 3, 2000)[:, None], np.linspace(1, 2, 60)
+    white = generator.normal(size=(2000, 61))
+    residual = rows * columns * (white[:, 1:] + white[:, :-1]) / np.sqrt(2)
+    drawn = noise_like(residual, generator)
+    np.testing.assert_allclose(drawn.std(axis=0), residual.std(axis=0), rtol=0.1)
+    assert drawn[-200:].std() / drawn[:200].std() == pytest.approx(2.8, rel=0.1)
+    standard = drawn / (rows * columns)
+    assert np.corrcoef(standard[:, 1:].ravel(), standard[:, :-1].ravel())[0, 1] == pytest.approx(
+        0.5, abs=0.05
+    )
+    assert abs(np.corrcoef(drawn.ravel(), residual.ravel())[0, 1]) < 0.02
 
 
-@pytest.mark.parametrize("width", [1, 3, 6])
-def test_the_correlation_of_smoothed_noise_ends_at_the_width_of_the_box(width, generator):
-    noise = generator.normal(size=(500, 120))
-    kernel = np.ones(width) / width
-    smooth = np.apply_along_axis(np.convolve, 1, noise, kernel, "valid")
-    assert correlation_length(smooth) == width
+def test_noise_is_found_beside_a_signal(generator):
+    """Principal components take signal and noise; only the noise is drawn."""
+    noise = generator.normal(size=(2000, 100))
+    signal = 5 * generator.normal(size=(2000, 3)) @ generator.normal(size=(3, 100))
+    for values in (noise, noise + signal):
+        assert estimate_noise(values, generator).var() == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_residual_of_zeros_gives_zeros(generator):
+    assert not noise_like(np.zeros((3, 8)), generator).any()

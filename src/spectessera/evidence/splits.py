@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils.extmath import randomized_svd
 
 from spectessera._util.check import check_number, check_same_shape
 
 # Part of the information of a measurement that labels are made from. With more, labels are nearly
 # those of the whole measurement; with less, there is more to judge them by.
 SHARE = 0.8
+# Principal components that are taken for signal where the noise is not known.
+SIGNALS = 20
+_ROUNDS = 2
 
 
 class Parts(NamedTuple):
@@ -134,8 +138,8 @@ def noise_like(
         Measured minus expected values.
     generator : numpy Generator
     kept : array (channel // 2 + 1,), optional
-        Share of the power of noise that is in a residual, for every frequency along the axis
-        (:func:`share_kept`); by default all of it.
+        Share of the power of noise that is in a residual, for every frequency along the axis; by
+        default all of it.
 
     Examples
     --------
@@ -155,31 +159,46 @@ def noise_like(
     return (sigma * np.fft.irfft(white * scale, n=residual.shape[1], axis=1)).astype(np.float32)
 
 
-def share_kept(noise: np.ndarray, passed: np.ndarray, spectra: int) -> np.ndarray:
-    """Return which share of the power of noise is left in the residual of a reconstruction.
+def estimate_noise(
+    values: np.ndarray, generator: np.random.Generator, *, seed: int = 0
+) -> np.ndarray:
+    """Draw noise as that of spectra of which no noise is known, (n, channel), float32.
 
-    A network that was trained on n spectra with noise of c channels reconstructs more of their
-    noise than of new noise: as principal components do, whose variance is up to
-    (1 + sqrt(c / n))^2 times that of the noise (Marchenko & Pastur 1967).
+    It is like what the first principal components leave, and what they take of noise is added: the
+    drawn noise is decomposed in the same way, and what its own components take of it, for every
+    frequency along the axis, is added in the next of a few rounds (parallel analysis, Horn 1965,
+    Psychometrika 30, 179-185).
 
     Parameters
     ----------
-    noise : array (m, channel)
-        New noise.
-    passed : array (m, channel)
-        What of it is in the reconstruction.
-    spectra : int
-        Number of spectra that the network was trained on.
+    values : array (n, channel)
+    generator : numpy Generator
+    seed : int
+        Of the randomised decomposition.
 
-    Returns
-    -------
-    array (channel // 2 + 1,)
-        For every frequency along the axis, from 0.1 to 1.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.evidence import estimate_noise
+    >>> generator = np.random.default_rng(0)
+    >>> values = np.sin(np.arange(60)) + 2 * generator.standard_normal((2000, 60))
+    >>> round(float(estimate_noise(values, generator).std()), 1)
+    2.0
     """
-    known = _power(noise)
-    through = np.divide(_power(passed), known, out=np.zeros_like(known), where=known > 0)
-    fitted = (1 + np.sqrt(noise.shape[1] / max(spectra, 1))) ** 2
-    return np.clip(1 - fitted * through, 0.1, 1.0)
+    count = max(1, min(SIGNALS, len(values) // 8, values.shape[1] // 8))
+
+    def left(spectra: np.ndarray) -> np.ndarray:
+        centred = spectra - spectra.mean(axis=0)
+        _, _, axes = randomized_svd(centred, count, n_iter=4, random_state=seed)
+        return np.asarray(centred - centred @ axes.T @ axes)
+
+    residual = left(values)
+    drawn = noise_like(residual, generator)
+    for _ in range(_ROUNDS):
+        whole, rest = _power(drawn), _power(left(drawn))
+        kept = np.divide(rest, whole, out=np.ones_like(whole), where=whole > 0)
+        drawn = noise_like(residual, generator, np.clip(kept, 0.5, 1.0))
+    return drawn
 
 
 def _power(values: np.ndarray) -> np.ndarray:

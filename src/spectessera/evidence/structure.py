@@ -35,7 +35,9 @@ def structure_of(parts: Parts, *, seed: int = 0) -> float:
     Returns
     -------
     float
-        Above :data:`BEYOND` there are differences.
+        Above :data:`BEYOND` there are differences. Below -:data:`BEYOND`, the parts say the
+        opposite of each other: the noise that they were split by is larger than that of the
+        spectra, and nothing can be said.
 
     Examples
     --------
@@ -56,7 +58,9 @@ def structure_of(parts: Parts, *, seed: int = 0) -> float:
     scores = made @ directions.T, (judged - judged.mean(axis=0)) @ directions.T
     products = scores[0].astype(np.float64) * scores[1]
     error = np.sqrt(np.square(products).sum(axis=0))
-    return float((products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)).max())
+    found = products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)
+    too_large = found.max() <= BEYOND and found.min() < -BEYOND
+    return float(found.min() if too_large else found.max())
 
 
 def _residuals(made: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

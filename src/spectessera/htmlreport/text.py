@@ -30,7 +30,13 @@ QUALITY_WORDS = {
     "repaired": "a few values that were not finite, interpolated",
     "negative_clipped": "negative values, set to 0",
 }
+ONE_CLUSTER = (
+    "by the program: one cluster, since there are no groups beyond the noise: a part of the "
+    "measurement does not foretell any difference between the pixels in the other part"
+)
 CRITERIA = {
+    "evidence": "by the program: the largest number of clusters that are all recovered from half "
+    "of the pixels, among those that foretell a held-out part of the measurement best",
     "stability": "by the program: the largest number of clusters that are all recovered from half "
     "of the pixels (stability), unless another such number separates them far better (silhouette)",
     "silhouette": "by the program: the number of clusters with the largest silhouette",
@@ -153,6 +159,8 @@ def how_chosen(result: xr.Dataset) -> str:
     if asked == "trained":
         return "when the model was trained; the clusters are those of the model"
     criterion = str(result.attrs.get("criterion", "silhouette"))
+    if criterion == "evidence" and result.attrs["n_clusters"] == 1 and "structure" in result.attrs:
+        return ONE_CLUSTER
     return CRITERIA.get(criterion, criterion) + split_by_noise(result)
 
 

@@ -8,15 +8,13 @@ from spectessera.cube import noise_of
 from spectessera.evidence import (
     Gain,
     Parts,
+    estimate_noise,
     gain_of,
-    noise_like,
-    share_kept,
     split_noise,
     structure_of,
     thin_counts,
 )
 from spectessera.kmeans.rule import Rule
-from spectessera.network.codec import Codec
 from spectessera.preprocess.intake import Intake
 
 from .job import Job
@@ -46,8 +44,9 @@ class HeldOut:
 
     Every sampled spectrum is split in two parts with independent noise, the first with four fifths
     of its information: counts one by one; others by simulated noise, of their variance or, where it
-    is not known, as the residual of the reconstruction. The first part is encoded and gets the
-    labels of a clustering; these are judged by the second (:func:`spectessera.evidence.gain_of`).
+    is not known, as :func:`spectessera.evidence.estimate_noise` finds it. The first part is encoded
+    and gets the labels of a clustering; these are judged by the second
+    (:func:`spectessera.evidence.gain_of`).
     The pixels are the same for any chunks.
 
     Parameters
@@ -66,8 +65,7 @@ class HeldOut:
         self._generator = np.random.default_rng([job.seed, 7])
         codec, noise = job.segmenter.codec, noise_of(job.cube, sample.values)
         if noise == "residual":
-            pixels = job.shape[0] * job.shape[1]
-            drawn = _noise_of_residual(sample.inputs, codec, pixels, self._generator)
+            drawn = estimate_noise(sample.inputs, self._generator, seed=job.seed % 2**32)
             parts = split_noise(sample.inputs, drawn)
             self._latent = codec.encode(parts.made)
         elif noise == "counts":
@@ -88,16 +86,6 @@ class HeldOut:
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""
         return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
-
-
-def _noise_of_residual(
-    inputs: np.ndarray, codec: Codec, pixels: int, generator: np.random.Generator
-) -> np.ndarray:
-    """Draw noise as in the residual of inputs, with what the network has taken for signal."""
-    decoded = codec.decode(codec.encode(inputs))
-    first = noise_like(inputs - decoded, generator)
-    again = codec.decode(codec.encode(decoded + first)) - codec.decode(codec.encode(decoded))
-    return noise_like(inputs - decoded, generator, share_kept(first, again, pixels))
 
 
 def _as_inputs(parts: Parts, intake: Intake, sample: SampledPixels) -> Parts:

@@ -19,7 +19,7 @@ from spectessera.evidence import Gain
 
 from ._lloyd import KMeansRun, KMeansSettings
 from ._samples import best_runs_for, converge
-from ._selection import one_cluster, select
+from ._selection import Judges, one_cluster, select
 from ._silhouette import ExactSilhouettes, check_points
 from ._silhouette_estimate import silhouette_estimates
 from ._silhouette_image import silhouette_image
@@ -291,17 +291,15 @@ def choose_k(
     exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
     runs = best_runs_for(constant, ks, settings, generator, on_all_points=exact)
     scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
-    stability = None
-    if with_stability or clusters.criterion != "silhouette":
-        stability = stability_curves(constant, runs, settings, generator)
-    found = select(runs, metric, scores, stability, clusters, split_check, evidence)
-    best = found.position
-    if best is None:
-        run, score = one_cluster(constant), scores.new_zeros(())
+    halves = with_stability or clusters.criterion != "silhouette"
+    stability = stability_curves(constant, runs, settings, generator) if halves else None
+    judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence)
+    found = select(runs, metric, scores, stability, judges)
+    score = scores.new_zeros(())
+    if (best := found.position) is None:
+        run = one_cluster(constant)
     else:
-        if not exact:
-            runs[best] = converge(constant, runs[best], settings.max_iter)
-        run = runs[best]
+        run = runs[best] if exact else converge(constant, runs[best], settings.max_iter)
         score = scores[best] if silhouettes is None else silhouettes.score(best)
     return Choice(
         labels=run.labels,

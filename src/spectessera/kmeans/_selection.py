@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +16,17 @@ from ._stability import StabilityCurves, is_stable, largest_stable
 from .metric import Metric
 from .rule import Evidence, SplitCheck, rule_of
 
-if TYPE_CHECKING:
-    from ._choose import Clusters
+
+class Judges(NamedTuple):
+    """What chooses: a criterion, whether one cluster may be the answer, and what both ask.
+
+    See :func:`spectessera.kmeans.choose_k`.
+    """
+
+    criterion: str
+    may_be_one: bool
+    split_check: SplitCheck | None
+    evidence: Evidence | None
 
 
 class Selected(NamedTuple):
@@ -36,11 +45,9 @@ def select(
     metric: Metric,
     scores: Tensor,
     stability: StabilityCurves | None,
-    clusters: Clusters,
-    split_check: SplitCheck | None,
-    evidence: Evidence | None,
+    judges: Judges,
 ) -> Selected:
-    """Choose one of the clusterings by the criterion of the settings.
+    """Choose one of the clusterings by a criterion.
 
     Parameters
     ----------
@@ -51,15 +58,15 @@ def select(
         Their silhouettes.
     stability : StabilityCurves or None
         None where it was not computed.
-    clusters : Clusters
-    split_check, evidence
-        See :func:`spectessera.kmeans.choose_k`.
+    judges : Judges
     """
-    if stability is None or clusters.criterion == "silhouette":
+    criterion, may_be_one, split_check, evidence = judges
+    if stability is None or criterion == "silhouette":
         return Selected(int(scores.argmax()))
-    if clusters.criterion == "evidence" and evidence is not None:
+    # Below -BEYOND the noise was estimated too large: there is no evidence.
+    if criterion == "evidence" and evidence is not None and evidence.structure > -BEYOND:
         gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
-        nothing = clusters.k_min == 2 and evidence.structure <= BEYOND
+        nothing = may_be_one and evidence.structure <= BEYOND
         best = None if nothing else best_number(gains, is_stable(stability).numpy(force=True))
         return Selected(best, gains=gains)
     splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)

@@ -143,8 +143,10 @@ def scores(result: xr.Dataset) -> Figure:
         Of :func:`spectessera.segment` or a baseline.
     """
     stable = "stability" in result and bool(np.isfinite(result["stability"]).any())
-    figure = Figure(figsize=(6, 6 if stable else 4), layout="constrained")
-    panels = figure.subplots(1 + stable, 1, sharex=True, squeeze=False)[:, 0]
+    judged = "gain" in result
+    rows = 1 + stable + judged
+    figure = Figure(figsize=(6, 2 + 2 * rows), layout="constrained")
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     k = result["k"].values
     style = {"marker": "o", "color": "0.2", "capsize": 3, "lw": 1}
     panels[0].errorbar(k, result["score"].values, yerr=2 * result["score_error"].values, **style)
@@ -159,13 +161,18 @@ def scores(result: xr.Dataset) -> Figure:
             panels[1].axhline(float(result.attrs["stable_from"]), color="0.8", lw=1, zorder=0)
         panels[1].set(ylabel="stability", ylim=(-0.03, 1.05))
         panels[1].legend(frameon=False)
+    if judged:
+        error = 2 * result["gain_error"].values
+        panels[-1].errorbar(k, result["gain"].values, yerr=error, **style)
+        panels[-1].set(ylabel="gain per pixel", ylim=(0, None))
     count = int(result.attrs["n_clusters"])
     for axes in panels:
         if count in k:
             axes.axvline(count, color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    word = "cluster" if count == 1 else "clusters"
     panels[0].set_title(
-        f"{count} clusters, chosen by {in_figure(result.attrs.get('criterion', 'silhouette'))}"
+        f"{count} {word}, chosen by {in_figure(result.attrs.get('criterion', 'silhouette'))}"
     )
     panels[-1].set_xlabel("number of clusters k")
     return figure

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from spectessera.evidence import Gain, best_number
+
+
+def gains(*means: float, spread: float = 1.0, n: int = 400) -> list[Gain]:
+    """Return gains of the same spectra, of which each has noise of its own."""
+    generator = np.random.default_rng(0)
+    each = [mean + spread * generator.standard_normal(n) for mean in means]
+    return [Gain(one.mean(), one.std(ddof=1) / np.sqrt(n), one) for one in each]
+
+
+def stable(*which: int) -> np.ndarray:
+    return np.array([bool(each) for each in which])
+
+
+@pytest.mark.parametrize(
+    ("means", "kept", "chosen"),
+    [
+        ((4, 8, 10, 10.1), (1, 1, 1, 1), 3),  # rises on
+        ((4, 8, 10, 9.0), (1, 1, 1, 1), 2),  # foretells less
+        ((4, 8, 10, 10.1), (1, 0, 0, 0), 2),  # a stable one that is too small
+        ((4, 9.5, 10, 10.1), (0, 0, 0, 0), 1),  # none is stable: nine tenths
+        ((4, 8, 10, 10.1), (1, 1, 1, 0), 2),
+    ],
+)
+def test_the_largest_number_that_is_stable_and_foretells_as_much(means, kept, chosen):
+    assert best_number(gains(*means), stable(*kept)) == chosen
+
+
+def test_a_difference_within_the_noise_is_none():
+    assert best_number(gains(10, 9.95, spread=2.0), stable(1, 1)) == 1
+
+
+def test_without_any_gain_it_is_the_smallest():
+    none = [Gain(0.0, 0.0, np.zeros(5))] * 3
+    assert best_number(none, stable(0, 0, 0)) == 0

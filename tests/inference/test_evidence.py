@@ -1,0 +1,120 @@
+"""The number of clusters by evidence, in the whole program."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import spectessera as spt
+from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
+from spectessera.cli.app import app
+from spectessera.evidence import BEYOND
+from spectessera.io import write
+
+EVIDENCE = Clusters(2, 6, criterion="evidence")
+
+
+def cube_of(expected: np.ndarray, seed: int, kind: str):
+    """Return a cube (24, 24, 40) of pixels with the expectation (24, 24, 40), by kind of noise."""
+    generator = np.random.default_rng(seed)
+    if kind == "counts":
+        return make_cube(generator.poisson(expected).astype(np.uint16), energy=(1.0, 20.0))
+    values = (expected + generator.standard_normal(expected.shape)).astype(np.float32)
+    if kind == "variance":
+        return make_cube(values, variance=np.ones_like(values))
+    return make_cube(values)
+
+
+def flat() -> np.ndarray:
+    return np.broadcast_to(9 + 5 * np.sin(np.arange(40.0) / 5), (24, 24, 40))
+
+
+def halves() -> np.ndarray:
+    expected = flat().copy()
+    expected[:, 12:, 10:14] += 12
+    return expected
+
+
+def trained(cube, **settings) -> SpectralSegmenter:
+    return SpectralSegmenter(
+        clusters=replace(EVIDENCE, **settings), training=Training(gamma=0.0, epochs=3)
+    ).fit(cube)
+
+
+@pytest.mark.parametrize("kind", ["counts", "variance", "residual"])
+def test_noise_is_one_cluster_and_two_groups_are_two(kind):
+    noise, groups = cube_of(flat(), 1, kind), cube_of(halves(), 2, kind)
+    nothing = segment(noise, trained(noise))
+    assert (nothing.attrs["n_clusters"], nothing.attrs["structure"] <= BEYOND) == (1, True)
+    assert (nothing["label"].values == 1).all()
+    found = segment(groups, trained(groups))
+    assert (found.attrs["n_clusters"], found.attrs["structure"] > BEYOND) == (2, True)
+    agree = (found["label"].values[:, 12:] == found["label"].values[0, 23]).mean()
+    assert agree > 0.95
+    assert found["gain"].values[0] > 10 * found["gain_error"].values[0]
+    assert found["k"].values.tolist() == nothing["k"].values.tolist() == [2, 3, 4, 5, 6]
+
+
+def test_the_answer_does_not_depend_on_the_chunks():
+    cube = cube_of(halves(), 3, "counts")
+    segmenter = trained(cube)
+    whole, parts = segment(cube, segmenter), segment(cube.chunk({"y": 7, "x": 5}), segmenter)
+    for name in ("label", "gain", "gain_error"):
+        np.testing.assert_array_equal(whole[name].values, parts[name].values)
+    assert whole.attrs["structure"] == parts.attrs["structure"]
+
+
+def test_one_cluster_is_no_answer_where_more_are_wanted():
+    noise = cube_of(flat(), 4, "counts")
+    assert segment(noise, trained(noise, k_min=3)).attrs["n_clusters"] >= 3
+    assert segment(noise, trained(noise), 4).attrs["n_clusters"] == 4
+
+
+def test_other_criteria_write_no_gain():
+    cube = cube_of(halves(), 5, "counts")
+    result = segment(cube, trained(cube, criterion="stability"))
+    assert "gain" not in result
+    assert "structure" not in result.attrs
+
+
+def test_few_pixels_are_judged_by_stability():
+    cube = cube_of(halves(), 6, "counts")[:5, 10:14]
+    assert "gain" not in segment(cube, trained(cube, k_max=3))
+
+
+def test_brightness_counts_where_spectra_are_not_normalised():
+    expected = flat() * np.where(np.arange(24) < 12, 1.0, 4.0)[:, None]
+    cube = cube_of(expected, 7, "counts")
+    plain = SpectralSegmenter(
+        preprocess=spt.Preprocess(normalise=None),
+        clusters=replace(EVIDENCE, metric="euclidean"),
+        training=Training(gamma=0.0, epochs=3),
+    ).fit(cube)
+    assert segment(cube, plain).attrs["n_clusters"] >= 2
+
+
+def test_the_command_and_the_report_say_that_there_is_one(tmp_path):
+    path = tmp_path / "noise.h5"
+    write(cube_of(flat(), 8, "counts"), path)
+    out = tmp_path / "out"
+    arguments = [
+        "--fit",
+        "--criterion",
+        "evidence",
+        "--k-max",
+        "5",
+        "--epochs",
+        "2",
+        "--out",
+        str(out),
+    ]
+    done = CliRunner().invoke(app, ["segment", str(path), *arguments])
+    assert done.exit_code == 0, done.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["n_clusters"], summary["criterion"]) == (1, "evidence")
+    done = CliRunner().invoke(app, ["report", str(out)])
+    assert done.exit_code == 0, done.stderr
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "no groups beyond the noise" in page
