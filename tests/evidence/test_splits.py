@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectessera.evidence import estimate_noise, noise_like, split_noise, thin_counts
+from spectessera.evidence import split_noise, thin_counts
 
 
 @pytest.fixture
@@ -45,29 +45,3 @@ def test_noise_that_is_not_finite_is_refused():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="noise"):
         split_noise(np.ones((2, 3)), np.ones((2, 2)))
-
-
-def test_drawn_noise_has_the_variances_and_the_correlation_of_the_residual(generator):
-    rows, columns = np.linspace(1, 3, 2000)[:, None], np.linspace(1, 2, 60)
-    white = generator.normal(size=(2000, 61))
-    residual = rows * columns * (white[:, 1:] + white[:, :-1]) / np.sqrt(2)
-    drawn = noise_like(residual, generator)
-    np.testing.assert_allclose(drawn.std(axis=0), residual.std(axis=0), rtol=0.1)
-    assert drawn[-200:].std() / drawn[:200].std() == pytest.approx(2.8, rel=0.1)
-    standard = drawn / (rows * columns)
-    assert np.corrcoef(standard[:, 1:].ravel(), standard[:, :-1].ravel())[0, 1] == pytest.approx(
-        0.5, abs=0.05
-    )
-    assert abs(np.corrcoef(drawn.ravel(), residual.ravel())[0, 1]) < 0.02
-
-
-def test_noise_is_found_beside_a_signal(generator):
-    """Principal components take signal and noise; only the noise is drawn."""
-    noise = generator.normal(size=(2000, 100))
-    signal = 5 * generator.normal(size=(2000, 3)) @ generator.normal(size=(3, 100))
-    for values in (noise, noise + signal):
-        assert estimate_noise(values, generator).var() == pytest.approx(1.0, abs=0.05)
-
-
-def test_a_residual_of_zeros_gives_zeros(generator):
-    assert not noise_like(np.zeros((3, 8)), generator).any()

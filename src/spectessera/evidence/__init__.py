@@ -11,7 +11,7 @@ from spectessera._util.doors import door
 if TYPE_CHECKING:
     from .choice import best_number
     from .gain import Gain, cluster_means, gain_of
-    from .splits import Parts, estimate_noise, noise_like, split_noise, thin_counts
+    from .splits import Parts, split_noise, thin_counts
     from .structure import BEYOND, structure_of
 
 __all__ = [
@@ -20,9 +20,7 @@ __all__ = [
     "Parts",
     "best_number",
     "cluster_means",
-    "estimate_noise",
     "gain_of",
-    "noise_like",
     "split_noise",
     "structure_of",
     "thin_counts",
@@ -36,9 +34,7 @@ __getattr__, __dir__ = door(
         "Parts": "splits",
         "best_number": "choice",
         "cluster_means": "gain",
-        "estimate_noise": "splits",
         "gain_of": "gain",
-        "noise_like": "splits",
         "split_noise": "splits",
         "structure_of": "structure",
         "thin_counts": "splits",

@@ -8,16 +8,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
 from spectessera._util.check import check_number, check_same_shape
 
 # Part of the information of a measurement that labels are made from. With more, labels are nearly
 # those of the whole measurement; with less, there is more to judge them by.
 SHARE = 0.8
-# Principal components that are taken for signal where the noise is not known.
-SIGNALS = 20
-_ROUNDS = 2
 
 
 class Parts(NamedTuple):
@@ -121,86 +117,3 @@ def split_noise(values: np.ndarray, noise: np.ndarray, *, share: float = SHARE) 
     ratio = np.float32(np.sqrt((1 - share) / share))
     level = np.square(noise, dtype=np.float64).mean(axis=1)
     return Parts(values + ratio * noise, values - noise / ratio, share, level)
-
-
-def noise_like(
-    residual: np.ndarray, generator: np.random.Generator, kept: np.ndarray | None = None
-) -> np.ndarray:
-    """Draw noise (n, channel), float32, with the variances and the correlation of residuals.
-
-    The variance is that of the spectrum times that of the channel over the mean of all; the
-    correlation of neighbouring channels is that of the residuals over their standard deviations,
-    the same along the whole axis.
-
-    Parameters
-    ----------
-    residual : array (n, channel)
-        Measured minus expected values.
-    generator : numpy Generator
-    kept : array (channel // 2 + 1,), optional
-        Share of the power of noise that is in a residual, for every frequency along the axis; by
-        default all of it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectessera.evidence import noise_like
-    >>> generator = np.random.default_rng(0)
-    >>> noise = noise_like(2 * generator.standard_normal((1000, 50)), generator)
-    >>> round(float(noise.std()), 1)
-    2.0
-    """
-    squares = np.square(residual, dtype=np.float64)
-    rows, columns = squares.mean(axis=1), squares.mean(axis=0)
-    sigma = np.sqrt(rows[:, None] * (columns / max(float(columns.mean()), 1e-300)))
-    power = _power(np.divide(residual, sigma, out=np.zeros_like(sigma), where=sigma > 0))
-    scale = np.sqrt(power / (residual.shape[1] * (1.0 if kept is None else kept)))
-    white = np.fft.rfft(generator.standard_normal(residual.shape, dtype=np.float32), axis=1)
-    return (sigma * np.fft.irfft(white * scale, n=residual.shape[1], axis=1)).astype(np.float32)
-
-
-def estimate_noise(
-    values: np.ndarray, generator: np.random.Generator, *, seed: int = 0
-) -> np.ndarray:
-    """Draw noise as that of spectra of which no noise is known, (n, channel), float32.
-
-    It is like what the first principal components leave, and what they take of noise is added: the
-    drawn noise is decomposed in the same way, and what its own components take of it, for every
-    frequency along the axis, is added in the next of a few rounds (parallel analysis, Horn 1965,
-    Psychometrika 30, 179-185).
-
-    Parameters
-    ----------
-    values : array (n, channel)
-    generator : numpy Generator
-    seed : int
-        Of the randomised decomposition.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectessera.evidence import estimate_noise
-    >>> generator = np.random.default_rng(0)
-    >>> values = np.sin(np.arange(60)) + 2 * generator.standard_normal((2000, 60))
-    >>> round(float(estimate_noise(values, generator).std()), 1)
-    2.0
-    """
-    count = max(1, min(SIGNALS, len(values) // 8, values.shape[1] // 8))
-
-    def left(spectra: np.ndarray) -> np.ndarray:
-        centred = spectra - spectra.mean(axis=0)
-        _, _, axes = randomized_svd(centred, count, n_iter=4, random_state=seed)
-        return np.asarray(centred - centred @ axes.T @ axes)
-
-    residual = left(values)
-    drawn = noise_like(residual, generator)
-    for _ in range(_ROUNDS):
-        whole, rest = _power(drawn), _power(left(drawn))
-        kept = np.divide(rest, whole, out=np.ones_like(whole), where=whole > 0)
-        drawn = noise_like(residual, generator, np.clip(kept, 0.5, 1.0))
-    return drawn
-
-
-def _power(values: np.ndarray) -> np.ndarray:
-    """Return the mean power (frequency,) of spectra (n, channel) at every frequency."""
-    return np.square(np.abs(np.fft.rfft(values, axis=1))).mean(axis=0)

@@ -8,7 +8,6 @@ from spectessera.cube import noise_of
 from spectessera.evidence import (
     Gain,
     Parts,
-    estimate_noise,
     gain_of,
     split_noise,
     structure_of,
@@ -33,19 +32,22 @@ def evidence_pixels(job: Job) -> int:
 
 
 def held_out_in(job: Job, intake: Intake, sample: SampledPixels | None) -> HeldOut | None:
-    """Return what judges clusters; None where k is given, or there are too few pixels for it."""
+    """Return what judges clusters.
+
+    None where k is given, the noise is not known, or there are too few pixels.
+    """
     if sample is None or job.criterion != "evidence" or len(sample.values) < LEAST_PIXELS:
         return None
-    return HeldOut(job, intake, sample)
+    known = noise_of(job.cube, sample.values) != "residual"
+    return HeldOut(job, intake, sample) if known else None
 
 
 class HeldOut:
     """Judges clusterings of a cube by a part of its measurement (an evidence for k-means).
 
     Every sampled spectrum is split in two parts with independent noise, the first with four fifths
-    of its information: counts one by one; others by simulated noise, of their variance or, where it
-    is not known, as :func:`spectessera.evidence.estimate_noise` finds it. The first part is encoded
-    and gets the labels of a clustering; these are judged by the second
+    of its information: counts one by one, others by simulated noise of their variance. The first
+    part is encoded and gets the labels of a clustering; these are judged by the second
     (:func:`spectessera.evidence.gain_of`).
     The pixels are the same for any chunks.
 
@@ -64,11 +66,7 @@ class HeldOut:
     def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
         self._generator = np.random.default_rng([job.seed, 7])
         codec, noise = job.segmenter.codec, noise_of(job.cube, sample.values)
-        if noise == "residual":
-            drawn = estimate_noise(sample.inputs, self._generator, seed=job.seed % 2**32)
-            parts = split_noise(sample.inputs, drawn)
-            self._latent = codec.encode(parts.made)
-        elif noise == "counts":
+        if noise == "counts":
             parts = thin_counts(np.rint(np.maximum(sample.values, 0)), self._generator)
             inputs = intake.apply(parts.made).values
             self._latent = codec.encode(inputs)

@@ -68,14 +68,15 @@ class Clusters:
     criterion : "evidence", "stability" or "silhouette"
         What chooses k. "evidence": how well clusters that were made from one part of the
         measurement foretell the other part, whose noise is independent, together with stability
-        (:mod:`spectessera.evidence`); one cluster, whatever ``k_max``, if ``k_min`` is 2 and the
-        spectra differ by no more than noise. Of points without spectra, and in training, as
-        "stability". "silhouette": the largest silhouette (as in the paper). "stability": the
-        largest k whose clusters are all recovered when half of the points are clustered
+        (:mod:`spectessera.evidence`); one cluster if ``k_min`` is 2 and the spectra differ by no
+        more than noise. As "stability" where the noise is not known (neither counts nor a
+        variance), of points without spectra, and in the fit. "stability": the largest k whose
+        clusters are all recovered when half of the points are clustered
         (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below that of
         another such k, or that splits the noise of one cluster into two, where the noise is known
         (:class:`spectessera.inference.noise.SeparationOverNoise`); the largest silhouette where
-        there is no such k. Training uses the silhouette, which has a gradient.
+        there is no such k. "silhouette": the largest silhouette (as in the paper). In the batches
+        of a training always the silhouette, which has a gradient.
 
     Examples
     --------

@@ -19,7 +19,8 @@ from spectessera.preprocess.steps import QUALITY
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
 # clusters="trained"; noise: where stability chooses k and the noise of the cube is known; evidence:
-# where evidence chooses k; cube: where the cube has this attribute; never.
+# where evidence chooses k and the noise of the cube is known; cube: where the cube has this
+# attribute; never.
 When = Literal["always", "keep", "means", "chosen", "noise", "evidence", "cube", "never"]
 
 
