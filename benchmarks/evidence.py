@@ -92,8 +92,10 @@ def plan(folder: Path | None) -> list[tuple]:
         ("noise, Gaussian", lambda seed: engines.noise("gauss", seed), None, NOISE_SEEDS, 6),
         ("Gaussian groups", engines.SETS["gauss"], None, SEEDS, 10),
     ]
-    for name in ("8 mix, 400", "12 load, 400"):
-        jobs.append((name, quality.SETS[name], "maxrf", SEEDS, 16 if name[0] == "1" else 12))
+    jobs += [
+        (name, quality.SETS[name], "maxrf", SEEDS, k_max)
+        for name, k_max in (("8 mix, 400", 12), ("12 load, 400", 16))
+    ]
     try:
         import fisx  # noqa: F401 (whether it is there)
     except ImportError:
