@@ -296,16 +296,14 @@ def choose_k(
     stability = stability_curves(constant, runs, settings, generator) if halves else None
     judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence)
     found = select(runs, metric, scores, stability, judges)
-    score = scores.new_zeros(())
-    if (best := found.position) is None:
-        run = one_cluster(constant)
-    else:
-        run = runs[best] if exact else converge(constant, runs[best], settings.max_iter)
-        score = scores[best] if silhouettes is None else silhouettes.score(best)
+    best = found.position
+    run = one_cluster(constant) if best is None else runs[best]
+    if best is not None and not exact:
+        run = converge(constant, run, settings.max_iter)
     return Choice(
         labels=run.labels,
         centers=run.centers,
-        score=score,
+        score=_score(best, scores, silhouettes),
         scores=scores,
         errors=errors,
         k=len(run.centers),
@@ -317,6 +315,13 @@ def choose_k(
         excess=found.excess,
         gains=found.gains,
     )
+
+
+def _score(best: int | None, scores: Tensor, silhouettes: ExactSilhouettes | None) -> Tensor:
+    """Return the silhouette of the chosen clustering, with its gradient if that is known."""
+    if best is None:
+        return scores.new_zeros(())
+    return scores[best] if silhouettes is None else silhouettes.score(best)
 
 
 def _ks_for(points: Tensor, clusters: Clusters) -> tuple[int, ...]:
