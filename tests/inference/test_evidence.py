@@ -123,3 +123,5 @@ def test_the_command_and_the_report_say_that_there_is_one(tmp_path):
     assert done.exit_code == 0, done.stderr
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "no groups beyond the noise" in page
+    assert "differ by no more than noise" in page
+    assert "W-K-UNSUPPORTED" not in {each["code"] for each in summary["warnings"]}

@@ -333,7 +333,8 @@ def _table(summary: dict[str, Any]) -> Table:
 
     from spectessera.colours import colours
 
-    table = Table(title=f"{summary['n_clusters']} clusters", box=None)
+    number = summary["n_clusters"]
+    table = Table(title=f"{number} {'cluster' if number == 1 else 'clusters'}", box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
     table.add_column("what it may be")

@@ -113,7 +113,12 @@ def choice_warnings(result: xr.Dataset) -> list[ResultWarning]:
 
 
 def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
-    """Return a warning where neither stability nor silhouette singles out a k."""
+    """Return a warning where neither stability nor silhouette singles out a k.
+
+    Where evidence chose, the gain does.
+    """
+    if "gain" in result:
+        return []
     needed = ("score", "score_error", "stability", "stability_error")
     if "stable_from" not in result.attrs or not all(name in result for name in needed):
         return []

@@ -159,9 +159,14 @@ def how_chosen(result: xr.Dataset) -> str:
     if asked == "trained":
         return "when the model was trained; the clusters are those of the model"
     criterion = str(result.attrs.get("criterion", "silhouette"))
-    if criterion == "evidence" and result.attrs["n_clusters"] == 1 and "structure" in result.attrs:
+    if only_noise(result):
         return ONE_CLUSTER
     return CRITERIA.get(criterion, criterion) + split_by_noise(result)
+
+
+def only_noise(result: xr.Dataset) -> bool:
+    """Return whether evidence found no groups beyond the noise."""
+    return "structure" in result.attrs and result.attrs.get("n_clusters") == 1
 
 
 def split_by_noise(result: xr.Dataset) -> str:
@@ -215,6 +220,11 @@ def mean_confidence(result: xr.Dataset) -> float | None:
 def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> str:
     """Return a summary of the result in a few sentences, not escaped."""
     height, width = result["label"].shape
+    if only_noise(result):
+        return (
+            f"The {count(height * width)} pixels of this cube differ by no more than noise: there "
+            "are no groups, and all pixels are one cluster."
+        )
     filled = sorted((card for card in cards if card.size), key=lambda card: -card.size)
     words = [
         f"The {count(height * width)} pixels of this cube fall into "
