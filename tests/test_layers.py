@@ -14,8 +14,8 @@ ROOT = Path(spectessera.__file__).parent
 # A room imports only rooms that stand before it.
 ORDER = (
     "_version", "_util", "axis", "settings", "colours", "channels", "conventions", "scale",
-    "foreign", "cube", "evaluate", "warning", "preprocess", "result",
-    "evidence", "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining",
+    "foreign", "cube", "evaluate", "warning", "preprocess", "evidence", "result",
+    "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining",
     "inference", "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies",
     "cli",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .choice import best_number
-    from .gain import Gain, cluster_means, gain_of
+    from .gain import Gain, gain_of
     from .splits import Parts, split_noise, thin_counts
     from .structure import BEYOND, structure_of
 
@@ -19,7 +19,6 @@ __all__ = [
     "Gain",
     "Parts",
     "best_number",
-    "cluster_means",
     "gain_of",
     "split_noise",
     "structure_of",
@@ -33,7 +32,6 @@ __getattr__, __dir__ = door(
         "Gain": "gain",
         "Parts": "splits",
         "best_number": "choice",
-        "cluster_means": "gain",
         "gain_of": "gain",
         "split_noise": "splits",
         "structure_of": "structure",

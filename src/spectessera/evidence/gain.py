@@ -42,7 +42,8 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
     - a noise level s^2: sum_c (w (v - p)_c d_c - w^2 d_c^2 / 2) / s^2, d = p_l - p: a normal
       distribution.
 
-    Both are divided by the share of the information that ``parts.judged`` has.
+    Both are those of whole spectra: that of the counts is divided by the share of the counts that
+    ``parts.judged`` has, and s^2 is the noise of a whole spectrum.
 
     Parameters
     ----------
@@ -66,17 +67,16 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
     >>> gain.mean > 10 * gain.error
     True
     """
-    means, overall = cluster_means(parts.made, labels, k)
+    means, overall = _means(parts.made, labels, k)
     if parts.level is None:
-        each = _of_counts(parts.judged, labels, means, overall)
+        each = _of_counts(parts.judged, labels, means, overall) / (1 - parts.share)
     else:
         each = _of_values(parts, labels, means - overall)
-    each = each / (1 - parts.share) if parts.level is None else each
     error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.inf
     return Gain(float(each.mean()), float(error), each)
 
 
-def cluster_means(values: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _means(values: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean spectra (k, channel) of clusters and that of all (channel,), float64.
 
     A cluster without spectra has the mean of all.

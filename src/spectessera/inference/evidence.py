@@ -64,18 +64,15 @@ class HeldOut:
     """
 
     def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
-        self._generator = np.random.default_rng([job.seed, 7])
-        codec, noise = job.segmenter.codec, noise_of(job.cube, sample.values)
-        if noise == "counts":
-            parts = thin_counts(np.rint(np.maximum(sample.values, 0)), self._generator)
-            inputs = intake.apply(parts.made).values
-            self._latent = codec.encode(inputs)
+        generator, codec = np.random.default_rng([job.seed, 7]), job.segmenter.codec
+        if sample.variance is None:
+            parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
+            self._latent = codec.encode(intake.apply(parts.made).values)
             if intake.preprocess.normalise is None:  # the number of counts is a difference too
                 parts = _as_inputs(parts, intake, sample)
         else:
-            assert sample.variance is not None
             sigma = np.sqrt(finite_variance(sample.variance))
-            drawn = sigma * self._generator.standard_normal(sigma.shape, dtype=np.float32)
+            drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
             parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
             self._latent = codec.encode(parts.made)
         self._parts = parts

@@ -103,7 +103,8 @@ def segment(
           attribute ``silhouette`` says; ``stability``, ``stability_error`` and ``agreement (k)``,
           see :class:`spectessera.result.KCurves`; where stability chooses k and the noise is
           known, ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN
-          where it was not computed.
+          where it was not computed; where evidence chooses it, ``gain`` and ``gain_error (k)``, see
+          :func:`spectessera.evidence.gain_of`.
         - Attributes are strings and numbers, among them ``seed_agreement``, the similarity of the
           clusters of other seeds (adjusted Rand index).
 

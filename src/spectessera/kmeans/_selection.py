@@ -67,8 +67,8 @@ def select(
     if criterion == "evidence" and evidence is not None and evidence.structure > -BEYOND:
         gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
         nothing = may_be_one and evidence.structure <= BEYOND
-        best = None if nothing else best_number(gains, is_stable(stability).numpy(force=True))
-        return Selected(best, gains=gains)
+        stable = is_stable(stability.scores, stability.errors).numpy(force=True)
+        return Selected(None if nothing else best_number(gains, stable), gains=gains)
     splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)
     best = _best_stable(stability, scores, splits)
     return Selected(best, None if splits is None else splits.separations)
@@ -77,9 +77,9 @@ def select(
 def one_cluster(points: Tensor) -> KMeansRun:
     """Return the clustering of points (n, d) in which all are one cluster."""
     center = points.mean(0, dtype=torch.float64)
-    inertia = sum((part.double() - center).square().sum() for part in points.split(65_536))
+    inertia = (points - center).square().sum()
     labels = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-    return KMeansRun(labels, center[None].to(points.dtype), torch.as_tensor(inertia), True)
+    return KMeansRun(labels, center[None].to(points.dtype), inertia.to(points.dtype), True)
 
 
 def _best_stable(stability: StabilityCurves, scores: Tensor, splits: _NoiseSplits | None) -> int:

@@ -101,12 +101,8 @@ def stability_curves(
     return StabilityCurves(jaccard.mean(0), jaccard.std(0) / len(jaccard) ** 0.5, rand.mean(0))
 
 
-def is_stable(curves: StabilityCurves) -> Tensor:
+def is_stable(scores: Tensor, errors: Tensor) -> Tensor:
     """Return which k are stable (number of k,), bool."""
-    return _stable(curves.scores, curves.errors)
-
-
-def _stable(scores: Tensor, errors: Tensor) -> Tensor:
     return scores + TOLERATED_ERRORS * errors >= STABLE_FROM
 
 
@@ -131,7 +127,7 @@ def largest_stable(
         Whether the k at a position splits noise; called for the largest stable k first, and for no
         more than needed.
     """
-    stable = _stable(scores, errors)
+    stable = is_stable(scores, errors)
     if not stable.any():
         return None
     good = stable & (silhouettes >= FAR_BELOW * silhouettes[stable].max())

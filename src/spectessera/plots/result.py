@@ -135,7 +135,8 @@ def scores(result: xr.Dataset) -> Figure:
     """Draw the criteria for each number of clusters, with two standard errors.
 
     The silhouette; and, where it was computed, the stability: how well the worst cluster is
-    recovered from half of the pixels, together with the mean agreement (adjusted Rand index).
+    recovered from half of the pixels, together with the mean agreement (adjusted Rand index); and,
+    where evidence chose, the gain.
 
     Parameters
     ----------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
+
+from spectessera.evidence import Gain
 
 
 class KCurves(NamedTuple):
@@ -36,24 +38,10 @@ def silhouette_curves(k: np.ndarray, score: np.ndarray, error: np.ndarray) -> KC
     return KCurves(k, score, error, *np.full((3, len(k)), np.nan))
 
 
-class MeanAndError(Protocol):
-    """A mean with its standard error."""
-
-    @property
-    def mean(self) -> float:
-        """Return the mean."""
-        ...
-
-    @property
-    def error(self) -> float:
-        """Return its standard error."""
-        ...
-
-
 def curves_of(
     curves: KCurves,
     excess: np.ndarray | None = None,
-    gains: Sequence[MeanAndError] | None = None,
+    gains: Sequence[Gain] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the curves (number of k,) by their names in a result.
 
