@@ -34,7 +34,10 @@ class Task(NamedTuple):
 
 
 class Shared:
-    """What the function is given with every block; it is sent once to each worker."""
+    """What the function is given with every block; sent once to each worker, not with each task.
+
+    (Dask may drop the copy of a worker that has nothing to do, and send it again later.)
+    """
 
     def __init__(self, value: Any) -> None:
         self.value = value
