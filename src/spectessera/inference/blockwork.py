@@ -31,6 +31,7 @@ class Task(NamedTuple):
 
     block: Block
     arguments: tuple[Any, ...] = ()
+    read: Block | None = None  # what is read; None: the block itself
 
 
 class Shared:
@@ -85,7 +86,7 @@ def process_blocks(
         return
 
     def process(task: Task) -> tuple[Task, Result]:
-        part = None if cube is None else load_block(cube, task.block)
+        part = None if cube is None else load_block(cube, task.read or task.block)
         return task, function(shared.value, part, *task.arguments)
 
     for number, result in enumerate(prefetch(process, tasks), start=1):
@@ -162,7 +163,8 @@ def _submit(
     client: Any, function: BlockFunction[Result], value: Any, source: Any, task: Task
 ) -> Any:
     """Submit one task; the worker that processes it reads the block."""
-    part = None if source is None else source.isel(y=task.block.y, x=task.block.x)
+    wanted = task.read or task.block
+    part = None if source is None else source.isel(y=wanted.y, x=wanted.x)
     name = function.__name__.strip("_")
     call = delayed(_process_in_worker, pure=False, name=name)
     key = f"{name}-{dask.base.tokenize(name, function.__name__, object())}"

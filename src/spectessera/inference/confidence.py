@@ -50,13 +50,20 @@ class Mixture(NamedTuple):
 
 
 def simulate_measurement(
-    values: np.ndarray, variance: np.ndarray | None, generator: np.random.Generator
+    values: np.ndarray,
+    variance: np.ndarray | None,
+    generator: np.random.Generator,
+    repeats: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return simulated measurements of spectra (n, channel), float32.
 
     With a variance (n, channel), Gaussian noise of that variance is added; without, values are
-    counts, and the new ones follow Poisson distributions with these means.
+    counts, and the new ones follow Poisson distributions with these means; or they are the mean of
+    so many measurements (n,) of counts.
     """
+    if variance is None and repeats is not None:
+        times = repeats[:, None]
+        return (generator.poisson(np.maximum(values, 0) * times) / times).astype(np.float32)
     if variance is None:
         return generator.poisson(np.maximum(values, 0)).astype(np.float32)
     sigma = np.sqrt(np.maximum(np.nan_to_num(variance, nan=0.0, posinf=0.0), 0))

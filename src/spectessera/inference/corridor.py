@@ -8,6 +8,7 @@ are stored in maps and in :class:`spectessera.inference.pixelstore.Pixels`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,7 @@ from spectessera.cube import Block, blocks, in_image, integrate
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import BlockFunction, Result, Shared, Task, process_blocks
+from .neighbours import around, inside
 from .passes import (
     BlockContext,
     ClusterSums,
@@ -86,6 +88,14 @@ class Corridor:
         """Yield each task with ``function(context, block, *arguments)``; report the progress."""
         return self.counted(step, process_blocks(function, self._shared, self.cube, tasks))
 
+    def _task(self, block: Block, *arguments: Any) -> Task:
+        """Return a task of a pass; where neighbours are used they are read with the block."""
+        reach = self.context.neighbours.reach
+        if reach == 0:
+            return Task(block, arguments)
+        read = around(block, reach, self.cube)
+        return Task(block, (*arguments, inside(block, read)), read)
+
     # --- the first pass ------------------------------------------------------------------------
 
     def encode(
@@ -113,18 +123,25 @@ class Corridor:
             Name of the step for the progress.
         """
         pixels = Pixels(self.shape, latent_size, memory)
+        if self.context.neighbours.window > 1:
+            self.maps.add("measurements")
+            pixels.repeats = np.ones(self.shape, np.float32)
         self._add_maps_of_encoding(latent_size, decode)
         keep_decoded = "decoded_cube" in self.extra_maps
 
         def tasks() -> Iterator[Task]:
             for block in blocks(self.cube):
-                yield Task(block, (self._inside(wanted, block), decode, keep_decoded))
+                wanted_here = self._inside(wanted, block)
+                yield self._task(block, wanted_here, decode, keep_decoded)
 
         samples = []
-        for (block, _), encoded in self.run(step, encode_block, tasks()):
+        for (block, *_), encoded in self.run(step, encode_block, tasks()):
             usable = is_usable(encoded.quality)
             pixels.put(block, encoded.quality, encoded.latent)
             self.maps.put_whole("quality", block, encoded.quality)
+            if pixels.repeats is not None and encoded.repeats is not None:
+                pixels.repeats[block.y, block.x].flat = encoded.repeats
+                self.maps.put("measurements", block, usable, encoded.repeats[usable])
             self.maps.put("integrated_input", block, usable, encoded.input_total)
             if "integrated_latent" in self.extra_maps:
                 self.maps.put("integrated_latent", block, usable, integrate(encoded.latent))
@@ -184,12 +201,12 @@ class Corridor:
         def tasks() -> Iterator[Task]:
             for block in blocks(self.cube):
                 latent = pixels.latents.take(block, pixels.usable(block)) if decode else None
-                inside = self._inside(wanted, block)
+                wanted_here = self._inside(wanted, block)
                 label = image[block.y, block.x].ravel()
-                yield Task(block, (latent, label, k, inside, keep_decoded))
+                yield self._task(block, latent, label, k, wanted_here, keep_decoded)
 
         sums, samples = None, []
-        for (block, _), described in self.run("describe", describe_block, tasks()):
+        for (block, *_), described in self.run("describe", describe_block, tasks()):
             self._put_decoded(block, pixels.usable(block), described.decoded)
             samples.append(self._in_image(block, described.sample))
             sums = add_sums(sums, described.sums)

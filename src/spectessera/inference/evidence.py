@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from spectessera.cube import noise_of
 from spectessera.evidence import (
     Gain,
     Parts,
@@ -17,6 +16,7 @@ from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
 from .job import Job
+from .neighbours import parts_of, patches_of
 from .noise import finite_variance
 from .passes import SampledPixels
 
@@ -36,10 +36,32 @@ def held_out_in(job: Job, intake: Intake, sample: SampledPixels | None) -> HeldO
 
     None where k is given, the noise is not known, or there are too few pixels.
     """
-    if sample is None or job.criterion != "evidence" or len(sample.values) < LEAST_PIXELS:
+    if job.criterion != "evidence":
         return None
-    known = noise_of(job.cube, sample.values) != "residual"
-    return HeldOut(job, intake, sample) if known else None
+    if job.neighbours.window > 1 and job.neighbours.noise != "residual":
+        return _with_neighbours(job, intake)
+    if sample is None or len(sample.values) < LEAST_PIXELS:
+        return None
+    if job.noise(sample.values) == "residual":
+        return None
+    latent, parts = _split(job, intake, sample)
+    return HeldOut(latent, parts, job.seed)
+
+
+def _with_neighbours(job: Job, intake: Intake) -> HeldOut:
+    """Return what judges clusters of averages: patches, in which every pixel has its neighbours.
+
+    The first part is averaged with that of the neighbours, by groups that were made from it; the
+    second part is that of the pixel alone.
+    """
+    patches = patches_of(job.cube, intake, job.seed)
+    if job.neighbours.noise == "counts":
+        patches = patches._replace(variance=None)
+    made, judged = patches.halves(job.seed)
+    usable = patches.usable
+    pooled = job.neighbours.pool(made.values, made.variance, usable, half=True).values[usable]
+    parts = parts_of(made.values[usable], judged[usable], patches, intake)
+    return HeldOut(job.segmenter.codec.encode(intake.apply(pooled).values), parts, job.seed)
 
 
 class HeldOut:
@@ -53,9 +75,10 @@ class HeldOut:
 
     Parameters
     ----------
-    job : Job
-    intake : Intake
-    sample : SampledPixels
+    latent : array (n, latent)
+        Of the first part.
+    parts : Parts
+    seed : int
 
     Attributes
     ----------
@@ -63,24 +86,28 @@ class HeldOut:
         See :func:`spectessera.evidence.structure_of`.
     """
 
-    def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
-        generator, codec = np.random.default_rng([job.seed, 7]), job.segmenter.codec
-        if sample.variance is None:
-            parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
-            self._latent = codec.encode(intake.apply(parts.made).values)
-            if intake.preprocess.normalise is None:  # the number of counts is a difference too
-                parts = _as_inputs(parts, intake, sample)
-        else:
-            sigma = np.sqrt(finite_variance(sample.variance))
-            drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
-            parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
-            self._latent = codec.encode(parts.made)
-        self._parts = parts
-        self.structure = structure_of(parts, seed=job.seed % 2**32)
+    def __init__(self, latent: np.ndarray, parts: Parts, seed: int) -> None:
+        self._latent, self._parts = latent, parts
+        self.structure = structure_of(parts, seed=seed % 2**32)
 
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""
         return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
+
+
+def _split(job: Job, intake: Intake, sample: SampledPixels) -> tuple[np.ndarray, Parts]:
+    """Return latents of the first part of sampled spectra, and both parts as they are judged."""
+    generator, codec = np.random.default_rng([job.seed, 7]), job.segmenter.codec
+    if sample.variance is not None:
+        sigma = np.sqrt(finite_variance(sample.variance))
+        drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
+        parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
+        return codec.encode(parts.made), parts
+    parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
+    latent = codec.encode(intake.apply(parts.made).values)
+    if intake.preprocess.normalise is None:  # the number of counts is a difference too
+        parts = _as_inputs(parts, intake, sample)
+    return latent, parts
 
 
 def _as_inputs(parts: Parts, intake: Intake, sample: SampledPixels) -> Parts:

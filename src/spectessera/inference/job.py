@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from spectessera.kmeans import Clusters
+from spectessera.cube import noise_of
 from spectessera.segmenter.estimator import SpectralSegmenter
+
+from .neighbours import Neighbours
 
 
 class Job(NamedTuple):
@@ -21,6 +25,7 @@ class Job(NamedTuple):
     seed : int
     keep : tuple of str
     means : bool
+    neighbours : Neighbours
     """
 
     cube: xr.DataArray
@@ -29,6 +34,7 @@ class Job(NamedTuple):
     seed: int
     keep: tuple[str, ...]
     means: bool
+    neighbours: Neighbours = Neighbours()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,3 +47,12 @@ class Job(NamedTuple):
         settings: Clusters = self.segmenter.config("clusters")
         several = self.clusters == "cube" and settings.k_max > settings.k_min
         return settings.criterion if several else ""
+
+    def noise(self, values: np.ndarray) -> str:
+        """Return what is known of the noise of some spectra (n, channel) of the cube.
+
+        See :func:`spectessera.cube.noise_of`. (Averages of counts are no whole numbers.)
+        """
+        if self.neighbours.window > 1:
+            return self.neighbours.noise
+        return noise_of(self.cube, values)

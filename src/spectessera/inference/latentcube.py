@@ -59,7 +59,7 @@ def encode_cube(
     maps.add("latent_cube", size)
     missed = power = 0.0
     tasks = (Task(block) for block in blocks(cube))
-    for (block, _), compressed in corridor.run("encode", compress_block, tasks):
+    for (block, *_), compressed in corridor.run("encode", compress_block, tasks):
         maps.put("latent_cube", block, compressed.usable, compressed.latent)
         missed += compressed.missed
         power += compressed.power

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectessera.cube import noise_of
 from spectessera.kmeans.points import Clustering
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
@@ -48,13 +47,16 @@ class NoiseSample(NamedTuple):
 
 
 def separation_in(
-    job: Job, intake: Intake, sample: SampledPixels | None
+    job: Job, intake: Intake, sample: SampledPixels | None, repeats: np.ndarray | None = None
 ) -> SeparationOverNoise | None:
-    """Return the split check of a cube; None where k is given or the noise is not known."""
+    """Return the split check of a cube; None where k is given or the noise is not known.
+
+    ``repeats (s,)``: as how many measurements each of the sampled spectra is.
+    """
     if sample is None or job.criterion != "stability":
         return None
-    known = len(sample.values) > 0 and noise_of(job.cube, sample.values) != "residual"
-    return SeparationOverNoise(job, intake, sample) if known else None
+    known = len(sample.values) > 0 and job.noise(sample.values) != "residual"
+    return SeparationOverNoise(job, intake, sample, repeats) if known else None
 
 
 def draw_pixels(job: Job, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
@@ -91,7 +93,11 @@ def cluster_sizes(labels: np.ndarray, k: int) -> np.ndarray:
 
 
 def simulate_noise(
-    job: Job, intake: Intake, sample: SampledPixels, labels: np.ndarray
+    job: Job,
+    intake: Intake,
+    sample: SampledPixels,
+    labels: np.ndarray,
+    repeats: np.ndarray | None = None,
 ) -> NoiseSample:
     """Simulate repeated measurements of the sampled pixels and encode them.
 
@@ -105,9 +111,11 @@ def simulate_noise(
         With positions in the image.
     labels : array (y * x,)
         1..k, or 0 where a pixel is not usable.
+    repeats : array (s,), optional
+        As how many measurements each of the sampled spectra is.
     """
     values, inputs = sample.values, sample.inputs
-    noise = noise_of(job.cube, values)
+    noise = job.noise(values)
     variance = sample.variance if noise == "variance" else None
     generator = np.random.default_rng([job.seed, 2])
     latents, residual = [], None
@@ -119,7 +127,8 @@ def simulate_noise(
         if residual is not None:
             repeated = simulate_measurement(inputs, residual, generator)
         else:
-            repeated = intake.apply(simulate_measurement(values, variance, generator)).values
+            again = simulate_measurement(values, variance, generator, repeats)
+            repeated = intake.apply(again).values
         latents.append(job.segmenter.codec.encode(repeated))
     own = labels[sample.pixel].astype(np.int64) - 1
     return NoiseSample(own, np.stack(latents, axis=1), noise)
@@ -152,9 +161,18 @@ class SeparationOverNoise:
     job : Job
     intake : Intake
     sample : SampledPixels
+    repeats : array (s,), optional
+        As how many measurements each of the sampled spectra is.
     """
 
-    def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
+    def __init__(
+        self,
+        job: Job,
+        intake: Intake,
+        sample: SampledPixels,
+        repeats: np.ndarray | None = None,
+    ) -> None:
+        self.repeats = repeats
         self.codec, self.intake, self.seed = job.segmenter.codec, intake, job.seed
         self.values = sample.values.astype(np.float64)
         self.variance = None if sample.variance is None else finite_variance(sample.variance)
@@ -193,7 +211,8 @@ class SeparationOverNoise:
         drawn = []
         for _ in range(-(-MIN_DRAWS // len(values))):
             variance = None if self.variance is None else self.variance[rows]
-            measured = simulate_measurement(expected, variance, generator)
+            repeats = None if self.repeats is None else self.repeats[rows]
+            measured = simulate_measurement(expected, variance, generator, repeats)
             drawn.append(self.codec.encode(self.intake.apply(measured).values))
         return np.concatenate(drawn)
 

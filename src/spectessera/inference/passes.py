@@ -11,13 +11,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import xarray as xr
 
-from spectessera.cube import integrate, to_spectra
+from spectessera.cube import Block, integrate, to_spectra
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts, with_bad
-from spectessera.preprocess.steps import QUALITY
+from spectessera.preprocess.steps import QUALITY, screen
 from spectessera.segmenter.novelty import Reference
 
 from .confidence import Mixture, same_label_probability
+from .neighbours import MEASURED, REPEATS, Neighbours, averaged
 
 # Spectra that are added up together: as float64 they still fit into the processor's cache.
 _IN_CACHE = 64
@@ -50,12 +51,19 @@ class BlockContext(NamedTuple):
         None: spectra are not reconstructed.
     reference : Reference, optional
         Training spectra that reconstructed ones are compared with, for the novelty.
+    neighbours : Neighbours
+        How far neighbours are averaged with a pixel before it is encoded.
     """
 
     intake: Intake
     encoder: Encoder
     decoder: Decoder | None = None
     reference: Reference | None = None
+    neighbours: Neighbours = Neighbours()
+
+    def averaged(self, part: xr.DataArray, inner: Block | None) -> xr.DataArray:
+        """Return the block that is inside a part that was read, averaged with neighbours."""
+        return part if inner is None else averaged(part, inner, self.neighbours, self.intake)
 
 
 class SampledPixels(NamedTuple):
@@ -125,6 +133,8 @@ class EncodedBlock(NamedTuple):
         Sum of every network input over its channels.
     sample : SampledPixels, or None
     decoded : DecodedBlock, or None
+    repeats : array (y * x,), float32, or None
+        As how many measurements the spectra of a cube are that is averaged with neighbours.
     """
 
     quality: np.ndarray
@@ -132,6 +142,7 @@ class EncodedBlock(NamedTuple):
     input_total: np.ndarray
     sample: SampledPixels | None
     decoded: DecodedBlock | None
+    repeats: np.ndarray | None = None
 
 
 class DescribedBlock(NamedTuple):
@@ -155,6 +166,7 @@ def encode_block(
     wanted: np.ndarray | None = None,
     decode: bool = False,
     keep_decoded: bool = False,
+    inner: Block | None = None,
 ) -> EncodedBlock:
     """Read, screen, preprocess and encode one block.
 
@@ -169,7 +181,10 @@ def encode_block(
         Also reconstruct every spectrum, where the context has a decoder.
     keep_decoded : bool
         Return the decoded spectra.
+    inner : Block, optional
+        Where the block is in the part that was read with its neighbours.
     """
+    part = context.averaged(part, inner)
     quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
     latents, totals, samples, decoded = [], [], [], []
     for read in inputs_in_parts(to_spectra(part), context.intake):
@@ -187,6 +202,7 @@ def encode_block(
         np.concatenate(totals),
         join_samples(samples),
         _join_decoded(decoded),
+        part.coords[REPEATS].values.ravel() if REPEATS in part.coords else None,
     )
 
 
@@ -198,6 +214,7 @@ def describe_block(
     k: int,
     wanted: np.ndarray | None = None,
     keep_decoded: bool = False,
+    inner: Block | None = None,
 ) -> DescribedBlock:
     """Read one block again and add up its spectra by label.
 
@@ -215,11 +232,16 @@ def describe_block(
         Pixels of the flattened block to return as they were measured.
     keep_decoded : bool
         Return the decoded spectra.
+    inner : Block, optional
+        Where the block is in the part that was read with its neighbours.
     """
+    part = context.averaged(part, inner)
     spectra = to_spectra(part)
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
     bad = context.intake.bad
-    whole = None if bad is None else to_spectra(part, all_channels=True).values
+    measured = _as_measured(part)
+    own = None if measured is part else to_spectra(measured).values
+    whole = None if bad is None else to_spectra(measured, all_channels=True).values
     sums, samples, decoded, first = None, [], [], 0
     for read in inputs_in_parts(spectra, context.intake, rows):
         here = slice(first, first + len(read.inputs))
@@ -227,6 +249,9 @@ def describe_block(
         first = here.stop
         decoded_spectra, known = _reconstruct(context, read, points, keep_decoded)
         values = read.values
+        if own is not None:
+            missing = context.intake.preprocess.max_missing
+            values = screen(own[rows[here]], max_missing=missing).values
         if bad is not None and whole is not None:
             values = with_bad(values, whole[rows[here]], bad)
         sums = add_sums(sums, _sums(read, values, decoded_spectra, labels[read.pixel] - 1, k))
@@ -237,6 +262,14 @@ def describe_block(
 
 
 # --- parts of a block --------------------------------------------------------------------------
+
+
+def _as_measured(part: xr.DataArray) -> xr.DataArray:
+    """Return a block without the averages of neighbours."""
+    if MEASURED not in part.coords:
+        return part
+    measured = part.coords[MEASURED].transpose(*part.dims).data
+    return part.drop_vars(MEASURED).copy(data=measured)
 
 
 def _sample(

@@ -25,6 +25,7 @@ from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .evidence import HeldOut, evidence_pixels, held_out_in
 from .job import Job
+from .neighbours import Neighbours, choose_neighbours
 from .noise import (
     NoiseSample,
     SeparationOverNoise,
@@ -50,6 +51,7 @@ def segment(
     seed: int = 0,
     keep: Sequence[str] = (),
     means: bool = True,
+    neighbours: str | float | Neighbours = 0,
     store: str | Path | None = None,
     memory: int = MEMORY,
     progress: BlockProgress | None = None,
@@ -77,6 +79,11 @@ def segment(
     means : bool
         False: read the cube only once, without the spectra that need a second reading:
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
+    neighbours : "auto", float or Neighbours
+        How far the spectra of neighbouring pixels are used: 0, every pixel stands alone; "auto", as
+        far as it makes the labels foretell the pixel's own measurement better; or the weight of
+        a neighbour beside 1, the pixel's own. See
+        :func:`spectessera.inference.choose_neighbours`, of which an earlier answer can be given.
     store : str or Path, optional
         A ``.zarr`` folder to which the maps are written block by block, so that no map is in
         memory as a whole. The returned result reads them from there when they are needed.
@@ -133,7 +140,10 @@ def segment(
     _check_arguments(clusters, seed, keep, memory, store)
     cube = check_cube(cube)
     context = context_of(cube, segmenter)
-    job = Job(cube, segmenter, clusters, seed, tuple(keep), means)
+    if not isinstance(neighbours, Neighbours):
+        neighbours = choose_neighbours(cube, context.intake, neighbours, seed=seed)
+    context = context._replace(neighbours=neighbours)
+    job = Job(cube, segmenter, clusters, seed, tuple(keep), means, neighbours)
     extra = [
         "integrated_latent",
         *(f"{each}_cube" for each in ("latent", "decoded") if each in keep),
@@ -156,7 +166,8 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     corridor.report("cluster", 0, 1)
     intake = corridor.context.intake
     evidence = held_out_in(job, intake, sample)
-    clustering = _cluster(pixels, job, separation_in(job, intake, sample), evidence)
+    check = separation_in(job, intake, sample, None if sample is None else pixels.repeats_at(sample.pixel))
+    clustering = _cluster(pixels, job, check, evidence)
     release_memory()
     corridor.report("cluster", 1, 1)
     labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
@@ -165,7 +176,7 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         wanted = draw_pixels_per_cluster(labels, k, job.seed)
         sums, sample = corridor.describe(pixels, labels, k, wanted=wanted)
     assert sample is not None  # of one pass or the other
-    noise = simulate_noise(job, intake, sample, labels)
+    noise = simulate_noise(job, intake, sample, labels, pixels.repeats_at(sample.pixel))
     _put_confidence(job, corridor, pixels, labels, clustering, noise)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
@@ -277,7 +288,7 @@ def _put_confidence(
             yield Task(block, (pixels.latents.take(block, usable), label))
 
     results = process_blocks(estimate_confidence, Shared(model), None, tasks())
-    for (block, _), confidence in corridor.counted("confidence", results):
+    for (block, *_), confidence in corridor.counted("confidence", results):
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
         maps.put("confidence", block, pixels.usable(block), confidence)
 
@@ -320,6 +331,8 @@ def _attributes(
         "silhouette": "exact" if not clustering.curves.error.any() else "estimate",
         "clustered_pixels": min(len(clustering.labels), settings.max_points),
         "confidence_noise": sample.noise,
+        "neighbours": job.neighbours.window // 2,
+        "neighbour_weight": job.neighbours.weight,
     }
     record = {
         "clusters": job.clusters,

@@ -81,10 +81,13 @@ class Pixels:
     quality : array (y, x), uint8
         Bits of :data:`spectessera.preprocess.QUALITY`.
     latents : Grid
+    repeats : array (y, x), float32, or None
+        As how many measurements the spectra are, where they are averaged with neighbours.
     """
 
     def __init__(self, shape: tuple[int, int], size: int, memory: int = MEMORY) -> None:
         self.quality = np.full(shape, QUALITY["masked"], np.uint8)
+        self.repeats: np.ndarray | None = None
         self.latents = Grid(shape, size, memory)
 
     def put(self, block: Block, quality: np.ndarray, latent: np.ndarray) -> None:
@@ -92,6 +95,10 @@ class Pixels:
         side = self.quality[block.y, block.x]
         side[...] = quality.reshape(side.shape)
         self.latents.put(block, is_usable(quality), latent)
+
+    def repeats_at(self, positions: np.ndarray) -> np.ndarray | None:
+        """Return the repeats (n,) at positions of the flattened image, if there are any."""
+        return None if self.repeats is None else self.repeats.ravel()[positions]
 
     def usable(self, block: Block) -> np.ndarray:
         """Return which pixels of a block are usable, flattened."""

@@ -19,9 +19,11 @@ from spectessera.preprocess.steps import QUALITY
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
 # clusters="trained"; noise: where stability chooses k and the noise of the cube is known; evidence:
-# where evidence chooses k and the noise of the cube is known; cube: where the cube has this
-# attribute; never.
-When = Literal["always", "keep", "means", "chosen", "noise", "evidence", "cube", "never"]
+# where evidence chooses k and the noise of the cube is known; neighbours: where pixels are averaged
+# with their neighbours; cube: where the cube has this attribute; never.
+When = Literal[
+    "always", "keep", "means", "chosen", "noise", "evidence", "neighbours", "cube", "never"
+]
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,12 @@ VARIABLES = {
             "quality", IMAGE, "uint8", "",
             "bits of the findings about the pixel; flag_meanings names them",
             "always", "always",
+        ),
+        Variable(
+            "measurements", IMAGE, "float32", "1",
+            "as how many measurements of one pixel the spectrum is that was labelled: it is the "
+            "average of the pixel and of its neighbours that are like it",
+            "neighbours", "never",
         ),
         Variable(
             "integrated_input", IMAGE, "float32", "input",
@@ -276,6 +284,16 @@ ATTRIBUTES = (
         "differences between the spectra beyond their noise, in standard errors; noise alone: up "
         "to 3.5",
         "evidence", "never",
+    ),
+    Attribute(
+        "neighbours", int,
+        "rows or columns up to which neighbours were averaged with a pixel; 0: none",
+        "always", "never",
+    ),
+    Attribute(
+        "neighbour_weight", float,
+        "weight of a neighbour beside 1, that of the pixel; 0 where there are none",
+        "always", "never",
     ),
     Attribute("silhouette", str, "whether scores are exact or an estimate", "always", "never"),
     Attribute(
