@@ -16,6 +16,7 @@ from spectessera._util.imports import uncollected
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
+from .neighbours import neighbours_of, to_train_on
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
 
@@ -99,6 +100,8 @@ class ResultOptions:
         Write a report.
     anode : str, optional
         Of the X-ray tube.
+    neighbours : str
+        "auto", or the weight of a neighbour.
     zarr : bool
         Write a Zarr store in place of a NetCDF file.
     overwrite : bool
@@ -119,6 +122,14 @@ class ResultOptions:
         str | None,
         typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines."),
     ] = None
+    neighbours: Annotated[
+        str,
+        typer.Option(
+            help="How far the spectra of neighbouring pixels are used: auto, as far as a part of "
+            "the measurement shows that it helps; 0, not at all; or the weight of a neighbour, up "
+            "to 1."
+        ),
+    ] = "0"
     zarr: Annotated[
         bool,
         typer.Option(
@@ -169,12 +180,14 @@ def segment_command(
         cube = _cube(file, reading, results.anode)
         with use_scheduler(where), progress(quiet or as_json) as bar:
             segmenter = _segmenter(source, trained, configs)
+            around = neighbours_of(cube, results.neighbours, trained, configs)
             if source.fit:
-                segmenter.fit(cube, start=trained, checkpoint=state, progress=bar.epoch)
+                spectra = to_train_on(cube, around, trained, configs, bar)
+                segmenter.fit(spectra, start=trained, checkpoint=state, progress=bar.epoch)
                 _save(segmenter, source.checkpoint, staging, origin, seed)
             store = staging.path / RESULT_STORE if stored else None
             kept = {"keep": tuple(results.also or ()), "seed": seed, "store": store}
-            result = segment_cube(cube, segmenter, number, progress=bar, **kept)
+            result = segment_cube(cube, segmenter, number, neighbours=around, progress=bar, **kept)
         kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
         run = _run(file, source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, **kind)
@@ -308,6 +321,7 @@ def _run(
         "seed": seed,
         "clusters": clusters,
         "anode": results.anode,
+        "neighbours": results.neighbours,
     }
 
 

@@ -301,7 +301,7 @@ def _weights(belongs: np.ndarray, window: int, weight: float) -> np.ndarray:
             continue
         here, there = _shift(step, belongs.shape)
         alike = (belongs[here] * belongs[there]).sum(axis=-1)
-        weights[(*here, place)] = np.float32(weight) * alike
+        weights[..., place][here] = np.float32(weight) * alike
     return weights
 
 
@@ -317,6 +317,6 @@ def _as_matrix(weights: np.ndarray, window: int, shape: tuple[int, ...]) -> spar
     others = np.repeat(pixels[..., None], weights.shape[1], axis=-1)
     for place, step in enumerate(_steps(window)):
         here, there = _shift(step, shape)
-        others[(*here, place)] = pixels[there]
+        others[..., place][here] = pixels[there]
     ends = np.arange(0, weights.size + 1, weights.shape[1])
     return sparse.csr_array((weights.ravel(), others.ravel(), ends), shape=2 * (len(weights),))

@@ -5,15 +5,25 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .neighbour_choice import choose_neighbours, intake_before_training
+    from .neighbours import Neighbours, averaged_spectra
     from .pipeline import segment
 
 __all__ = [
+    "Neighbours",
+    "averaged_spectra",
+    "choose_neighbours",
+    "intake_before_training",
     "segment",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
+        "Neighbours": "neighbours",
+        "averaged_spectra": "neighbours",
+        "choose_neighbours": "neighbour_choice",
+        "intake_before_training": "neighbour_choice",
         "segment": "pipeline",
     },
 )

@@ -140,7 +140,8 @@ class Corridor:
             pixels.put(block, encoded.quality, encoded.latent)
             self.maps.put_whole("quality", block, encoded.quality)
             if pixels.repeats is not None and encoded.repeats is not None:
-                pixels.repeats[block.y, block.x].flat = encoded.repeats
+                side = pixels.repeats[block.y, block.x]
+                side[...] = encoded.repeats.reshape(side.shape)
                 self.maps.put("measurements", block, usable, encoded.repeats[usable])
             self.maps.put("integrated_input", block, usable, encoded.input_total)
             if "integrated_latent" in self.extra_maps:

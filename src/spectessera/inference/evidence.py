@@ -16,9 +16,9 @@ from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
 from .job import Job
-from .neighbours import parts_of, patches_of
 from .noise import finite_variance
 from .passes import SampledPixels
+from .patches import parts_of, patches_of
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096

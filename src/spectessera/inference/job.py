@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera.kmeans import Clusters
 from spectessera.cube import noise_of
+from spectessera.kmeans import Clusters
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .neighbours import Neighbours

@@ -25,7 +25,8 @@ from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .evidence import HeldOut, evidence_pixels, held_out_in
 from .job import Job
-from .neighbours import Neighbours, choose_neighbours
+from .neighbour_choice import choose_neighbours
+from .neighbours import Neighbours
 from .noise import (
     NoiseSample,
     SeparationOverNoise,
@@ -166,7 +167,9 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     corridor.report("cluster", 0, 1)
     intake = corridor.context.intake
     evidence = held_out_in(job, intake, sample)
-    check = separation_in(job, intake, sample, None if sample is None else pixels.repeats_at(sample.pixel))
+    check = separation_in(
+        job, intake, sample, None if sample is None else pixels.repeats_at(sample.pixel)
+    )
     clustering = _cluster(pixels, job, check, evidence)
     release_memory()
     corridor.report("cluster", 1, 1)

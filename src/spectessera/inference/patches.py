@@ -1,0 +1,149 @@
+"""Square pieces of a cube, in which every pixel has its neighbours, in two parts.
+
+They do not depend on the chunks of the cube.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from spectessera.cube import Block, load_block, mask_of, to_spectra
+from spectessera.evidence import Parts, split_noise, thin_counts
+from spectessera.evidence.splits import SHARE
+from spectessera.preprocess.intake import Intake
+from spectessera.preprocess.steps import UNUSABLE, screen
+
+# Side of a piece, and number of pieces; a smaller cube than all of them is one piece.
+_SIDE, _PIECES = 24, 8
+
+
+class Patches(NamedTuple):
+    """Square pieces of a cube.
+
+    Attributes
+    ----------
+    values : array (piece, y, x, good channel), float32
+        0 where a pixel is not usable.
+    variance : array (piece, y, x, good channel), float32, or None
+        Finite.
+    usable : array (piece, y, x), bool
+    """
+
+    values: np.ndarray
+    variance: np.ndarray | None
+    usable: np.ndarray
+
+    def halves(self, seed: int) -> tuple[Patches, np.ndarray]:
+        """Return the part that labels are made from, and the other one, of independent noise.
+
+        Parameters
+        ----------
+        seed : int
+        """
+        generator = np.random.default_rng([seed, 9])
+        made, judged = np.zeros_like(self.values), np.zeros_like(self.values)
+        own = self.values[self.usable]
+        if self.variance is None:
+            parts = thin_counts(np.rint(np.maximum(own, 0)), generator)
+            noise = None
+        else:
+            sigma = np.sqrt(self.variance[self.usable])
+            drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
+            parts = split_noise(own, drawn)
+            noise = self.variance / np.float32(parts.share)
+        made[self.usable], judged[self.usable] = parts.made, parts.judged
+        return Patches(made, noise, self.usable), judged
+
+
+def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
+    """Return some patches of a cube, which do not depend on its chunks.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    intake : Intake
+    seed : int
+    """
+    height, width = cube.sizes["y"], cube.sizes["x"]
+    if height * width <= _PIECES * _SIDE**2:
+        places = [Block(slice(0, height), slice(0, width))]
+    else:
+        places = _places(mask_of(cube), seed)
+    pieces = [screened(load_block(cube, place), intake) for place in places]
+    variances = [each.variance for each in pieces if each.variance is not None]
+    return Patches(
+        np.stack([each.values for each in pieces]),
+        np.stack(variances) if variances else None,
+        np.stack([each.usable for each in pieces]),
+    )
+
+
+def _places(mask: np.ndarray, seed: int) -> list[Block]:
+    """Return the places of patches, drawn from a grid; those with the fewest masked pixels."""
+    height, width = (max(1, size // _SIDE) for size in mask.shape)
+    sides = min(_SIDE, mask.shape[0]), min(_SIDE, mask.shape[1])
+    order = np.random.default_rng([seed, 8]).permutation(height * width)
+    masked = []
+    for number in order:
+        y, x = np.divmod(number, width) * np.array(_SIDE)
+        masked.append(mask[y : y + sides[0], x : x + sides[1]].mean())
+    best = order[np.argsort(masked, kind="stable")[:_PIECES]]
+    corners = [(int(number) // width * _SIDE, int(number) % width * _SIDE) for number in best]
+    return [Block(slice(y, y + sides[0]), slice(x, x + sides[1])) for y, x in sorted(corners)]
+
+
+def screened(part: xr.DataArray, intake: Intake) -> Patches:
+    """Return a part of a cube (y, x, channel) in memory, screened, as one piece without its axis.
+
+    Values that their variance marks as bad, and pixels that are not usable, are not compared.
+    """
+    spectra = to_spectra(part)
+    shape = part.sizes["y"], part.sizes["x"]
+    values, quality = screen(
+        spectra.values, max_missing=intake.preprocess.max_missing, saturation=intake.saturation
+    )
+    good = quality & UNUSABLE == 0
+    image = np.zeros((shape[0] * shape[1], values.shape[1]), np.float32)
+    usable = np.zeros(len(image), bool)
+    image[spectra.pixel[good]], usable[spectra.pixel] = values[good], good
+    whole = Patches(image.reshape(*shape, -1), None, usable.reshape(shape))
+    if spectra.variance is None:
+        return whole
+    noise = np.zeros_like(image)
+    noise[spectra.pixel[good]] = _finite(spectra.variance[good])
+    return whole._replace(variance=noise.reshape(*shape, -1))
+
+
+def _finite(variance: np.ndarray) -> np.ndarray:
+    """Return variances (n, channel); those not finite become the mean of their spectrum.
+
+    (Every pixel by itself, so that it does not depend on the block that it is in.)
+    """
+    known = np.isfinite(variance) & (variance >= 0)
+    if known.all():
+        return variance
+    sums = np.where(known, variance, 0).sum(axis=1)
+    mean = sums / np.maximum(known.sum(axis=1), 1)
+    return np.where(known, variance, mean[:, None]).astype(np.float32)
+
+
+def parts_of(made: np.ndarray, judged: np.ndarray, patches: Patches, intake: Intake) -> Parts:
+    """Return the parts (n, channel) of the usable spectra of patches, as labels are judged by.
+
+    Counts as they are; otherwise network inputs with the level of their noise. (Counts too, where
+    their number is a difference.)
+    """
+    share = SHARE
+    if patches.variance is None and intake.preprocess.normalise is not None:
+        return Parts(made, judged, share)
+    scales = (1 / share, 1 / (1 - share)) if patches.variance is None else (1.0, 1.0)
+    whole = intake.apply(patches.values[patches.usable]).values
+    first, second = (
+        intake.apply(np.float32(scale) * each).values
+        for scale, each in zip(scales, (made, judged), strict=True)
+    )
+    level = np.square(first - whole, dtype=np.float64).mean(axis=1) * share / (1 - share)
+    return Parts(first, second, share, level)
