@@ -155,7 +155,7 @@ def test_no_code_looks_up_a_name_that_a_result_cannot_have():
 
 
 def test_keep_is_what_the_schema_names():
-    assert kept_by("segment") == ("latent", "decoded", "silhouette")
+    assert kept_by("segment") == ("latent", "decoded", "alone", "silhouette")
     assert kept_by("baselines") == ("latent",)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from spectessera.inference import Neighbours
+    from spectessera.network.checkpoint import Checkpoint
     from spectessera.preprocess.intake import Intake
     from spectessera.segmenter import SpectralSegmenter
 
@@ -15,12 +16,25 @@ if TYPE_CHECKING:
 
 
 def neighbours_of(
-    cube: xr.DataArray,
-    given: str,
-    trained: SpectralSegmenter | None,
-    configs: dict[str, Any],
+    cube: xr.DataArray, given: str, segmenter: SpectralSegmenter, trained: SpectralSegmenter | None
 ) -> Neighbours:
-    """Return how far neighbours are used, as it was given on the command line."""
+    """Return how far neighbours are used, as it was given on the command line.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    given : str
+        "auto", or a number from 0 to 1.
+    segmenter : SpectralSegmenter
+        That segments the cube; its settings count.
+    trained : SpectralSegmenter or None
+        That is used as it is, or from which the training starts.
+
+    Raises
+    ------
+    ValueError
+        If ``given`` is neither.
+    """
     from spectessera.inference import Neighbours, choose_neighbours
 
     try:
@@ -31,33 +45,38 @@ def neighbours_of(
         ) from None
     if wanted == 0:
         return Neighbours()
-    seed = configs["training"].seed
-    return choose_neighbours(cube, _intake(cube, trained, configs), wanted, seed=seed)
+    intake = _intake(cube, segmenter, trained)
+    return choose_neighbours(cube, intake, wanted, seed=segmenter.config("training").seed)
 
 
 def _intake(
-    cube: xr.DataArray, trained: SpectralSegmenter | None, configs: dict[str, Any]
+    cube: xr.DataArray, segmenter: SpectralSegmenter, trained: SpectralSegmenter | None
 ) -> Intake:
     """Return what makes network inputs of spectra: that of a trained model, or of a new one."""
     from spectessera.inference import intake_before_training
 
     if trained is not None:
         return trained.intake(cube)
-    return intake_before_training(cube, configs["preprocess"], configs["training"].seed)
+    return intake_before_training(
+        cube, segmenter.config("preprocess"), segmenter.config("training").seed
+    )
 
 
-def to_train_on(
+def fit_on(
     cube: xr.DataArray,
     around: Neighbours,
+    segmenter: SpectralSegmenter,
     trained: SpectralSegmenter | None,
-    configs: dict[str, Any],
+    checkpoint: Checkpoint | None,
     bar: Bar,
-) -> xr.DataArray:
-    """Return the cube, or spectra of it that are averaged with those of their neighbours."""
+) -> None:
+    """Train on a cube, where neighbours are used on spectra that are averaged with them."""
     from spectessera.inference import averaged_spectra
 
-    if around.window == 1:
-        return cube
-    training, intake = configs["training"], _intake(cube, trained, configs)
-    drawn = {"most": training.max_spectra, "seed": training.seed}
-    return averaged_spectra(cube, around, intake, progress=bar, **drawn)
+    spectra = cube
+    if around.window > 1:
+        training, intake = segmenter.config("training"), _intake(cube, segmenter, trained)
+        spectra = averaged_spectra(
+            cube, around, intake, most=training.max_spectra, seed=training.seed, progress=bar
+        )
+    segmenter.fit(spectra, start=trained, checkpoint=checkpoint, progress=bar.epoch)

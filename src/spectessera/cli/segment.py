@@ -16,7 +16,7 @@ from spectessera._util.imports import uncollected
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
-from .neighbours import neighbours_of, to_train_on
+from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
+    from spectessera.inference import Neighbours
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
@@ -111,8 +112,8 @@ class ResultOptions:
     also: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also write a cube: latent or decoded; or a map: silhouette. May be given several "
-            "times."
+            help="Also write a cube: latent or decoded; or a map: silhouette, or alone (the "
+            "clusters without neighbours). May be given several times."
         ),
     ] = None
     report: Annotated[
@@ -142,6 +143,11 @@ class ResultOptions:
         bool, typer.Option("--overwrite", help="Replace results that are already in the folder.")
     ] = False
 
+    def kept(self, around: Neighbours) -> tuple[str, ...]:
+        """Return the cubes and maps that are written; a report shows what neighbours changed."""
+        shown = ("alone",) if self.report and around.window > 1 else ()
+        return tuple(dict.fromkeys((*(self.also or ()), *shown)))
+
 
 @command
 @with_settings
@@ -168,8 +174,7 @@ def segment_command(
 
     trained = _trained(settings, source)
     configs = configurations(settings, source.config, base_settings(trained, None))
-    seed = configs["training"].seed
-    number = int(clusters) if clusters.isdecimal() else clusters
+    seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
     stored = results.zarr or where is not None
     read = _inputs(file, source, reading)
     with (
@@ -180,14 +185,13 @@ def segment_command(
         cube = _cube(file, reading, results.anode)
         with use_scheduler(where), progress(quiet or as_json) as bar:
             segmenter = _segmenter(source, trained, configs)
-            around = neighbours_of(cube, results.neighbours, trained, configs)
+            around = neighbours_of(cube, results.neighbours, segmenter, trained)
             if source.fit:
-                spectra = to_train_on(cube, around, trained, configs, bar)
-                segmenter.fit(spectra, start=trained, checkpoint=state, progress=bar.epoch)
+                fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin, seed)
-            store = staging.path / RESULT_STORE if stored else None
-            kept = {"keep": tuple(results.also or ()), "seed": seed, "store": store}
-            result = segment_cube(cube, segmenter, number, neighbours=around, progress=bar, **kept)
+            kept: dict[str, Any] = {"keep": results.kept(around), "neighbours": around}
+            kept["store"] = staging.path / RESULT_STORE if stored else None
+            result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
         kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
         run = _run(file, source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, **kind)

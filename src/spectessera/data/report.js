@@ -36,7 +36,7 @@
 
   // Square pixels at every width of the window.
   const fit = (doc) => {
-    for (const name of ["map-label", "map-confidence", "map-novelty"]) {
+    for (const name of ["map-label", "map-confidence", "map-alone", "map-novelty"]) {
       const figure = doc.get_model_by_name(name);
       if (!figure) continue;
       const box = document.getElementById(`fig-${name}`).clientWidth;

@@ -75,13 +75,7 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
     height, width = label.shape
     count = int(result["cluster"].values.max())
     kind = np.uint8 if count < 256 else np.uint16
-    data = {
-        "label": [label.astype(kind)],
-        "confidence": [per_cents(result["confidence"].values)],
-        "quality": [result["quality"].values.astype(np.uint8)],
-    }
-    if "novelty" in result:
-        data["novelty"] = [per_cents(result["novelty"].values)]
+    data = _columns(result, kind)
     if places is not None:
         data |= {"lng": [places["lng"]], "lat": [places["lat"]]}
     source = ColumnDataSource(data=data, name="pixels")
@@ -96,6 +90,8 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
         "label": LinearColorMapper(palette=palette, low=-0.5, high=count + 0.5),
         "confidence": LinearColorMapper(palette=Cividis256, low=50, high=100, high_color=GREY),
     }
+    if "alone" in data:
+        mappers["alone"] = mappers["label"]
     # A field in @{} is escaped; report.js makes the words from the numbers.
     rows = [("cluster", "@{cluster_words}"), ("confidence", "@{confidence_words}")]
     if "novelty" in result:
@@ -108,6 +104,20 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
         rows.append((without_math(places["words"]), "@{sky_words}"))
     rows.append(("quality", "@{quality_words}"))
     return [_map(name, source, mapper, shared, rows) for name, mapper in mappers.items()]
+
+
+def _columns(result: xr.Dataset, kind: type) -> dict[str, Any]:
+    """Return the numbers of every pixel that the maps show; labels are of type ``kind``."""
+    data = {
+        "label": [result["label"].values.astype(kind)],
+        "confidence": [per_cents(result["confidence"].values)],
+        "quality": [result["quality"].values.astype(np.uint8)],
+    }
+    if "label_alone" in result:
+        data["alone"] = [result["label_alone"].values.astype(kind)]
+    if "novelty" in result:
+        data["novelty"] = [per_cents(result["novelty"].values)]
+    return data
 
 
 def _map(

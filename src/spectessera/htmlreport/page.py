@@ -294,6 +294,8 @@ def _maps(result: xr.Dataset, made: list[Card]) -> str:
         "Confidence",
     )
     drawn = left + right
+    if "label_alone" in result:
+        drawn += _map_alone(result)
     if "novelty" in result:
         drawn += text.figure(
             "map-novelty",
@@ -305,6 +307,17 @@ def _maps(result: xr.Dataset, made: list[Card]) -> str:
     height, width = result["label"].shape
     wide = " wide" if width > 2.2 * height else ""
     return f'<div class="maps{wide}">{drawn}</div>{text.legend(made)}'
+
+
+def _map_alone(result: xr.Dataset) -> str:
+    """Return the map that shows what neighbours changed."""
+    return text.figure(
+        "map-alone",
+        stills.uri(stills.label_map(result, "label_alone")),
+        "Map of the clusters by the spectrum of each pixel alone",
+        "The cluster of each pixel if its neighbours are not used.",
+        "Without neighbours",
+    )
 
 
 def _colour_bar() -> str:

@@ -41,9 +41,9 @@ def uri(figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def label_map(result: xr.Dataset) -> Figure:
-    """Draw the map of the clusters."""
-    label = result["label"].assign_attrs(result.attrs)
+def label_map(result: xr.Dataset, name: str = "label") -> Figure:
+    """Draw the map of the clusters: "label", or "label_alone"."""
+    label = result[name].assign_attrs(result.attrs)
     wide, high = panel_size(label.shape, 4.0)
     figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
     axes = figure.add_subplot()

@@ -204,10 +204,29 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
         "Source": result.attrs.get("source", "not recorded"),
         "Clusters chosen": how_chosen(result),
     }
+    if result.attrs.get("neighbours", 0):
+        long["Neighbours"] = neighbours_in_words(result)
     rows += "".join(
         f'<div class="all"><dt>{safe(a)}</dt><dd>{safe(b)}</dd></div>' for a, b in long.items()
     )
     return f'<p class="lead">{safe(in_words(result, cards, sure))}</p><dl class="facts">{rows}</dl>'
+
+
+def neighbours_in_words(result: xr.Dataset) -> str:
+    """Return how far neighbours were used and what they changed, not escaped."""
+    label, reach = result["label"].values, int(result.attrs["neighbours"])
+    usable = label > 0
+    words = (
+        "the spectrum of a pixel is averaged with those of its neighbours that are like it, up to "
+        f"{count(reach, 'pixel')} away"
+    )
+    if "measurements" in result and usable.any():
+        times = float(np.nanmean(result["measurements"].values[usable]))
+        words += f"; a spectrum is as good as {times:.1f} measurements of one pixel, on average"
+    if "label_alone" in result and usable.any():
+        changed = float((result["label_alone"].values != label)[usable].mean())
+        words += f"; by its own spectrum alone, {share(changed)} of the pixels would be elsewhere"
+    return words
 
 
 def mean_confidence(result: xr.Dataset) -> float | None:

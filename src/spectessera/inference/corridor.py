@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.cube import Block, blocks, in_image, integrate
+from spectessera.kmeans.rule import Rule
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import BlockFunction, Result, Shared, Task, process_blocks
@@ -180,7 +181,13 @@ class Corridor:
     # --- the second pass -----------------------------------------------------------------------
 
     def describe(
-        self, pixels: Pixels, labels: np.ndarray, k: int, *, wanted: np.ndarray | None = None
+        self,
+        pixels: Pixels,
+        labels: np.ndarray,
+        k: int,
+        *,
+        wanted: np.ndarray | None = None,
+        rule: Rule | None = None,
     ) -> tuple[ClusterSums, SampledPixels | None]:
         """Read the cube again, add up the spectra of each cluster, and decode where possible.
 
@@ -193,10 +200,14 @@ class Corridor:
         k : int
         wanted : array (s,), optional
             Usable pixels of the image, ascending, to return as they were measured.
+        rule : Rule, optional
+            Also make the map of the labels that pixels have without their neighbours.
         """
         decode, keep_decoded = self.context.decoder is not None, "decoded_cube" in self.extra_maps
         if decode:
             self._add_maps_of_decoding()
+        if rule is not None:
+            self.maps.add("label_alone")
         image = labels.reshape(self.shape)
 
         def tasks() -> Iterator[Task]:
@@ -204,11 +215,14 @@ class Corridor:
                 latent = pixels.latents.take(block, pixels.usable(block)) if decode else None
                 wanted_here = self._inside(wanted, block)
                 label = image[block.y, block.x].ravel()
-                yield self._task(block, latent, label, k, wanted_here, keep_decoded)
+                yield self._task(block, latent, label, k, wanted_here, keep_decoded, rule)
 
         sums, samples = None, []
         for (block, *_), described in self.run("describe", describe_block, tasks()):
-            self._put_decoded(block, pixels.usable(block), described.decoded)
+            usable = pixels.usable(block)
+            self._put_decoded(block, usable, described.decoded)
+            if described.alone is not None:
+                self.maps.put_whole("label_alone", block, _spread(described.alone, usable))
             samples.append(self._in_image(block, described.sample))
             sums = add_sums(sums, described.sums)
         assert sums is not None  # there is at least one block
@@ -225,6 +239,13 @@ class Corridor:
         if sample is None:
             return None
         return sample._replace(pixel=in_image(self.cube, block, sample.pixel))
+
+
+def _spread(labels: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return labels (y * x,), int32, of the usable pixels of a block, 0 of the others."""
+    whole = np.zeros(len(usable), np.int32)
+    whole[usable] = labels
+    return whole
 
 
 def _in_order(sample: SampledPixels | None) -> SampledPixels | None:

@@ -77,7 +77,6 @@ class SampledPixels(NamedTuple):
     variance : array (s, good channel), or None
     inputs : array (s, input channel)
     decoded : array (s, input channel), or None
-        Where they were decoded.
     """
 
     pixel: np.ndarray
@@ -153,11 +152,14 @@ class DescribedBlock(NamedTuple):
     sums : ClusterSums
     sample : SampledPixels, or None
     decoded : DecodedBlock, or None
+    alone : array (m,), or None
+        Labels, from 1, of the spectra of the pixels without their neighbours.
     """
 
     sums: ClusterSums
     sample: SampledPixels | None
     decoded: DecodedBlock | None
+    alone: np.ndarray | None = None
 
 
 def encode_block(
@@ -214,6 +216,7 @@ def describe_block(
     k: int,
     wanted: np.ndarray | None = None,
     keep_decoded: bool = False,
+    rule: Rule | None = None,
     inner: Block | None = None,
 ) -> DescribedBlock:
     """Read one block again and add up its spectra by label.
@@ -232,6 +235,8 @@ def describe_block(
         Pixels of the flattened block to return as they were measured.
     keep_decoded : bool
         Return the decoded spectra.
+    rule : Rule, optional
+        Also label the spectra of the pixels without their neighbours.
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
@@ -242,7 +247,7 @@ def describe_block(
     measured = _as_measured(part)
     own = None if measured is part else to_spectra(measured).values
     whole = None if bad is None else to_spectra(measured, all_channels=True).values
-    sums, samples, decoded, first = None, [], [], 0
+    sums, samples, decoded, alone, first = None, [], [], [], 0
     for read in inputs_in_parts(spectra, context.intake, rows):
         here = slice(first, first + len(read.inputs))
         points = None if latent is None else latent[here]
@@ -252,13 +257,18 @@ def describe_block(
         if own is not None:
             missing = context.intake.preprocess.max_missing
             values = screen(own[rows[here]], max_missing=missing).values
+        if rule is not None:
+            latent_alone = context.encoder.encode(context.intake.apply(values).values)
+            alone.append(rule.label(latent_alone) + 1)
         if bad is not None and whole is not None:
             values = with_bad(values, whole[rows[here]], bad)
         sums = add_sums(sums, _sums(read, values, decoded_spectra, labels[read.pixel] - 1, k))
         samples.append(_sample(read, decoded_spectra, wanted))
         decoded.append(known)
     assert sums is not None  # there is at least one part
-    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded))
+    return DescribedBlock(
+        sums, join_samples(samples), _join_decoded(decoded), _join_known(tuple(alone))
+    )
 
 
 # --- parts of a block --------------------------------------------------------------------------

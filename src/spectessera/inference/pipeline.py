@@ -73,10 +73,11 @@ def segment(
         across cubes. A number: that many clusters of this cube.
     seed : int
         Of the clustering and of the simulated noise.
-    keep : sequence of "latent", "decoded", "silhouette"
+    keep : sequence of "latent", "decoded", "silhouette", "alone"
         Also return ``latent_cube (y, x, latent)``, ``decoded_cube (y, x, input_channel)``, or
         ``silhouette (y, x)``: the exact silhouette of every pixel, in a time that grows with the
-        square of the number of pixels.
+        square of the number of pixels; or ``label_alone (y, x)``: the label that the spectrum of
+        each pixel has without its neighbours (with ``means`` only).
     means : bool
         False: read the cube only once, without the spectra that need a second reading:
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
@@ -138,7 +139,7 @@ def segment(
     >>> result["label"].dims, sorted(set(result["label"].values.ravel().tolist()))
     (('y', 'x'), [1, 2])
     """
-    _check_arguments(clusters, seed, keep, memory, store)
+    _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = check_cube(cube)
     context = context_of(cube, segmenter)
     if not isinstance(neighbours, Neighbours):
@@ -177,7 +178,8 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     sums: ClusterSums | None = None
     if job.means:
         wanted = draw_pixels_per_cluster(labels, k, job.seed)
-        sums, sample = corridor.describe(pixels, labels, k, wanted=wanted)
+        rule = clustering.rule if "alone" in job.keep else None
+        sums, sample = corridor.describe(pixels, labels, k, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
     noise = simulate_noise(job, intake, sample, labels, pixels.repeats_at(sample.pixel))
     _put_confidence(job, corridor, pixels, labels, clustering, noise)
@@ -197,7 +199,13 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
 
 
 def _check_arguments(
-    clusters: str | int, seed: int, keep: Sequence[str], memory: int, store: str | Path | None
+    clusters: str | int,
+    seed: int,
+    keep: Sequence[str],
+    memory: int,
+    store: str | Path | None,
+    *,
+    means: bool,
 ) -> None:
     if isinstance(clusters, str):
         check_choice("clusters", clusters, ("cube", "trained"))
@@ -209,6 +217,8 @@ def _check_arguments(
         raise TypeError(f"keep is a list, such as [{keep!r}]; got the string {keep!r}")
     for name in keep:
         check_choice("keep", name, KEEP)
+    if "alone" in keep and not means:
+        raise ValueError('keep="alone" needs the second reading of the cube; leave out means=False')
     check_store(store)
 
 

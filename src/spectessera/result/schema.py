@@ -145,6 +145,11 @@ VARIABLES = {
             "keep", "never", keep="decoded",
         ),
         Variable(
+            "label_alone", IMAGE, "int32", "",
+            "cluster of the spectrum of the pixel without its neighbours; 0 = masked or unusable",
+            "keep", "never", keep="alone",
+        ),
+        Variable(
             "silhouette", IMAGE, "float32", "1",
             "exact silhouette of the pixel",
             "keep", "never", keep="silhouette",
