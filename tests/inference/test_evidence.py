@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 import spectessera as spt
 from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
 from spectessera.cli.app import app
 from spectessera.evidence import BEYOND
+from spectessera.htmlreport.text import how_chosen
 from spectessera.io import write
 
 EVIDENCE = Clusters(2, 6, criterion="evidence")
@@ -79,14 +81,63 @@ def test_other_criteria_write_no_gain():
     assert "structure" not in result.attrs
 
 
-def test_noise_that_is_not_known_is_no_evidence():
-    cube = cube_of(halves(), 9, "residual")
-    assert "gain" not in segment(cube, trained(cube))
+@pytest.mark.parametrize("what", ["noise not known", "few pixels", "variance too large"])
+def test_without_evidence_the_result_is_that_of_stability_and_says_so(what):
+    """Nothing is lost: neither the comparison of clusters with noise nor the words."""
+    if what == "noise not known":
+        cube = cube_of(halves(), 9, "residual")
+    elif what == "few pixels":
+        cube = cube_of(halves(), 6, "counts")[:5, 10:14]
+    else:
+        values = cube_of(flat(), 10, "residual")
+        cube = make_cube(values.values, variance=np.full(values.shape, 4.0))
+    by_evidence = trained(cube, k_max=3)
+    by_stability = trained(cube, k_max=3, criterion="stability")
+    default, stability = segment(cube, by_evidence), segment(cube, by_stability)
+    assert default.attrs["criterion"] == stability.attrs["criterion"] == "stability"
+    assert ("excess" in default) == (what != "noise not known")
+    assert set(default.attrs) == set(stability.attrs)
+    assert how_chosen(default) == how_chosen(stability)
+    drawn = ("confidence", "excess")  # other pixels are drawn to learn the noise
+    names = sorted(set(default.data_vars) - set(drawn))
+    xr.testing.assert_equal(default[names], stability[names])
 
 
-def test_few_pixels_are_judged_by_stability():
-    cube = cube_of(halves(), 6, "counts")[:5, 10:14]
-    assert "gain" not in segment(cube, trained(cube, k_max=3))
+def test_the_criterion_of_a_result_is_what_chose():
+    cube = cube_of(halves(), 5, "counts")
+    segmenter = trained(cube)
+    chosen = {what: segment(cube, segmenter, what).attrs["criterion"] for what in ("cube", 3)}
+    assert chosen == {"cube": "evidence", 3: "given"}
+    assert segment(cube, segmenter, "trained").attrs["criterion"] == "stability"
+    assert "chosen by evidence" in title_of(segment(cube, segmenter))
+    assert title_of(segment(cube, segmenter, 3)) == "3 clusters, given"
+
+
+def title_of(result) -> str:
+    return spt.plots.scores(result).axes[0].get_title()
+
+
+@pytest.mark.parametrize("method", spt.baselines.METHODS)
+def test_baselines_are_judged_by_evidence_too(method):
+    if method == "umap":
+        pytest.importorskip("umap")
+    noise, groups = cube_of(flat(), 1, "counts"), cube_of(halves(), 2, "counts")
+    found = [
+        spt.baselines.cluster_cube(each, method, clusters=EVIDENCE) for each in (noise, groups)
+    ]
+    if method in ("tsne", "gmm"):
+        assert all("gain" not in each for each in found)
+        return
+    assert [each.attrs["n_clusters"] for each in found] == [1, 2]
+    assert found[0].attrs["structure"] <= BEYOND < found[1].attrs["structure"]
+
+
+@pytest.mark.parametrize("method", ["sqrt", "nmf"])
+def test_noise_that_makes_values_negative_is_no_error_of_a_baseline(method):
+    values = np.abs(cube_of(halves() / 9, 2, "residual").values)
+    cube = make_cube(values, variance=np.ones_like(values))
+    result = spt.baselines.cluster_cube(cube, method, clusters=EVIDENCE)
+    assert result.attrs["criterion"] == "evidence"
 
 
 def test_brightness_counts_where_spectra_are_not_normalised():

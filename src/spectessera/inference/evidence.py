@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from spectessera.cube import noise_of
 from spectessera.evidence import (
+    BEYOND,
     Gain,
     Parts,
     gain_of,
@@ -16,9 +18,8 @@ from spectessera.evidence import (
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
-from .job import Job
 from .noise import finite_variance
-from .passes import SampledPixels
+from .passes import BlockContext, SampledPixels
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096
@@ -26,20 +27,25 @@ LEAST_PIXELS = 32
 _BYTES = 2**26
 
 
-def evidence_pixels(job: Job) -> int:
+def evidence_pixels(cube: xr.DataArray) -> int:
     """Return how many pixels clusters are judged by, if the cube has as many."""
-    return int(np.clip(_BYTES // (4 * job.cube.sizes["channel"]), 1024, MOST_PIXELS))
+    return int(np.clip(_BYTES // (4 * cube.sizes["channel"]), 1024, MOST_PIXELS))
 
 
-def held_out_in(job: Job, intake: Intake, sample: SampledPixels | None) -> HeldOut | None:
-    """Return what judges clusters.
+def held_out_in(
+    cube: xr.DataArray, context: BlockContext, sample: SampledPixels | None, *, seed: int
+) -> HeldOut | None:
+    """Return what judges clusters by evidence.
 
-    None where k is given, the noise is not known, or there are too few pixels.
+    None where there are too few pixels, the noise is not known, or that which is given is larger
+    than that of the spectra.
     """
-    if sample is None or job.criterion != "evidence" or len(sample.values) < LEAST_PIXELS:
+    if sample is None or len(sample.values) < LEAST_PIXELS:
         return None
-    known = noise_of(job.cube, sample.values) != "residual"
-    return HeldOut(job, intake, sample) if known else None
+    if noise_of(cube, sample.values) == "residual":
+        return None
+    held_out = HeldOut(context, sample, seed=seed)
+    return held_out if held_out.structure >= -BEYOND else None
 
 
 class HeldOut:
@@ -53,9 +59,10 @@ class HeldOut:
 
     Parameters
     ----------
-    job : Job
-    intake : Intake
+    context : BlockContext
+        How spectra become latents.
     sample : SampledPixels
+    seed : int
 
     Attributes
     ----------
@@ -63,20 +70,20 @@ class HeldOut:
         See :func:`spectessera.evidence.structure_of`.
     """
 
-    def __init__(self, job: Job, intake: Intake, sample: SampledPixels) -> None:
-        generator, codec = np.random.default_rng([job.seed, 7]), job.segmenter.codec
+    def __init__(self, context: BlockContext, sample: SampledPixels, *, seed: int) -> None:
+        generator, intake = np.random.default_rng([seed, 7]), context.intake
         if sample.variance is None:
             parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
-            self._latent = codec.encode(intake.apply(parts.made).values)
+            self._latent = context.encoder.encode(intake.apply(parts.made).values)
             if intake.preprocess.normalise is None:  # the number of counts is a difference too
                 parts = _as_inputs(parts, intake, sample)
         else:
             sigma = np.sqrt(finite_variance(sample.variance))
             drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
             parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
-            self._latent = codec.encode(parts.made)
+            self._latent = context.encoder.encode(parts.made)
         self._parts = parts
-        self.structure = structure_of(parts, seed=job.seed % 2**32)
+        self.structure = structure_of(parts, seed=seed % 2**32)
 
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""

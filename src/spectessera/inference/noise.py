@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from spectessera.cube import noise_of
 from spectessera.kmeans.points import Clustering
@@ -50,19 +51,22 @@ class NoiseSample(NamedTuple):
 def separation_in(
     job: Job, intake: Intake, sample: SampledPixels | None
 ) -> SeparationOverNoise | None:
-    """Return the split check of a cube; None where k is given or the noise is not known."""
-    if sample is None or job.criterion != "stability":
+    """Return the split check of a cube.
+
+    None where k is given, the silhouette chooses it, or the noise is not known.
+    """
+    if sample is None or job.criterion not in ("evidence", "stability"):
         return None
     known = len(sample.values) > 0 and noise_of(job.cube, sample.values) != "residual"
     return SeparationOverNoise(job, intake, sample) if known else None
 
 
-def draw_pixels(job: Job, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
+def draw_pixels(cube: xr.DataArray, seed: int, *, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
     """Draw pixels to be compared with noise, before clusters are known; ascending positions."""
-    generator = np.random.default_rng([job.seed, 1])
-    mask = job.cube.coords.get("mask")
+    generator = np.random.default_rng([seed, 1])
+    mask = cube.coords.get("mask")
     unmasked = None if mask is None else np.flatnonzero(~np.asarray(mask.values, bool))
-    count = job.shape[0] * job.shape[1] if unmasked is None else len(unmasked)
+    count = cube.sizes["y"] * cube.sizes["x"] if unmasked is None else len(unmasked)
     drawn = np.sort(generator.choice(count, min(count, most), replace=False))
     return drawn if unmasked is None else unmasked[drawn]
 
