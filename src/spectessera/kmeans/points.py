@@ -286,7 +286,12 @@ def exact_silhouettes(
     device: str | None = None,
     progress: PairProgress | None = None,
 ) -> np.ndarray:
-    """Return the exact silhouettes (n,), float32, of points (n, d) with labels (n,)."""
+    """Return the exact silhouettes (n,), float32, of points (n, d) with labels (n,).
+
+    They are 0 where all points are one cluster.
+    """
+    if (labels == labels[0]).all():
+        return np.zeros(len(labels), np.float32)
     tensors = (torch.from_numpy(each).to(device) for each in (points, labels))
     per_point = silhouette_image(*tensors, per_point=True, progress=progress).per_point
     assert per_point is not None
