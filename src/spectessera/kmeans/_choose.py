@@ -70,14 +70,13 @@ class Clusters:
         measurement foretell the other part, whose noise is independent, together with stability
         (:mod:`spectessera.evidence`); one cluster if ``k_min`` is 2 and the spectra differ by no
         more than noise. As "stability" where the noise is not known (neither counts nor a
-        variance), of points without spectra, of few pixels (fewer than 32), and in the fit.
-        "stability": the largest k whose
-        clusters are all recovered when half of the points are clustered
-        (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below that of
-        another such k, or that splits the noise of one cluster into two, where the noise is known
-        (:class:`spectessera.inference.noise.SeparationOverNoise`); the largest silhouette where
-        there is no such k. "silhouette": the largest silhouette (as in the paper). In the batches
-        of a training always the silhouette, which has a gradient.
+        variance), for fewer than 32 pixels, of points without spectra, and in the fit.
+        "stability": the largest k whose clusters are all recovered when half of the points are
+        clustered (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below
+        that of another such k, or that splits the noise of one cluster into two, where the noise is
+        known (:class:`spectessera.inference.noise.SeparationOverNoise`); the largest silhouette
+        where there is no such k. "silhouette": the largest silhouette (as in the paper). In the
+        batches of a training always the silhouette, which has a gradient.
 
     Examples
     --------
@@ -289,8 +288,7 @@ def choose_k(
     3
     """
     points = check_points(points)
-    ks = _ks_for(points, clusters)
-    metric = fit_metric(points, clusters.metric)
+    ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
     points = metric.move(points)
     constant, settings = points.detach(), _k_means_settings(clusters)
     exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
