@@ -14,6 +14,8 @@ from spectessera.cli.app import app
 from spectessera.evidence import BEYOND
 from spectessera.htmlreport.text import how_chosen
 from spectessera.io import write
+from spectessera.network.modelfile import MODELS
+from spectessera.segmenter.pretraining import recipe
 
 EVIDENCE = Clusters(2, 6, criterion="evidence")
 
@@ -57,6 +59,21 @@ def test_noise_is_one_cluster_and_two_groups_are_two(kind):
     assert agree > 0.95
     assert found["gain"].values[0] > 10 * found["gain_error"].values[0]
     assert found["k"].values.tolist() == nothing["k"].values.tolist() == [2, 3, 4, 5, 6]
+
+
+def test_one_cluster_has_a_silhouette_of_zero():
+    noise = cube_of(flat(), 1, "counts")
+    result = segment(noise, trained(noise), keep=["silhouette"])
+    assert result.attrs["n_clusters"] == 1
+    assert (result["silhouette"].values == 0).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_evidence_is_the_default_of_new_networks_and_of_the_models_that_ship(name):
+    shipped = spt.load(name).config("clusters")
+    kind = {"maxrf": "xrf"}.get(name, name)
+    assert shipped.criterion == recipe(kind)["clusters"].criterion == "evidence"
+    assert SpectralSegmenter().config("clusters").criterion == "evidence"
 
 
 def test_the_answer_does_not_depend_on_the_chunks():
@@ -156,21 +173,13 @@ def test_the_command_and_the_report_say_that_there_is_one(tmp_path):
     path = tmp_path / "noise.h5"
     write(cube_of(flat(), 8, "counts"), path)
     out = tmp_path / "out"
-    arguments = [
-        "--fit",
-        "--criterion",
-        "evidence",
-        "--k-max",
-        "5",
-        "--epochs",
-        "2",
-        "--out",
-        str(out),
-    ]
+    arguments = ["--fit", "--k-max", "5", "--epochs", "2", "--also", "silhouette"]
+    arguments += ["--out", str(out)]
     done = CliRunner().invoke(app, ["segment", str(path), *arguments])
     assert done.exit_code == 0, done.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["n_clusters"], summary["criterion"]) == (1, "evidence")
+    assert "gain" in summary["scores"]["2"]
     done = CliRunner().invoke(app, ["report", str(out)])
     assert done.exit_code == 0, done.stderr
     page = (out / "report.html").read_text(encoding="utf-8")
