@@ -30,7 +30,7 @@ from . import engines, quality
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "evidence.csv", HERE.parent / "docs" / "evidence.md"
-HEAD = HERE / "evidence_head.md"
+HEAD, COST = HERE / "evidence_head.md", HERE / "evidence_cost.md"
 FIELDS = ("set", "model", "seed", "old_k", "old_ari", "new_k", "new_ari", "best_k", "best_ari",
           "structure")  # fmt: skip
 SEEDS = range(500, 503)
@@ -174,9 +174,10 @@ def table() -> str:
 
 def page() -> None:
     """Write the page from its head and all rows."""
-    head = HEAD.read_text(encoding="utf-8")
+    head, cost = (path.read_text(encoding="utf-8") for path in (HEAD, COST))
     seal = "\nWritten by `python -m benchmarks.evidence`.\n"
-    PAGE.write_text(head.replace("<TABLE>", table()) + seal, encoding="utf-8")
+    text = head.replace("<TABLE>", table()).replace("<COST>", cost.rstrip())
+    PAGE.write_text(text + seal, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -352,7 +352,7 @@ def write_page() -> None:
                          ("Tversky index, macro", "tversky")):  # fmt: skip
         parts += [*measured(f"{title}, true k", table(every, field)), ""]
     parts += ["## Seconds, on one thread", "", *table(every, "seconds", 1), ""]
-    parts += ["## The chosen k", "", *choice(every), ""]
+    parts += ["## The k chosen in the latents alone, by stability", "", *choice(every), ""]
     for name in ("peers", "left_out", *FURTHER, "tail"):
         further = HERE / f"quality_{name}.md"
         if further.exists():

@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 import spectessera as spt
 from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
 from spectessera.cli.app import app
 from spectessera.evidence import BEYOND
+from spectessera.htmlreport.text import how_chosen
 from spectessera.io import write
+from spectessera.network.modelfile import MODELS
+from spectessera.segmenter.pretraining import recipe
 
 EVIDENCE = Clusters(2, 6, criterion="evidence")
 
@@ -57,6 +61,21 @@ def test_noise_is_one_cluster_and_two_groups_are_two(kind):
     assert found["k"].values.tolist() == nothing["k"].values.tolist() == [2, 3, 4, 5, 6]
 
 
+def test_one_cluster_has_a_silhouette_of_zero():
+    noise = cube_of(flat(), 1, "counts")
+    result = segment(noise, trained(noise), keep=["silhouette"])
+    assert result.attrs["n_clusters"] == 1
+    assert (result["silhouette"].values == 0).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_evidence_is_the_default_of_new_networks_and_of_the_models_that_ship(name):
+    shipped = spt.load(name).config("clusters")
+    kind = {"maxrf": "xrf"}.get(name, name)
+    assert shipped.criterion == recipe(kind)["clusters"].criterion == "evidence"
+    assert SpectralSegmenter().config("clusters").criterion == "evidence"
+
+
 def test_the_answer_does_not_depend_on_the_chunks():
     cube = cube_of(halves(), 3, "counts")
     segmenter = trained(cube)
@@ -79,14 +98,64 @@ def test_other_criteria_write_no_gain():
     assert "structure" not in result.attrs
 
 
-def test_noise_that_is_not_known_is_no_evidence():
-    cube = cube_of(halves(), 9, "residual")
-    assert "gain" not in segment(cube, trained(cube))
+@pytest.mark.parametrize("what", ["noise not known", "few pixels", "variance too large"])
+def test_without_evidence_the_result_is_that_of_stability_and_says_so(what):
+    """Nothing is lost: neither the comparison of clusters with noise nor the words."""
+    if what == "noise not known":
+        cube = cube_of(halves(), 9, "residual")
+    elif what == "few pixels":
+        cube = cube_of(halves(), 6, "counts")[:5, 10:14]
+    else:
+        values = cube_of(flat(), 10, "residual")
+        cube = make_cube(values.values, variance=np.full(values.shape, 4.0))
+    by_evidence = trained(cube, k_max=3)
+    by_stability = trained(cube, k_max=3, criterion="stability")
+    default, stability = segment(cube, by_evidence), segment(cube, by_stability)
+    assert default.attrs["criterion"] == stability.attrs["criterion"] == "stability"
+    assert ("excess" in default) == (what != "noise not known")
+    assert set(default.attrs) == set(stability.attrs)
+    assert how_chosen(default) == how_chosen(stability)
+    drawn = ("confidence", "excess")  # other pixels are drawn to learn the noise
+    names = sorted(set(default.data_vars) - set(drawn))
+    xr.testing.assert_equal(default[names], stability[names])
 
 
-def test_few_pixels_are_judged_by_stability():
-    cube = cube_of(halves(), 6, "counts")[:5, 10:14]
-    assert "gain" not in segment(cube, trained(cube, k_max=3))
+def test_the_criterion_of_a_result_is_what_chose():
+    cube = cube_of(halves(), 5, "counts")
+    segmenter = trained(cube)
+    chosen = {what: segment(cube, segmenter, what).attrs["criterion"] for what in ("cube", 3)}
+    assert chosen == {"cube": "evidence", 3: "given"}
+    assert segment(cube, segmenter, "trained").attrs["criterion"] == "stability"
+    assert "chosen by evidence" in title_of(segment(cube, segmenter))
+    assert title_of(segment(cube, segmenter, 3)) == "3 clusters, given"
+
+
+def title_of(result) -> str:
+    return spt.plots.scores(result).axes[0].get_title()
+
+
+@pytest.mark.parametrize("method", spt.baselines.METHODS)
+def test_baselines_are_judged_by_evidence_too(method):
+    if method == "umap":
+        pytest.importorskip("umap")
+    # Groups that every method separates wholly: halves of those that overlap foretell more.
+    noise, groups = cube_of(flat(), 1, "counts"), cube_of(4 * halves(), 2, "counts")
+    found = [
+        spt.baselines.cluster_cube(each, method, clusters=EVIDENCE) for each in (noise, groups)
+    ]
+    if method in ("tsne", "gmm"):
+        assert all("gain" not in each for each in found)
+        return
+    assert [each.attrs["n_clusters"] for each in found] == [1, 2]
+    assert found[0].attrs["structure"] <= BEYOND < found[1].attrs["structure"]
+
+
+@pytest.mark.parametrize("method", ["sqrt", "nmf"])
+def test_noise_that_makes_values_negative_is_no_error_of_a_baseline(method):
+    values = np.abs(cube_of(halves() / 9, 2, "residual").values)
+    cube = make_cube(values, variance=np.ones_like(values))
+    result = spt.baselines.cluster_cube(cube, method, clusters=EVIDENCE)
+    assert result.attrs["criterion"] == "evidence"
 
 
 def test_brightness_counts_where_spectra_are_not_normalised():
@@ -104,21 +173,13 @@ def test_the_command_and_the_report_say_that_there_is_one(tmp_path):
     path = tmp_path / "noise.h5"
     write(cube_of(flat(), 8, "counts"), path)
     out = tmp_path / "out"
-    arguments = [
-        "--fit",
-        "--criterion",
-        "evidence",
-        "--k-max",
-        "5",
-        "--epochs",
-        "2",
-        "--out",
-        str(out),
-    ]
+    arguments = ["--fit", "--k-max", "5", "--epochs", "2", "--also", "silhouette"]
+    arguments += ["--out", str(out)]
     done = CliRunner().invoke(app, ["segment", str(path), *arguments])
     assert done.exit_code == 0, done.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["n_clusters"], summary["criterion"]) == (1, "evidence")
+    assert "gain" in summary["scores"]["2"]
     done = CliRunner().invoke(app, ["report", str(out)])
     assert done.exit_code == 0, done.stderr
     page = (out / "report.html").read_text(encoding="utf-8")

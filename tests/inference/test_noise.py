@@ -1,5 +1,7 @@
 """Simulated measurements of some pixels: what noise alone does to clusters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,9 +34,14 @@ def trained(cube, **steps):
     return SpectralSegmenter(
         Preprocess(**steps),
         Network(latent=3, encoder=(16,)),
-        Clusters(2, 4, restarts=3, metric="euclidean"),
+        Clusters(2, 4, restarts=3, metric="euclidean", criterion="stability"),
         Training(epochs=20, batch_size=256, learning_rate=5e-3),
     ).fit(cube)
+
+
+def maxrf(criterion):
+    model = spt.load("maxrf")
+    return model.set_params(clusters=replace(model.config("clusters"), criterion=criterion))
 
 
 def sampled(cube, segmenter):
@@ -102,11 +109,19 @@ def test_clusters_with_too_few_sampled_pixels_are_not_compared(few, compared):
     assert np.isfinite(check.separation(rule_of(centers))) == compared
 
 
+def test_a_homogeneous_page_has_one_cluster_per_pigment_by_evidence():
+    cube, truth = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
+    result = spt.segment(cube, maxrf("evidence"))
+    assert (result.attrs["n_clusters"], result.attrs["criterion"]) == (5, "evidence")
+    assert adjusted_rand_score(truth["label"].values.ravel(), result["label"].values.ravel()) > 0.99
+    assert "excess" not in result
+
+
 def test_a_homogeneous_page_has_one_cluster_per_pigment_and_the_report_says_why():
     """Stability alone finds one more: the largest area, split by noise."""
     cube, truth = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
     truth = truth["label"].values
-    model = spt.load("maxrf")
+    model = maxrf("stability")
     result = spt.segment(cube, model)
     assert result.attrs["n_clusters"] == len(np.unique(truth)) == 5
     assert adjusted_rand_score(truth.ravel(), result["label"].values.ravel()) > 0.99
@@ -121,21 +136,22 @@ def test_a_homogeneous_page_has_one_cluster_per_pigment_and_the_report_says_why(
     assert "differ by no more" not in how_chosen(unchecked)
 
 
-def test_the_same_is_chosen_in_any_chunks_with_and_without_means():
+@pytest.mark.parametrize(("criterion", "curve"), [("stability", "excess"), ("evidence", "gain")])
+def test_the_same_is_chosen_in_any_chunks_with_and_without_means(criterion, curve):
     cube, _ = cube_from_rgb(miniature(2, (64, 64)), counts=1000, seed=0)
-    model = spt.load("maxrf")
+    model = maxrf(criterion)
     one = spt.segment(cube, model)
     for other in (cube, cube.chunk({"y": 24, "x": 40})):
         found = spt.segment(other, model, means=False)
         assert np.array_equal(one["label"], found["label"])
-        np.testing.assert_array_equal(one["excess"], found["excess"])
-    assert np.isfinite(one["excess"]).any()
+        np.testing.assert_array_equal(one[curve], found[curve])
+    assert np.isfinite(one[curve]).any()
 
 
-def test_one_spectrum_alone_gives_two_clusters_and_the_report_says_they_are_noise():
+def test_one_spectrum_alone_gives_two_clusters_by_stability_and_the_report_says_they_are_noise():
     cube, segmenter = counts_of(np.broadcast_to(300 * line_spectra()[0], (SIDE, SIDE, 96)))
     result = spt.segment(cube, segmenter)
-    assert result.attrs["n_clusters"] == 2  # there is no k = 1
+    assert result.attrs["n_clusters"] == 2  # stability knows no k = 1
     assert result["excess"].sel(k=2) < SPLIT_BELOW
     assert how_chosen(result).endswith("; two of these clusters differ by no more than the noise")
 
@@ -144,8 +160,7 @@ def test_only_pixels_that_are_not_masked_are_sampled():
     mask = np.ones((SIDE, SIDE), bool)
     mask[3, 5:9] = False
     cube = make_cube(np.ones((SIDE, SIDE, 8), np.float32), energy=(1.0, 2.0), mask=mask)
-    job = Job(cube, None, "cube", 0, (), True)
-    assert draw_pixels(job).tolist() == [3 * SIDE + x for x in range(5, 9)]
+    assert draw_pixels(cube, 0).tolist() == [3 * SIDE + x for x in range(5, 9)]
 
 
 def test_a_variance_that_is_not_finite_is_as_large_as_the_others():

@@ -1,11 +1,13 @@
 """The schema of a result, against results that segment and the baselines make."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from sklearn.base import clone
 
 import spectessera as spt
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
@@ -90,8 +92,9 @@ def follows_schema(result):
 
 def test_a_result_of_segment_has_all_that_the_schema_says_and_nothing_else(whole):
     follows_schema(whole)
-    assert set(whole.data_vars) == variables_when("segment", "always", "means", "keep", "noise")
-    assert set(whole.attrs) == set(attributes_when("segment", "always", "cube", "chosen"))
+    assert set(whole.data_vars) == variables_when("segment", "always", "means", "keep", "evidence")
+    attributes = attributes_when("segment", "always", "cube", "chosen", "evidence")
+    assert set(whole.attrs) == set(attributes)
     assert set(whole.coords) == {*COORDINATES, "energy"}
 
 
@@ -111,14 +114,21 @@ def test_a_file_has_the_same_variables_attributes_and_values(whole, suffix, tmp_
 
 def test_what_is_not_always_written_is_left_out_when_the_schema_says_so(segmenter):
     once = spt.segment(a_cube(), segmenter, means=False)
-    assert set(once.data_vars) == variables_when("segment", "always", "noise")
+    assert set(once.data_vars) == variables_when("segment", "always", "evidence")
     trained = spt.segment(a_cube(), segmenter, "trained")
     assert set(trained.data_vars) == variables_when("segment", "always", "means")
     assert set(trained.attrs) == set(attributes_when("segment", "always", "cube"))
-    unknown_noise = a_cube().assign_attrs(noise="residual")
-    assert "excess" not in spt.segment(unknown_noise, segmenter)
-    for result in (once, trained):
+    unknown = spt.segment(a_cube().assign_attrs(noise="residual"), segmenter)
+    assert set(unknown.data_vars) == variables_when("segment", "always", "means")
+    for result in (once, trained, unknown):
         follows_schema(result)
+
+
+def test_where_stability_chooses_there_is_an_excess_and_no_gain(segmenter):
+    clusters = replace(segmenter.config("clusters"), criterion="stability")
+    stable = spt.segment(a_cube(), clone(segmenter).set_params(clusters=clusters).fit(a_cube()))
+    assert set(stable.data_vars) == variables_when("segment", "always", "means", "noise")
+    follows_schema(stable)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -129,8 +139,11 @@ def test_a_baseline_has_all_that_the_schema_says_and_nothing_else(method):
         a_cube(), method, clusters=Clusters(2, 3, restarts=2), dimensions=2, keep=["latent"]
     )
     follows_schema(result)
-    assert set(result.data_vars) == variables_when("baselines", "always", "keep")
-    assert set(result.attrs) == set(attributes_when("baselines", "always", "cube"))
+    when = ["always"] if method in ("tsne", "gmm") else ["always", "evidence"]
+    assert set(result.data_vars) == variables_when("baselines", *when, "keep")
+    assert set(result.attrs) == set(attributes_when("baselines", *when, "cube"))
+    criterion = {"tsne": "stability", "gmm": "silhouette"}.get(method, "evidence")
+    assert result.attrs["criterion"] == criterion
 
 
 def test_nothing_in_the_schema_is_never_written():

@@ -22,7 +22,7 @@ from spectessera._util.check import check_choice, check_number
 from spectessera.channels import bad_channels, bad_windows
 from spectessera.cube import check_cube, integrate, spectral_axis
 from spectessera.inference.corridor import BlockProgress, Corridor
-from spectessera.inference.passes import BlockContext, ClusterSums
+from spectessera.inference.passes import BlockContext, ClusterSums, SampledPixels
 from spectessera.inference.pixelstore import MEMORY, Pixels
 from spectessera.inference.resultmaps import ResultMaps, check_store, make_result
 from spectessera.kmeans import Clusters
@@ -35,6 +35,7 @@ from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean
 from spectessera.settings import to_dict
 
 from .embeddings import METHODS, Embedding, embed
+from .encoders import InputsAsLatents, drawn_for_evidence, held_out_by
 from .mixture import NumberedClusters, k_means_clusters, mixtures
 
 __all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
@@ -44,14 +45,6 @@ FIT_PIXELS = {"umap": 10_000, "tsne": 5_000}
 KEEP = kept_by("baselines")
 # Pixels that are placed together, by methods that place each pixel independently.
 _PLACED_TOGETHER = 16_384
-
-
-class InputsAsLatents:
-    """Takes the place of a network: the latents are the network inputs themselves."""
-
-    def encode(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the inputs (n, input channel)."""
-        return inputs
 
 
 class _Request(NamedTuple):
@@ -74,6 +67,7 @@ class _Outcome(NamedTuple):
     placed: str  # how the other pixels were placed
     fitted: int
     seconds: dict[str, float]
+    structure: float | None
 
 
 def cluster_cube(
@@ -100,9 +94,10 @@ def cluster_cube(
     every other pixel gets the label of the sampled pixel with the nearest input. The attribute
     ``placed`` says which.
 
-    "gmm" clusters principal components by Gaussian mixtures with full covariances, one for every
-    k, each started at the clusters of k-means. The k whose labels have the best silhouette is
-    chosen. A component can end without pixels.
+    Evidence judges the clusters of every method that can place new spectra; of t-SNE stability
+    chooses k. "gmm" clusters principal components by Gaussian mixtures with full covariances, one
+    for every k, each started at the clusters of k-means. The k whose labels have the best
+    silhouette is chosen. A component can end without pixels.
 
     Parameters
     ----------
@@ -112,7 +107,7 @@ def cluster_cube(
         One of ``METHODS``, see :func:`embed`.
     preprocess : Preprocess, optional
     clusters : Clusters, optional
-        The range of k; ``Clusters(4, 4)`` gives four clusters.
+        The range of k, and what chooses it; ``Clusters(4, 4)`` gives four clusters.
     dimensions : int
         Of the points.
     fit_pixels : int, optional
@@ -136,9 +131,10 @@ def cluster_cube(
         With the names of :func:`spectessera.segment`: ``label (y, x)``, 0 masked or unusable, 1..K
         numbered by size; ``quality (y, x)``; ``mean_spectrum`` and
         ``std_spectrum (cluster, channel)``; ``input_mean (cluster, input_channel)``;
-        ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``;
-        ``integrated_input`` and ``integrated_latent (y, x)``. The attributes name the method, the
-        number of pixels it was fitted to, and ``seconds_fit``, ``seconds_transform``,
+        ``center (cluster, latent)``, ``size (cluster)``; ``score (k)`` and ``score_error (k)``,
+        and where evidence chose k, ``gain (k)`` and ``gain_error (k)``; ``integrated_input`` and
+        ``integrated_latent (y, x)``. The attributes name the method, what chose k, the number of
+        pixels that the method was fitted to, and ``seconds_fit``, ``seconds_transform``,
         ``seconds_cluster``.
 
     Raises
@@ -259,7 +255,8 @@ def _check_arguments(
 def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Dataset:
     """Segment a cube; if the maps are in a store, the returned result is without them."""
     channels = len(request.preprocess.input_axis(spectral_axis(corridor.cube)))
-    pixels, _ = corridor.encode(channels, memory=memory, step="read")
+    wanted = drawn_for_evidence(corridor.cube, request.method, request.clusters, request.seed)
+    pixels, sample = corridor.encode(channels, memory=memory, wanted=wanted, step="read")
     total, k_min = len(pixels), request.clusters.k_min
     fitted = request.fit_pixels or FIT_PIXELS.get(request.method, total)
     rows = draw_rows(total, fitted, request.seed)
@@ -268,7 +265,7 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
             f"{len(rows)} usable spectra of {pixels.quality.size} pixels are too few; at least "
             f"{max(3, k_min + 1)} are needed for {k_min} clusters{why_unusable(pixels.quality)}"
         )
-    outcome = _embed_and_cluster(request, pixels, rows, corridor)
+    outcome = _embed_and_cluster(request, pixels, rows, corridor, sample)
     k = len(outcome.clusters.centers)
     labels = pixels.label_map(outcome.clusters.labels)
     sums, _ = corridor.describe(pixels, labels, k)
@@ -280,14 +277,17 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
 
 
 def _embed_and_cluster(
-    request: _Request, pixels: Pixels, rows: np.ndarray, corridor: Corridor
+    request: _Request,
+    pixels: Pixels,
+    rows: np.ndarray,
+    corridor: Corridor,
+    sample: SampledPixels | None,
 ) -> _Outcome:
     """Fit the method to some of the usable pixels, place the others, and cluster."""
     method, seed, total = request.method, request.seed, len(pixels)
     inputs = pixels.take(rows)
     embedding = embed(inputs, method, dimensions=request.dimensions, seed=seed)
     corridor.report("embed", 1, 1)
-    cluster = mixtures if method == "gmm" else k_means_clusters
     others = np.delete(np.arange(total), rows)
     points = np.full((total, embedding.points.shape[1]), np.nan, dtype=np.float32)
     points[rows] = embedding.points
@@ -297,16 +297,21 @@ def _embed_and_cluster(
         for part in _parts(others, _PLACED_TOGETHER if embedding.by_row else total):
             points[part] = embedding.transform(pixels.take(part))
     between = time.perf_counter()
-    if len(others) and embedding.transform is None:
-        placed = "label of the nearest fitted input"
-        clusters = cluster(embedding.points, request.clusters, seed=seed)
-        clusters = _spread(clusters, inputs, rows, pixels)
+    evidence = held_out_by(embedding, method, corridor.cube, corridor.context, sample, seed=seed)
+    alone = len(others) > 0 and embedding.transform is None
+    known = embedding.points if alone else points
+    if method == "gmm":
+        clusters = mixtures(known, request.clusters, seed=seed)
     else:
-        clusters = cluster(points, request.clusters, seed=seed)
+        clusters = k_means_clusters(known, request.clusters, seed=seed, evidence=evidence)
+    if alone:
+        placed = "label of the nearest fitted input"
+        clusters = _spread(clusters, inputs, rows, pixels)
     end = time.perf_counter()
     corridor.report("cluster", 1, 1)
     seconds = {"fit": embedding.seconds, "transform": between - start, "cluster": end - between}
-    return _Outcome(clusters, points, placed, len(rows), seconds)
+    structure = None if evidence is None else evidence.structure
+    return _Outcome(clusters, points, placed, len(rows), seconds, structure)
 
 
 def _parts(ranks: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -325,7 +330,8 @@ def _spread(
     for part in _parts(np.delete(np.arange(len(pixels)), rows), _PLACED_TOGETHER):
         nearest = search.kneighbors(pixels.take(part), return_distance=False)[:, 0]
         labels[part] = clusters.labels[nearest]
-    return NumberedClusters(*by_size(labels, clusters.centers), clusters.curves)
+    labels, centers = by_size(labels, clusters.centers)
+    return clusters._replace(labels=labels, centers=centers)
 
 
 # --- the result --------------------------------------------------------------------------------
@@ -348,13 +354,13 @@ def _assemble(
     request: _Request, cube: xr.DataArray, pixels: Pixels, outcome: _Outcome, sums: ClusterSums
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""
-    labels, centers, curves = outcome.clusters
+    labels, centers, curves, _, gains = outcome.clusters
     size = np.bincount(labels, minlength=len(centers))
     values = {
         **mean_spectra(size, *sums),
         "center": centers,
         "size": size,
-        **curves_of(curves),
+        **curves_of(curves, gains=gains),
     }
     input_axis = request.preprocess.input_axis(spectral_axis(cube))
     return assemble(cube, values, curves.k, input_axis, _attributes(request, cube, pixels, outcome))
@@ -368,10 +374,13 @@ def _attributes(
     own: dict[str, str | int | float] = {
         "method": request.method,
         "n_clusters": len(outcome.clusters.centers),
+        "criterion": outcome.clusters.criterion,
         "fitted_pixels": outcome.fitted,
         "placed": outcome.placed,
         **{f"seconds_{name}": value for name, value in outcome.seconds.items()},
     }
+    if outcome.structure is not None:
+        own["structure"] = outcome.structure
     record = {
         package: version(package),
         "method": request.method,

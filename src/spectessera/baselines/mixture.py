@@ -10,22 +10,32 @@ import torch
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from spectessera.evidence import Gain
 from spectessera.kmeans import EXACT_POINTS, Clusters, silhouette, silhouette_estimate
-from spectessera.kmeans.points import by_size, cluster_points
+from spectessera.kmeans.points import GIVEN, by_size, cluster_points
+from spectessera.kmeans.rule import Evidence
 from spectessera.result import KCurves, silhouette_curves
 
 
 class NumberedClusters(NamedTuple):
-    """Labels ``(n,)``, int64, and centers ``(k, d)``, numbered by size from 0; curves over k."""
+    """Labels ``(n,)``, int64, and centers ``(k, d)``, numbered by size from 0; curves over k.
+
+    ``criterion`` and ``gains`` are those of :class:`spectessera.kmeans.points.Clustering`.
+    """
 
     labels: np.ndarray
     centers: np.ndarray
     curves: KCurves
+    criterion: str
+    gains: tuple[Gain, ...] | None = None
 
 
-def k_means_clusters(points: np.ndarray, clusters: Clusters, *, seed: int) -> NumberedClusters:
+def k_means_clusters(
+    points: np.ndarray, clusters: Clusters, *, seed: int, evidence: Evidence | None = None
+) -> NumberedClusters:
     """Return the clusters of points (n, d), by the clustering that the segmenter uses."""
-    return NumberedClusters(*cluster_points(points, clusters, seed=seed)[:3])
+    found = cluster_points(points, clusters, seed=seed, evidence=evidence)
+    return NumberedClusters(found.labels, found.centers, found.curves, found.criterion, found.gains)
 
 
 def _each_k(points: np.ndarray, clusters: Clusters) -> list[Clusters]:
@@ -83,7 +93,8 @@ def mixtures(points: np.ndarray, clusters: Clusters, *, seed: int) -> NumberedCl
     sums = [points[best == each].sum(axis=0, dtype=np.float64) for each in range(best.max() + 1)]
     centers = np.stack(sums) / np.bincount(best)[:, None]
     numbered = by_size(best, centers.astype(np.float32))
-    return NumberedClusters(*numbered, silhouette_curves(np.array(ks), score, error))
+    criterion = "silhouette" if len(ks) > 1 else GIVEN
+    return NumberedClusters(*numbered, silhouette_curves(np.array(ks), score, error), criterion)
 
 
 def _mixture_labels(points: np.ndarray, start: NumberedClusters) -> np.ndarray:

@@ -19,8 +19,8 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     """Return the position of the number of clusters that is chosen.
 
     The largest number that has at least nine tenths of the largest gain, foretells not
-    significantly less than a smaller number, and is stable. The smallest number with nine tenths
-    of the largest gain where none is stable.
+    significantly less than a smaller number, and is stable. Where none is, the largest stable one
+    whose gain is not significantly below these nine tenths; else the smallest with nine tenths.
 
     Parameters
     ----------
@@ -39,12 +39,20 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     """
     means = np.array([each.mean for each in gains])
     first = int(np.argmax(means >= ENOUGH * means.max()))
-    chosen, best = first, first
+    chosen, best = None, first
     for position in range(first, len(gains)):
-        apart = gains[position].each - gains[best].each
-        error = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else 0.0
-        if stable[position] and apart.mean() >= -WORSE * error:
+        if stable[position] and not _worse(gains[position].each - gains[best].each):
             chosen = position
         if means[position] > means[best]:
             best = position
-    return chosen
+    if chosen is not None:
+        return chosen
+    enough = ENOUGH * gains[int(means.argmax())].each
+    near = [p for p in range(first) if stable[p] and not _worse(gains[p].each - enough)]
+    return near[-1] if near else first
+
+
+def _worse(apart: np.ndarray) -> bool:
+    """Return whether paired differences (n,) are below 0 by more than chance."""
+    error = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else 0.0
+    return bool(apart.mean() < -WORSE * error)

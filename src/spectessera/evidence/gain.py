@@ -12,6 +12,9 @@ from .splits import Parts
 # probability is 0; 0 is "all spectra are alike".
 _WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
+# Counts of all spectra together in a bin of channels.
+_COUNTS = 400
+
 
 class Gain(NamedTuple):
     """Gain of labels over "all spectra are alike": a logarithm of a likelihood ratio.
@@ -43,7 +46,9 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
       distribution.
 
     Both are those of whole spectra: that of the counts is divided by the share of the counts that
-    ``parts.judged`` has, and s^2 is the noise of a whole spectrum.
+    ``parts.judged`` has, and s^2 is the noise of a whole spectrum. Where all spectra together have
+    fewer than 400 counts per channel, channels are summed in bins of that many: a mean of more
+    channels than its counts can carry foretells worse than it could.
 
     Parameters
     ----------
@@ -67,13 +72,33 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
     >>> gain.mean > 10 * gain.error
     True
     """
-    means, overall = _means(parts.made, labels, k)
+    made, judged = parts.made, parts.judged
     if parts.level is None:
-        each = _of_counts(parts.judged, labels, means, overall) / (1 - parts.share)
+        made, judged = binned(made, judged)
+    means, overall = _means(made, labels, k)
+    if parts.level is None:
+        each = _of_counts(judged, labels, means, overall) / (1 - parts.share)
     else:
         each = _of_values(parts, labels, means - overall)
     error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.inf
     return Gain(float(each.mean()), float(error), each)
+
+
+def binned(made: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts (n, channel) in as many bins (n, bin) as those of the first part can carry."""
+    total = made.sum(axis=0, dtype=np.float64)
+    most = int(total.sum() // _COUNTS)
+    if most >= len(total):
+        return made, judged
+    starts = equal_bins(total, max(1, most))
+    return np.add.reduceat(made, starts, axis=1), np.add.reduceat(judged, starts, axis=1)
+
+
+def equal_bins(total: np.ndarray, most: int) -> np.ndarray:
+    """Return the first channels of at most so many bins with about equally many counts."""
+    sums = np.cumsum(total)
+    edges = np.searchsorted(sums, np.linspace(0, sums[-1], most + 1)[1:-1])
+    return np.unique(np.append(0, edges[edges < len(total)]))
 
 
 def _means(values: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .gain import equal_bins
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -138,7 +140,7 @@ def fit_groups(
     noise = None if variance is None else variance[usable]
     starts = scale = None
     if noise is None:
-        starts = _bins(spectra[:, used].sum(axis=0, dtype=np.float64))
+        starts = equal_bins(spectra[:, used].sum(axis=0, dtype=np.float64), _BINS)
     else:
         mean = noise[:, used].mean(axis=0, dtype=np.float64)
         scale = (1 / np.sqrt(np.maximum(mean, 1e-30))).astype(np.float32)
@@ -168,13 +170,6 @@ def _of_shares(empty: Groups, features: np.ndarray, shares: np.ndarray) -> Group
     return empty._replace(
         patterns=patterns.astype(np.float32), log_share=log_share.astype(np.float32)
     )
-
-
-def _bins(total: np.ndarray) -> np.ndarray:
-    """Return the first channels of bins with about equally many counts."""
-    sums = np.cumsum(total)
-    edges = np.searchsorted(sums, np.linspace(0, sums[-1], _BINS + 1)[1:-1])
-    return np.unique(np.append(0, edges[edges < len(total)]))
 
 
 def belonging(likelihood: np.ndarray, log_share: np.ndarray, usable: np.ndarray) -> np.ndarray:

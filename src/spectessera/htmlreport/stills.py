@@ -65,7 +65,7 @@ def share_map(result: xr.Dataset, name: str) -> Figure:
 
 
 def scores(result: xr.Dataset) -> Figure:
-    """Draw silhouette and stability against the number of clusters."""
+    """Draw silhouette, stability and gain against the number of clusters."""
     words = in_figure(result.attrs.get("criterion", "silhouette"))
     count = int(result.sizes["cluster"])
     return plots.scores(result.assign_attrs(criterion=words, n_clusters=count))

@@ -35,10 +35,12 @@ ONE_CLUSTER = (
     "measurement does not foretell any difference between the pixels in the other part"
 )
 CRITERIA = {
-    "evidence": "by the program: the largest number of clusters that are all recovered from half "
-    "of the pixels, among those that foretell a held-out part of the measurement best",
+    "evidence": "by the program: of the numbers of clusters that foretell a held-out part of the "
+    "measurement best, the largest whose clusters are all recovered from half of the pixels, or "
+    "the smallest if there is none",
     "stability": "by the program: the largest number of clusters that are all recovered from half "
     "of the pixels (stability), unless another such number separates them far better (silhouette)",
+    "given": "by the user",
     "silhouette": "by the program: the number of clusters with the largest silhouette",
 }
 PAPER = (

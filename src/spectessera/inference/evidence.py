@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
+from spectessera.cube import noise_of
 from spectessera.evidence import (
+    BEYOND,
     Gain,
     Parts,
     gain_of,
@@ -15,9 +18,8 @@ from spectessera.evidence import (
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
-from .job import Job
 from .noise import finite_variance
-from .passes import SampledPixels
+from .passes import BlockContext, SampledPixels
 from .patches import parts_of, patches_of
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
@@ -26,42 +28,48 @@ LEAST_PIXELS = 32
 _BYTES = 2**26
 
 
-def evidence_pixels(job: Job) -> int:
+def evidence_pixels(cube: xr.DataArray) -> int:
     """Return how many pixels clusters are judged by, if the cube has as many."""
-    return int(np.clip(_BYTES // (4 * job.cube.sizes["channel"]), 1024, MOST_PIXELS))
+    return int(np.clip(_BYTES // (4 * cube.sizes["channel"]), 1024, MOST_PIXELS))
 
 
-def held_out_in(job: Job, intake: Intake, sample: SampledPixels | None) -> HeldOut | None:
-    """Return what judges clusters.
+def held_out_in(
+    cube: xr.DataArray, context: BlockContext, sample: SampledPixels | None, *, seed: int
+) -> HeldOut | None:
+    """Return what judges clusters by evidence.
 
-    None where k is given, the noise is not known, or there are too few pixels.
+    None where there are too few pixels, the noise is not known, or that which is given is larger
+    than that of the spectra.
     """
-    if job.criterion != "evidence":
+    used = context.neighbours
+    if used.window > 1 and used.noise != "residual":
+        held_out = _with_neighbours(cube, context, seed)
+    elif used.window > 1 or sample is None or not _can_be_judged(cube, sample):
         return None
-    if job.neighbours.window > 1 and job.neighbours.noise != "residual":
-        return _with_neighbours(job, intake)
-    if sample is None or len(sample.values) < LEAST_PIXELS:
-        return None
-    if job.noise(sample.values) == "residual":
-        return None
-    latent, parts = _split(job, intake, sample)
-    return HeldOut(latent, parts, job.seed)
+    else:
+        held_out = HeldOut(*_split(context, sample, seed), seed)
+    return held_out if held_out.structure >= -BEYOND else None
 
 
-def _with_neighbours(job: Job, intake: Intake) -> HeldOut:
+def _can_be_judged(cube: xr.DataArray, sample: SampledPixels) -> bool:
+    """Return whether there are enough pixels, and their noise is known."""
+    few = len(sample.values) < LEAST_PIXELS
+    return not few and noise_of(cube, sample.values) != "residual"
+
+
+def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut:
     """Return what judges clusters of averages: patches, in which every pixel has its neighbours.
 
     The first part is averaged with that of the neighbours, by groups that were made from it; the
     second part is that of the pixel alone.
     """
-    patches = patches_of(job.cube, intake, job.seed)
-    if job.neighbours.noise == "counts":
-        patches = patches._replace(variance=None)
-    made, judged = patches.halves(job.seed)
+    intake, neighbours = context.intake, context.neighbours
+    patches = patches_of(cube, intake, seed)
+    made, judged = patches.halves(seed)
     usable = patches.usable
-    pooled = job.neighbours.pool(made.values, made.variance, usable, half=True).values[usable]
+    pooled = neighbours.pool(made.values, made.variance, usable, half=True).values[usable]
     parts = parts_of(made.values[usable], judged[usable], patches, intake)
-    return HeldOut(job.segmenter.codec.encode(intake.apply(pooled).values), parts, job.seed)
+    return HeldOut(context.encoder.encode(intake.apply(pooled).values), parts, seed)
 
 
 class HeldOut:
@@ -95,16 +103,16 @@ class HeldOut:
         return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
 
 
-def _split(job: Job, intake: Intake, sample: SampledPixels) -> tuple[np.ndarray, Parts]:
+def _split(context: BlockContext, sample: SampledPixels, seed: int) -> tuple[np.ndarray, Parts]:
     """Return latents of the first part of sampled spectra, and both parts as they are judged."""
-    generator, codec = np.random.default_rng([job.seed, 7]), job.segmenter.codec
+    generator, intake = np.random.default_rng([seed, 7]), context.intake
     if sample.variance is not None:
         sigma = np.sqrt(finite_variance(sample.variance))
         drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
         parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
-        return codec.encode(parts.made), parts
+        return context.encoder.encode(parts.made), parts
     parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
-    latent = codec.encode(intake.apply(parts.made).values)
+    latent = context.encoder.encode(intake.apply(parts.made).values)
     if intake.preprocess.normalise is None:  # the number of counts is a difference too
         parts = _as_inputs(parts, intake, sample)
     return latent, parts

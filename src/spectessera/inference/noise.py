@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from spectessera.kmeans.points import Clustering
 from spectessera.kmeans.rule import Rule
@@ -49,22 +50,23 @@ class NoiseSample(NamedTuple):
 def separation_in(
     job: Job, intake: Intake, sample: SampledPixels | None, repeats: np.ndarray | None = None
 ) -> SeparationOverNoise | None:
-    """Return the split check of a cube; None where k is given or the noise is not known.
+    """Return the split check of a cube.
 
-    ``repeats (s,)``: as how many measurements each of the sampled spectra is.
+    None where k is given, the silhouette chooses it, or the noise is not known. ``repeats (s,)``:
+    as how many measurements each of the sampled spectra is.
     """
-    if sample is None or job.criterion != "stability":
+    if sample is None or job.criterion not in ("evidence", "stability"):
         return None
     known = len(sample.values) > 0 and job.noise(sample.values) != "residual"
     return SeparationOverNoise(job, intake, sample, repeats) if known else None
 
 
-def draw_pixels(job: Job, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
+def draw_pixels(cube: xr.DataArray, seed: int, *, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
     """Draw pixels to be compared with noise, before clusters are known; ascending positions."""
-    generator = np.random.default_rng([job.seed, 1])
-    mask = job.cube.coords.get("mask")
+    generator = np.random.default_rng([seed, 1])
+    mask = cube.coords.get("mask")
     unmasked = None if mask is None else np.flatnonzero(~np.asarray(mask.values, bool))
-    count = job.shape[0] * job.shape[1] if unmasked is None else len(unmasked)
+    count = cube.sizes["y"] * cube.sizes["x"] if unmasked is None else len(unmasked)
     drawn = np.sort(generator.choice(count, min(count, most), replace=False))
     return drawn if unmasked is None else unmasked[drawn]
 

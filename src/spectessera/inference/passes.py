@@ -1,7 +1,6 @@
 """What is done with each block of a cube: functions without side effects, run here or on workers.
 
-The first pass reads, screens, preprocesses and encodes a block; the second reads it again for the
-means of the clusters; the third estimates the confidence of its labels, from latents alone.
+Passes: encode a block; read it again for the means of clusters; estimate the confidence of labels.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class BlockContext(NamedTuple):
     neighbours: Neighbours = Neighbours()
 
     def averaged(self, part: xr.DataArray, inner: Block | None) -> xr.DataArray:
-        """Return the block that is inside a part that was read, averaged with neighbours."""
+        """Return the block inside a part that was read, averaged with neighbours."""
         return part if inner is None else averaged(part, inner, self.neighbours, self.intake)
 
 
@@ -153,7 +152,7 @@ class DescribedBlock(NamedTuple):
     sample : SampledPixels, or None
     decoded : DecodedBlock, or None
     alone : array (m,), or None
-        Labels, from 1, of the spectra of the pixels without their neighbours.
+        Labels, from 1, without neighbours.
     """
 
     sums: ClusterSums
@@ -236,7 +235,7 @@ def describe_block(
     keep_decoded : bool
         Return the decoded spectra.
     rule : Rule, optional
-        Also label the spectra of the pixels without their neighbours.
+        Also label the pixels without their neighbours.
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
@@ -266,9 +265,8 @@ def describe_block(
         samples.append(_sample(read, decoded_spectra, wanted))
         decoded.append(known)
     assert sums is not None  # there is at least one part
-    return DescribedBlock(
-        sums, join_samples(samples), _join_decoded(decoded), _join_known(tuple(alone))
-    )
+    labels_alone = _join_known(tuple(alone))
+    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded), labels_alone)
 
 
 # --- parts of a block --------------------------------------------------------------------------

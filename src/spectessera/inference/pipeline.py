@@ -14,7 +14,12 @@ from spectessera._util.check import check_choice, check_number
 from spectessera._util.threads import release_memory
 from spectessera.cube import blocks, check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
-from spectessera.kmeans.points import Clustering, agreement_of_seeds, exact_silhouettes
+from spectessera.kmeans.points import (
+    Clustering,
+    agreement_of_seeds,
+    criterion_of_points,
+    exact_silhouettes,
+)
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
@@ -37,7 +42,7 @@ from .noise import (
     separation_in,
     simulate_noise,
 )
-from .passes import ClusterSums, ConfidenceModel, estimate_confidence
+from .passes import ClusterSums, ConfidenceModel, SampledPixels, estimate_confidence
 from .pixelstore import MEMORY, Pixels
 from .resultmaps import ResultMaps, check_store, make_result
 
@@ -110,12 +115,12 @@ def segment(
           ``center (cluster, latent)``, ``size (cluster)``.
         - ``score (k)`` and ``score_error (k)``: the silhouettes, exact or estimated, as the
           attribute ``silhouette`` says; ``stability``, ``stability_error`` and ``agreement (k)``,
-          see :class:`spectessera.result.KCurves`; where stability chooses k and the noise is
+          see :class:`spectessera.result.KCurves`; where stability chose k and the noise is
           known, ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN
-          where it was not computed; where evidence chooses it, ``gain`` and ``gain_error (k)``, see
+          where it was not computed; where evidence chose it, ``gain`` and ``gain_error (k)``, see
           :func:`spectessera.evidence.gain_of`.
-        - Attributes are strings and numbers, among them ``seed_agreement``, the similarity of the
-          clusters of other seeds (adjusted Rand index).
+        - Attributes are strings and numbers, among them ``criterion``, what chose k, and
+          ``seed_agreement``, the similarity of the clusters of other seeds (adjusted Rand index).
 
     Raises
     ------
@@ -167,11 +172,9 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     )
     corridor.report("cluster", 0, 1)
     intake = corridor.context.intake
-    evidence = held_out_in(job, intake, sample)
-    check = separation_in(
-        job, intake, sample, None if sample is None else pixels.repeats_at(sample.pixel)
-    )
-    clustering = _cluster(pixels, job, check, evidence)
+    repeats = None if sample is None else pixels.repeats_at(sample.pixel)
+    evidence, split_check = _judges(job, corridor, sample, repeats)
+    clustering = _cluster(pixels, job, split_check, evidence)
     release_memory()
     corridor.report("cluster", 1, 1)
     labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
@@ -225,8 +228,21 @@ def _check_arguments(
 def _drawn_first(job: Job) -> np.ndarray | None:
     """Return the pixels whose spectra the first pass keeps; None where none are needed."""
     if job.criterion == "evidence":
-        return draw_pixels(job, evidence_pixels(job))
-    return draw_pixels(job) if job.criterion == "stability" or not job.means else None
+        return draw_pixels(job.cube, job.seed, most=evidence_pixels(job.cube))
+    needed = job.criterion == "stability" or not job.means
+    return draw_pixels(job.cube, job.seed) if needed else None
+
+
+def _judges(
+    job: Job, corridor: Corridor, sample: SampledPixels | None, repeats: np.ndarray | None
+) -> tuple[HeldOut | None, SeparationOverNoise | None]:
+    """Return what judges a number of clusters: evidence, or the split check of stability."""
+    evidence = None
+    if job.criterion == "evidence":
+        evidence = held_out_in(job.cube, corridor.context, sample, seed=job.seed)
+    if evidence is not None:
+        return evidence, None
+    return None, separation_in(job, corridor.context.intake, sample, repeats)
 
 
 # --- clusters ----------------------------------------------------------------------------------
@@ -240,11 +256,12 @@ def _cluster(
 ) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     segmenter, clusters = job.segmenter, job.clusters
+    settings: Clusters = segmenter.config("clusters")
     if clusters == "trained":
         rule, centers = segmenter.rule_, segmenter.cluster_centers_
         parts = [rule.label(part, segmenter.device).astype(np.int16) for part in pixels.parts()]
-        return Clustering(np.concatenate(parts), centers, segmenter.choices_, rule)
-    settings: Clusters = segmenter.config("clusters")
+        curves, criterion = segmenter.choices_, criterion_of_points(settings)
+        return Clustering(np.concatenate(parts), centers, curves, rule, criterion)
     if not isinstance(clusters, str):
         settings = replace(settings, k_min=int(clusters), k_max=int(clusters))
     if len(pixels) <= settings.k_min:
@@ -339,7 +356,7 @@ def _attributes(
     own: dict[str, str | int | float] = {
         "n_clusters": len(clustering.centers),
         "metric": clustering.rule.metric,
-        "criterion": settings.criterion,
+        "criterion": clustering.criterion,
         "stable_from": STABLE_FROM,
         "silhouette": "exact" if not clustering.curves.error.any() else "estimate",
         "clustered_pixels": min(len(clustering.labels), settings.max_points),

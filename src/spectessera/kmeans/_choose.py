@@ -70,13 +70,13 @@ class Clusters:
         measurement foretell the other part, whose noise is independent, together with stability
         (:mod:`spectessera.evidence`); one cluster if ``k_min`` is 2 and the spectra differ by no
         more than noise. As "stability" where the noise is not known (neither counts nor a
-        variance), of points without spectra, and in the fit. "stability": the largest k whose
-        clusters are all recovered when half of the points are clustered
-        (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below that of
-        another such k, or that splits the noise of one cluster into two, where the noise is known
-        (:class:`spectessera.inference.noise.SeparationOverNoise`); the largest silhouette where
-        there is no such k. "silhouette": the largest silhouette (as in the paper). In the batches
-        of a training always the silhouette, which has a gradient.
+        variance), for fewer than 32 pixels, of points without spectra, and in the fit.
+        "stability": the largest k whose clusters are all recovered when half of the points are
+        clustered (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below
+        that of another such k, or that splits the noise of one cluster into two, where the noise is
+        known (:class:`spectessera.inference.noise.SeparationOverNoise`); the largest silhouette
+        where there is no such k. "silhouette": the largest silhouette (as in the paper). In the
+        batches of a training always the silhouette, which has a gradient.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class Clusters:
     max_points: int = 262_144
     refine: bool = False
     metric: str = "auto"
-    criterion: str = "stability"
+    criterion: str = "evidence"
 
     def __post_init__(self) -> None:
         check_number("k_min", self.k_min, low=2, integer=True)
@@ -153,6 +153,8 @@ class Choice(NamedTuple):
     k : int
     ks : tuple of int
         The k of each of ``scores``.
+    criterion : "evidence", "stability" or "silhouette"
+        What chose k.
     inertia : tensor ()
         In the space of ``metric``.
     converged : tuple of bool
@@ -165,7 +167,7 @@ class Choice(NamedTuple):
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
         computed; None without a split check.
     gains : tuple of Gain, or None
-        Of each of ``ks``, where evidence chooses.
+        Of each of ``ks``, where evidence chose.
     """
 
     labels: Tensor
@@ -175,6 +177,7 @@ class Choice(NamedTuple):
     errors: Tensor
     k: int
     ks: tuple[int, ...]
+    criterion: str
     inertia: Tensor
     converged: tuple[bool, ...]
     metric: Metric
@@ -264,7 +267,7 @@ def choose_k(
         one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). Only those k are checked
         that would be chosen otherwise, the largest first.
     evidence : Evidence, optional
-        What judges every k where evidence chooses.
+        What judges every k where evidence chooses; without it stability chooses.
 
     Returns
     -------
@@ -285,8 +288,7 @@ def choose_k(
     3
     """
     points = check_points(points)
-    ks = _ks_for(points, clusters)
-    metric = fit_metric(points, clusters.metric)
+    ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
     points = metric.move(points)
     constant, settings = points.detach(), _k_means_settings(clusters)
     exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
@@ -308,6 +310,7 @@ def choose_k(
         errors=errors,
         k=len(run.centers),
         ks=ks,
+        criterion=found.criterion,
         inertia=run.inertia,
         converged=tuple(each.converged for each in runs),
         metric=metric,

@@ -36,6 +36,7 @@ class Selected(NamedTuple):
     """
 
     position: int | None
+    criterion: str
     excess: Tensor | None = None
     gains: tuple[Gain, ...] | None = None
 
@@ -62,16 +63,16 @@ def select(
     """
     criterion, may_be_one, split_check, evidence = judges
     if stability is None or criterion == "silhouette":
-        return Selected(int(scores.argmax()))
-    # Below -BEYOND the noise was estimated too large: there is no evidence.
-    if criterion == "evidence" and evidence is not None and evidence.structure > -BEYOND:
+        return Selected(int(scores.argmax()), "silhouette")
+    if criterion == "evidence" and evidence is not None:
         gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
         nothing = may_be_one and evidence.structure <= BEYOND
         stable = is_stable(stability.scores, stability.errors).numpy(force=True)
-        return Selected(None if nothing else best_number(gains, stable), gains=gains)
+        best = None if nothing else best_number(gains, stable)
+        return Selected(best, "evidence", gains=gains)
     splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)
     best = _best_stable(stability, scores, splits)
-    return Selected(best, None if splits is None else splits.separations)
+    return Selected(best, "stability", None if splits is None else splits.separations)
 
 
 def one_cluster(points: Tensor) -> KMeansRun:

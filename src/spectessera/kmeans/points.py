@@ -26,6 +26,8 @@ from .rule import Evidence, Rule, SplitCheck, rule_of
 # Number of other seeds that are tried, each on a sample of this size.
 SEEDS = 3
 SEED_POINTS = 8192
+# What chose k where only one was to be tried.
+GIVEN = "given"
 # Number of points of an array that are labelled together.
 _PART = 65_536
 
@@ -76,17 +78,20 @@ class Clustering(NamedTuple):
     curves : KCurves
         The criteria for every k that was tried.
     rule : Rule
+    criterion : "evidence", "stability", "silhouette" or "given"
+        What chose k; "given" where no other k was to be tried.
     excess : array (number of k,), float64, or None
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not
         computed; None without a split check.
     gains : tuple of Gain, or None
-        Of every k that was tried, where evidence chooses.
+        Of every k that was tried, where evidence chose.
     """
 
     labels: np.ndarray
     centers: np.ndarray
     curves: KCurves
     rule: Rule
+    criterion: str
     excess: np.ndarray | None = None
     gains: tuple[Gain, ...] | None = None
 
@@ -151,7 +156,21 @@ def cluster_points(
         labels = labels.astype(np.int64)
     excess = None if choice.excess is None else choice.excess.numpy()
     centers = centers_of(rows, labels, rule)
-    return Clustering(labels, centers, curves, rule, excess, choice.gains)
+    criterion = choice.criterion if several else GIVEN
+    return Clustering(labels, centers, curves, rule, criterion, excess, choice.gains)
+
+
+def criterion_of_points(clusters: Clusters) -> str:
+    """Return what chooses k of points without spectra, such as those of a fit.
+
+    Examples
+    --------
+    >>> criterion_of_points(Clusters(criterion="evidence"))
+    'stability'
+    """
+    if clusters.k_max == clusters.k_min:
+        return GIVEN
+    return "stability" if clusters.criterion == "evidence" else clusters.criterion
 
 
 def _choose(
@@ -267,7 +286,12 @@ def exact_silhouettes(
     device: str | None = None,
     progress: PairProgress | None = None,
 ) -> np.ndarray:
-    """Return the exact silhouettes (n,), float32, of points (n, d) with labels (n,)."""
+    """Return the exact silhouettes (n,), float32, of points (n, d) with labels (n,).
+
+    They are 0 where all points are one cluster.
+    """
+    if (labels == labels[0]).all():
+        return np.zeros(len(labels), np.float32)
     tensors = (torch.from_numpy(each).to(device) for each in (points, labels))
     per_point = silhouette_image(*tensors, per_point=True, progress=progress).per_point
     assert per_point is not None

@@ -171,10 +171,9 @@ def scores(result: xr.Dataset) -> Figure:
         if count in k:
             axes.axvline(count, color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    word = "cluster" if count == 1 else "clusters"
-    panels[0].set_title(
-        f"{count} {word}, chosen by {in_figure(result.attrs.get('criterion', 'silhouette'))}"
-    )
+    criterion = in_figure(result.attrs.get("criterion", "silhouette"))
+    how = criterion if criterion == "given" else f"chosen by {criterion}"
+    panels[0].set_title(f"{count} cluster{'' if count == 1 else 's'}, {how}")
     panels[-1].set_xlabel("number of clusters k")
     return figure
 

@@ -18,9 +18,9 @@ from spectessera.preprocess.steps import QUALITY
 
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
-# clusters="trained"; noise: where stability chooses k and the noise of the cube is known; evidence:
-# where evidence chooses k and the noise of the cube is known; neighbours: where pixels are averaged
-# with their neighbours; cube: where the cube has this attribute; never.
+# clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:
+# where evidence chose k; neighbours: where pixels are averaged with their neighbours; cube: where
+# the cube has this attribute; never.
 When = Literal[
     "always", "keep", "means", "chosen", "noise", "evidence", "neighbours", "cube", "never"
 ]
@@ -227,12 +227,12 @@ VARIABLES = {
             "gain", ("k",), "float64", "1",
             "how much better k clusters foretell a held-out part of the measurement than one: "
             "natural logarithm of a likelihood ratio per pixel, for all of its counts or channels",
-            "evidence", "never",
+            "evidence", "evidence",
         ),
         Variable(
             "gain_error", ("k",), "float64", "1",
             "standard error of the gain",
-            "evidence", "never",
+            "evidence", "evidence",
         ),
     )
 }  # fmt: skip
@@ -281,14 +281,16 @@ ATTRIBUTES = (
     Attribute("n_clusters", int, "number of clusters K", "always", "always"),
     Attribute("metric", str, "metric in which latents were clustered", "always", "never"),
     Attribute(
-        "criterion", str, "what chose k: evidence, stability or silhouette", "always", "never"
+        "criterion", str,
+        "what chose k: evidence, stability or silhouette; given if it was given",
+        "always", "always",
     ),
     Attribute("stable_from", float, "stability from which a k is stable", "always", "never"),
     Attribute(
         "structure", float,
         "differences between the spectra beyond their noise, in standard errors; noise alone: up "
         "to 3.5",
-        "evidence", "never",
+        "evidence", "evidence",
     ),
     Attribute(
         "neighbours", int,

@@ -150,6 +150,8 @@ def _scores(result: xr.Dataset) -> dict[str, dict[str, float]]:
         "stability_error": "stability_error",
         "agreement": "agreement",
         "excess": "excess",
+        "gain": "gain",
+        "gain_error": "gain_error",
     }
     curves = {word: result[name] for word, name in names.items() if name in result}
     return {
