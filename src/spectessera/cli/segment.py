@@ -130,7 +130,7 @@ class ResultOptions:
             "the measurement shows that it helps; 0, not at all; or the weight of a neighbour, up "
             "to 1."
         ),
-    ] = "0"
+    ] = "auto"
     zarr: Annotated[
         bool,
         typer.Option(

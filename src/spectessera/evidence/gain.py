@@ -12,8 +12,8 @@ from .splits import Parts
 # probability is 0; 0 is "all spectra are alike".
 _WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
-# Counts of all spectra together in a bin of channels.
-_COUNTS = 400
+# Counts of all spectra together in a bin of channels, and least number of bins.
+_COUNTS, _BINS = 400, 32
 
 
 class Gain(NamedTuple):
@@ -47,8 +47,8 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
 
     Both are those of whole spectra: that of the counts is divided by the share of the counts that
     ``parts.judged`` has, and s^2 is the noise of a whole spectrum. Where all spectra together have
-    fewer than 400 counts per channel, channels are summed in bins of that many: a mean of more
-    channels than its counts can carry foretells worse than it could.
+    fewer than 400 counts per channel, channels are summed in bins of that many (but in at least 32
+    bins): a mean of more channels than its counts can carry foretells worse than it could.
 
     Parameters
     ----------
@@ -87,10 +87,10 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
 def binned(made: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return counts (n, channel) in as many bins (n, bin) as those of the first part can carry."""
     total = made.sum(axis=0, dtype=np.float64)
-    most = int(total.sum() // _COUNTS)
+    most = max(_BINS, int(total.sum() // _COUNTS))
     if most >= len(total):
         return made, judged
-    starts = equal_bins(total, max(1, most))
+    starts = equal_bins(total, most)
     return np.add.reduceat(made, starts, axis=1), np.add.reduceat(judged, starts, axis=1)
 
 

@@ -34,8 +34,8 @@ from .patches import Patches, parts_of, patches_of
 WINDOWS = (3, 5)
 # Windows of the averages that groups begin with, for details of several sizes.
 _BEGINNINGS = (3, 9)
-# Least number of usable pixels.
-_LEAST = 64
+# With fewer usable pixels, a gain is not known well enough to choose by.
+_LEAST = 400
 # Numbers of clusters by whose gain windows are compared.
 _TRIED = (4, 8, 12)
 # A larger gain is no chance from so many standard errors on, and worth it from that share of the
@@ -61,7 +61,7 @@ def choose_neighbours(
     neighbours : "auto" or float
         "auto": as far as the spectra of neighbours foretell the held-out part of the pixel's own,
         with the weight 1; not at all where the noise is not known, where nothing is gained, or of
-        fewer than three rows or columns. A number: the weight of a neighbour, from 0 (none) to 1;
+        fewer than three rows or columns or 400 pixels. A number: the weight of a neighbour, from 0 (none) to 1;
         where the noise is not known the eight neighbours have it, whether they are alike or not.
     seed : int
 
@@ -81,7 +81,8 @@ def choose_neighbours(
             )
     else:
         check_number("neighbours", neighbours, low=0, high=1)
-    few = min(cube.sizes["y"], cube.sizes["x"]) < WINDOWS[0]
+    height, width = cube.sizes["y"], cube.sizes["x"]
+    few = min(height, width) < WINDOWS[0] or height * width < _LEAST
     if neighbours == 0 or (neighbours == "auto" and few):
         return Neighbours()
     weight = 1.0 if isinstance(neighbours, str) else float(neighbours)

@@ -57,7 +57,7 @@ def segment(
     seed: int = 0,
     keep: Sequence[str] = (),
     means: bool = True,
-    neighbours: str | float | Neighbours = 0,
+    neighbours: str | float | Neighbours = "auto",
     store: str | Path | None = None,
     memory: int = MEMORY,
     progress: BlockProgress | None = None,
@@ -87,9 +87,9 @@ def segment(
         False: read the cube only once, without the spectra that need a second reading:
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
     neighbours : "auto", float or Neighbours
-        How far the spectra of neighbouring pixels are used: 0, every pixel stands alone; "auto", as
-        far as it makes the labels foretell the pixel's own measurement better; or the weight of
-        a neighbour beside 1, the pixel's own. See
+        How far the spectra of neighbouring pixels are used: "auto", as far as it makes the labels
+        foretell the pixel's own measurement better; 0, every pixel stands alone, as in the paper;
+        or the weight of a neighbour beside 1, the pixel's own. See
         :func:`spectessera.inference.choose_neighbours`, of which an earlier answer can be given.
     store : str or Path, optional
         A ``.zarr`` folder to which the maps are written block by block, so that no map is in
@@ -148,7 +148,11 @@ def segment(
     cube = check_cube(cube)
     context = context_of(cube, segmenter)
     if not isinstance(neighbours, Neighbours):
+        if progress is not None:
+            progress("neighbours", 0, 1)
         neighbours = choose_neighbours(cube, context.intake, neighbours, seed=seed)
+        if progress is not None:
+            progress("neighbours", 1, 1)
     context = context._replace(neighbours=neighbours)
     job = Job(cube, segmenter, clusters, seed, tuple(keep), means, neighbours)
     extra = [

@@ -156,7 +156,7 @@ def noise_sweep(
         noisy = degrade(cube, level, seed)
         if floor is not None:
             noisy = noisy.copy(data=np.maximum(noisy.values, np.float32(floor)))
-        result = segment(noisy, segmenter, clusters, seed=seed)
+        result = segment(noisy, segmenter, clusters, seed=seed, neighbours=0)
         labels.append(result["label"].values)
         chosen.append(int(result.attrs["n_clusters"]))
         scores.append(compare(labels[-1], reference))

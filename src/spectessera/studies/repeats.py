@@ -101,7 +101,7 @@ def stability(
             settings = {name: segmenter.config(name) for name in segmenter.settings()}
             settings["training"] = replace(settings["training"], seed=each)
             trained = SpectralSegmenter(**settings, device=segmenter.device).fit(cube)
-        result = segment(cube, trained, clusters, seed=each)
+        result = segment(cube, trained, clusters, seed=each, neighbours=0)
         labels.append(result["label"].values)
         chosen.append(int(result.attrs["n_clusters"]))
         if progress is not None:

@@ -281,7 +281,9 @@ def _network(
     segmenter = _trained(experiment, variant, home, progress)
     segmenter.set_params(clusters=experiment.clusters)
     start = time.perf_counter()
-    result = segment(experiment.cube, segmenter, seed=seed, keep=["latent", "decoded"])
+    result = segment(
+        experiment.cube, segmenter, seed=seed, keep=["latent", "decoded"], neighbours=0
+    )
     seconds = time.perf_counter() - start
     write(result, home / f"{variant.name}.nc")
     latent = result["latent_cube"].values.reshape(-1, result.sizes["latent"])
