@@ -1,7 +1,8 @@
 """Maps of few counts, every pixel alone and with its neighbours, for the true number of clusters.
 
-    python -m benchmarks.neighbours run    append what is not measured yet
-    python -m benchmarks.neighbours        only write the tables into docs/neighbours.md
+    python -m benchmarks.neighbours run          append what is not measured yet
+    python -m benchmarks.neighbours file FILE    measure a map from elsewhere
+    python -m benchmarks.neighbours              only write the tables into docs/neighbours.md
 
 The constants of the choice (spectessera.inference.neighbour_choice) were settled on pages with the
 seeds 1 and 11; the seeds here are others. Both sides of a row are measured in one run.
@@ -21,7 +22,12 @@ import torch
 
 import spectessera as spt
 from spectessera import SpectralSegmenter
-from spectessera.inference import averaged_spectra, choose_neighbours, intake_before_training
+from spectessera.inference import (
+    Neighbours,
+    averaged_spectra,
+    choose_neighbours,
+    intake_before_training,
+)
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines
@@ -29,6 +35,7 @@ from .pages import page
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "neighbours.csv", HERE.parent / "docs" / "neighbours.md"
+FILES = HERE / "neighbours_files.csv"
 HEAD = HERE / "neighbours_head.md"
 FIELDS = ("set", "counts", "seed", "alone", "auto", "reach", "measurements",
           "seconds_alone", "seconds_auto")  # fmt: skip
@@ -90,9 +97,13 @@ def jobs() -> Iterator[tuple]:
 
 def rows() -> list[dict[str, str]]:
     """Return all rows that were measured."""
-    if not ROWS.exists():
+    return _rows_of(ROWS)
+
+
+def _rows_of(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
         return []
-    with ROWS.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -111,6 +122,57 @@ def run() -> None:
                 writer.writeheader()
             writer.writerow(row)
         print(row, flush=True)
+
+
+def agreement(label: np.ndarray) -> tuple[float, float]:
+    """Return the share of neighbouring pixels with one label, and that of any two pixels."""
+    pairs = (label[1:] == label[:-1]).ravel(), (label[:, 1:] == label[:, :-1]).ravel()
+    share = np.bincount(label.ravel()) / label.size
+    return float(np.concatenate(pairs).mean()), float(np.square(share).sum())
+
+
+def of_file(path: Path) -> None:
+    """Segment a file with networks that are trained on it, alone and with neighbours."""
+    torch.set_num_threads(1)
+    cube = spt.read(path)
+    training = replace(DEFAULTS["training"], epochs=EPOCHS)
+    intake = intake_before_training(cube, DEFAULTS["preprocess"])
+    chosen = choose_neighbours(cube, intake)
+    spectra = cube if chosen.window == 1 else averaged_spectra(cube, chosen, intake)
+    found = []
+    for neighbours, trained_on in ((Neighbours(), cube), (chosen, spectra)):
+        model = SpectralSegmenter(training=training).fit(trained_on)
+        own = model.config("clusters").metric
+        for metric in dict.fromkeys((own, "half-whitened")):
+            model.set_params(clusters__metric=metric)
+            result = spt.segment(cube, model, neighbours=neighbours)
+            alike, chance = agreement(result["label"].values)
+            gains = result.get("gain")
+            found.append({
+                "file": path.name, "reach": neighbours.window // 2, "metric": metric,
+                "k": result.attrs["n_clusters"],
+                "gain": "" if gains is None else round(float(gains.max()), 3),
+                "alike": round(alike, 3), "chance": round(chance, 3),
+                "confidence": round(float(result["confidence"].mean()), 3),
+            })  # fmt: skip
+            print(found[-1], flush=True)
+    before = _rows_of(FILES)
+    kept = [row for row in before if row["file"] != path.name]
+    with FILES.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, found[0])
+        writer.writeheader()
+        writer.writerows([*kept, *found])
+
+
+def table_of_files() -> list[str]:
+    """Return the table of maps from elsewhere."""
+    lines = [
+        "| file | neighbours up to | metric | k | largest gain | neighbours agree | by chance "
+        "| mean confidence |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    names = ("file", "reach", "metric", "k", "gain", "alike", "chance", "confidence")
+    return lines + [f"| {' | '.join(row[each] for each in names)} |" for row in _rows_of(FILES)]
 
 
 def table() -> list[str]:
@@ -142,7 +204,9 @@ def main() -> None:
     """Measure, or write the page."""
     if sys.argv[1:2] == ["run"]:
         run()
-    head = HEAD.read_text(encoding="utf-8")
+    elif sys.argv[1:2] == ["file"]:
+        of_file(Path(sys.argv[2]))
+    head = HEAD.read_text(encoding="utf-8").replace("FILES", "\n".join(table_of_files()))
     PAGE.write_text(head.replace("TABLE", "\n".join(table())), encoding="utf-8")
 
 

@@ -60,9 +60,10 @@ def choose_neighbours(
         What makes network inputs of its spectra; by default as a new segmenter would make them.
     neighbours : "auto" or float
         "auto": as far as the spectra of neighbours foretell the held-out part of the pixel's own,
-        with the weight 1; not at all where the noise is not known, where nothing is gained, or of
-        fewer than three rows or columns or 400 pixels. A number: the weight of a neighbour, from 0 (none) to 1;
-        where the noise is not known the eight neighbours have it, whether they are alike or not.
+        with the weight 1; not at all where nothing is gained, where the noise is not known, or of
+        fewer than 400 pixels, or than three rows or columns. A number: the weight of a neighbour,
+        from 0 (none) to 1; where the noise is not known the eight neighbours have it, whether they
+        are alike or not.
     seed : int
 
     Returns
