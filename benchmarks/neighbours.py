@@ -2,6 +2,7 @@
 
     python -m benchmarks.neighbours run          append what is not measured yet
     python -m benchmarks.neighbours file FILE    measure a map from elsewhere
+    python -m benchmarks.neighbours repeats      measure how often repeated measurements agree
     python -m benchmarks.neighbours              only write the tables into docs/neighbours.md
 
 The constants of the choice (spectessera.inference.neighbour_choice) were settled on pages with the
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 
 import spectessera as spt
 from spectessera import SpectralSegmenter
@@ -35,7 +37,7 @@ from .pages import page
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "neighbours.csv", HERE.parent / "docs" / "neighbours.md"
-FILES = HERE / "neighbours_files.csv"
+FILES, REPEATS = HERE / "neighbours_files.csv", HERE / "neighbours_repeats.csv"
 HEAD = HERE / "neighbours_head.md"
 FIELDS = ("set", "counts", "seed", "alone", "auto", "reach", "measurements",
           "seconds_alone", "seconds_auto")  # fmt: skip
@@ -156,12 +158,72 @@ def of_file(path: Path) -> None:
                 "confidence": round(float(result["confidence"].mean()), 3),
             })  # fmt: skip
             print(found[-1], flush=True)
-    before = _rows_of(FILES)
-    kept = [row for row in before if row["file"] != path.name]
-    with FILES.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, found[0])
+    _write(FILES, [*(row for row in _rows_of(FILES) if row["file"] != path.name), *found])
+
+
+def repeats() -> None:
+    """Segment two independent halves of the counts of pages, and compare labels with confidence."""
+    torch.set_num_threads(1)
+    model, found = spt.load("maxrf"), []
+    for kind, size, counts in (
+        ("mix", "coarse", 10), ("load", "coarse", 10), ("mix", "fine", 30), ("load", "fine", 10),
+    ):  # fmt: skip
+        cube, truth = page(kind, 31, side=SIDES[size], counts=2 * counts)
+        k = len(np.unique(truth["label"].values[truth["label"].values > 0]))
+        half = np.random.default_rng(0).binomial(cube.values.astype(int), 0.5)
+        both_halves = half, cube.values.astype(int) - half
+        for neighbours in (0, "auto"):
+            results = [
+                spt.segment(cube.copy(data=each.astype(np.uint16)), model, k, neighbours=neighbours)
+                for each in both_halves
+            ]
+            same, sure = same_labels(results, k)
+            place = np.minimum((10 * sure).astype(int), 9)
+            error = sum(
+                abs(same[place == each].mean() - sure[place == each].mean())
+                * (place == each).mean()
+                for each in np.unique(place)
+            )
+            found.append({
+                "map": f"{kind}, {size}", "counts": counts, "neighbours": neighbours,
+                "confidence": round(float(sure.mean()), 3), "agree": round(float(same.mean()), 3),
+                "error": round(float(error), 3),
+            })  # fmt: skip
+            print(found[-1], flush=True)
+    _write(REPEATS, found)
+
+
+def same_labels(results: list, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every labelled pixel whether two results agree, and the confidence of the first.
+
+    Clusters are matched one to one.
+    """
+    first, second = (each["label"].values.ravel() for each in results)
+    labelled = (first > 0) & (second > 0)
+    counts = np.zeros((k, k))
+    np.add.at(counts, (first[labelled] - 1, second[labelled] - 1), 1)
+    rows_, columns = linear_sum_assignment(-counts)
+    names = np.zeros(k + 1, int)
+    names[columns + 1] = rows_ + 1
+    sure = results[0]["confidence"].values.ravel()[labelled]
+    return names[second[labelled]] == first[labelled], sure
+
+
+def _write(path: Path, rows_: list[dict[str, object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows_[0])
         writer.writeheader()
-        writer.writerows([*kept, *found])
+        writer.writerows(rows_)
+
+
+def table_of_repeats() -> list[str]:
+    """Return the table of repeated measurements."""
+    lines = [
+        "| page | counts | neighbours | mean confidence | same label in a repeated measurement "
+        "| expected calibration error |",
+        "|---|---|---|---|---|---|",
+    ]
+    return lines + [f"| {' | '.join(row.values())} |" for row in _rows_of(REPEATS)]
 
 
 def table_of_files() -> list[str]:
@@ -206,8 +268,13 @@ def main() -> None:
         run()
     elif sys.argv[1:2] == ["file"]:
         of_file(Path(sys.argv[2]))
-    head = HEAD.read_text(encoding="utf-8").replace("FILES", "\n".join(table_of_files()))
-    PAGE.write_text(head.replace("TABLE", "\n".join(table())), encoding="utf-8")
+    elif sys.argv[1:2] == ["repeats"]:
+        repeats()
+    text = HEAD.read_text(encoding="utf-8")
+    tables = {"TABLE": table, "FILES": table_of_files, "REPEATS": table_of_repeats}
+    for word, make in tables.items():
+        text = text.replace(word, "\n".join(make()))
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

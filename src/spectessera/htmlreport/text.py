@@ -227,7 +227,10 @@ def neighbours_in_words(result: xr.Dataset) -> str:
         words += f"; a spectrum is as good as {times:.1f} measurements of one pixel, on average"
     if "label_alone" in result and usable.any():
         changed = float((result["label_alone"].values != label)[usable].mean())
-        words += f"; by its own spectrum alone, {share(changed)} of the pixels would be elsewhere"
+        words += (
+            f"; by their own spectrum alone, {share(changed)} of the pixels would be in another "
+            "cluster"
+        )
     return words
 
 

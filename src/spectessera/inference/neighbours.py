@@ -198,7 +198,7 @@ def averaged_spectra(
         parts.append(rows[1:])
         pixels.append(in_image(cube, block, rows[0]))
         if progress is not None:
-            progress("neighbours", done, len(total))
+            progress("average", done, len(total))
     order = np.argsort(np.concatenate(pixels))
     values = np.concatenate([each for each, _ in parts])[order]
     column = xr.DataArray(values[:, None], dims=DIMS, attrs=cube.attrs | {"noise": "residual"})
