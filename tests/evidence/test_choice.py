@@ -36,3 +36,11 @@ def test_a_difference_within_the_noise_is_none():
 def test_without_any_gain_it_is_the_smallest():
     none = [Gain(0.0, 0.0, np.zeros(5))] * 3
     assert best_number(none, stable(0, 0, 0)) == 0
+
+
+def test_a_stable_number_that_misses_the_share_by_chance_is_taken_where_no_larger_one_is_stable():
+    """8.95 is below nine tenths of 10 by less than its error; without a spread it is below them."""
+    noisy, sure = (gains(4, 8.95, 10, 9.9, spread=each) for each in (2.0, 1e-6))
+    assert best_number(noisy, stable(1, 1, 0, 0)) == 1
+    assert best_number(sure, stable(1, 1, 0, 0)) == 2
+    assert best_number(noisy, stable(0, 1, 0, 1)) == 3  # a larger one is stable

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from spectessera.evidence import Parts, gain_of, split_noise, thin_counts
+from spectessera.evidence.gain import binned
 
 SHAPE = (600, 40)
 
@@ -74,3 +75,19 @@ def test_a_cluster_without_spectra_and_one_alone():
     labels = np.zeros(20, np.int64)
     labels[0] = 3
     assert np.isfinite(gain_of(parts, labels, 5).mean)
+
+
+def test_few_counts_are_compared_in_bins_that_they_can_carry():
+    """Two groups differ in one half of 2,000 channels; a mean of so few counts is mostly noise."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 300)
+    expected = np.full((2, 2000), 0.004)
+    expected[0, :1000] *= 3
+    parts = thin_counts(generator.poisson(expected[labels]), generator)
+    made, judged = binned(parts.made, parts.judged)
+    assert made.shape == judged.shape == (600, 32)
+    assert (made.sum(), judged.sum()) == (parts.made.sum(), parts.judged.sum())
+    found = gain_of(parts, labels, 2)
+    assert found.mean > 4 * found.error
+    many = np.full((600, 20), 100, np.float32)
+    assert binned(many, many)[0] is many  # enough in every channel
