@@ -144,10 +144,12 @@ def test_latents_in_a_file_do_not_change_a_bit_and_the_file_is_removed(
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     files = []
-    found = spt.segment(
-        flawed().chunk(CHUNKS), segmenter, keep=["latent"], memory=0,
-        progress=lambda *_: files.append(len(list(tmp_path.glob("spectessera-*/pixels")))),
-    )  # fmt: skip
+
+    def look(step, *_):
+        if step != "neighbours":  # judged before there are any latents
+            files.append(len(list(tmp_path.glob("spectessera-*/pixels"))))
+
+    found = spt.segment(flawed().chunk(CHUNKS), segmenter, keep=["latent"], memory=0, progress=look)
     assert_same(found, whole)
     assert set(files) == {1}
     gc.collect()
@@ -235,10 +237,14 @@ SECOND = {"mean_spectrum", "std_spectrum", "input_mean", "reconstructed_mean"}
 
 @pytest.mark.parametrize(("means", "times"), [(False, 1), (True, 2)])
 def test_the_cube_is_read_once_or_with_means_twice(segmenter, means, times):
-    reads = Reads(stripes())
-    found = spt.segment(reads.cube, segmenter, keep=["latent", "decoded"], means=means)
-    assert len(reads.counts) == BLOCKS
-    assert set(reads.counts.values()) == {times}
+    """Pieces of it are read once more to judge neighbours by: of a small cube, all of it."""
+    kept = {"keep": ["latent", "decoded"], "means": means}
+    for neighbours, more in ((0, 0), ("auto", 1)):
+        reads = Reads(stripes())
+        found = spt.segment(reads.cube, segmenter, neighbours=neighbours, **kept)
+        assert found.attrs["neighbours"] == 0
+        assert len(reads.counts) == BLOCKS
+        assert set(reads.counts.values()) == {times + more}
     assert (set(found.data_vars) & SECOND) == (SECOND if means else set())
 
 

@@ -183,4 +183,5 @@ def test_progress_counts_the_blocks_of_each_step(segmenter):
     seen = []
     segment(cube.chunk({"y": 10}), segmenter, progress=lambda *args: seen.append(args))
     both = [(name, done, 2) for name in ("encode", "describe", "confidence") for done in (1, 2)]
-    assert seen == [*both[:2], ("cluster", 0, 1), ("cluster", 1, 1), *both[2:]]
+    judged, clustered = ([(name, done, 1) for done in (0, 1)] for name in ("neighbours", "cluster"))
+    assert seen == [*judged, *both[:2], *clustered, *both[2:]]

@@ -42,7 +42,7 @@ from .noise import (
     separation_in,
     simulate_noise,
 )
-from .passes import ClusterSums, ConfidenceModel, SampledPixels, estimate_confidence
+from .passes import BlockContext, ClusterSums, ConfidenceModel, SampledPixels, estimate_confidence
 from .pixelstore import MEMORY, Pixels
 from .resultmaps import ResultMaps, check_store, make_result
 
@@ -84,7 +84,8 @@ def segment(
         square of the number of pixels; or ``label_alone (y, x)``: the label that the spectrum of
         each pixel has without its neighbours (with ``means`` only).
     means : bool
-        False: read the cube only once, without the spectra that need a second reading:
+        False: read the cube only once (and some pieces of it to judge neighbours by), without the
+        spectra that need a second reading:
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
     neighbours : "auto", float or Neighbours
         How far the spectra of neighbouring pixels are used: "auto", as far as it makes the labels
@@ -147,21 +148,16 @@ def segment(
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = check_cube(cube)
     context = context_of(cube, segmenter)
-    if not isinstance(neighbours, Neighbours):
-        if progress is not None:
-            progress("neighbours", 0, 1)
-        neighbours = choose_neighbours(cube, context.intake, neighbours, seed=seed)
-        if progress is not None:
-            progress("neighbours", 1, 1)
-    context = context._replace(neighbours=neighbours)
-    job = Job(cube, segmenter, clusters, seed, tuple(keep), means, neighbours)
     extra = [
         "integrated_latent",
         *(f"{each}_cube" for each in ("latent", "decoded") if each in keep),
     ]
 
     def make(maps: ResultMaps) -> xr.Dataset:
-        corridor = Corridor(cube, context, maps, extra_maps=extra, progress=progress)
+        used = _neighbours(cube, context, neighbours, seed, progress)
+        job = Job(cube, segmenter, clusters, seed, tuple(keep), means, used)
+        seen = context._replace(neighbours=used)
+        corridor = Corridor(cube, seen, maps, extra_maps=extra, progress=progress)
         return _segment(job, corridor, memory)
 
     return make_result(cube, store, make)
@@ -203,6 +199,23 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
             pixels, clustering, settings, seed=job.seed, device=device
         )
     return corridor.maps.join(result)
+
+
+def _neighbours(
+    cube: xr.DataArray,
+    context: BlockContext,
+    given: str | float | Neighbours,
+    seed: int,
+    progress: BlockProgress | None,
+) -> Neighbours:
+    """Return how far neighbours are used, chosen here unless it is given."""
+    if isinstance(given, Neighbours):
+        return given
+    report = progress or (lambda *_: None)
+    report("neighbours", 0, 1)
+    found = choose_neighbours(cube, context.intake, given, seed=seed)
+    report("neighbours", 1, 1)
+    return found
 
 
 def _check_arguments(
