@@ -1,8 +1,8 @@
-"""What the choice of k by evidence costs: `segment --model maxrf` with either criterion.
+"""What evidence costs: `segment --model maxrf` as it is, and by stability, without neighbours.
 
     python -m benchmarks.evidence_cost   measure, write evidence_cost.md and docs/evidence.md
 
-Each measurement is a whole process of one thread; both criteria alternate. The seconds are those of
+Each measurement is a whole process of one thread; both sides alternate. The seconds are those of
 the processor, which other processes change less than those on the clock.
 """
 
@@ -13,36 +13,40 @@ import statistics
 import tempfile
 from pathlib import Path
 
+import xarray as xr
+
 from ._timing import processor
 from .evidence import COST, page
 from .startup import NOW, Cost, Job, run
 
-ROUNDS = 3
-SIDE = 256
-CRITERIA = ("stability", "evidence")
+SIDES = {
+    "without": ("--criterion", "stability", "--neighbours", "0"),
+    "with": ("--criterion", "evidence", "--neighbours", "auto"),
+}
 CLI = ("-m", "spectessera.cli")
-PAGES = ((1, 400), (2, 400), (3, 50))  # seed, counts per pixel
+# Seed, rows and columns, counts per pixel, rounds.
+PAGES = ((1, 256, 400, 3), (3, 256, 50, 3), (2, 512, 400, 1))
 
 
-def make_scan(folder: Path, seed: int, counts: int) -> str:
+def make_scan(folder: Path, seed: int, side: int, counts: int) -> str:
     """Write a synthetic scan and return the name of its file."""
     name = f"page-{seed}"
-    size = ("--seed", str(seed), "--size", f"{SIDE},{SIDE}", "--out", f"{name}.png")
+    size = ("--seed", str(seed), "--size", f"{side},{side}", "--out", f"{name}.png")
     run(Job("page", (*CLI, "synth", "page", *size)), NOW, folder)
     cube = (f"{name}.png", "--counts", str(counts), "--out", f"{name}.h5")
     run(Job("cube", (*CLI, "synth", "cube", *cube)), NOW, folder)
     return f"{name}.h5"
 
 
-def segmented(scan: str, criterion: str) -> Job:
+def segmented(scan: str, side: str) -> Job:
     """Return the process that segments a scan."""
-    how = ("--model", "maxrf", "--criterion", criterion, "--out", f"by-{criterion}")
-    return Job(criterion, (*CLI, "segment", scan, *how, "--overwrite", "--quiet"))
+    how = ("--model", "maxrf", *SIDES[side], "--out", side)
+    return Job(side, (*CLI, "segment", scan, *how, "--overwrite", "--quiet"))
 
 
-def both_sides(stability: list[Cost], evidence: list[Cost]) -> str:
+def both_sides(without: list[Cost], with_: list[Cost]) -> str:
     """Return the cells of a scan: medians and both ratios, with the lowest and the highest."""
-    seconds = [[each.cpu for each in costs] for costs in (stability, evidence)]
+    seconds = [[each.cpu for each in costs] for costs in (without, with_)]
     cells = [f"{statistics.median(each):.1f}" for each in seconds]
     pairs = list(zip(*seconds, strict=True))
     for ratios in ([b / a for a, b in pairs], [a / b for a, b in pairs]):
@@ -55,24 +59,26 @@ def main() -> str:
     """Measure and return the table."""
     os.environ["OMP_NUM_THREADS"] = "1"
     lines = [
-        f"`spectessera segment --model maxrf` of synthetic scans of {SIDE} x {SIDE} pixels and "
-        f"1024 channels, whole processes of one thread, {ROUNDS} of each criterion in alternation: "
-        f"seconds of the processor, the median, and the ratios of neighbouring runs (lowest to "
-        f"highest). {processor()}, a load of {os.getloadavg()[0]:.1f} at the start.",
+        "`spectessera segment --model maxrf` of synthetic scans of 1,024 channels, whole processes "
+        "of one thread, both sides in alternation: with evidence and neighbours (the default), and "
+        "without (`--criterion stability --neighbours 0`). Seconds of the processor, the median, "
+        "and the ratios of pairs of runs (lowest to highest). "
+        f"{processor()}, a load of {os.getloadavg()[0]:.1f} at the start.",
         "",
-        "| scan | stability, s | evidence, s | evidence / stability | stability / evidence |",
-        "|---|---|---|---|---|",
+        "| scan | neighbours | runs | without, s | with, s | with / without | without / with |",
+        "|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for seed, counts in PAGES:
-            scan = make_scan(folder, seed, counts)
-            costs: dict[str, list[Cost]] = {each: [] for each in CRITERIA}
-            for _ in range(ROUNDS):
-                for each in CRITERIA:
+        for seed, side, counts, rounds in PAGES:
+            scan = make_scan(folder, seed, side, counts)
+            costs: dict[str, list[Cost]] = {each: [] for each in SIDES}
+            for _ in range(rounds):
+                for each in SIDES:
                     costs[each].append(run(segmented(scan, each), NOW, folder))
-            cells = both_sides(*costs.values())
-            lines.append(f"| page {seed}, {counts} counts a pixel | {cells} |")
+            reach = xr.open_dataset(folder / "with" / "result.nc").attrs["neighbours"]
+            title = f"page {seed}, {side} x {side}, {counts} counts a pixel"
+            lines.append(f"| {title} | {reach} | {rounds} | {both_sides(*costs.values())} |")
             print(lines[-1], flush=True)
     return "\n".join(lines)
 

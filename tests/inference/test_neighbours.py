@@ -17,6 +17,7 @@ from spectessera.inference import (
 )
 from spectessera.inference.confidence import simulate_measurement
 from spectessera.inference.neighbours import MEASURED, averaged
+from spectessera.inference.patches import patches_of
 
 CHANNELS = 32
 
@@ -216,3 +217,18 @@ def test_evidence_judges_averages_by_the_pixel_alone(sparse):
     assert float(result["gain"][1]) > 10 * float(result["gain_error"][1])
     many.set_params(clusters=Clusters(3, 3))
     assert json.loads(result.attrs["findings"]) is not None
+
+
+def test_pieces_of_a_large_map_are_those_with_the_fewest_masked_pixels():
+    cube, _ = patchwork(20, side=120)
+    mask = np.zeros(cube.shape[:2], bool)
+    mask[:, 48:] = True  # two columns of pieces of 24 pixels are left
+    intake = intake_before_training(cube, spt.Preprocess())
+    free = patches_of(cube, intake, seed=0)
+    assert free.values.shape == (8, 24, 24, CHANNELS)
+    some = patches_of(cube.assign_coords(mask=(("y", "x"), mask)), intake, seed=0)
+    assert some.usable.mean() > 0.95
+    again = patches_of(cube.chunk({"y": 31, "x": 17}), intake, seed=0)
+    assert np.array_equal(again.values, free.values)
+    other = patches_of(cube, intake, seed=1)
+    assert not np.array_equal(other.values, free.values)

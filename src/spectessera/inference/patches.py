@@ -16,8 +16,9 @@ from spectessera.evidence.splits import SHARE
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.steps import UNUSABLE, screen
 
-# Side of a piece, and number of pieces; a smaller cube than all of them is one piece.
-_SIDE, _PIECES = 24, 8
+# Side of a piece, number of pieces (at least two), and the bytes of their spectra that limit it; a
+# smaller cube than all of them is one piece.
+_SIDE, _PIECES, _BYTES = 24, 8, 2**26
 
 
 class Patches(NamedTuple):
@@ -68,10 +69,11 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     seed : int
     """
     height, width = cube.sizes["y"], cube.sizes["x"]
-    if height * width <= _PIECES * _SIDE**2:
+    count = int(np.clip(_BYTES // (4 * cube.sizes["channel"] * _SIDE**2), 2, _PIECES))
+    if height * width <= count * _SIDE**2:
         places = [Block(slice(0, height), slice(0, width))]
     else:
-        places = _places(mask_of(cube), seed)
+        places = _places(mask_of(cube), count, seed)
     pieces = [screened(load_block(cube, place), intake) for place in places]
     variances = [each.variance for each in pieces if each.variance is not None]
     return Patches(
@@ -81,18 +83,18 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     )
 
 
-def _places(mask: np.ndarray, seed: int) -> list[Block]:
+def _places(mask: np.ndarray, count: int, seed: int) -> list[Block]:
     """Return the places of patches, drawn from a grid; those with the fewest masked pixels."""
     height, width = (max(1, size // _SIDE) for size in mask.shape)
     sides = min(_SIDE, mask.shape[0]), min(_SIDE, mask.shape[1])
     order = np.random.default_rng([seed, 8]).permutation(height * width)
-    masked = []
-    for number in order:
-        y, x = np.divmod(number, width) * np.array(_SIDE)
-        masked.append(mask[y : y + sides[0], x : x + sides[1]].mean())
-    best = order[np.argsort(masked, kind="stable")[:_PIECES]]
-    corners = [(int(number) // width * _SIDE, int(number) % width * _SIDE) for number in best]
-    return [Block(slice(y, y + sides[0]), slice(x, x + sides[1])) for y, x in sorted(corners)]
+    if mask.any():
+        corners = zip(*(np.array(np.divmod(order, width)) * _SIDE), strict=True)
+        masked = [mask[y : y + sides[0], x : x + sides[1]].mean() for y, x in corners]
+        order = order[np.argsort(masked, kind="stable")]
+    best = order[:count]
+    places = sorted((int(number) // width * _SIDE, int(number) % width * _SIDE) for number in best)
+    return [Block(slice(y, y + sides[0]), slice(x, x + sides[1])) for y, x in places]
 
 
 def screened(part: xr.DataArray, intake: Intake) -> Patches:
