@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def neighbours_of(
-    cube: xr.DataArray,
-    given: str,
-    segmenter: SpectralSegmenter,
-    trained: SpectralSegmenter | None,
-    bar: Bar,
+    cube: xr.DataArray, given: str, segmenter: SpectralSegmenter, trained: SpectralSegmenter | None
 ) -> Neighbours:
     """Return how far neighbours are used, as it was given on the command line.
 
@@ -33,8 +29,6 @@ def neighbours_of(
         That segments the cube; its settings count.
     trained : SpectralSegmenter or None
         That is used as it is, or from which the training starts.
-    bar : Bar
-        Shows the progress.
 
     Raises
     ------
@@ -51,11 +45,8 @@ def neighbours_of(
         ) from None
     if wanted == 0:
         return Neighbours()
-    bar("neighbours", 0, 1)
     intake = _intake(cube, segmenter, trained)
-    found = choose_neighbours(cube, intake, wanted, seed=segmenter.config("training").seed)
-    bar("neighbours", 1, 1)
-    return found
+    return choose_neighbours(cube, intake, wanted, seed=segmenter.config("training").seed)
 
 
 def _intake(

@@ -185,7 +185,7 @@ def segment_command(
         cube = _cube(file, reading, results.anode)
         with use_scheduler(where), progress(quiet or as_json) as bar:
             segmenter = _segmenter(source, trained, configs)
-            around = neighbours_of(cube, results.neighbours, segmenter, trained, bar)
+            around = neighbours_of(cube, results.neighbours, segmenter, trained)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin, seed)
