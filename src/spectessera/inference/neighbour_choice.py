@@ -18,7 +18,7 @@ import xarray as xr
 from spectessera._util.check import check_number
 from spectessera._util.threads import prefetch
 from spectessera.axis import in_terms_of
-from spectessera.cube import noise_of, spectral_axis
+from spectessera.cube import check_cube, noise_of, spectral_axis
 from spectessera.evidence import Gain, Parts, gain_of
 from spectessera.evidence.groups import GROUPS, Groups, fit_groups
 from spectessera.kmeans import Clusters, k_means
@@ -82,6 +82,7 @@ def choose_neighbours(
             )
     else:
         check_number("neighbours", neighbours, low=0, high=1)
+    cube = check_cube(cube)
     height, width = cube.sizes["y"], cube.sizes["x"]
     few = min(height, width) < WINDOWS[0] or height * width < _LEAST
     if neighbours == 0 or (neighbours == "auto" and few):
@@ -150,7 +151,7 @@ def _chosen(task: _Choice) -> Neighbours:
     noise = None if whole.variance is None else whole.variance[whole.usable]
     labels = (half.likelihood(spectra, noise) + half.log_share).argmax(axis=1)
     free = task.intake.preprocess.normalise is not None
-    groups = fit_groups(*whole, labels, used, free=free, count=len(half.patterns))
+    groups = fit_groups(*whole[:3], labels, used, free=free, count=len(half.patterns))
     return best._replace(groups=groups)
 
 
@@ -173,7 +174,7 @@ def _groups(patches: Patches, used: np.ndarray, task: _Choice) -> Groups:
         begun = Neighbours(window, 1.0)
         pooled = begun.pool(patches.values, None, patches.usable).values[patches.usable]
         labels = _clustered(_components(pooled, task), GROUPS, task.seed)
-        groups = fit_groups(*patches, labels, used, free=free, count=GROUPS)
+        groups = fit_groups(*patches[:3], labels, used, free=free, count=GROUPS)
         noise = None if patches.variance is None else patches.variance[patches.usable]
         logs = groups.likelihood(patches.values[patches.usable], noise) + groups.log_share
         found = float(np.logaddexp.reduce(logs.astype(np.float64), axis=1).mean())

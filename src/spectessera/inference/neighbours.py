@@ -9,7 +9,16 @@ import numpy as np
 import xarray as xr
 
 from spectessera.channels import bad_channels, marked
-from spectessera.cube import DIMS, Block, blocks, in_image, mask_of, spectral_axis, with_axis
+from spectessera.cube import (
+    DIMS,
+    Block,
+    blocks,
+    check_cube,
+    in_image,
+    mask_of,
+    spectral_axis,
+    with_axis,
+)
 from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
@@ -71,7 +80,8 @@ def _belonging(
         return usable[..., None].astype(np.float32)
     image = np.zeros((*usable.shape, len(groups.patterns)), np.float32)
     noise = None if variance is None else variance[usable]
-    image[usable] = groups.likelihood(values[usable], noise)
+    spectra = values.reshape(-1, values.shape[-1]) if usable.all() else values[usable]
+    image[usable] = groups.likelihood(spectra, noise)
     return belonging(image, groups.log_share, usable)
 
 
@@ -122,10 +132,12 @@ def averaged(
     own = part.isel(y=inner.y, x=inner.x)
     usable = read.usable[inner.y, inner.x]
     coordinates = {
-        MEASURED: (DIMS, np.array(own.values, np.float32)),
+        MEASURED: (DIMS, own.values),
         REPEATS: (DIMS[:2], pooled.repeats[0][inner.y, inner.x]),
     }
-    values = _replaced(own, pooled.values[0][inner.y, inner.x], usable, intake)
+    values = pooled.values[0][inner.y, inner.x]
+    if not (usable.all() and read.as_measured and intake.bad is None):
+        values = _replaced(own, values, usable, intake)
     if pooled.variance is not None:
         spread = pooled.variance[0][inner.y, inner.x]
         coordinates["variance"] = (DIMS, _replaced(own.variance, spread, usable, intake))
@@ -178,6 +190,7 @@ def averaged_spectra(
     DataArray (y, x, channel)
         One row for each usable pixel that was drawn, in the order of the image, for any chunks.
     """
+    cube = check_cube(cube)
     height, width = cube.sizes["y"], cube.sizes["x"]
     drawn = np.zeros(height * width, bool)
     drawn[draw_rows(height * width, most, seed)] = True

@@ -14,7 +14,7 @@ from spectessera.cube import Block, load_block, mask_of, to_spectra
 from spectessera.evidence import Parts, split_noise, thin_counts
 from spectessera.evidence.splits import SHARE
 from spectessera.preprocess.intake import Intake
-from spectessera.preprocess.steps import UNUSABLE, screen
+from spectessera.preprocess.steps import QUALITY, UNUSABLE, screen
 
 # Side of a piece, number of pieces (at least two), and the bytes of their spectra that limit it; a
 # smaller cube than all of them is one piece.
@@ -31,11 +31,14 @@ class Patches(NamedTuple):
     variance : array (piece, y, x, good channel), float32, or None
         Finite.
     usable : array (piece, y, x), bool
+    as_measured : bool
+        Whether no missing value of a usable pixel was interpolated.
     """
 
     values: np.ndarray
     variance: np.ndarray | None
     usable: np.ndarray
+    as_measured: bool = True
 
     def halves(self, seed: int) -> tuple[Patches, np.ndarray]:
         """Return the part that labels are made from, and the other one, of independent noise.
@@ -108,15 +111,26 @@ def screened(part: xr.DataArray, intake: Intake) -> Patches:
         spectra.values, max_missing=intake.preprocess.max_missing, saturation=intake.saturation
     )
     good = quality & UNUSABLE == 0
-    image = np.zeros((shape[0] * shape[1], values.shape[1]), np.float32)
-    usable = np.zeros(len(image), bool)
-    image[spectra.pixel[good]], usable[spectra.pixel] = values[good], good
-    whole = Patches(image.reshape(*shape, -1), None, usable.reshape(shape))
+    pixels, usable = spectra.pixel[good], np.zeros(shape[0] * shape[1], bool)
+    usable[pixels] = True
+    as_measured = not (quality & QUALITY["repaired"]).any()
+    image = _image(values, good, usable, shape)
+    found = Patches(image, None, usable.reshape(shape), as_measured)
     if spectra.variance is None:
-        return whole
-    noise = np.zeros_like(image)
-    noise[spectra.pixel[good]] = _finite(spectra.variance[good])
-    return whole._replace(variance=noise.reshape(*shape, -1))
+        return found
+    noise = _finite(spectra.variance[good])
+    return found._replace(variance=_image(noise, np.ones(len(noise), bool), usable, shape))
+
+
+def _image(
+    rows: np.ndarray, good: np.ndarray, usable: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Return the good ones of some rows (n, channel) as an image, 0 where it is not usable."""
+    if usable.all():
+        return rows.reshape(*shape, -1)  # without a copy
+    image = np.zeros((len(usable), rows.shape[1]), np.float32)
+    image[usable] = rows[good]
+    return image.reshape(*shape, -1)
 
 
 def _finite(variance: np.ndarray) -> np.ndarray:
