@@ -11,7 +11,6 @@ of the chosen one. Rules were settled on sets of our own simulator with seeds 10
 
 from __future__ import annotations
 
-import csv
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from spectessera.network.modelfile import model_path
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines, quality
+from ._rows import append, rows_of
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "evidence.csv", HERE.parent / "docs" / "evidence.md"
@@ -111,36 +111,22 @@ def plan(folder: Path | None) -> list[tuple]:
     return jobs
 
 
-def rows() -> list[dict[str, str]]:
-    """Return all rows that were measured."""
-    if not ROWS.exists():
-        return []
-    with ROWS.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def run(folder: Path | None) -> None:
     """Measure what is not measured yet."""
     torch.set_num_threads(1)
-    done = {(row["set"], row["model"], row["seed"]) for row in rows()}
+    done = {(row["set"], row["model"], row["seed"]) for row in rows_of(ROWS)}
     for name, make, model, seeds, k_max in plan(folder):
         for seed in seeds:
             if (name, model or "scratch", str(seed)) in done:
                 continue
             row = measure(name, make(seed), model, seed, k_max)
-            new = not ROWS.exists()
-            with ROWS.open("a", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, FIELDS)
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
-            print(row, flush=True)
+            append(ROWS, FIELDS, row)
 
 
 def table() -> str:
     """Return the table of all sets with groups, and of noise."""
     found: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for row in rows():
+    for row in rows_of(ROWS):
         found.setdefault((row["set"], row["model"]), []).append(row)
     lines = [
         "| set | network | k by stability | regret | k by evidence | regret | best k | best ARI |",

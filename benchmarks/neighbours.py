@@ -33,6 +33,7 @@ from spectessera.inference import (
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines
+from ._rows import append, rows_of
 from .pages import page
 
 HERE = Path(__file__).parent
@@ -97,33 +98,15 @@ def jobs() -> Iterator[tuple]:
             yield f"grains of {size} pixels", 5, seed, grains, (size, 5, seed)
 
 
-def rows() -> list[dict[str, str]]:
-    """Return all rows that were measured."""
-    return _rows_of(ROWS)
-
-
-def _rows_of(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def run() -> None:
     """Measure what is not measured yet."""
     torch.set_num_threads(1)
-    done = {(row["set"], row["counts"], row["seed"]) for row in rows()}
+    done = {(row["set"], row["counts"], row["seed"]) for row in rows_of(ROWS)}
     for name, counts, seed, function, arguments in jobs():
         if (name, str(counts), str(seed)) in done:
             continue
         row = {"set": name, "counts": counts, "seed": seed} | function(*arguments)
-        new = not ROWS.exists()
-        with ROWS.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-        print(row, flush=True)
+        append(ROWS, FIELDS, row)
 
 
 def agreement(label: np.ndarray) -> tuple[float, float]:
@@ -158,7 +141,7 @@ def of_file(path: Path) -> None:
                 "confidence": round(float(result["confidence"].mean()), 3),
             })  # fmt: skip
             print(found[-1], flush=True)
-    _write(FILES, [*(row for row in _rows_of(FILES) if row["file"] != path.name), *found])
+    _write(FILES, [*(row for row in rows_of(FILES) if row["file"] != path.name), *found])
 
 
 def repeats() -> None:
@@ -223,7 +206,7 @@ def table_of_repeats() -> list[str]:
         "| expected calibration error |",
         "|---|---|---|---|---|---|",
     ]
-    return lines + [f"| {' | '.join(row.values())} |" for row in _rows_of(REPEATS)]
+    return lines + [f"| {' | '.join(row.values())} |" for row in rows_of(REPEATS)]
 
 
 def table_of_files() -> list[str]:
@@ -234,7 +217,7 @@ def table_of_files() -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     names = ("file", "reach", "metric", "k", "gain", "alike", "chance", "confidence")
-    return lines + [f"| {' | '.join(row[each] for each in names)} |" for row in _rows_of(FILES)]
+    return lines + [f"| {' | '.join(row[each] for each in names)} |" for row in rows_of(FILES)]
 
 
 def table() -> list[str]:
@@ -245,7 +228,7 @@ def table() -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     found: dict[tuple[str, int], list[dict[str, str]]] = {}
-    for row in rows():
+    for row in rows_of(ROWS):
         found.setdefault((row["set"], int(row["counts"])), []).append(row)
     for (name, counts), some in sorted(found.items()):
         alone, auto, times, old, new = (

@@ -232,3 +232,17 @@ def test_pieces_of_a_large_map_are_those_with_the_fewest_masked_pixels():
     assert np.array_equal(again.values, free.values)
     other = patches_of(cube, intake, seed=1)
     assert not np.array_equal(other.values, free.values)
+
+
+@pytest.mark.parametrize("zeros", ["all", "a row", "a channel"])
+def test_a_variance_of_zero_is_no_error(zeros):
+    generator = np.random.default_rng(0)
+    values = 5 + generator.normal(size=(24, 24, 12))
+    variance = np.ones(values.shape)
+    variance[{"all": ..., "a row": 3, "a channel": np.s_[..., 4]}[zeros]] = 0
+    cube = spt.make_cube(values, wavelength=(400, 700), unit="nm", variance=variance)
+    segmenter = trained(cube)
+    for neighbours in ("auto", 1.0):
+        result = segment(cube, segmenter, 3, neighbours=neighbours)
+        assert np.isfinite(result["confidence"]).all()
+    assert result.attrs["neighbours"] >= 1

@@ -32,6 +32,8 @@ _BINS = 256
 # Spectra are compared in blocks of exactly this size, padded with zeros, so that the result for one
 # does not depend on the others (docs/design/0004-fixed-blocks.md).
 _ROWS = 2048
+# A variance of 0 counts as this share of the mean variance; no log-likelihood is larger than that.
+_LEAST_NOISE, _MOST = 1e-6, 1e30
 
 Shift = tuple[tuple[slice, ...], tuple[slice, ...]]
 
@@ -100,10 +102,11 @@ def _of_values(
 ) -> np.ndarray:
     """Return log-densities (n, group) of spectra whose products with patterns are ``along``."""
     power = np.maximum(np.square(patterns).sum(axis=1), np.float32(1e-30))
-    noise = np.maximum(level, np.float32(1e-30))[:, None]
+    noise = np.maximum(level, np.float32(_LEAST_NOISE))[:, None]
     if free:
-        return np.square(np.maximum(along, 0)) / (2 * power * noise)
-    return (along - power / 2) / noise
+        along = np.maximum(along, 0)
+        return np.minimum(along / (2 * power) * (along / noise), np.float32(_MOST))
+    return np.clip((along - power / 2) / noise, -_MOST, _MOST).astype(np.float32)
 
 
 def fit_groups(
@@ -143,7 +146,8 @@ def fit_groups(
         starts = equal_bins(spectra[:, used].sum(axis=0, dtype=np.float64), _BINS)
     else:
         mean = noise[:, used].mean(axis=0, dtype=np.float64)
-        scale = (1 / np.sqrt(np.maximum(mean, 1e-30))).astype(np.float32)
+        least = max(_LEAST_NOISE * float(mean.mean()), 1e-30)
+        scale = (1 / np.sqrt(np.maximum(mean, least))).astype(np.float32)
     empty = Groups(used, starts, scale, np.empty((count, 0)), np.empty(count), free)
     features, level = empty.features(spectra), empty.level(noise)
     shares = (labels[:, None] == np.arange(count)).astype(np.float32)

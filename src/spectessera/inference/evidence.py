@@ -16,11 +16,10 @@ from spectessera.evidence import (
     thin_counts,
 )
 from spectessera.kmeans.rule import Rule
-from spectessera.preprocess.intake import Intake
 
 from .noise import finite_variance
 from .passes import BlockContext, SampledPixels
-from .patches import parts_of, patches_of
+from .patches import as_inputs, parts_of, patches_of
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096
@@ -41,20 +40,22 @@ def held_out_in(
     None where there are too few pixels, the noise is not known, or that which is given is larger
     than that of the spectra.
     """
-    used = context.neighbours
-    if used.window > 1 and used.noise != "residual":
-        held_out = _with_neighbours(cube, context, seed)
-    elif used.window > 1 or sample is None or not _can_be_judged(cube, sample):
+    if sample is None or not _can_be_judged(cube, context, sample):
         return None
+    if context.neighbours.window > 1:
+        held_out = _with_neighbours(cube, context, seed)
     else:
         held_out = HeldOut(*_split(context, sample, seed), seed)
     return held_out if held_out.structure >= -BEYOND else None
 
 
-def _can_be_judged(cube: xr.DataArray, sample: SampledPixels) -> bool:
+def _can_be_judged(cube: xr.DataArray, context: BlockContext, sample: SampledPixels) -> bool:
     """Return whether there are enough pixels, and their noise is known."""
-    few = len(sample.values) < LEAST_PIXELS
-    return not few and noise_of(cube, sample.values) != "residual"
+    if len(sample.values) < LEAST_PIXELS:
+        return False
+    used = context.neighbours  # of averages, which are no whole numbers, it was asked before
+    noise = used.noise if used.window > 1 else noise_of(cube, sample.values)
+    return noise != "residual"
 
 
 def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut:
@@ -109,22 +110,10 @@ def _split(context: BlockContext, sample: SampledPixels, seed: int) -> tuple[np.
     if sample.variance is not None:
         sigma = np.sqrt(finite_variance(sample.variance))
         drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
-        parts = _as_inputs(split_noise(sample.values, drawn), intake, sample)
+        parts = as_inputs(split_noise(sample.values, drawn), sample.inputs, intake, counted=False)
         return context.encoder.encode(parts.made), parts
     parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
     latent = context.encoder.encode(intake.apply(parts.made).values)
     if intake.preprocess.normalise is None:  # the number of counts is a difference too
-        parts = _as_inputs(parts, intake, sample)
+        parts = as_inputs(parts, sample.inputs, intake, counted=True)
     return latent, parts
-
-
-def _as_inputs(parts: Parts, intake: Intake, sample: SampledPixels) -> Parts:
-    """Return parts of measured values as network inputs, with the level of their noise."""
-    share = parts.share
-    scales = (1 / share, 1 / (1 - share)) if parts.level is None else (1, 1)
-    made, judged = (
-        intake.apply(np.float32(scale) * each).values
-        for scale, each in zip(scales, (parts.made, parts.judged), strict=True)
-    )
-    level = np.square(made - sample.inputs, dtype=np.float64).mean(axis=1) * share / (1 - share)
-    return Parts(made, judged, share, level)

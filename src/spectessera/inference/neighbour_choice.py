@@ -91,7 +91,8 @@ def choose_neighbours(
     intake = intake or intake_before_training(cube, Preprocess(stabilise=AUTO, normalise=AUTO))
     patches = patches_of(cube, intake, seed)
     noise = noise_of(cube, patches.values[patches.usable])
-    if noise == "residual" or patches.usable.sum() < _LEAST:
+    no_noise = noise == "variance" and not np.any(patches.variance)
+    if noise == "residual" or no_noise or patches.usable.sum() < _LEAST:
         given = neighbours != "auto"
         return Neighbours(WINDOWS[0], weight, noise) if given else Neighbours()
     if noise == "counts":

@@ -152,14 +152,30 @@ def parts_of(made: np.ndarray, judged: np.ndarray, patches: Patches, intake: Int
     Counts as they are; otherwise network inputs with the level of their noise. (Counts too, where
     their number is a difference.)
     """
-    share = SHARE
-    if patches.variance is None and intake.preprocess.normalise is not None:
-        return Parts(made, judged, share)
-    scales = (1 / share, 1 / (1 - share)) if patches.variance is None else (1.0, 1.0)
-    whole = intake.apply(patches.values[patches.usable]).values
-    first, second = (
+    counted, usable = patches.variance is None, patches.usable
+    parts = Parts(made, judged, SHARE)
+    if counted and intake.preprocess.normalise is not None:
+        return parts
+    return as_inputs(parts, intake.apply(patches.values[usable]).values, intake, counted=counted)
+
+
+def as_inputs(parts: Parts, inputs: np.ndarray, intake: Intake, *, counted: bool) -> Parts:
+    """Return parts of measured values as network inputs, with the level of their noise.
+
+    Parameters
+    ----------
+    parts : Parts
+    inputs : array (n, input channel)
+        Of the whole spectra.
+    intake : Intake
+    counted : bool
+        Whether the parts are counts, which add up to the whole spectra.
+    """
+    share = parts.share
+    scales = (1 / share, 1 / (1 - share)) if counted else (1.0, 1.0)
+    made, judged = (
         intake.apply(np.float32(scale) * each).values
-        for scale, each in zip(scales, (made, judged), strict=True)
+        for scale, each in zip(scales, (parts.made, parts.judged), strict=True)
     )
-    level = np.square(first - whole, dtype=np.float64).mean(axis=1) * share / (1 - share)
-    return Parts(first, second, share, level)
+    level = np.square(made - inputs, dtype=np.float64).mean(axis=1) * share / (1 - share)
+    return Parts(made, judged, share, level)

@@ -1,0 +1,26 @@
+"""Rows of measurements in a file, to which new ones are appended as soon as they are there."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return all rows that were measured."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(path: Path, fields: Sequence[str], row: Mapping[str, object]) -> None:
+    """Append a row and print it."""
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fields)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+    print(row, flush=True)
