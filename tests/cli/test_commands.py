@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from commands import one_line, run, two_stripes
-from spectessera import read, read_result, write
+from spectessera import make_cube, read, read_result, write
 from spectessera.cli.options import CONFIGS, DEFAULTS, documented, parse
 
 FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2", "--quiet")
@@ -157,7 +157,6 @@ def test_one_channel_and_huge_values_are_segmented(tmp_path, values):
 def test_wrong_arguments_give_one_line(scan, tmp_path):
     out = tmp_path / "out"
     start = ("segment", scan, "--out", out)
-    assert "--model" in one_line(run(*start))
     assert "--model" in one_line(run(*start, "--fit", "--model", scan))
     assert "--latent" in one_line(run(*start, "--fit", "--latent", "many"))
     assert "latent" in one_line(run(*start, "--fit", "--latent", "0"))
@@ -316,3 +315,24 @@ def test_the_summary_tells_lines_and_candidates(segmented):
         for line in cluster["lines"]:
             assert line["significance"] >= 5
     assert "seed_agreement" in summary
+
+
+def test_without_a_model_one_is_chosen_and_told(tmp_path):
+    """The axis of this scan is one that maxrf reads; that of the other one is not."""
+    generator = np.random.default_rng(0)
+    expected = np.full((12, 12, 256), 0.4)
+    expected[:, :6, 40:44] += 8
+    expected[:, 6:, 60:64] += 8
+    write(make_cube(generator.poisson(expected), energy=(0.5, 40.0)), tmp_path / "a.h5")
+    write(make_cube(generator.poisson(expected)), tmp_path / "b.h5")
+    done = run("segment", tmp_path / "a.h5", "--report", "--out", tmp_path / "a", check=0)
+    assert "model maxrf: it foretells the spectra as well" in done.stderr
+    assert json.loads((tmp_path / "a" / "summary.json").read_text())["model"] == "maxrf"
+    assert not (tmp_path / "a" / "model.safetensors").exists()
+    assert "Model chosen" in (tmp_path / "a" / "report.html").read_text()
+    assert run("rerun", tmp_path / "a").exit_code == 0
+    done = run("segment", tmp_path / "b.h5", "--model", "auto", "--out", tmp_path / "b", check=0)
+    assert "model trained on this cube: no shipped model reads its axis" in done.stderr
+    assert (tmp_path / "b" / "model.safetensors").exists()
+    assert "--latent" in one_line(run("segment", tmp_path / "b.h5", "--latent", "2", "--out", "c"))
+    assert "not both" in one_line(run("segment", "b.h5", "--model", "auto", "--fit", "--out", "c"))

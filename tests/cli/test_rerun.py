@@ -142,7 +142,7 @@ def test_a_missing_input_is_named_and_may_be_given(home, copy):
         (["segment", "scan.h5", "--fit", "--mask", "/x.npy", "--out", "o"], "(--mask)"),
         (["segment", "scan.h5", "--fit", "--config", "/x.toml", "--out", "o"], "(--config)"),
         (["segment", "scan.h5", "--fit", "--outside", "--out", "o"], "give --outside"),
-        (["segment", "scan.h5", "--out", "o"], "either --model FILE or --fit"),
+        (["segment", "scan.h5", "--fit", "--model", "x", "--out", "o"], "not both"),
     ],
 )
 def test_a_command_of_strangers_is_refused(copy, command, words):

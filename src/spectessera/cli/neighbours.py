@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from .console import Bar
 
 
+def given_neighbours(given: str) -> str | float:
+    """Return the value of the flag: "auto", or a number.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    try:
+        return given if given == "auto" else float(given)
+    except ValueError:
+        raise ValueError(
+            f"--neighbours is auto, or a number from 0 (none) to 1; got {given!r}"
+        ) from None
+
+
 def neighbours_of(
     cube: xr.DataArray, given: str, segmenter: SpectralSegmenter, trained: SpectralSegmenter | None
 ) -> Neighbours:
@@ -37,12 +53,7 @@ def neighbours_of(
     """
     from spectessera.inference import Neighbours, choose_neighbours
 
-    try:
-        wanted: str | float = given if given == "auto" else float(given)
-    except ValueError:
-        raise ValueError(
-            f"--neighbours is auto, or a number from 0 (none) to 1; got {given!r}"
-        ) from None
+    wanted = given_neighbours(given)
     if wanted == 0:
         return Neighbours()
     intake = _intake(cube, segmenter, trained)

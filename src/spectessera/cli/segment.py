@@ -13,9 +13,10 @@ import typer
 from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
 
-from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
+from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
-from .flags import AsJson, ConfigOption, CubeFile, FileOptions, Quiet, with_flag_groups
+from .flags import AsJson, CubeFile, FileOptions, Quiet, with_flag_groups
+from .modeloptions import ModelOptions, chosen_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -36,57 +37,6 @@ ClustersOption = Annotated[
         "number of clusters."
     ),
 ]
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which model segments a cube: a trained one, or one that is trained on the cube itself.
-
-    Parameters
-    ----------
-    model : str, optional
-        A trained model, used as it is.
-    fit : bool
-        Train a model on the cube.
-    start : str, optional
-        A trained model from which that training continues.
-    config, checkpoint : Path, optional
-        File of the settings, and file of the state of the training.
-
-    Raises
-    ------
-    ValueError
-        Unless exactly one of ``model`` and ``fit`` is given, or if ``start`` is given without
-        ``fit``.
-    """
-
-    model: Annotated[
-        str | None,
-        typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae."),
-    ] = None
-    fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube.")] = False
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help="With --fit: continue from a trained model: a file, or maxrf or nebulae."
-        ),
-    ] = None
-
-    config: ConfigOption = None
-    checkpoint: CheckpointOption = None
-
-    def __post_init__(self) -> None:
-        if (self.model is None) == (not self.fit):
-            raise ValueError("give either --model FILE or --fit")
-        if self.start is not None and not self.fit:
-            raise ValueError("--start belongs to --fit; to use a trained model as it is: --model")
-
-    def load(self) -> SpectralSegmenter | None:
-        """Return the trained model that is used or from which the training continues, if any."""
-        from spectessera.segmenter import load
-
-        name = self.model or self.start
-        return None if name is None else load(name)
 
 
 @dataclass(frozen=True)
@@ -166,13 +116,14 @@ def segment_command(
 ) -> None:
     """Segment a cube with a trained model, or with one trained on the cube itself.
 
-    With --model, of all settings only those of the clusters and the seed can be changed.
+    Without --model and --fit, the model is chosen for the cube. Without --fit, of all settings
+    only those of the clusters and the seed can be changed.
     """
     with uncollected():
         from spectessera.inference import segment as segment_cube
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
-    trained = _trained(settings, source)
+    trained = trained_model(settings, source)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
     stored = results.zarr or where is not None
@@ -184,16 +135,18 @@ def segment_command(
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         cube = _cube(file, reading, results.anode)
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            if source.auto:
+                source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
             segmenter = _segmenter(source, trained, configs)
             around = neighbours_of(cube, results.neighbours, segmenter, trained)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin, seed)
             kept: dict[str, Any] = {"keep": results.kept(around), "neighbours": around}
-            kept["store"] = staging.path / RESULT_STORE if stored else None
-            result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
-        kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
+            kept |= {"store": staging.path / RESULT_STORE if stored else None, "seed": seed}
+            result = segment_cube(cube, segmenter, number, progress=bar, **kept)
         run = _run(file, source, results, seed, number)
+        kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
         summary = write_files(result, segmenter, staging.path, run, **kind)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
@@ -203,7 +156,7 @@ def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str,
     """Return all files that are read, by what they are for."""
     from spectessera.network.modelfile import model_path
 
-    models = {"model": source.model, "start": source.start}
+    models = {"model": None if source.auto else source.model, "start": source.start}
     inputs = {"cube": file} | {n: model_path(each) for n, each in models.items() if each}
     if source.config is not None:
         inputs["config"] = source.config
@@ -217,7 +170,7 @@ def _folder(
     from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
-    names = names_of(fitted=source.fit, with_report=results.report, stored=stored)
+    names = names_of(fitted=source.fit or source.auto, with_report=results.report, stored=stored)
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
     return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
@@ -265,30 +218,6 @@ def _facts(origin: Origin, others: dict[str, Any], quiet: bool) -> dict[str, Any
     """Return what the manifest says of the origin, when the checksums of all inputs are there."""
     with progress(quiet) as bar:
         return origin.facts(arguments.get(), others, bar)
-
-
-def _trained(settings: Fields, source: ModelOptions) -> SpectralSegmenter | None:
-    """Return the trained model that is given, if any.
-
-    Raise if there are flags that have no effect on one that is used as it is: only how its latents
-    are clustered, and the seed, may be changed.
-    """
-    if source.model is None:
-        return source.load()
-    flags = [
-        f"--{name.replace('_', '-')}"
-        for group in ("preprocess", "network", "training")
-        for name in settings[group]
-        if name != "seed"
-    ]
-    others = (("config", source.config), ("checkpoint", source.checkpoint))
-    flags += [f"--{name}" for name, path in others if path is not None]
-    if flags:
-        raise ValueError(
-            f"{', '.join(flags)} would have no effect on a trained model; "
-            "leave it out, or train anew with --fit"
-        )
-    return source.load()
 
 
 def _check_extras(results: ResultOptions) -> None:

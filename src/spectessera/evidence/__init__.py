@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .choice import best_number
+    from .choice import best_number, falls_short
     from .gain import Gain, gain_of
     from .splits import Parts, split_noise, thin_counts
     from .structure import BEYOND, structure_of
@@ -19,6 +19,7 @@ __all__ = [
     "Gain",
     "Parts",
     "best_number",
+    "falls_short",
     "gain_of",
     "split_noise",
     "structure_of",
@@ -32,6 +33,7 @@ __getattr__, __dir__ = door(
         "Gain": "gain",
         "Parts": "splits",
         "best_number": "choice",
+        "falls_short": "choice",
         "gain_of": "gain",
         "split_noise": "splits",
         "structure_of": "structure",

@@ -47,9 +47,28 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
             best = position
     if chosen is not None:
         return chosen
-    enough = ENOUGH * gains[int(means.argmax())].each
-    near = [p for p in range(first) if stable[p] and not _worse(gains[p].each - enough)]
+    largest = gains[int(means.argmax())]
+    near = [p for p in range(first) if stable[p] and not falls_short(gains[p], largest)]
     return near[-1] if near else first
+
+
+def falls_short(gain: Gain, other: Gain) -> bool:
+    """Return whether a gain has less than nine tenths of another one by more than chance.
+
+    Parameters
+    ----------
+    gain, other : Gain
+        Of the same spectra.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.evidence import Gain, falls_short
+    >>> other = Gain(10.0, 0.1, 10 + np.tile([-1.0, 1.0], 50))
+    >>> [falls_short(Gain(mean, 0.1, np.full(100, mean)), other) for mean in (5.0, 8.9, 9.5)]
+    [True, False, False]
+    """
+    return _worse(gain.each - ENOUGH * other.each)
 
 
 def _worse(apart: np.ndarray) -> bool:

@@ -206,6 +206,8 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
         "Source": result.attrs.get("source", "not recorded"),
         "Clusters chosen": how_chosen(result),
     }
+    if "model_choice" in result.attrs:
+        long["Model chosen"] = result.attrs["model_choice"]
     if result.attrs.get("neighbours", 0):
         long["Neighbours"] = neighbours_in_words(result)
     rows += "".join(

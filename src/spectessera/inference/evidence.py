@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import xarray as xr
 
@@ -15,11 +19,15 @@ from spectessera.evidence import (
     structure_of,
     thin_counts,
 )
+from spectessera.kmeans import Clusters
+from spectessera.kmeans.points import cluster_points
 from spectessera.kmeans.rule import Rule
+from spectessera.preprocess.intake import Intake
 
+from .neighbours import Neighbours
 from .noise import finite_variance
 from .passes import BlockContext, SampledPixels
-from .patches import as_inputs, parts_of, patches_of
+from .patches import Patches, as_inputs, parts_of, patches_of
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096
@@ -59,18 +67,53 @@ def _can_be_judged(cube: xr.DataArray, context: BlockContext, sample: SampledPix
 
 
 def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut:
-    """Return what judges clusters of averages: patches, in which every pixel has its neighbours.
+    """Return what judges clusters of averages."""
+    halves = _halves(
+        patches_of(cube, context.intake, seed), context.intake, context.neighbours, seed
+    )
+    return HeldOut(context.encoder.encode(halves.inputs), halves.parts, seed)
+
+
+class Halves(NamedTuple):
+    """Spectra of some patches of a cube, in which every pixel has its neighbours, in two parts.
+
+    Attributes
+    ----------
+    inputs : array (n, input channel)
+        Network inputs of the first part, averaged with that of the neighbours.
+    parts : Parts
+        The pixels alone.
+    """
+
+    inputs: np.ndarray
+    parts: Parts
+
+
+def halves_as_inputs(
+    cube: xr.DataArray, intake: Intake, neighbours: Neighbours, seed: int
+) -> Halves | None:
+    """Return some spectra of a cube in two parts; None as :func:`held_out_in`."""
+    patches = patches_of(cube, intake, seed)
+    spectra = patches.values[patches.usable]
+    noise = neighbours.noise if neighbours.window > 1 else noise_of(cube, spectra)
+    if len(spectra) < LEAST_PIXELS or noise == "residual":
+        return None
+    if noise == "counts":
+        patches = patches._replace(variance=None)
+    return _halves(patches, intake, neighbours, seed)
+
+
+def _halves(patches: Patches, intake: Intake, neighbours: Neighbours, seed: int) -> Halves:
+    """Return the spectra of patches in two parts.
 
     The first part is averaged with that of the neighbours, by groups that were made from it; the
     second part is that of the pixel alone.
     """
-    intake, neighbours = context.intake, context.neighbours
-    patches = patches_of(cube, intake, seed)
     made, judged = patches.halves(seed)
     usable = patches.usable
     pooled = neighbours.pool(made.values, made.variance, usable, half=True).values[usable]
     parts = parts_of(made.values[usable], judged[usable], patches, intake)
-    return HeldOut(context.encoder.encode(intake.apply(pooled).values), parts, seed)
+    return Halves(intake.apply(pooled).values, parts)
 
 
 class HeldOut:
@@ -96,12 +139,20 @@ class HeldOut:
     """
 
     def __init__(self, latent: np.ndarray, parts: Parts, seed: int) -> None:
-        self._latent, self._parts = latent, parts
+        self._latent, self._parts, self._seed = latent, parts, seed
         self.structure = structure_of(parts, seed=seed % 2**32)
 
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""
         return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
+
+    def best_gain(self, numbers: Sequence[int], clusters: Clusters) -> Gain:
+        """Return the largest gain of clusters of the latents themselves, for some numbers."""
+        gains = []
+        for k in numbers:
+            given = replace(clusters, k_min=k, k_max=k)
+            gains.append(self.gain(cluster_points(self._latent, given, seed=self._seed).rule))
+        return max(gains, key=lambda gain: gain.mean)
 
 
 def _split(context: BlockContext, sample: SampledPixels, seed: int) -> tuple[np.ndarray, Parts]:

@@ -270,6 +270,7 @@ ATTRIBUTES = (
     Attribute("instrument", str, "instrument", "cube", "cube"),
     Attribute("telescope", str, "telescope", "cube", "cube"),
     Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
+    Attribute("model_choice", str, "which model was chosen for it, and why", "cube", "cube"),
     # --- of its pixels ---
     Attribute("quality_counts", str, "JSON: pixels with each quality bit", "always", "always"),
     Attribute("usable_pixels", int, "pixels that have a label", "always", "always"),

@@ -1,0 +1,125 @@
+"""`--model`, `--fit`, `--start`: which model segments a cube."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .checkpoint import CheckpointOption
+from .console import errors
+from .flags import ConfigOption
+from .neighbours import given_neighbours
+from .options import Fields, base_settings, configurations
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from spectessera.segmenter import SpectralSegmenter
+
+    from .console import Bar
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model segments a cube: a trained one, or one that is trained on the cube itself.
+
+    Parameters
+    ----------
+    model : str, optional
+        A trained model, used as it is; "auto", also if neither it nor ``fit`` is given: a shipped
+        one or a training on the cube, see :func:`spectessera.inference.choose_model`.
+    fit : bool
+        Train a model on the cube.
+    start : str, optional
+        A trained model from which that training continues.
+    config, checkpoint : Path, optional
+        File of the settings, and file of the state of the training.
+
+    Raises
+    ------
+    ValueError
+        If both ``model`` and ``fit`` are given, or ``start`` without ``fit``.
+    """
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A trained model: a file (.safetensors), or maxrf or nebulae; or auto: one of "
+            "these two if it suits the cube, else one that is trained on it (the default)."
+        ),
+    ] = None
+    fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube.")] = False
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="With --fit: continue from a trained model: a file, or maxrf or nebulae."
+        ),
+    ] = None
+
+    config: ConfigOption = None
+    checkpoint: CheckpointOption = None
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.fit:
+            raise ValueError("give either --model FILE or --fit, not both")
+        if self.start is not None and not self.fit:
+            raise ValueError("--start belongs to --fit; to use a trained model as it is: --model")
+
+    def load(self) -> SpectralSegmenter | None:
+        """Return the trained model that is used or from which the training continues, if any."""
+        from spectessera.segmenter import load
+
+        name = self.start or (None if self.auto else self.model)
+        return None if name is None else load(name)
+
+    @property
+    def auto(self) -> bool:
+        """Whether the model is chosen for the cube."""
+        return not self.fit and self.model in (None, AUTO)
+
+
+def trained_model(settings: Fields, source: ModelOptions) -> SpectralSegmenter | None:
+    """Return the trained model that is given, if any.
+
+    Raise if there are flags that have no effect on one that is used as it is: only how its latents
+    are clustered, and the seed, may be changed.
+    """
+    if source.fit:
+        return source.load()
+    flags = [
+        f"--{name.replace('_', '-')}"
+        for group in ("preprocess", "network", "training")
+        for name in settings[group]
+        if name != "seed"
+    ]
+    others = (("config", source.config), ("checkpoint", source.checkpoint))
+    flags += [f"--{name}" for name, path in others if path is not None]
+    if flags:
+        raise ValueError(
+            f"{', '.join(flags)} would have no effect on a trained model; "
+            "leave it out, or train anew with --fit"
+        )
+    return source.load()
+
+
+def chosen_for(
+    cube: xr.DataArray, neighbours: str, settings: Fields, bar: Bar
+) -> tuple[ModelOptions, SpectralSegmenter | None, dict[str, Any]]:
+    """Return the model that suits a cube, as it would be given, and the settings; say why."""
+    from spectessera.inference import choose_model
+
+    wanted, seed = given_neighbours(neighbours), configurations(settings)["training"].seed
+    choice = choose_model(cube, neighbours=wanted, seed=seed, progress=bar)
+    name = choice.name or "trained on this cube"
+    gains = ", ".join(f"{each} {gain:.4g}" for each, gain in choice.gains.items())
+    why = f"{name}: {choice.reason}" + (f" (gain in nats per pixel: {gains})" if gains else "")
+    if not bar.progress.disable:
+        errors.print(f"model {why}")
+    cube.attrs["model_choice"] = why
+    options = ModelOptions(model=choice.name or None, fit=not choice.name)
+    configs = configurations(settings, None, base_settings(choice.segmenter, None))
+    return options, choice.segmenter, configs

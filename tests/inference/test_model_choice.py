@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+import spectessera as spt
+from spectessera.inference import choose_model
+
+SIDE = 24
+
+
+def scan(lines, *, dtype=np.uint16, high=40.0):
+    """Return a cube of three stripes, each with its own line (in keV) above a continuum."""
+    energy = np.linspace(0.5, high, 256)
+    generator = np.random.default_rng(0)
+    expected = np.full((SIDE, SIDE, len(energy)), 0.4)
+    for number, line in enumerate(lines):
+        stripe = slice(number * SIDE // len(lines), (number + 1) * SIDE // len(lines))
+        expected[:, stripe] += 8 * np.exp(-(((energy - line) / 0.3) ** 2) / 2)
+    return spt.make_cube(generator.poisson(expected).astype(dtype), energy=(0.5, high))
+
+
+def test_a_shipped_model_is_chosen_for_what_it_was_made_for():
+    choice = choose_model(scan((6.4, 8.05, 10.5)), neighbours=0)
+    assert choice.name == "maxrf"
+    assert choice.segmenter is not None
+    assert choice.gains["maxrf"] > 0.9 * choice.gains["linear"] > 0
+
+
+def test_a_shipped_model_that_does_not_see_the_differences_is_not_chosen():
+    """Lines above the range of the model: what it sees is the continuum, which does not differ."""
+    choice = choose_model(scan((42.0, 47.0, 52.0), high=60.0), neighbours=0)
+    assert (choice.name, choice.segmenter) == ("", None)
+    assert choice.gains["maxrf"] < 0.1 * choice.gains["linear"]
+    assert "maxrf foretells less" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("cube", "words"),
+    [
+        (spt.make_cube(np.ones((9, 9, 40))), "no shipped model reads its axis"),
+        (scan((6.4, 8.05)) * 0.37 - 0.2, "noise of the cube is not known"),
+        (scan((6.4, 8.05)).isel(y=slice(0, 1), x=slice(0, 9)), "noise of the cube is not known"),
+    ],
+)
+def test_where_nothing_can_be_compared_the_cube_gets_its_own_model(cube, words):
+    choice = choose_model(cube)
+    assert (choice.name, choice.gains) == ("", {})
+    assert words in choice.reason
+
+
+def test_the_choice_is_the_same_for_a_chunked_cube():
+    cube = scan((6.4, 8.05, 10.5))
+    whole, parts = choose_model(cube, seed=3), choose_model(cube.chunk({"y": 7, "x": 11}), seed=3)
+    assert whole[2:] == parts[2:]
+    assert whole.name == parts.name
