@@ -22,11 +22,11 @@ from spectessera.kmeans.points import (
 )
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
-from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
+from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra, with_maps
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import Shared, Task, process_blocks
-from .confidence import normal_draws
+from .confidence import Mixture, normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .evidence import HeldOut, evidence_pixels, held_out_in
 from .job import Job
@@ -44,6 +44,7 @@ from .noise import (
 )
 from .passes import BlockContext, ClusterSums, ConfidenceModel, SampledPixels, estimate_confidence
 from .pixelstore import MEMORY, Pixels
+from .rare import NO_GROUPS, RareGroups, rare_groups
 from .resultmaps import ResultMaps, check_store, make_result
 
 KEEP = kept_by("segment")
@@ -177,20 +178,28 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     clustering = _cluster(pixels, job, split_check, evidence)
     release_memory()
     corridor.report("cluster", 1, 1)
-    labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
+    nearest, k = pixels.label_map(clustering.labels), len(clustering.centers)
+    rare, labels = NO_GROUPS, nearest
     sums: ClusterSums | None = None
     if job.means:
-        wanted = draw_pixels_per_cluster(labels, k, job.seed)
+        if evidence is not None and sample is not None:
+            rare = rare_groups(job, corridor, sample, nearest)
+            labels = rare.labelled(nearest, k)
+        wanted = draw_pixels_per_cluster(nearest, k, job.seed)
         rule = clustering.rule if "alone" in job.keep else None
-        sums, sample = corridor.describe(pixels, labels, k, wanted=wanted, rule=rule)
+        sums, sample = corridor.describe(pixels, labels, k + rare.count, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
-    noise = simulate_noise(job, intake, sample, labels, pixels.repeats_at(sample.pixel))
-    _put_confidence(job, corridor, pixels, labels, clustering, noise)
+    noise = simulate_noise(job, intake, sample, nearest, pixels.repeats_at(sample.pixel))
+    mixture = mixture_of(pixels, clustering, noise)
+    _put_confidence(job, corridor, pixels, labels, clustering, mixture, rare)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
-    result = _assemble(job, pixels, clustering, labels, sums, noise)
+    result = _assemble(job, pixels, rare.joined(clustering, pixels), labels, sums, noise)
     if evidence is not None:
         result.attrs["structure"] = evidence.structure
+        result.attrs["rare_clusters"] = rare.count
+    if rare.count:
+        result = with_maps(result, job.cube, {"rare": rare.evidence_of(k)})
     found = sanity_warnings(sample.values, sample.variance)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
@@ -303,7 +312,7 @@ def _put_silhouettes(
     image = np.full(len(labels), np.nan, np.float32)
     image[labels > 0] = exact_silhouettes(
         moved,
-        clustering.labels,
+        labels[labels > 0] - 1,
         device=job.segmenter.device,
         progress=lambda done, total: corridor.report("silhouette", done, total),
     )
@@ -317,7 +326,8 @@ def _put_confidence(
     pixels: Pixels,
     labels: np.ndarray,
     clustering: Clustering,
-    sample: NoiseSample,
+    mixture: Mixture,
+    rare: RareGroups,
 ) -> None:
     """Make the maps of labels and of confidence."""
     maps = corridor.maps
@@ -325,19 +335,22 @@ def _put_confidence(
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
     draws = normal_draws(clustering.rule.centers.shape[1], generator)
-    model = ConfidenceModel(clustering.rule, mixture_of(pixels, clustering, sample), draws)
+    model = ConfidenceModel(clustering.rule, mixture, draws)
     image = labels.reshape(job.shape)
+    nearest = pixels.label_map(clustering.labels).reshape(job.shape)
 
     def tasks() -> Iterator[Task]:
         for block in blocks(job.cube):
             usable = pixels.usable(block)
-            label = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
+            label = nearest[block.y, block.x].ravel()[usable].astype(np.int64) - 1
             yield Task(block, (pixels.latents.take(block, usable), label))
 
     results = process_blocks(estimate_confidence, Shared(model), None, tasks())
     for (block, *_), confidence in corridor.counted("confidence", results):
+        usable = pixels.usable(block)
+        confidence = rare.confidence_in(job.cube, block, usable, confidence)
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
-        maps.put("confidence", block, pixels.usable(block), confidence)
+        maps.put("confidence", block, usable, confidence)
 
 
 # --- the result --------------------------------------------------------------------------------

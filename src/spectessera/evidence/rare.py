@@ -1,0 +1,258 @@
+"""Rare groups: a few pixels that are far from all others, and like each other.
+
+The directions in which many pixels differ are removed from every spectrum. Pixels of which more is
+left than noise are compared with each other, by one part of their measurement, and groups of like
+ones are judged by the other part.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+from sklearn.utils.extmath import randomized_svd
+
+from .gain import equal_bins
+from .splits import Parts
+
+# Most common directions, and the share of the pixels below which a group is rare: that which a
+# direction must be carried by to be common.
+DIRECTIONS, RARE = 16, 1 / 80
+# Fewest pixels of a group, and most groups.
+FEWEST, GROUPS = 3, 10
+# Cosine of the angle between two spectra, without their noise, from which they are alike.
+LIKE = 0.7
+# Standard errors by which the pixels of a group foretell each other better than their clusters do.
+FORETOLD = 5.0
+# How often noise alone may be taken for a pixel far from all others, in a cube.
+_BY_CHANCE = 0.01
+# Pixels are far if they are so many times as far as the farthest of the common ones.
+_TAIL = 2.0
+_BINS, _LEAST_NOISE, _FITS = 256, 1e-6, 5
+_WEIGHTS = np.linspace(0.05, 0.95, 19)
+
+
+class Ordinary(NamedTuple):
+    """What the spectra of a cube have in common.
+
+    Attributes
+    ----------
+    starts : array (feature,), or None
+        First channel of every bin, of counts; None for values.
+    scale : array (channel,), float32, or None
+        Of values; their noise is then that of a level near 1.
+    directions : array (direction, feature), float32
+        Orthonormal; many pixels differ along them.
+    """
+
+    starts: np.ndarray | None
+    scale: np.ndarray | None
+    directions: np.ndarray
+
+    @property
+    def free(self) -> int:
+        """Return the number of degrees of freedom that are left of a spectrum."""
+        return self.directions.shape[1] - self.directions.shape[0]
+
+    def features(self, values: np.ndarray) -> np.ndarray:
+        """Return what is compared (n, feature): roots of binned counts, or scaled values."""
+        if self.starts is None:
+            return np.asarray(values * self.scale, np.float32)
+        return _roots(values, self.starts)
+
+    def residual(self, values: np.ndarray, variance: np.ndarray | None) -> np.ndarray:
+        """Return what the common directions leave of spectra, in units of its noise.
+
+        Parameters
+        ----------
+        values, variance : array (n, channel), float32
+            Finite; no variance of counts.
+
+        Returns
+        -------
+        array (n, feature), float32
+        """
+        rest = self.features(values)
+        rest -= (rest @ self.directions.T) @ self.directions
+        if variance is None or self.scale is None:
+            return rest
+        level = np.sqrt(variance) * self.scale
+        return rest / np.maximum(level, np.sqrt(np.float32(_LEAST_NOISE)))
+
+
+def _roots(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return roots of counts (n, bin), whose noise is about 1 (Anscombe 1948)."""
+    binned = np.add.reduceat(values, starts, axis=1)
+    return 2 * np.sqrt(np.maximum(binned, 0) + np.float32(0.375))
+
+
+def fit_ordinary(values: np.ndarray, variance: np.ndarray | None, *, seed: int = 0) -> Ordinary:
+    """Find the directions in which many of some spectra differ.
+
+    Principal components; spectra that carry one of them by themselves, because it is shared by
+    fewer than one in 80, are left out and the components are found again.
+
+    Parameters
+    ----------
+    values, variance : array (n, channel), float32
+        Finite; counts where ``variance`` is None.
+    seed : int
+        Of the randomised decomposition.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(size=(500, 40)).astype(np.float32)
+    >>> values[:, 3] += np.linspace(0, 50, 500)
+    >>> fit_ordinary(values, np.ones_like(values)).directions.shape
+    (1, 40)
+    """
+    starts, scale = None, None
+    if variance is None:
+        most = int(np.clip(values.sum(axis=1, dtype=np.float64).mean(), 1, _BINS))
+        starts = equal_bins(values.sum(axis=0, dtype=np.float64), most)
+        features = _roots(values, starts)
+    else:
+        noise = np.median(variance, axis=0)
+        scale = np.float32(1) / np.sqrt(np.maximum(noise, _LEAST_NOISE * noise.mean()))
+        features = values * scale
+    rows = np.arange(len(features))
+    for _ in range(_FITS):
+        count = min(DIRECTIONS, len(rows), features.shape[1] - 1)
+        shares, sizes, directions = randomized_svd(
+            features[rows], count, n_iter=4, random_state=seed % 2**32
+        )
+        edge = np.sqrt(len(rows)) + np.sqrt(features.shape[1])  # of the sizes of noise
+        common = sizes > 1.05 * edge
+        carried = np.square(shares[:, common]).sum(axis=1)  # of the directions, by each spectrum
+        few = carried * len(rows) > 1 / RARE
+        if not few.any():
+            break
+        rows = rows[~few]
+    return Ordinary(starts, scale, np.ascontiguousarray(directions[common], np.float32))
+
+
+class Distance(NamedTuple):
+    """How far spectra are from the ordinary, in standard deviations of noise; arrays (n,)."""
+
+    whole: np.ndarray
+    channel: np.ndarray
+
+    def over(self, limit: Distance) -> np.ndarray:
+        """Return the distance (n,) in units of a limit; above 1, a spectrum is far."""
+        return np.maximum(self.whole / limit.whole, self.channel / limit.channel)
+
+
+def distance_of(residual: np.ndarray, free: int) -> Distance:
+    """Return the distances of residuals (n, feature) with so many degrees of freedom.
+
+    Of the whole spectrum (the cube root of chi-squared is normal: Wilson & Hilferty 1931), and of
+    the channel that differs most.
+    """
+    squares = np.einsum("nc,nc->n", residual, residual)
+    spread = 2 / (9 * free)
+    whole = (np.cbrt(squares / free) - (1 - spread)) / np.sqrt(spread)
+    channel = np.maximum(residual.max(axis=1), -residual.min(axis=1))
+    return Distance(whole.astype(np.float32), channel)
+
+
+def noise_limit(pixels: int, free: int) -> Distance:
+    """Return the distances that noise alone exceeds in one of a hundred cubes."""
+    tries = np.array([pixels, pixels * free])
+    return Distance(*-ndtri(_BY_CHANCE / tries))
+
+
+def limit_of(distances: Distance, noise: Distance) -> Distance:
+    """Return from which distances on a pixel is far: beyond noise, and beyond common pixels.
+
+    Where common pixels differ from the directions by more than noise, twice the distance that one
+    in 80 has is not exceeded by their tail.
+    """
+    tails = (np.quantile(each, 1 - RARE) * _TAIL for each in distances)
+    return Distance(*(np.maximum(a, b) for a, b in zip(noise, tails, strict=True)))
+
+
+def like_groups(residual: np.ndarray, free: int) -> list[np.ndarray]:
+    """Return groups of like residuals, as positions, the largest first.
+
+    Parameters
+    ----------
+    residual : array (n, feature)
+        In units of the noise.
+    free : int
+        Degrees of freedom of the noise in it.
+
+    Returns
+    -------
+    list of array (m,), int64
+        At least three residuals each; most are in none.
+    """
+    wide = residual.astype(np.float64)
+    power = np.maximum(np.square(wide).sum(axis=1) - free, np.sqrt(2 * free))  # without noise
+    products = wide @ wide.T
+    np.fill_diagonal(products, 0)
+    like = products > LIKE * np.sqrt(np.outer(power, power))
+    groups, alone = [], np.ones(len(wide), bool)
+    while len(groups) < GROUPS:
+        counts = (like & alone).sum(axis=1) * alone
+        if not len(counts) or counts.max() < FEWEST - 1:
+            break
+        members = like[counts.argmax()] & alone
+        members[counts.argmax()] = True
+        alone &= ~members
+        members = _refined(members, members | alone, products, power)
+        if members.sum() >= FEWEST:
+            alone &= ~members
+            groups.append(np.flatnonzero(members))
+    return sorted(groups, key=lambda each: (-len(each), each[0]))
+
+
+def _refined(
+    members: np.ndarray, among: np.ndarray, products: np.ndarray, power: np.ndarray
+) -> np.ndarray:
+    """Return which of some residuals are like the sum of the members, themselves left out."""
+    for _ in range(_FITS):
+        along = products[:, members].sum(axis=1)  # (the product with itself is 0)
+        inner = products[np.ix_(members, members)].sum() + power[members].sum()
+        own = inner - members * (2 * along + power)  # of the sum without the residual itself
+        found = among & (along > LIKE * np.sqrt(power * np.maximum(own, power)))
+        if (found == members).all() or not found.any():
+            break
+        members = found
+    return found
+
+
+def foretold(parts: Parts, others: np.ndarray, variance: np.ndarray | None) -> float:
+    """Return how much better the pixels of a group foretell each other than their clusters do.
+
+    For every pixel, the mean of the first part of the other pixels of the group, mixed with the
+    mean of its cluster, is compared with the latter by the likelihood of its second part.
+
+    Parameters
+    ----------
+    parts : Parts
+        Of the spectra (n, channel) of a group.
+    others : array (n, channel)
+        For each spectrum the mean of the cluster that it would belong to otherwise.
+    variance : array (n, channel), or None
+        Of whole spectra; None: counts.
+
+    Returns
+    -------
+    float
+        Standard errors: the root of twice the logarithm of the likelihood ratio, 0 if that is
+        below 1.
+    """
+    made, judged = parts.made.astype(np.float64), parts.judged.astype(np.float64)
+    means = (made.sum(axis=0) - made) / max(len(made) - 1, 1)
+    if variance is None:
+        own, rest = (each / each.sum(axis=1, keepdims=True) for each in (means, others))
+        seen = rest > 0
+        ratio = np.divide(own, rest, out=np.ones_like(own), where=seen)
+        tried = [float((judged * np.log(1 - w + w * ratio)).sum()) for w in _WEIGHTS]
+        return float(np.sqrt(2 * max(0.0, *tried)))
+    noise = np.maximum(variance / (1 - parts.share), np.finfo(np.float32).tiny)
+    apart = means - others
+    along = ((judged - others) * apart / noise).sum()
+    return float(max(0.0, along) / np.sqrt(max((apart**2 / noise).sum(), 1e-300)))
