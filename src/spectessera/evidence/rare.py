@@ -18,7 +18,7 @@ from .splits import Parts
 
 # Most common directions, and the share of the pixels below which a group is rare: that which a
 # direction must be carried by to be common.
-DIRECTIONS, RARE = 16, 1 / 80
+DIRECTIONS, RARE = 16, 0.01
 # Fewest pixels of a group, and most groups.
 FEWEST, GROUPS = 3, 10
 # Cosine of the angle between two spectra, without their noise, from which they are alike.
@@ -29,7 +29,7 @@ FORETOLD = 5.0
 _BY_CHANCE = 0.01
 # Pixels are far if they are so many times as far as the farthest of the common ones.
 _TAIL = 2.0
-_BINS, _LEAST_NOISE, _FITS = 256, 1e-6, 5
+_BINS, _LEAST_NOISE, _FITS, _ROWS, _BEYOND = 256, 1e-6, 5, 1024, 3.5
 _WEIGHTS = np.linspace(0.05, 0.95, 19)
 
 
@@ -125,12 +125,35 @@ def fit_ordinary(values: np.ndarray, variance: np.ndarray | None, *, seed: int =
         )
         edge = np.sqrt(len(rows)) + np.sqrt(features.shape[1])  # of the sizes of noise
         common = sizes > 1.05 * edge
-        carried = np.square(shares[:, common]).sum(axis=1)  # of the directions, by each spectrum
-        few = carried * len(rows) > 1 / RARE
+        few = _sharing(shares[:, common], sizes[common]) < RARE * len(rows)
         if not few.any():
             break
         rows = rows[~few]
     return Ordinary(starts, scale, np.ascontiguousarray(directions[common], np.float32))
+
+
+def _sharing(shares: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return how many of n spectra share what is the most peculiar to each one, (n,).
+
+    What is compared is the score of all spectra along the direction in which one differs most from
+    the others, in units of noise. Where its own score is no more than noise, the number is n.
+
+    Parameters
+    ----------
+    shares : array (n, direction)
+        Left singular vectors.
+    sizes : array (direction,)
+        Singular values.
+    """
+    sharing = np.full(len(shares), len(shares))
+    for first in range(0, len(shares), _ROWS):
+        part = shares[first : first + _ROWS]
+        noise = np.sqrt(np.square(part / sizes).sum(axis=1, keepdims=True))
+        scores = part @ shares.T / np.maximum(noise, np.finfo(np.float32).tiny)
+        own = np.square(part).sum(axis=1, keepdims=True) / noise
+        count = (np.abs(scores) > np.maximum(_BEYOND, own / 4)).sum(axis=1)
+        sharing[first : first + _ROWS] = np.where(own[:, 0] > 2 * _BEYOND, count, len(shares))
+    return sharing
 
 
 class Distance(NamedTuple):
@@ -169,7 +192,7 @@ def limit_of(distances: Distance, noise: Distance) -> Distance:
     Where common pixels differ from the directions by more than noise, twice the distance that one
     in 80 has is not exceeded by their tail.
     """
-    tails = (np.quantile(each, 1 - RARE) * _TAIL for each in distances)
+    tails = (np.quantile(each, 1 - 2 * RARE) * _TAIL for each in distances)
     return Distance(*(np.maximum(a, b) for a, b in zip(noise, tails, strict=True)))
 
 

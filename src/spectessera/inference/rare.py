@@ -157,6 +157,9 @@ def rare_groups(
     noise = noise_limit(labels.size, ordinary.free)
     distances, far = _far_pixels(corridor, _Model(corridor.context.intake, ordinary, noise))
     limit = limit_of(distances, noise)
+    import os
+    if os.environ.get("DBG"):
+        print("dirs", len(ordinary.directions), ordinary.free, noise, limit, len(far.pixel), len(far.beyond(limit).pixel))
     far = far.beyond(limit)
     if len(far.pixel) < FEWEST:
         return NO_GROUPS
