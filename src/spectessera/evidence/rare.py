@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
+from scipy.stats import poisson
 from sklearn.utils.extmath import randomized_svd
 
 from .gain import equal_bins
@@ -23,14 +24,15 @@ DIRECTIONS, RARE = 16, 0.01
 FEWEST, GROUPS = 3, 10
 # Cosine of the angle between two spectra, without their noise, from which they are alike.
 LIKE = 0.7
-# Standard errors by which the pixels of a group foretell each other better than their clusters do.
+# Standard errors from which the pixels of a group foretell each other.
 FORETOLD = 5.0
 # How often noise alone may be taken for a pixel far from all others, in a cube.
 _BY_CHANCE = 0.01
 # Pixels are far if they are so many times as far as the farthest of the common ones.
 _TAIL = 2.0
+# Expected counts below which their noise is taken to be larger than it is.
+_LEAST_COUNTS = 0.1
 _BINS, _LEAST_NOISE, _FITS, _ROWS, _BEYOND = 256, 1e-6, 5, 1024, 3.5
-_WEIGHTS = np.linspace(0.05, 0.95, 19)
 
 
 class Ordinary(NamedTuple):
@@ -80,11 +82,41 @@ class Ordinary(NamedTuple):
         level = np.sqrt(variance) * self.scale
         return rest / np.maximum(level, np.sqrt(np.float32(_LEAST_NOISE)))
 
+    def residuals(self, parts: Parts, variance: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is left of two parts of spectra (n, feature), in units of their noise.
+
+        Of counts, the second part is compared with what the common directions of the first part
+        foretell of it: roots of fewer counts have another mean.
+
+        Parameters
+        ----------
+        parts : Parts
+        variance : array (n, channel), or None
+            Of whole spectra; None: counts.
+        """
+        share = np.float32(parts.share)
+        if self.starts is None or variance is not None:
+            assert variance is not None
+            made = self.residual(parts.made, variance / share)
+            return made, self.residual(parts.judged, variance / (1 - share))
+        roots = self.features(parts.made)
+        common = (roots @ self.directions.T) @ self.directions
+        expected = _counts_of_roots(common) * (1 - share) / share
+        binned = np.add.reduceat(parts.judged, self.starts, axis=1)
+        return roots - common, (binned - expected) / np.sqrt(np.maximum(expected, _LEAST_COUNTS))
+
 
 def _roots(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return roots of counts (n, bin), whose noise is about 1 (Anscombe 1948)."""
     binned = np.add.reduceat(values, starts, axis=1)
     return 2 * np.sqrt(np.maximum(binned, 0) + np.float32(0.375))
+
+
+def _counts_of_roots(roots: np.ndarray) -> np.ndarray:
+    """Return expected counts whose roots are expected (Makitalo & Foi 2011, without a bias)."""
+    roots = np.maximum(roots, 2 * np.sqrt(0.375))
+    a, b, c, d = np.sqrt(1.5) / 4, -11 / 8, 5 * np.sqrt(1.5) / 8, -1 / 8
+    return np.maximum(roots**2 / 4 + a / roots + b / roots**2 + c / roots**3 + d, 0)
 
 
 def fit_ordinary(values: np.ndarray, variance: np.ndarray | None, *, seed: int = 0) -> Ordinary:
@@ -119,12 +151,14 @@ def fit_ordinary(values: np.ndarray, variance: np.ndarray | None, *, seed: int =
         features = values * scale
     rows = np.arange(len(features))
     for _ in range(_FITS):
-        count = min(DIRECTIONS, len(rows), features.shape[1] - 1)
+        count = min(DIRECTIONS, len(rows), max(1, features.shape[1] - 1))
         shares, sizes, directions = randomized_svd(
             features[rows], count, n_iter=4, random_state=seed % 2**32
         )
         edge = np.sqrt(len(rows)) + np.sqrt(features.shape[1])  # of the sizes of noise
         common = sizes > 1.05 * edge
+        if not common.any():
+            break
         few = _sharing(shares[:, common], sizes[common]) < RARE * len(rows)
         if not few.any():
             break
@@ -216,7 +250,8 @@ def like_groups(residual: np.ndarray, free: int) -> list[np.ndarray]:
     products = wide @ wide.T
     np.fill_diagonal(products, 0)
     like = products > LIKE * np.sqrt(np.outer(power, power))
-    groups, alone = [], np.ones(len(wide), bool)
+    groups: list[np.ndarray] = []
+    alone = np.ones(len(wide), bool)
     while len(groups) < GROUPS:
         counts = (like & alone).sum(axis=1) * alone
         if not len(counts) or counts.max() < FEWEST - 1:
@@ -228,7 +263,17 @@ def like_groups(residual: np.ndarray, free: int) -> list[np.ndarray]:
         if members.sum() >= FEWEST:
             alone &= ~members
             groups.append(np.flatnonzero(members))
+    groups = [each for each in groups if not _by_chance(wide, power, each)]
     return sorted(groups, key=lambda each: (-len(each), each[0]))
+
+
+def _by_chance(residual: np.ndarray, power: np.ndarray, members: np.ndarray) -> bool:
+    """Return whether a group may be single channels (cosmic rays) that are the same by chance."""
+    single = np.square(residual).max(axis=1) > 0.5 * power
+    if single[members].mean() < 0.5:
+        return False
+    channels = residual.shape[1]
+    return bool(channels * poisson.sf(len(members) - 1, single.sum() / channels) > _BY_CHANCE)
 
 
 def _refined(
@@ -246,36 +291,31 @@ def _refined(
     return found
 
 
-def foretold(parts: Parts, others: np.ndarray, variance: np.ndarray | None) -> float:
-    """Return how much better the pixels of a group foretell each other than their clusters do.
+def foretold(made: np.ndarray, judged: np.ndarray) -> float:
+    """Return how significantly the spectra of a group foretell each other.
 
-    For every pixel, the mean of the first part of the other pixels of the group, mixed with the
-    mean of its cluster, is compared with the latter by the likelihood of its second part.
+    The mean of the first part of the others is the direction in which the second part of a spectrum
+    is expected to differ from the ordinary, as far as its first part does.
 
     Parameters
     ----------
-    parts : Parts
-        Of the spectra (n, channel) of a group.
-    others : array (n, channel)
-        For each spectrum the mean of the cluster that it would belong to otherwise.
-    variance : array (n, channel), or None
-        Of whole spectra; None: counts.
+    made, judged : array (n, feature)
+        What the common directions leave of both parts, in units of their noise.
 
     Returns
     -------
     float
-        Standard errors: the root of twice the logarithm of the likelihood ratio, 0 if that is
-        below 1.
+        Standard errors; that of noise is normal with a variance of 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(2, 5, 40))
+    >>> foretold(*noise) < 5, foretold(*(noise + 3)) > 5
+    (True, True)
     """
-    made, judged = parts.made.astype(np.float64), parts.judged.astype(np.float64)
-    means = (made.sum(axis=0) - made) / max(len(made) - 1, 1)
-    if variance is None:
-        own, rest = (each / each.sum(axis=1, keepdims=True) for each in (means, others))
-        seen = rest > 0
-        ratio = np.divide(own, rest, out=np.ones_like(own), where=seen)
-        tried = [float((judged * np.log(1 - w + w * ratio)).sum()) for w in _WEIGHTS]
-        return float(np.sqrt(2 * max(0.0, *tried)))
-    noise = np.maximum(variance / (1 - parts.share), np.finfo(np.float32).tiny)
-    apart = means - others
-    along = ((judged - others) * apart / noise).sum()
-    return float(max(0.0, along) / np.sqrt(max((apart**2 / noise).sum(), 1e-300)))
+    others = made.sum(axis=0, dtype=np.float64) - made
+    others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), np.finfo(float).tiny)
+    far = np.maximum((made * others).sum(axis=1), 0)
+    along = (judged * others).sum(axis=1)
+    return float((far * along).sum() / max(np.linalg.norm(far), np.finfo(float).tiny))

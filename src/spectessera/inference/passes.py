@@ -258,9 +258,7 @@ def describe_block(
             values = screen(own[rows[here]], max_missing=missing).values
         if rule is not None:
             latent_alone = context.encoder.encode(context.intake.apply(values).values)
-            label = labels[read.pixel]
-            of_rule = label <= len(rule.centers)  # not of a rare group, judged by pixels alone
-            alone.append(np.where(of_rule, rule.label(latent_alone) + 1, label))
+            alone.append(rule.label(latent_alone) + 1)
         if bad is not None and whole is not None:
             values = with_bad(values, whole[rows[here]], bad)
         sums = add_sums(sums, _sums(read, values, decoded_spectra, labels[read.pixel] - 1, k))

@@ -22,11 +22,11 @@ from spectessera.kmeans.points import (
 )
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
-from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra, with_maps
+from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import Shared, Task, process_blocks
-from .confidence import Mixture, normal_draws
+from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .evidence import HeldOut, evidence_pixels, held_out_in
 from .job import Job
@@ -114,7 +114,8 @@ def segment(
         - ``mean_spectrum`` and ``std_spectrum (cluster, channel)`` in the axis and unit of the
           cube; ``input_mean`` (eq. 9 of the paper), ``reconstructed_mean`` (eq. 8) and
           ``decoded_mean`` (eq. 10) ``(cluster, input_channel)`` in network-input units;
-          ``center (cluster, latent)``, ``size (cluster)``.
+          ``center (cluster, latent)``, ``size (cluster)``; ``rare (cluster)``, where the last
+          clusters are rare groups (:mod:`spectessera.evidence.rare`).
         - ``score (k)`` and ``score_error (k)``: the silhouettes, exact or estimated, as the
           attribute ``silhouette`` says; ``stability``, ``stability_error`` and ``agreement (k)``,
           see :class:`spectessera.result.KCurves`; where stability chose k and the noise is
@@ -149,10 +150,8 @@ def segment(
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = check_cube(cube)
     context = context_of(cube, segmenter)
-    extra = [
-        "integrated_latent",
-        *(f"{each}_cube" for each in ("latent", "decoded") if each in keep),
-    ]
+    extra = ["integrated_latent"]
+    extra += [f"{each}_cube" for each in ("latent", "decoded") if each in keep]
 
     def make(maps: ResultMaps) -> xr.Dataset:
         used = _neighbours(cube, context, neighbours, seed, progress)
@@ -187,19 +186,15 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
             labels = rare.labelled(nearest, k)
         wanted = draw_pixels_per_cluster(nearest, k, job.seed)
         rule = clustering.rule if "alone" in job.keep else None
-        sums, sample = corridor.describe(pixels, labels, k + rare.count, wanted=wanted, rule=rule)
+        sums, sample = corridor.describe(pixels, labels, k + rare.number, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
     noise = simulate_noise(job, intake, sample, nearest, pixels.repeats_at(sample.pixel))
-    mixture = mixture_of(pixels, clustering, noise)
-    _put_confidence(job, corridor, pixels, labels, clustering, mixture, rare)
+    _put_confidence(job, corridor, pixels, labels, clustering, noise, rare)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
-    result = _assemble(job, pixels, rare.joined(clustering, pixels), labels, sums, noise)
+    result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
     if evidence is not None:
-        result.attrs["structure"] = evidence.structure
-        result.attrs["rare_clusters"] = rare.count
-    if rare.count:
-        result = with_maps(result, job.cube, {"rare": rare.evidence_of(k)})
+        result.attrs |= {"structure": evidence.structure, "rare_clusters": rare.number}
     found = sanity_warnings(sample.values, sample.variance)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
@@ -326,7 +321,7 @@ def _put_confidence(
     pixels: Pixels,
     labels: np.ndarray,
     clustering: Clustering,
-    mixture: Mixture,
+    sample: NoiseSample,
     rare: RareGroups,
 ) -> None:
     """Make the maps of labels and of confidence."""
@@ -335,7 +330,7 @@ def _put_confidence(
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
     draws = normal_draws(clustering.rule.centers.shape[1], generator)
-    model = ConfidenceModel(clustering.rule, mixture, draws)
+    model = ConfidenceModel(clustering.rule, mixture_of(pixels, clustering, sample), draws)
     image = labels.reshape(job.shape)
     nearest = pixels.label_map(clustering.labels).reshape(job.shape)
 
@@ -363,14 +358,17 @@ def _assemble(
     labels: np.ndarray,
     sums: ClusterSums | None,
     sample: NoiseSample,
+    rare: RareGroups,
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""
+    clustering = rare.joined(clustering, pixels)
     segmenter, size = job.segmenter, cluster_sizes(labels, len(clustering.centers))
     values = {
         "decoded_mean": segmenter.codec.decode(clustering.centers),
         "center": clustering.centers,
         "size": size,
         **curves_of(clustering.curves, clustering.excess, clustering.gains),
+        **rare.columns(len(clustering.centers)),
     }
     if sums is not None:
         values |= mean_spectra(size, *sums)

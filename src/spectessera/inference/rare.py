@@ -64,7 +64,7 @@ class RareGroups(NamedTuple):
     significance: np.ndarray
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """Return the number of groups."""
         return len(self.significance)
 
@@ -77,17 +77,20 @@ class RareGroups(NamedTuple):
     def joined(self, clustering: Clustering, pixels: Pixels) -> Clustering:
         """Return a clustering whose centers are followed by the mean latents of the groups."""
         latents = pixels.latents.at(self.pixel)
-        means = [latents[self.group == group].mean(axis=0) for group in range(self.count)]
+        means = [latents[self.group == group].mean(axis=0) for group in range(self.number)]
         return clustering._replace(centers=np.stack([*clustering.centers, *means]))
 
-    def evidence_of(self, k: int) -> np.ndarray:
-        """Return the significance of all clusters (k + group,), NaN for the first k."""
-        return np.concatenate([np.full(k, np.nan), self.significance])
+    def columns(self, clusters: int) -> dict[str, np.ndarray]:
+        """Return the significance of so many clusters, NaN for the first; {} without groups."""
+        if self.number == 0:
+            return {}
+        others = np.full(clusters - self.number, np.nan)
+        return {"rare": np.concatenate([others, self.significance])}
 
     def confidence_in(
         self, cube: xr.DataArray, block: Block, usable: np.ndarray, confidence: np.ndarray
     ) -> np.ndarray:
-        """Return the confidence (m,) of the usable pixels of a block, that of rare ones replaced."""
+        """Return the confidence (m,) of the usable pixels of a block, with that of rare ones."""
         pixel = in_image(cube, block, np.flatnonzero(usable))
         _, rows, of = np.intersect1d(pixel, self.pixel, return_indices=True)
         changed = confidence.copy()
@@ -154,16 +157,15 @@ def rare_groups(
     seed = job.seed
     variance = None if sample.variance is None else finite_variance(sample.variance)
     ordinary = fit_ordinary(sample.values, variance, seed=seed)
+    if ordinary.free < 1:
+        return NO_GROUPS
     noise = noise_limit(labels.size, ordinary.free)
     distances, far = _far_pixels(corridor, _Model(corridor.context.intake, ordinary, noise))
     limit = limit_of(distances, noise)
-    import os
-    if os.environ.get("DBG"):
-        print("dirs", len(ordinary.directions), ordinary.free, noise, limit, len(far.pixel), len(far.beyond(limit).pixel))
     far = far.beyond(limit)
     if len(far.pixel) < FEWEST:
         return NO_GROUPS
-    groups = _groups(far, ordinary, sample, labels, seed)
+    groups = _groups(far, ordinary, labels, seed)
     if not groups:
         return NO_GROUPS
     rows, significance = zip(*groups, strict=True)
@@ -202,7 +204,9 @@ def _joined(one: FarPixels, other: FarPixels) -> FarPixels:
         variance = np.concatenate([one.variance, other.variance])
     return FarPixels(
         np.concatenate([one.pixel, other.pixel]),
-        Distance(*(np.concatenate(pair) for pair in zip(one.distance, other.distance))),
+        Distance(
+            *(np.concatenate(pair) for pair in zip(one.distance, other.distance, strict=True))
+        ),
         np.concatenate([one.values, other.values]),
         variance,
     )
@@ -227,7 +231,8 @@ def far_block(model: _Model, part: xr.DataArray) -> tuple[Distance, FarPixels]:
         residual = ordinary.residual(block, spread)[: len(rows)]
         parts.append(distance_of(residual, ordinary.free))
     none = np.empty(0, np.float32)
-    found = Distance(*(np.concatenate([none, *each]) for each in zip(*parts))) if parts else Distance(none, none)
+    parts.append(Distance(none, none))  # there may be no usable pixel
+    found = Distance(*(np.concatenate(each) for each in zip(*parts, strict=True)))
     chosen = found.over(model.limit) > 1
     far = pixel[chosen]
     distance = Distance(*(each[chosen] for each in found))
@@ -236,28 +241,17 @@ def far_block(model: _Model, part: xr.DataArray) -> tuple[Distance, FarPixels]:
 
 
 def _groups(
-    far: FarPixels, ordinary: Ordinary, sample: SampledPixels, labels: np.ndarray, seed: int
+    far: FarPixels, ordinary: Ordinary, labels: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, float]]:
-    """Return the rows of every group of like pixels, and by how much these foretell each other."""
-    parts, variance = _split(far, seed), far.variance
-    noise = None if variance is None else variance / np.float32(parts.share)
-    residual = ordinary.residual(parts.made, noise)
-    judged, others = parts, _cluster_means(sample, labels)[labels[far.pixel] - 1]
-    if ordinary.starts is not None:
-        made, rest, others = (
-            np.add.reduceat(each, ordinary.starts, axis=1)
-            for each in (parts.made, parts.judged, others)
-        )
-        judged = Parts(made, rest, parts.share)
+    """Return the rows of every group of like pixels, and how much these foretell each other."""
+    made, judged = ordinary.residuals(_split(far, seed), far.variance)
     sizes, found = np.bincount(labels), []
-    for rows in like_groups(residual, ordinary.free):
+    for rows in like_groups(made, ordinary.free):
         own = labels[far.pixel[rows]]
         of_cluster = np.bincount(own, minlength=len(sizes)) / np.maximum(sizes, 1)
         if (of_cluster[own] > _SAME).mean() > _SAME:
             continue  # a cluster already
-        group = Parts(judged.made[rows], judged.judged[rows], parts.share)
-        noise = None if variance is None else variance[rows]
-        significance = foretold(group, others[rows], noise)
+        significance = foretold(made[rows], judged[rows])
         if significance > FORETOLD:
             found.append((rows, significance))
     return found
@@ -270,13 +264,3 @@ def _split(far: FarPixels, seed: int) -> Parts:
         return thin_counts(np.rint(np.maximum(far.values, 0)), generator)
     sigma = np.sqrt(far.variance)
     return split_noise(far.values, sigma * generator.standard_normal(sigma.shape, np.float32))
-
-
-def _cluster_means(sample: SampledPixels, labels: np.ndarray) -> np.ndarray:
-    """Return the mean spectra (k, channel), float64, of clusters; that of all if it has no pixel."""
-    own = labels[sample.pixel] - 1
-    wide = sample.values.astype(np.float64)
-    means = np.broadcast_to(wide.mean(axis=0), (labels.max(), wide.shape[1])).copy()
-    for label in np.unique(own):
-        means[label] = wide[own == label].mean(axis=0)
-    return means
