@@ -224,7 +224,7 @@ def limit_of(distances: Distance, noise: Distance) -> Distance:
     """Return from which distances on a pixel is far: beyond noise, and beyond common pixels.
 
     Where common pixels differ from the directions by more than noise, twice the distance that one
-    in 80 has is not exceeded by their tail.
+    in 50 has is hardly exceeded by their tail.
     """
     tails = (np.quantile(each, 1 - 2 * RARE) * _TAIL for each in distances)
     return Distance(*(np.maximum(a, b) for a, b in zip(noise, tails, strict=True)))
@@ -252,7 +252,7 @@ def like_groups(residual: np.ndarray, free: int) -> list[np.ndarray]:
     like = products > LIKE * np.sqrt(np.outer(power, power))
     groups: list[np.ndarray] = []
     alone = np.ones(len(wide), bool)
-    while len(groups) < GROUPS:
+    while True:
         counts = (like & alone).sum(axis=1) * alone
         if not len(counts) or counts.max() < FEWEST - 1:
             break

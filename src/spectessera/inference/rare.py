@@ -14,6 +14,7 @@ from spectessera.evidence import Parts, split_noise, thin_counts
 from spectessera.evidence.rare import (
     FEWEST,
     FORETOLD,
+    GROUPS,
     Distance,
     Ordinary,
     distance_of,
@@ -35,12 +36,14 @@ from .patches import screened
 from .pixelstore import Pixels
 
 # Most far pixels that are compared with each other.
-_MOST = 1024
+_MOST = 2048
 # Spectra are compared in blocks of exactly this size, padded with zeros, so that the result for one
 # does not depend on the others (docs/design/0004-fixed-blocks.md).
 _ROWS = 2048
 # A group is a cluster already where the clusters of most of its pixels consist of it by this share.
 _SAME = 0.5
+# Share of a group that is beyond the tail of common pixels.
+_BEYOND = 2 / 3
 
 
 class RareGroups(NamedTuple):
@@ -122,7 +125,7 @@ class FarPixels(NamedTuple):
     variance: np.ndarray | None
 
     def beyond(self, limit: Distance) -> FarPixels:
-        """Return those beyond a limit, at most 1,024, in the order of their positions."""
+        """Return those beyond a limit, at most 2,048, in the order of their positions."""
         over = self.distance.over(limit)
         rows = np.lexsort((self.pixel, -over))[: min(_MOST, int((over > 1).sum()))]
         rows = rows[np.argsort(self.pixel[rows])]
@@ -161,16 +164,15 @@ def rare_groups(
         return NO_GROUPS
     noise = noise_limit(labels.size, ordinary.free)
     distances, far = _far_pixels(corridor, _Model(corridor.context.intake, ordinary, noise))
-    limit = limit_of(distances, noise)
-    far = far.beyond(limit)
-    if len(far.pixel) < FEWEST:
+    beyond = far.distance.over(limit_of(distances, noise)) > 1
+    if beyond.sum() < FEWEST:
         return NO_GROUPS
-    groups = _groups(far, ordinary, labels, seed)
+    groups = _groups(far, beyond, ordinary, labels, seed)
     if not groups:
         return NO_GROUPS
     rows, significance = zip(*groups, strict=True)
     each = np.concatenate(rows)
-    whole, channel = (d[each] - at for d, at in zip(far.distance, limit, strict=True))
+    whole, channel = (d[each] - at for d, at in zip(far.distance, noise, strict=True))
     return RareGroups(
         far.pixel[each],
         np.repeat(np.arange(len(rows)), [len(row) for row in rows]),
@@ -241,12 +243,18 @@ def far_block(model: _Model, part: xr.DataArray) -> tuple[Distance, FarPixels]:
 
 
 def _groups(
-    far: FarPixels, ordinary: Ordinary, labels: np.ndarray, seed: int
+    far: FarPixels, beyond: np.ndarray, ordinary: Ordinary, labels: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, float]]:
-    """Return the rows of every group of like pixels, and how much these foretell each other."""
+    """Return the rows of every group of like pixels, and how much these foretell each other.
+
+    ``beyond (m,)``: which pixels are beyond the tail of the common ones. A group of which many are
+    not is the end of that tail.
+    """
     made, judged = ordinary.residuals(_split(far, seed), far.variance)
     sizes, found = np.bincount(labels), []
     for rows in like_groups(made, ordinary.free):
+        if beyond[rows].mean() < _BEYOND:
+            continue
         own = labels[far.pixel[rows]]
         of_cluster = np.bincount(own, minlength=len(sizes)) / np.maximum(sizes, 1)
         if (of_cluster[own] > _SAME).mean() > _SAME:
@@ -254,7 +262,7 @@ def _groups(
         significance = foretold(made[rows], judged[rows])
         if significance > FORETOLD:
             found.append((rows, significance))
-    return found
+    return found[:GROUPS]
 
 
 def _split(far: FarPixels, seed: int) -> Parts:
