@@ -9,6 +9,7 @@ from spectessera.evidence.rare import (
     distance_of,
     fit_ordinary,
     foretold,
+    histogram_of,
     like_groups,
     limit_of,
     noise_limit,
@@ -45,7 +46,7 @@ def test_a_rare_line_is_far_and_no_common_direction(make):
     assert ordinary.directions @ ordinary.directions.T == pytest.approx(np.eye(3), abs=1e-5)
     distance = distance_of(ordinary.residual(spectra, variance), ordinary.free)
     noise = noise_limit(len(spectra), ordinary.free)
-    far = distance.over(limit_of(distance, noise)) > 1
+    far = distance.over(limit_of(histogram_of(distance), noise)) > 1
     assert np.flatnonzero(far).tolist() == list(range(12))
 
 
@@ -70,9 +71,11 @@ def test_noise_has_no_common_direction_and_distances_of_a_normal_distribution():
 
 
 def test_the_limit_is_beyond_the_tail_of_common_spectra():
-    tail = Distance(np.linspace(0, 40, 1000), np.linspace(0, 3, 1000))
-    limit = limit_of(tail, Distance(np.array(5.0), np.array(6.0)))
-    assert limit.whole == pytest.approx(2 * 0.98 * 40, rel=0.01)
+    tail = Distance(np.linspace(-9, 40, 1000), np.linspace(0, 3, 1000))
+    halves = [histogram_of(Distance(*(each[part::2] for each in tail))) for part in (0, 1)]
+    both = Distance(*(sum(each) for each in zip(*halves, strict=True)))
+    limit = limit_of(both, Distance(np.array(5.0), np.array(6.0)))
+    assert limit.whole == pytest.approx(2 * (0.98 * 49 - 9), rel=0.01)
     assert limit.channel == pytest.approx(6.0)
 
 

@@ -44,8 +44,8 @@ def trained(cube) -> SpectralSegmenter:
 def found():
     cube, planted = made(1, "variance")
     segmenter = trained(cube)
-    keep = ["alone", "silhouette"]
-    return cube, planted, segmenter, segment(cube, segmenter, keep=keep, neighbours=0)
+    keep = ["alone", "silhouette", "latent"]
+    return cube, planted, segmenter, segment(cube, segmenter, keep=keep)
 
 
 @pytest.mark.parametrize("kind", ["counts", "variance"])
@@ -78,12 +78,12 @@ def test_a_number_that_is_given_and_one_reading_have_no_rare_groups(found):
 
 
 def test_a_rare_cluster_is_described_as_any_other(found):
-    cube, planted, segmenter, result = found
+    cube, planted, _, result = found
     check_result(result)
     assert result["size"].values[-1] == planted.sum()
     mean = cube.values[planted].mean(axis=0)
     assert result["mean_spectrum"].values[-1] == pytest.approx(mean, rel=1e-5)
-    latent = segmenter.transform(cube)[planted.ravel()].mean(axis=0)
+    latent = result["latent_cube"].values[planted].mean(axis=0)
     assert result["center"].values[-1] == pytest.approx(latent, rel=1e-4, abs=1e-5)
     assert (result["label_alone"].values[planted] == 3).all()
     assert np.isfinite(result["silhouette"].values).all()

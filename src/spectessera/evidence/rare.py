@@ -30,6 +30,7 @@ FORETOLD = 5.0
 _BY_CHANCE = 0.01
 # Pixels are far if they are so many times as far as the farthest of the common ones.
 _TAIL = 2.0
+_EIGHTHS, _EDGES = 8, 512 * 8
 # Expected counts below which their noise is taken to be larger than it is.
 _LEAST_COUNTS = 0.1
 _BINS, _LEAST_NOISE, _FITS, _ROWS, _BEYOND = 256, 1e-6, 5, 1024, 3.5
@@ -220,13 +221,24 @@ def noise_limit(pixels: int, free: int) -> Distance:
     return Distance(*-ndtri(_BY_CHANCE / tries))
 
 
-def limit_of(distances: Distance, noise: Distance) -> Distance:
+def histogram_of(distances: Distance) -> Distance:
+    """Return the histograms of distances (n,): counts of eighths from 0 on, two arrays (512 * 8,).
+
+    They can be added up block by block; the distances themselves would grow with the image.
+    """
+    eighths = (np.clip(each * _EIGHTHS, 0, _EDGES - 1).astype(int) for each in distances)
+    return Distance(*(np.bincount(each, minlength=_EDGES) for each in eighths))
+
+
+def limit_of(histogram: Distance, noise: Distance) -> Distance:
     """Return from which distances on a pixel is far: beyond noise, and beyond common pixels.
 
-    Where common pixels differ from the directions by more than noise, twice the distance that one
-    in 50 has is hardly exceeded by their tail.
+    ``histogram``: see :func:`histogram_of`. Where common pixels differ from the directions by more
+    than noise, twice the distance that one in 50 has is hardly exceeded by their tail.
     """
-    tails = (np.quantile(each, 1 - 2 * RARE) * _TAIL for each in distances)
+    sums = (np.cumsum(each) for each in histogram)
+    ends = [np.searchsorted(each, (1 - 2 * RARE) * each[-1]) + 1 for each in sums]
+    tails = (_TAIL * end / _EIGHTHS for end in ends)
     return Distance(*(np.maximum(a, b) for a, b in zip(noise, tails, strict=True)))
 
 

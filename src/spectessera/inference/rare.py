@@ -20,6 +20,7 @@ from spectessera.evidence.rare import (
     distance_of,
     fit_ordinary,
     foretold,
+    histogram_of,
     like_groups,
     limit_of,
     noise_limit,
@@ -163,8 +164,8 @@ def rare_groups(
     if ordinary.free < 1:
         return NO_GROUPS
     noise = noise_limit(labels.size, ordinary.free)
-    distances, far = _far_pixels(corridor, _Model(corridor.context.intake, ordinary, noise))
-    beyond = far.distance.over(limit_of(distances, noise)) > 1
+    histogram, far = _far_pixels(corridor, _Model(corridor.context.intake, ordinary, noise))
+    beyond = far.distance.over(limit_of(histogram, noise)) > 1
     if beyond.sum() < FEWEST:
         return NO_GROUPS
     groups = _groups(far, beyond, ordinary, labels, seed)
@@ -183,21 +184,21 @@ def rare_groups(
 
 
 def _far_pixels(corridor: Corridor, model: _Model) -> tuple[Distance, FarPixels]:
-    """Return the distances of all usable pixels, and the pixels that are far."""
+    """Return the histograms of the distances of all usable pixels, and the pixels that are far."""
 
     def tasks() -> Iterator[Task]:
         for block in blocks(corridor.cube):
             yield Task(block)
 
     results = process_blocks(far_block, Shared(model), corridor.cube, tasks())
-    distances, far = [], None
+    histogram, far = np.zeros((2, 1), int), None
     for (block, *_), (found, some) in corridor.counted("rare groups", results):
-        distances.append(found)
+        histogram = histogram + found
         some = some._replace(pixel=in_image(corridor.cube, block, some.pixel))
         far = some if far is None else _joined(far, some)
         far = far.beyond(model.limit)
     assert far is not None  # there is at least one block
-    return Distance(*(np.concatenate(each) for each in zip(*distances, strict=True))), far
+    return Distance(*histogram), far
 
 
 def _joined(one: FarPixels, other: FarPixels) -> FarPixels:
@@ -215,7 +216,7 @@ def _joined(one: FarPixels, other: FarPixels) -> FarPixels:
 
 
 def far_block(model: _Model, part: xr.DataArray) -> tuple[Distance, FarPixels]:
-    """Return the distances of the usable pixels of a block, and the pixels that are far."""
+    """Return the histograms of the distances of the pixels of a block, and the far pixels."""
     ordinary, read = model.ordinary, screened(part, model.intake)
     pixel = np.flatnonzero(read.usable)
     values = read.values.reshape(-1, read.values.shape[-1])
@@ -239,7 +240,7 @@ def far_block(model: _Model, part: xr.DataArray) -> tuple[Distance, FarPixels]:
     far = pixel[chosen]
     distance = Distance(*(each[chosen] for each in found))
     kept = FarPixels(far, distance, values[far], None if variance is None else variance[far])
-    return found, kept.beyond(model.limit)
+    return histogram_of(found), kept.beyond(model.limit)
 
 
 def _groups(
