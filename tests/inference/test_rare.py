@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 import spectessera as spt
 from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
 from spectessera.cli.app import app
+from spectessera.evidence.rare import Distance
 from spectessera.htmlreport.text import how_chosen
-from spectessera.inference import pipeline
-from spectessera.inference.rare import NO_GROUPS
+from spectessera.inference import pipeline, rare
+from spectessera.inference.rare import NO_GROUPS, FarPixels, rare_groups
 from spectessera.io import write
 from spectessera.result import check_result
 
@@ -115,6 +116,56 @@ def test_rare_groups_are_judged_without_neighbours():
     result = segment(cube, trained(cube), neighbours=1.0)
     assert result.attrs["neighbours"] == 1
     assert np.array_equal(result["label"].values == result.attrs["n_clusters"], planted)
+
+
+def test_a_group_that_is_a_cluster_already_is_not_added(found, monkeypatch):
+    cube, planted, segmenter, _ = found
+
+    def seen(job, corridor, sample, labels):
+        return rare_groups(job, corridor, sample, np.where(planted.ravel(), 3, labels))
+
+    monkeypatch.setattr(pipeline, "rare_groups", seen)
+    assert segment(cube, segmenter).attrs["rare_clusters"] == 0
+
+
+def test_the_end_of_a_common_tail_is_no_group(found, monkeypatch):
+    """Half of the pixels that are alike are no farther than twice the tail."""
+    cube, _, segmenter, _ = found
+    distances = []
+
+    def limit(histogram, noise):
+        del histogram
+        return Distance(np.median(distances[-1].whole), np.float64(1e9))
+
+    def groups(self, limit):
+        distances.append(self.distance)
+        return beyond(self, limit)
+
+    beyond = FarPixels.beyond
+    monkeypatch.setattr(FarPixels, "beyond", groups)
+    monkeypatch.setattr(rare, "limit_of", limit)
+    assert segment(cube, segmenter).attrs["rare_clusters"] == 0
+
+
+def test_a_group_that_is_not_foretold_is_none(found, monkeypatch):
+    cube, _, segmenter, _ = found
+    monkeypatch.setattr(rare, "foretold", lambda made, judged: 4.9)
+    assert segment(cube, segmenter).attrs["rare_clusters"] == 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_workers_find_the_same_groups(found):
+    distributed = pytest.importorskip("distributed")
+    cube, _, segmenter, whole = found
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as workers,
+        distributed.Client(workers),
+    ):
+        result = segment(cube.chunk({"y": 8, "x": 20}), segmenter)
+    for name in ("label", "confidence", "rare"):
+        np.testing.assert_array_equal(result[name], whole[name])
 
 
 def test_masked_pixels_are_in_no_group(found):
