@@ -266,6 +266,8 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
         print_json(summary)
     elif not (quiet or repeating.get()):
         output.print(_table(summary))
+        if summary["rare"]:
+            output.print(summary["rare"])
         for warning in summary["warnings"]:
             output.print(f"warning: {warning['text']} [{warning['code']}]")
         output.print(f"results in {out}")

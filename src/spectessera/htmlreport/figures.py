@@ -13,6 +13,7 @@ from spectessera.axis import Axis
 from spectessera.channels import runs
 from spectessera.colours import colours
 from spectessera.plots.drawing import with_gaps
+from spectessera.result import number_chosen
 
 from .facts import Card
 
@@ -278,7 +279,7 @@ def _score_panel(result: xr.Dataset, word: str, name: str) -> Any:
         y_axis_label=word,
         x_range=Range1d(start=float(k.min()) - 0.5, end=float(k.max()) + 0.5),
     )
-    chosen = int(result.sizes["cluster"])
+    chosen = number_chosen(result)
     drawn.add_layout(Span(location=chosen, dimension="height", line_color="#aaaaaa", line_dash=[4]))
     if name == "stability" and "stable_from" in result.attrs:
         edge = float(result.attrs["stable_from"])

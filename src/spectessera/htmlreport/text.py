@@ -13,7 +13,7 @@ import xarray as xr
 from spectessera._util.text import visible
 from spectessera.channels import bad_channels
 from spectessera.colours import colours
-from spectessera.result import provenance
+from spectessera.result import number_chosen, provenance, rare_in_words
 from spectessera.warning import ResultWarning
 
 from .facts import Card
@@ -161,9 +161,11 @@ def how_chosen(result: xr.Dataset) -> str:
     if asked == "trained":
         return "when the model was trained; the clusters are those of the model"
     criterion = str(result.attrs.get("criterion", "silhouette"))
-    if only_noise(result):
-        return ONE_CLUSTER
-    return CRITERIA.get(criterion, criterion) + split_by_noise(result)
+    rare = rare_in_words(result)
+    rare = f"; besides, {rare}" if rare else ""
+    if "structure" in result.attrs and number_chosen(result) == 1:
+        return ONE_CLUSTER + rare
+    return CRITERIA.get(criterion, criterion) + split_by_noise(result) + rare
 
 
 def only_noise(result: xr.Dataset) -> bool:

@@ -221,8 +221,10 @@ class Corridor:
         for (block, *_), described in self.run("describe", describe_block, tasks()):
             usable = pixels.usable(block)
             self._put_decoded(block, usable, described.decoded)
-            if described.alone is not None:
-                self.maps.put_whole("label_alone", block, _spread(described.alone, usable))
+            if described.alone is not None and rule is not None:
+                label, alone = image[block.y, block.x].ravel(), _spread(described.alone, usable)
+                alone = np.where(label > len(rule.centers), label, alone)  # rare groups are alone
+                self.maps.put_whole("label_alone", block, alone)
             samples.append(self._in_image(block, described.sample))
             sums = add_sums(sums, described.sums)
         assert sums is not None  # there is at least one block

@@ -44,6 +44,7 @@ from .noise import (
 )
 from .passes import BlockContext, ClusterSums, ConfidenceModel, SampledPixels, estimate_confidence
 from .pixelstore import MEMORY, Pixels
+from .rare import NO_GROUPS, RareGroups, rare_groups
 from .resultmaps import ResultMaps, check_store, make_result
 
 KEEP = kept_by("segment")
@@ -113,7 +114,8 @@ def segment(
         - ``mean_spectrum`` and ``std_spectrum (cluster, channel)`` in the axis and unit of the
           cube; ``input_mean`` (eq. 9 of the paper), ``reconstructed_mean`` (eq. 8) and
           ``decoded_mean`` (eq. 10) ``(cluster, input_channel)`` in network-input units;
-          ``center (cluster, latent)``, ``size (cluster)``.
+          ``center (cluster, latent)``, ``size (cluster)``; ``rare (cluster)``, where the last
+          clusters are rare groups (:mod:`spectessera.evidence.rare`).
         - ``score (k)`` and ``score_error (k)``: the silhouettes, exact or estimated, as the
           attribute ``silhouette`` says; ``stability``, ``stability_error`` and ``agreement (k)``,
           see :class:`spectessera.result.KCurves`; where stability chose k and the noise is
@@ -148,10 +150,8 @@ def segment(
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = check_cube(cube)
     context = context_of(cube, segmenter)
-    extra = [
-        "integrated_latent",
-        *(f"{each}_cube" for each in ("latent", "decoded") if each in keep),
-    ]
+    extra = ["integrated_latent"]
+    extra += [f"{each}_cube" for each in ("latent", "decoded") if each in keep]
 
     def make(maps: ResultMaps) -> xr.Dataset:
         used = _neighbours(cube, context, neighbours, seed, progress)
@@ -177,20 +177,24 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     clustering = _cluster(pixels, job, split_check, evidence)
     release_memory()
     corridor.report("cluster", 1, 1)
-    labels, k = pixels.label_map(clustering.labels), len(clustering.centers)
+    nearest, k = pixels.label_map(clustering.labels), len(clustering.centers)
+    rare, labels = NO_GROUPS, nearest
     sums: ClusterSums | None = None
     if job.means:
-        wanted = draw_pixels_per_cluster(labels, k, job.seed)
+        if evidence is not None and sample is not None:
+            rare = rare_groups(job, corridor, sample, nearest)
+            labels = rare.labelled(nearest, k)
+        wanted = draw_pixels_per_cluster(nearest, k, job.seed)
         rule = clustering.rule if "alone" in job.keep else None
-        sums, sample = corridor.describe(pixels, labels, k, wanted=wanted, rule=rule)
+        sums, sample = corridor.describe(pixels, labels, k + rare.number, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
-    noise = simulate_noise(job, intake, sample, labels, pixels.repeats_at(sample.pixel))
-    _put_confidence(job, corridor, pixels, labels, clustering, noise)
+    noise = simulate_noise(job, intake, sample, nearest, pixels.repeats_at(sample.pixel))
+    _put_confidence(job, corridor, pixels, labels, clustering, noise, rare)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
-    result = _assemble(job, pixels, clustering, labels, sums, noise)
+    result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
     if evidence is not None:
-        result.attrs["structure"] = evidence.structure
+        result.attrs |= {"structure": evidence.structure, "rare_clusters": rare.number}
     found = sanity_warnings(sample.values, sample.variance)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
@@ -303,7 +307,7 @@ def _put_silhouettes(
     image = np.full(len(labels), np.nan, np.float32)
     image[labels > 0] = exact_silhouettes(
         moved,
-        clustering.labels,
+        labels[labels > 0] - 1,
         device=job.segmenter.device,
         progress=lambda done, total: corridor.report("silhouette", done, total),
     )
@@ -318,6 +322,7 @@ def _put_confidence(
     labels: np.ndarray,
     clustering: Clustering,
     sample: NoiseSample,
+    rare: RareGroups,
 ) -> None:
     """Make the maps of labels and of confidence."""
     maps = corridor.maps
@@ -327,17 +332,20 @@ def _put_confidence(
     draws = normal_draws(clustering.rule.centers.shape[1], generator)
     model = ConfidenceModel(clustering.rule, mixture_of(pixels, clustering, sample), draws)
     image = labels.reshape(job.shape)
+    nearest = pixels.label_map(clustering.labels).reshape(job.shape)
 
     def tasks() -> Iterator[Task]:
         for block in blocks(job.cube):
             usable = pixels.usable(block)
-            label = image[block.y, block.x].ravel()[usable].astype(np.int64) - 1
+            label = nearest[block.y, block.x].ravel()[usable].astype(np.int64) - 1
             yield Task(block, (pixels.latents.take(block, usable), label))
 
     results = process_blocks(estimate_confidence, Shared(model), None, tasks())
     for (block, *_), confidence in corridor.counted("confidence", results):
+        usable = pixels.usable(block)
+        confidence = rare.confidence_in(job.cube, block, usable, confidence)
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
-        maps.put("confidence", block, pixels.usable(block), confidence)
+        maps.put("confidence", block, usable, confidence)
 
 
 # --- the result --------------------------------------------------------------------------------
@@ -350,14 +358,17 @@ def _assemble(
     labels: np.ndarray,
     sums: ClusterSums | None,
     sample: NoiseSample,
+    rare: RareGroups,
 ) -> xr.Dataset:
     """Put everything but the maps into a Dataset."""
+    clustering = rare.joined(clustering, pixels)
     segmenter, size = job.segmenter, cluster_sizes(labels, len(clustering.centers))
     values = {
         "decoded_mean": segmenter.codec.decode(clustering.centers),
         "center": clustering.centers,
         "size": size,
         **curves_of(clustering.curves, clustering.excess, clustering.gains),
+        **rare.columns(len(clustering.centers)),
     }
     if sums is not None:
         values |= mean_spectra(size, *sums)

@@ -16,7 +16,7 @@ from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
-from spectessera.result import require
+from spectessera.result import number_chosen, require
 
 from .drawing import (
     MAX_SPECTRA,
@@ -166,14 +166,17 @@ def scores(result: xr.Dataset) -> Figure:
         error = 2 * result["gain_error"].values
         panels[-1].errorbar(k, result["gain"].values, yerr=error, **style)
         panels[-1].set(ylabel="gain per pixel", ylim=(0, None))
-    count = int(result.attrs["n_clusters"])
+    count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     for axes in panels:
         if count in k:
             axes.axvline(count, color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     criterion = in_figure(result.attrs.get("criterion", "silhouette"))
     how = criterion if criterion == "given" else f"chosen by {criterion}"
-    panels[0].set_title(f"{count} cluster{'' if count == 1 else 's'}, {how}")
+    title = f"{count} cluster{'' if count == 1 else 's'}, {how}"
+    if rare:
+        title += f", and {rare} rare group{'' if rare == 1 else 's'}"
+    panels[0].set_title(title)
     panels[-1].set_xlabel("number of clusters k")
     return figure
 

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from .assembly import assemble, attributes_of, mean_spectra, with_maps
     from .check import check_result, check_structure, require
     from .curves import KCurves, curves_of, silhouette_curves
-    from .metadata import input_axis_of, provenance, quality_bits
+    from .metadata import (
+        input_axis_of,
+        number_chosen,
+        provenance,
+        quality_bits,
+        rare_in_words,
+    )
     from .schema import (
         ATTRIBUTES,
         COORDINATES,
@@ -39,8 +45,10 @@ __all__ = [
     "input_axis_of",
     "kept_by",
     "mean_spectra",
+    "number_chosen",
     "provenance",
     "quality_bits",
+    "rare_in_words",
     "require",
     "silhouette_curves",
     "variable_attributes",
@@ -65,8 +73,10 @@ __getattr__, __dir__ = door(
         "input_axis_of": "metadata",
         "kept_by": "schema",
         "mean_spectra": "assembly",
+        "number_chosen": "metadata",
         "provenance": "metadata",
         "quality_bits": "metadata",
+        "rare_in_words": "metadata",
         "require": "check",
         "silhouette_curves": "curves",
         "variable_attributes": "schema",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
@@ -40,6 +41,36 @@ def input_axis_of(result: xr.Dataset) -> Axis:
         kind=str(coordinate.attrs.get("axis_kind", "")),
         medium=str(coordinate.attrs.get("medium", "")),
     )
+
+
+def number_chosen(result: xr.Dataset) -> int:
+    """Return the number of clusters that was chosen: without the rare groups after them."""
+    count = result.attrs.get("n_clusters", result.sizes.get("cluster", 0))
+    return int(count) - int(result.attrs.get("rare_clusters", 0))
+
+
+def rare_in_words(result: xr.Dataset) -> str:
+    """Return which clusters are rare groups, and how sure that is, in one sentence; "" if none is.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> found = {"rare": ("cluster", [float("nan"), 29.2]), "size": ("cluster", [990, 10])}
+    >>> rare_in_words(xr.Dataset(found, coords={"cluster": [1, 2]}))
+    'cluster 2 (10 pixels, 29 standard errors) is a rare group that was found by its own pixels'
+    """
+    if "rare" not in result:
+        return ""
+    columns = (result[name].values.tolist() for name in ("cluster", "size", "rare"))
+    named = [
+        f"{cluster} ({size} pixels, {errors:.0f} standard errors)"
+        for cluster, size, errors in zip(*columns, strict=True)
+        if np.isfinite(errors)
+    ]
+    if len(named) == 1:
+        return f"cluster {named[0]} is a rare group that was found by its own pixels"
+    words = ", ".join(named[:-1]) + " and " + named[-1]
+    return f"clusters {words} are rare groups that were found by their own pixels"
 
 
 def quality_bits(result: xr.Dataset) -> list[tuple[int, str]]:

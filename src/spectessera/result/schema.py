@@ -19,10 +19,10 @@ from spectessera.preprocess.steps import QUALITY
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
 # clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:
-# where evidence chose k; neighbours: where pixels are averaged with their neighbours; cube: where
-# the cube has this attribute; never.
+# where evidence chose k; rare: where there are rare groups; neighbours: where pixels are averaged
+# with their neighbours; cube: where the cube has this attribute; never.
 When = Literal[
-    "always", "keep", "means", "chosen", "noise", "evidence", "neighbours", "cube", "never"
+    "always", "keep", "means", "chosen", "noise", "evidence", "rare", "neighbours", "cube", "never"
 ]
 
 
@@ -202,6 +202,12 @@ VARIABLES = {
             "always", "always",
         ),
         Variable(
+            "rare", ("cluster",), "float64", "1",
+            "how much better the pixels of a rare group foretell each other than the clusters do "
+            "that are nearest to them, in standard errors; NaN for other clusters",
+            "rare", "never",
+        ),
+        Variable(
             "stability", ("k",), "float64", "1",
             "Jaccard index of the worst of k clusters, recovered from half of the pixels; NaN "
             "where it was not computed",
@@ -292,6 +298,11 @@ ATTRIBUTES = (
         "differences between the spectra beyond their noise, in standard errors; noise alone: up "
         "to 3.5",
         "evidence", "evidence",
+    ),
+    Attribute(
+        "rare_clusters", int,
+        "how many clusters, the last ones, are rare groups that were found by their own pixels",
+        "evidence", "never",
     ),
     Attribute(
         "neighbours", int,

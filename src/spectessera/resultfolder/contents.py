@@ -20,6 +20,7 @@ from spectessera.naming.candidates import Naming
 from spectessera.naming.names import lines_of, name_clusters, title_of
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
+from spectessera.result import rare_in_words
 
 from .manifest import HISTORY, MODEL, REPORT
 
@@ -111,6 +112,7 @@ def _summarise(
         "clusters": clusters,
         "scores": _scores(result),
         "criterion": result.attrs["criterion"],
+        "rare": rare_in_words(result),
         "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
