@@ -18,9 +18,9 @@ import numpy as np
 
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import LIKELY
-from spectessera.naming.xray.elements import name_xray
+from spectessera.naming.xray.elements import XraySettings, name_xray
 
-from .element_spectra import AIR, ELECTRONS, HELIUM, SCANS, Measured, Sample, measure
+from .element_spectra import SCANS, Measured, Sample, measure
 
 DECADES = (3, 4, 5, 6, 7)  # decimal logarithms of the counts
 # Compounds and mixtures of common elements, by engine: rules are settled on those of "ours".
@@ -70,8 +70,9 @@ def sample_of(words: str, mass: float = 8.0) -> Sample:
 
 def named_of(spectrum: Measured) -> Naming:
     """Return the naming of a spectrum."""
-    counts = spectrum.counts
-    return name_xray(counts, np.sqrt(np.maximum(counts, 1.0)), spectrum.axis)
+    error = np.sqrt(np.maximum(spectrum.counts, 1.0))
+    settings = XraySettings(anode=spectrum.anode)
+    return name_xray(spectrum.counts, error, spectrum.axis, settings)
 
 
 def common(engine: str, scan: str, seed: int) -> Iterator[tuple[Sample, int, Measured]]:

@@ -30,6 +30,8 @@ POPULATION = dict(zip(SHELLS, (2, 2, 2, 4, 2, 2, 4, 4, 6), strict=True))  # elec
 TAKEOFF = np.sin(np.radians(35.0))
 SHELF = 0.01  # share of the counts at any lower energy, of the detector with fisx
 CONTINUUM = 0.4  # counts of bremsstrahlung by electrons, relative to those of lines
+EXCITING_STEP, SCATTERED_STEP = 1.2, 0.3  # keV, of the continuum of the tube with fisx
+LOWEST_EDGE, SOFTEST = 0.9, 0.3  # keV, of shells and lines with fisx
 GAIN, OFFSET = 0.001, 0.005  # standard deviations of the errors of the calibration; -, keV
 
 
@@ -42,11 +44,15 @@ class Sample(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Counts (channel,) of a sample, on an axis with an error; elements that may be named."""
+    """Counts (channel,) of a sample, on an axis with an error; elements that may be named.
+
+    ``anode``: of the tube, if the user says it; a scan in air shows its K lines.
+    """
 
     counts: np.ndarray
     axis: Axis
     elements: frozenset[str]
+    anode: str | None = None
 
 
 def measure(
@@ -73,9 +79,11 @@ def measure(
     axis = Axis((1 + error[0]) * _energies(scan, voltage) + error[1], "keV")
     formulas = " ".join(formula for _, formula in sample.mixture)
     present = set(re.findall(r"[A-Z][a-z]?", formulas))
-    return Measured(
-        drawn, axis, frozenset(present | ({"Ar", anode} if scan != ELECTRONS else set()))
-    )
+    if scan == ELECTRONS:
+        present |= {"C"}  # every surface has some
+    else:
+        present |= {"Ar", anode}
+    return Measured(drawn, axis, frozenset(present), anode if scan == HELIUM else None)
 
 
 def _energies(scan: str, voltage: float) -> np.ndarray:
@@ -115,34 +123,11 @@ def _detector(engine: str, scan: str, energies: np.ndarray) -> Detector:
 
 def _by_tube(sample: Sample, anode: str, voltage: float, detector: Detector) -> np.ndarray:
     """Return the counts (channel,) of lines and of light of the tube scattered once."""
-    from fisx import XRF
-
     library = fisx_layers.library()
-    energy, photons, sharp = _tube(anode, voltage)
-    physics = XRF()
-    physics.setBeam(energy.tolist(), photons.tolist())
     mixture = {formula: share for share, formula in sample.mixture}
     material = fisx_layers.material(f"sample of {sample.name}", mixture)
-    physics.setSample([[material, 1.0, 1e-3 * sample.mass]])
-    physics.setGeometry(45.0, 45.0)
-    families = [
-        f"{symbol} {shell.split()[1][0]} 0"
-        for symbol in library.getComposition(material)
-        for shell, edge in library.getPeakFamilies(symbol, voltage)
-        if edge > 0.9
-    ]
-    found = physics.getMultilayerFluorescence(
-        sorted(set(families)), library, secondary=1, useGeometricEfficiency=0, useMassFractions=1
-    )
-    lines = [
-        (line["energy"], line["rate"])
-        for family in found.values()
-        for layer in family.values()
-        for line in layer.values()
-        if line["energy"] > 0.3
-    ]
-    at, rate = np.array(lines).T
-    counts = _counted(detector, at, rate)
+    counts = _counted(detector, *_fluorescence(material, sample.mass, anode, voltage))
+    energy, photons, sharp = _tube(anode, voltage, SCATTERED_STEP)
     shifted = energy / (1 + energy / fisx_layers.ELECTRON)  # at 90 degrees
     for kind, out in (("coherent", energy), ("compton", shifted)):
         into, back = (
@@ -152,14 +137,46 @@ def _by_tube(sample: Sample, anode: str, voltage: float, detector: Detector) -> 
         cross = library.getMassAttenuationCoefficients(material, energy.tolist())[kind]
         path = (into + back) / fisx_layers.SLANT
         rate = photons * cross * -np.expm1(-path * 1e-3 * sample.mass) / path
-        wide = np.where(sharp, 0.018 * energy if kind == "compton" else 0.0, 0.3)
+        wide = np.where(sharp, 0.018 * energy if kind == "compton" else 0.0, 0.6)
         counts += fisx_layers.AT_90[kind] * _counted(detector, out, rate, wide)
     return counts
 
 
-def _tube(anode: str, voltage: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fluorescence(
+    material: str, mass: float, anode: str, voltage: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return energies (n,) in keV and photons (n,) of the lines, with enhancement."""
+    from fisx import XRF
+
+    library = fisx_layers.library()
+    energy, photons, _ = _tube(anode, voltage, EXCITING_STEP)
+    physics = XRF()
+    physics.setBeam(energy.tolist(), photons.tolist())
+    physics.setSample([[material, 1.0, 1e-3 * mass]])
+    physics.setGeometry(45.0, 45.0)
+    families = {
+        f"{symbol} {shell.split()[1][0]} 0"
+        for symbol in library.getComposition(material)
+        for shell, edge in library.getPeakFamilies(symbol, voltage)
+        if edge > LOWEST_EDGE
+    }
+    found = physics.getMultilayerFluorescence(
+        sorted(families), library, secondary=1, useGeometricEfficiency=0, useMassFractions=1
+    )
+    lines = [
+        (line["energy"], line["rate"])
+        for family in found.values()
+        for layer in family.values()
+        for line in layer.values()
+        if line["energy"] > SOFTEST
+    ]
+    at, rate = np.array(lines).T
+    return at, rate
+
+
+def _tube(anode: str, voltage: float, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return energies and photons (n,) of a tube, and which of them are lines."""
-    middle = np.arange(2.0, voltage, 0.15) + 0.075
+    middle = np.arange(2.0, voltage, step) + step / 2
     continuum = np.maximum(voltage / middle - 1, 0) * np.exp(-((2.2 / middle) ** 3))
     continuum /= continuum.sum()
     edge = {"Rh": (3.0, 23.22), "Ag": (3.35, 25.51)}[anode]
@@ -216,16 +233,12 @@ def _lines_fisx(z: int) -> tuple[_Emitted, ...]:
     for shell in SHELLS:
         shares = library.getRadiativeTransitions(symbol, shell)
         lines = [name for name in shares if name in energies and energies[name] > 0.2]
-        lines = [name for name in lines if not name[:2] == name[2:3] + name[3:4]]
+        lines = [name for name in lines if name[len(shell)] != shell[0]]
         total = sum(shares[name] for name in lines)
         if total > 0 and edges.get(shell, 0) > 0:
             energy = np.array([energies[name] for name in lines])
             share = np.array([shares[name] for name in lines]) / total
-            yielded = (
-                library.getShellConstants(symbol, shell)[f"omega{shell}"]
-                if (shell == "K")
-                else library.getShellConstants(symbol, shell)["omega"]
-            )
+            yielded = library.getShellConstants(symbol, shell)["omega"]
             found.append(_Emitted(shell, edges[shell], yielded, energy, share))
     return tuple(found)
 
