@@ -115,7 +115,8 @@ def _element_score(
     assert family is not None
     score = (1 - np.exp(-sigma / SATURATION)) * share * (0.45 + 0.55 * bool(clear))
     score *= 1.0 if family.z in COMMON or len(clear) > 1 else 0.7
-    if len(clear) < 2 and any(each.certain and each not in detected for each in expected):
+    missing = [each for each in expected if each.certain and each not in detected]
+    if len(clear) < 2 and any(_is_free(fitted.decomposition, each) for each in missing):
         score *= 0.5  # another line of the element should be seen
     strongest = {
         max((g for g in groups if g.name[0] == shell), key=lambda group: group.area)
@@ -126,6 +127,12 @@ def _element_score(
     if harder_shell_excited(family, fitted.decomposition.excitation):
         score *= 0.5  # lines of the harder shell should be detected first
     return float(score)
+
+
+def _is_free(decomposition: Decomposition, group: Group) -> bool:
+    """Return whether a line would be a peak of its own, not the shoulder of one."""
+    width = float(decomposition.response.width(group.observed))
+    return all(abs(peak.position - group.observed) > 2 * width for peak in decomposition.peaks)
 
 
 def _note(group: Group) -> str:
