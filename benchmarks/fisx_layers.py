@@ -109,18 +109,18 @@ def _tube(anode: str, nodes: int) -> Excitation:
 def _layers(pigment: str, load: float) -> tuple[Layer, ...]:
     """Return a paint of relative mass ``load`` on the support; or the support alone."""
     if pigment == BARE:
-        return (Layer(_material(BARE, SUPPORT), 1e-3 * SUPPORT_MASS * load),)
+        return (Layer(material(BARE, SUPPORT), 1e-3 * SUPPORT_MASS * load),)
     recipe = PIGMENTS[pigment]
     mixture = {formula: share for share, formula in recipe.mixture}
     if recipe.binder:
         mixture = {formula: (1 - BINDER_SHARE) * share for formula, share in mixture.items()}
         for formula, share in BINDER.items():
             mixture[formula] = mixture.get(formula, 0.0) + BINDER_SHARE * share
-    paint = Layer(_material(pigment, mixture), 1e-3 * recipe.thickness * load)
-    return (paint, Layer(_material(BARE, SUPPORT), 1e-3 * SUPPORT_MASS))
+    paint = Layer(material(pigment, mixture), 1e-3 * recipe.thickness * load)
+    return (paint, Layer(material(BARE, SUPPORT), 1e-3 * SUPPORT_MASS))
 
 
-def _material(name: str, mixture: dict[str, float]) -> str:
+def material(name: str, mixture: dict[str, float]) -> str:
     """Make a material known to fisx and return its name there."""
     known = f"layer of {name}"
     if known in library().getMaterialNames():
@@ -132,9 +132,9 @@ def _material(name: str, mixture: dict[str, float]) -> str:
         for symbol, fraction in library().getComposition(formula).items():
             elements[symbol] = elements.get(symbol, 0.0) + share * fraction
     total = sum(elements.values())
-    material = Material(known, 1.0, 1.0)
-    material.setComposition({symbol: share / total for symbol, share in elements.items()})
-    library().addMaterial(material, errorOnReplace=0)
+    made = Material(known, 1.0, 1.0)
+    made.setComposition({symbol: share / total for symbol, share in elements.items()})
+    library().addMaterial(made, errorOnReplace=0)
     return known
 
 

@@ -23,7 +23,8 @@ from spectessera.synth.paint.modern import MODERN
 from spectessera.synth.paint.palettes import Palette, assemble, load_palette
 from spectessera.synth.paint.pigments import PIGMENTS, SUPPORT
 
-from .evidence import detected_lines, own_lines, xray_peaks
+from .evidence import PigmentLines, element_of, xray_peaks
+from .mixtures import Pair, PairSettings, best_pair, mixture_candidate
 from .templates import (
     FLOOR,
     LEAST_ENERGY,
@@ -150,12 +151,15 @@ def pigment_candidates(
     data = window.counts / total
     columns = calibrated_templates(window, paint)
     matches = fit_all(data, columns, paint, chosen.admixture)
-    groups = _groups(matches, columns, window.counts, chosen)
     peaks = naming or Naming(xray_peaks(whole.counts, Axis((whole.low + whole.high) / 2, "keV")))
-    candidates = [
-        _candidate(group, paint, peaks, naming is not None, whole.high[-1]) for group in groups
-    ]
-    return tuple(each for each in candidates if each is not None)
+    lines = PigmentLines(paint, peaks, naming is not None, whole.high[-1], total)
+    pair = _pair(data, columns, matches, lines, chosen)
+    groups, together = _groups(matches, columns, window.counts, chosen, pair)
+    candidates = [_candidate(group, lines) for group in groups]
+    if pair is not None and together >= chosen.least_score:
+        candidates.append(mixture_candidate(pair, together, lines))
+    known = [each for each in candidates if each is not None]
+    return tuple(sorted(known, key=lambda each: -each.score))
 
 
 def inseparable(
@@ -258,13 +262,21 @@ class _Scored(NamedTuple):
 
 
 def _groups(
-    matches: list[Match], columns: Columns, counts: np.ndarray, settings: Matching
-) -> list[list[_Scored]]:
-    """Return groups of pigments that cannot be separated, the likeliest first."""
+    matches: list[Match],
+    columns: Columns,
+    counts: np.ndarray,
+    settings: Matching,
+    pair: Pair | None,
+) -> tuple[list[list[_Scored]], float]:
+    """Return groups of pigments that cannot be separated, the likeliest first; and a pair's score.
+
+    A mixture of two is less likely at first sight, by the least ratio that separates pigments.
+    """
     total = counts.sum()
     divergence = np.array([each.fit.divergence for each in matches])
+    fits = [each.fit for each in matches] + ([pair.fit] if pair else [])
+    best = min(fits, key=lambda fit: fit.divergence)
     # Channels with less than one expected count add less than one degree of freedom.
-    best = matches[int(divergence.argmin())].fit
     freedom = np.minimum(best.model * total, 1).sum()
     effective = _effective_counts(
         total, max(1.0, 2 * total * best.divergence / freedom), settings.most_counts
@@ -272,8 +284,10 @@ def _groups(
     misfit = np.maximum(divergence - freedom / (2 * total), 0)
     log = -effective * divergence
     log -= np.array([each.admixture for each in matches]) / USUAL_ADMIXTURE
-    probability = np.exp(log - log.max())
-    probability /= probability.sum()
+    both = -effective * pair.fit.divergence - SEPARABLE if pair else -np.inf
+    top = max(log.max(), both)
+    whole = np.exp(log - top).sum() + np.exp(both - top)
+    probability = np.exp(log - top) / whole
     score = probability * np.maximum(1 - misfit / settings.worst_misfit, 0)
     order = [int(each) for each in np.argsort(-probability) if score[each] > 0]
     scored = [_Scored(matches[each], float(score[each]), float(misfit[each])) for each in order]
@@ -287,7 +301,10 @@ def _groups(
         ]
         groups.append([each for each, is_near in zip(scored, near, strict=True) if is_near])
         scored = [each for each, is_near in zip(scored, near, strict=True) if not is_near]
-    return [each for each in groups if sum(one.score for one in each) >= settings.least_score]
+    kept = [each for each in groups if sum(one.score for one in each) >= settings.least_score]
+    wrong = max(pair.fit.divergence - freedom / (2 * total), 0) if pair else np.inf
+    together = np.exp(both - top) / whole * max(1 - wrong / settings.worst_misfit, 0)
+    return kept, float(together)
 
 
 def _fitted_divergence(first: Match, other: Match, columns: Columns) -> float:
@@ -303,24 +320,22 @@ def _fitted_divergence(first: Match, other: Match, columns: Columns) -> float:
     return min(divergences)
 
 
-def _candidate(
-    group: list[_Scored], paint: Palette, naming: Naming, named: bool, last: float
-) -> Candidate | None:
-    """Return a group as a candidate, without pigments whose strongest line is missing."""
+def _candidate(group: list[_Scored], known: PigmentLines) -> Candidate | None:
+    """Return a group as a candidate, without pigments whose characteristic lines are missing."""
     accepted: list[_Scored] = []
     lines: dict[str, Line] = {}
     without_lines: list[str] = []
     without_formula: list[str] = []
+    paint = known.paint
+    able = known.best([e.match.pigment for e in group if not known.lacks(e.match.pigment)])
     for each in group:
-        own = own_lines(paint, each.match.pigment, last)
-        detected = detected_lines(own, naming, named)
-        if own and not any(_element(line) == _element(own[0]) and line.peak for line in detected):
+        if each.match.pigment not in able:
             continue
         accepted.append(each)
-        lines |= {line.name: line for line in detected}
-        if not own:
-            known = paint.recipes[each.match.pigment] is not None
-            names = without_lines if known else without_formula
+        lines |= {line.name: line for line in known.detected(each.match.pigment)}
+        if not known.own(each.match.pigment):
+            formula = paint.recipes[each.match.pigment] is not None
+            names = without_lines if formula else without_formula
             names.append(paint.pigments[each.match.pigment])
     if not accepted:
         return None
@@ -361,5 +376,25 @@ def _evidence(
     return "; ".join(parts)
 
 
-def _element(line: Line) -> str:
-    return line.name.split()[0]
+# --- mixtures ----------------------------------------------------------------------------------
+
+
+def _pair(
+    data: np.ndarray,
+    columns: Columns,
+    matches: list[Match],
+    known: PigmentLines,
+    settings: Matching,
+) -> Pair | None:
+    """Return the two pigments that explain a cluster, if one alone cannot."""
+    best = min((each.fit for each in matches), key=lambda fit: fit.divergence)
+    freedom = np.minimum(best.model * known.total, 1).sum()
+    gain = SEPARABLE / _effective_counts(known.total, 1.0, settings.most_counts)
+    if best.divergence - freedom / (2 * known.total) < gain:
+        return None
+    able = {
+        index: element_of(own[0])
+        for index in range(len(known.paint.pigments))
+        if (own := known.own(index)) and not known.lacks(index, settings.admixture)
+    }
+    return best_pair(data, columns, known.paint, able, PairSettings(settings.admixture, gain))

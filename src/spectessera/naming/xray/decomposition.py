@@ -51,18 +51,24 @@ def without_contradictions(decomposition: Decomposition) -> Decomposition:
         }
         if not contradicted:
             break
-        # All components are tried again, except the contradicted ones: rivals may replace them.
         names = {decomposition.solver.components[i].key for i in contradicted}
-        components = [
-            component
-            for i, component in enumerate(decomposition.solver.components)
-            if component.key not in names
-            and (component.kind == "element" or i in decomposition.used)
-        ]
-        solver = Solver(decomposition.data, components)
-        used = prune(solver, list(range(len(components))), decomposition.excitation)
-        decomposition = decomposition._replace(solver=solver, used=used)
+        decomposition = without(decomposition, names)
     return decomposition
+
+
+def without(decomposition: Decomposition, keys: set[tuple[str, str, str]]) -> Decomposition:
+    """Return the decomposition without some components; all others are tried again.
+
+    Rivals of the removed components may replace them.
+    """
+    components = [
+        component
+        for i, component in enumerate(decomposition.solver.components)
+        if component.key not in keys and (component.kind == "element" or i in decomposition.used)
+    ]
+    solver = Solver(decomposition.data, components)
+    used = prune(solver, list(range(len(components))), decomposition.excitation)
+    return decomposition._replace(solver=solver, used=used)
 
 
 def missing_line(decomposition: Decomposition, component: Component, area: float) -> str:
