@@ -202,12 +202,15 @@ class Autoencoder(nn.Module):
         assert isinstance(last, nn.Linear)
         return last
 
-    def start_from(self, spectra: Tensor) -> None:
+    def start_from(self, spectra: Tensor, *, whiten: bool = True) -> None:
         """Set the buffers, the last bias of the decoder and the linear path from training spectra.
 
         Parameters
         ----------
         spectra : tensor (n, channel)
+        whiten : bool
+            Whether the linear path gives principal components of unit variance; if not, the mean of
+            their variances is 1.
         """
         center = spectra.mean(0)
         spread = (spectra - center).square().mean().sqrt()
@@ -223,9 +226,8 @@ class Autoencoder(nn.Module):
             elif self.output == "softplus":
                 last.bias.copy_(torch.log(torch.expm1(center.clamp(min=1e-3))))
             if self.linear is not None:
-                self.linear.weight.copy_(
-                    _principal_axes((spectra - center) / self.scale, self.network.latent)
-                )
+                axes = _principal_axes((spectra - center) / self.scale, self.network.latent)
+                self.linear.weight.copy_(axes if whiten else _unwhitened(axes))
 
     def encode(self, spectra: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the latent mean (n, latent) and its log-variance (None unless variational)."""
@@ -339,6 +341,17 @@ def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
     axes = inputs.new_zeros(latent, inputs.shape[1])
     axes[:count] = (vectors * torch.sign(largest) * scale).T.to(inputs.dtype)
     return axes
+
+
+def _unwhitened(axes: Tensor) -> Tensor:
+    """Return a map to principal components of unit variance without the whitening.
+
+    The mean of the variances is 1, which the decoder is made for.
+    """
+    length = axes.norm(dim=1, keepdim=True)  # one over the standard deviation
+    unit = axes / torch.where(length > 0, length, 1.0)
+    variance = torch.where(length > 0, length, torch.inf).square().reciprocal()
+    return unit / variance.mean().sqrt()
 
 
 def resolve_output(
