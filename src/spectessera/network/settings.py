@@ -59,7 +59,7 @@ class Training:
         model.
     freeze : int
         Number of hidden layers of the encoder, from the input on, whose weights are not trained.
-    encoder : bool, optional
+    train_encoder : bool, optional
         Whether the encoder is trained. If not, only the decoder is, and the latents of a new
         network are the principal components of the inputs, without whitening; it needs a linear
         path (``Network``). None is chosen by the spectra (:mod:`spectessera.preprocess.auto`).
@@ -113,7 +113,7 @@ class Training:
     loss: str = "squared"
     thinning: bool | None = None
     freeze: int = 0
-    encoder: bool | None = True
+    train_encoder: bool | None = True
     denoise: float | None = 0.0
     total: str = "normalised"
     lloyd_iter: int = 10
@@ -145,7 +145,7 @@ class Training:
         if self.bandwidth is not None:
             check_number("bandwidth", self.bandwidth, low=0.0, open_low=True)
         check_choice("loss", self.loss, RECONSTRUCTIONS)
-        check_choice("encoder", self.encoder, (None, True, False))
+        check_choice("train_encoder", self.train_encoder, (None, True, False))
         if self.denoise is not None:
             check_number("denoise", self.denoise, low=0.0)
         check_choice("total", self.total, TOTALS)

@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "preprocess": Preprocess(stabilise="auto", normalise="auto"),
     "network": Network(latent=10, depth=2, linear_path=True),
     "clusters": Clusters(),
-    "training": Training(gamma=0.0, learning_rate=3e-4, denoise=None, encoder=None),
+    "training": Training(gamma=0.0, learning_rate=3e-4, denoise=None, train_encoder=None),
 }
 # Configuration, setting, and the value that leaves it open.
 _OPEN = (
@@ -44,7 +44,7 @@ _OPEN = (
     ("clusters", "metric", AUTO),
     ("clusters", "restarts", None),
     ("training", "denoise", None),
-    ("training", "encoder", None),
+    ("training", "train_encoder", None),
 )
 # Seedings of latents that are principal components: of four clusters of Jasper Ridge, one in eight
 # seedings ends in the clusters of the least inertia.
@@ -129,7 +129,7 @@ def choose_settings(
     return {
         "preprocess": chosen,
         "clusters": {"metric": metric_for(share, configs["network"].latent)},
-        "training": {"denoise": denoising_for(share), "encoder": True},
+        "training": {"denoise": denoising_for(share), "train_encoder": True},
     }
 
 
@@ -141,17 +141,17 @@ def _for_reflectances(configs: Mapping[str, Any]) -> Chosen:
     network, training = configs["network"], configs["training"]
     linear = network.linear_path and not (network.variational or network.latent_activation)
     # Of the terms of the loss, these two are for the encoder.
-    trained = training.encoder or not linear or bool(training.gamma or training.beta)
+    trained = training.train_encoder or not linear or bool(training.gamma or training.beta)
     return {
         "preprocess": {"stabilise": None, "normalise": "l2"},
         "clusters": {"metric": "half-whitened", "restarts": None if trained else _RESTARTS},
-        "training": {"denoise": 0.0, "encoder": trained},
+        "training": {"denoise": 0.0, "train_encoder": trained},
     }
 
 
 def chosen_of_trained(metric: str) -> Chosen:
     """Return the values of the open settings of a trained model."""
-    return {"clusters": {"metric": metric}, "training": {"denoise": 0.0, "encoder": True}}
+    return {"clusters": {"metric": metric}, "training": {"denoise": 0.0, "train_encoder": True}}
 
 
 def fine_tuning(loss: str) -> Training:
