@@ -34,6 +34,11 @@ ONE_CLUSTER = (
     "by the program: one cluster, since there are no groups beyond the noise: a part of the "
     "measurement does not foretell any difference between the pixels in the other part"
 )
+# Added where neighbours take the place of a known noise.
+BY_NEIGHBOURS = (
+    " (the noise is not known: the pixels around a pixel and the pixel itself are the two parts, "
+    "and their noise is taken to be independent)"
+)
 CRITERIA = {
     "evidence": "by the program: of the numbers of clusters that foretell a held-out part of the "
     "measurement best, the largest whose clusters are all recovered from half of the pixels, or "
@@ -161,9 +166,9 @@ def how_chosen(result: xr.Dataset) -> str:
     if asked == "trained":
         return "when the model was trained; the clusters are those of the model"
     criterion = str(result.attrs.get("criterion", "silhouette"))
-    if only_noise(result):
-        return ONE_CLUSTER
-    return CRITERIA.get(criterion, criterion) + split_by_noise(result)
+    how = ONE_CLUSTER if only_noise(result) else CRITERIA.get(criterion, criterion)
+    how += BY_NEIGHBOURS if result.attrs.get("judged_by") == "neighbours" else ""
+    return how + split_by_noise(result)
 
 
 def only_noise(result: xr.Dataset) -> bool:

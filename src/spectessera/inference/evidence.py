@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import xarray as xr
 
@@ -17,6 +19,7 @@ from spectessera.evidence import (
 )
 from spectessera.kmeans.rule import Rule
 
+from .neighbour_evidence import NeighbourEvidence, judged_by_neighbours
 from .noise import finite_variance
 from .passes import BlockContext, SampledPixels
 from .patches import as_inputs, parts_of, patches_of
@@ -32,30 +35,34 @@ def evidence_pixels(cube: xr.DataArray) -> int:
     return int(np.clip(_BYTES // (4 * cube.sizes["channel"]), 1024, MOST_PIXELS))
 
 
-def held_out_in(
+class Judge(NamedTuple):
+    """What judges clusters by evidence, if anything does; and a warning that says why nothing."""
+
+    evidence: HeldOut | NeighbourEvidence | None
+    warning: str = ""
+
+
+def judge_of(
     cube: xr.DataArray, context: BlockContext, sample: SampledPixels | None, *, seed: int
-) -> HeldOut | None:
+) -> Judge:
     """Return what judges clusters by evidence.
 
-    None where there are too few pixels, the noise is not known, or that which is given is larger
-    than that of the spectra.
+    Nothing where there are too few pixels, or the given noise is larger than that of the spectra;
+    where the noise is not known, nothing in lists of spectra and where neighbours say nothing.
     """
-    if sample is None or not _can_be_judged(cube, context, sample):
-        return None
-    if context.neighbours.window > 1:
+    if sample is None or len(sample.values) < LEAST_PIXELS:
+        return Judge(None)
+    used = context.neighbours  # of averages, which are no whole numbers, it was asked before
+    noise = used.noise if used.window > 1 else noise_of(cube, sample.values)
+    if noise == "residual":
+        judge = judged_by_neighbours(cube, context, seed)
+        silent = judge is not None and judge.silent
+        return Judge(None, "W-K-NEIGHBOURS-SILENT") if silent else Judge(judge)
+    if used.window > 1:
         held_out = _with_neighbours(cube, context, seed)
     else:
         held_out = HeldOut(*_split(context, sample, seed), seed)
-    return held_out if held_out.structure >= -BEYOND else None
-
-
-def _can_be_judged(cube: xr.DataArray, context: BlockContext, sample: SampledPixels) -> bool:
-    """Return whether there are enough pixels, and their noise is known."""
-    if len(sample.values) < LEAST_PIXELS:
-        return False
-    used = context.neighbours  # of averages, which are no whole numbers, it was asked before
-    noise = used.noise if used.window > 1 else noise_of(cube, sample.values)
-    return noise != "residual"
+    return Judge(held_out if held_out.structure >= -BEYOND else None)
 
 
 def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut:
@@ -93,7 +100,11 @@ class HeldOut:
     ----------
     structure : float
         See :func:`spectessera.evidence.structure_of`.
+    judged_by : str
+        "noise", of which two parts are independent.
     """
+
+    judged_by = "noise"
 
     def __init__(self, latent: np.ndarray, parts: Parts, seed: int) -> None:
         self._latent, self._parts = latent, parts
