@@ -32,9 +32,9 @@ HERE = Path(__file__).parent
 ROWS, PAGE, HEAD = (HERE / f"unknown_noise{ending}" for ending in (".csv", ".md", "_head.md"))
 FIELDS = ("table", "set", "seed", "variant", "criterion", "k", "ari", "best_k", "best_ari",
           "structure")  # fmt: skip
-SEEDS = range(500, 503)
-NOISE_SEEDS = range(500, 520)
-TRAININGS = range(3)
+SEEDS = range(500, 502)
+NOISE_SEEDS = range(500, 510)
+TRAININGS = range(2)
 SIDE, GRAIN = 64, 8
 FORMER = {
     "stabilise": "sqrt", "metric": "half-whitened-sphere", "train_encoder": True, "restarts": 10

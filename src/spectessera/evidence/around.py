@@ -98,7 +98,7 @@ def _scores(inputs: np.ndarray, count: int, seed: int) -> np.ndarray:
     return left * sizes
 
 
-def structure_of_blocks(inputs: np.ndarray, *, seed: int = 0) -> float | None:
+def structure_of_blocks(values: np.ndarray, *, seed: int = 0) -> float | None:
     """Return how significantly two sets of channels say the same, in standard errors.
 
     Blocks of neighbouring channels alternate between the sets, with gaps between them that are
@@ -107,7 +107,8 @@ def structure_of_blocks(inputs: np.ndarray, *, seed: int = 0) -> float | None:
 
     Parameters
     ----------
-    inputs : array (n, channel)
+    values : array (n, channel)
+        As measured; a normalisation would correlate all channels.
     seed : int
         Of the randomised decompositions.
 
@@ -116,22 +117,22 @@ def structure_of_blocks(inputs: np.ndarray, *, seed: int = 0) -> float | None:
     float or None
         None where the channels are too few for their correlation.
     """
-    gap = _reach(inputs)
-    if inputs.shape[1] < 6 * gap * _BLOCKS:
+    gap = _reach(values)
+    if values.shape[1] < 6 * gap * _BLOCKS:
         return None
-    place = np.arange(inputs.shape[1]) % (6 * gap) // gap  # 0 and 1, a gap, 3 and 4, a gap
-    parts = [inputs[:, (place // 3 == number) & (place % 3 < 2)] for number in (0, 1)]
+    place = np.arange(values.shape[1]) % (6 * gap) // gap  # 0 and 1, a gap, 3 and 4, a gap
+    parts = [values[:, (place // 3 == number) & (place % 3 < 2)] for number in (0, 1)]
     one, other = (_scores(part, min(COMPONENTS, *part.shape), seed) for part in parts)
     products = one[:, :, None] * other[:, None]
     error = np.sqrt(np.square(products).sum(axis=0))
     return float(np.abs(products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)).max())
 
 
-def _reach(inputs: np.ndarray) -> int:
+def _reach(values: np.ndarray) -> int:
     """Return the distance of channels from which on deviations from the mean are independent."""
-    centred = inputs - inputs.mean(axis=0)
+    centred = values - values.mean(axis=0)
     centred /= np.maximum(centred.std(axis=0), np.finfo(np.float32).tiny)
-    channels = inputs.shape[1]
+    channels = values.shape[1]
     correlation = centred.T @ centred / len(centred)
     for distance in range(1, channels):
         if abs(np.diagonal(correlation, distance).mean()) < _INDEPENDENT:

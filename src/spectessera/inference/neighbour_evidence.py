@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 import xarray as xr
 
 from spectessera.evidence import BEYOND, Gain
@@ -12,6 +13,7 @@ from spectessera.evidence.around import (
     structure_of_blocks,
     structure_of_map,
 )
+from spectessera.kmeans.metric import fit_metric
 from spectessera.kmeans.rule import Rule
 
 from .passes import BlockContext
@@ -73,10 +75,13 @@ class NeighbourEvidence:
         self.structure = structure_of_map(inputs, usable, seed=seed)
         self.silent = False
         if self.structure <= BEYOND:
-            blocks = structure_of_blocks(inputs, seed=seed)
+            # Of values as they were measured: a norm is common to all channels.
+            blocks = structure_of_blocks(patches.values[usable], seed=seed)
             self.silent = blocks is None or blocks > _BEYOND_BLOCKS
 
     def gain(self, rule: Rule) -> Gain:
         """Return the share of the variance of the pixels that the clusters of a rule explain."""
-        labels = rule.label(self._around)
-        return explained(rule.move(self._own).astype(np.float64), labels, len(rule.centers))
+        # In the metric of these pixels: the last bits of that of the rule depend on the chunks.
+        own = torch.from_numpy(self._own)
+        points = fit_metric(own, rule.metric).move(own).numpy().astype(np.float64)
+        return explained(points, rule.label(self._around), len(rule.centers))
