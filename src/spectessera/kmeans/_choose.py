@@ -72,8 +72,9 @@ class Clusters:
         What chooses k. "evidence": how well clusters that were made from one part of the
         measurement foretell the other part, whose noise is independent, together with stability
         (:mod:`spectessera.evidence`); one cluster if ``k_min`` is 2 and the spectra differ by no
-        more than noise. As "stability" where the noise is not known (neither counts nor a
-        variance), for fewer than 32 pixels, of points without spectra, and in the fit.
+        more than noise. Of maps whose noise is not known, labels of the neighbours of a pixel are
+        judged by the pixel. As "stability" in lists of spectra of unknown noise (neither counts
+        nor a variance), for fewer than 32 pixels, of points without spectra, and in the fit.
         "stability": the largest k whose clusters are all recovered when half of the points are
         clustered (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below
         that of another such k, or that splits the noise of one cluster into two, where the noise is
