@@ -35,7 +35,7 @@ FIELDS = ("table", "set", "seed", "variant", "criterion", "k", "ari", "best_k", 
 SEEDS = range(500, 502)
 NOISE_SEEDS = range(500, 510)
 TRAININGS = range(2)
-SIDE, GRAIN = 64, 8
+SIDE, GRAIN = 48, 8
 FORMER = {
     "stabilise": "sqrt", "metric": "half-whitened-sphere", "train_encoder": True, "restarts": 10
 }  # fmt: skip
@@ -95,8 +95,8 @@ def sets_of(folder: Path | None) -> Iterator[tuple[str, str, Any, range, int]]:
         yield "k", "uniform film", film, range(1), 15
     yield "settings", "reflectance, 6", partial(scene, 6), SEEDS, 6
     for materials in range(4, 11):
-        yield "k", f"reflectance, {materials}", partial(scene, materials), SEEDS, 16
-    yield "k", "reflectance, 6, shuffled", partial(scene, 6, shuffled=True), SEEDS, 16
+        yield "k", f"reflectance, {materials}", partial(scene, materials), SEEDS, 14
+    yield "k", "reflectance, 6, shuffled", partial(scene, 6, shuffled=True), SEEDS, 12
     yield "k", "Gaussian groups, 6, shuffled", shuffled_groups, SEEDS, 12
     for kind in ("gauss", "correlated"):
         yield "k", f"noise, {kind}", partial(noise, kind), NOISE_SEEDS, 6
@@ -165,17 +165,21 @@ def run(folder: Path | None) -> None:
     """Measure what is not measured yet."""
     torch.set_num_threads(1)
     done = {(row["table"], row["set"], int(row["seed"])) for row in rows_of(ROWS)}
-    for table, name, draw, seeds, k_max in sets_of(folder):
-        for seed in seeds:
-            if (table, name, seed) in done:
-                continue
-            cube, label = draw(seed)
-            if table == "settings":
-                rows = list(measure_settings(name, cube, label, seed))
-            else:
-                rows = list(measure_k(name, cube, label, seed, k_max))
-            for row in rows:  # all or none
-                append(ROWS, FIELDS, row)
+    tasks = [
+        (turn, table, name, draw, seed, k_max)
+        for table, name, draw, seeds, k_max in sets_of(folder)
+        for turn, seed in enumerate(seeds)
+    ]
+    for _, table, name, draw, seed, k_max in sorted(tasks, key=lambda task: task[0]):
+        if (table, name, seed) in done:
+            continue
+        cube, label = draw(seed)
+        if table == "settings":
+            rows = list(measure_settings(name, cube, label, seed))
+        else:
+            rows = list(measure_k(name, cube, label, seed, k_max))
+        for row in rows:  # all or none
+            append(ROWS, FIELDS, row)
 
 
 # --- the page ------------------------------------------------------------------------------------
