@@ -82,10 +82,13 @@ def _loaded(table: np.ndarray, which: np.ndarray, generator: np.random.Generator
 
 
 def _mixed(
-    pure: np.ndarray, n: int, generator: np.random.Generator
+    pure: np.ndarray, n: int, generator: np.random.Generator, where: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return mixtures (n, channel) of two spectra and the dominant one (n,), from 1."""
-    first = generator.integers(len(pure), size=n)
+    """Return mixtures (n, channel) of two spectra and the dominant one (n,), from 1.
+
+    ``where (n,)``: the dominant one, if it is given.
+    """
+    first = generator.integers(len(pure), size=n) if where is None else where - 1
     second = (first + generator.integers(1, len(pure), size=n)) % len(pure)
     share = generator.uniform(LEAST, 1.0, size=(n, 1))
     return share * pure[first] + (1 - share) * pure[second], first + 1
@@ -112,11 +115,20 @@ def raman(seed: int, n: int = SPECTRA, noise: float = 0.03) -> Drawn:
     return Drawn(spectra.astype(np.float32), label, Axis(shift, "cm-1"), None)
 
 
-def reflectance(seed: int, n: int = SPECTRA, noise: float = 0.005) -> Drawn:
-    """Draw mixtures of six smooth reflectances; illumination varies between 0.5 and 1.5."""
+def reflectance(
+    seed: int,
+    n: int = SPECTRA,
+    noise: float = 0.005,
+    materials: int = 6,
+    where: np.ndarray | None = None,
+) -> Drawn:
+    """Draw mixtures of smooth reflectances; illumination varies between 0.5 and 1.5.
+
+    ``where (n,)``: the dominant material of each, from 1; by default drawn.
+    """
     generator = np.random.default_rng([seed, 4])
     wavelength = np.linspace(0.4, 2.5, 200)  # um
-    pure = np.zeros((6, len(wavelength)))
+    pure = np.zeros((materials, len(wavelength)))
     for spectrum in pure:
         base, rise = generator.uniform(0.1, 0.5), generator.uniform(-0.15, 0.4)
         edge, steep = generator.uniform(0.5, 1.4), generator.uniform(0.05, 0.4)
@@ -126,7 +138,7 @@ def reflectance(seed: int, n: int = SPECTRA, noise: float = 0.005) -> Drawn:
             centre = generator.uniform(0.6, 2.4)
             spectrum *= 1 - depth * np.exp(-(((wavelength - centre) / width) ** 2) / 2)
     pure = np.clip(pure, 0.02, 1.0)
-    spectra, label = _mixed(pure, n, generator)
+    spectra, label = _mixed(pure, n, generator, where)
     spectra *= generator.uniform(0.5, 1.5, size=(n, 1))
     spectra += noise * generator.standard_normal(spectra.shape)
     return Drawn(spectra.astype(np.float32), label, Axis(wavelength, "um"), None)
@@ -199,17 +211,24 @@ def grains(counts: float, size: float, seed: int) -> tuple[Drawn, tuple[int, int
         Height and width.
     """
     generator = np.random.default_rng([seed, 7])
-    number = max(len(MINERALS), round((SIDE / size) ** 2))
-    centres = generator.uniform(0, SIDE, size=(number, 2))
-    mineral = generator.permutation(np.arange(number) % len(MINERALS))
-    pixels = np.stack(np.indices((SIDE, SIDE)), axis=-1).reshape(-1, 2) + 0.5
-    nearest = ((pixels[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
-    label = mineral[nearest]
+    label = regions(len(MINERALS), SIDE, size, generator)
     energy = np.linspace(0.1, 10.32, 512)
     expected = np.stack([_mineral(lines, energy) for lines in MINERALS.values()])
     expected = (expected * np.array(BRIGHTNESS)[:, None])[label]
     spectra = generator.poisson(counts * expected / expected.sum(axis=1).mean())
     return Drawn(spectra.astype(np.float32), label + 1, Axis(energy, "keV"), None), (SIDE, SIDE)
+
+
+def regions(kinds: int, side: int, size: float, generator: np.random.Generator) -> np.ndarray:
+    """Return the kind (side * side,), from 0, of every pixel of a square map of Voronoi cells.
+
+    ``size``: the root of their mean area.
+    """
+    number = max(kinds, round((side / size) ** 2))
+    centres = generator.uniform(0, side, size=(number, 2))
+    kind = generator.permutation(np.arange(number) % kinds)
+    pixels = np.stack(np.indices((side, side)), axis=-1).reshape(-1, 2) + 0.5
+    return kind[((pixels[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)]
 
 
 def _mineral(lines: tuple, energy: np.ndarray) -> np.ndarray:

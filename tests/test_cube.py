@@ -235,3 +235,22 @@ def test_counts_are_recognised_whatever_the_type_of_the_file():
     assert noise_of(floats.assign_attrs(noise="gaussian"), spectra) == "residual"
     waves = make_cube(floats.values, wavelength=(5000, 6000))
     assert noise_of(waves, spectra) == "residual"
+
+
+@pytest.mark.parametrize("wrong", [0.0, np.nan, -1.0, np.inf])
+def test_a_variance_that_is_nowhere_positive_is_none(wrong):
+    """It says nothing of the noise: of 0, every gain would be infinite."""
+    nothing, spectra = np.full(SHAPE, wrong, np.float32), VALUES.reshape(35, 4)
+    whole = make_cube(VALUES, variance=nothing, attrs={"reading_notes": "one"})
+    assert "variance" not in whole.coords
+    assert whole.attrs["reading_notes"] == (
+        "one; the variance is not positive anywhere and is not used"
+    )
+    by_hand = make_cube(VALUES).assign_coords(variance=(("y", "x", "channel"), nothing))
+    for cube in (whole, by_hand, by_hand.chunk({"y": 2})):
+        assert noise_of(cube, spectra) == "residual"
+    some = nothing.copy()
+    some[2, 3, 1] = 4.0
+    cube = make_cube(VALUES, variance=some)
+    assert noise_of(cube, spectra) == "variance"
+    assert "reading_notes" not in cube.attrs

@@ -20,7 +20,7 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .foreign import GivenAxis, plain_number, take_apart
-from .scale import keep_saturation, scaled
+from .scale import has_variance, keep_saturation, scaled, without_void_variance
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -89,7 +89,7 @@ def make_cube(
         Unit of the axis; its kind if the unit does not determine it ("energy_loss"); "air" or
         "vacuum".
     variance : array (y, x, channel), optional
-        Variance of every value, in the square of its unit.
+        Variance of every value, in the square of its unit; not used if it is nowhere positive.
     mask : array (y, x) of bool, optional
         True for pixels that are not to be used.
     bad_channel : array (channel,) of bool, optional
@@ -164,7 +164,7 @@ def _of_array(
         mask = mask if hasattr(mask, "dask") else np.asarray(mask)
         check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
         cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
-    return scaled(cube)
+    return without_void_variance(scaled(cube))
 
 
 def _as_array(values: Any) -> Any:
@@ -352,9 +352,9 @@ def in_image(cube: xr.DataArray, block: Block, pixel: np.ndarray) -> np.ndarray:
 def noise_of(cube: xr.DataArray, spectra: np.ndarray) -> str:
     """Return what is known of a cube's noise: "variance", "counts" or "residual".
 
-    "variance" if the cube has one; "counts" if its attributes say ``noise="counts"``, or if it
-    holds non-negative whole numbers along an energy axis, of whatever type: many files store counts
-    as floating-point numbers. Otherwise only the residual of the reconstruction is known.
+    "variance" if it has one that is positive; "counts" if its attributes say ``noise="counts"``, or
+    if it holds non-negative whole numbers along an energy axis, of whatever type: many files store
+    counts as floating-point numbers. Otherwise only the residual of the reconstruction is known.
 
     Parameters
     ----------
@@ -371,7 +371,7 @@ def noise_of(cube: xr.DataArray, spectra: np.ndarray) -> str:
     >>> noise_of(make_cube(counts, energy=(1, 20)), counts.reshape(-1, 4))
     'counts'
     """
-    if "variance" in cube.coords:
+    if has_variance(cube):
         return "variance"
     given = cube.attrs.get("noise")
     if given in ("counts", "residual"):

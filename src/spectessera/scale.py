@@ -125,6 +125,39 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
     return out
 
 
+def has_variance(cube: xr.DataArray) -> bool:
+    """Return whether a cube has a variance that is positive and finite anywhere.
+
+    A few pixels at fixed places decide, so it does not depend on the chunks.
+    """
+    if "variance" not in cube.coords:
+        return False
+    variance = cube.coords["variance"].transpose("y", "x", "channel").data
+    source = source_of(variance)
+    for y, x in places(variance.shape[:2]):
+        spectrum = np.asarray((variance if source is None else source)[y, x])
+        if ((spectrum > 0) & (spectrum <= LARGEST)).any():
+            return True
+    return False
+
+
+def without_void_variance(cube: xr.DataArray) -> xr.DataArray:
+    """Return a cube without a variance that is nowhere positive, which its attributes then state.
+
+    Of a dask array that is no file nothing is computed: its variance is kept.
+    """
+    data = cube.coords["variance"].data if "variance" in cube.coords else None
+    if data is None or source_of(data) is None or has_variance(cube):
+        return cube
+    notes = [
+        cube.attrs.get("reading_notes"),
+        "the variance is not positive anywhere and is not used",
+    ]
+    cube = cube.drop_vars("variance")
+    cube.attrs["reading_notes"] = "; ".join(each for each in notes if each)
+    return cube
+
+
 def keep_saturation(dtype: np.dtype[Any] | None, attrs: dict[str, Any]) -> None:
     """Keep the value at which small integers saturate: as float32 they do not show it."""
     if dtype in (np.uint8, np.uint16):

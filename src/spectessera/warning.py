@@ -96,6 +96,12 @@ KINDS = {
         "two of the clusters differ by no more than the noise: they may be one cluster, split by "
         "noise; ask for fewer clusters (--clusters NUMBER)",
     ),
+    "W-K-NEIGHBOURS-SILENT": Kind(
+        "Neighbours that say nothing",
+        "the noise is not known, and the neighbours of a pixel foretell nothing of it, so the "
+        "number of clusters was chosen by stability, which also finds clusters in noise: if the "
+        "pixels are those of a map, there may be nothing but noise; give its variance (--variance)",
+    ),
     "W-K-SEED": Kind(
         "Clusters that depend on the seed",
         "another seed gives other clusters (adjusted Rand index {agreement:.2f}): some borders are "

@@ -1,10 +1,18 @@
 """Settings that are not given are chosen by the noise of the spectra and by nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
-from spectessera.preprocess.auto import metric_for, noise_share, stabilisation_for
+from spectessera.preprocess.auto import (
+    are_reflectances,
+    metric_for,
+    noise_share,
+    stabilisation_for,
+)
 
 TRAINING = Training(epochs=2, gamma=0.0, denoise=None)
 
@@ -75,3 +83,56 @@ def test_the_choice_does_not_depend_on_chunks():
     parts = SpectralSegmenter(training=TRAINING).fit(cube.chunk({"y": 7, "x": 6}))
     assert whole.chosen_ == parts.chosen_
     assert np.array_equal(whole.labels_, parts.labels_)
+
+
+def reflected(n=400, channels=60, noise=0.002, seed=0):
+    """Spectra of three materials of varying brightness: continua with one band each."""
+    generator = np.random.default_rng(seed)
+    x, truth = np.arange(channels), np.arange(n) % 3
+    bands = 1 - 0.3 * np.exp(-0.5 * ((x - 15 * (truth[:, None] + 1)) / 4) ** 2)
+    values = generator.uniform(0.2, 0.8, (n, 1)) * bands
+    return (values + noise * generator.standard_normal(values.shape)).astype(np.float32)
+
+
+def test_reflectances_are_continua_without_negative_values_and_with_little_noise():
+    assert are_reflectances(reflected(), "wavelength")
+    assert are_reflectances(reflected(), "channel")
+    assert not are_reflectances(reflected(), "wavenumber")  # light is emitted, on a background
+    assert not are_reflectances(reflected() - 0.5, "wavelength")
+    assert not are_reflectances(reflected(noise=0.05).clip(0), "wavelength")
+    assert not are_reflectances(counted(1000.0), "channel")  # lines
+
+
+def test_reflectances_are_clustered_in_half_whitened_components_of_their_own_values():
+    values = reflected().reshape(20, 20, 60)
+    segmenter = SpectralSegmenter(training=replace(TRAINING, train_encoder=None))
+    segmenter.fit(make_cube(values, wavelength=(4000, 9000)))
+    assert segmenter.config("preprocess").stabilise is None
+    assert segmenter.config("clusters").metric == "half-whitened"
+    assert segmenter.config("training").train_encoder is False
+    spectra = values.reshape(400, 60)
+    inputs = spectra / np.linalg.norm(spectra, axis=1, keepdims=True)
+    latent = segmenter.transform(spectra).astype(np.float64)
+    scores = np.linalg.svd(inputs - inputs.mean(0), full_matrices=False)
+    spread = scores.S[:3] / scores.S[0]  # without whitening
+    np.testing.assert_allclose(latent.std(0)[:3] / latent.std(0)[0], spread, rtol=0.15)
+    labels = segmenter.cluster(latent.astype(np.float32), Clusters(3, 3, metric="half-whitened"))
+    assert adjusted_rand_score(np.arange(400) % 3, labels.labels) > 0.99
+
+
+@pytest.mark.parametrize("known", ["variance", "counts"])
+def test_where_the_noise_is_known_roots_are_as_before(known):
+    values = np.rint(1e4 * reflected()).reshape(20, 20, 60)
+    noise = {"variance": values} if known == "variance" else {"attrs": {"noise": "counts"}}
+    segmenter = SpectralSegmenter(training=TRAINING).fit(make_cube(values, **noise))
+    assert segmenter.config("preprocess").stabilise == "sqrt"
+    assert segmenter.config("clusters").metric == "half-whitened-sphere"
+
+
+def test_an_encoder_that_moves_is_trained_and_one_that_is_not_needs_components():
+    values = reflected()
+    joint = Training(epochs=1, gamma=0.1, denoise=None, train_encoder=None)
+    assert SpectralSegmenter(training=joint).fit(values).config("training").train_encoder is True
+    fixed = Training(epochs=1, gamma=0.0, train_encoder=False)
+    with pytest.raises(ValueError, match="linear_path=True"):
+        SpectralSegmenter(network=Network(latent=2), training=fixed).fit(values)

@@ -67,7 +67,7 @@ class _Outcome(NamedTuple):
     placed: str  # how the other pixels were placed
     fitted: int
     seconds: dict[str, float]
-    structure: float | None
+    evidence: dict[str, str | float]  # attributes of what judged the clusters
 
 
 def cluster_cube(
@@ -297,7 +297,8 @@ def _embed_and_cluster(
         for part in _parts(others, _PLACED_TOGETHER if embedding.by_row else total):
             points[part] = embedding.transform(pixels.take(part))
     between = time.perf_counter()
-    evidence = held_out_by(embedding, method, corridor.cube, corridor.context, sample, seed=seed)
+    judge = held_out_by(embedding, method, corridor.cube, corridor.context, sample, seed=seed)
+    evidence = judge.evidence
     alone = len(others) > 0 and embedding.transform is None
     known = embedding.points if alone else points
     if method == "gmm":
@@ -310,8 +311,10 @@ def _embed_and_cluster(
     end = time.perf_counter()
     corridor.report("cluster", 1, 1)
     seconds = {"fit": embedding.seconds, "transform": between - start, "cluster": end - between}
-    structure = None if evidence is None else evidence.structure
-    return _Outcome(clusters, points, placed, len(rows), seconds, structure)
+    said: dict[str, str | float] = {}
+    if evidence is not None:
+        said = {"structure": evidence.structure, "judged_by": evidence.judged_by}
+    return _Outcome(clusters, points, placed, len(rows), seconds, said)
 
 
 def _parts(ranks: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -379,8 +382,7 @@ def _attributes(
         "placed": outcome.placed,
         **{f"seconds_{name}": value for name, value in outcome.seconds.items()},
     }
-    if outcome.structure is not None:
-        own["structure"] = outcome.structure
+    own |= outcome.evidence
     record = {
         package: version(package),
         "method": request.method,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from spectessera.inference.evidence import HeldOut, evidence_pixels, held_out_in
+from spectessera.inference.evidence import Judge, evidence_pixels, judge_of
 from spectessera.inference.noise import draw_pixels
 from spectessera.inference.passes import BlockContext, SampledPixels
 from spectessera.kmeans import Clusters
@@ -55,9 +55,9 @@ def held_out_by(
     sample: SampledPixels | None,
     *,
     seed: int,
-) -> HeldOut | None:
-    """Return what judges the clusters of an embedding; None as in `held_out_in`."""
+) -> Judge:
+    """Return what judges the clusters of an embedding; nothing as in `judge_of`."""
     if sample is None or embedding.transform is None:
-        return None
+        return Judge(None)
     placed = context._replace(encoder=PlacedSpectra(embedding.transform, method))
-    return held_out_in(cube, placed, sample, seed=seed)
+    return judge_of(cube, placed, sample, seed=seed)

@@ -34,6 +34,11 @@ ONE_CLUSTER = (
     "by the program: one cluster, since there are no groups beyond the noise: a part of the "
     "measurement does not foretell any difference between the pixels in the other part"
 )
+# Added where neighbours take the place of a known noise.
+BY_NEIGHBOURS = (
+    " (the noise is not known: the pixels around a pixel and the pixel itself are the two parts, "
+    "and their noise is taken to be independent)"
+)
 CRITERIA = {
     "evidence": "by the program: of the numbers of clusters that foretell a held-out part of the "
     "measurement best, the largest whose clusters are all recovered from half of the pixels, or "
@@ -161,11 +166,10 @@ def how_chosen(result: xr.Dataset) -> str:
     if asked == "trained":
         return "when the model was trained; the clusters are those of the model"
     criterion = str(result.attrs.get("criterion", "silhouette"))
-    rare = rare_in_words(result)
-    rare = f"; besides, {rare}" if rare else ""
-    if "structure" in result.attrs and number_chosen(result) == 1:
-        return ONE_CLUSTER + rare
-    return CRITERIA.get(criterion, criterion) + split_by_noise(result) + rare
+    rare, alone = rare_in_words(result), "structure" in result.attrs and number_chosen(result) == 1
+    how = ONE_CLUSTER if alone else CRITERIA.get(criterion, criterion)
+    how += BY_NEIGHBOURS if result.attrs.get("judged_by") == "neighbours" else ""
+    return how + split_by_noise(result) + (f"; besides, {rare}" if rare else "")
 
 
 def only_noise(result: xr.Dataset) -> bool:

@@ -24,6 +24,7 @@ from spectessera.kmeans.points import cluster_points
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
+from .neighbour_evidence import NeighbourEvidence, judged_by_neighbours
 from .neighbours import Neighbours
 from .noise import finite_variance
 from .passes import BlockContext, SampledPixels
@@ -40,30 +41,43 @@ def evidence_pixels(cube: xr.DataArray) -> int:
     return int(np.clip(_BYTES // (4 * cube.sizes["channel"]), 1024, MOST_PIXELS))
 
 
-def held_out_in(
+class Judge(NamedTuple):
+    """What judges clusters by evidence, if anything does; and a warning that says why nothing."""
+
+    evidence: HeldOut | NeighbourEvidence | None
+    warning: str = ""
+
+    def facts(self, rare: int) -> dict[str, str | int | float]:
+        """Return the attributes of a result with so many rare groups; {} where nothing judges."""
+        if self.evidence is None:
+            return {}
+        found = self.evidence
+        return {
+            "structure": found.structure, "judged_by": found.judged_by, "rare_clusters": rare,
+        }  # fmt: skip
+
+
+def judge_of(
     cube: xr.DataArray, context: BlockContext, sample: SampledPixels | None, *, seed: int
-) -> HeldOut | None:
+) -> Judge:
     """Return what judges clusters by evidence.
 
-    None where there are too few pixels, the noise is not known, or that which is given is larger
-    than that of the spectra.
+    Nothing where there are too few pixels, or the given noise is larger than that of the spectra;
+    where the noise is not known, nothing in lists of spectra and where neighbours say nothing.
     """
-    if sample is None or not _can_be_judged(cube, context, sample):
-        return None
-    if context.neighbours.window > 1:
+    if sample is None or len(sample.values) < LEAST_PIXELS:
+        return Judge(None)
+    used = context.neighbours  # of averages, which are no whole numbers, it was asked before
+    noise = used.noise if used.window > 1 else noise_of(cube, sample.values)
+    if noise == "residual":
+        judge = judged_by_neighbours(cube, context, seed)
+        silent = judge is not None and judge.silent
+        return Judge(None, "W-K-NEIGHBOURS-SILENT") if silent else Judge(judge)
+    if used.window > 1:
         held_out = _with_neighbours(cube, context, seed)
     else:
         held_out = HeldOut(*_split(context, sample, seed), seed)
-    return held_out if held_out.structure >= -BEYOND else None
-
-
-def _can_be_judged(cube: xr.DataArray, context: BlockContext, sample: SampledPixels) -> bool:
-    """Return whether there are enough pixels, and their noise is known."""
-    if len(sample.values) < LEAST_PIXELS:
-        return False
-    used = context.neighbours  # of averages, which are no whole numbers, it was asked before
-    noise = used.noise if used.window > 1 else noise_of(cube, sample.values)
-    return noise != "residual"
+    return Judge(held_out if held_out.structure >= -BEYOND else None)
 
 
 def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut:
@@ -92,7 +106,7 @@ class Halves(NamedTuple):
 def halves_as_inputs(
     cube: xr.DataArray, intake: Intake, neighbours: Neighbours, seed: int
 ) -> Halves | None:
-    """Return some spectra of a cube in two parts; None as :func:`held_out_in`."""
+    """Return some spectra of a cube in two parts; None as :func:`judge_of`."""
     patches = patches_of(cube, intake, seed)
     spectra = patches.values[patches.usable]
     noise = neighbours.noise if neighbours.window > 1 else noise_of(cube, spectra)
@@ -136,7 +150,11 @@ class HeldOut:
     ----------
     structure : float
         See :func:`spectessera.evidence.structure_of`.
+    judged_by : str
+        "noise", of which two parts are independent.
     """
+
+    judged_by = "noise"
 
     def __init__(self, latent: np.ndarray, parts: Parts, seed: int) -> None:
         self._latent, self._parts, self._seed = latent, parts, seed

@@ -24,11 +24,12 @@ from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
+from spectessera.warning import make_warning
 
 from .blockwork import Shared, Task, process_blocks
 from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
-from .evidence import HeldOut, evidence_pixels, held_out_in
+from .evidence import HeldOut, Judge, evidence_pixels, judge_of
 from .job import Job
 from .neighbour_choice import choose_neighbours
 from .neighbours import Neighbours
@@ -173,15 +174,15 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     corridor.report("cluster", 0, 1)
     intake = corridor.context.intake
     repeats = None if sample is None else pixels.repeats_at(sample.pixel)
-    evidence, split_check = _judges(job, corridor, sample, repeats)
-    clustering = _cluster(pixels, job, split_check, evidence)
+    judge, split_check = _judges(job, corridor, sample, repeats)
+    clustering = _cluster(pixels, job, split_check, judge)
     release_memory()
     corridor.report("cluster", 1, 1)
     nearest, k = pixels.label_map(clustering.labels), len(clustering.centers)
     rare, labels = NO_GROUPS, nearest
     sums: ClusterSums | None = None
     if job.means:
-        if evidence is not None and sample is not None:
+        if isinstance(judge.evidence, HeldOut) and sample is not None:
             rare = rare_groups(job, corridor, sample, nearest)
             labels = rare.labelled(nearest, k)
         wanted = draw_pixels_per_cluster(nearest, k, job.seed)
@@ -193,9 +194,9 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
     result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
-    if evidence is not None:
-        result.attrs |= {"structure": evidence.structure, "rare_clusters": rare.number}
+    result.attrs |= judge.facts(rare.number)
     found = sanity_warnings(sample.values, sample.variance)
+    found += [make_warning(judge.warning)] if judge.warning else []
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
         settings, device = job.segmenter.config("clusters"), job.segmenter.device
@@ -256,14 +257,14 @@ def _drawn_first(job: Job) -> np.ndarray | None:
 
 def _judges(
     job: Job, corridor: Corridor, sample: SampledPixels | None, repeats: np.ndarray | None
-) -> tuple[HeldOut | None, SeparationOverNoise | None]:
+) -> tuple[Judge, SeparationOverNoise | None]:
     """Return what judges a number of clusters: evidence, or the split check of stability."""
-    evidence = None
+    judge = Judge(None)
     if job.criterion == "evidence":
-        evidence = held_out_in(job.cube, corridor.context, sample, seed=job.seed)
-    if evidence is not None:
-        return evidence, None
-    return None, separation_in(job, corridor.context.intake, sample, repeats)
+        judge = judge_of(job.cube, corridor.context, sample, seed=job.seed)
+    if judge.evidence is not None:
+        return judge, None
+    return judge, separation_in(job, corridor.context.intake, sample, repeats)
 
 
 # --- clusters ----------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def _cluster(
     pixels: Pixels,
     job: Job,
     split_check: SeparationOverNoise | None,
-    evidence: HeldOut | None,
+    judge: Judge,
 ) -> Clustering:
     """Label the usable pixels; labels count from 0."""
     segmenter, clusters = job.segmenter, job.clusters
@@ -292,7 +293,7 @@ def _cluster(
             f"{why_unusable(pixels.quality)}"
         )
     return segmenter.cluster(
-        pixels, settings, seed=job.seed, split_check=split_check, evidence=evidence
+        pixels, settings, seed=job.seed, split_check=split_check, evidence=judge.evidence
     )
 
 

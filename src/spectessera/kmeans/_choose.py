@@ -29,6 +29,8 @@ from .rule import Evidence, SplitCheck
 
 # Up to this many points the silhouette is computed from the whole matrix of distances (64 MiB).
 EXACT_POINTS = 4096
+# Seedings per k, unless their number is given.
+RESTARTS = 10
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Clusters:
     ----------
     k_min, k_max : int
         Every k in this range is tried, and one is chosen by ``criterion``.
-    restarts : int
-        Seedings per k, of which the one with the smallest inertia is used. (Training uses one.)
+    restarts : int, optional
+        Seedings per k, of which the one with the smallest inertia is used; by default 10, or 30 of
+        latents of an encoder that is not trained for reflectances. (Training uses one.)
     seeding : "greedy", "k-means++" or "random"
         k-means++ draws seeds with probability proportional to the squared distance to the
         nearest seed so far (Arthur & Vassilvitskii 2007); the greedy one takes the best of a few
@@ -69,8 +72,9 @@ class Clusters:
         What chooses k. "evidence": how well clusters that were made from one part of the
         measurement foretell the other part, whose noise is independent, together with stability
         (:mod:`spectessera.evidence`); one cluster if ``k_min`` is 2 and the spectra differ by no
-        more than noise. As "stability" where the noise is not known (neither counts nor a
-        variance), for fewer than 32 pixels, of points without spectra, and in the fit.
+        more than noise. Of maps whose noise is not known, labels of the neighbours of a pixel are
+        judged by the pixel. As "stability" in lists of spectra of unknown noise (neither counts
+        nor a variance), for fewer than 32 pixels, of points without spectra, and in the fit.
         "stability": the largest k whose clusters are all recovered when half of the points are
         clustered (:mod:`spectessera.kmeans._stability`), except a k whose silhouette is far below
         that of another such k, or that splits the noise of one cluster into two, where the noise is
@@ -80,13 +84,13 @@ class Clusters:
 
     Examples
     --------
-    >>> Clusters(k_min=4, k_max=4).restarts  # exactly four clusters
-    10
+    >>> Clusters(k_min=4, k_max=4).k_max  # exactly four clusters
+    4
     """
 
     k_min: int = 2
     k_max: int = 10
-    restarts: int = 10
+    restarts: int | None = None
     seeding: str = "greedy"
     max_iter: int = 300
     samples: int = 2000
@@ -101,7 +105,8 @@ class Clusters:
         check_number("k_max", self.k_max, low=2, high=1000, integer=True)
         if self.k_max < self.k_min:
             raise ValueError(f"k_max must be at least k_min; got {self.k_min} to {self.k_max}")
-        check_number("restarts", self.restarts, low=1, high=1000, integer=True)
+        if self.restarts is not None:
+            check_number("restarts", self.restarts, low=1, high=1000, integer=True)
         check_choice("seeding", self.seeding, ("greedy", "k-means++", "random"))
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("samples", self.samples, low=10, integer=True)
@@ -229,7 +234,7 @@ def k_means(
 
 
 def _k_means_settings(clusters: Clusters) -> KMeansSettings:
-    return KMeansSettings(clusters.restarts, clusters.seeding, clusters.max_iter)
+    return KMeansSettings(clusters.restarts or RESTARTS, clusters.seeding, clusters.max_iter)
 
 
 # --- choice of k -------------------------------------------------------------------------------

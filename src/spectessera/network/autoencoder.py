@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from spectessera._util.check import check_choice, check_number
 from spectessera._util.memory import available_bytes
 
+from .principal import principal_axes
+
 OUTPUTS = ("auto", "identity", "sigmoid", "softmax", "root-softmax", "softplus")
 BLOCKS = ("mlp", "snn", "normed")
 LATENT_ACTIVATIONS = (None, "tanh", "sigmoid", "softplus")
@@ -202,12 +204,15 @@ class Autoencoder(nn.Module):
         assert isinstance(last, nn.Linear)
         return last
 
-    def start_from(self, spectra: Tensor) -> None:
+    def start_from(self, spectra: Tensor, *, whiten: bool = True) -> None:
         """Set the buffers, the last bias of the decoder and the linear path from training spectra.
 
         Parameters
         ----------
         spectra : tensor (n, channel)
+        whiten : bool
+            Whether the linear path gives principal components of unit variance; if not, the mean of
+            their variances is 1.
         """
         center = spectra.mean(0)
         spread = (spectra - center).square().mean().sqrt()
@@ -223,9 +228,15 @@ class Autoencoder(nn.Module):
             elif self.output == "softplus":
                 last.bias.copy_(torch.log(torch.expm1(center.clamp(min=1e-3))))
             if self.linear is not None:
-                self.linear.weight.copy_(
-                    _principal_axes((spectra - center) / self.scale, self.network.latent)
-                )
+                inputs = (spectra - center) / self.scale
+                axes = principal_axes(inputs, self.network.latent, whiten=whiten)
+                self.linear.weight.copy_(axes)
+
+    def freeze_encoder(self) -> None:
+        """Exclude the encoder from the training."""
+        for part in (self.encoder, self.mean_head, self.log_variance_head, self.linear):
+            if part is not None:
+                part.requires_grad_(False)
 
     def encode(self, spectra: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the latent mean (n, latent) and its log-variance (None unless variational)."""
@@ -320,25 +331,6 @@ def _initialise(model: Autoencoder, network: Network, generator: torch.Generator
         model._last_layer().weight.mul_(LAST_LAYER)
         if model.linear is not None:
             model.mean_head.weight.zero_()  # the latent starts at the principal components
-
-
-def _principal_axes(inputs: Tensor, latent: int) -> Tensor:
-    """Return the map (latent, channel) to principal components of unit variance; float64 inside.
-
-    Dimensions beyond the rank of the inputs start at zero.
-    """
-    double = inputs.double()
-    covariance = double.T @ double / max(1, len(double) - 1)
-    values, vectors = torch.linalg.eigh(covariance)
-    count = min(latent, len(values))
-    values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
-    # The sign of an eigenvector is arbitrary: its largest element is made positive.
-    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    usable = values > 1e-10 * values[0]
-    scale = torch.where(usable, values.clamp(min=1e-300).rsqrt(), 0.0)
-    axes = inputs.new_zeros(latent, inputs.shape[1])
-    axes[:count] = (vectors * torch.sign(largest) * scale).T.to(inputs.dtype)
-    return axes
 
 
 def resolve_output(

@@ -59,6 +59,10 @@ class Training:
         model.
     freeze : int
         Number of hidden layers of the encoder, from the input on, whose weights are not trained.
+    train_encoder : bool, optional
+        Whether the encoder is trained. If not, only the decoder is, and the latents of a new
+        network are the principal components of the inputs, without whitening; it needs a linear
+        path (``Network``). None is chosen by the spectra (:mod:`spectessera.preprocess.auto`).
     denoise : float, optional
         Standard deviation of Gaussian noise that is added to the inputs of the encoder in training,
         in units of the standard deviation of all inputs; the target is the spectrum without this
@@ -109,6 +113,7 @@ class Training:
     loss: str = "squared"
     thinning: bool | None = None
     freeze: int = 0
+    train_encoder: bool | None = True
     denoise: float | None = 0.0
     total: str = "normalised"
     lloyd_iter: int = 10
@@ -140,6 +145,7 @@ class Training:
         if self.bandwidth is not None:
             check_number("bandwidth", self.bandwidth, low=0.0, open_low=True)
         check_choice("loss", self.loss, RECONSTRUCTIONS)
+        check_choice("train_encoder", self.train_encoder, (None, True, False))
         if self.denoise is not None:
             check_number("denoise", self.denoise, low=0.0)
         check_choice("total", self.total, TOTALS)

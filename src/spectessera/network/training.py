@@ -174,7 +174,7 @@ def _first_state(
     model: Autoencoder, source: BatchSource, training: Training, trained: bool
 ) -> TrainingState:
     """Return the state before the first step, the model adapted to the spectra if it is new."""
-    _freeze(model, training.freeze)
+    _freeze(model, training)
     state = TrainingState(
         model,
         learning_rate=training.learning_rate or (1e-4 if trained else 1e-3),
@@ -183,7 +183,7 @@ def _first_state(
         seed=training.seed,
     )
     if not trained:
-        model.start_from(source.start)
+        model.start_from(source.start, whiten=training.train_encoder is not False)
     return state
 
 
@@ -195,21 +195,23 @@ def _check_batch(training: Training, clusters: Clusters) -> None:
         )
 
 
-def _freeze(model: Autoencoder, layers: int) -> None:
-    """Exclude the first hidden layers of the encoder from the training.
+def _freeze(model: Autoencoder, training: Training) -> None:
+    """Exclude the first hidden layers of the encoder, or all of it, from the training.
 
     Raises
     ------
     ValueError
         If there are fewer.
     """
+    layers, frozen = training.freeze, 0
     linear = [each for each in model.encoder if isinstance(each, torch.nn.Linear)]
     if layers > len(linear):
         raise ValueError(f"freeze={layers}, but the encoder has {len(linear)} hidden layers")
-    frozen = 0
     for each in model.encoder:
         frozen += isinstance(each, torch.nn.Linear)
         each.requires_grad_(frozen > layers)
+    if training.train_encoder is False:
+        model.freeze_encoder()
 
 
 def _train_epochs(

@@ -1,8 +1,10 @@
-"""Settings that suit a cube, chosen by the noise of its spectra and by nothing else.
+"""Settings that suit a cube, chosen by what is known of its spectra and by nothing else.
 
 If spectra differ mostly by noise (counts, faint lines), square roots make the noise uniform,
 whitening amplifies the small part that is not noise, and the unit sphere removes the brightness of
-a pixel. If spectra have little noise (reflectance), whitening would amplify this noise.
+a pixel. If spectra have little noise, whitening would amplify this noise. Reflectances have no
+noise for a square root to make uniform and no background for the unit sphere to remove: division by
+the root sum of squares removes their brightness.
 docs/design/0010-metric.md has the measurements.
 """
 
@@ -19,6 +21,10 @@ COMPONENTS = 10
 NOISY = 0.3
 # Least number of latent dimensions for the unit sphere.
 SPHERE = 4
+# Median over the largest value of a spectrum, from which on it is a continuum; lines have less.
+CONTINUUM = 0.1
+# Spectral axes along which light is emitted, on a background that no division removes.
+EMITTED = ("energy", "energy_loss", "wavenumber")
 
 
 def noise_share(inputs: np.ndarray) -> float:
@@ -54,6 +60,32 @@ def stabilisation_for(inputs: np.ndarray) -> str | None:
     """
     normalised = inputs / scale_of(inputs, "l2")[:, None]
     return "sqrt" if inputs.min() >= 0 or noise_share(normalised) > NOISY else None
+
+
+def are_reflectances(inputs: np.ndarray, kind: str) -> bool:
+    """Return whether spectra whose noise is not known look like reflectances.
+
+    They are continua, nowhere negative and with little noise, and not of emitted light.
+
+    Parameters
+    ----------
+    inputs : array (n, channel)
+        Neither stabilised nor normalised.
+    kind : str
+        Of their axis, see :class:`spectessera.axis.Axis`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spectra = np.random.default_rng(0).uniform(0.5, 1, (9, 1)) * np.linspace(0.2, 1, 20)
+    >>> are_reflectances(spectra, "wavelength"), are_reflectances(spectra, "energy")
+    (True, False)
+    """
+    if kind in EMITTED or inputs.min() < 0:
+        return False
+    middle = np.median(inputs, axis=1) / np.maximum(inputs.max(axis=1), np.finfo(np.float32).tiny)
+    few = noise_share(inputs / scale_of(inputs, "l2")[:, None]) <= NOISY
+    return bool(few and np.median(middle) >= CONTINUUM)
 
 
 def metric_for(noise: float, latent: int) -> str:

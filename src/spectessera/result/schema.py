@@ -232,7 +232,8 @@ VARIABLES = {
         Variable(
             "gain", ("k",), "float64", "1",
             "how much better k clusters foretell a held-out part of the measurement than one: "
-            "natural logarithm of a likelihood ratio per pixel, for all of its counts or channels",
+            "natural logarithm of a likelihood ratio per pixel, for all of its counts or channels; "
+            "judged by neighbours, the share of the variance of the pixels that they explain",
             "evidence", "evidence",
         ),
         Variable(
@@ -297,6 +298,13 @@ ATTRIBUTES = (
         "structure", float,
         "differences between the spectra beyond their noise, in standard errors; noise alone: up "
         "to 3.5",
+        "evidence", "evidence",
+    ),
+    Attribute(
+        "judged_by", str,
+        "what the gain and the structure are of: noise, two parts of the measurement with known "
+        "noise; neighbours, the pixels around a pixel and the pixel itself, whose noise is taken "
+        "to be independent",
         "evidence", "evidence",
     ),
     Attribute(

@@ -123,6 +123,11 @@ def _trained(
 def _new_network(configs: Mapping[str, Any], inputs: np.ndarray, device: str) -> Autoencoder:
     """Return a new network for inputs (n, input channel), with random weights."""
     training: Training = configs["training"]
+    if training.train_encoder is False and not configs["network"].linear_path:
+        raise ValueError(
+            "an encoder that is not trained needs principal components to start from: "
+            "Network(linear_path=True)"
+        )
     output = resolve_output(
         configs["network"],
         float(inputs.min()),

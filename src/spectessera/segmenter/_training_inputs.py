@@ -101,7 +101,7 @@ def gather(
     draw = _draw(data, configs, SAMPLE_SPECTRA if chooses else 0)
     _refuse_constant(draw.blocks)
     bad = () if trained or not cubes else bad_windows(axis, bad_channels(cubes[0]))
-    chosen = _chosen(draw, configs, _intakes(cubes, configs, axis, bad)) if chooses else {}
+    chosen = _chosen(draw, configs, _intakes(cubes, configs, axis, bad), cubes) if chooses else {}
     if bad:
         chosen["preprocess"] = chosen.get("preprocess", {}) | {BAD: bad}
     configs = {name: filled(name, config, chosen) for name, config in configs.items()}
@@ -166,12 +166,21 @@ def _intakes(
     return [intake_of(cube, preprocess, axis) for cube in cubes] or [Intake(preprocess, axis)]
 
 
-def _chosen(draw: _Draw, configs: Mapping[str, Any], intakes: list[Intake]) -> Chosen:
+def _chosen(
+    draw: _Draw, configs: Mapping[str, Any], intakes: list[Intake], cubes: list[xr.DataArray]
+) -> Chosen:
     """Choose the open settings, see :mod:`spectessera.preprocess.auto`."""
     plain_steps = replace(intakes[0].preprocess, stabilise=None, normalise=None)
     intakes = [each._replace(preprocess=plain_steps) for each in intakes]
     plain = collect(draw.blocks, intakes, draw.sample).inputs
-    return choose_settings(plain, configs) if len(plain) else {}
+    if not len(plain):
+        return {}
+    known = {
+        noise_of(cube, some_spectra(draw.blocks, number, SAMPLE_SPECTRA))
+        for number, cube in enumerate(cubes)
+    } - {"residual"}
+    noise = known.pop() if known else "residual"
+    return choose_settings(plain, configs, noise=noise, kind=intakes[0].axis.kind)
 
 
 def _thins(
