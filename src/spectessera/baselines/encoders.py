@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from spectessera.inference import choose_neighbours
 from spectessera.inference.evidence import HeldOut, evidence_pixels, held_out_in
 from spectessera.inference.noise import draw_pixels
 from spectessera.inference.passes import BlockContext, SampledPixels
@@ -59,5 +60,8 @@ def held_out_by(
     """Return what judges the clusters of an embedding; None as in `held_out_in`."""
     if sample is None or embedding.transform is None:
         return None
-    placed = context._replace(encoder=PlacedSpectra(embedding.transform, method))
+    placed = context._replace(
+        encoder=PlacedSpectra(embedding.transform, method),
+        neighbours=choose_neighbours(cube, context.intake, 0, seed=seed),
+    )
     return held_out_in(cube, placed, sample, seed=seed)

@@ -35,7 +35,7 @@ def neighbours_of(
     ValueError
         If ``given`` is neither.
     """
-    from spectessera.inference import Neighbours, choose_neighbours
+    from spectessera.inference import choose_neighbours
 
     try:
         wanted: str | float = given if given == "auto" else float(given)
@@ -43,8 +43,6 @@ def neighbours_of(
         raise ValueError(
             f"--neighbours is auto, or a number from 0 (none) to 1; got {given!r}"
         ) from None
-    if wanted == 0:
-        return Neighbours()
     intake = _intake(cube, segmenter, trained)
     return choose_neighbours(cube, intake, wanted, seed=segmenter.config("training").seed)
 

@@ -14,6 +14,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from spectessera.evidence.correlation import INDEPENDENT, Correlation
+
 # Pixels with simulated measurements, and simulated measurements of each.
 NOISE_PIXELS = 1024
 REPEATS = 16
@@ -54,12 +56,13 @@ def simulate_measurement(
     variance: np.ndarray | None,
     generator: np.random.Generator,
     repeats: np.ndarray | None = None,
+    correlation: Correlation = INDEPENDENT,
 ) -> np.ndarray:
     """Return simulated measurements of spectra (n, channel), float32.
 
-    With a variance (n, channel), Gaussian noise of that variance is added; without, values are
-    counts, and the new ones follow Poisson distributions with these means; or they are the mean of
-    so many measurements (n,) of counts.
+    With a variance (n, channel), Gaussian noise of that variance, correlated between channels, is
+    added; without, values are counts, and the new ones follow Poisson distributions with these
+    means; or they are the mean of so many measurements (n,) of counts.
     """
     if variance is None and repeats is not None:
         times = repeats[:, None]
@@ -67,7 +70,7 @@ def simulate_measurement(
     if variance is None:
         return generator.poisson(np.maximum(values, 0)).astype(np.float32)
     sigma = np.sqrt(np.maximum(np.nan_to_num(variance, nan=0.0, posinf=0.0), 0))
-    noise = generator.standard_normal(values.shape, dtype=np.float32)
+    noise = correlation.draw(generator, values.shape)
     return (values + sigma * noise).astype(np.float32)
 
 

@@ -45,7 +45,7 @@ def held_out_in(
     if context.neighbours.window > 1:
         held_out = _with_neighbours(cube, context, seed)
     else:
-        held_out = HeldOut(*_split(context, sample, seed), seed)
+        held_out = HeldOut(*_split(context, sample, cube.sizes["x"], seed), seed)
     return held_out if held_out.structure >= -BEYOND else None
 
 
@@ -104,13 +104,22 @@ class HeldOut:
         return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
 
 
-def _split(context: BlockContext, sample: SampledPixels, seed: int) -> tuple[np.ndarray, Parts]:
-    """Return latents of the first part of sampled spectra, and both parts as they are judged."""
+def _split(
+    context: BlockContext, sample: SampledPixels, width: int, seed: int
+) -> tuple[np.ndarray, Parts]:
+    """Return latents of the first part of sampled spectra, and both parts as they are judged.
+
+    Spectra that are the same, of the pixels of a bin, are one measurement: only one is split.
+    """
     generator, intake = np.random.default_rng([seed, 7]), context.intake
     if sample.variance is not None:
-        sigma = np.sqrt(finite_variance(sample.variance))
-        drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
-        parts = as_inputs(split_noise(sample.values, drawn), sample.inputs, intake, counted=False)
+        rows = np.sort(np.unique(sample.values, axis=0, return_index=True)[1])
+        places = np.stack(np.divmod(sample.pixel[rows], width), axis=1)
+        correlation = context.neighbours.correlation
+        sigma = np.sqrt(finite_variance(sample.variance[rows]))
+        drawn = sigma * correlation.draw(generator, sigma.shape, places)
+        parts = split_noise(sample.values[rows], drawn)._replace(alike=correlation.alike(places))
+        parts = as_inputs(parts, sample.inputs[rows], intake, counted=False)
         return context.encoder.encode(parts.made), parts
     parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
     latent = context.encoder.encode(intake.apply(parts.made).values)

@@ -129,7 +129,8 @@ def simulate_noise(
         if residual is not None:
             repeated = simulate_measurement(inputs, residual, generator)
         else:
-            again = simulate_measurement(values, variance, generator, repeats)
+            correlation = job.neighbours.correlation
+            again = simulate_measurement(values, variance, generator, repeats, correlation)
             repeated = intake.apply(again).values
         latents.append(job.segmenter.codec.encode(repeated))
     own = labels[sample.pixel].astype(np.int64) - 1
@@ -179,6 +180,7 @@ class SeparationOverNoise:
         self.values = sample.values.astype(np.float64)
         self.variance = None if sample.variance is None else finite_variance(sample.variance)
         self.latent = job.segmenter.codec.encode(sample.inputs)
+        self.correlation = job.neighbours.correlation
 
     def separation(self, rule: Rule) -> float:
         """Return the smallest separation of a cluster and its nearest; NaN if all are too rare."""
@@ -214,7 +216,9 @@ class SeparationOverNoise:
         for _ in range(-(-MIN_DRAWS // len(values))):
             variance = None if self.variance is None else self.variance[rows]
             repeats = None if self.repeats is None else self.repeats[rows]
-            measured = simulate_measurement(expected, variance, generator, repeats)
+            measured = simulate_measurement(
+                expected, variance, generator, repeats, self.correlation
+            )
             drawn.append(self.codec.encode(self.intake.apply(measured).values))
         return np.concatenate(drawn)
 
