@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Largest distances, in channels and in pixels, at which correlations are looked for.
 CHANNELS, PIXELS = 16, 5
-# Correlations below this are neglected.
-SMALL = 0.03
+# Correlations below this are neglected, and those of less than so many standard errors.
+SMALL, _CHANCE = 0.03, 5.0
 # Differences of more than this variance, that of the noise being 1, are no noise.
 _NOISE = 1.3
 # Channels are quiet whose differences are at most this times those of the quietest quarter.
@@ -30,6 +30,8 @@ _QUIET = 1.1
 _CUT = 3.0
 # Share of its power that a filter must have.
 _ENOUGH = 0.99
+# With fewer pairs of pixels noise is taken to be independent.
+_LEAST = 200
 # Pairs of pixels, and channels, that are compared; numbers drawn at once.
 _PAIRS, _CHANNELS, _DRAWN = 4096, 64, 2**22
 
@@ -144,7 +146,7 @@ def measured_correlation(
     """
     images = values, variance, usable
     apart = np.concatenate([_differences(*images, step) for step in ((0, 1), (1, 0))])
-    if not apart.any():
+    if len(apart) < _LEAST or not apart.any():
         return INDEPENDENT
     spread = MAD_TO_SIGMA * np.median(np.abs(apart), axis=0)
     known = spread > 0
@@ -161,10 +163,10 @@ def _differences(
     values: np.ndarray, variance: np.ndarray, usable: np.ndarray, step: tuple[int, int]
 ) -> np.ndarray:
     """Return differences (pair, channel), float32, of pixels at a step (y, x), of unit variance."""
-    here, there = shift(step, usable.shape)
+    (y, x), (here, there) = step, shift(step, usable.shape)
     pairs = np.argwhere(usable[here] & usable[there])
     pairs = pairs[:: -(-len(pairs) // _PAIRS) or 1]
-    one, other = (tuple((pairs + [0, *(max(0, s * by) for by in step)]).T) for s in (-1, 1))
+    one, other = (tuple((pairs + np.array([0, max(0, s * y), max(0, s * x)])).T) for s in (-1, 1))
     apart = values[one].astype(np.float32) - values[other]
     both = variance[one].astype(np.float32) + variance[other]
     apart = np.divide(apart, np.sqrt(both), out=np.zeros_like(apart), where=both > 0)
@@ -175,17 +177,17 @@ def _between_channels(apart: np.ndarray, spread: np.ndarray, quiet: np.ndarray) 
     """Return the correlation (odd,) between channels in differences (pair, channel)."""
     unit = np.divide(apart, spread, out=np.zeros_like(apart), where=quiet)
     unit = np.clip(unit, -_CUT, _CUT)
-    power = float(np.square(unit).sum(dtype=np.float64)) / max(1, np.count_nonzero(quiet))
+    power = float(np.square(unit).sum(dtype=np.float64)) / max(1, int(quiet.sum()))
     most = min(CHANNELS, len(quiet) // 4)
     lags = np.zeros(2 * most)
     for lag in range(1, len(lags) + 1):
-        pairs = np.count_nonzero(quiet[lag:] & quiet[:-lag])
+        pairs = int((quiet[lag:] & quiet[:-lag]).sum())
         products = (unit[:, lag:] * unit[:, :-lag]).sum(dtype=np.float64)
         lags[lag - 1] = products / (max(1, pairs) * power)
     # What is alike far from each other in a spectrum is a difference of brightness, not noise.
-    far = max(0.0, float(np.median(lags[most:]))) if most else 0.0
+    far: float = np.clip(np.median(lags[most:]), 0, 0.99) if most else 0.0
     lags = (lags[:most] - far) / (1 - far)
-    small = np.flatnonzero(np.abs(lags) < SMALL)
+    small = np.flatnonzero(np.abs(lags) < _smallest(len(unit) * int(quiet.sum())))
     lags = lags[: small[0]] if len(small) else lags
     return np.concatenate([lags[::-1], [1.0], lags])
 
@@ -193,13 +195,17 @@ def _between_channels(apart: np.ndarray, spread: np.ndarray, quiet: np.ndarray) 
 def _between_pixels(values: np.ndarray, variance: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return the correlation (odd, odd) between pixels in a few quiet channels."""
     reach = min(PIXELS, min(usable.shape[1:]) // 4)
+    if reach == 0:
+        return np.ones((1, 1))
 
     def unlike(y: int, x: int) -> float:
         apart = _differences(values, variance, usable, (y, x))
         return float(np.square(np.clip(apart, -_CUT, _CUT)).mean()) if len(apart) else np.nan
 
     # If the given variance is too large, that of pixels far from each other is less than 1.
-    far = np.nanmin([1.0, unlike(0, 2 * reach), unlike(2 * reach, 0)]) if reach else 1.0
+    beyond = [unlike(0, 2 * reach), unlike(2 * reach, 0)]
+    far = float(np.nanmin([1.0, *beyond]))
+    small = _smallest(int(usable.sum()) * values.shape[3])
     found = np.ones((2 * reach + 1, 2 * reach + 1))
     for y in range(reach + 1):
         for x in range(-reach, reach + 1):
@@ -208,9 +214,14 @@ def _between_pixels(values: np.ndarray, variance: np.ndarray, usable: np.ndarray
                 found[reach + y, reach + x] = found[reach - y, reach - x] = alike
     for ring in range(1, reach + 1):  # as far as noise is correlated
         wide, inner = (slice(reach - side, reach + side + 1) for side in (ring, ring - 1))
-        if (found[wide, wide] < SMALL).sum() == found[wide, wide].size - found[inner, inner].size:
+        if (found[wide, wide] < small).sum() == found[wide, wide].size - found[inner, inner].size:
             return found[inner, inner]
     return found
+
+
+def _smallest(products: int) -> float:
+    """Return the smallest correlation that is no chance in a mean of so many products."""
+    return max(SMALL, _CHANCE / np.sqrt(max(1, products)))
 
 
 def _filter(correlation: np.ndarray) -> np.ndarray:

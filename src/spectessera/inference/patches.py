@@ -100,13 +100,15 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
         places = _places(mask_of(cube), count, seed)
     pieces = [screened(load_block(cube, place), intake) for place in places]
     variances = [each.variance for each in pieces if each.variance is not None]
-    values, usable = (np.stack(each) for each in zip(*((p.values, p.usable) for p in pieces)))
-    if not variances:
-        return Patches(values, None, usable)
-    noise = np.stack(variances)
-    return Patches(
-        values, noise, usable, correlation=measured_correlation(values, noise, usable)
+    found = Patches(
+        np.stack([each.values for each in pieces]),
+        np.stack(variances) if variances else None,
+        np.stack([each.usable for each in pieces]),
     )
+    if found.variance is None:
+        return found
+    correlation = measured_correlation(found.values, found.variance, found.usable)
+    return found._replace(correlation=correlation)
 
 
 def _places(mask: np.ndarray, count: int, seed: int) -> list[Block]:
