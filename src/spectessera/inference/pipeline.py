@@ -26,6 +26,7 @@ from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import Shared, Task, process_blocks
+from .calibration import calibration_of
 from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .evidence import HeldOut, evidence_pixels, held_out_in
@@ -171,7 +172,6 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         latent_size, memory=memory, wanted=wanted, decode=not job.means
     )
     corridor.report("cluster", 0, 1)
-    intake = corridor.context.intake
     repeats = None if sample is None else pixels.repeats_at(sample.pixel)
     evidence, split_check = _judges(job, corridor, sample, repeats)
     clustering = _cluster(pixels, job, split_check, evidence)
@@ -184,8 +184,7 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         rule = clustering.rule if "alone" in job.keep else None
         sums, sample = corridor.describe(pixels, labels, k, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
-    noise = simulate_noise(job, intake, sample, labels, pixels.repeats_at(sample.pixel))
-    _put_confidence(job, corridor, pixels, labels, clustering, noise)
+    noise = _put_confidence(job, corridor, pixels, labels, clustering, sample)
     if "silhouette" in job.keep:
         _put_silhouettes(job, corridor, pixels, labels, clustering)
     result = _assemble(job, pixels, clustering, labels, sums, noise)
@@ -317,15 +316,22 @@ def _put_confidence(
     pixels: Pixels,
     labels: np.ndarray,
     clustering: Clustering,
-    sample: NoiseSample,
-) -> None:
-    """Make the maps of labels and of confidence."""
-    maps = corridor.maps
+    sample: SampledPixels,
+) -> NoiseSample:
+    """Make the maps of labels and of confidence; return the simulated measurements."""
+    maps, intake = corridor.maps, corridor.context.intake
     maps.add("label")
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
     draws = normal_draws(clustering.rule.centers.shape[1], generator)
-    model = ConfidenceModel(clustering.rule, mixture_of(pixels, clustering, sample), draws)
+    repeats = pixels.repeats_at(sample.pixel)
+    noise = simulate_noise(job, intake, sample, labels, repeats)
+    sizes = cluster_sizes(labels, len(clustering.centers))
+    calibration = calibration_of(
+        job, intake, sample, noise.labels, clustering.rule, sizes, draws, repeats
+    )
+    mixture = mixture_of(pixels, clustering, noise)
+    model = ConfidenceModel(clustering.rule, mixture, draws, calibration)
     image = labels.reshape(job.shape)
 
     def tasks() -> Iterator[Task]:
@@ -338,6 +344,7 @@ def _put_confidence(
     for (block, *_), confidence in corridor.counted("confidence", results):
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
         maps.put("confidence", block, pixels.usable(block), confidence)
+    return noise
 
 
 # --- the result --------------------------------------------------------------------------------
