@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from spectessera.inference import choose_neighbours
 from spectessera.inference.evidence import Judge, evidence_pixels, judge_of
 from spectessera.inference.noise import draw_pixels
 from spectessera.inference.passes import BlockContext, SampledPixels
@@ -59,5 +60,8 @@ def held_out_by(
     """Return what judges the clusters of an embedding; nothing as in `judge_of`."""
     if sample is None or embedding.transform is None:
         return Judge(None)
-    placed = context._replace(encoder=PlacedSpectra(embedding.transform, method))
+    placed = context._replace(
+        encoder=PlacedSpectra(embedding.transform, method),
+        neighbours=choose_neighbours(cube, context.intake, 0, seed=seed),
+    )
     return judge_of(cube, placed, sample, seed=seed)

@@ -51,11 +51,9 @@ def neighbours_of(
     ValueError
         If ``given`` is neither.
     """
-    from spectessera.inference import Neighbours, choose_neighbours
+    from spectessera.inference import choose_neighbours
 
     wanted = given_neighbours(given)
-    if wanted == 0:
-        return Neighbours()
     intake = _intake(cube, segmenter, trained)
     return choose_neighbours(cube, intake, wanted, seed=segmenter.config("training").seed)
 

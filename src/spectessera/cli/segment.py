@@ -126,8 +126,7 @@ def segment_command(
     trained = trained_model(settings, source)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
-    stored = results.zarr or where is not None
-    read = _inputs(file, source, reading)
+    stored, read = results.zarr or where is not None, _inputs(file, source, reading)
     with (
         _folder(out, source, results, read, stored) as staging,
         closing(Origin(read)) as origin,  # its checksums are computed during the work
@@ -146,10 +145,16 @@ def segment_command(
             kept |= {"store": staging.path / RESULT_STORE if stored else None, "seed": seed}
             result = segment_cube(cube, segmenter, number, progress=bar, **kept)
         run = _run(file, source, results, seed, number)
-        kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
-        summary = write_files(result, segmenter, staging.path, run, **kind)
+        summary = write_files(
+            result, segmenter, staging.path, run, **_kind(source, results, stored)
+        )
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
+
+
+def _kind(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
+    """Return what decides which files are written."""
+    return {"fitted": source.fit, "with_report": results.report, "stored": stored}
 
 
 def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:

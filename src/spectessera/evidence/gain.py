@@ -24,7 +24,8 @@ class Gain(NamedTuple):
     mean, error : float
         Per spectrum, for all of its counts or channels, and its standard error.
     each : array (n,), float64
-        Of every spectrum.
+        Of every spectrum. Where spectra share a part of their noise it is moved away from the mean,
+        as far as the error of the mean of independent ones is that of these.
     """
 
     mean: float
@@ -80,6 +81,7 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
         each = _of_counts(judged, labels, means, overall) / (1 - parts.share)
     else:
         each = _of_values(parts, labels, means - overall)
+    each = each.mean() + np.sqrt(parts.alike) * (each - each.mean()) if parts.alike > 1 else each
     error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.inf
     return Gain(float(each.mean()), float(error), each)
 

@@ -198,7 +198,7 @@ def belonging(likelihood: np.ndarray, log_share: np.ndarray, usable: np.ndarray)
         around = np.zeros_like(found)
         for step in _steps(3):
             if step != (0, 0):
-                here, there = _shift(step, usable.shape)
+                here, there = shift(step, usable.shape)
                 around[here] += found[there]
         found = _normalised(own + np.float32(AGREE) * around, usable)
     return found
@@ -218,7 +218,7 @@ def _steps(window: int) -> Iterator[tuple[int, int]]:
             yield y, x
 
 
-def _shift(step: tuple[int, int], shape: tuple[int, ...]) -> Shift:
+def shift(step: tuple[int, int], shape: tuple[int, ...]) -> Shift:
     """Return which pixels of images (piece, y, x, ...) have a neighbour at a step, and those."""
     here, there = [slice(None)], [slice(None)]
     for by, size in zip(step, shape[1:3], strict=True):
@@ -236,7 +236,8 @@ class Pooled(NamedTuple):
     variance : array (piece, y, x, channel), float32, or None
     repeats : array (piece, y, x), float32
         As how many measurements of one pixel they are, w^2 / s: w the sum of the weights, s that
-        of their squares. 1 where no neighbour is like the pixel.
+        of their squares (or the variance of the sum of correlated noise). 1 where no neighbour is
+        like the pixel.
     """
 
     values: np.ndarray
@@ -250,6 +251,7 @@ def pool(
     belongs: np.ndarray,
     window: int,
     weight: float,
+    correlation: np.ndarray | None = None,
 ) -> Pooled:
     """Average every pixel with those neighbours that belong to the same group.
 
@@ -258,13 +260,15 @@ def pool(
     values : array (piece, y, x, channel), float32
         Finite.
     variance : array (piece, y, x, channel), or None
-        Of noise that is independent from pixel to pixel.
+        Of their noise.
     belongs : array (piece, y, x, group), float32
         See :func:`belonging`; 0 where a pixel is not to be used.
     window : int
         Odd number of rows and columns.
     weight : float
         Of a neighbour that surely belongs to the same group; the pixel itself has 1.
+    correlation : array (odd, odd), optional
+        Of the noise of a pixel with that of those around it; by default independent.
 
     Examples
     --------
@@ -280,14 +284,26 @@ def pool(
     matrix = _as_matrix(flat, window, belongs.shape)
     weights = around.sum(axis=-1)
     squares = np.square(around).sum(axis=-1)
+    shared = 1.0 if correlation is None else _shared(around, window, correlation) / squares
     total = (matrix @ values.reshape(-1, values.shape[3])).reshape(values.shape)
     total /= weights[..., None]
     noise = None
     if variance is not None:
         squared = _as_matrix(np.square(flat), window, belongs.shape)
         noise = (squared @ variance.reshape(-1, values.shape[3])).reshape(values.shape)
-        noise /= np.square(weights)[..., None]
-    return Pooled(total, noise, np.square(weights) / squares)
+        noise *= (shared / np.square(weights))[..., None]
+    return Pooled(total, noise, np.square(weights) / (squares * shared))
+
+
+def _shared(around: np.ndarray, window: int, correlation: np.ndarray) -> np.ndarray:
+    """Return the variance (piece, y, x) of the sums of weighted noise of variance 1."""
+    steps, middle = np.array(list(_steps(window))), len(correlation) // 2
+    apart = steps[:, None] - steps
+    inside = (np.abs(apart) <= middle).all(axis=-1)
+    place = np.where(inside[..., None], apart + middle, 0)
+    alike = np.where(inside, correlation[place[..., 0], place[..., 1]], 0).astype(np.float32)
+    mixed = np.einsum("...p,pq->...q", around, alike)
+    return np.einsum("...q,...q->...", mixed, around)
 
 
 def _weights(belongs: np.ndarray, window: int, weight: float) -> np.ndarray:
@@ -298,7 +314,7 @@ def _weights(belongs: np.ndarray, window: int, weight: float) -> np.ndarray:
         if step == (0, 0):
             weights[..., place] = 1
             continue
-        here, there = _shift(step, belongs.shape)
+        here, there = shift(step, belongs.shape)
         alike = (belongs[here] * belongs[there]).sum(axis=-1)
         weights[..., place][here] = np.float32(weight) * alike
     return weights
@@ -315,7 +331,7 @@ def _as_matrix(weights: np.ndarray, window: int, shape: tuple[int, ...]) -> spar
     pixels = np.arange(len(weights)).reshape(shape[:3])
     others = np.repeat(pixels[..., None], weights.shape[1], axis=-1)
     for place, step in enumerate(_steps(window)):
-        here, there = _shift(step, shape)
+        here, there = shift(step, shape)
         others[..., place][here] = pixels[there]
     ends = np.arange(0, weights.size + 1, weights.shape[1])
     return sparse.csr_array((weights.ravel(), others.ravel(), ends), shape=2 * (len(weights),))

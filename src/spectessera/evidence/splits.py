@@ -29,12 +29,15 @@ class Parts(NamedTuple):
         Of the information that is in ``made``.
     level : array (n,), or None
         Variance of the noise in a channel of each whole spectrum; None for counts.
+    alike : float
+        So many spectra count as one, because their noise is correlated.
     """
 
     made: np.ndarray
     judged: np.ndarray
     share: float
     level: np.ndarray | None = None
+    alike: float = 1.0
 
 
 def thin_counts(

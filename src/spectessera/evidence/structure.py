@@ -21,7 +21,8 @@ def structure_of(parts: Parts, *, seed: int = 0) -> float:
 
     The principal components of one part of the measurement are found; if they are only noise, the
     scores of the other part are not correlated with those of the first. Returned is the largest of
-    the correlations over its standard error, which allows for noise of unequal size. Of counts,
+    the correlations over its standard error, which allows for noise of unequal size, and for
+    spectra that share a part of their noise. Of counts,
     Pearson residuals are used, (v_c - n p_c) / sqrt(n p_c), with n the counts of the spectrum:
     their number is no difference.
 
@@ -57,7 +58,7 @@ def structure_of(parts: Parts, *, seed: int = 0) -> float:
     _, _, directions = randomized_svd(made, count, n_iter=4, random_state=seed)
     scores = made @ directions.T, (judged - judged.mean(axis=0)) @ directions.T
     products = scores[0].astype(np.float64) * scores[1]
-    error = np.sqrt(np.square(products).sum(axis=0))
+    error = np.sqrt(parts.alike * np.square(products).sum(axis=0))
     found = products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)
     too_large = found.max() <= BEYOND and found.min() < -BEYOND
     return float(found.min() if too_large else found.max())

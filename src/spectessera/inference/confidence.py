@@ -11,12 +11,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, logit, ndtri
 from scipy.stats import qmc
 
+from spectessera.evidence.correlation import INDEPENDENT, Correlation
+
 # Pixels with simulated measurements, and simulated measurements of each.
-NOISE_PIXELS = 1024
-REPEATS = 16
+NOISE_PIXELS = 2048
+REPEATS = 8
 # Draws of a repeated measurement per pixel and cluster; a power of 2, which suits Sobol points.
 DRAWS = 128
 # Pixels whose confidence is computed together.
@@ -28,6 +30,8 @@ _NEGLIGIBLE = 1e-6
 EM_STEPS = 30
 EM_PIXELS = 20_000
 _CONVERGED = 1e-4
+# Largest probability that is calibrated as such.
+SURE = 0.999
 
 
 class Mixture(NamedTuple):
@@ -49,17 +53,32 @@ class Mixture(NamedTuple):
     noise: np.ndarray
 
 
+class Calibration(NamedTuple):
+    """The logarithm of the odds of the same label, as a line over that of a model."""
+
+    offset: float = 0.0
+    slope: float = 1.0
+
+    def apply(self, probability: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities (n,), float32."""
+        if self == Calibration():
+            return probability
+        odds = logit(np.clip(probability.astype(np.float64), 1 - SURE, SURE))
+        return expit(self.offset + self.slope * odds).astype(np.float32)
+
+
 def simulate_measurement(
     values: np.ndarray,
     variance: np.ndarray | None,
     generator: np.random.Generator,
     repeats: np.ndarray | None = None,
+    correlation: Correlation = INDEPENDENT,
 ) -> np.ndarray:
     """Return simulated measurements of spectra (n, channel), float32.
 
-    With a variance (n, channel), Gaussian noise of that variance is added; without, values are
-    counts, and the new ones follow Poisson distributions with these means; or they are the mean of
-    so many measurements (n,) of counts.
+    With a variance (n, channel), Gaussian noise of that variance, correlated between channels, is
+    added; without, values are counts, and the new ones follow Poisson distributions with these
+    means; or they are the mean of so many measurements (n,) of counts.
     """
     if variance is None and repeats is not None:
         times = repeats[:, None]
@@ -67,7 +86,7 @@ def simulate_measurement(
     if variance is None:
         return generator.poisson(np.maximum(values, 0)).astype(np.float32)
     sigma = np.sqrt(np.maximum(np.nan_to_num(variance, nan=0.0, posinf=0.0), 0))
-    noise = generator.standard_normal(values.shape, dtype=np.float32)
+    noise = correlation.draw(generator, values.shape)
     return (values + sigma * noise).astype(np.float32)
 
 
@@ -89,7 +108,12 @@ def noise_covariance(latents: np.ndarray, labels: np.ndarray, k: int) -> np.ndar
     )
 
 
-def fit_mixture(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mixture:
+def fit_mixture(
+    latent: np.ndarray,
+    labels: np.ndarray,
+    noise: np.ndarray,
+    weight: np.ndarray | None = None,
+) -> Mixture:
     """Return the Gaussian mixture of labelled points; a cluster without points has weight 0.
 
     The labels separate clusters at sharp borders, which makes overlapping clusters narrower and
@@ -103,17 +127,21 @@ def fit_mixture(latent: np.ndarray, labels: np.ndarray, noise: np.ndarray) -> Mi
         From 0.
     noise : array (k, d, d)
         Covariance of repeated measurements, see :func:`noise_covariance`.
+    weight : array (n,), optional
+        Of the points, 1 by default; of at most ``EM_PIXELS`` points.
     """
     k, d = len(noise), latent.shape[1]
     latent = latent[:: max(1, len(latent) // EM_PIXELS)].astype(np.float64)
     labels = labels[:: max(1, len(labels) // EM_PIXELS)]
+    each = np.ones(len(latent)) if weight is None else weight
     shares = np.zeros((len(latent), k))
-    shares[np.arange(len(latent)), labels] = 1.0
+    shares[np.arange(len(latent)), labels] = each
     mixture = _maximise(latent, shares, noise)
     for _ in range(EM_STEPS):
         alive, before = np.flatnonzero(mixture.weight > 0), shares
         shares = np.zeros((len(latent), k))
-        shares[:, alive] = _responsibility(latent, _whitened(mixture, alive, _floors(mixture)))
+        found = _responsibility(latent, _whitened(mixture, alive, _floors(mixture)))
+        shares[:, alive] = each[:, None] * found
         # So few points do not determine a covariance: the mixture stays as it is.
         if (shares[:, alive].sum(axis=0) <= d + 1).any():
             break
@@ -131,8 +159,22 @@ def _maximise(latent: np.ndarray, shares: np.ndarray, noise: np.ndarray) -> Mixt
     spread = noise.copy()
     for c in np.flatnonzero(counts > latent.shape[1] + 1):
         deviation = latent - mean[c]
-        spread[c] = (shares[:, c, None] * deviation).T @ deviation / counts[c]
+        found = (shares[:, c, None] * deviation).T @ deviation / counts[c]
+        spread[c] = _with_noise(found, noise[c])
     return Mixture(counts / counts.sum(), mean, spread, noise)
+
+
+def _with_noise(spread: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return a spread (d, d) that has at least the variance of noise (d, d) in every direction.
+
+    Measured points have it, so a narrower cluster is a slice of a wider one.
+    """
+    levels, directions = np.linalg.eigh(noise)
+    deviation = np.sqrt(np.maximum(levels, 1e-9 * max(np.trace(spread), 1e-30)))
+    root, whiten = directions * deviation, (directions / deviation).T
+    ratio, axes = np.linalg.eigh(whiten @ spread @ whiten.T)
+    unwhiten = root @ axes
+    return (unwhiten * np.maximum(ratio, 1)) @ unwhiten.T
 
 
 def _floors(mixture: Mixture) -> np.ndarray:

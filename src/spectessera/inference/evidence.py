@@ -19,6 +19,7 @@ from spectessera.evidence import (
     structure_of,
     thin_counts,
 )
+from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import cluster_points
 from spectessera.kmeans.rule import Rule
@@ -76,7 +77,7 @@ def judge_of(
     if used.window > 1:
         held_out = _with_neighbours(cube, context, seed)
     else:
-        held_out = HeldOut(*_split(context, sample, seed), seed)
+        held_out = HeldOut(*_split(context, sample, cube.sizes["x"], seed), seed)
     return Judge(held_out if held_out.structure >= -BEYOND else None)
 
 
@@ -113,7 +114,7 @@ def halves_as_inputs(
     if len(spectra) < LEAST_PIXELS or noise == "residual":
         return None
     if noise == "counts":
-        patches = patches._replace(variance=None)
+        patches = patches._replace(variance=None, correlation=INDEPENDENT)
     return _halves(patches, intake, neighbours, seed)
 
 
@@ -173,13 +174,22 @@ class HeldOut:
         return max(gains, key=lambda gain: gain.mean)
 
 
-def _split(context: BlockContext, sample: SampledPixels, seed: int) -> tuple[np.ndarray, Parts]:
-    """Return latents of the first part of sampled spectra, and both parts as they are judged."""
+def _split(
+    context: BlockContext, sample: SampledPixels, width: int, seed: int
+) -> tuple[np.ndarray, Parts]:
+    """Return latents of the first part of sampled spectra, and both parts as they are judged.
+
+    Spectra that are the same, of the pixels of a bin, are one measurement: only one is split.
+    """
     generator, intake = np.random.default_rng([seed, 7]), context.intake
     if sample.variance is not None:
-        sigma = np.sqrt(finite_variance(sample.variance))
-        drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
-        parts = as_inputs(split_noise(sample.values, drawn), sample.inputs, intake, counted=False)
+        rows = np.sort(np.unique(sample.values, axis=0, return_index=True)[1])
+        places = np.stack(np.divmod(sample.pixel[rows], width), axis=1)
+        correlation = context.neighbours.correlation
+        sigma = np.sqrt(finite_variance(sample.variance[rows]))
+        drawn = sigma * correlation.draw(generator, sigma.shape, places)
+        parts = split_noise(sample.values[rows], drawn)._replace(alike=correlation.alike(places))
+        parts = as_inputs(parts, sample.inputs[rows], intake, counted=False)
         return context.encoder.encode(parts.made), parts
     parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
     latent = context.encoder.encode(intake.apply(parts.made).values)

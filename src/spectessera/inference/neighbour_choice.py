@@ -20,6 +20,7 @@ from spectessera._util.threads import prefetch
 from spectessera.axis import in_terms_of
 from spectessera.cube import check_cube, noise_of, spectral_axis
 from spectessera.evidence import Gain, Parts, gain_of
+from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.evidence.groups import GROUPS, Groups, fit_groups
 from spectessera.kmeans import Clusters, k_means
 from spectessera.preprocess.auto import stabilisation_for
@@ -60,8 +61,9 @@ def choose_neighbours(
         What makes network inputs of its spectra; by default as a new segmenter would make them.
     neighbours : "auto" or float
         "auto": as far as the spectra of neighbours foretell the held-out part of the pixel's own,
-        with the weight 1; not at all where nothing is gained, where the noise is not known, or of
-        fewer than 400 pixels, or than three rows or columns. A number: the weight of a neighbour,
+        with the weight 1; not at all where nothing is gained, where the noise is not known, in
+        maps of bins of several pixels, or of fewer than 400 pixels, or than three rows or columns.
+        A number: the weight of a neighbour,
         from 0 (none) to 1; where the noise is not known the eight neighbours have it, whether they
         are alike or not.
     seed : int
@@ -85,18 +87,22 @@ def choose_neighbours(
     cube = check_cube(cube)
     height, width = cube.sizes["y"], cube.sizes["x"]
     few = min(height, width) < WINDOWS[0] or height * width < _LEAST
-    if neighbours == 0 or (neighbours == "auto" and few):
+    alone = neighbours == 0 or (neighbours == "auto" and few)
+    if alone and "variance" not in cube.coords:
         return Neighbours()
     weight = 1.0 if isinstance(neighbours, str) else float(neighbours)
     intake = intake or intake_before_training(cube, Preprocess(stabilise=AUTO, normalise=AUTO))
     patches = patches_of(cube, intake, seed)
+    if alone or (neighbours == "auto" and patches.binned):
+        return Neighbours(correlation=patches.correlation)
     noise = noise_of(cube, patches.values[patches.usable])
     no_noise = noise == "variance" and not np.any(patches.variance)
     if noise == "residual" or no_noise or patches.usable.sum() < _LEAST:
-        given = neighbours != "auto"
-        return Neighbours(WINDOWS[0], weight, noise) if given else Neighbours()
+        found = Neighbours(correlation=patches.correlation)
+        given = found._replace(window=WINDOWS[0], weight=weight, noise=noise)
+        return found if neighbours == "auto" else given
     if noise == "counts":
-        patches = patches._replace(variance=None)
+        patches = patches._replace(variance=None, correlation=INDEPENDENT)
     task = _Choice(patches, intake, weight, noise, neighbours != "auto", seed, cube)
     # In one thread: sums of matrix products depend on the number of threads.
     return next(prefetch(_chosen, [task], workers=1))
@@ -134,10 +140,10 @@ def _chosen(task: _Choice) -> Neighbours:
     used = _compared(task.cube, task.intake)
     made, judged = task.patches.halves(task.seed)
     half = _groups(made, used, task)
-    best = Neighbours(noise=task.noise)
+    best = Neighbours(noise=task.noise, correlation=task.patches.correlation)
     largest = _gain(made, judged, best, half, task)
     for window in WINDOWS:
-        tried = Neighbours(window, task.weight, task.noise, half, half)
+        tried = best._replace(window=window, weight=task.weight, groups=half, half=half)
         gain = _gain(made, judged, tried, half, task)
         apart = gain.each - largest.each
         error = apart.std(ddof=1) / np.sqrt(len(apart))

@@ -19,6 +19,7 @@ from spectessera.cube import (
     spectral_axis,
     with_axis,
 )
+from spectessera.evidence.correlation import INDEPENDENT, Correlation
 from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
@@ -45,6 +46,8 @@ class Neighbours(NamedTuple):
     groups, half : Groups, or None
         Fitted to the whole measurement, and to the part of it that labels are made from where
         they are judged. None: neighbours are not compared.
+    correlation : Correlation
+        Of the noise between channels and between pixels.
     """
 
     window: int = 1
@@ -52,6 +55,7 @@ class Neighbours(NamedTuple):
     noise: str = "residual"
     groups: Groups | None = None
     half: Groups | None = None
+    correlation: Correlation = INDEPENDENT
 
     @property
     def reach(self) -> int:
@@ -69,7 +73,8 @@ class Neighbours(NamedTuple):
         """Average pixels with their neighbours; see :func:`spectessera.evidence.groups.pool`."""
         groups = self.half if half else self.groups
         belongs = _belonging(groups, values, variance, usable)
-        return pool(values, variance, belongs, self.window, self.weight)
+        shared = None if variance is None else self.correlation.between_pixels
+        return pool(values, variance, belongs, self.window, self.weight, shared)
 
 
 def _belonging(

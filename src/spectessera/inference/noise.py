@@ -61,7 +61,7 @@ def separation_in(
     return SeparationOverNoise(job, intake, sample, repeats) if known else None
 
 
-def draw_pixels(cube: xr.DataArray, seed: int, *, most: int = 2 * NOISE_PIXELS) -> np.ndarray:
+def draw_pixels(cube: xr.DataArray, seed: int, *, most: int = NOISE_PIXELS) -> np.ndarray:
     """Draw pixels to be compared with noise, before clusters are known; ascending positions."""
     generator = np.random.default_rng([seed, 1])
     mask = cube.coords.get("mask")
@@ -101,7 +101,7 @@ def simulate_noise(
     labels: np.ndarray,
     repeats: np.ndarray | None = None,
 ) -> NoiseSample:
-    """Simulate repeated measurements of the sampled pixels and encode them.
+    """Simulate repeated measurements around the means of clusters and encode them.
 
     Where the noise is not known, it is that of the residual of the reconstruction.
 
@@ -116,8 +116,9 @@ def simulate_noise(
     repeats : array (s,), optional
         As how many measurements each of the sampled spectra is.
     """
-    values, inputs = sample.values, sample.inputs
-    noise = job.noise(values)
+    inputs, own = sample.inputs, labels[sample.pixel].astype(np.int64) - 1
+    noise = job.noise(sample.values)
+    values = _expected(sample.values, own, counted=noise == "counts")
     variance = sample.variance if noise == "variance" else None
     generator = np.random.default_rng([job.seed, 2])
     latents, residual = [], None
@@ -129,11 +130,27 @@ def simulate_noise(
         if residual is not None:
             repeated = simulate_measurement(inputs, residual, generator)
         else:
-            again = simulate_measurement(values, variance, generator, repeats)
+            correlation = job.neighbours.correlation
+            again = simulate_measurement(values, variance, generator, repeats, correlation)
             repeated = intake.apply(again).values
         latents.append(job.segmenter.codec.encode(repeated))
-    own = labels[sample.pixel].astype(np.int64) - 1
     return NoiseSample(own, np.stack(latents, axis=1), noise)
+
+
+def _expected(values: np.ndarray, labels: np.ndarray, *, counted: bool) -> np.ndarray:
+    """Return the spectra (n, channel), float32, that noise is added to: those of the clusters.
+
+    Noise on top of that of a measurement changes latents less than noise alone does where spectra
+    are normalised. The mean of the cluster has little noise; it is made as bright as each spectrum.
+    """
+    expected = np.empty_like(values, np.float32)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        mean = values[rows].mean(axis=0, dtype=np.float64)
+        along = np.ones_like(mean) if counted else mean
+        bright = np.maximum(values[rows] @ along, 0) / max(mean @ along, np.finfo(float).tiny)
+        expected[rows] = bright[:, None] * mean
+    return expected
 
 
 def mixture_of(pixels: Pixels, clustering: Clustering, sample: NoiseSample) -> Mixture:
@@ -179,6 +196,7 @@ class SeparationOverNoise:
         self.values = sample.values.astype(np.float64)
         self.variance = None if sample.variance is None else finite_variance(sample.variance)
         self.latent = job.segmenter.codec.encode(sample.inputs)
+        self.correlation = job.neighbours.correlation
 
     def separation(self, rule: Rule) -> float:
         """Return the smallest separation of a cluster and its nearest; NaN if all are too rare."""
@@ -214,7 +232,9 @@ class SeparationOverNoise:
         for _ in range(-(-MIN_DRAWS // len(values))):
             variance = None if self.variance is None else self.variance[rows]
             repeats = None if self.repeats is None else self.repeats[rows]
-            measured = simulate_measurement(expected, variance, generator, repeats)
+            measured = simulate_measurement(
+                expected, variance, generator, repeats, self.correlation
+            )
             drawn.append(self.codec.encode(self.intake.apply(measured).values))
         return np.concatenate(drawn)
 

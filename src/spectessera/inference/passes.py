@@ -16,7 +16,7 @@ from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts, 
 from spectessera.preprocess.steps import QUALITY, screen
 from spectessera.segmenter.novelty import Reference
 
-from .confidence import Mixture, same_label_probability
+from .confidence import Calibration, Mixture, same_label_probability
 from .neighbours import MEASURED, REPEATS, Neighbours, averaged
 
 # Spectra that are added up together: as float64 they still fit into the processor's cache.
@@ -381,8 +381,6 @@ class ConfidenceModel(NamedTuple):
 
     Attributes
     ----------
-    rule : Rule
-    mixture : Mixture
     draws : array (draw, latent)
         See :func:`spectessera.inference.confidence.normal_draws`.
     """
@@ -390,6 +388,7 @@ class ConfidenceModel(NamedTuple):
     rule: Rule
     mixture: Mixture
     draws: np.ndarray
+    calibration: Calibration
 
 
 def estimate_confidence(
@@ -397,4 +396,5 @@ def estimate_confidence(
 ) -> np.ndarray:
     """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
     moved = model.rule.move(latent)
-    return same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)
+    same = same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)
+    return model.calibration.apply(same)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from spectessera.cube import Block, load_block, mask_of, to_spectra
 from spectessera.evidence import Parts, split_noise, thin_counts
+from spectessera.evidence.correlation import INDEPENDENT, Correlation, measured_correlation
 from spectessera.evidence.splits import SHARE
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.steps import QUALITY, UNUSABLE, screen
@@ -19,6 +20,8 @@ from spectessera.preprocess.steps import QUALITY, UNUSABLE, screen
 # Side of a piece, number of pieces (at least two), and the bytes of their spectra that limit it; a
 # smaller cube than all of them is one piece.
 _SIDE, _PIECES, _BYTES = 24, 8, 2**26
+# Share of neighbouring pixels with the same spectrum from which on a map is one of bins.
+_BINNED = 0.1
 
 
 class Patches(NamedTuple):
@@ -33,12 +36,15 @@ class Patches(NamedTuple):
     usable : array (piece, y, x), bool
     as_measured : bool
         Whether no missing value of a usable pixel was interpolated.
+    correlation : Correlation
+        Of the noise, where there is a variance.
     """
 
     values: np.ndarray
     variance: np.ndarray | None
     usable: np.ndarray
     as_measured: bool = True
+    correlation: Correlation = INDEPENDENT
 
     def halves(self, seed: int) -> tuple[Patches, np.ndarray]:
         """Return the part that labels are made from, and the other one, of independent noise.
@@ -55,11 +61,26 @@ class Patches(NamedTuple):
             noise = None
         else:
             sigma = np.sqrt(self.variance[self.usable])
-            drawn = sigma * generator.standard_normal(sigma.shape, dtype=np.float32)
+            drawn = sigma * self.correlation.draw(generator, sigma.shape, self.places)
             parts = split_noise(own, drawn)
             noise = self.variance / np.float32(parts.share)
         made[self.usable], judged[self.usable] = parts.made, parts.judged
-        return Patches(made, noise, self.usable), judged
+        return self._replace(values=made, variance=noise), judged
+
+    @property
+    def binned(self) -> bool:
+        """Whether a tenth of neighbouring pixels have the same spectrum, of which one is known."""
+        if self.variance is None:
+            return False
+        both = self.usable[:, :, 1:] & self.usable[:, :, :-1]
+        same = (self.values[:, :, 1:] == self.values[:, :, :-1]).all(axis=-1)
+        return bool(both.any()) and bool(same[both].mean() >= _BINNED)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Row and column (n, 2) of the usable pixels, those of two pieces far from each other."""
+        piece, row, column = np.nonzero(self.usable)
+        return np.stack([row + 2 * piece * self.usable.shape[1], column], axis=1)
 
 
 def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
@@ -79,11 +100,15 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
         places = _places(mask_of(cube), count, seed)
     pieces = [screened(load_block(cube, place), intake) for place in places]
     variances = [each.variance for each in pieces if each.variance is not None]
-    return Patches(
+    found = Patches(
         np.stack([each.values for each in pieces]),
         np.stack(variances) if variances else None,
         np.stack([each.usable for each in pieces]),
     )
+    if found.variance is None:
+        return found
+    correlation = measured_correlation(found.values, found.variance, found.usable)
+    return found._replace(correlation=correlation)
 
 
 def _places(mask: np.ndarray, count: int, seed: int) -> list[Block]:
@@ -153,7 +178,7 @@ def parts_of(made: np.ndarray, judged: np.ndarray, patches: Patches, intake: Int
     their number is a difference.)
     """
     counted, usable = patches.variance is None, patches.usable
-    parts = Parts(made, judged, SHARE)
+    parts = Parts(made, judged, SHARE, alike=patches.correlation.alike(patches.places))
     if counted and intake.preprocess.normalise is not None:
         return parts
     return as_inputs(parts, intake.apply(patches.values[usable]).values, intake, counted=counted)
@@ -178,4 +203,4 @@ def as_inputs(parts: Parts, inputs: np.ndarray, intake: Intake, *, counted: bool
         for scale, each in zip(scales, (parts.made, parts.judged), strict=True)
     )
     level = np.square(made - inputs, dtype=np.float64).mean(axis=1) * share / (1 - share)
-    return Parts(made, judged, share, level)
+    return Parts(made, judged, share, level, parts.alike)

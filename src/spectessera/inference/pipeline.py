@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,12 @@ import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
 from spectessera._util.threads import release_memory
-from spectessera.cube import blocks, check_cube
+from spectessera.cube import check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
 from spectessera.kmeans.points import (
     Clustering,
     agreement_of_seeds,
     criterion_of_points,
-    exact_silhouettes,
 )
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
@@ -26,11 +25,10 @@ from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean
 from spectessera.segmenter.estimator import SpectralSegmenter
 from spectessera.warning import make_warning
 
-from .blockwork import Shared, Task, process_blocks
-from .confidence import normal_draws
 from .corridor import BlockProgress, Corridor, context_of
 from .evidence import HeldOut, Judge, evidence_pixels, judge_of
 from .job import Job
+from .labelmaps import put_confidence, put_silhouettes
 from .neighbour_choice import choose_neighbours
 from .neighbours import Neighbours
 from .noise import (
@@ -39,11 +37,9 @@ from .noise import (
     cluster_sizes,
     draw_pixels,
     draw_pixels_per_cluster,
-    mixture_of,
     separation_in,
-    simulate_noise,
 )
-from .passes import BlockContext, ClusterSums, ConfidenceModel, SampledPixels, estimate_confidence
+from .passes import BlockContext, ClusterSums, SampledPixels
 from .pixelstore import MEMORY, Pixels
 from .rare import NO_GROUPS, RareGroups, rare_groups
 from .resultmaps import ResultMaps, check_store, make_result
@@ -172,7 +168,6 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         latent_size, memory=memory, wanted=wanted, decode=not job.means
     )
     corridor.report("cluster", 0, 1)
-    intake = corridor.context.intake
     repeats = None if sample is None else pixels.repeats_at(sample.pixel)
     judge, split_check = _judges(job, corridor, sample, repeats)
     clustering = _cluster(pixels, job, split_check, judge)
@@ -189,10 +184,9 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         rule = clustering.rule if "alone" in job.keep else None
         sums, sample = corridor.describe(pixels, labels, k + rare.number, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
-    noise = simulate_noise(job, intake, sample, nearest, pixels.repeats_at(sample.pixel))
-    _put_confidence(job, corridor, pixels, labels, clustering, noise, rare)
+    noise = put_confidence(job, corridor, pixels, labels, clustering, sample, rare)
     if "silhouette" in job.keep:
-        _put_silhouettes(job, corridor, pixels, labels, clustering)
+        put_silhouettes(job, corridor, pixels, labels, clustering)
     result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
     result.attrs |= judge.facts(rare.number)
     found = sanity_warnings(sample.values, sample.variance)
@@ -295,58 +289,6 @@ def _cluster(
     return segmenter.cluster(
         pixels, settings, seed=job.seed, split_check=split_check, evidence=judge.evidence
     )
-
-
-# --- maps of the labels ------------------------------------------------------------------------
-
-
-def _put_silhouettes(
-    job: Job, corridor: Corridor, pixels: Pixels, labels: np.ndarray, clustering: Clustering
-) -> None:
-    """Make the map of the exact silhouettes."""
-    moved = np.concatenate([clustering.rule.move(part) for part in pixels.parts()])
-    image = np.full(len(labels), np.nan, np.float32)
-    image[labels > 0] = exact_silhouettes(
-        moved,
-        labels[labels > 0] - 1,
-        device=job.segmenter.device,
-        progress=lambda done, total: corridor.report("silhouette", done, total),
-    )
-    corridor.maps.add("silhouette")
-    corridor.maps.put_image("silhouette", image.reshape(job.shape))
-
-
-def _put_confidence(
-    job: Job,
-    corridor: Corridor,
-    pixels: Pixels,
-    labels: np.ndarray,
-    clustering: Clustering,
-    sample: NoiseSample,
-    rare: RareGroups,
-) -> None:
-    """Make the maps of labels and of confidence."""
-    maps = corridor.maps
-    maps.add("label")
-    maps.add("confidence")
-    generator = np.random.default_rng([job.seed, 3])
-    draws = normal_draws(clustering.rule.centers.shape[1], generator)
-    model = ConfidenceModel(clustering.rule, mixture_of(pixels, clustering, sample), draws)
-    image = labels.reshape(job.shape)
-    nearest = pixels.label_map(clustering.labels).reshape(job.shape)
-
-    def tasks() -> Iterator[Task]:
-        for block in blocks(job.cube):
-            usable = pixels.usable(block)
-            label = nearest[block.y, block.x].ravel()[usable].astype(np.int64) - 1
-            yield Task(block, (pixels.latents.take(block, usable), label))
-
-    results = process_blocks(estimate_confidence, Shared(model), None, tasks())
-    for (block, *_), confidence in corridor.counted("confidence", results):
-        usable = pixels.usable(block)
-        confidence = rare.confidence_in(job.cube, block, usable, confidence)
-        maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
-        maps.put("confidence", block, usable, confidence)
 
 
 # --- the result --------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from typing import Literal
 
 from spectessera.preprocess.steps import QUALITY
 
+# Over 400 lines: it is one table.
+
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
 # clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:

@@ -1,0 +1,78 @@
+"""The maps of a clustering: labels, how sure they are, and exact silhouettes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from spectessera.cube import blocks
+from spectessera.kmeans.points import Clustering, exact_silhouettes
+
+from .blockwork import Shared, Task, process_blocks
+from .calibration import calibration_of
+from .confidence import normal_draws
+from .corridor import Corridor
+from .job import Job
+from .noise import NoiseSample, cluster_sizes, mixture_of, simulate_noise
+from .passes import ConfidenceModel, SampledPixels, estimate_confidence
+from .pixelstore import Pixels
+from .rare import RareGroups
+
+
+def put_silhouettes(
+    job: Job, corridor: Corridor, pixels: Pixels, labels: np.ndarray, clustering: Clustering
+) -> None:
+    """Make the map of the exact silhouettes."""
+    moved = np.concatenate([clustering.rule.move(part) for part in pixels.parts()])
+    image = np.full(len(labels), np.nan, np.float32)
+    image[labels > 0] = exact_silhouettes(
+        moved,
+        labels[labels > 0] - 1,
+        device=job.segmenter.device,
+        progress=lambda done, total: corridor.report("silhouette", done, total),
+    )
+    corridor.maps.add("silhouette")
+    corridor.maps.put_image("silhouette", image.reshape(job.shape))
+
+
+def put_confidence(
+    job: Job,
+    corridor: Corridor,
+    pixels: Pixels,
+    labels: np.ndarray,
+    clustering: Clustering,
+    sample: SampledPixels,
+    rare: RareGroups,
+) -> NoiseSample:
+    """Make the maps of labels and of confidence; return the simulated measurements."""
+    maps, intake = corridor.maps, corridor.context.intake
+    maps.add("label")
+    maps.add("confidence")
+    generator = np.random.default_rng([job.seed, 3])
+    draws = normal_draws(clustering.rule.centers.shape[1], generator)
+    repeats = pixels.repeats_at(sample.pixel)
+    nearest = pixels.label_map(clustering.labels)
+    noise = simulate_noise(job, intake, sample, nearest, repeats)
+    sizes = cluster_sizes(nearest, len(clustering.centers))
+    calibration = calibration_of(
+        job, intake, sample, noise.labels, clustering.rule, sizes, draws, repeats
+    )
+    mixture = mixture_of(pixels, clustering, noise)
+    model = ConfidenceModel(clustering.rule, mixture, draws, calibration)
+    image = labels.reshape(job.shape)
+    nearest = nearest.reshape(job.shape)
+
+    def tasks() -> Iterator[Task]:
+        for block in blocks(job.cube):
+            usable = pixels.usable(block)
+            label = nearest[block.y, block.x].ravel()[usable].astype(np.int64) - 1
+            yield Task(block, (pixels.latents.take(block, usable), label))
+
+    results = process_blocks(estimate_confidence, Shared(model), None, tasks())
+    for (block, *_), confidence in corridor.counted("confidence", results):
+        usable = pixels.usable(block)
+        confidence = rare.confidence_in(job.cube, block, usable, confidence)
+        maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
+        maps.put("confidence", block, usable, confidence)
+    return noise
