@@ -55,35 +55,37 @@ class Measured(NamedTuple):
     anode: str | None = None
 
 
-def measure(
-    sample: Sample, engine: str, scan: str, counts: float, generator: np.random.Generator
-) -> Measured:
-    """Draw a spectrum of a sample with a random voltage, anode and calibration.
+class Instrument(NamedTuple):
+    """A kind of scan, its simulator, voltage (kV), anode, and the error of its calibration."""
 
-    Parameters
-    ----------
-    sample : Sample
-    engine : str
-        One of ENGINES.
-    scan : str
-        One of SCANS.
-    counts : float
-        Expected counts of the spectrum.
-    generator : Generator
-    """
+    engine: str
+    scan: str
+    voltage: float
+    anode: str
+    gain: float
+    offset: float
+
+
+def instrument(engine: str, scan: str, generator: np.random.Generator) -> Instrument:
+    """Draw an instrument of a kind of scan."""
     voltage = float(generator.choice(VOLTAGES[scan]))
     anode = str(generator.choice(("Rh", "Ag" if engine == "fisx" else "Mo")))
-    expected = _expected(sample, engine, scan, voltage, anode)
+    gain, offset = generator.standard_normal(2) * (GAIN, OFFSET)
+    return Instrument(engine, scan, voltage, anode, float(gain), float(offset))
+
+
+def measure(
+    sample: Sample, by: Instrument, counts: float, generator: np.random.Generator
+) -> Measured:
+    """Draw a spectrum of a sample with these expected counts."""
+    expected = _expected(sample, by.engine, by.scan, by.voltage, by.anode)
     drawn = generator.poisson(counts * expected / expected.sum()).astype(float)
-    error = GAIN * generator.standard_normal(), OFFSET * generator.standard_normal()
-    axis = Axis((1 + error[0]) * _energies(scan, voltage) + error[1], "keV")
+    axis = Axis((1 + by.gain) * _energies(by.scan, by.voltage) + by.offset, "keV")
     formulas = " ".join(formula for _, formula in sample.mixture)
     present = set(re.findall(r"[A-Z][a-z]?", formulas))
-    if scan == ELECTRONS:
-        present |= {"C"}  # every surface has some
-    else:
-        present |= {"Ar", anode}
-    return Measured(drawn, axis, frozenset(present), anode if scan == HELIUM else None)
+    # Every surface has some carbon.
+    present |= {"C"} if by.scan == ELECTRONS else {"Ar", by.anode}
+    return Measured(drawn, axis, frozenset(present), by.anode if by.scan == HELIUM else None)
 
 
 def _energies(scan: str, voltage: float) -> np.ndarray:

@@ -23,9 +23,13 @@ from .solver import PENALTY, UNCOMMON, Solver
 OWN = 0.6  # least share of a peak that a line has as its main contribution
 NEAR = 0.5  # distance of lines, in full widths, within which one may be taken for the other
 # Least counts of a better known line, or of all lines of its element where the line is not in the
-# fit, as a share of those of the line that may be taken for it.
+# fit, as a share of those of the line that may be taken for it: where its element is the stronger
+# one in the spectrum, and where it is not.
+STRONGER, WEAKER = 0.1, 0.3
+# Share of the decrease of chi2 by an element with which another one explains its line as well: that
+# much of it may be due to tails, ratios of lines and a calibration that are not quite right.
+ALIKE = 0.9
 SAME = 0.15  # distance in full widths within which no calibration separates lines
-COMPARABLE = 0.3
 
 
 def with_claims(decomposition: Decomposition, tubes: set[str]) -> Fitted:
@@ -75,7 +79,7 @@ def shared_with(fitted: Fitted, name: str, group: Group, tubes: set[str]) -> str
     own = _counts(fitted, name)
     for other in sorted({e.name for e in fitted.fit.components if e.kind == "element"} | tubes):
         better = other in tubes or _rank(other) < _rank(name) or _counts(fitted, other) > own
-        if other != name and better and _explains(fitted, other, group, near):
+        if other != name and better and _explains(fitted, name, other, group, near):
             return other
     return _replaceable(fitted, name, group, tubes)
 
@@ -90,6 +94,8 @@ def _replaceable(fitted: Fitted, name: str, group: Group, tubes: set[str]) -> st
     width = float(parts.response.width(group.observed))
     own = [i for i in parts.used if parts.solver.components[i].name == name]
     rest = [parts.solver.components[i] for i in parts.used if i not in own]
+    base, decrease = parts.solver.solve(parts.used)[0], parts.solver.increase(parts.used, own)
+    least = max(PENALTY / UNCOMMON, (1 - ALIKE) * decrease)
     for rival in parts.solver.components:
         if rival.family is None or rival.name in present:
             continue
@@ -103,7 +109,7 @@ def _replaceable(fitted: Fitted, name: str, group: Group, tubes: set[str]) -> st
         instead = family_components([rival.family], parts.data.energy, response)
         components = [*rest, *instead]
         chi2, _ = Solver(parts.data, components).solve(list(range(len(components))))
-        if chi2 - parts.solver.solve(parts.used)[0] < PENALTY / UNCOMMON:
+        if chi2 - base < least:
             return rival.name
     return ""
 
@@ -116,12 +122,13 @@ def _counts(fitted: Fitted, name: str) -> float:
     return sum(float(fitted.fit.counts(i).sum()) for i in members_of(fitted, name))
 
 
-def _explains(fitted: Fitted, other: str, group: Group, near: float) -> bool:
+def _explains(fitted: Fitted, name: str, other: str, group: Group, near: float) -> bool:
     """Return whether another element has a line, an escape peak or an edge at the place of a line.
 
     Of lines that are in the fit their counts are compared, of others those of the whole element.
     """
-    least, total = COMPARABLE * group.area, _counts(fitted, other)
+    total = _counts(fitted, other)
+    least = (STRONGER if total > _counts(fitted, name) else WEAKER) * group.area
     inside = {each.family.shell: i for i, each in enumerate(fitted.fit.components)
               if each.kind == "element" and each.name == other and each.family}  # fmt: skip
     for family in table().families:
@@ -158,7 +165,7 @@ def _scattered(fitted: Fitted, group: Group, near: float) -> bool:
         if each.kind in ("compton", "beam"):
             tubes.add(each.name)
             inside = fitted.fit.counts(i)[channels_near(parts, group.observed)].sum()
-            if inside > COMPARABLE * group.area:
+            if inside > WEAKER * group.area:
                 return True
     present = {e.name for e in fitted.fit.components if e.family and e.family.shell == "K"}
     for family in table().families:
