@@ -139,3 +139,13 @@ def test_the_second_part_of_a_group_is_foretold_that_of_others_is_not(make):
     others = [significance(plain[first : first + 12]) for first in range(12, 1200, 12)]
     assert max(others) < 4.5
     assert abs(np.mean(others)) < 0.5
+
+
+def test_the_second_part_of_few_counts_is_expected_without_a_bias():
+    """Roots of one count are smaller on average than the root of the mean."""
+    spectra = np.random.default_rng(6).poisson(1.3, (3000, CHANNELS)).astype(np.float32)
+    ordinary = fit_ordinary(spectra, None)
+    parts = thin_counts(spectra, np.random.default_rng(7))
+    _, judged = ordinary.residuals(parts, None)
+    assert abs(judged.mean()) < 0.02
+    assert judged.std() == pytest.approx(1, abs=0.1)
