@@ -150,7 +150,7 @@ def test_a_covariance_is_measured_from_d_plus_2_points_on_and_is_the_noise_below
     """The covariance of d + 1 points is invertible, but has no degree of freedom left."""
     rng = np.random.default_rng(d)
     large = rng.normal(size=(200, d))
-    noise = np.stack([0.1 * np.eye(d)] * 2)
+    noise = np.stack([1e-6 * np.eye(d)] * 2)
     for few in (1, d, d + 1, d + 2):
         small = 40 + rng.normal(size=(few, d))
         points, labels = np.concatenate([large, small]), np.repeat([0, 1], [200, few])
@@ -163,6 +163,29 @@ def test_a_covariance_is_measured_from_d_plus_2_points_on_and_is_the_noise_below
         )
 
 
+def test_no_cluster_is_narrower_than_its_noise():
+    """Noise that was cut into four slices is one cluster: all of them have its width."""
+    points = np.random.default_rng(0).normal(size=(4000, 2)) * (1.0, 3.0)
+    labels = np.digitize(points[:, 1], (-2, 0, 2))
+    noise = np.stack([np.diag([1.0, 9.0])] * 4)
+    mixture = fit_mixture(points, labels, noise)
+    for spread in mixture.spread:
+        assert np.linalg.eigvalsh(spread - noise[0]).min() > -1e-9
+    narrow = fit_mixture(points, labels, noise / 100)
+    assert narrow.spread[:, 1, 1].min() < 4
+
+
+def test_points_with_weights_are_as_many_points():
+    points = np.random.default_rng(1).normal(size=(300, 2)) + np.repeat([[0], [3]], 150, axis=0)
+    labels, noise = np.repeat([0, 1], 150), np.stack([0.01 * np.eye(2)] * 2)
+    twice = fit_mixture(
+        np.concatenate([points, points[150:]]), np.append(labels, labels[150:]), noise
+    )
+    weighted = fit_mixture(points, labels, noise, np.where(labels == 1, 2.0, 1.0))
+    for one, other in zip(twice, weighted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
 def test_a_cluster_that_loses_too_many_points_keeps_its_covariance():
     """Four labelled points, two of them inside the large cluster, which takes most of their weight.
 
@@ -173,8 +196,8 @@ def test_a_cluster_that_loses_too_many_points_keeps_its_covariance():
     large = np.stack([x.ravel(), y.ravel()], axis=1)  # (192, 2)
     small = np.array([[1.5, -0.02], [1.5, 0.02], [12.0, -0.02], [12.0, 0.02]])
     points, labels = np.concatenate([large, small]), np.repeat([0, 1], [192, 4])
-    mixture = fit_mixture(points, labels, np.stack([0.1 * np.eye(2)] * 2))
-    np.testing.assert_allclose(mixture.spread[1], np.cov(small.T, bias=True), rtol=1e-9)
+    mixture = fit_mixture(points, labels, np.stack([1e-4 * np.eye(2)] * 2))
+    np.testing.assert_allclose(mixture.spread[1], np.cov(small.T, bias=True), rtol=1e-9, atol=1e-15)
     np.testing.assert_allclose(mixture.weight, [192 / 196, 4 / 196])
 
 

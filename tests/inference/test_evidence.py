@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.ndimage import uniform_filter1d
 from typer.testing import CliRunner
 
 import spectessera as spt
@@ -59,6 +60,42 @@ def test_noise_is_one_cluster_and_two_groups_are_two(kind):
     assert agree > 0.95
     assert found["gain"].values[0] > 10 * found["gain_error"].values[0]
     assert found["k"].values.tolist() == nothing["k"].values.tolist() == [2, 3, 4, 5, 6]
+
+
+def correlated(expected: np.ndarray, seed: int, axes: tuple[int, ...]):
+    """Return a cube (24, 24, 40) of variance 1 whose noise is averaged over three neighbours."""
+    noise = np.random.default_rng([seed, 3]).standard_normal(expected.shape)
+    for axis in axes:
+        noise = uniform_filter1d(noise, 3, axis=axis, mode="wrap") * np.sqrt(3)
+    values = (expected + noise).astype(np.float32)
+    return make_cube(values, variance=np.ones_like(values))
+
+
+@pytest.mark.parametrize("axes", [(2,), (0, 1), (0, 1, 2)])
+def test_correlated_noise_is_one_cluster_and_two_groups_in_it_are_two(axes):
+    groups = flat() + 3 * (halves() - flat()) / 4
+    noise, groups = correlated(flat(), 1, axes), correlated(groups, 2, axes)
+    assert segment(noise, trained(noise)).attrs["n_clusters"] == 1
+    found = segment(groups, trained(groups))
+    assert found.attrs["n_clusters"] == 2
+    assert (found["label"].values[:, 12:] == found["label"].values[0, 23]).mean() > 0.95
+
+
+def test_chunks_change_nothing_where_noise_is_correlated():
+    cube = correlated(halves(), 3, (0, 1, 2))
+    segmenter = trained(cube)
+    whole, parts = (segment(each, segmenter) for each in (cube, cube.chunk({"y": 7, "x": 5})))
+    for name in ("label", "gain", "gain_error", "confidence"):
+        np.testing.assert_array_equal(whole[name].values, parts[name].values)
+
+
+def test_a_bin_of_pixels_is_one_measurement():
+    """Sixteen pixels with one spectrum: noise of 36 bins, not structure of 576 pixels."""
+    small = np.random.default_rng(4).standard_normal((6, 6, 40)) + flat()[:6, :6]
+    values = np.repeat(np.repeat(small, 4, axis=0), 4, axis=1).astype(np.float32)
+    cube = make_cube(values, variance=np.ones_like(values))
+    result = segment(cube, trained(cube))
+    assert (result.attrs["n_clusters"], result.attrs["neighbours"]) == (1, 0)
 
 
 def test_one_cluster_has_a_silhouette_of_zero():
