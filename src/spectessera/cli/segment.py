@@ -140,21 +140,19 @@ def segment_command(
             around = neighbours_of(cube, results.neighbours, segmenter, trained)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
-                _save(segmenter, source.checkpoint, staging, origin, seed)
-            kept: dict[str, Any] = {"keep": results.kept(around), "neighbours": around}
-            kept |= {"store": staging.path / RESULT_STORE if stored else None, "seed": seed}
-            result = segment_cube(cube, segmenter, number, progress=bar, **kept)
+                _save(segmenter, source.checkpoint, staging, origin)
+            kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
+            result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
         run = _run(file, source, results, seed, number)
-        summary = write_files(
-            result, segmenter, staging.path, run, **_kind(source, results, stored)
-        )
+        kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
+        summary = write_files(result, segmenter, staging.path, run, **kind)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
 
-def _kind(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
-    """Return what decides which files are written."""
-    return {"fitted": source.fit, "with_report": results.report, "stored": stored}
+def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dict[str, Any]:
+    """Return what decides which maps are made, and where they are kept."""
+    return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
 def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
@@ -193,7 +191,6 @@ def _save(
     checkpoint: Path | None,
     staging: Staging,
     origin: Origin,
-    seed: int,
 ) -> None:
     """Save the model of a training; after Ctrl-C where it replaces nothing, and end with 130."""
     from spectessera.resultfolder import MODEL
@@ -211,6 +208,7 @@ def _save(
         os.rename(staging.path / MODEL, place)
     else:
         origin.close()  # after Ctrl-C, nobody waits for checksums
+        seed = segmenter.config("training").seed
         staging.commit(_facts(origin, {"seed": seed, "interrupted": True}, quiet=True))
     errors.print(
         f"training was stopped by Ctrl-C; the best weights so far are in {place}: "
