@@ -21,6 +21,8 @@ SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
 DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
+# Pixels without a variance from which on a cube that is not in memory has none.
+VOID = 256
 # Begins the name of a dask array that has the values of another one, some of them NaN, or its
 # channels in another order; a token and the name of the other one follow.
 USABLE = "usable-"
@@ -83,9 +85,9 @@ def source_of(values: Any) -> Any:
     return values.dask.get(f"original-{name}")
 
 
-def places(shape: tuple[int, ...]) -> list[tuple[int, int]]:
+def places(shape: tuple[int, ...], count: int = PLACES) -> list[tuple[int, int]]:
     """Return different pixels (y, x), evenly spread over an image; the first is near the middle."""
-    steps = (0.5 + np.outer(np.arange(PLACES), _STEPS)) % 1.0
+    steps = (0.5 + np.outer(np.arange(count), _STEPS)) % 1.0
     pixels = (steps * shape).astype(int).tolist()
     return list(dict.fromkeys((y, x) for y, x in pixels))
 
@@ -128,17 +130,22 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
 def has_variance(cube: xr.DataArray) -> bool:
     """Return whether a cube has a variance that is positive and finite anywhere.
 
-    A few pixels at fixed places decide, so it does not depend on the chunks.
+    Of a cube that is not in memory, 256 pixels at fixed places decide; in most cubes the first one
+    has a variance.
     """
     if "variance" not in cube.coords:
         return False
     variance = cube.coords["variance"].transpose("y", "x", "channel").data
     source = source_of(variance)
-    for y, x in places(variance.shape[:2]):
-        spectrum = np.asarray((variance if source is None else source)[y, x])
-        if ((spectrum > 0) & (spectrum <= LARGEST)).any():
+    for y, x in places(variance.shape[:2], VOID):
+        if _positive(np.asarray((variance if source is None else source)[y, x])):
             return True
-    return False
+    return not hasattr(variance, "dask") and _positive(variance)
+
+
+def _positive(variance: np.ndarray) -> bool:
+    """Return whether any value is positive and finite."""
+    return bool(((variance > 0) & (variance <= LARGEST)).any())
 
 
 def without_void_variance(cube: xr.DataArray) -> xr.DataArray:
