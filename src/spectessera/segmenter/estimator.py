@@ -43,8 +43,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     Defaults are the settings that scored best in benchmarks/QUALITY.md: square roots of the values
     if they are noisy or non-negative, divided by their root sum of squares; an encoder that starts
     at the principal components; whitened latents on the unit sphere; no cluster term. Reflectances
-    have half-whitened principal components of the values themselves. Settings that are given (a
-    ``Preprocess``, a ``Network`` ...) are not changed, those of the paper among them.
+    have half-whitened components of the values themselves. Settings that are given are not changed.
 
     Parameters
     ----------
