@@ -33,7 +33,7 @@ ROWS, PAGE, HEAD = (HERE / f"unknown_noise{ending}" for ending in (".csv", ".md"
 FIELDS = ("table", "set", "seed", "variant", "criterion", "k", "ari", "best_k", "best_ari",
           "structure")  # fmt: skip
 SEEDS = range(500, 502)
-NOISE_SEEDS = range(500, 510)
+NOISE_SEEDS = range(500, 508)
 TRAININGS = range(2)
 SIDE, GRAIN = 48, 8
 FORMER = {

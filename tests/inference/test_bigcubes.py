@@ -237,11 +237,12 @@ SECOND = {"mean_spectrum", "std_spectrum", "input_mean", "reconstructed_mean"}
 
 @pytest.mark.parametrize(("means", "times"), [(False, 1), (True, 2)])
 def test_the_cube_is_read_once_or_with_means_twice(segmenter, means, times):
-    """Pieces of it are read once more to judge neighbours by: of a small cube, all of it."""
+    """Pieces of it are read once more to judge neighbours by, and clusters where the noise is not
+    known: of a small cube, all of it."""
     kept = {"keep": ["latent", "decoded"], "means": means}
-    for neighbours, more in ((0, 0), ("auto", 1)):
+    for neighbours, clusters, more in ((0, 3, 0), (0, "cube", 1), ("auto", 3, 1)):
         reads = Reads(stripes())
-        found = spt.segment(reads.cube, segmenter, neighbours=neighbours, **kept)
+        found = spt.segment(reads.cube, segmenter, clusters, neighbours=neighbours, **kept)
         assert found.attrs["neighbours"] == 0
         assert len(reads.counts) == BLOCKS
         assert set(reads.counts.values()) == {times + more}

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import silhouette_samples
 
 from spectessera.kmeans import Clusters
+from spectessera.kmeans._choose import RESTARTS
 from spectessera.kmeans.points import (
     ArrayPoints,
     agreement_of_seeds,
@@ -66,7 +67,12 @@ def test_seeds_cannot_differ_where_every_point_is_a_cluster():
 
 def test_from_two_to_ten_clusters_are_tried_unless_others_are_asked_for():
     defaults = {each.name: each.default for each in fields(Clusters)}
-    assert (defaults["k_min"], defaults["k_max"], defaults["restarts"]) == (2, 10, 10)
+    assert (defaults["k_min"], defaults["k_max"], defaults["restarts"], RESTARTS) == (
+        2,
+        10,
+        None,
+        10,
+    )
     curves = cluster_points(blobs(SQUARE, 20), Clusters()).curves
     assert curves.k.tolist() == list(range(2, 11))
 

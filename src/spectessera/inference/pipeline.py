@@ -82,8 +82,8 @@ def segment(
         square of the number of pixels; or ``label_alone (y, x)``: the label that the spectrum of
         each pixel has without its neighbours (with ``means`` only).
     means : bool
-        False: read the cube only once (and some pieces of it to judge neighbours by), without the
-        spectra that need a second reading:
+        False: read the cube only once (and some pieces of it to judge neighbours, or clusters by
+        neighbours), without the spectra that need a second reading:
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
     neighbours : "auto", float or Neighbours
         How far the spectra of neighbouring pixels are used: "auto", as far as it makes the labels
