@@ -28,7 +28,8 @@ from spectessera.result import (
 SHAPE = (9, 14)  # not square
 OF_CUBE = {
     "source": "made up", "unit": "counts", "wcs": "WCSAXES = 2", "object": "page",
-    "instrument": "camera", "telescope": "none", "anode": "Rh", "model_choice": "maxrf", "reading_notes": "no unit is given",
+    "instrument": "camera", "telescope": "none", "anode": "Rh", "model_choice": "maxrf",
+    "reading_notes": "no unit is given",
 }  # fmt: skip
 
 
