@@ -285,3 +285,36 @@ def test_the_anode_of_the_result_is_used():
     result.attrs["anode"] = "Xx"
     with pytest.raises(ValueError, match="anode"):
         name_clusters(result)
+
+
+@pytest.mark.parametrize("level", [0.0, 100.0])
+def test_there_is_no_absorption_without_a_continuum(level):
+    axis = Axis(np.arange(5500.0, 7000.0, 1.25), "angstrom", medium="air")
+    generator = np.random.default_rng(0)
+
+    def line(place, height, sigma=2.5):
+        return height * np.exp(-0.5 * ((axis.values - place) / sigma) ** 2)
+
+    lines = line(6562.8, 60) + line(6583.4, 30) + line(6548.0, 10)
+    lines -= line(5889.95, 15) + line(5895.92, 15)
+    spectra = generator.normal(level + lines, 2.0, (100, len(axis)))
+    (naming,) = name_clusters(result_of([spectra], axis, [100], noise="variance"), redshift=0.0)
+    assert "H" in {each.name for each in naming.candidates}
+    assert any(each.name == "Na (stars)" for each in naming.candidates) == (level > 0)
+
+
+def test_reflectance_of_coarse_channels_has_no_remarks_on_redshift_air_or_sky():
+    """Steps of an edge look like lines, 5 nm apart."""
+    axis = Axis(np.linspace(400, 1000, 120), "nm")
+    generator = np.random.default_rng(0)
+    bands = 0.05 * np.exp(-0.5 * ((axis.values - 557.7) / 5) ** 2)
+    spectra = [0.3 + sign * bands + generator.normal(0, 0.003, (200, 120)) for sign in (1, -1)]
+    for naming in name_clusters(result_of(spectra, axis, [200, 200], noise="residual")):
+        assert naming == Naming()
+
+
+def test_smooth_light_of_fine_channels_has_no_remarks_on_redshift_and_air():
+    axis = Axis(np.linspace(500, 700, 500), "nm")
+    spectra = [np.random.default_rng(k).normal(10 + k, 0.5, (100, 500)) for k in range(2)]
+    for naming in name_clusters(result_of(spectra, axis, [100, 100], noise="variance")):
+        assert naming.warnings == ()

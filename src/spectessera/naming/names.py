@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.axis import Axis
 from spectessera.channels import good_channels
 from spectessera.cube import spectral_axis
@@ -24,8 +25,12 @@ from .xray.elements import XraySettings, line_width, name_xray
 FEWEST_CHANNELS = 30
 # Angstrom: range of the table of lines of nebulae and stars.
 OPTICAL = (3000.0, 11_000.0)
+# Channels of more km/s do not resolve lines: reflectances have them, nebulae do not.
+COARSEST = 600.0
 # Channels: least full width at half maximum of a line.
 NARROWEST = 3.0
+# Widths of a line: the continuum at its place is the median within.
+CONTINUUM = 5.0
 # Least score of a candidate that gives a name, and the largest number of elements in a name.
 LIKELY = 0.5
 FEW = 4
@@ -146,7 +151,10 @@ def _is_optical(axis: Axis) -> bool:
     if axis.kind != "wavelength":
         return False
     values = axis.to("angstrom").values
-    return OPTICAL[0] <= values.min() and values.max() <= OPTICAL[1]
+    if not OPTICAL[0] <= values.min() <= values.max() <= OPTICAL[1]:
+        return False
+    channel = SPEED_OF_LIGHT * np.median(np.abs(np.diff(np.log(values))))
+    return bool(channel <= COARSEST)
 
 
 def _preprocess_redshift(result: xr.Dataset) -> float | None:
@@ -181,9 +189,34 @@ def _name_all(
     shift: float | Redshift | None,
 ) -> list[Naming]:
     return [
-        name_nebula(mean, error, axis, redshift=shift) if fine else Naming()
+        _sensible(name_nebula(mean, error, axis, redshift=shift), mean, axis) if fine else Naming()
         for mean, error, fine in zip(means, errors, good, strict=True)
     ]
+
+
+def _sensible(naming: Naming, mean: np.ndarray, axis: Axis) -> Naming:
+    """Remove absorption without a continuum, and warnings that are about lines if there are none.
+
+    A line cannot absorb more than the light that is there.
+    """
+    step = float(np.median(np.abs(np.diff(axis.values))))
+
+    def absorbs_too_much(candidate: Candidate) -> bool:
+        for line in candidate.lines:
+            if line.peak is not None and line.peak.area < 0:
+                near = np.abs(axis.values - line.peak.position) < CONTINUUM * line.peak.width
+                depth = -line.peak.area * step / line.peak.width
+                if depth > max(float(np.nanmedian(mean[near])), 0.0):
+                    return True
+        return False
+
+    candidates = tuple(each for each in naming.candidates if not absorbs_too_much(each))
+    named = any(each.kind == "line" for each in candidates)
+    emission = any(peak.area > 0 for peak in naming.peaks)
+    pointless = set() if named else {"W-NAME-MEDIUM"}
+    pointless |= set() if emission or named else {"W-NAME-REDSHIFT-UNKNOWN"}
+    warnings = tuple(each for each in naming.warnings if each.code not in pointless)
+    return replace(naming, candidates=candidates, warnings=warnings)
 
 
 # --- differences between clusters --------------------------------------------------------------

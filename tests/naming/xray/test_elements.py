@@ -9,6 +9,7 @@ from spectessera.naming.xray.components import family_components, prepare
 from spectessera.naming.xray.elements import XraySettings, name_xray
 from spectessera.naming.xray.families import Response, columns, lines_at, table
 from spectessera.naming.xray.solver import Solver
+from spectessera.synth.xrf.detector import Detector, response
 from spectessera.synth.xrf.templates import shipped
 
 # Elements that must be identified in paint of nominal thickness, and those that may be: parchment
@@ -162,6 +163,57 @@ def test_an_uncommon_element_alone_is_named_and_is_not_a_wrong_calibration(symbo
     naming = name_xray(counts, np.sqrt(counts), axis)
     assert naming.warnings == ()
     assert symbol in {each.name for each in naming.candidates}
+
+
+def measured(
+    parts: dict[tuple[str, str], float],
+    others: tuple[tuple[float, float], ...] = (),
+    *,
+    last: float = 10.0,
+    noise: float = 0.1,
+    offset: float = 0.0,
+) -> tuple[np.ndarray, Axis]:
+    """Families and other lines (energy, counts) in a detector with tails, and a wrong zero."""
+    detector = Detector(
+        noise=noise, tail=0.03, tail_length=0.3, escape=False, first=0.2, last=last,
+        channels=round(100 * (last - 0.2)) + 1,
+    )  # fmt: skip
+    at = detector.axis.values
+    expected = 30 * np.exp(-at / 3)
+    for family in table().families:
+        if (family.symbol, family.shell) in parts:
+            area = parts[family.symbol, family.shell]
+            expected = expected + area * (family.share @ response(detector, family.energy))
+    for energy, area in others:
+        expected = expected + area * response(detector, np.array([energy]))[0]
+    expected += 1e-4 * np.cumsum((expected / at)[::-1])[::-1]  # a shelf below every count
+    counts = np.random.default_rng(5).poisson(expected).astype(float)
+    return counts, Axis(at + offset, "keV")
+
+
+def test_tails_of_common_elements_are_not_rare_elements():
+    """A feldspar in silver: Rb L 1.69 lies at the tail of Si K 1.74, Cd L at that of Ag L."""
+    parts = {("Na", "K"): 1e4, ("Al", "K"): 3e4, ("Si", "K"): 1e5, ("Ag", "L"): 2e4}
+    counts, axis = measured(parts, offset=-0.008)
+    naming = name_xray(counts, np.sqrt(np.maximum(counts, 1)), axis)
+    assert {each.name for each in naming.of_kind("element")} == {"Na", "Al", "Si", "Ag"}
+    assert "also Rb" not in str(naming)
+
+
+def test_rubidium_is_named_by_its_k_lines_beside_silicon():
+    parts = {("Si", "K"): 1e5, ("Rb", "L"): 2e3, ("Rb", "K"): 2e4}
+    counts, axis = measured(parts, last=18.0)
+    naming = name_xray(counts, np.sqrt(np.maximum(counts, 1)), axis)
+    assert likely(naming) == {"Si", "Rb"}
+
+
+def test_lines_that_are_not_in_the_table_of_a_present_element_are_not_another_one():
+    """M lines of barium at 0.78 keV are too soft for the table; Co L is there."""
+    counts, axis = measured({("Ba", "L"): 1e6, ("S", "K"): 2e5}, ((0.78, 3e4),), noise=0.0625)
+    naming = name_xray(counts, np.sqrt(np.maximum(counts, 1)), axis)
+    assert likely(naming) == {"Ba", "S"}
+    cobalt = [each.evidence for each in naming.of_kind("element") if each.name == "Co"]
+    assert all("Ba has a line there, too" in each for each in cobalt)
 
 
 def test_unit_and_direction_of_the_axis_do_not_change_the_naming():
