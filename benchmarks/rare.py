@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "rare.csv", HERE.parent / "docs" / "rare.md"
 HEAD, COST = HERE / "rare_head.md", HERE / "rare_cost.md"
 FIELDS = ("set", "model", "seed", "k", "rare", "planted", "found", "others", "significance")
-PLANTED, SEEDS, FEW = 10, range(600, 620), range(600, 604)
+PLANTED, SEEDS, FEW, BARE = 10, range(600, 620), range(600, 604), range(600, 602)
 # All planted pixels but one in a cluster of their own, with at most one other.
 MISSED, OTHERS = 1, 1
 # A network from scratch is trained for so many epochs only: rare groups are found without it.
@@ -153,11 +153,15 @@ def plan(folder: Path | None) -> list[Planned]:
         Planned("groups, 10,000, 10 and 30", lambda s: gaussian(100, 100, 10, 30, s), None, SEEDS),
         Planned("load, mosaic gold", lambda s: painted("load", "mosaic gold", 400, s), "maxrf"),
         Planned("mix, smalt", lambda s: painted("mix", "smalt", 400, s), "maxrf"),
-        Planned("load", plain(lambda s: page("load", s)[0]), "maxrf"),
-        Planned("mix", plain(lambda s: page("mix", s)[0]), "maxrf"),
-        Planned("mix, 10,000 counts", plain(lambda s: page("mix", s, counts=10_000)[0]), "maxrf"),
-        Planned("noise, Poisson", plain(lambda s: known_noise(noise_of_counts(s))), None),
-        Planned("noise, Gaussian", plain(lambda s: known_noise(engines.noise("gauss", s))), None),
+        Planned("load", plain(lambda s: page("load", s)[0]), "maxrf", BARE),
+        Planned("mix", plain(lambda s: page("mix", s)[0]), "maxrf", BARE),
+        Planned(
+            "mix, 10,000 counts", plain(lambda s: page("mix", s, counts=10_000)[0]), "maxrf", BARE
+        ),
+        Planned("noise, Poisson", plain(lambda s: known_noise(noise_of_counts(s))), None, BARE),
+        Planned(
+            "noise, Gaussian", plain(lambda s: known_noise(engines.noise("gauss", s))), None, BARE
+        ),
     ]
     try:
         import fisx as _  # noqa: F401 (whether it is there)
@@ -167,16 +171,16 @@ def plan(folder: Path | None) -> list[Planned]:
         bare = plain(lambda s: known_noise(engines.FISX["fisx, 8 load, 400"](s)))
         jobs += [
             Planned("fisx, 8 load, mosaic gold", lambda s: fisx("mosaic gold", s), "maxrf"),
-            Planned("fisx, 8 load", bare, "maxrf"),
+            Planned("fisx, 8 load", bare, "maxrf", BARE),
         ]
     if folder is not None:
         nebulae = engines.TABLES["MAPPINGS, S/N 10-30"]
         bare = plain(lambda s: known_noise(nebulae(folder, s)))
         jobs += [
             Planned("MAPPINGS, 30", lambda s: with_line(nebulae(folder, s), 30, s), "nebulae"),
-            Planned("MAPPINGS", bare, "nebulae"),
+            Planned("MAPPINGS", bare, "nebulae", BARE),
             Planned("MUSE, 30", lambda s: muse(folder, 30, s), None),
-            Planned("MUSE", plain(lambda s: muse(folder, 0, s)[0]), None),
+            Planned("MUSE", plain(lambda s: muse(folder, 0, s)[0]), None, BARE),
         ]
     return jobs
 
