@@ -232,7 +232,8 @@ def table() -> str:
         if planted:
             own = [row for row in group if is_own(row)]
             errors = [float(row["significance"]) for row in own if row["significance"] != "nan"]
-            inside = sum(int(row["found"]) for row in own)
+            mostly = [row for row in group if int(row["found"]) > int(row["others"])]
+            inside = sum(int(row["found"]) for row in mostly)
             cells = [f"{inside} of {planted}", f"{len(own)} of {len(group)}"]
             cells.append(f"{min(errors):.0f}" if errors else "a cluster of k-means")
         more = sum(int(row["rare"] or 0) - (row["significance"] != "nan") for row in group)
