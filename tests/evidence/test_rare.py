@@ -70,6 +70,17 @@ def test_noise_has_no_common_direction_and_distances_of_a_normal_distribution():
     assert distance.over(noise_limit(4000, CHANNELS)).max() < 1
 
 
+@pytest.mark.parametrize("variance", [0.0, 1e-44, 1e38])
+def test_values_and_variances_of_any_size_have_finite_residuals(variance):
+    spectra = np.float32(1e25) * np.random.default_rng(0).standard_normal((200, 20), np.float32)
+    noise = np.full_like(spectra, variance)
+    ordinary = fit_ordinary(spectra, noise)
+    residual = ordinary.residual(spectra, noise)
+    assert np.isfinite(residual).all()
+    assert np.isfinite(distance_of(residual, ordinary.free)).all()
+    like_groups(residual, ordinary.free)
+
+
 def test_the_limit_is_beyond_the_tail_of_common_spectra():
     tail = Distance(np.linspace(-9, 40, 1000), np.linspace(0, 3, 1000))
     halves = [histogram_of(Distance(*(each[part::2] for each in tail))) for part in (0, 1)]

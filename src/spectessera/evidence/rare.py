@@ -31,6 +31,8 @@ _BY_CHANCE = 0.01
 # Pixels are far if they are so many times as far as the farthest of the common ones.
 _TAIL = 2.0
 _EIGHTHS, _EDGES = 8, 512 * 8
+# Values in units of noise are no farther from 0, and no mean variance is smaller: no sum overflows.
+_FARTHEST, _FAINTEST = np.float32(1e9), 1e-60
 # Expected counts below which their noise is taken to be larger than it is.
 _LEAST_COUNTS = 0.1
 _BINS, _LEAST_NOISE, _FITS, _ROWS, _BEYOND = 256, 1e-6, 5, 1024, 3.5
@@ -61,7 +63,7 @@ class Ordinary(NamedTuple):
     def features(self, values: np.ndarray) -> np.ndarray:
         """Return what is compared (n, feature): roots of binned counts, or scaled values."""
         if self.starts is None:
-            return np.asarray(values * self.scale, np.float32)
+            return _scaled(values, self.scale)
         return _roots(values, self.starts)
 
     def residual(self, values: np.ndarray, variance: np.ndarray | None) -> np.ndarray:
@@ -107,6 +109,12 @@ class Ordinary(NamedTuple):
         return roots - common, (binned - expected) / np.sqrt(np.maximum(expected, _LEAST_COUNTS))
 
 
+def _scaled(values: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+    """Return values (n, channel) in units of noise."""
+    with np.errstate(over="ignore"):
+        return np.clip(values * scale, -_FARTHEST, _FARTHEST)
+
+
 def _roots(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return roots of counts (n, bin), whose noise is about 1 (Anscombe 1948)."""
     binned = np.add.reduceat(values, starts, axis=1)
@@ -147,9 +155,10 @@ def fit_ordinary(values: np.ndarray, variance: np.ndarray | None, *, seed: int =
         starts = equal_bins(values.sum(axis=0, dtype=np.float64), most)
         features = _roots(values, starts)
     else:
-        noise = np.median(variance, axis=0)
-        scale = np.float32(1) / np.sqrt(np.maximum(noise, _LEAST_NOISE * noise.mean()))
-        features = values * scale
+        noise = np.median(variance, axis=0).astype(np.float64)
+        noise = np.maximum(noise, _LEAST_NOISE * max(noise.mean(), _FAINTEST))
+        scale = (1 / np.sqrt(noise)).astype(np.float32)
+        features = _scaled(values, scale)
     rows = np.arange(len(features))
     for _ in range(_FITS):
         count = min(DIRECTIONS, len(rows), max(1, features.shape[1] - 1))
