@@ -24,3 +24,11 @@ def append(path: Path, fields: Sequence[str], row: Mapping[str, object]) -> None
             writer.writeheader()
         writer.writerow(row)
     print(row, flush=True)
+
+
+def as_table(path: Path) -> str:
+    """Return the rows of a file as a table."""
+    rows = rows_of(path)
+    lines = [" | ".join(rows[0]), "---|" * (len(rows[0]) - 1) + "---"]
+    lines += [" | ".join(row.values()) for row in rows]
+    return "".join(f"| {line} |\n" if "---" not in line else f"|{line}|\n" for line in lines)

@@ -26,7 +26,7 @@ from spectessera.network.modelfile import model_path
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines, quality
-from ._rows import append, rows_of
+from ._rows import append, as_table, rows_of
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "evidence.csv", HERE.parent / "docs" / "evidence.md"
@@ -162,7 +162,9 @@ def page() -> None:
     """Write the page from its head and all rows."""
     head, cost = (path.read_text(encoding="utf-8") for path in (HEAD, COST))
     seal = "\nWritten by `python -m benchmarks.evidence`.\n"
+    repeated = as_table(HERE / "repeatability.csv").rstrip()
     text = head.replace("<TABLE>", table()).replace("<COST>", cost.rstrip())
+    text = text.replace("<REPEATED>", repeated)
     PAGE.write_text(text + seal, encoding="utf-8")
 
 

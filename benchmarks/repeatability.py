@@ -1,7 +1,7 @@
 """Whether other seeds of a training, and two threads, end in the same clusters.
 
     python -m benchmarks.repeatability run [FOLDER]   append what is not measured yet
-    python -m benchmarks.repeatability                only print the table
+    python -m benchmarks.repeatability                only print it (docs/evidence.md has it)
 
 The same spectra, a network trained on them with other seeds in one thread, and with the first seed
 in two threads (sums of matrix products then have another order). k is chosen by evidence. FOLDER
@@ -24,7 +24,7 @@ from spectessera.evaluate import compare
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines, quality
-from ._rows import append, rows_of
+from ._rows import append, as_table, rows_of
 from .evidence import known_noise
 
 HERE = Path(__file__).parent
@@ -78,14 +78,7 @@ def run(folder: Path | None) -> None:
         append(ROWS, FIELDS, row)
 
 
-def table() -> str:
-    """Return the rows as a table."""
-    lines = [f"| {' | '.join(FIELDS)} |", "|" + len(FIELDS) * "---|"]
-    lines += [f"| {' | '.join(row[name] for name in FIELDS)} |" for row in rows_of(ROWS)]
-    return "\n".join(lines) + "\n"
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         run(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
-    print(table())
+    print(as_table(ROWS))
