@@ -269,7 +269,7 @@ def test_wide_points_have_the_labels_and_scores_of_choose_k():
     values = generator.normal(0, 1, (9, 11, 80)).astype(np.float32)
     values[:4] += 2
     values[:, :3] -= 1
-    clusters = Clusters(2, 5, restarts=3)
+    clusters = Clusters(2, 5, restarts=3, criterion="stability")
     result = cluster_cube(
         make_cube(values), "raw", preprocess=AS_THEY_ARE, clusters=clusters, seed=2
     )

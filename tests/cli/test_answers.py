@@ -74,7 +74,7 @@ def test_segment_prints_a_row_for_every_cluster_and_where_the_results_are(
 
 def test_warnings_and_clusters_without_pixels_are_printed(tmp_path):
     summary = {
-        "n_clusters": 1, "warnings": [{"text": "too [few] spectra", "code": "few"}],
+        "n_clusters": 1, "warnings": [{"text": "too [few] spectra", "code": "few"}], "rare": "",
         "clusters": [{"cluster": 1, "size": 0, "share": 0.0, "confidence": None, "name": ""}],
     }  # fmt: skip
     with console.output.capture() as shown:

@@ -381,8 +381,11 @@ class ConfidenceModel(NamedTuple):
 
     Attributes
     ----------
+    rule : Rule
+    mixture : Mixture
     draws : array (draw, latent)
         See :func:`spectessera.inference.confidence.normal_draws`.
+    calibration : Calibration
     """
 
     rule: Rule
