@@ -14,6 +14,8 @@ from spectessera import (
     make_cube,
     segment,
 )
+from spectessera.inference import pipeline
+from spectessera.kmeans.points import SeedAgreement
 
 HEIGHT, WIDTH, CHANNELS = 20, 26, 48
 
@@ -185,3 +187,21 @@ def test_progress_counts_the_blocks_of_each_step(segmenter):
     both = [(name, done, 2) for name in ("encode", "describe", "confidence") for done in (1, 2)]
     judged, clustered = ([(name, done, 1) for done in (0, 1)] for name in ("neighbours", "cluster"))
     assert seen == [*judged, *both[:2], *clustered, *both[2:]]
+
+
+def test_where_the_noise_is_not_known_no_label_is_surer_than_its_cluster(segmenter, monkeypatch):
+    """What other seeds find again of a cluster bounds it; a known noise is calibrated instead."""
+    share = np.array([0.5, 0.6, 1.0])
+
+    def confidence(cube):
+        return segment(cube, segmenter, 3)["confidence"].values
+
+    unknown, variance = stripes()[0], np.full((HEIGHT, WIDTH, CHANNELS), 0.05**2, np.float32)
+    known = stripes(variance=variance)[0]
+    before = confidence(unknown), confidence(known)
+    found = SeedAgreement(0.3, share)
+    monkeypatch.setattr(pipeline, "agreement_of_seeds", lambda *_, **__: found)
+    label = segment(unknown, segmenter, 3)["label"].values
+    np.testing.assert_allclose(confidence(unknown), before[0] * share[label - 1], rtol=1e-6)
+    np.testing.assert_array_equal(confidence(known), before[1])
+    assert confidence(unknown).max() > 0.9  # of the cluster that is found again

@@ -54,15 +54,19 @@ def test_seeds_agree_on_blobs_and_not_on_slices_of_one():
         agreement_of_seeds(points, cluster_points(points, four), four, seed=0)
         for points in (apart, ArrayPoints(apart), one)
     ]
-    assert agreement[0] == agreement[1] == 1
-    assert 0 < agreement[2] < 0.95
+    assert agreement[0].score == agreement[1].score == 1
+    assert agreement[0].again.tolist() == [1, 1, 1, 1]
+    assert 0 < agreement[2].score < 0.95
+    assert (agreement[2].again < 0.99).any()
 
 
 def test_seeds_cannot_differ_where_every_point_is_a_cluster():
     points = blobs(SQUARE, 2)
     found = cluster_points(points, Clusters(4, 4))
     few = found._replace(centers=np.zeros((8, 2), np.float32))
-    assert np.isnan(agreement_of_seeds(points, few, Clusters(4, 4), seed=0))
+    agreement = agreement_of_seeds(points, few, Clusters(4, 4), seed=0)
+    assert np.isnan(agreement.score)
+    assert agreement.again.tolist() == 8 * [1]
 
 
 def test_from_two_to_ten_clusters_are_tried_unless_others_are_asked_for():

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from spectessera.cube import blocks
 from spectessera.kmeans.points import Clustering, exact_silhouettes
+from spectessera.kmeans.rule import Rule
 
 from .blockwork import Shared, Task, process_blocks
 from .calibration import calibration_of
-from .confidence import normal_draws
+from .confidence import Calibration, Mixture, normal_draws, same_label_probability
 from .corridor import Corridor
 from .job import Job
 from .noise import NoiseSample, cluster_sizes, mixture_of, simulate_noise
-from .passes import ConfidenceModel, SampledPixels, estimate_confidence
+from .passes import SampledPixels
 from .pixelstore import Pixels
 from .rare import RareGroups
 
@@ -44,8 +46,13 @@ def put_confidence(
     clustering: Clustering,
     sample: SampledPixels,
     rare: RareGroups,
+    again: np.ndarray,
 ) -> NoiseSample:
-    """Make the maps of labels and of confidence; return the simulated measurements."""
+    """Make the maps of labels and of confidence; return the simulated measurements.
+
+    Where the noise is not known, nothing calibrates the confidence: it is then no more than what
+    other seeds find again of a cluster, ``again (k,)``.
+    """
     maps, intake = corridor.maps, corridor.context.intake
     maps.add("label")
     maps.add("confidence")
@@ -59,7 +66,9 @@ def put_confidence(
         job, intake, sample, noise.labels, clustering.rule, sizes, draws, repeats
     )
     mixture = mixture_of(pixels, clustering, noise)
-    model = ConfidenceModel(clustering.rule, mixture, draws, calibration)
+    if noise.noise != "residual":
+        again = np.ones(len(sizes))
+    model = ConfidenceModel(clustering.rule, mixture, draws, calibration, again)
     image = labels.reshape(job.shape)
     nearest = nearest.reshape(job.shape)
 
@@ -76,3 +85,33 @@ def put_confidence(
         maps.put_whole("label", block, image[block.y, block.x].astype(np.int32))
         maps.put("confidence", block, usable, confidence)
     return noise
+
+
+class ConfidenceModel(NamedTuple):
+    """What the confidence of a label is computed with.
+
+    Attributes
+    ----------
+    rule : Rule
+    mixture : Mixture
+    draws : array (draw, latent)
+        See :func:`spectessera.inference.confidence.normal_draws`.
+    calibration : Calibration
+    again : array (k,)
+        How often a pixel of each cluster is found in it again by other seeds.
+    """
+
+    rule: Rule
+    mixture: Mixture
+    draws: np.ndarray
+    calibration: Calibration
+    again: np.ndarray
+
+
+def estimate_confidence(
+    model: ConfidenceModel, _: None, latent: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
+    moved = model.rule.move(latent)
+    same = same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)
+    return model.calibration.apply(same) * model.again[labels].astype(np.float32)

@@ -1,6 +1,6 @@
 """What is done with each block of a cube: functions without side effects, run here or on workers.
 
-Passes: encode a block; read it again for the means of clusters; estimate the confidence of labels.
+Passes: encode a block; read it again for the means of clusters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts, 
 from spectessera.preprocess.steps import QUALITY, screen
 from spectessera.segmenter.novelty import Reference
 
-from .confidence import Calibration, Mixture, same_label_probability
 from .neighbours import MEASURED, REPEATS, Neighbours, averaged
 
 # Spectra that are added up together: as float64 they still fit into the processor's cache.
@@ -374,30 +373,3 @@ def _join_decoded(parts: list[DecodedBlock | None]) -> DecodedBlock | None:
 
 
 # --- confidence --------------------------------------------------------------------------------
-
-
-class ConfidenceModel(NamedTuple):
-    """What the confidence of a label is computed with.
-
-    Attributes
-    ----------
-    rule : Rule
-    mixture : Mixture
-    draws : array (draw, latent)
-        See :func:`spectessera.inference.confidence.normal_draws`.
-    calibration : Calibration
-    """
-
-    rule: Rule
-    mixture: Mixture
-    draws: np.ndarray
-    calibration: Calibration
-
-
-def estimate_confidence(
-    model: ConfidenceModel, _: None, latent: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-    """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
-    moved = model.rule.move(latent)
-    same = same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)
-    return model.calibration.apply(same)

@@ -16,6 +16,7 @@ from spectessera.cube import check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
 from spectessera.kmeans.points import (
     Clustering,
+    SeedAgreement,
     agreement_of_seeds,
     criterion_of_points,
 )
@@ -184,7 +185,8 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
         rule = clustering.rule if "alone" in job.keep else None
         sums, sample = corridor.describe(pixels, labels, k + rare.number, wanted=wanted, rule=rule)
     assert sample is not None  # of one pass or the other
-    noise = put_confidence(job, corridor, pixels, labels, clustering, sample, rare)
+    seeds = _other_seeds(job, pixels, clustering)
+    noise = put_confidence(job, corridor, pixels, labels, clustering, sample, rare, seeds.again)
     if "silhouette" in job.keep:
         put_silhouettes(job, corridor, pixels, labels, clustering)
     result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
@@ -193,11 +195,16 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     found += [make_warning(judge.warning)] if judge.warning else []
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
-        settings, device = job.segmenter.config("clusters"), job.segmenter.device
-        result.attrs["seed_agreement"] = agreement_of_seeds(
-            pixels, clustering, settings, seed=job.seed, device=device
-        )
+        result.attrs["seed_agreement"] = seeds.score
     return corridor.maps.join(result)
+
+
+def _other_seeds(job: Job, pixels: Pixels, clustering: Clustering) -> SeedAgreement:
+    """Return how well other seeds agree; clusters of the training are there in any case."""
+    if job.clusters == "trained":
+        return SeedAgreement(float("nan"), np.ones(len(clustering.centers)))
+    settings, device = job.segmenter.config("clusters"), job.segmenter.device
+    return agreement_of_seeds(pixels, clustering, settings, seed=job.seed, device=device)
 
 
 def _neighbours(

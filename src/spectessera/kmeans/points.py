@@ -250,6 +250,21 @@ def _add(counts: np.ndarray, sums: np.ndarray, points: np.ndarray, labels: np.nd
         sums[:, column] += np.bincount(labels, values, minlength=len(counts))
 
 
+class SeedAgreement(NamedTuple):
+    """How well the clusters that other seeds find agree with those of a clustering.
+
+    Attributes
+    ----------
+    score : float
+        Mean adjusted Rand index; NaN where there are too few points for other clusters.
+    again : array (k,), float64
+        Share of the points of a cluster that are in the one that takes its place, on average.
+    """
+
+    score: float
+    again: np.ndarray
+
+
 def agreement_of_seeds(
     points: np.ndarray | Points,
     clustering: Clustering,
@@ -257,26 +272,33 @@ def agreement_of_seeds(
     *,
     seed: int,
     device: str | None = None,
-) -> float:
-    """Return how well the clusters that other seeds find agree: an adjusted Rand index.
+) -> SeedAgreement:
+    """Return how well the clusters that other seeds find agree.
 
     The mean over three other seeds, each of which clusters a sample of the points (n, d) into the
-    same number of clusters. NaN where there are too few points for other clusters.
+    same number of clusters.
     """
+    from scipy.optimize import linear_sum_assignment
+
     all_points = ArrayPoints(points) if isinstance(points, np.ndarray) else points
     k, n = len(clustering.centers), len(all_points)
     order = np.random.default_rng([seed, 4])
     ranks = np.sort(order.choice(n, min(n, SEED_POINTS), replace=False))
     if len(ranks) <= k:
-        return float("nan")
+        return SeedAgreement(float("nan"), np.ones(k))
     sample = torch.from_numpy(np.ascontiguousarray(all_points.take(ranks))).to(device)
     labels = torch.from_numpy(clustering.labels[ranks].astype(np.int64)).to(device)
-    scores = []
+    scores, again = [], np.zeros(k)
     for other in range(seed + 1, seed + 1 + SEEDS):
         generator = torch.Generator(sample.device).manual_seed(other % 2**63)
         partition = k_means(sample, k, clusters, generator=generator)
-        scores.append(float(adjusted_rand(contingency(labels, partition.labels, k))))
-    return float(np.mean(scores))
+        table = contingency(labels, partition.labels, k)
+        scores.append(float(adjusted_rand(table)))
+        counts = table.numpy(force=True)
+        _, place = linear_sum_assignment(counts, maximize=True)
+        sizes, same = counts.sum(axis=1), counts[np.arange(k), place]
+        again += np.where(sizes > 0, same / np.maximum(sizes, 1), 1.0) / SEEDS
+    return SeedAgreement(float(np.mean(scores)), again)
 
 
 def exact_silhouettes(
