@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spectessera.evidence import BEYOND, Gain, best_number
+from spectessera.evidence.choice import WORSE
 from spectessera.result import SPLIT_BELOW
 
 from ._lloyd import KMeansRun
@@ -66,13 +67,25 @@ def select(
         return Selected(int(scores.argmax()), "silhouette")
     if criterion == "evidence" and evidence is not None:
         gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
-        nothing = may_be_one and evidence.structure <= BEYOND
+        nothing = may_be_one and _nothing(evidence, gains)
         stable = is_stable(stability.scores, stability.errors).numpy(force=True)
         best = None if nothing else best_number(gains, stable)
         return Selected(best, "evidence", gains=gains)
     splits = None if split_check is None else _NoiseSplits(split_check, runs, metric)
     best = _best_stable(stability, scores, splits)
     return Selected(best, "stability", None if splits is None else splits.separations)
+
+
+def _nothing(evidence: Evidence, gains: Sequence[Gain]) -> bool:
+    """Return whether there are no groups.
+
+    What neighbours have in common may be a slow change over the map, in which no clusters are: then
+    none of them explains anything.
+    """
+    if evidence.structure <= BEYOND:
+        return True
+    by_neighbours = evidence.judged_by == "neighbours"
+    return by_neighbours and all(gain.mean <= WORSE * gain.error for gain in gains)
 
 
 def one_cluster(points: Tensor) -> KMeansRun:

@@ -82,6 +82,11 @@ class Evidence(Protocol):
         """Return how significantly the spectra differ by more than noise, in standard errors."""
         ...
 
+    @property
+    def judged_by(self) -> str:
+        """Return "noise", of which two parts are independent, or "neighbours" of a pixel."""
+        ...
+
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""
         ...

@@ -163,9 +163,13 @@ def scores(result: xr.Dataset) -> Figure:
         panels[1].set(ylabel="stability", ylim=(-0.03, 1.05))
         panels[1].legend(frameon=False)
     if judged:
-        error = 2 * result["gain_error"].values
-        panels[-1].errorbar(k, result["gain"].values, yerr=error, **style)
-        panels[-1].set(ylabel="gain per pixel", ylim=(0, None))
+        gain, error = result["gain"].values, 2 * result["gain_error"].values
+        panels[-1].errorbar(k, gain, yerr=error, **style)
+        shared = result.attrs.get("judged_by") == "neighbours"
+        panels[-1].set_ylabel("share explained" if shared else "gain per pixel")
+        panels[-1].axhline(0, color="0.8", lw=1, zorder=0)
+        if np.nanmin(gain) >= 0:
+            panels[-1].set_ylim(bottom=0)
     count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     for axes in panels:
         if count in k:
