@@ -22,7 +22,7 @@ DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
 # Pixels without a variance from which on a cube that is not in memory has none.
-VOID = 256
+VOID, FEW = 256, 16
 # Begins the name of a dask array that has the values of another one, some of them NaN, or its
 # channels in another order; a token and the name of the other one follow.
 USABLE = "usable-"
@@ -130,14 +130,14 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
 def has_variance(cube: xr.DataArray) -> bool:
     """Return whether a cube has a variance that is positive and finite anywhere.
 
-    Of a cube that is not in memory, 256 pixels at fixed places decide; in most cubes the first one
-    has a variance.
+    Of a cube that is not in memory, 256 pixels at fixed places decide, and 16 where each one has to
+    be computed; in most cubes the first one has a variance.
     """
     if "variance" not in cube.coords:
         return False
     variance = cube.coords["variance"].transpose("y", "x", "channel").data
     source = source_of(variance)
-    for y, x in places(variance.shape[:2], VOID):
+    for y, x in places(variance.shape[:2], VOID if source is not None else FEW):
         if _positive(np.asarray((variance if source is None else source)[y, x])):
             return True
     return not hasattr(variance, "dask") and _positive(variance)
@@ -148,13 +148,14 @@ def _positive(variance: np.ndarray) -> bool:
     return bool(((variance > 0) & (variance <= LARGEST)).any())
 
 
-def without_void_variance(cube: xr.DataArray) -> xr.DataArray:
+def without_void_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
     """Return a cube without a variance that is nowhere positive, which its attributes then state.
 
-    Of a dask array that is no file nothing is computed: its variance is kept.
+    Unless ``compute``, the variance of a dask array that is no file is kept.
     """
     data = cube.coords["variance"].data if "variance" in cube.coords else None
-    if data is None or source_of(data) is None or has_variance(cube):
+    unseen = data is not None and source_of(data) is None and not compute
+    if data is None or unseen or has_variance(cube):
         return cube
     notes = [
         cube.attrs.get("reading_notes"),

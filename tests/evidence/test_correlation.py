@@ -94,3 +94,11 @@ def test_averages_of_correlated_noise_have_the_variance_that_they_are_given():
     assert pooled.variance[inner].mean() == pytest.approx(pooled.values[inner].var(), rel=0.1)
     assert pooled.repeats[inner].mean() == pytest.approx(1 / pooled.values[inner].var(), rel=0.1)
     assert pool(images, None, one, 3, 1.0).repeats[inner].mean() == pytest.approx(9)
+
+
+def test_where_most_neighbours_are_equal_noise_is_independent():
+    """Faint counts: most differences are 0."""
+    counts = np.random.default_rng(0).poisson(0.1, (1, 20, 20, 30)).astype(np.float32)
+    usable = np.ones((1, 20, 20), bool)
+    found = measured_correlation(counts, np.maximum(counts, 1), usable)
+    assert found.channels.size == found.pixels.size == 1

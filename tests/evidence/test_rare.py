@@ -160,3 +160,13 @@ def test_the_second_part_of_few_counts_is_expected_without_a_bias():
     _, judged = ordinary.residuals(parts, None)
     assert abs(judged.mean()) < 0.02
     assert judged.std() == pytest.approx(1, abs=0.1)
+
+
+def test_counts_of_zero_with_a_variance_of_zero_are_not_far():
+    """The usual error of counts is their root."""
+    counts = np.random.default_rng(0).poisson(3, (900, 60)).astype(np.float32)
+    ordinary = fit_ordinary(counts, counts)
+    limit = noise_limit(900, ordinary.free)
+    residual = ordinary.residual(counts, counts)
+    assert (residual[counts == 0] == 0).all()
+    assert distance_of(residual, ordinary.free).over(limit).max() < 3

@@ -38,13 +38,26 @@ def test_a_shipped_model_that_does_not_see_the_differences_is_not_chosen():
     [
         (spt.make_cube(np.ones((9, 9, 40))), "no shipped model reads its axis"),
         (scan((6.4, 8.05)) * 0.37 - 0.2, "noise of the cube is not known"),
-        (scan((6.4, 8.05)).isel(y=slice(0, 1), x=slice(0, 9)), "noise of the cube is not known"),
     ],
 )
 def test_where_nothing_can_be_compared_the_cube_gets_its_own_model(cube, words):
     choice = choose_model(cube)
     assert (choice.name, choice.gains) == ("", {})
     assert words in choice.reason
+
+
+def test_a_few_pixels_are_not_trained_on():
+    choice = choose_model(scan((6.4, 8.05)).isel(y=slice(0, 3), x=slice(0, 9)))
+    assert (choice.name, choice.gains) == ("maxrf", {})
+    assert "too few pixels" in choice.reason
+
+
+def test_pieces_are_where_pixels_are_usable():
+    """A map in the middle of a large empty border."""
+    cube = scan((6.4, 8.05, 10.5)).pad(y=100, x=100, constant_values=0)
+    cube = spt.make_cube(cube.values, energy=(0.5, 40.0))
+    for seed in range(4):
+        assert choose_model(cube, neighbours=0, seed=seed).name == "maxrf"
 
 
 def test_the_choice_is_the_same_for_a_chunked_cube():

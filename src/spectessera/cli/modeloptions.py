@@ -82,7 +82,9 @@ class ModelOptions:
         return not self.fit and self.model in (None, AUTO)
 
 
-def trained_model(settings: Fields, source: ModelOptions) -> SpectralSegmenter | None:
+def trained_model(
+    settings: Fields, source: ModelOptions, clusters: str
+) -> SpectralSegmenter | None:
     """Return the trained model that is given, if any.
 
     Raise if there are flags that have no effect on one that is used as it is: only how its latents
@@ -90,6 +92,8 @@ def trained_model(settings: Fields, source: ModelOptions) -> SpectralSegmenter |
     """
     if source.fit:
         return source.load()
+    if source.auto and clusters == "trained":
+        raise ValueError("--clusters trained: labels agree across cubes of one model; give --model")
     flags = [
         f"--{name.replace('_', '-')}"
         for group in ("preprocess", "network", "training")
@@ -98,6 +102,11 @@ def trained_model(settings: Fields, source: ModelOptions) -> SpectralSegmenter |
     ]
     others = (("config", source.config), ("checkpoint", source.checkpoint))
     flags += [f"--{name}" for name, path in others if path is not None]
+    if flags and source.auto:
+        raise ValueError(
+            f"{', '.join(flags)}: without --fit the model is chosen for the cube, and this would "
+            "have no effect on one that is trained already; add --fit"
+        )
     if flags:
         raise ValueError(
             f"{', '.join(flags)} would have no effect on a trained model; "

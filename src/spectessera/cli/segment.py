@@ -123,7 +123,7 @@ def segment_command(
         from spectessera.inference import segment as segment_cube
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
-    trained = trained_model(settings, source)
+    trained = trained_model(settings, source, clusters)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
     stored, read = results.zarr or where is not None, _inputs(file, source, reading)
@@ -181,6 +181,7 @@ def _folder(
 def _cube(file: Path, reading: FileOptions, anode: str | None) -> xr.DataArray:
     """Return the cube."""
     cube = reading.open(file)
+    cube.attrs.pop("model_choice", None)  # that of an earlier run
     if anode is not None:
         cube.attrs["anode"] = anode
     return cube

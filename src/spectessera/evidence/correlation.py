@@ -150,6 +150,8 @@ def measured_correlation(
         return INDEPENDENT
     spread = MAD_TO_SIGMA * np.median(np.abs(apart), axis=0)
     known = spread > 0
+    if not known.any():  # most neighbours are equal: nothing is known of their noise
+        return INDEPENDENT
     quiet = known & (spread <= _QUIET * np.quantile(spread[known], 0.25))
     if np.square(np.median(spread[quiet])) > _NOISE:
         return INDEPENDENT

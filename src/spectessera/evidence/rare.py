@@ -35,6 +35,8 @@ _EIGHTHS, _EDGES = 8, 512 * 8
 _FARTHEST, _FAINTEST = np.float32(1e9), 1e-60
 # Expected counts below which their noise is taken to be larger than it is.
 _LEAST_COUNTS = 0.1
+# Noise of a value below this share of the typical one of its channel is taken to be larger.
+_LEAST_LEVEL = np.float32(0.3)
 _BINS, _LEAST_NOISE, _FITS, _ROWS, _BEYOND = 256, 1e-6, 5, 1024, 3.5
 
 
@@ -83,7 +85,8 @@ class Ordinary(NamedTuple):
         if variance is None or self.scale is None:
             return rest
         level = np.sqrt(variance) * self.scale
-        return rest / np.maximum(level, np.sqrt(np.float32(_LEAST_NOISE)))
+        # Values without noise are left out: counts of 0 whose errors are the roots of the counts.
+        return np.where(level > 0, rest / np.maximum(level, _LEAST_LEVEL), np.float32(0))
 
     def residuals(self, parts: Parts, variance: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return what is left of two parts of spectra (n, feature), in units of their noise.

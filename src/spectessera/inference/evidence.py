@@ -75,17 +75,20 @@ def judge_of(
         silent = judge is not None and judge.silent
         return Judge(None, "W-K-NEIGHBOURS-SILENT") if silent else Judge(judge)
     if used.window > 1:
-        held_out = _with_neighbours(cube, context, seed)
+        found = _with_neighbours(cube, context, seed)
+        if found is None:
+            return Judge(None)
+        held_out = found
     else:
         held_out = HeldOut(*_split(context, sample, cube.sizes["x"], seed), seed)
     return Judge(held_out if held_out.structure >= -BEYOND else None)
 
 
-def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut:
-    """Return what judges clusters of averages."""
-    halves = _halves(
-        patches_of(cube, context.intake, seed), context.intake, context.neighbours, seed
-    )
+def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut | None:
+    """Return what judges clusters of averages; None where there are too few pixels."""
+    halves = halves_as_inputs(cube, context.intake, context.neighbours, seed)
+    if halves is None:
+        return None
     return HeldOut(context.encoder.encode(halves.inputs), halves.parts, seed)
 
 

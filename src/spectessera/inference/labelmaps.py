@@ -114,4 +114,4 @@ def estimate_confidence(
     """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
     moved = model.rule.move(latent)
     same = same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)
-    return model.calibration.apply(same) * model.again[labels].astype(np.float32)
+    return np.minimum(model.calibration.apply(same), model.again[labels].astype(np.float32))

@@ -20,13 +20,15 @@ from spectessera.preprocess.auto import metric_for, noise_share
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import AUTO
+from spectessera.scale import without_void_variance
 from spectessera.segmenter import SpectralSegmenter, load
 
 from .corridor import BlockProgress, context_of
-from .evidence import HeldOut, halves_as_inputs
+from .evidence import LEAST_PIXELS, HeldOut, halves_as_inputs
 from .neighbour_choice import choose_neighbours, intake_before_training
 from .neighbours import Neighbours
 from .passes import Encoder
+from .patches import patches_of
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class ModelChoice(NamedTuple):
     segmenter : SpectralSegmenter or None
         The shipped model.
     gains : dict of str to float
-        Largest gain of every model that was tried, in natural logarithms per pixel; "this cube" is
+        Largest gain of every model that was tried, in natural logarithms per pixel; "linear" is
         the linear map that a training on the cube begins with. Empty where nothing was compared.
     reason : str
         In words.
@@ -97,7 +99,7 @@ def choose_model(
     >>> choose_model(cube).reason
     'no shipped model reads its axis'
     """
-    cube = check_cube(cube)
+    cube = without_void_variance(check_cube(cube), compute=True)
     readable = _readable(cube)
     if not readable:
         return ModelChoice("", None, {}, "no shipped model reads its axis")
@@ -137,6 +139,9 @@ def _compared(task: _Task) -> ModelChoice:
     intake = intake_before_training(
         task.cube, Preprocess(stabilise=AUTO, normalise=AUTO), task.seed
     )
+    if patches_of(task.cube, intake, task.seed).usable.sum() < LEAST_PIXELS:
+        name, segmenter = next(iter(task.shipped.items()))
+        return ModelChoice(name, segmenter, {}, "too few pixels are usable to train a model")
     own = _gain_of_own(task, intake)
     if own is None:
         return ModelChoice("", None, {}, "the noise of the cube is not known")

@@ -24,6 +24,8 @@ _LEAST_SIDE = 3
 # Two sets of channels say the same of the spectra from so many standard errors on. (The largest of
 # a hundred correlations, not of ten.)
 _BEYOND_BLOCKS = 4.5
+# With fewer pixels that have neighbours nothing is judged.
+_LEAST_PIXELS = 32
 
 
 def judged_by_neighbours(
@@ -35,7 +37,10 @@ def judged_by_neighbours(
     """
     if min(cube.sizes["y"], cube.sizes["x"]) < _LEAST_SIDE or context.neighbours.window > 1:
         return None
-    return NeighbourEvidence(patches_of(cube, context.intake, seed), context, seed)
+    patches = patches_of(cube, context.intake, seed)
+    _, count = mean_of_neighbours(patches.values, patches.usable)
+    few = (patches.usable & (count > 0)).sum() < _LEAST_PIXELS
+    return None if few else NeighbourEvidence(patches, context, seed)
 
 
 class NeighbourEvidence:

@@ -240,11 +240,11 @@ class SeparationOverNoise:
 
 
 def finite_variance(variance: np.ndarray) -> np.ndarray:
-    """Return variances (n, channel); those not finite become the median of their channel.
+    """Return variances (n, channel); bad ones become the median of their channel.
 
     A value that its variance marks as bad is part of the mean spectrum, and would have no noise.
     """
-    bad = ~np.isfinite(variance)
+    bad = ~(np.isfinite(variance) & (variance >= 0))
     if not bad.any():
         return variance
     known = np.where(bad.all(axis=0), 0, np.where(bad, np.nan, variance))

@@ -370,6 +370,3 @@ def _join_decoded(parts: list[DecodedBlock | None]) -> DecodedBlock | None:
         return None
     total, novelty, spectra = zip(*blocks, strict=True)
     return DecodedBlock(np.concatenate(total), np.concatenate(novelty), _join_known(spectra))
-
-
-# --- confidence --------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from spectessera.preprocess.steps import QUALITY, UNUSABLE, screen
 # Side of a piece, number of pieces (at least two), and the bytes of their spectra that limit it; a
 # smaller cube than all of them is one piece.
 _SIDE, _PIECES, _BYTES = 24, 8, 2**26
+# So many times as many pieces are read to find those of usable pixels.
+_TRIES = 16
 # Share of neighbouring pixels with the same spectrum from which on a map is one of bins.
 _BINNED = 0.1
 
@@ -95,10 +97,10 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     height, width = cube.sizes["y"], cube.sizes["x"]
     count = int(np.clip(_BYTES // (4 * cube.sizes["channel"] * _SIDE**2), 2, _PIECES))
     if height * width <= count * _SIDE**2:
-        places = [Block(slice(0, height), slice(0, width))]
+        places, count = [Block(slice(0, height), slice(0, width))], 1
     else:
-        places = _places(mask_of(cube), count, seed)
-    pieces = [screened(load_block(cube, place), intake) for place in places]
+        places = _places(mask_of(cube), seed)
+    pieces = _pieces(cube, intake, places, count)
     variances = [each.variance for each in pieces if each.variance is not None]
     found = Patches(
         np.stack([each.values for each in pieces]),
@@ -111,8 +113,8 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     return found._replace(correlation=correlation)
 
 
-def _places(mask: np.ndarray, count: int, seed: int) -> list[Block]:
-    """Return the places of patches, drawn from a grid; those with the fewest masked pixels."""
+def _places(mask: np.ndarray, seed: int) -> list[Block]:
+    """Return the places of patches, a grid in random order; those with the fewest masked first."""
     height, width = (max(1, size // _SIDE) for size in mask.shape)
     sides = min(_SIDE, mask.shape[0]), min(_SIDE, mask.shape[1])
     order = np.random.default_rng([seed, 8]).permutation(height * width)
@@ -120,9 +122,23 @@ def _places(mask: np.ndarray, count: int, seed: int) -> list[Block]:
         corners = zip(*(np.array(np.divmod(order, width)) * _SIDE), strict=True)
         masked = [mask[y : y + sides[0], x : x + sides[1]].mean() for y, x in corners]
         order = order[np.argsort(masked, kind="stable")]
-    best = order[:count]
-    places = sorted((int(number) // width * _SIDE, int(number) % width * _SIDE) for number in best)
+    places = ((int(number) // width * _SIDE, int(number) % width * _SIDE) for number in order)
     return [Block(slice(y, y + sides[0]), slice(x, x + sides[1])) for y, x in places]
+
+
+def _pieces(cube: xr.DataArray, intake: Intake, places: list[Block], count: int) -> list[Patches]:
+    """Return the first pieces of which at least half is usable; of few such, also the fullest."""
+    best: list[tuple[float, int, Patches]] = []
+    for number, place in enumerate(places[: _TRIES * count]):
+        piece = screened(load_block(cube, place), intake)
+        best.append((-min(0.5, float(piece.usable.mean())), number, piece))
+        best = sorted(best, key=lambda each: each[:2])[:count]
+        if len(best) == count and best[-1][0] <= -0.5:
+            break
+    in_image = [
+        (places[number].y.start, places[number].x.start, piece) for _, number, piece in best
+    ]
+    return [piece for *_, piece in sorted(in_image, key=lambda each: each[:2])]
 
 
 def screened(part: xr.DataArray, intake: Intake) -> Patches:

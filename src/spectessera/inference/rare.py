@@ -45,6 +45,8 @@ _ROWS = 2048
 _SAME = 0.5
 # Share of a group that is beyond the tail of common pixels.
 _BEYOND = 2 / 3
+# Share of the pixels above which a group is not rare.
+_LARGEST = 0.02
 
 
 class RareGroups(NamedTuple):
@@ -254,7 +256,7 @@ def _groups(
     made, judged = ordinary.residuals(_split(far, seed), far.variance)
     sizes, found = np.bincount(labels), []
     for rows in like_groups(made, ordinary.free):
-        if beyond[rows].mean() < _BEYOND:
+        if beyond[rows].mean() < _BEYOND or len(rows) > max(FEWEST, _LARGEST * sizes[1:].sum()):
             continue
         own = labels[far.pixel[rows]]
         of_cluster = np.bincount(own, minlength=len(sizes)) / np.maximum(sizes, 1)

@@ -168,8 +168,7 @@ def scores(result: xr.Dataset) -> Figure:
         shared = result.attrs.get("judged_by") == "neighbours"
         panels[-1].set_ylabel("share explained" if shared else "gain per pixel")
         panels[-1].axhline(0, color="0.8", lw=1, zorder=0)
-        if np.nanmin(gain) >= 0:
-            panels[-1].set_ylim(bottom=0)
+        panels[-1].set_ylim(bottom=0 if np.nanmin(gain) >= 0 else None)
     count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     for axes in panels:
         if count in k:

@@ -67,6 +67,8 @@ def rare_in_words(result: xr.Dataset) -> str:
         for cluster, size, errors in zip(*columns, strict=True)
         if np.isfinite(errors)
     ]
+    if not named:
+        return ""
     if len(named) == 1:
         return f"cluster {named[0]} is a rare group that was found by its own pixels"
     words = ", ".join(named[:-1]) + " and " + named[-1]
