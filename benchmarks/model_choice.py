@@ -21,7 +21,7 @@ import torch
 import spectessera as spt
 from spectessera import Clusters, SpectralSegmenter
 from spectessera.inference import Neighbours, choose_model
-from spectessera.inference.evidence import HeldOut, halves_as_inputs
+from spectessera.inference.evidence import halves_as_inputs
 from spectessera.network.modelfile import model_path
 from spectessera.segmenter.defaults import DEFAULTS
 
@@ -48,7 +48,7 @@ def measure(name: str, drawn: quality.Drawn, shipped: str, seed: int) -> list[di
     training = replace(DEFAULTS["training"], seed=seed)
     new = SpectralSegmenter(training=training).fit(cube)
     halves = halves_as_inputs(cube, new.intake(cube), Neighbours(), seed)
-    held_out = HeldOut(new.codec.encode(halves.inputs), halves.parts, seed)
+    held_out = halves.encoded_by(new.codec, seed)
     gain = held_out.best_gain((4, 8, 12), new.config("clusters")).mean
     rows = {"linear": (choice.gains["linear"], linear), "scratch": (gain, _labels(new, cube, k))}
     rows[shipped] = (

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 from .gain import Gain
+from .groups import shift
 from .structure import COMPONENTS
 
 # Every pair of neighbours once.
@@ -46,22 +47,11 @@ def mean_of_neighbours(values: np.ndarray, usable: np.ndarray) -> tuple[np.ndarr
     """
     total, count = np.zeros_like(values), np.zeros(usable.shape, int)
     for step in _PAIRS:
-        here, there = _shifted(step, usable.shape)
+        here, there = shift(step, usable.shape)
         for one, other in ((here, there), (there, here)):
             total[one] += values[other]
             count[one] += usable[other]
     return total / np.maximum(count, 1)[..., None].astype(np.float32), count
-
-
-def _shifted(
-    step: tuple[int, int], shape: tuple[int, ...]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return the slices of all pixels that have a neighbour at a step, and of these."""
-    (down, right), (_, height, width) = step, shape
-    columns = slice(0, width - right) if right >= 0 else slice(-right, width)
-    others = slice(right, width) if right >= 0 else slice(0, width + right)
-    every = slice(None)
-    return (every, slice(0, height - down), columns), (every, slice(down, height), others)
 
 
 def structure_of_map(inputs: np.ndarray, usable: np.ndarray, *, seed: int = 0) -> float:
@@ -83,7 +73,7 @@ def structure_of_map(inputs: np.ndarray, usable: np.ndarray, *, seed: int = 0) -
     scores[usable] = _scores(inputs, scores.shape[-1], seed)
     total, squares = np.zeros(scores.shape[-1]), np.zeros(scores.shape[-1])
     for step in _PAIRS:
-        here, there = _shifted(step, usable.shape)
+        here, there = shift(step, usable.shape)
         products = scores[here] * scores[there]
         total += products.sum(axis=(0, 1, 2))
         squares += np.square(products).sum(axis=(0, 1, 2))
@@ -133,9 +123,8 @@ def _reach(values: np.ndarray) -> int:
     centred = values - values.mean(axis=0)
     centred /= np.maximum(centred.std(axis=0), np.finfo(np.float32).tiny)
     channels = values.shape[1]
-    correlation = centred.T @ centred / len(centred)
     for distance in range(1, channels):
-        if abs(np.diagonal(correlation, distance).mean()) < _INDEPENDENT:
+        if abs((centred[:, distance:] * centred[:, :-distance]).mean()) < _INDEPENDENT:
             return distance
     return channels
 

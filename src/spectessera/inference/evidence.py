@@ -28,8 +28,8 @@ from spectessera.preprocess.intake import Intake
 from .neighbour_evidence import NeighbourEvidence, judged_by_neighbours
 from .neighbours import Neighbours
 from .noise import finite_variance
-from .passes import BlockContext, SampledPixels
-from .patches import Patches, as_inputs, parts_of, patches_of
+from .passes import BlockContext, Encoder, SampledPixels
+from .patches import as_inputs, parts_of, patches_of
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096
@@ -75,21 +75,13 @@ def judge_of(
         silent = judge is not None and judge.silent
         return Judge(None, "W-K-NEIGHBOURS-SILENT") if silent else Judge(judge)
     if used.window > 1:
-        found = _with_neighbours(cube, context, seed)
-        if found is None:
+        halves = halves_as_inputs(cube, context.intake, used, seed)
+        if halves is None:
             return Judge(None)
-        held_out = found
+        held_out = halves.encoded_by(context.encoder, seed)
     else:
         held_out = HeldOut(*_split(context, sample, cube.sizes["x"], seed), seed)
     return Judge(held_out if held_out.structure >= -BEYOND else None)
-
-
-def _with_neighbours(cube: xr.DataArray, context: BlockContext, seed: int) -> HeldOut | None:
-    """Return what judges clusters of averages; None where there are too few pixels."""
-    halves = halves_as_inputs(cube, context.intake, context.neighbours, seed)
-    if halves is None:
-        return None
-    return HeldOut(context.encoder.encode(halves.inputs), halves.parts, seed)
 
 
 class Halves(NamedTuple):
@@ -106,29 +98,28 @@ class Halves(NamedTuple):
     inputs: np.ndarray
     parts: Parts
 
+    def encoded_by(self, encoder: Encoder, seed: int) -> HeldOut:
+        """Return what judges clusters of an encoder by them."""
+        return HeldOut(encoder.encode(self.inputs), self.parts, seed)
+
 
 def halves_as_inputs(
     cube: xr.DataArray, intake: Intake, neighbours: Neighbours, seed: int
 ) -> Halves | None:
-    """Return some spectra of a cube in two parts; None as :func:`judge_of`."""
+    """Return some spectra of a cube in two parts; None as :func:`judge_of`.
+
+    The first part is averaged with that of the neighbours, by groups that were made from it; the
+    second part is that of the pixel alone.
+    """
     patches = patches_of(cube, intake, seed)
-    spectra = patches.values[patches.usable]
+    usable = patches.usable
+    spectra = patches.values[usable]
     noise = neighbours.noise if neighbours.window > 1 else noise_of(cube, spectra)
     if len(spectra) < LEAST_PIXELS or noise == "residual":
         return None
     if noise == "counts":
         patches = patches._replace(variance=None, correlation=INDEPENDENT)
-    return _halves(patches, intake, neighbours, seed)
-
-
-def _halves(patches: Patches, intake: Intake, neighbours: Neighbours, seed: int) -> Halves:
-    """Return the spectra of patches in two parts.
-
-    The first part is averaged with that of the neighbours, by groups that were made from it; the
-    second part is that of the pixel alone.
-    """
     made, judged = patches.halves(seed)
-    usable = patches.usable
     pooled = neighbours.pool(made.values, made.variance, usable, half=True).values[usable]
     parts = parts_of(made.values[usable], judged[usable], patches, intake)
     return Halves(intake.apply(pooled).values, parts)

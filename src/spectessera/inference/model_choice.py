@@ -6,15 +6,13 @@ import logging
 from typing import NamedTuple
 
 import numpy as np
-import torch
 import xarray as xr
 
 from spectessera._util.threads import prefetch
 from spectessera.cube import check_cube
 from spectessera.evidence import Gain, falls_short
 from spectessera.kmeans import Clusters
-from spectessera.network.autoencoder import Autoencoder, Network
-from spectessera.network.codec import Codec
+from spectessera.network.codec import principal_codec
 from spectessera.network.modelfile import MODELS
 from spectessera.preprocess.auto import metric_for, noise_share
 from spectessera.preprocess.intake import Intake
@@ -24,7 +22,7 @@ from spectessera.scale import without_void_variance
 from spectessera.segmenter import SpectralSegmenter, load
 
 from .corridor import BlockProgress, context_of
-from .evidence import LEAST_PIXELS, HeldOut, halves_as_inputs
+from .evidence import LEAST_PIXELS, halves_as_inputs
 from .neighbour_choice import choose_neighbours, intake_before_training
 from .neighbours import Neighbours
 from .passes import Encoder
@@ -166,13 +164,9 @@ def _gain_of_own(task: _Task, intake: Intake) -> Gain | None:
     halves = halves_as_inputs(task.cube, intake, task.neighbours, task.seed)
     if halves is None:
         return None
-    inputs = torch.from_numpy(halves.inputs)
-    network = Network(latent=_COMPONENTS, depth=0, linear_path=True)
-    untrained = Autoencoder(network, inputs.shape[1], "identity", generator=torch.Generator())
-    untrained.start_from(inputs)
-    metric = metric_for(noise_share(halves.inputs), _COMPONENTS)
-    held_out = HeldOut(Codec(untrained).encode(halves.inputs), halves.parts, task.seed)
-    return held_out.best_gain(_TRIED, Clusters(metric=metric))
+    codec = principal_codec(halves.inputs, _COMPONENTS)
+    clusters = Clusters(metric=metric_for(noise_share(halves.inputs), _COMPONENTS))
+    return halves.encoded_by(codec, task.seed).best_gain(_TRIED, clusters)
 
 
 def _gain(task: _Task, intake: Intake, encoder: Encoder, clusters: Clusters) -> Gain | None:
@@ -180,5 +174,4 @@ def _gain(task: _Task, intake: Intake, encoder: Encoder, clusters: Clusters) -> 
     halves = halves_as_inputs(task.cube, intake, task.neighbours, task.seed)
     if halves is None:
         return None
-    held_out = HeldOut(encoder.encode(halves.inputs), halves.parts, task.seed)
-    return held_out.best_gain(_TRIED, clusters)
+    return halves.encoded_by(encoder, task.seed).best_gain(_TRIED, clusters)

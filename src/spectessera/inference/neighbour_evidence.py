@@ -38,9 +38,11 @@ def judged_by_neighbours(
     if min(cube.sizes["y"], cube.sizes["x"]) < _LEAST_SIDE or context.neighbours.window > 1:
         return None
     patches = patches_of(cube, context.intake, seed)
-    _, count = mean_of_neighbours(patches.values, patches.usable)
-    few = (patches.usable & (count > 0)).sum() < _LEAST_PIXELS
-    return None if few else NeighbourEvidence(patches, context, seed)
+    around, count = mean_of_neighbours(patches.values, patches.usable)
+    judged = patches.usable & (count > 0)
+    if judged.sum() < _LEAST_PIXELS:
+        return None
+    return NeighbourEvidence(patches, around[judged], judged, context, seed)
 
 
 class NeighbourEvidence:
@@ -54,6 +56,10 @@ class NeighbourEvidence:
     Parameters
     ----------
     patches : Patches
+    around : array (n, good channel)
+        Means of the neighbours of the pixels that are judged.
+    judged : array (piece, y, x), bool
+        These pixels.
     context : BlockContext
     seed : int
 
@@ -70,12 +76,17 @@ class NeighbourEvidence:
 
     judged_by = "neighbours"
 
-    def __init__(self, patches: Patches, context: BlockContext, seed: int) -> None:
+    def __init__(
+        self,
+        patches: Patches,
+        around: np.ndarray,
+        judged: np.ndarray,
+        context: BlockContext,
+        seed: int,
+    ) -> None:
         intake, usable, seed = context.intake, patches.usable, seed % 2**32
         inputs = intake.apply(patches.values[usable]).values
-        around, count = mean_of_neighbours(patches.values, usable)
-        judged = usable & (count > 0)
-        self._around = context.encoder.encode(intake.apply(around[judged]).values)
+        self._around = context.encoder.encode(intake.apply(around).values)
         self._own = context.encoder.encode(inputs[judged[usable]])
         self.structure = structure_of_map(inputs, usable, seed=seed)
         self.silent = False

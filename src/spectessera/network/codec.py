@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, Network
 
 # Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
 # shape gives the same bits for a row wherever it stands and however the cube is cut.
@@ -50,3 +50,19 @@ class Codec:
             block[len(part) :] = 0
             parts.append(function(block)[: len(part)].numpy(force=True))
         return np.concatenate(parts)
+
+
+def principal_codec(inputs: np.ndarray, latent: int) -> Codec:
+    """Return the encoder that a new network starts from: whitened principal components.
+
+    Its decoder is not trained.
+
+    Parameters
+    ----------
+    inputs : array (n, input channel), float32
+    latent : int
+    """
+    network = Network(latent=latent, depth=0, linear_path=True)
+    model = Autoencoder(network, inputs.shape[1], "identity", generator=torch.Generator())
+    model.start_from(torch.from_numpy(inputs))
+    return Codec(model)
