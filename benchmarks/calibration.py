@@ -1,12 +1,13 @@
 """Calibration of the confidence: synthetic scenes measured again, labelled by the same rule.
 
     python -m benchmarks.calibration                 all cases; writes calibration.md and the figure
-    python -m benchmarks.calibration --seeds 2200    pages of other seeds
+    python -m benchmarks.calibration --seeds 2310    other seeds; also --page-seeds
     python -m benchmarks.calibration --hard          only what is hard; writes nothing
 
 A scene is measured once and segmented. Then new noise is drawn several times around the same
 expectation, and every pixel is labelled by the centers of the first segmentation. The confidence is
-calibrated if it equals the share of repeated measurements with the same label.
+calibrated if it equals the share of repeated measurements with the same label. The constants of the
+calibration were settled with the seeds 2100 to 2103; those shown are others.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from .pages import page as one_page
 
 HERE = Path(__file__).parent
 PAGE, FIGURE = HERE / "calibration.md", HERE.parent / "docs" / "images" / "reliability.png"
-SIDE, REPEATS, BINS, SEEDS = 48, 5, 10, (2200,)
+SIDE, REPEATS, BINS = 48, 5, 10
+SEEDS, PAGE_SEEDS = (2300, 2301, 2302), (2300,)
 COUNTS, PALETTES = (400, 10_000), ("choirbook", "gothic-book")
 MANY = 16  # clusters: more than the pigments of any page
 HIGH, LOW, LIMIT = 0.9, 0.6, 0.05  # of the confidence; of its calibration error
@@ -130,6 +132,22 @@ def nebulae(
     return redraw(-1 % 2**32), truth["label"].values, redraw
 
 
+def gaussian_groups(seed: int) -> tuple[xr.DataArray, np.ndarray, Redraw]:
+    """Return six overlapping Gaussian groups in random order, with known variance."""
+    generator = np.random.default_rng([seed, 5])
+    label = generator.integers(1, 7, size=(SIDE, SIDE))
+    means = 3 * np.linalg.qr(generator.standard_normal((100, 6)))[0].T
+    sigma = np.exp(generator.normal(0, 0.2, 100)).astype(np.float32)
+    expected = (10 + means[label - 1] * sigma).astype(np.float32)
+
+    def redraw(repeat: int) -> xr.DataArray:
+        noise = np.random.default_rng([seed, repeat]).standard_normal(expected.shape, np.float32)
+        variance = np.broadcast_to(np.square(sigma), expected.shape)
+        return spt.make_cube(expected + sigma * noise, variance=variance.copy())
+
+    return redraw(-1 % 2**32), label, redraw
+
+
 # --- measuring ---------------------------------------------------------------------------------
 
 
@@ -173,9 +191,14 @@ def hard(seeds: list[int]) -> Iterator[Calibrated]:
         for seed in seeds:
             scene = page("choirbook", kind, 10, seed)
             yield from calibrate(model, scene, (f"{kind}, sparse", "choirbook", "10"), (None, 8))
-    scene = page("choirbook", "load", 400, seeds[0])
-    own = SpectralSegmenter().fit(scene[0])
-    yield from calibrate(own, scene, ("load, trained on the page", "choirbook", "400"))
+    for seed in seeds:
+        scene = page("choirbook", "load", 400, seed)
+        own = SpectralSegmenter().fit(scene[0])
+        yield from calibrate(own, scene, ("load, trained on the page", "choirbook", "400"))
+    for seed in seeds:
+        scene = gaussian_groups(seed)
+        own = SpectralSegmenter().fit(scene[0])
+        yield from calibrate(own, scene, ("Gaussian groups", "-", "variance"), (None, 6))
     model = spt.load("nebulae")
     for name, correlated in (("nebulae", False), ("nebulae, correlated noise", True)):
         for low, high in ((10, 30), (5, 10)):
@@ -286,14 +309,16 @@ def _draw_case(upper: Axes, lower: Axes, bins: Bins, accuracy: bool) -> None:
     lower.minorticks_off()
 
 
-def lines_of(results: list[Calibrated], seeds: list[int]) -> list[str]:
+def lines_of(results: list[Calibrated], seeds: list[int], page_seeds: list[int]) -> list[str]:
     """Return the lines of the page."""
     chosen, many = ([each for each in results if each.many == kind] for kind in (False, True))
     pages = [each for each in chosen if each.case in PAGES]
     worst = max(binned(*each[5:]).error for each in pages)
     within = sum(binned(*each[5:]).error <= LIMIT for each in pages)
+    errors = [binned(*each[5:]).error for each in results]
     return [
-        f"Scenes of {SIDE} x {SIDE} pixels, seeds {', '.join(map(str, seeds))}, segmented once and "
+        f"Scenes of {SIDE} x {SIDE} pixels, seeds {', '.join(map(str, seeds))} (pages of 400 and "
+        f"10,000 counts by the shipped network: {', '.join(map(str, page_seeds))}), segmented once and "
         f"measured again {REPEATS} times: new noise around the same expectation, labels by the "
         "centers of the first segmentation. *same label*: share of the repeated measurements with "
         "the same label. *ECE*: expected calibration error of the confidence for this share, "
@@ -304,13 +329,15 @@ def lines_of(results: list[Calibrated], seeds: list[int]) -> list[str]:
         "background.",
         "",
         f"Pages with the chosen k: ECE at most {LIMIT} in {within} of {len(pages)}; the worst page "
-        f"has {worst:.3f}.",
+        f"has {worst:.3f}. All scenes of this page: at most {LIMIT} in "
+        f"{sum(error <= LIMIT for error in errors)} of {len(errors)}, at most {max(errors):.3f}. A "
+        "perfect confidence would have an error of up to 0.02 in so many pixels.",
         "",
         "### k chosen",
         "",
         *table(chosen),
         "",
-        f"### More clusters than there are groups ({MANY}; nebulae and sparse pages: 8)",
+        f"### More clusters than there are groups ({MANY}; nebulae and sparse pages: 8; Gaussian groups: 6)",
         "",
         *table(many),
     ]
@@ -320,17 +347,18 @@ def main() -> None:
     """Measure, print and write the page and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
+    parser.add_argument("--page-seeds", nargs="*", type=int, default=list(PAGE_SEEDS))
     parser.add_argument("--hard", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     results = []
-    plan = (hard,) if arguments.hard else (hard, pages)
-    for each in chain.from_iterable(part(arguments.seeds) for part in plan):
+    plan = [hard(arguments.seeds), *([] if arguments.hard else [pages(arguments.page_seeds)])]
+    for each in chain.from_iterable(plan):
         results.append(each)
         print(*each[:5], f"ECE {binned(*each[5:]).error:.4f}", flush=True)
     if arguments.hard:
         return
-    lines = lines_of(results, arguments.seeds)
+    lines = lines_of(results, arguments.seeds, arguments.page_seeds)
     text = "\n".join(measured("Calibration of the confidence", lines))
     PAGE.write_text(text.replace("## ", "# ", 1) + "\n", encoding="utf-8")
     draw(results).savefig(FIGURE, dpi=110)

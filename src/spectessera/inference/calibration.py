@@ -1,99 +1,120 @@
-"""Confidence that is calibrated by halves of the measurement.
+"""Confidence that is calibrated by halves and quarters of the measurement.
 
 The clusters are not Gaussian, so the confidence of a model of Gaussian clusters is too high where
 they overlap. How much is seen in the data: their measurement is split in two halves of independent
-noise, each of which is a repeated measurement of the other. The same model says how sure the label
-of one half is, and the label of the other half shows how often that is so.
+noise, each of which is a repeated measurement of the other. How often they agree says how sure the
+labels of a cluster are at half the counts; and quarters, how that grows with the counts. The model
+only says how unlike the pixels of a cluster are.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 
-from spectessera.evidence import split_noise, thin_counts
+from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
-from .confidence import SURE, Calibration, fit_mixture, same_label_probability
+from .confidence import Calibration, Mixture, fit_mixture, line_of, same_label_probability
 from .job import Job
 from .passes import SampledPixels
+from .patches import Patches, patches_of
 
-# How often the sampled spectra are split.
-SPLITS = 4
+# How often the sampled spectra are split in halves; the first ones are split again in quarters.
+SPLITS = 3
 # With fewer labels that differ, a confidence stays as it is.
 _DIFFERENT = 20
+# Splits to which the model of clusters is fitted.
+_FITTED = 2
+# Of the logarithm of the odds, what it grows by from quarters to halves is added to that of halves:
+# all of it where halves agree often enough, and down to this share of it where they never do: a
+# cluster of noise has nothing to grow. More of it, up to so much more, where the model says so, as
+# far as what it says of halves and quarters is right up to a difference that is too large. (Settled
+# with benchmarks/calibration.py, seeds 2100 to 2102, and Gaussian groups, seeds 2101 and 2103.)
+_GROWTH, _MORE, _TOO_FAR, _LEAST = 0.6, 0.75, 0.25, 0.05
+# The share of agreeing labels in a cluster is that of all clusters in so many pixels more.
+_PIXELS = 4.0
+# Shares of agreeing labels are taken to be in this range; the smallest slope.
+_SHARES, _FLATTEST = (0.005, 0.999), 0.1
+# One over the variance of the normal priors of offset, slope and bend around no change, and of the
+# offsets of clusters around the first.
+_LINE, _CLUSTER = 1.0, 10.0
+
+
+# Two measurements of the same pixels, or their labels.
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Repeated(NamedTuple):
+    """Some pixels in the space of the metric, measured once, and in independent parts of that.
+
+    Attributes
+    ----------
+    whole : array (n, d)
+    halves, quarters : list of pairs of arrays (n, d)
+    weight : array (n,)
+        How many pixels each stands for.
+    """
+
+    whole: np.ndarray
+    halves: list[Pair]
+    quarters: list[Pair]
+    weight: np.ndarray
 
 
 def calibration_of(
-    job: Job,
-    intake: Intake,
-    sample: SampledPixels,
-    labels: np.ndarray,
-    rule: Rule,
-    sizes: np.ndarray,
-    draws: np.ndarray,
-    repeats: np.ndarray | None = None,
-) -> Calibration:
-    """Return how confidence is to be calibrated; as it is, where the noise is not known.
+    repeated: Repeated, rule: Rule, mixture: Mixture, draws: np.ndarray
+) -> Calibration | None:
+    """Return how confidence is to be calibrated; None if too few labels differ to say.
 
     Parameters
     ----------
-    job : Job
-    intake : Intake
-    sample : SampledPixels
-    labels : array (s,)
-        Of the sampled pixels, from 0.
+    repeated : Repeated
     rule : Rule
         Of the clusters.
-    sizes : array (k,)
-        Numbers of pixels of the clusters, of which unequal shares are sampled.
+    mixture : Mixture
+        Of the whole measurement.
     draws : array (draw, d)
         See :func:`spectessera.inference.confidence.normal_draws`.
-    repeats : array (s,), optional
-        As how many measurements each of the sampled spectra is.
     """
-    noise, k = job.noise(sample.values), len(sizes)
-    if noise == "residual" or k == 1:
-        return Calibration()
-    generator = np.random.default_rng([job.seed, 10])
-    pairs = [_halves(job, intake, sample, noise, generator, repeats) for _ in range(SPLITS)]
-    weight = (sizes / np.maximum(np.bincount(labels, minlength=k), 1))[labels]
-    moved = [[rule.move(half).astype(np.float64) for half in pair] for pair in pairs]
-    covariance = _noise_of([one - other for one, other in moved], labels, k)
-    sure, same = [], []
-    for (one, _), halves in zip(moved, pairs, strict=True):
-        first, second = (rule.label(half) for half in halves)
-        mixture = fit_mixture(one, first, covariance, weight)
-        sure.append(same_label_probability(one, first, rule.centers, mixture, draws))
-        same.append(first == second)
-    return fitted(np.concatenate(sure), np.concatenate(same), np.tile(weight, SPLITS))
+    k, centers, weight = len(rule.centers), rule.centers, repeated.weight
+    own = _nearest(repeated.whole, centers)
+    halves, quarters = (
+        [(_nearest(one, centers), _nearest(other, centers)) for one, other in pairs]
+        for pairs in (repeated.halves, repeated.quarters)
+    )
+    if sum(np.count_nonzero(one != other) for one, other in halves) < _DIFFERENT:
+        return None
+
+    def foretold(pairs: list[Pair], labels: list[Pair]) -> np.ndarray:
+        noise, parts = _noise_of([one - other for one, other in pairs], own, k), []
+        for (one, _), (label, _) in list(zip(pairs, labels, strict=True))[:_FITTED]:
+            model = fit_mixture(one, label, noise, weight)
+            parts.append(same_label_probability(one, label, centers, model, draws))
+        return np.stack(parts)
+
+    model = same_label_probability(repeated.whole, own, centers, mixture, draws)
+    of_halves = foretold(repeated.halves, halves)
+    of_quarters = foretold(repeated.quarters[:1], quarters[:1])
+    first, second = (np.concatenate(each) for each in zip(*halves[:_FITTED], strict=True))
+    line = shape_of(of_halves.ravel(), first, second, np.tile(weight, len(of_halves)), k)
+    means = [np.average(each.mean(axis=0), weights=weight) for each in (of_quarters, of_halves)]
+    more = growth_of_model(
+        (*means, np.average(model, weights=weight)),
+        tuple(_mean_agreement(pairs, weight) for pairs in (quarters, halves)),
+    )
+    seen = agreement(quarters, weight, k), agreement(halves, weight, k)
+    return Calibration(offsets_for(grown(*seen, more), line_of(model) @ line, own), *line)
 
 
-def _halves(
-    job: Job,
-    intake: Intake,
-    sample: SampledPixels,
-    noise: str,
-    generator: np.random.Generator,
-    repeats: np.ndarray | None,
-) -> list[np.ndarray]:
-    """Return the latents (s, latent) of two halves of the measurement of sampled pixels."""
-    values = sample.values
-    if noise == "variance":
-        assert sample.variance is not None
-        sigma = np.sqrt(np.maximum(np.nan_to_num(sample.variance, posinf=0.0), 0))
-        drawn = sigma * job.neighbours.correlation.draw(generator, values.shape)
-        parts = split_noise(values, drawn, share=0.5)
-        halves = parts.made, parts.judged
-    else:
-        times = np.ones(len(values)) if repeats is None else repeats
-        counts = np.rint(np.maximum(values, 0) * times[:, None])
-        parts = thin_counts(counts, generator, share=0.5)
-        halves = tuple(2 * each / times[:, None] for each in (parts.made, parts.judged))
-    encode = job.segmenter.codec.encode
-    return [encode(intake.apply(each.astype(np.float32)).values) for each in halves]
+def _nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return the nearest of the centers (k, d), from 0, of points (n, d)."""
+    centers = centers.astype(np.float64)
+    return (np.square(centers).sum(axis=1) - 2 * points @ centers.T).argmin(axis=1)
 
 
 def _noise_of(apart: list[np.ndarray], labels: np.ndarray, k: int) -> np.ndarray:
@@ -104,37 +125,235 @@ def _noise_of(apart: list[np.ndarray], labels: np.ndarray, k: int) -> np.ndarray
     return np.stack(found)
 
 
-def fitted(sure: np.ndarray, same: np.ndarray, weight: np.ndarray) -> Calibration:
-    """Return the line of the largest likelihood; of few labels that differ, that of no change.
+# --- how often labels agree ----------------------------------------------------------------------
+
+
+def agreement(pairs: list[Pair], weight: np.ndarray, k: int) -> np.ndarray:
+    """Return how often two measurements agree where one of them has the label of a cluster, (k,).
 
     Parameters
     ----------
-    sure : array (n,)
-        Probabilities of a model.
-    same : array (n,), bool
-        Whether the labels were the same.
+    pairs : list of pairs of arrays (n,)
+        Labels from 0.
     weight : array (n,)
+    k : int
 
     Examples
     --------
     >>> import numpy as np
-    >>> generator = np.random.default_rng(0)
-    >>> sure = generator.uniform(0.5, 1.0, 9000)
-    >>> line = fitted(sure, generator.uniform(size=9000) < sure - 0.2, np.ones(9000))
-    >>> line.apply(np.array([0.8])).round(1).tolist()
-    [0.6000000238418579]
+    >>> pair = np.repeat([0, 1], [200, 100]), np.repeat([0, 1], [150, 150])
+    >>> agreement([pair], np.ones(300), 2).round(2).tolist()
+    [0.86, 0.8]
     """
-    if np.count_nonzero(~same) < _DIFFERENT:
-        return Calibration()
-    odds = logit(np.clip(sure.astype(np.float64), 1 - SURE, SURE))
-    weight = weight / weight.mean()
+    same, every, count = np.zeros((3, k))
+    for one, other in pairs:
+        for labels in (one, other):
+            same += np.bincount(labels, weight * (one == other), minlength=k)
+            every += np.bincount(labels, weight, minlength=k)
+            count += np.bincount(labels, minlength=k)
+    share = same / np.maximum(every, np.finfo(float).tiny)
+    return (count * share + _PIXELS * same.sum() / every.sum()) / (count + _PIXELS)
 
-    def misfit(line: np.ndarray) -> tuple[float, np.ndarray]:
-        found, away = line[0] + line[1] * odds, line - [0, 1]
+
+def _mean_agreement(pairs: list[Pair], weight: np.ndarray) -> float:
+    """Return the mean share of labels that agree."""
+    return float(np.mean([np.average(one == other, weights=weight) for one, other in pairs]))
+
+
+def growth_of_model(foretold: tuple[float, ...], seen: tuple[float, ...]) -> float:
+    """Return how much more the log odds grow from halves to the whole than from quarters to halves.
+
+    That is what a model says, less where it is not right about quarters and halves.
+
+    Parameters
+    ----------
+    foretold : tuple of float
+        Mean probability of the same label in quarters, halves and the whole.
+    seen : tuple of float
+        Shares of labels that agree in quarters and halves.
+
+    Examples
+    --------
+    >>> round(growth_of_model((0.3, 0.5, 0.8), (0.3, 0.5)), 2)
+    0.64
+    >>> growth_of_model((0.3, 0.5, 0.8), (0.2, 0.3))
+    0.0
+    """
+    quarters, halves, whole = logit(np.clip(foretold, *_SHARES))
+    away = float(np.abs(logit(np.clip(seen, *_SHARES)) - (quarters, halves)).max())
+    more = (whole - halves) / max(halves - quarters, _LEAST) - 1
+    return float(np.clip(more, 0, _MORE)) * max(0.0, 1 - away / _TOO_FAR)
+
+
+def grown(quarters: np.ndarray, halves: np.ndarray, more: float = 0.0) -> np.ndarray:
+    """Return how often whole measurements agree, from how often halves and quarters of them do.
+
+    Parameters
+    ----------
+    quarters, halves : array (k,)
+    more : float
+        See :func:`growth_of_model`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grown(np.array([0.6, 0.2]), np.array([0.8, 0.2])).round(2).tolist()
+    [0.91, 0.2]
+    """
+    less, known = (logit(np.clip(each, *_SHARES)) for each in (quarters, halves))
+    growth = np.minimum(1, _GROWTH + halves) + more * np.minimum(1, 2 * halves)
+    return expit(known + growth * (known - less))
+
+
+# --- the line ------------------------------------------------------------------------------------
+
+
+def shape_of(
+    sure: np.ndarray, first: np.ndarray, second: np.ndarray, weight: np.ndarray, k: int
+) -> tuple[float, float]:
+    """Return slope and bend of the largest likelihood, with an offset for each cluster.
+
+    Both let the calibrated probability rise with that of the model.
+
+    Parameters
+    ----------
+    sure : array (n,)
+        Probabilities of a model that the label is the same.
+    first, second : array (n,)
+        Labels, from 0, of two measurements; ``sure`` is that of the first.
+    weight : array (n,)
+    k : int
+    """
+    line, same, weight = line_of(sure), first == second, weight / weight.mean()
+    around = np.array([1.0, 0.0, 0.0, *np.zeros(k)])
+    tight = np.array([_LINE, _LINE, _LINE, *np.full(k, _CLUSTER)])
+
+    def misfit(given: np.ndarray) -> tuple[float, np.ndarray]:
+        found, away = line @ given[:2] + given[2] + given[3:][first], given - around
         apart = weight * (expit(found) - same)
-        # A normal prior around no change keeps the line where little is known.
-        cost = weight @ (np.logaddexp(0, found) - same * found) + away @ away / 2
-        return float(cost), np.array([apart.sum(), apart @ odds]) + away
+        # Normal priors keep the line where little is known.
+        cost = weight @ (np.logaddexp(0, found) - same * found) + tight @ np.square(away) / 2
+        clusters = np.bincount(first, apart, minlength=k)
+        return float(cost), np.array([*(apart @ line), apart.sum(), *clusters]) + tight * away
 
-    offset, slope = minimize(misfit, Calibration(), jac=True, method="BFGS").x
-    return Calibration(float(offset), max(0.0, float(slope)))
+    slope, bend = minimize(misfit, around, jac=True, method="BFGS").x[:2]
+    slope = max(_FLATTEST, float(slope))
+    return slope, max(-2 * slope, float(bend))
+
+
+def offsets_for(expected: np.ndarray, line: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the offsets (k,) with which the mean probability of every cluster is as expected.
+
+    Parameters
+    ----------
+    expected : array (k,)
+        Above 0, below 1. It is also the probability in clusters without pixels.
+    line : array (n,)
+        Logarithms of odds to which the offsets are added.
+    labels : array (n,)
+        From 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> offsets = offsets_for(np.array([0.6, 0.7]), np.array([0.0, 2.0, 2.0]), np.array([0, 0, 1]))
+    >>> float((1 / (1 + np.exp(-offsets[0] - [0.0, 2.0]))).mean().round(3))
+    0.6
+    """
+    offsets = logit(expected)
+    for c in np.unique(labels):
+        own = line[labels == c]
+        low, high = offsets[c] - own.max() - 1, offsets[c] - own.min() + 1
+
+        def above(offset: float, own: np.ndarray = own, mean: float = expected[c]) -> float:
+            return float(expit(offset + own).mean()) - mean
+
+        offsets[c] = brentq(above, low, high)
+    return offsets
+
+
+# --- parts of the measurement ----------------------------------------------------------------
+
+
+def measured_in_parts(
+    job: Job,
+    intake: Intake,
+    sample: SampledPixels,
+    whole: np.ndarray,
+    rule: Rule,
+    sizes: np.ndarray,
+) -> Repeated | None:
+    """Return some pixels of a cube, and parts of their measurement; None if noise is not known.
+
+    Where pixels are averaged with their neighbours, those are measured in parts too: square pieces
+    of the cube. Otherwise they are the sampled pixels.
+
+    Parameters
+    ----------
+    job : Job
+    intake : Intake
+    sample : SampledPixels
+    whole : array (s, latent)
+        Of the sampled pixels.
+    rule : Rule
+        Of the clusters.
+    sizes : array (k,)
+        Numbers of pixels of the clusters, of which unequal shares are sampled.
+    """
+    noise = job.noise(sample.values)
+    if noise == "residual" or len(sizes) == 1:
+        return None
+    alone, correlation = job.neighbours.window == 1, job.neighbours.correlation
+    if alone:
+        pieces = _of_sample(sample, counted=noise == "counts")
+        pieces = pieces._replace(correlation=correlation._replace(pixels=INDEPENDENT.pixels))
+    else:
+        pieces = _of_patches(job, intake, counted=noise == "counts")
+    generator = np.random.default_rng([job.seed, 10])
+
+    def moved(part: Patches, times: int) -> np.ndarray:
+        return rule.move(_encoded(job, intake, part, times)).astype(np.float64)
+
+    halves, quarters = [], []
+    for number in range(SPLITS if alone else SPLITS - 1):
+        pair = pieces.split(generator, 0.5)
+        halves.append((moved(pair[0], 2), moved(pair[1], 2)))
+        if number == 0:
+            parts = [part for half in pair for part in half.split(generator, 0.5)]
+            one, two, three, four = (moved(part, 4) for part in parts)
+            quarters = [(one, three), (two, four), (one, four), (two, three)]
+    points = rule.move(whole).astype(np.float64) if alone else moved(pieces, 1)
+    weight = np.ones(len(points))
+    if alone:
+        labels = _nearest(points, rule.centers)
+        weight = (sizes / np.maximum(np.bincount(labels, minlength=len(sizes)), 1))[labels]
+    return Repeated(points, halves, quarters, weight)
+
+
+def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:
+    """Return sampled pixels as one piece, a single column."""
+    variance = None
+    if not counted:
+        assert sample.variance is not None
+        variance = np.maximum(np.nan_to_num(sample.variance, posinf=0.0), 0)[None, :, None]
+    usable = np.ones((1, len(sample.values), 1), bool)
+    return Patches(sample.values[None, :, None], variance, usable)
+
+
+def _of_patches(job: Job, intake: Intake, *, counted: bool) -> Patches:
+    """Return every other patch of the cube: about as many pixels as are sampled."""
+    found = patches_of(job.cube, intake, job.seed)
+    values, usable = found.values[::2], found.usable[::2]
+    if counted or found.variance is None:
+        return Patches(values, None, usable)
+    return found._replace(values=values, variance=found.variance[::2], usable=usable)
+
+
+def _encoded(job: Job, intake: Intake, part: Patches, times: int) -> np.ndarray:
+    """Return the latents (n, latent) of a part, one of so many, of the measurement of pixels."""
+    values = part.values
+    if job.neighbours.window > 1:
+        values = job.neighbours.pool(values, part.variance, part.usable).values
+    scale = np.float32(1 if part.variance is not None else times)
+    inputs = intake.apply((scale * values[part.usable]).astype(np.float32)).values
+    return job.segmenter.codec.encode(inputs)

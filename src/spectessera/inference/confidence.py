@@ -54,17 +54,35 @@ class Mixture(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """The logarithm of the odds of the same label, as a line over that of a model."""
+    """The logarithm of the odds of the same label, as a function of the probability of a model.
 
-    offset: float = 0.0
-    slope: float = 1.0
+    Attributes
+    ----------
+    offset : array (k,)
+        Of each cluster.
+    slope : float
+        Over the logarithm of the odds of the model.
+    bend : float
+        Over twice its probability less 1.
+    """
 
-    def apply(self, probability: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities (n,), float32."""
-        if self == Calibration():
-            return probability
-        odds = logit(np.clip(probability.astype(np.float64), 1 - SURE, SURE))
-        return expit(self.offset + self.slope * odds).astype(np.float32)
+    offset: np.ndarray
+    slope: float
+    bend: float
+
+    def apply(self, probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities (n,), float32, for labels (n,) from 0."""
+        found = self.offset[labels] + line_of(probability) @ [self.slope, self.bend]
+        return expit(found).astype(np.float32)
+
+
+def line_of(probability: np.ndarray) -> np.ndarray:
+    """Return what a calibration is linear in, (n, 2): logarithms of odds, and 2 p - 1.
+
+    The largest probability is ``SURE``.
+    """
+    known = np.clip(probability.astype(np.float64), 1 - SURE, SURE)
+    return np.stack([logit(known), 2 * known - 1], axis=1)
 
 
 def simulate_measurement(

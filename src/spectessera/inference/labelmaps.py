@@ -12,7 +12,7 @@ from spectessera.kmeans.points import Clustering, exact_silhouettes
 from spectessera.kmeans.rule import Rule
 
 from .blockwork import Shared, Task, process_blocks
-from .calibration import calibration_of
+from .calibration import calibration_of, measured_in_parts
 from .confidence import Calibration, Mixture, normal_draws, same_label_probability
 from .corridor import Corridor
 from .job import Job
@@ -62,10 +62,12 @@ def put_confidence(
     nearest = pixels.label_map(clustering.labels)
     noise = simulate_noise(job, intake, sample, nearest, repeats)
     sizes = cluster_sizes(nearest, len(clustering.centers))
-    calibration = calibration_of(
-        job, intake, sample, noise.labels, clustering.rule, sizes, draws, repeats
-    )
     mixture = mixture_of(pixels, clustering, noise)
+    whole = pixels.latents.at(sample.pixel)
+    repeated = measured_in_parts(job, intake, sample, whole, clustering.rule, sizes)
+    calibration = None
+    if repeated is not None:
+        calibration = calibration_of(repeated, clustering.rule, mixture, draws)
     if noise.noise != "residual":
         again = np.ones(len(sizes))
     model = ConfidenceModel(clustering.rule, mixture, draws, calibration, again)
@@ -96,7 +98,7 @@ class ConfidenceModel(NamedTuple):
     mixture : Mixture
     draws : array (draw, latent)
         See :func:`spectessera.inference.confidence.normal_draws`.
-    calibration : Calibration
+    calibration : Calibration, or None
     again : array (k,)
         How often a pixel of each cluster is found in it again by other seeds.
     """
@@ -104,7 +106,7 @@ class ConfidenceModel(NamedTuple):
     rule: Rule
     mixture: Mixture
     draws: np.ndarray
-    calibration: Calibration
+    calibration: Calibration | None
     again: np.ndarray
 
 
@@ -114,4 +116,6 @@ def estimate_confidence(
     """Return the probability (m,), float32, of the same label, for latents and labels from 0."""
     moved = model.rule.move(latent)
     same = same_label_probability(moved, labels, model.rule.centers, model.mixture, model.draws)
-    return np.minimum(model.calibration.apply(same), model.again[labels].astype(np.float32))
+    if model.calibration is not None:
+        same = model.calibration.apply(same, labels)
+    return np.minimum(same, model.again[labels].astype(np.float32))

@@ -19,9 +19,10 @@ from spectessera._util.check import check_number
 from spectessera._util.threads import prefetch
 from spectessera.axis import in_terms_of
 from spectessera.cube import check_cube, noise_of, spectral_axis
-from spectessera.evidence import Gain, Parts, gain_of
+from spectessera.evidence import BEYOND, Gain, Parts, gain_of
 from spectessera.evidence.correlation import INDEPENDENT
-from spectessera.evidence.groups import GROUPS, Groups, fit_groups
+from spectessera.evidence.groups import GROUPS, Groups, fit_groups, neighbours_agree
+from spectessera.evidence.splits import SHARE
 from spectessera.kmeans import Clusters, k_means
 from spectessera.preprocess.auto import stabilisation_for
 from spectessera.preprocess.intake import Intake, intake_of
@@ -141,6 +142,8 @@ def _chosen(task: _Choice) -> Neighbours:
     made, judged = task.patches.halves(task.seed)
     half = _groups(made, used, task)
     best = Neighbours(noise=task.noise, correlation=task.patches.correlation)
+    if not task.given and not _agree(made, judged, half):
+        return best
     largest = _gain(made, judged, best, half, task)
     for window in WINDOWS:
         tried = best._replace(window=window, weight=task.weight, groups=half, half=half)
@@ -160,6 +163,22 @@ def _chosen(task: _Choice) -> Neighbours:
     free = task.intake.preprocess.normalise is not None
     groups = fit_groups(*whole[:3], labels, used, free=free, count=len(half.patterns))
     return best._replace(groups=groups)
+
+
+def _agree(made: Patches, judged: np.ndarray, groups: Groups) -> bool:
+    """Return whether neighbours are of one group more often than chance.
+
+    Averages of like pixels foretell them better wherever these are, also in random order; but that
+    is not what their neighbours say, and two measurements find other pixels alike.
+    """
+    usable, images = made.usable, []
+    noise = None if made.variance is None else made.variance[usable]
+    for spectra, share in ((made.values[usable], SHARE), (judged[usable], 1 - SHARE)):
+        level = None if noise is None else noise * np.float32(SHARE / share)
+        image = np.zeros((*usable.shape, len(groups.patterns)), np.float32)
+        image[usable] = groups.likelihood(spectra, level)
+        images.append(image)
+    return neighbours_agree(images[0], images[1], groups.log_share, usable) > BEYOND
 
 
 def _compared(cube: xr.DataArray, intake: Intake) -> np.ndarray:

@@ -55,19 +55,32 @@ class Patches(NamedTuple):
         ----------
         seed : int
         """
-        generator = np.random.default_rng([seed, 9])
-        made, judged = np.zeros_like(self.values), np.zeros_like(self.values)
-        own = self.values[self.usable]
-        if self.variance is None:
-            parts = thin_counts(np.rint(np.maximum(own, 0)), generator)
-            noise = None
+        made, judged = self.split(np.random.default_rng([seed, 9]), SHARE)
+        return made, judged.values
+
+    def split(self, generator: np.random.Generator, share: float) -> tuple[Patches, Patches]:
+        """Return two parts of independent noise; those of counts add up to the whole.
+
+        Parameters
+        ----------
+        generator : numpy Generator
+        share : float
+            Of the information that is in the first.
+        """
+        own, noise = self.values[self.usable], self.variance
+        if noise is None:
+            parts = thin_counts(np.rint(np.maximum(own, 0)), generator, share=share)
         else:
-            sigma = np.sqrt(self.variance[self.usable])
+            sigma = np.sqrt(noise[self.usable])
             drawn = sigma * self.correlation.draw(generator, sigma.shape, self.places)
-            parts = split_noise(own, drawn)
-            noise = self.variance / np.float32(parts.share)
-        made[self.usable], judged[self.usable] = parts.made, parts.judged
-        return self._replace(values=made, variance=noise), judged
+            parts = split_noise(own, drawn, share=share)
+        found = []
+        for values, part in ((parts.made, parts.share), (parts.judged, 1 - parts.share)):
+            image = np.zeros_like(self.values)
+            image[self.usable] = values
+            variance = None if noise is None else noise / np.float32(part)
+            found.append(self._replace(values=image, variance=variance))
+        return found[0], found[1]
 
     @property
     def binned(self) -> bool:
