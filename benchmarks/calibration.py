@@ -87,6 +87,13 @@ def binned(confidence: np.ndarray, same: np.ndarray, right: np.ndarray) -> Bins:
     return Bins(count / count.sum(), *means)
 
 
+def by_chance(confidence: np.ndarray) -> float:
+    """Return the error of a perfect confidence (n,), if repeats of a pixel are all alike."""
+    generator = np.random.default_rng(0)
+    drawn = [generator.uniform(size=len(confidence)) < confidence for _ in range(20)]
+    return float(np.mean([binned(confidence, same, same).error for same in drawn]))
+
+
 # --- scenes ------------------------------------------------------------------------------------
 
 
@@ -316,10 +323,11 @@ def lines_of(results: list[Calibrated], seeds: list[int], page_seeds: list[int])
     worst = max(binned(*each[5:]).error for each in pages)
     within = sum(binned(*each[5:]).error <= LIMIT for each in pages)
     errors = [binned(*each[5:]).error for each in results]
+    chance = [by_chance(each.confidence) for each in results]
     return [
         f"Scenes of {SIDE} x {SIDE} pixels, seeds {', '.join(map(str, seeds))} (pages of 400 and "
-        f"10,000 counts by the shipped network: {', '.join(map(str, page_seeds))}), segmented once and "
-        f"measured again {REPEATS} times: new noise around the same expectation, labels by the "
+        f"10,000 counts by the shipped network: {', '.join(map(str, page_seeds))}), segmented once "
+        f"and measured again {REPEATS} times: new noise around the same expectation, labels by the "
         "centers of the first segmentation. *same label*: share of the repeated measurements with "
         "the same label. *ECE*: expected calibration error of the confidence for this share, "
         f"{BINS} equal bins of confidence, all pages of a row together, and for the worst page "
@@ -331,13 +339,15 @@ def lines_of(results: list[Calibrated], seeds: list[int], page_seeds: list[int])
         f"Pages with the chosen k: ECE at most {LIMIT} in {within} of {len(pages)}; the worst page "
         f"has {worst:.3f}. All scenes of this page: at most {LIMIT} in "
         f"{sum(error <= LIMIT for error in errors)} of {len(errors)}, at most {max(errors):.3f}. A "
-        "perfect confidence would have an error of up to 0.02 in so many pixels.",
+        "perfect confidence would have an error of "
+        f"{min(chance):.3f} to {max(chance):.3f} by chance.",
         "",
         "### k chosen",
         "",
         *table(chosen),
         "",
-        f"### More clusters than there are groups ({MANY}; nebulae and sparse pages: 8; Gaussian groups: 6)",
+        f"### k given ({MANY}, more than there are groups; nebulae and sparse pages: 8; Gaussian "
+        "groups: the 6 that there are)",
         "",
         *table(many),
     ]

@@ -4,8 +4,23 @@ import numpy as np
 import pytest
 
 from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
-from spectessera.inference.calibration import fitted
-from spectessera.inference.confidence import Calibration
+from spectessera.inference.calibration import (
+    Repeated,
+    agreement,
+    calibration_of,
+    grown,
+    growth_of_model,
+    offsets_for,
+    shape_of,
+)
+from spectessera.inference.confidence import (
+    Calibration,
+    fit_mixture,
+    line_of,
+    normal_draws,
+    same_label_probability,
+)
+from spectessera.kmeans.rule import Rule
 
 COUNTS, GROUPS = 25, 4
 
@@ -60,25 +75,96 @@ def test_repeated_measurements_agree_as_often_as_the_confidence_says(kind, k, mo
     assert error <= most
 
 
-def test_few_labels_that_differ_change_nothing():
-    sure, same = np.full(500, 0.7, np.float32), np.arange(500) >= 19
-    assert fitted(sure, same, np.ones(500)) == Calibration()
-    assert Calibration().apply(sure) is sure
+def gaussian_parts(seed: int, apart: float) -> tuple[Repeated, np.ndarray, Rule]:
+    """Return two groups of points on a line with unit noise, and a new measurement of them."""
+    generator = np.random.default_rng(seed)
+    truth = apart * np.repeat([-0.5, 0.5], 1500)[:, None] * [1, 0]
+
+    def split(points: np.ndarray, variance: float) -> tuple[np.ndarray, np.ndarray]:
+        noise = np.sqrt(variance) * generator.standard_normal(points.shape)
+        return points + noise, points - noise
+
+    whole, again = truth + generator.standard_normal((2, 3000, 2))
+    halves = [split(whole, 1.0) for _ in range(3)]
+    one, three = (split(half, 2.0) for half in halves[0])
+    quarters = [(one[0], three[0]), (one[1], three[1])]
+    ends = max(apart / 2, 0.8)
+    rule = Rule("plain", np.zeros(2), np.eye(2), np.array([[-ends, 0], [ends, 0]]))
+    return Repeated(whole, halves, quarters, np.ones(3000)), again, rule
 
 
-def test_a_line_raises_and_lowers_probabilities_without_changing_their_order():
+def labels_of(points: np.ndarray) -> np.ndarray:
+    return (points[:, 0] > 0).astype(int)
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.5, 3.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_clusters_are_as_sure_as_a_new_measurement_agrees(seed, apart):
+    """Without groups half of the labels are the same, however sure the model of clusters is."""
+    parts, again, rule = gaussian_parts(seed, apart)
+    own = labels_of(parts.whole)
+    # A model that sees a tenth of the noise: its mean probability is 0.9 and more.
+    mixture = fit_mixture(parts.whole, own, np.stack([0.1 * np.eye(2)] * 2))
+    draws = normal_draws(2, np.random.default_rng(0))
+    found = calibration_of(parts, rule, mixture, draws)
+    model = same_label_probability(parts.whole, own, rule.centers, mixture, draws)
+    sure = found.apply(model, own)
+    share = (labels_of(again) == own).mean()
+    assert model.mean() - share > 0.05
+    assert sure.mean() == pytest.approx(share, abs=0.05)
+
+
+def test_too_few_labels_that_differ_change_nothing():
+    parts, _, rule = gaussian_parts(3, 30.0)
+    own = labels_of(parts.whole)
+    mixture = fit_mixture(parts.whole, own, np.stack([np.eye(2)] * 2))
+    draws = normal_draws(2, np.random.default_rng(0))
+    assert calibration_of(parts, rule, mixture, draws) is None
+
+
+def test_the_shape_raises_and_lowers_probabilities_without_changing_their_order():
     generator = np.random.default_rng(1)
-    sure = generator.uniform(0.4, 1, 20_000)
+    sure, label = generator.uniform(0.4, 1, 20_000), np.zeros(20_000, int)
     for power in (0.5, 2.0):
         same = generator.uniform(size=len(sure)) < sure**power
-        found = fitted(sure, same, np.ones(len(sure))).apply(np.linspace(0.4, 0.95, 12))
+        shape = shape_of(sure, label, np.where(same, 0, 1), np.ones(len(sure)), 2)
+        mean = np.array([(sure**power).mean(), 0.5])
+        offset = offsets_for(mean, line_of(sure) @ shape, label)
+        some = np.linspace(0.4, 0.95, 12)
+        found = Calibration(offset, *shape).apply(some, np.zeros(12, int))
         assert (np.diff(found) > 0).all()
-        np.testing.assert_allclose(found, np.linspace(0.4, 0.95, 12) ** power, atol=0.05)
+        np.testing.assert_allclose(found, some**power, atol=0.05)
+
+
+def test_no_shape_falls_where_the_model_rises():
+    """The model is wrong: the surer it is, the less labels agree."""
+    generator = np.random.default_rng(2)
+    sure, label = generator.uniform(0.1, 0.99, 4000), np.zeros(4000, int)
+    same = generator.uniform(size=4000) > sure
+    shape = shape_of(sure, label, np.where(same, 0, 1), np.ones(4000), 2)
+    found = line_of(np.linspace(0.01, 0.99, 99)) @ shape
+    assert (np.diff(found) > -1e-9).all()
 
 
 def test_the_weights_are_those_of_pixels():
-    """A cluster of which a tenth is drawn counts ten times."""
-    sure, same = np.full(2000, 0.9), np.arange(2000) % 2 == 0
-    same[1000:] = np.arange(1000) % 10 > 0
+    """A pixel of a cluster of which a tenth is drawn counts ten times."""
+    one, other = np.zeros(2000, int), np.arange(2000) % 2
+    other[1000:] = np.arange(1000) % 10 == 0
     weight = np.repeat([10.0, 1.0], 1000)
-    assert fitted(sure, same, weight).apply(sure[:1])[0] == pytest.approx(59 / 110, abs=0.02)
+    # 5,900 of 11,000, seen from the first; all of the first cluster that the second finds
+    assert agreement([(one, other)], weight, 2)[0] == pytest.approx(2 * 5900 / 16900, abs=0.01)
+
+
+def test_a_cluster_without_pixels_agrees_as_all_others_do():
+    one, other = np.zeros(100, int), np.arange(100) % 2
+    found = agreement([(one, other)], np.ones(100), 3)
+    assert found[2] == pytest.approx(0.5, abs=0.01)
+    offset = offsets_for(found, np.zeros(4), np.zeros(4, int))
+    assert np.isfinite(offset).all()
+
+
+def test_a_model_that_is_not_right_about_halves_says_nothing_of_the_whole():
+    assert growth_of_model((0.3, 0.5, 0.8), (0.3, 0.5)) > 0.5
+    assert growth_of_model((0.3, 0.5, 0.8), (0.3, 0.4)) == 0
+    assert growth_of_model((0.5, 0.5, 0.5), (0.5, 0.5)) == 0
+    assert (grown(np.full(2, 0.5), np.full(2, 0.6), 0.5) > grown(*np.full((2, 2), 0.6))).all()

@@ -85,6 +85,7 @@ def test_workers_of_a_cluster_read_the_neighbours_too(sparse, whole, client):
     parts = segment(cube.chunk({"y": 17, "x": 23}), segmenter, 3, neighbours="auto")
     assert np.array_equal(parts["label"], whole["label"])
     assert np.array_equal(parts["measurements"], whole["measurements"], equal_nan=True)
+    assert np.array_equal(parts["confidence"], whole["confidence"], equal_nan=True)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -102,6 +103,19 @@ def test_neighbours_in_any_order_have_nothing_to_say():
     alone, together = (segment(shuffled, segmenter, 3, neighbours=each) for each in (0, "auto"))
     mixed = truth.ravel()[order]
     assert ari(together, mixed) > ari(alone, mixed) - 0.01
+
+
+@pytest.mark.parametrize("seed", [2103, 2105])
+def test_overlapping_groups_in_any_order_have_no_neighbours(seed):
+    """Averages of like pixels foretell them better wherever these are; with that, windows of 5."""
+    generator = np.random.default_rng([seed, 5])
+    label = generator.integers(1, 7, size=4000)
+    directions = np.linalg.qr(generator.standard_normal((100, 6)))[0].T
+    white = generator.standard_normal((4000, 100)) + 5 / np.sqrt(2) * directions[label - 1]
+    colour = np.diag(np.exp(generator.normal(0, 0.2, 100))) + 0.3 * np.eye(100, k=1)
+    values = (10 + white @ colour).astype(np.float32).reshape(50, 80, 100)
+    variance = np.broadcast_to(np.square(colour).sum(axis=0), values.shape).copy()
+    assert choose_neighbours(spt.make_cube(values, variance=variance)).window == 1
 
 
 def test_details_finer_than_the_window_stay():
