@@ -18,8 +18,9 @@ from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.steps import QUALITY, UNUSABLE, screen
 
 # Side of a piece, number of pieces (at least two), and the bytes of their spectra that limit it; a
-# smaller cube than all of them is one piece.
+# cube of at most so many pixels, or less than all pieces, is one piece.
 _SIDE, _PIECES, _BYTES = 24, 8, 2**26
+_WHOLE = 2 * _PIECES * _SIDE**2
 # So many times as many pieces are read to find those of usable pixels.
 _TRIES = 16
 # Share of neighbouring pixels with the same spectrum from which on a map is one of bins.
@@ -96,7 +97,8 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     """
     height, width = cube.sizes["y"], cube.sizes["x"]
     count = int(np.clip(_BYTES // (4 * cube.sizes["channel"] * _SIDE**2), 2, _PIECES))
-    if height * width <= count * _SIDE**2:
+    whole = min(_WHOLE, _BYTES // (4 * cube.sizes["channel"]))
+    if height * width <= max(whole, count * _SIDE**2):
         places, count = [Block(slice(0, height), slice(0, width))], 1
     else:
         places = _places(mask_of(cube), seed)
