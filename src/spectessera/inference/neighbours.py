@@ -211,7 +211,7 @@ def averaged_spectra(
     parts, pixels = [], []
     shared = Shared((neighbours, intake))
     for done, ((block, *_), rows) in enumerate(
-        process_blocks(_drawn_of, shared, cube, tasks()), start=1
+        process_blocks(_drawn_of, shared, cube, tasks(), reach=neighbours.reach), start=1
     ):
         parts.append(rows[1:])
         pixels.append(in_image(cube, block, rows[0]))

@@ -16,6 +16,7 @@ from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts, 
 from spectessera.preprocess.steps import QUALITY, screen
 from spectessera.segmenter.novelty import Reference
 
+from .far import Far, FarModel, far_block
 from .neighbours import MEASURED, REPEATS, Neighbours, averaged
 
 # Spectra that are added up together: as float64 they still fit into the processor's cache.
@@ -152,12 +153,14 @@ class DescribedBlock(NamedTuple):
     decoded : DecodedBlock, or None
     alone : array (m,), or None
         Labels, from 1, without neighbours.
+    far : Far, or None
     """
 
     sums: ClusterSums
     sample: SampledPixels | None
     decoded: DecodedBlock | None
     alone: np.ndarray | None = None
+    far: Far | None = None
 
 
 def encode_block(
@@ -215,6 +218,7 @@ def describe_block(
     wanted: np.ndarray | None = None,
     keep_decoded: bool = False,
     rule: Rule | None = None,
+    model: FarModel | None = None,
     inner: Block | None = None,
 ) -> DescribedBlock:
     """Read one block again and add up its spectra by label.
@@ -235,9 +239,13 @@ def describe_block(
         Return the decoded spectra.
     rule : Rule, optional
         Also label the pixels without their neighbours.
+    model : FarModel, optional
+        Also find the pixels that are far from it, without their neighbours.
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
+    own_part = part if inner is None else part.isel(y=inner.y, x=inner.x)
+    far = None if model is None else far_block(model, own_part, context.intake)
     part = context.averaged(part, inner)
     spectra = to_spectra(part)
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
@@ -265,7 +273,7 @@ def describe_block(
         decoded.append(known)
     assert sums is not None  # there is at least one part
     labels_alone = _join_known(tuple(alone))
-    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded), labels_alone)
+    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded), labels_alone, far)
 
 
 # --- parts of a block --------------------------------------------------------------------------

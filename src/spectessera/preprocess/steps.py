@@ -145,25 +145,37 @@ def screen(
     """
     check_ndim("spectra", values, 2, "(n, channel)")
     quality = np.zeros(len(values), dtype=np.uint8)
-    finite = np.abs(values) <= LARGEST  # False for NaN
-    channels = values.shape[1]
-    missing = channels - finite.sum(axis=1)
-    if missing.any():
-        values = values.copy()
-        unusable = (missing > max_missing * channels) | (missing == channels)
-        quality[unusable] |= QUALITY["not_finite"]
-        for row in np.flatnonzero((missing > 0) & ~unusable):
-            good = finite[row]
-            values[row, ~good] = np.interp(
-                np.flatnonzero(~good), np.flatnonzero(good), values[row, good]
-            )
-            quality[row] |= QUALITY["repaired"]
-        values[unusable] = 0.0
+    lowest, highest = _ends(values)  # NaN where a value is
+    if not ((lowest >= -LARGEST) & (highest <= LARGEST)).all():
+        values = _repaired(values, quality, max_missing)
+        lowest, highest = _ends(values)
     usable = quality & UNUSABLE == 0
-    quality[usable & ~values.any(axis=1)] |= QUALITY["empty"]
+    quality[usable & (lowest >= 0) & (highest <= 0)] |= QUALITY["empty"]
     if saturation is not None:
-        quality[usable & (values >= saturation).any(axis=1)] |= QUALITY["saturated"]
+        quality[usable & (highest >= saturation)] |= QUALITY["saturated"]
     return Screened(values, quality)
+
+
+def _ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest value (n,) of spectra (n, channel)."""
+    return values.min(axis=1, initial=np.inf), values.max(axis=1, initial=-np.inf)
+
+
+def _repaired(values: np.ndarray, quality: np.ndarray, max_missing: float) -> np.ndarray:
+    """Return spectra (n, channel) without bad values, and set the bits of their quality (n,)."""
+    values, channels = values.copy(), values.shape[1]
+    finite = np.abs(values) <= LARGEST  # False for NaN
+    missing = channels - finite.sum(axis=1)
+    unusable = (missing > max_missing * channels) | (missing == channels)
+    quality[unusable] |= QUALITY["not_finite"]
+    for row in np.flatnonzero((missing > 0) & ~unusable):
+        good = finite[row]
+        values[row, ~good] = np.interp(
+            np.flatnonzero(~good), np.flatnonzero(good), values[row, good]
+        )
+        quality[row] |= QUALITY["repaired"]
+    values[unusable] = 0.0
+    return values
 
 
 # --- the steps ---------------------------------------------------------------------------------
