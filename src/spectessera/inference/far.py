@@ -9,9 +9,8 @@ import xarray as xr
 
 from spectessera.cube import Block, in_image
 from spectessera.evidence.rare import Distance, Ordinary, distance_of, histogram_of
-from spectessera.preprocess.intake import Intake
 
-from .patches import screened
+from .patches import Patches
 
 # Most far pixels that are compared with each other.
 _MOST = 2048
@@ -74,9 +73,9 @@ class Far(NamedTuple):
         return self._replace(pixels=self.pixels._replace(pixel=pixel))
 
 
-def far_block(model: FarModel, part: xr.DataArray, intake: Intake) -> Far:
+def far_block(model: FarModel, read: Patches) -> Far:
     """Return the histograms of the distances of the pixels of a block, and the far pixels."""
-    ordinary, read = model.ordinary, screened(part, intake)
+    ordinary = model.ordinary
     pixel = np.flatnonzero(read.usable)
     values = read.values.reshape(-1, read.values.shape[-1])
     variance = None
