@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -57,7 +57,7 @@ class Intake(NamedTuple):
         """Return the inputs of finite spectra (n, good channel of the cube)."""
         if len(values) <= _IN_CACHE:
             return self._apply(values, variance)
-        whole: list[np.ndarray | None] = []
+        whole: list[Any] = []
         for first in range(0, len(values), _IN_CACHE):
             rows = slice(first, first + _IN_CACHE)
             part = self._apply(values[rows], None if variance is None else variance[rows])
