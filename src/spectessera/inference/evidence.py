@@ -21,6 +21,7 @@ from spectessera.evidence import (
     thin_counts,
 )
 from spectessera.evidence.correlation import INDEPENDENT, Correlation
+from spectessera.evidence.gain import binned
 from spectessera.evidence.splits import SHARE
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import cluster_points
@@ -165,8 +166,12 @@ class HeldOut:
     judged_by = "noise"
 
     def __init__(self, latent: np.ndarray, parts: Parts, seed: int) -> None:
-        self._latent, self._parts, self._seed = latent, parts, seed
+        self._latent, self._seed = latent, seed
         self.structure = structure_of(parts, seed=seed % 2**32)
+        if parts.level is None:  # bins are the same for every number of clusters
+            made, judged = binned(parts.made, parts.judged)
+            parts = parts._replace(made=made, judged=judged)
+        self._parts = parts
 
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""

@@ -70,6 +70,16 @@ class Patches(NamedTuple):
         made[self.usable], judged[self.usable] = parts.made, parts.judged
         return self._replace(values=made, variance=noise), judged
 
+    def inside(self, block: Block) -> Patches:
+        """Return a part of the only piece, without the axis of pieces: its values in one piece."""
+        y, x = block
+        values, variance = (
+            None if each is None else np.ascontiguousarray(each[y, x])
+            for each in (self.values, self.variance)
+        )
+        assert values is not None
+        return Patches(values, variance, self.usable[y, x], self.as_measured)
+
     @property
     def binned(self) -> bool:
         """Whether a tenth of neighbouring pixels have the same spectrum, of which one is known."""
