@@ -19,7 +19,14 @@ from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
-from .confidence import Calibration, Mixture, fit_mixture, line_of, same_label_probability
+from .confidence import (
+    NOISE_PIXELS,
+    Calibration,
+    Mixture,
+    fit_mixture,
+    line_of,
+    same_label_probability,
+)
 from .job import Job
 from .passes import SampledPixels
 from .patches import Patches, patches_of
@@ -67,13 +74,14 @@ class Repeated(NamedTuple):
 
 
 def calibration_of(
-    repeated: Repeated, rule: Rule, mixture: Mixture, draws: np.ndarray
+    repeated: Repeated | None, rule: Rule, mixture: Mixture, draws: np.ndarray
 ) -> Calibration | None:
     """Return how confidence is to be calibrated; None if too few labels differ to say.
 
     Parameters
     ----------
-    repeated : Repeated
+    repeated : Repeated, or None
+        None: the noise is not known, and nothing is calibrated.
     rule : Rule
         Of the clusters.
     mixture : Mixture
@@ -81,6 +89,8 @@ def calibration_of(
     draws : array (draw, d)
         See :func:`spectessera.inference.confidence.normal_draws`.
     """
+    if repeated is None:
+        return None
     k, centers, weight = len(rule.centers), rule.centers, repeated.weight
     own = _nearest(repeated.whole, centers)
     halves, quarters = (
@@ -341,12 +351,19 @@ def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:
 
 
 def _of_patches(job: Job, intake: Intake, *, counted: bool) -> Patches:
-    """Return every other patch of the cube: about as many pixels as are sampled."""
+    """Return every other patch of the cube, or the middle rows of a small one.
+
+    About as many pixels as are sampled.
+    """
     found = patches_of(job.cube, intake, job.seed)
-    values, usable = found.values[::2], found.usable[::2]
+    _, height, width = found.usable.shape
+    rows = min(height, max(3, 2 * NOISE_PIXELS // width))
+    first = (height - rows) // 2
+    part = slice(None, None, 2), slice(first, first + rows)
+    found = found._replace(values=found.values[part], usable=found.usable[part])
     if counted or found.variance is None:
-        return Patches(values, None, usable)
-    return found._replace(values=values, variance=found.variance[::2], usable=usable)
+        return found._replace(variance=None, correlation=INDEPENDENT)
+    return found._replace(variance=found.variance[part])
 
 
 def _encoded(job: Job, intake: Intake, part: Patches, times: int) -> np.ndarray:

@@ -65,9 +65,7 @@ def put_confidence(
     mixture = mixture_of(pixels, clustering, noise)
     whole = pixels.latents.at(sample.pixel)
     repeated = measured_in_parts(job, intake, sample, whole, clustering.rule, sizes)
-    calibration = None
-    if repeated is not None:
-        calibration = calibration_of(repeated, clustering.rule, mixture, draws)
+    calibration = calibration_of(repeated, clustering.rule, mixture, draws)
     if noise.noise != "residual":
         again = np.ones(len(sizes))
     model = ConfidenceModel(clustering.rule, mixture, draws, calibration, again)
