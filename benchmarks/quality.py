@@ -7,6 +7,7 @@
     python -m benchmarks.quality --tables FOLDER     also the grids of MAPPINGS and CLOUDY in it
     python -m benchmarks.quality --further pages     measure one further section again
     python -m benchmarks.quality --page              only write the page
+    python -m benchmarks.quality --again             compare rows of the first seed with new ones
 
 Every row (a set, a seed, a method) is appended to quality.csv when it is measured, and existing
 rows are not measured again; QUALITY.md is written from all rows. No method uses labels. The seeds
@@ -225,6 +226,17 @@ def run(
                     append(measure(name, drawn, seed, method))
 
 
+def again(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list[str]) -> None:
+    """Measure rows of the first seed again, and print old and new scores; nothing is written."""
+    for row in rows():
+        name, method = row["set"], row["method"]
+        chosen = (name in sets and any(word in name for word in words)) and method in methods
+        if chosen and row["seed"] == str(SEEDS[0]):
+            new = measure(name, sets[name](SEEDS[0]), SEEDS[0], method)
+            print(f"{name}, {method}: ARI {row['ari']} then, {new['ari']:.4f} now; ", end="")
+            print(f"k {row['chosen'] or '-'} then, {new['chosen'] or '-'} now", flush=True)
+
+
 def possible(method: str, drawn: Drawn) -> bool:
     """Return whether a method can label a set: simulated, not too large, or a map."""
     if method in SIMULATED:
@@ -344,6 +356,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="folder of jasper_ridge.npz")
     parser.add_argument("--tables", type=Path, help="folder of the grids of nebular models")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of seeds")
+    parser.add_argument("--again", action="store_true", help="compare with rows of the file")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument(
         "--further", nargs="*", default=None, help="sections: ceiling, pages, options"
@@ -356,6 +369,9 @@ def main() -> None:
     torch.set_num_threads(1)
     if not arguments.page:
         sets = sets_of(arguments.folder, arguments.tables)
+        if arguments.again:
+            again(sets, arguments.only, arguments.methods or list(METHODS))
+            return
         run(sets, arguments.only, arguments.methods, SEEDS[: arguments.seeds])
         missing = [name for name in FURTHER if not (HERE / f"quality_{name}.md").exists()]
         run_further(missing if not arguments.methods else [])
