@@ -230,8 +230,8 @@ def again(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: li
     """Measure rows of the first seed again, and print old and new scores; nothing is written."""
     for row in rows():
         name, method = row["set"], row["method"]
-        chosen = (name in sets and any(word in name for word in words)) and method in methods
-        if chosen and row["seed"] == str(SEEDS[0]):
+        wanted = name in sets and name in (words or sets) and method in methods
+        if wanted and row["seed"] == str(SEEDS[0]):
             new = measure(name, sets[name](SEEDS[0]), SEEDS[0], method)
             print(f"{name}, {method}: ARI {row['ari']} then, {new['ari']:.4f} now; ", end="")
             print(f"k {row['chosen'] or '-'} then, {new['chosen'] or '-'} now", flush=True)
