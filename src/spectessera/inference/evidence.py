@@ -14,6 +14,7 @@ from spectessera.evidence import (
     BEYOND,
     Gain,
     Parts,
+    finite_variance,
     gain_of,
     split_noise,
     structure_of,
@@ -27,7 +28,6 @@ from spectessera.preprocess.intake import Intake
 
 from .neighbour_evidence import NeighbourEvidence, judged_by_neighbours
 from .neighbours import Neighbours
-from .noise import finite_variance
 from .passes import BlockContext, Encoder, SampledPixels
 from .patches import as_inputs, parts_of, patches_of
 

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.special import ndtr
 
 from spectessera.cube import Block, blocks, in_image
-from spectessera.evidence import Parts, split_noise, thin_counts
+from spectessera.evidence import Parts, finite_variance, split_noise, thin_counts
 from spectessera.evidence.rare import (
     FEWEST,
     FORETOLD,
@@ -31,7 +31,6 @@ from spectessera.preprocess.intake import Intake
 from .blockwork import Shared, Task, process_blocks
 from .corridor import Corridor
 from .job import Job
-from .noise import finite_variance
 from .passes import SampledPixels
 from .patches import screened
 from .pixelstore import Pixels
