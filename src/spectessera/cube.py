@@ -20,13 +20,7 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .foreign import GivenAxis, plain_number, take_apart
-from .scale import (
-    has_variance,
-    keep_saturation,
-    known_variance,
-    scaled,
-    without_void_variance,
-)
+from .scale import has_variance, keep_saturation, known_variance, scaled, without_void_variance
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.

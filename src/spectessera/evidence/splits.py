@@ -96,6 +96,8 @@ def finite_variance(variance: np.ndarray) -> np.ndarray:
     >>> finite_variance(np.array([[1.0, 4.0], [np.nan, 5.0], [0.0, 0.0]])).tolist()
     [[1.0, 4.0], [1.0, 5.0], [1.0, 4.5]]
     """
+    if not len(variance):
+        return variance
     bad = np.isnan(variance) | ~(variance > 0).any(axis=1, keepdims=True)
     some = slice(None, None, max(1, len(variance) // _SOME))
     usual = _median(np.where(bad[some], np.nan, variance[some]))

@@ -178,19 +178,24 @@ def scores(result: xr.Dataset) -> Figure:
         panels[-1].set_ylabel("share explained" if shared else "gain per pixel")
         panels[-1].axhline(0, color="0.8", lw=1, zorder=0)
         panels[-1].set_ylim(bottom=0 if np.nanmin(gain) >= 0 else None)
-    count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     for axes in panels:
-        if count in k:
-            axes.axvline(count, color="0.6", ls="--", lw=1)
+        if number_chosen(result) in k:
+            axes.axvline(number_chosen(result), color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_title(_title_of_scores(result))
+    panels[-1].set_xlabel("number of clusters k")
+    return figure
+
+
+def _title_of_scores(result: xr.Dataset) -> str:
+    """Return how many clusters were chosen, by what, and how many rare groups there are."""
+    count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     criterion = in_figure(result.attrs.get("criterion", "silhouette"))
     how = criterion if criterion == "given" else f"chosen by {criterion}"
     title = f"{count} cluster{'' if count == 1 else 's'}, {how}"
     if rare:
         title += f", and {rare} rare group{'' if rare == 1 else 's'}"
-    panels[0].set_title(title)
-    panels[-1].set_xlabel("number of clusters k")
-    return figure
+    return title
 
 
 def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
