@@ -145,9 +145,7 @@ def segment_command(
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
         run = _run(file, source, results, seed, number)
-        summary = write_files(
-            result, segmenter, staging.path, run, **_kind(source, results, stored)
-        )
+        summary = write_files(result, segmenter, staging.path, run, **_how(source, results, stored))
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
@@ -157,8 +155,8 @@ def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dic
     return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
-def _kind(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
-    """Return what decides which files are written."""
+def _how(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
+    """Return what decides which files are written, and how."""
     return {"fitted": source.fit, "with_report": results.report, "stored": stored}
 
 
