@@ -76,8 +76,8 @@ def simulate_measurement(
 ) -> np.ndarray:
     """Return simulated measurements of spectra (n, channel), float32.
 
-    With a variance (n, channel), from 0, Gaussian noise of that variance, correlated between
-    channels, is added; without, values are counts, and the new ones follow Poisson distributions
+    With a variance (n, channel), Gaussian noise of that variance, correlated between channels, is
+    added (none where it is no variance); without, values are counts, and the new ones follow Poisson distributions
     with these means; or they are the mean of so many measurements (n,) of counts.
     """
     if variance is None and repeats is not None:
@@ -85,8 +85,9 @@ def simulate_measurement(
         return (generator.poisson(np.maximum(values, 0) * times) / times).astype(np.float32)
     if variance is None:
         return generator.poisson(np.maximum(values, 0)).astype(np.float32)
-    noise = np.sqrt(variance) * correlation.draw(generator, values.shape)
-    return (values + noise).astype(np.float32)
+    sigma = np.sqrt(np.maximum(np.nan_to_num(variance, nan=0.0, posinf=0.0), 0))
+    noise = correlation.draw(generator, values.shape)
+    return (values + sigma * noise).astype(np.float32)
 
 
 def noise_covariance(latents: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
