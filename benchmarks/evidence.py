@@ -164,7 +164,8 @@ def page() -> None:
     seal = "\nWritten by `python -m benchmarks.evidence`.\n"
     repeated = as_table(HERE / "repeatability.csv").rstrip()
     text = head.replace("<TABLE>", table()).replace("<COST>", cost.rstrip())
-    text = text.replace("<REPEATED>", repeated)
+    faint = as_table(HERE / "faint_groups.csv").rstrip()
+    text = text.replace("<REPEATED>", repeated).replace("<FAINT>", faint)
     PAGE.write_text(text + seal, encoding="utf-8")
 
 

@@ -1,13 +1,16 @@
 """What evidence costs: `segment --model maxrf` as it is, and by stability, without neighbours.
 
-    python -m benchmarks.evidence_cost   measure, write evidence_cost.md and docs/evidence.md
+    python -m benchmarks.evidence_cost [--old CHECKOUT] [--rounds N]
+        measure, write evidence_cost.md and docs/evidence.md
 
-Each measurement is a whole process of one thread; both sides alternate. The seconds are those of
-the processor, which other processes change less than those on the clock.
+Each measurement is a whole process of one thread; all sides alternate. The seconds are those of
+the processor, which other processes change less than those on the clock. With ``--old``, the
+package of an earlier checkout is measured, too, as it is by default.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import tempfile
@@ -55,34 +58,46 @@ def both_sides(without: list[Cost], with_: list[Cost]) -> str:
     return " | ".join(cells)
 
 
-def main() -> str:
+def main(old: Path | None, most: int) -> str:
     """Measure and return the table."""
     os.environ["OMP_NUM_THREADS"] = "1"
     lines = [
         "`spectessera segment --model maxrf` of synthetic scans of 1,024 channels, whole processes "
-        "of one thread, both sides in alternation: with evidence and neighbours (the default), and "
+        "of one thread, all sides in alternation: with evidence and neighbours (the default), and "
         "without (`--criterion stability --neighbours 0`). Seconds of the processor, the median, "
-        "and the ratios of pairs of runs (lowest to highest). "
-        f"{processor()}, a load of {os.getloadavg()[0]:.1f} at the start.",
+        "and the ratios of pairs of runs (lowest to highest)"
+        + ("; *before*: the default of an earlier version. " if old else ". ")
+        + f"{processor()}, a load of {os.getloadavg()[0]:.1f} at the start.",
         "",
-        "| scan | neighbours | runs | without, s | with, s | with / without | without / with |",
-        "|---|---|---|---|---|---|---|",
+        "| scan | neighbours | runs | without, s | with, s | with / without | without / with |"
+        + (" before, s |" if old else ""),
+        "|---|---|---|---|---|---|---|" + ("---|" if old else ""),
     ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for seed, side, counts, rounds in PAGES:
+            rounds = min(rounds, most)
             scan = make_scan(folder, seed, side, counts)
             costs: dict[str, list[Cost]] = {each: [] for each in SIDES}
+            before: list[Cost] = []
             for _ in range(rounds):
                 for each in SIDES:
                     costs[each].append(run(segmented(scan, each), NOW, folder))
+                if old:
+                    before.append(run(segmented(scan, "with"), old / "src", folder))
             reach = xr.open_dataset(folder / "with" / "result.nc").attrs["neighbours"]
             title = f"page {seed}, {side} x {side}, {counts} counts a pixel"
             lines.append(f"| {title} | {reach} | {rounds} | {both_sides(*costs.values())} |")
+            if old:
+                lines[-1] += f" {statistics.median(each.cpu for each in before):.1f} |"
             print(lines[-1], flush=True)
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    COST.write_text(main() + "\n", encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="benchmarks.evidence_cost")
+    parser.add_argument("--old", type=Path, help="a checkout of an earlier version")
+    parser.add_argument("--rounds", type=int, default=3, help="most runs of each scan")
+    options = parser.parse_args()
+    COST.write_text(main(options.old, options.rounds) + "\n", encoding="utf-8")
     page()

@@ -56,3 +56,24 @@ def test_noise_that_is_too_large_is_no_answer():
     generator = np.random.default_rng(6)
     noise = generator.standard_normal((2, 800, 60))
     assert structure_of(split_noise(noise[0], 2 * noise[1])) < -BEYOND
+
+
+@pytest.mark.parametrize("shape", [(1500, 400), (400, 1500)])
+def test_exact_components_are_those_of_the_decomposition_where_a_group_is_plain(shape):
+    generator = np.random.default_rng(7)
+    noise = generator.standard_normal((2, *shape))
+    noise[0, : shape[0] // 2, :100] += 1.0
+    parts = split_noise(noise[0], noise[1])
+    assert structure_of(parts, exact=True) == pytest.approx(structure_of(parts), rel=1e-3)
+
+
+def test_exact_components_see_a_group_whose_variance_is_hardly_above_that_of_noise():
+    """Distance 3, a tenth of the spectra: the group has 0.81 times the variance of the noise."""
+    near, exact = [], []
+    for seed in range(4):
+        noise = np.random.default_rng(seed).standard_normal((2, 2000, 500), dtype=np.float32)
+        noise[0, :200, :25] += 0.6
+        parts = split_noise(noise[0], noise[1], share=0.9)
+        near.append(structure_of(parts))
+        exact.append(structure_of(parts, exact=True))
+    assert np.mean(exact) > max(BEYOND, np.mean(near) + 0.5)

@@ -62,6 +62,15 @@ def test_noise_is_one_cluster_and_two_groups_are_two(kind):
     assert found["k"].values.tolist() == nothing["k"].values.tolist() == [2, 3, 4, 5, 6]
 
 
+def test_a_faint_group_in_noise_of_mean_zero_is_not_one_cluster():
+    """An eighth of the map at a distance of 3, which neighbours show."""
+    values = np.random.default_rng(0).standard_normal((32, 32, 60)).astype(np.float32)
+    values[:, :4, :25] += 0.6
+    cube = make_cube(values, variance=np.ones_like(values))
+    found = segment(cube, trained(cube), means=False)
+    assert (found.attrs["neighbours"], found.attrs["n_clusters"] > 1) == (1, True)
+
+
 def correlated(expected: np.ndarray, seed: int, axes: tuple[int, ...]):
     """Return a cube (24, 24, 40) of variance 1 whose noise is averaged over three neighbours."""
     noise = np.random.default_rng([seed, 3]).standard_normal(expected.shape)

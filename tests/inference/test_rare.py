@@ -122,8 +122,8 @@ def test_rare_groups_are_judged_without_neighbours():
 def test_a_group_that_is_a_cluster_already_is_not_added(found, monkeypatch):
     cube, planted, segmenter, _ = found
 
-    def seen(job, corridor, sample, labels):
-        return rare_groups(job, corridor, sample, np.where(planted.ravel(), 3, labels))
+    def seen(model, far, labels, seed):
+        return rare_groups(model, far, np.where(planted.ravel(), 3, labels), seed)
 
     monkeypatch.setattr(pipeline, "rare_groups", seen)
     assert segment(cube, segmenter).attrs["rare_clusters"] == 0
@@ -201,3 +201,26 @@ def test_studies_count_the_clusters_that_were_chosen(found):
     assert spt.stability(cube, segmenter, runs=2).k.tolist() == [2, 2]
     swept = noise_sweep(cube, segmenter, planted + 1, levels=(np.inf,))
     assert swept.k.tolist() == [2]
+
+
+@pytest.mark.parametrize("bright", [1, 1e7])
+def test_mean_spectra_are_those_of_the_labels(bright, monkeypatch):
+    """Sums of the others are not lost in rounding, however bright the pixels of a group are."""
+    cube, planted = made(5, "variance")
+    segmenter = trained(cube)
+    values = cube.values.copy()
+    values[planted, 40:43] *= bright
+    cube = cube.copy(data=values)
+    monkeypatch.setattr(pipeline, "rare_groups", lambda *_: planted_group(planted))
+    result = segment(cube, segmenter)
+    for number in range(1, result.attrs["n_clusters"] + 1):
+        own = cube.values[result["label"].values == number].astype(np.float64)
+        for name, wanted in (("mean_spectrum", own.mean(0)), ("std_spectrum", own.std(0))):
+            np.testing.assert_allclose(result[name].values[number - 1], wanted, rtol=1e-4)
+
+
+def planted_group(planted):
+    """Return the planted pixels (y, x) as the one rare group."""
+    pixel = np.flatnonzero(planted)
+    zeros = np.zeros(len(pixel))
+    return rare.RareGroups(pixel, zeros.astype(int), zeros.astype(np.float32), np.array([9.0]))

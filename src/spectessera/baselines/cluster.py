@@ -268,7 +268,7 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
     outcome = _embed_and_cluster(request, pixels, rows, corridor, sample)
     k = len(outcome.clusters.centers)
     labels = pixels.label_map(outcome.clusters.labels)
-    sums, _ = corridor.describe(pixels, labels, k)
+    sums = corridor.describe(pixels, labels, k).sums
     _put_maps(request, pixels, labels, outcome.points, corridor.maps)
     return corridor.maps.join(_assemble(request, corridor.cube, pixels, outcome, sums))
 

@@ -8,6 +8,7 @@ to the same group, so that edges are kept.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -273,8 +274,9 @@ def pool(
     window: int,
     weight: float,
     correlation: np.ndarray | None = None,
+    inside: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> Pooled:
-    """Average every pixel with those neighbours that belong to the same group.
+    """Average pixels with those neighbours that belong to the same group.
 
     Parameters
     ----------
@@ -290,6 +292,8 @@ def pool(
         Of a neighbour that surely belongs to the same group; the pixel itself has 1.
     correlation : array (odd, odd), optional
         Of the noise of a pixel with that of those around it; by default independent.
+    inside : pair of slices
+        Rows and columns of the pixels that are averaged, by default all.
 
     Examples
     --------
@@ -300,18 +304,19 @@ def pool(
     >>> pool(row, None, groups, 3, 1.0).values.ravel().tolist()
     [2.0, 2.0, 9.0, 9.0]
     """
-    around = _weights(belongs, window, weight)
+    around = np.ascontiguousarray(_weights(belongs, window, weight)[:, inside[0], inside[1]])
+    shape = (*around.shape[:3], values.shape[3])
     flat = around.reshape(-1, around.shape[-1])
-    matrix = _as_matrix(flat, window, belongs.shape)
+    matrix = _as_matrix(flat, window, belongs.shape, inside)
     weights = around.sum(axis=-1)
     squares = np.square(around).sum(axis=-1)
     shared = 1.0 if correlation is None else _shared(around, window, correlation) / squares
-    total = (matrix @ values.reshape(-1, values.shape[3])).reshape(values.shape)
+    total = (matrix @ values.reshape(-1, values.shape[3])).reshape(shape)
     total /= weights[..., None]
     noise = None
     if variance is not None:
-        squared = _as_matrix(np.square(flat), window, belongs.shape)
-        noise = (squared @ variance.reshape(-1, values.shape[3])).reshape(values.shape)
+        squared = _as_matrix(np.square(flat), window, belongs.shape, inside)
+        noise = (squared @ variance.reshape(-1, values.shape[3])).reshape(shape)
         noise *= (shared / np.square(weights))[..., None]
     return Pooled(total, noise, np.square(weights) / (squares * shared))
 
@@ -341,18 +346,22 @@ def _weights(belongs: np.ndarray, window: int, weight: float) -> np.ndarray:
     return weights
 
 
-def _as_matrix(weights: np.ndarray, window: int, shape: tuple[int, ...]) -> sparse.csr_array:
-    """Return weights (pixel, place) as a matrix (pixel, pixel).
+def _as_matrix(
+    weights: np.ndarray, window: int, shape: tuple[int, ...], inside: tuple[slice, slice]
+) -> sparse.csr_array:
+    """Return weights (pixel inside, place) as a matrix (pixel inside, pixel).
 
     Every row has all places of the window in their order, so that sums are always added alike;
     those outside the image are the pixel itself, with the weight 0.
     """
     from scipy import sparse
 
-    pixels = np.arange(len(weights)).reshape(shape[:3])
+    size = math.prod(shape[:3])
+    pixels = np.arange(size).reshape(shape[:3])
     others = np.repeat(pixels[..., None], weights.shape[1], axis=-1)
     for place, step in enumerate(_steps(window)):
         here, there = shift(step, shape)
         others[..., place][here] = pixels[there]
+    others = others[:, inside[0], inside[1]]
     ends = np.arange(0, weights.size + 1, weights.shape[1])
-    return sparse.csr_array((weights.ravel(), others.ravel(), ends), shape=2 * (len(weights),))
+    return sparse.csr_array((weights.ravel(), others.ravel(), ends), shape=(len(weights), size))

@@ -78,8 +78,12 @@ def thin_counts(
         raise ValueError(
             "only counts, integers from 0, can be thinned; split other spectra by their variance"
         )
-    made = generator.binomial(values.astype(np.int64), share)
-    return Parts(made.astype(np.float32), (values - made).astype(np.float32), share)
+    made, judged = np.zeros((2, *values.shape), np.float32)
+    counted = values > 0  # no random number is drawn for a count of 0, which only takes time
+    some = values[counted]
+    drawn = generator.binomial(some.astype(np.int64), share)
+    made[counted], judged[counted] = drawn, some - drawn
+    return Parts(made, judged, share)
 
 
 def finite_variance(variance: np.ndarray) -> np.ndarray:

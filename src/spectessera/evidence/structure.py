@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import eigh
 from sklearn.utils.extmath import randomized_svd
 
 from .splits import Parts
@@ -14,9 +15,11 @@ COMPONENTS = 10
 BEYOND = 3.5
 # Least number of counts, in all spectra together, of a bin of channels.
 _COUNTS = 100
+# Largest size of a matrix of which all principal components are found.
+_EXACT = 1024
 
 
-def structure_of(parts: Parts, *, seed: int = 0) -> float:
+def structure_of(parts: Parts, *, seed: int = 0, exact: bool = False) -> float:
     """Return how significantly spectra differ by more than noise, in standard errors.
 
     The principal components of one part of the measurement are found; if they are only noise, the
@@ -32,6 +35,9 @@ def structure_of(parts: Parts, *, seed: int = 0) -> float:
         At least 3 spectra, else 0.
     seed : int
         Of the randomised decomposition.
+    exact : bool
+        Find the principal components without one, if there are not more than a thousand spectra or
+        channels: a component whose variance is hardly above that of noise is else not found.
 
     Returns
     -------
@@ -54,14 +60,29 @@ def structure_of(parts: Parts, *, seed: int = 0) -> float:
     if len(made) < 3 or made.shape[1] < 1:
         return 0.0
     made = made - made.mean(axis=0)
-    count = min(COMPONENTS, *made.shape)
-    _, _, directions = randomized_svd(made, count, n_iter=4, random_state=seed)
+    directions = _directions(made, seed, exact)
     scores = made @ directions.T, (judged - judged.mean(axis=0)) @ directions.T
     products = scores[0].astype(np.float64) * scores[1]
     error = np.sqrt(parts.alike * np.square(products).sum(axis=0))
     found = products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)
     too_large = found.max() <= BEYOND and found.min() < -BEYOND
     return float(found.min() if too_large else found.max())
+
+
+def _directions(centred: np.ndarray, seed: int, exact: bool) -> np.ndarray:
+    """Return the first principal directions (component, channel) of centred spectra."""
+    count = min(COMPONENTS, *centred.shape)
+    if not exact or min(centred.shape) > _EXACT:
+        return randomized_svd(centred, count, n_iter=4, random_state=seed)[2]
+    wide = centred.shape[0] < centred.shape[1]
+    gram = centred @ centred.T if wide else centred.T @ centred
+    size = len(gram)
+    vectors = eigh(gram, subset_by_index=(size - count, size - 1), check_finite=False)[1].T
+    if not wide:
+        return vectors
+    directions = vectors @ centred
+    length = np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions / np.maximum(length, np.finfo(np.float32).tiny)
 
 
 def _residuals(made: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,8 @@ from dask.delayed import delayed
 from spectessera._util.threads import prefetch, release_memory, single_threaded
 from spectessera.cube import Block, bare, load_block
 
+from .surroundings import Surroundings
+
 Result = TypeVar("Result")
 # Takes what all blocks share, a block (None if none is read), and the arguments of the task.
 BlockFunction = Callable[..., Result]
@@ -58,6 +60,8 @@ def process_blocks(
     shared: Shared,
     cube: xr.DataArray | None,
     tasks: Iterable[Task],
+    *,
+    reach: int = 0,
 ) -> Iterator[tuple[Task, Result]]:
     """Yield every task with ``function(shared, block, *arguments)``, in order.
 
@@ -72,6 +76,9 @@ def process_blocks(
         The blocks are read from it; None: nothing is read.
     tasks : iterable of Task
         Taken one by one, a few ahead of those that are done.
+    reach : int
+        Where the tasks are those of all blocks, and each reads its block and so many rows and
+        columns around it: here every chunk is then read once.
 
     Raises
     ------
@@ -85,8 +92,16 @@ def process_blocks(
         yield from _on_cluster(client, function, shared, cube, tasks)
         return
 
+    around = None
+    if cube is not None and Surroundings.possible(cube, reach):
+        around = Surroundings(cube, reach)
+
     def process(task: Task) -> tuple[Task, Result]:
-        part = None if cube is None else load_block(cube, task.read or task.block)
+        part = None
+        if around is not None:
+            part = around.load(task.block)
+        elif cube is not None:
+            part = load_block(cube, task.read or task.block)
         return task, function(shared.value, part, *task.arguments)
 
     for number, result in enumerate(prefetch(process, tasks), start=1):

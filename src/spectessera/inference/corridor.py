@@ -8,7 +8,7 @@ are stored in maps and in :class:`spectessera.inference.pixelstore.Pixels`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,7 @@ from spectessera.kmeans.rule import Rule
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import BlockFunction, Result, Shared, Task, process_blocks
+from .far import Far, FarModel, add_far
 from .neighbours import around, inside
 from .passes import (
     BlockContext,
@@ -40,6 +41,24 @@ def context_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> BlockContext
     """Return what the blocks of a cube are processed with by a trained segmenter."""
     codec = segmenter.codec
     return BlockContext(segmenter.intake(cube), codec, codec, segmenter.reference)
+
+
+class Described(NamedTuple):
+    """What the second pass finds in a cube.
+
+    Attributes
+    ----------
+    sums : ClusterSums
+    sample : SampledPixels, or None
+    alone : array (y, x), or None
+        Labels, from 1, without neighbours; 0 where a pixel is not usable.
+    far : Far, or None
+    """
+
+    sums: ClusterSums
+    sample: SampledPixels | None
+    alone: np.ndarray | None
+    far: Far | None
 
 
 class Corridor:
@@ -87,7 +106,9 @@ class Corridor:
         self, step: str, function: BlockFunction[Result], tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Result]]:
         """Yield each task with ``function(context, block, *arguments)``; report the progress."""
-        return self.counted(step, process_blocks(function, self._shared, self.cube, tasks))
+        reach = self.context.neighbours.reach
+        results = process_blocks(function, self._shared, self.cube, tasks, reach=reach)
+        return self.counted(step, results)
 
     def _task(self, block: Block, *arguments: Any) -> Task:
         """Return a task of a pass; where neighbours are used they are read with the block."""
@@ -188,7 +209,8 @@ class Corridor:
         *,
         wanted: np.ndarray | None = None,
         rule: Rule | None = None,
-    ) -> tuple[ClusterSums, SampledPixels | None]:
+        model: FarModel | None = None,
+    ) -> Described:
         """Read the cube again, add up the spectra of each cluster, and decode where possible.
 
         Parameters
@@ -201,13 +223,13 @@ class Corridor:
         wanted : array (s,), optional
             Usable pixels of the image, ascending, to return as they were measured.
         rule : Rule, optional
-            Also make the map of the labels that pixels have without their neighbours.
+            Also return the labels that pixels have without their neighbours.
+        model : FarModel, optional
+            Also return the pixels that are far from it.
         """
         decode, keep_decoded = self.context.decoder is not None, "decoded_cube" in self.extra_maps
         if decode:
             self._add_maps_of_decoding()
-        if rule is not None:
-            self.maps.add("label_alone")
         image = labels.reshape(self.shape)
 
         def tasks() -> Iterator[Task]:
@@ -215,20 +237,50 @@ class Corridor:
                 latent = pixels.latents.take(block, pixels.usable(block)) if decode else None
                 wanted_here = self._inside(wanted, block)
                 label = image[block.y, block.x].ravel()
-                yield self._task(block, latent, label, k, wanted_here, keep_decoded, rule)
+                yield self._task(block, latent, label, k, wanted_here, keep_decoded, rule, model)
 
-        sums, samples = None, []
+        sums, samples, far = None, [], None
+        alone = None if rule is None else np.zeros(self.shape, labels.dtype)
         for (block, *_), described in self.run("describe", describe_block, tasks()):
             usable = pixels.usable(block)
             self._put_decoded(block, usable, described.decoded)
-            if described.alone is not None and rule is not None:
-                label, alone = image[block.y, block.x].ravel(), _spread(described.alone, usable)
-                alone = np.where(label > len(rule.centers), label, alone)  # rare groups are alone
-                self.maps.put_whole("label_alone", block, alone)
+            if alone is not None and described.alone is not None:
+                side = alone[block.y, block.x]
+                side[usable.reshape(side.shape)] = described.alone
             samples.append(self._in_image(block, described.sample))
+            if model is not None and described.far is not None:
+                here = described.far.in_image(self.cube, block)
+                far = add_far(far, here, model.limit)
             sums = add_sums(sums, described.sums)
         assert sums is not None  # there is at least one block
-        return sums, _in_order(join_samples(samples))
+        return Described(sums, _in_order(join_samples(samples)), alone, far)
+
+    def add_up(self, pixels: Pixels, labels: np.ndarray, k: int) -> ClusterSums:
+        """Read blocks with labelled pixels again, and add up the spectra of these by label.
+
+        Parameters
+        ----------
+        pixels : Pixels
+            Of :meth:`encode`.
+        labels : array (y * x,)
+            1..k of usable pixels, 0 of those that are left out.
+        k : int
+        """
+        decode = self.context.decoder is not None
+        image = labels.reshape(self.shape)
+
+        def tasks() -> Iterator[Task]:
+            for block in blocks(self.cube):
+                label = image[block.y, block.x].ravel()
+                if label.any():
+                    latent = pixels.latents.take(block, label > 0) if decode else None
+                    yield self._task(block, latent, label, k, None, False, None, None)
+
+        sums = None
+        for _, described in process_blocks(describe_block, self._shared, self.cube, tasks()):
+            sums = add_sums(sums, described.sums)
+        assert sums is not None  # there is at least one labelled pixel
+        return sums
 
     # --- pixels that are wanted as they were measured ------------------------------------------
 
@@ -241,13 +293,6 @@ class Corridor:
         if sample is None:
             return None
         return sample._replace(pixel=in_image(self.cube, block, sample.pixel))
-
-
-def _spread(labels: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return labels (y * x,), int32, of the usable pixels of a block, 0 of the others."""
-    whole = np.zeros(len(usable), np.int32)
-    whole[usable] = labels
-    return whole
 
 
 def _in_order(sample: SampledPixels | None) -> SampledPixels | None:

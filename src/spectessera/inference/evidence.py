@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,9 @@ from spectessera.evidence import (
     structure_of,
     thin_counts,
 )
-from spectessera.evidence.correlation import INDEPENDENT
+from spectessera.evidence.correlation import INDEPENDENT, Correlation
+from spectessera.evidence.gain import binned
+from spectessera.evidence.splits import SHARE
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import cluster_points
 from spectessera.kmeans.rule import Rule
@@ -34,6 +37,8 @@ from .patches import Patches, as_inputs, parts_of, patches_of
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096
 LEAST_PIXELS = 32
+# Part of the information of the first part, where differences are looked for once more.
+_CLOSER = 0.9
 _BYTES = 2**26
 
 
@@ -79,8 +84,13 @@ def judge_of(
         if halves is None:
             return Judge(None)
         held_out = halves.encoded_by(context.encoder, seed)
+        closer = halves.closer
     else:
         held_out = HeldOut(*_split(context, sample, cube.sizes["x"], seed), seed)
+        closer = partial(_closer, context, sample, cube.sizes["x"], seed)
+    if abs(held_out.structure) <= BEYOND:
+        again = structure_of(closer(), seed=seed % 2**32, exact=True)
+        held_out.structure = max(held_out.structure, again)
     return Judge(held_out if held_out.structure >= -BEYOND else None)
 
 
@@ -93,10 +103,13 @@ class Halves(NamedTuple):
         Network inputs of the first part, averaged with that of the neighbours.
     parts : Parts
         The pixels alone.
+    closer : function
+        Returns the same with the average of the neighbours for the first part.
     """
 
     inputs: np.ndarray
     parts: Parts
+    closer: Callable[[], Parts]
 
     def encoded_by(self, encoder: Encoder, seed: int) -> HeldOut:
         """Return what judges clusters of an encoder by them."""
@@ -126,7 +139,8 @@ def halves_as_inputs(
     made, judged = patches.halves(seed)
     pooled = neighbours.pool(made.values, made.variance, usable, half=True).values[usable]
     parts = parts_of(made.values[usable], judged[usable], patches, intake)
-    return Halves(intake.apply(pooled).values, parts)
+    closer = partial(parts_of, pooled, judged[usable], patches, intake)
+    return Halves(intake.apply(pooled).values, parts, closer)
 
 
 class HeldOut:
@@ -156,8 +170,12 @@ class HeldOut:
     judged_by = "noise"
 
     def __init__(self, latent: np.ndarray, parts: Parts, seed: int) -> None:
-        self._latent, self._parts, self._seed = latent, parts, seed
+        self._latent, self._seed = latent, seed
         self.structure = structure_of(parts, seed=seed % 2**32)
+        if parts.level is None:  # bins are the same for every number of clusters
+            made, judged = binned(parts.made, parts.judged)
+            parts = parts._replace(made=made, judged=judged)
+        self._parts = parts
 
     def gain(self, rule: Rule) -> Gain:
         """Return how much better the clusters of a rule foretell the spectra than one cluster."""
@@ -172,25 +190,63 @@ class HeldOut:
         return max(gains, key=lambda gain: gain.mean)
 
 
+class _Distinct(NamedTuple):
+    """Sampled spectra with a variance; those of the pixels of a bin are one measurement."""
+
+    values: np.ndarray  # (n, channel)
+    inputs: np.ndarray  # (n, input channel)
+    sigma: np.ndarray  # (n, channel)
+    places: np.ndarray  # (n, 2)
+    correlation: Correlation
+
+    def split(self, generator: np.random.Generator, share: float = SHARE) -> Parts:
+        """Return both parts of every spectrum."""
+        drawn = self.sigma * self.correlation.draw(generator, self.sigma.shape, self.places)
+        parts = split_noise(self.values, drawn, share=share)
+        return parts._replace(alike=self.correlation.alike(self.places))
+
+
+def _distinct(context: BlockContext, sample: SampledPixels, width: int) -> _Distinct:
+    """Return one of every equal spectra of a sample that has a variance."""
+    assert sample.variance is not None
+    rows = np.sort(np.unique(sample.values, axis=0, return_index=True)[1])
+    places = np.stack(np.divmod(sample.pixel[rows], width), axis=1)
+    sigma = np.sqrt(finite_variance(sample.variance[rows]))
+    correlation = context.neighbours.correlation
+    return _Distinct(sample.values[rows], sample.inputs[rows], sigma, places, correlation)
+
+
 def _split(
     context: BlockContext, sample: SampledPixels, width: int, seed: int
 ) -> tuple[np.ndarray, Parts]:
-    """Return latents of the first part of sampled spectra, and both parts as they are judged.
-
-    Spectra that are the same, of the pixels of a bin, are one measurement: only one is split.
-    """
+    """Return latents of the first part of sampled spectra, and both parts as they are judged."""
     generator, intake = np.random.default_rng([seed, 7]), context.intake
     if sample.variance is not None:
-        rows = np.sort(np.unique(sample.values, axis=0, return_index=True)[1])
-        places = np.stack(np.divmod(sample.pixel[rows], width), axis=1)
-        correlation = context.neighbours.correlation
-        sigma = np.sqrt(finite_variance(sample.variance[rows]))
-        drawn = sigma * correlation.draw(generator, sigma.shape, places)
-        parts = split_noise(sample.values[rows], drawn)._replace(alike=correlation.alike(places))
-        parts = as_inputs(parts, sample.inputs[rows], intake, counted=False)
+        distinct = _distinct(context, sample, width)
+        parts = as_inputs(distinct.split(generator), distinct.inputs, intake, counted=False)
         return context.encoder.encode(parts.made), parts
     parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator)
     latent = context.encoder.encode(intake.apply(parts.made).values)
     if intake.preprocess.normalise is None:  # the number of counts is a difference too
         parts = as_inputs(parts, sample.inputs, intake, counted=True)
     return latent, parts
+
+
+def _closer(context: BlockContext, sample: SampledPixels, width: int, seed: int) -> Parts:
+    """Return parts in which faint differences are seen better.
+
+    The first has more of the information. Where there is a variance, square roots are not taken,
+    which cut negative values off, and channels are in units of their noise.
+    """
+    generator, intake = np.random.default_rng([seed, 10]), context.intake
+    if sample.variance is None:
+        parts = thin_counts(np.rint(np.maximum(sample.values, 0)), generator, share=_CLOSER)
+        counted = intake.preprocess.normalise is None
+        return as_inputs(parts, sample.inputs, intake, counted=True) if counted else parts
+    distinct = _distinct(context, sample, width)
+    plain = intake._replace(preprocess=replace(intake.preprocess, stabilise=None))
+    inputs = plain.apply(distinct.values).values
+    parts = as_inputs(distinct.split(generator, _CLOSER), inputs, plain, counted=False)
+    noise = np.sqrt(np.square(parts.made - inputs, dtype=np.float64).mean(axis=0))
+    scale = np.divide(1, noise, out=np.zeros_like(noise), where=noise > 0).astype(np.float32)
+    return parts._replace(made=parts.made * scale, judged=parts.judged * scale)

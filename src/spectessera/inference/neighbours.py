@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -25,11 +25,10 @@ from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
 
 from .blockwork import Shared, Task, process_blocks
-from .patches import screened
+from .patches import Patches, screened
 
-# Coordinates of a block that is averaged: the values as they were measured, and as how many
-# measurements each spectrum is.
-MEASURED, REPEATS = "measured", "repeats"
+# Coordinate of a block that is averaged: as how many measurements each spectrum is.
+REPEATS = "repeats"
 
 
 class Neighbours(NamedTuple):
@@ -69,12 +68,13 @@ class Neighbours(NamedTuple):
         usable: np.ndarray,
         *,
         half: bool = False,
+        inside: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> Pooled:
         """Average pixels with their neighbours; see :func:`spectessera.evidence.groups.pool`."""
         groups = self.half if half else self.groups
         belongs = _belonging(groups, values, variance, usable)
         shared = None if variance is None else self.correlation.between_pixels
-        return pool(values, variance, belongs, self.window, self.weight, shared)
+        return pool(values, variance, belongs, self.window, self.weight, shared, inside)
 
 
 def _belonging(
@@ -109,7 +109,11 @@ def inside(block: Block, outer: Block) -> Block:
 
 
 def averaged(
-    part: xr.DataArray, inner: Block, neighbours: Neighbours, intake: Intake
+    part: xr.DataArray,
+    inner: Block,
+    neighbours: Neighbours,
+    intake: Intake,
+    read: Patches | None = None,
 ) -> xr.DataArray:
     """Return a block whose pixels are averaged with their neighbours.
 
@@ -121,31 +125,29 @@ def averaged(
         Where the block is in it.
     neighbours : Neighbours
     intake : Intake
+    read : Patches, optional
+        The part after screening.
 
     Returns
     -------
     DataArray (y, x, channel)
-        With the coordinates ``measured (y, x, channel)``, the values as they were measured, and
-        ``repeats (y, x)``, as how many measurements of one pixel each spectrum is. Pixels that are
-        not usable, and values that are missing, are not changed.
+        With the coordinate ``repeats (y, x)``, as how many measurements of one pixel each spectrum
+        is. Pixels that are not usable, and values that are missing, are not changed.
     """
-    read = screened(part, intake)
+    read = screened(part, intake) if read is None else read
     noise = read.variance if neighbours.noise == "variance" else None
     pooled = neighbours.pool(
-        read.values[None], None if noise is None else noise[None], read.usable[None]
+        read.values[None], None if noise is None else noise[None], read.usable[None], inside=inner
     )
     own = part.isel(y=inner.y, x=inner.x)
     usable = read.usable[inner.y, inner.x]
-    coordinates = {
-        MEASURED: (DIMS, own.values),
-        REPEATS: (DIMS[:2], pooled.repeats[0][inner.y, inner.x]),
-    }
-    values = pooled.values[0][inner.y, inner.x]
+    coordinates: dict[str, Any] = {REPEATS: (DIMS[:2], pooled.repeats[0])}
+    values = pooled.values[0]
     if not (usable.all() and read.as_measured and intake.bad is None):
         values = _replaced(own, values, usable, intake)
     if pooled.variance is not None:
-        spread = pooled.variance[0][inner.y, inner.x]
-        coordinates["variance"] = (DIMS, _replaced(own.variance, spread, usable, intake))
+        spread = _replaced(own.variance, pooled.variance[0], usable, intake)
+        coordinates["variance"] = (DIMS, spread)
     return own.copy(data=values).assign_coords(coordinates)
 
 
@@ -211,7 +213,7 @@ def averaged_spectra(
     parts, pixels = [], []
     shared = Shared((neighbours, intake))
     for done, ((block, *_), rows) in enumerate(
-        process_blocks(_drawn_of, shared, cube, tasks()), start=1
+        process_blocks(_drawn_of, shared, cube, tasks(), reach=neighbours.reach), start=1
     ):
         parts.append(rows[1:])
         pixels.append(in_image(cube, block, rows[0]))

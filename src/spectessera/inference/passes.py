@@ -13,10 +13,12 @@ import xarray as xr
 from spectessera.cube import Block, integrate, to_spectra
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import BlockInputs, Intake, inputs_in_parts, with_bad
-from spectessera.preprocess.steps import QUALITY, screen
+from spectessera.preprocess.steps import QUALITY
 from spectessera.segmenter.novelty import Reference
 
-from .neighbours import MEASURED, REPEATS, Neighbours, averaged
+from .far import Far, FarModel, far_block
+from .neighbours import REPEATS, Neighbours, averaged
+from .patches import Patches, screened
 
 # Spectra that are added up together: as float64 they still fit into the processor's cache.
 _IN_CACHE = 64
@@ -59,9 +61,17 @@ class BlockContext(NamedTuple):
     reference: Reference | None = None
     neighbours: Neighbours = Neighbours()
 
-    def averaged(self, part: xr.DataArray, inner: Block | None) -> xr.DataArray:
-        """Return the block inside a part that was read, averaged with neighbours."""
-        return part if inner is None else averaged(part, inner, self.neighbours, self.intake)
+    def averaged(
+        self, part: xr.DataArray, inner: Block | None
+    ) -> tuple[xr.DataArray, Patches | None]:
+        """Return the block inside a part that was read, averaged with neighbours, and screened.
+
+        The latter as it was measured; None where nothing is averaged.
+        """
+        if inner is None:
+            return part, None
+        read = screened(part, self.intake)
+        return averaged(part, inner, self.neighbours, self.intake, read), read.inside(inner)
 
 
 class SampledPixels(NamedTuple):
@@ -152,12 +162,14 @@ class DescribedBlock(NamedTuple):
     decoded : DecodedBlock, or None
     alone : array (m,), or None
         Labels, from 1, without neighbours.
+    far : Far, or None
     """
 
     sums: ClusterSums
     sample: SampledPixels | None
     decoded: DecodedBlock | None
     alone: np.ndarray | None = None
+    far: Far | None = None
 
 
 def encode_block(
@@ -184,7 +196,7 @@ def encode_block(
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
-    part = context.averaged(part, inner)
+    part, _ = context.averaged(part, inner)
     quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
     latents, totals, samples, decoded = [], [], [], []
     for read in inputs_in_parts(to_spectra(part), context.intake):
@@ -215,6 +227,7 @@ def describe_block(
     wanted: np.ndarray | None = None,
     keep_decoded: bool = False,
     rule: Rule | None = None,
+    model: FarModel | None = None,
     inner: Block | None = None,
 ) -> DescribedBlock:
     """Read one block again and add up its spectra by label.
@@ -235,15 +248,18 @@ def describe_block(
         Return the decoded spectra.
     rule : Rule, optional
         Also label the pixels without their neighbours.
+    model : FarModel, optional
+        Also find the pixels that are far from it, without their neighbours.
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
-    part = context.averaged(part, inner)
+    bad, measured = context.intake.bad, part if inner is None else part.isel(y=inner.y, x=inner.x)
+    part, own = context.averaged(part, inner)
+    far = None
+    if model is not None:
+        far = far_block(model, screened(part, context.intake) if own is None else own)
     spectra = to_spectra(part)
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
-    bad = context.intake.bad
-    measured = _as_measured(part)
-    own = None if measured is part else to_spectra(measured).values
     whole = None if bad is None else to_spectra(measured, all_channels=True).values
     sums, samples, decoded, alone, first = None, [], [], [], 0
     for read in inputs_in_parts(spectra, context.intake, rows):
@@ -251,10 +267,7 @@ def describe_block(
         points = None if latent is None else latent[here]
         first = here.stop
         decoded_spectra, known = _reconstruct(context, read, points, keep_decoded)
-        values = read.values
-        if own is not None:
-            missing = context.intake.preprocess.max_missing
-            values = screen(own[rows[here]], max_missing=missing).values
+        values = read.values if own is None else _at(own, read.pixel)
         if rule is not None:
             latent_alone = context.encoder.encode(context.intake.apply(values).values)
             alone.append(rule.label(latent_alone) + 1)
@@ -265,18 +278,18 @@ def describe_block(
         decoded.append(known)
     assert sums is not None  # there is at least one part
     labels_alone = _join_known(tuple(alone))
-    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded), labels_alone)
+    return DescribedBlock(sums, join_samples(samples), _join_decoded(decoded), labels_alone, far)
 
 
 # --- parts of a block --------------------------------------------------------------------------
 
 
-def _as_measured(part: xr.DataArray) -> xr.DataArray:
-    """Return a block without the averages of neighbours."""
-    if MEASURED not in part.coords:
-        return part
-    measured = part.coords[MEASURED].transpose(*part.dims).data
-    return part.drop_vars(MEASURED).copy(data=measured)
+def _at(block: Patches, pixel: np.ndarray) -> np.ndarray:
+    """Return the spectra (n, channel) of a block at ascending positions (n,)."""
+    values = block.values.reshape(-1, block.values.shape[-1])
+    if len(pixel) and pixel[-1] - pixel[0] + 1 == len(pixel):  # without a copy
+        return values[pixel[0] : pixel[-1] + 1]
+    return values[pixel]
 
 
 def _sample(

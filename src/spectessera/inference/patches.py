@@ -18,8 +18,9 @@ from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.steps import QUALITY, UNUSABLE, screen
 
 # Side of a piece, number of pieces (at least two), and the bytes of their spectra that limit it; a
-# smaller cube than all of them is one piece.
+# cube of at most so many pixels, or less than all pieces, is one piece.
 _SIDE, _PIECES, _BYTES = 24, 8, 2**26
+_WHOLE = 2 * _PIECES * _SIDE**2
 # So many times as many pieces are read to find those of usable pixels.
 _TRIES = 16
 # Share of neighbouring pixels with the same spectrum from which on a map is one of bins.
@@ -69,6 +70,16 @@ class Patches(NamedTuple):
         made[self.usable], judged[self.usable] = parts.made, parts.judged
         return self._replace(values=made, variance=noise), judged
 
+    def inside(self, block: Block) -> Patches:
+        """Return a part of the only piece, without the axis of pieces: its values in one piece."""
+        y, x = block
+        values, variance = (
+            None if each is None else np.ascontiguousarray(each[y, x])
+            for each in (self.values, self.variance)
+        )
+        assert values is not None
+        return Patches(values, variance, self.usable[y, x], self.as_measured)
+
     @property
     def binned(self) -> bool:
         """Whether a tenth of neighbouring pixels have the same spectrum, of which one is known."""
@@ -96,7 +107,8 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     """
     height, width = cube.sizes["y"], cube.sizes["x"]
     count = int(np.clip(_BYTES // (4 * cube.sizes["channel"] * _SIDE**2), 2, _PIECES))
-    if height * width <= count * _SIDE**2:
+    whole = min(_WHOLE, _BYTES // (4 * cube.sizes["channel"]))
+    if height * width <= max(whole, count * _SIDE**2):
         places, count = [Block(slice(0, height), slice(0, width))], 1
     else:
         places = _places(mask_of(cube), seed)

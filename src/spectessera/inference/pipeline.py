@@ -43,7 +43,7 @@ from .noise import (
 )
 from .passes import BlockContext, ClusterSums, SampledPixels
 from .pixelstore import MEMORY, Pixels
-from .rare import NO_GROUPS, RareGroups, rare_groups
+from .rare import NO_GROUPS, RareGroups, far_model, rare_groups
 from .resultmaps import ResultMaps, check_store, make_result
 
 KEEP = kept_by("segment")
@@ -176,15 +176,11 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     release_memory()
     corridor.report("cluster", 1, 1)
     nearest, k = pixels.label_map(clustering.labels), len(clustering.centers)
-    rare, labels = NO_GROUPS, nearest
-    sums: ClusterSums | None = None
+    rare, sums = NO_GROUPS, None
     if job.means:
-        if isinstance(judge.evidence, HeldOut) and sample is not None:
-            rare = rare_groups(job, corridor, sample, nearest)
-            labels = rare.labelled(nearest, k)
-        wanted = draw_pixels_per_cluster(nearest, k, job.seed)
-        rule = clustering.rule if "alone" in job.keep else None
-        sums, sample = corridor.describe(pixels, labels, k + rare.number, wanted=wanted, rule=rule)
+        known = sample if isinstance(judge.evidence, HeldOut) else None
+        sums, sample, rare = _described(job, corridor, pixels, nearest, clustering, known)
+    labels = rare.labelled(nearest, k)
     assert sample is not None  # of one pass or the other
     seeds = _other_seeds(job, pixels, clustering)
     noise = put_confidence(job, corridor, pixels, labels, clustering, sample, rare, seeds.again)
@@ -198,6 +194,35 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     if job.clusters != "trained":
         result.attrs["seed_agreement"] = seeds.score
     return corridor.maps.join(result)
+
+
+def _described(
+    job: Job,
+    corridor: Corridor,
+    pixels: Pixels,
+    nearest: np.ndarray,
+    clustering: Clustering,
+    known: SampledPixels | None,
+) -> tuple[ClusterSums, SampledPixels | None, RareGroups]:
+    """Return the sums of the clusters, sampled pixels of each, and rare groups.
+
+    ``nearest (y * x,)``: labels of the clusters from 1; ``known``: some pixels whose noise is
+    known, or None.
+    """
+    k, rare, seed = len(clustering.centers), NO_GROUPS, job.seed
+    model = None if known is None else far_model(known, nearest.size, seed)
+    rule = clustering.rule if "alone" in job.keep else None
+    wanted = draw_pixels_per_cluster(nearest, k, seed)
+    found = corridor.describe(pixels, nearest, k, wanted=wanted, rule=rule, model=model)
+    if model is not None and found.far is not None:
+        rare = rare_groups(model, found.far, nearest, seed)
+    if found.alone is not None:
+        corridor.maps.add("label_alone")
+        alone = found.alone.ravel()
+        alone[rare.pixel] = k + 1 + rare.group  # rare groups are found without neighbours
+        corridor.maps.put_image("label_alone", found.alone)
+    sums = rare.described(corridor, pixels, nearest, k, found.sums)
+    return sums, found.sample, rare
 
 
 def _other_seeds(job: Job, pixels: Pixels, clustering: Clustering) -> SeedAgreement:

@@ -1,51 +1,42 @@
-"""Rare groups of pixels, which a clustering of all pixels does not see: one pass over the cube."""
+"""Rare groups of pixels, which a clustering of all pixels does not see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 
-from spectessera.cube import Block, blocks, in_image
+from spectessera.cube import Block, in_image
 from spectessera.evidence import Parts, finite_variance, split_noise, thin_counts
 from spectessera.evidence.rare import (
     FEWEST,
     FORETOLD,
     GROUPS,
-    Distance,
     Ordinary,
-    distance_of,
     fit_ordinary,
     foretold,
-    histogram_of,
     like_groups,
     limit_of,
     noise_limit,
 )
 from spectessera.kmeans.points import Clustering
-from spectessera.preprocess.intake import Intake
 
-from .blockwork import Shared, Task, process_blocks
 from .corridor import Corridor
-from .job import Job
-from .passes import SampledPixels
-from .patches import screened
+from .far import Far, FarModel, FarPixels
+from .passes import ClusterSums, SampledPixels
 from .pixelstore import Pixels
 
-# Most far pixels that are compared with each other.
-_MOST = 2048
-# Spectra are compared in blocks of exactly this size, padded with zeros, so that the result for one
-# does not depend on the others (docs/design/0004-fixed-blocks.md).
-_ROWS = 2048
 # A group is a cluster already where the clusters of most of its pixels consist of it by this share.
 _SAME = 0.5
 # Share of a group that is beyond the tail of common pixels.
 _BEYOND = 2 / 3
 # Share of the pixels above which a group is not rare.
 _LARGEST = 0.02
+# Sums of squares of groups that are so many times those of the other pixels of a cluster leave too
+# few digits of these.
+_OUTSHINE = 1e8
 
 
 class RareGroups(NamedTuple):
@@ -85,6 +76,38 @@ class RareGroups(NamedTuple):
         means = [latents[self.group == group].mean(axis=0) for group in range(self.number)]
         return clustering._replace(centers=np.stack([*clustering.centers, *means]))
 
+    def described(
+        self, corridor: Corridor, pixels: Pixels, labels: np.ndarray, k: int, sums: ClusterSums
+    ) -> ClusterSums:
+        """Return the sums of the clusters without the groups, followed by those of the groups.
+
+        Only blocks with pixels of groups are read again, unless these are so bright that the sums
+        of the others would be lost in rounding.
+
+        Parameters
+        ----------
+        corridor : Corridor
+        pixels : Pixels
+        labels : array (y * x,)
+            Of all clusters, the groups not among them: 1..k, or 0 where a pixel is not usable.
+        k : int
+        sums : ClusterSums
+            Of these.
+        """
+        if self.number == 0:
+            return sums
+        pairs, own = np.unique(
+            np.stack([labels[self.pixel] - 1, self.group]), axis=1, return_inverse=True
+        )
+        moved = np.zeros(len(labels), np.int16)
+        moved[self.pixel] = own.ravel() + 1
+        taken = corridor.add_up(pixels, moved, pairs.shape[1])
+        found = [_moved(*each, pairs, self.number) for each in zip(sums, taken, strict=True)]
+        left, before = found[1][:k], sums.squares
+        if (before - left > _OUTSHINE * left)[left > 0].any():
+            return corridor.add_up(pixels, self.labelled(labels, k), k + self.number)
+        return ClusterSums(*found)
+
     def columns(self, clusters: int) -> dict[str, np.ndarray]:
         """Return the significance of so many clusters, NaN for the first; {} without groups."""
         if self.number == 0:
@@ -108,64 +131,56 @@ NO_GROUPS = RareGroups(
 )
 
 
-class FarPixels(NamedTuple):
-    """Pixels that are far from what many have in common.
+def _moved(
+    sums: np.ndarray | None, taken: np.ndarray | None, pairs: np.ndarray, groups: int
+) -> Any:
+    """Return sums (k + group, channel): those of clusters without what is taken, and of groups.
 
-    Attributes
+    Parameters
     ----------
-    pixel : array (m,)
-        Positions in the flattened block, or image.
-    distance : Distance
-    values : array (m, channel)
-    variance : array (m, channel), or None
-        None for counts.
+    sums : array (k, channel), or None
+    taken : array (pair, channel), or None
+    pairs : array (2, pair)
+        The cluster that each is taken from, and the group that it belongs to.
+    groups : int
     """
-
-    pixel: np.ndarray
-    distance: Distance
-    values: np.ndarray
-    variance: np.ndarray | None
-
-    def beyond(self, limit: Distance) -> FarPixels:
-        """Return those beyond a limit, at most 2,048, in the order of their positions."""
-        over = self.distance.over(limit)
-        rows = np.lexsort((self.pixel, -over))[: min(_MOST, int((over > 1).sum()))]
-        rows = rows[np.argsort(self.pixel[rows])]
-        variance = None if self.variance is None else self.variance[rows]
-        distance = Distance(*(each[rows] for each in self.distance))
-        return FarPixels(self.pixel[rows], distance, self.values[rows], variance)
+    if sums is None or taken is None:
+        return None
+    found = np.concatenate([sums, np.zeros((groups, sums.shape[1]))])
+    np.subtract.at(found, pairs[0], taken)
+    np.add.at(found, len(sums) + pairs[1], taken)
+    return found
 
 
-class _Model(NamedTuple):
-    """What the blocks of a cube are compared with."""
+def far_model(sample: SampledPixels, pixels: int, seed: int) -> FarModel | None:
+    """Return what the pixels of a cube are compared with; None where nothing can be far from it.
 
-    intake: Intake
-    ordinary: Ordinary
-    limit: Distance
+    Parameters
+    ----------
+    sample : SampledPixels
+        Some pixels of a cube whose noise is known, in which common spectra are found.
+    pixels : int
+        Number of all pixels.
+    seed : int
+    """
+    variance = None if sample.variance is None else finite_variance(sample.variance)
+    ordinary = fit_ordinary(sample.values, variance, seed=seed)
+    return FarModel(ordinary, noise_limit(pixels, ordinary.free)) if ordinary.free > 0 else None
 
 
-def rare_groups(
-    job: Job, corridor: Corridor, sample: SampledPixels, labels: np.ndarray
-) -> RareGroups:
+def rare_groups(model: FarModel, found: Far, labels: np.ndarray, seed: int) -> RareGroups:
     """Find groups of a few pixels that are far from all others.
 
     Parameters
     ----------
-    job : Job
-        Of a cube whose noise is known.
-    corridor : Corridor
-    sample : SampledPixels
-        Some pixels, with positions in the image, in which common spectra are found.
+    model : FarModel
+    found : Far
+        Pixels of the whole image that are far, with positions in it.
     labels : array (y * x,)
         1..k, or 0 where a pixel is not usable.
+    seed : int
     """
-    seed = job.seed
-    variance = None if sample.variance is None else finite_variance(sample.variance)
-    ordinary = fit_ordinary(sample.values, variance, seed=seed)
-    if ordinary.free < 1:
-        return NO_GROUPS
-    noise = noise_limit(labels.size, ordinary.free)
-    histogram, far = _far_pixels(corridor, _Model(corridor.context.intake, ordinary, noise))
+    (ordinary, noise), (histogram, far) = model, found
     beyond = far.distance.over(limit_of(histogram, noise)) > 1
     if beyond.sum() < FEWEST:
         return NO_GROUPS
@@ -182,66 +197,6 @@ def rare_groups(
         np.maximum(ndtr(whole / np.sqrt(2)), ndtr(channel)).astype(np.float32),
         np.array(significance),
     )
-
-
-def _far_pixels(corridor: Corridor, model: _Model) -> tuple[Distance, FarPixels]:
-    """Return the histograms of the distances of all usable pixels, and the pixels that are far."""
-
-    def tasks() -> Iterator[Task]:
-        for block in blocks(corridor.cube):
-            yield Task(block)
-
-    results = process_blocks(far_block, Shared(model), corridor.cube, tasks())
-    histogram, far = np.zeros((2, 1), int), None
-    for (block, *_), (found, some) in corridor.counted("rare groups", results):
-        histogram = histogram + found
-        some = some._replace(pixel=in_image(corridor.cube, block, some.pixel))
-        far = some if far is None else _joined(far, some)
-        far = far.beyond(model.limit)
-    assert far is not None  # there is at least one block
-    return Distance(*histogram), far
-
-
-def _joined(one: FarPixels, other: FarPixels) -> FarPixels:
-    variance = None
-    if one.variance is not None and other.variance is not None:
-        variance = np.concatenate([one.variance, other.variance])
-    return FarPixels(
-        np.concatenate([one.pixel, other.pixel]),
-        Distance(
-            *(np.concatenate(pair) for pair in zip(one.distance, other.distance, strict=True))
-        ),
-        np.concatenate([one.values, other.values]),
-        variance,
-    )
-
-
-def far_block(model: _Model, part: xr.DataArray) -> tuple[Distance, FarPixels]:
-    """Return the histograms of the distances of the pixels of a block, and the far pixels."""
-    ordinary, read = model.ordinary, screened(part, model.intake)
-    pixel = np.flatnonzero(read.usable)
-    values = read.values.reshape(-1, read.values.shape[-1])
-    variance = None
-    if read.variance is not None and ordinary.starts is None:
-        variance = read.variance.reshape(values.shape)
-    block = np.zeros((_ROWS, values.shape[1]), np.float32)
-    spread = None if variance is None else np.ones_like(block)
-    parts = []
-    for first in range(0, len(pixel), _ROWS):
-        rows = pixel[first : first + _ROWS]
-        block[: len(rows)] = values[rows]
-        if variance is not None and spread is not None:
-            spread[: len(rows)] = variance[rows]
-        residual = ordinary.residual(block, spread)[: len(rows)]
-        parts.append(distance_of(residual, ordinary.free))
-    none = np.empty(0, np.float32)
-    parts.append(Distance(none, none))  # there may be no usable pixel
-    found = Distance(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-    chosen = found.over(model.limit) > 1
-    far = pixel[chosen]
-    distance = Distance(*(each[chosen] for each in found))
-    kept = FarPixels(far, distance, values[far], None if variance is None else variance[far])
-    return histogram_of(found), kept.beyond(model.limit)
 
 
 def _groups(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +65,37 @@ class LazyArray:
         return math.prod(self.shape)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        """Read one part, given by slices and integers."""
+        """Read one part, given by slices, integers and at most one list of integers."""
         given = index if isinstance(index, tuple) else (index,)
         given = (*given, *[slice(None)] * (self.ndim - len(given)))
-        single = [isinstance(one, (int, np.integer)) for one in given]
-        slices = tuple(
-            slice(int(one) % size, int(one) % size + 1) if is_single else one
-            for one, size, is_single in zip(given, self.shape, single, strict=True)
-        )
-        with reading_safely(self.path, "an array"):
-            part = self.fetch(self.path, self.key, slices)
-        return part[tuple(0 if is_single else slice(None) for is_single in single)]
+        pairs = [_read_and_taken(*each) for each in zip(given, self.shape, strict=True)]
+        lock = _lock_of(self.path) if self.locked else nullcontext()
+        with lock, reading_safely(self.path, "an array"):
+            part = self.fetch(self.path, self.key, tuple(read for read, _ in pairs))
+        return part[tuple(taken for _, taken in pairs)]
+
+
+def _read_and_taken(index: Any, size: int) -> tuple[slice, Any]:
+    """Return what is read along an axis, a slice without steps, and what is taken of that."""
+    if isinstance(index, (int, np.integer)):
+        first = int(index) % size
+        return slice(first, first + 1), 0
+    if isinstance(index, slice) and index.step in (None, 1):
+        return index, slice(None)
+    places = np.arange(size)[index]
+    if not len(places):
+        return slice(0, 0), slice(None)
+    first = int(places.min())
+    taken = places - first
+    if isinstance(index, slice):
+        taken = slice(None, None, index.step)
+    return slice(first, int(places.max()) + 1), taken
+
+
+@cache
+def _lock_of(_path: Path) -> threading.RLock:
+    """Return the lock of a file in this process."""
+    return threading.RLock()
 
 
 def load(source: LazyArray, chunks: Any) -> Any:
@@ -84,10 +107,13 @@ def load(source: LazyArray, chunks: Any) -> Any:
 
 
 def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -> Any:
-    """Return a dask array over ``source``; the same file and key give the same names of tasks."""
+    """Return a dask array over ``source``; the same file and key give the same names of tasks.
+
+    What is cut from one of its chunks is read without the rest: Dask joins both steps, unless it
+    has to keep a lock, or is told that the source knows slices only.
+    """
     import dask.array as da
     from dask.base import tokenize
-    from dask.utils import SerializableLock
 
     if isinstance(chunks, str) and chunks == "auto" and source.ndim == 3:
         stored = getattr(source, "chunks", None) or (1, source.shape[1])
@@ -107,8 +133,6 @@ def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -
         source,
         chunks=sizes,
         name=f"{path.name}-{token}",
-        lock=SerializableLock(full) if isinstance(source, LazyArray) and source.locked else False,
-        fancy=False,
         meta=np.empty((0, 0, 0), dtype=source.dtype),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Spectra that are preprocessed together: the intermediate arrays stay small beside the block.
 ROWS = 4096
+# Of these, so many at a time: what a step makes of them is still in the cache for the next one.
+_IN_CACHE = 256
 
 
 class Intake(NamedTuple):
@@ -53,6 +55,21 @@ class Intake(NamedTuple):
 
     def apply(self, values: np.ndarray, variance: np.ndarray | None = None) -> Inputs:
         """Return the inputs of finite spectra (n, good channel of the cube)."""
+        if len(values) <= _IN_CACHE:
+            return self._apply(values, variance)
+        whole: list[Any] = []
+        for first in range(0, len(values), _IN_CACHE):
+            rows = slice(first, first + _IN_CACHE)
+            part = self._apply(values[rows], None if variance is None else variance[rows])
+            if not whole:
+                whole = [_room(len(values), each) for each in part]
+            for every, some in zip(whole, part, strict=True):
+                if every is not None:
+                    every[rows] = some
+        return Inputs(*whole)
+
+    def _apply(self, values: np.ndarray, variance: np.ndarray | None) -> Inputs:
+        """Return the inputs of spectra, few at a time."""
         if self.bad is not None:
             values = across_bad(values, self.bad)
             variance = None if variance is None else across_bad(variance, self.bad)
@@ -60,6 +77,11 @@ class Intake(NamedTuple):
             values = combine(values, self.weights)
             variance = None if variance is None else combine(variance, self.weights.power(2))
         return self.preprocess.apply(values, self.axis, variance)
+
+
+def _room(rows: int, like: np.ndarray | None) -> np.ndarray | None:
+    """Return an array of so many rows for rows such as those given; None where there are none."""
+    return None if like is None else np.empty((rows, *like.shape[1:]), like.dtype)
 
 
 def intake_of(

@@ -103,9 +103,15 @@ class Solver:
         for place, component in enumerate(used):
             own = slice(*np.searchsorted(index, self._ends[component : component + 2]))
             if own.stop > own.start:
-                block = inverse[own, own]
-                increases[place] = scaled[own] @ np.linalg.pinv(block) @ scaled[own]
+                increases[place] = scaled[own] @ _inverse(inverse[own, own]) @ scaled[own]
         return increases
+
+
+def _inverse(block: np.ndarray) -> np.ndarray:
+    """Return the pseudo-inverse of a matrix, faster if that is a number."""
+    if block.shape == (1, 1):
+        return 1 / block if block[0, 0] else block
+    return np.linalg.pinv(block)
 
 
 def prune(solver: Solver, used: list[int], excitation: float) -> list[int]:
