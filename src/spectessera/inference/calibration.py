@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from spectessera.evidence import split_noise, thin_counts
+from spectessera.evidence import finite_variance, split_noise, thin_counts
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
@@ -83,7 +83,7 @@ def _halves(
     values = sample.values
     if noise == "variance":
         assert sample.variance is not None
-        sigma = np.sqrt(np.maximum(np.nan_to_num(sample.variance, posinf=0.0), 0))
+        sigma = np.sqrt(finite_variance(sample.variance))
         drawn = sigma * job.neighbours.correlation.draw(generator, values.shape)
         parts = split_noise(values, drawn, share=0.5)
         halves = parts.made, parts.judged
