@@ -8,7 +8,8 @@ from torch import nn
 
 from spectessera.synth import load_palette, xrf_spectra
 
-from .quality import SETS, all_pigments, scored
+from .drawn import SETS, all_pigments
+from .quality import scored
 
 STEPS, BATCH = 1200, 256
 DRAWS = (100, 101)  # methods were tuned on these, too; an upper limit is not a method

@@ -25,8 +25,8 @@ from spectessera.synth.paint.pigments import PALETTES, PIGMENTS
 from spectessera.synth.xrf.instrument import model_axis
 
 from . import fisx_layers
+from .drawn import SPECTRA, Drawn
 from .nebular_grids import cloudy, mappings
-from .quality import SPECTRA, Drawn
 
 LEAST = 0.55  # smallest share of the dominant component in mixtures
 SPREAD = 0.6  # standard deviation of the logarithm of the mass of a layer
@@ -265,8 +265,8 @@ TABLES: dict[str, Callable[[Path, int], Drawn]] = {
 }
 MAPS: dict[str, Callable[[int], tuple[Drawn, tuple[int, int]]]] = {
     f"grains of {size}, {counts}": partial(grains, counts, size)
-    for size in (6, 12)
-    for counts in (22, 100)
+    for size in (6, 12, 24)
+    for counts in (2, 10, 50)
 }
 
 

@@ -21,8 +21,8 @@ from spectessera.naming.pigments.match import inseparable, pigment_candidates
 from spectessera.naming.xray.elements import name_xray
 from spectessera.synth import load_palette
 
+from .drawn import all_pigments, pigments
 from .pages import page as one_page
-from .quality import all_pigments, pigments
 
 GAINS = (0.97, 0.985, 0.99, 0.995, 1.0, 1.005, 1.01, 1.015, 1.03)
 PALETTES = ("choirbook", "gothic-book")

@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from spectessera.axis import Axis
 
-from .quality import SPECTRA, Drawn
+from .drawn import SPECTRA, Drawn
 
 FWHM = np.sqrt(8 * np.log(2))
 # Column of a table -> lines in air (angstrom) with their share of the column; the doublets of

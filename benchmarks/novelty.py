@@ -16,7 +16,7 @@ import spectessera as spt
 from spectessera import SpectralSegmenter
 from spectessera.segmenter.novelty import NOVEL
 
-from .quality import Drawn, nebulae
+from .drawn import Drawn, nebulae
 
 RANGES = ((5, 10), (10, 30), (30, 100))
 SEEDS = (4000, 4001, 4002)

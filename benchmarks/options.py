@@ -14,7 +14,8 @@ from spectessera.synth.paint.pigments import PIGMENTS
 from spectessera.synth.pairs import XrfSimulation
 from spectessera.synth.xrf.tube import Tube
 
-from .quality import SETS, Drawn, scored
+from .drawn import SETS, Drawn
+from .quality import scored
 
 SEEDS = (2000, 2001)
 NAMES = ("8 mix, 400", "nebulae, S/N 10-30")

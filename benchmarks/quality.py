@@ -2,13 +2,17 @@
 
     python -m benchmarks.quality                     all methods and sets, five seeds
     python -m benchmarks.quality --only nebulae      sets whose name contains a word
+    python -m benchmarks.quality --seeds 2           the first two seeds only
     python -m benchmarks.quality --folder FOLDER     also jasper_ridge.npz of that folder
+    python -m benchmarks.quality --tables FOLDER     also the grids of MAPPINGS and CLOUDY in it
     python -m benchmarks.quality --further pages     measure one further section again
     python -m benchmarks.quality --page              only write the page
+    python -m benchmarks.quality --again             compare rows of the first seed with new ones
 
 Every row (a set, a seed, a method) is appended to quality.csv when it is measured, and existing
 rows are not measured again; QUALITY.md is written from all rows. No method uses labels. The seeds
-of the draws were used neither for training nor for the choice of settings.
+of the draws were used neither for training nor for the choice of settings. Sets by fisx are left
+out without that package.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import argparse
 import csv
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -26,110 +30,28 @@ import torch
 
 import spectessera as spt
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training
-from spectessera.axis import Axis
 from spectessera.baselines.cluster import embed
 from spectessera.baselines.mixture import mixtures
 from spectessera.evaluate import compare
+from spectessera.inference import averaged_spectra, choose_neighbours, intake_before_training
 from spectessera.kmeans.points import cluster_points
-from spectessera.synth import load_palette, nebular_spectra, xrf_spectra
-from spectessera.synth.paint.palettes import Palette, assemble
-from spectessera.synth.paint.pigments import PIGMENTS
+from spectessera.segmenter.defaults import DEFAULTS, fine_tuning
 
+from . import engines
 from ._timing import measured
+from .drawn import SETS, Drawn, jasper_ridge
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "quality.csv", HERE / "QUALITY.md"
 SEEDS = (3000, 3001, 3002, 3003, 3004)
-SPECTRA = 4000
 FIELDS = ("set", "seed", "method", "ari", "f1", "tversky", "seconds", "k", "chosen")
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Spectra (n, channel), their classes (n,), 0 = none, their axis and the shipped model."""
-
-    spectra: np.ndarray
-    label: np.ndarray
-    axis: Axis
-    model: str | None
-
-    @property
-    def k(self) -> int:
-        """Number of classes."""
-        return len(np.unique(self.label[self.label > 0]))
-
-    def cube(self) -> object:
-        """Return the spectra as a cube of one column."""
-        counted = self.model == "maxrf"
-        values = self.spectra.astype(np.uint16) if counted else self.spectra
-        return spt.make_cube(values[:, None, :], axis=self.axis)
-
-
-# --- sets ------------------------------------------------------------------------------------
-
-
-@cache
-def all_pigments() -> Palette:
-    """Return the palette of all 24 pigments."""
-    return assemble("all", list(PIGMENTS.values()))
-
-
-def pigments(palette: str, mode: str, counts: int, seed: int) -> Drawn:
-    """Draw XRF spectra, their 1024 channels summed in pairs."""
-    paint = all_pigments() if palette == "all" else load_palette(palette)
-    block = xrf_spectra(SPECTRA, paint, mode, counts, seed=seed).collect()
-    spectra = block.spectra.reshape(SPECTRA, 512, 2).sum(axis=2).astype(np.float32)
-    axis = Axis(paint.axis.values.reshape(512, 2).mean(axis=1), "keV")
-    return Drawn(spectra, block.label, axis, "maxrf")
-
-
-def nebulae(low: float, high: float, background: float, seed: int) -> Drawn:
-    """Draw nebular spectra; spectra of pure noise are a separate class."""
-    axis = Axis(np.linspace(4750, 9350, 1024), "angstrom", medium="air")
-    stream = nebular_spectra(SPECTRA, (low, high), background=background, seed=seed, axis=axis)
-    block = stream.collect()
-    return Drawn(block.spectra, block.label + (background > 0), axis, "nebulae")
-
-
-def indian_pines(seed: int) -> Drawn:  # noqa: ARG001 (a real cube is the same for every seed)
-    """Return the AVIRIS cube that ships with the package tensorly."""
-    from tensorly.datasets import load_indian_pines
-
-    bunch = load_indian_pines()
-    values = np.asarray(bunch.tensor, dtype=np.float32)
-    label = np.asarray(bunch.ticks[0], dtype=np.int64).reshape(-1)
-    return Drawn(values.reshape(len(label), -1), label, Axis(np.arange(values.shape[2])), None)
-
-
-def jasper_ridge(folder: Path, seed: int) -> Drawn:  # noqa: ARG001
-    """Return the AVIRIS cube of a file with ``cube`` and ``labels``."""
-    with np.load(folder / "jasper_ridge.npz", allow_pickle=False) as stored:
-        values, label = stored["cube"].astype(np.float32), stored["labels"].reshape(-1)
-    spectra = values.reshape(len(label), -1)
-    return Drawn(spectra, label.astype(np.int64), Axis(np.arange(spectra.shape[1])), None)
-
-
-SETS: dict[str, Callable[[int], Drawn]] = {
-    "8 load, 400": partial(pigments, "choirbook", "load", 400),
-    "8 mix, 400": partial(pigments, "choirbook", "mix", 400),
-    "8 mix, 1000": partial(pigments, "choirbook", "mix", 1000),
-    "12 load, 400": partial(pigments, "gothic-book", "load", 400),
-    "12 load, 1000": partial(pigments, "gothic-book", "load", 1000),
-    "12 mix, 400": partial(pigments, "gothic-book", "mix", 400),
-    "24 load, 1000": partial(pigments, "all", "load", 1000),
-    "nebulae, S/N 5-10": partial(nebulae, 5, 10, 0.0),
-    "nebulae, S/N 10-30": partial(nebulae, 10, 30, 0.0),
-    "nebulae, S/N 30-100": partial(nebulae, 30, 100, 0.0),
-    "nebulae, S/N 10-30, a quarter noise": partial(nebulae, 10, 30, 0.25),
-    "Indian Pines": indian_pines,
-}
 # Further sections: the module that measures each, and its title.
 FURTHER = {
     "ceiling": "Upper limit: a network trained with labels",
     "pages": "Whole pages",
     "options": "Effect of each deep option",
 }
-DRAWN = tuple(name for name in SETS if name != "Indian Pines")
+REAL = ("Indian Pines", "Jasper Ridge")
 WIDEST = {24: 28, 16: 20, 12: 16, 8: 12}
 
 
@@ -159,7 +81,7 @@ def _mixture(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
 
 
 def _trained(settings: dict, drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
-    training = replace(settings.get("training", _default("training")), seed=seed)
+    training = replace(settings.get("training", DEFAULTS["training"]), seed=seed)
     arguments = {"clusters": ks, **settings, "training": training}
     if "metric" in settings:
         arguments["clusters"] = replace(ks, metric=arguments.pop("metric"))
@@ -169,7 +91,7 @@ def _trained(settings: dict, drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.
 
 @lru_cache(maxsize=1)
 def _scratch(drawn: Drawn, seed: int) -> SpectralSegmenter:
-    training = replace(_default("training"), seed=seed)
+    training = replace(DEFAULTS["training"], seed=seed)
     return SpectralSegmenter(training=training).fit(drawn.spectra)
 
 
@@ -181,10 +103,23 @@ def _from_scratch(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, in
     return found.labels, len(found.centers)
 
 
-def _default(name: str) -> Training:
-    from spectessera.segmenter.defaults import DEFAULTS
+@lru_cache(maxsize=1)
+def _scratch_averaged(drawn: Drawn, seed: int) -> tuple[object, object, SpectralSegmenter]:
+    """Return a map, its neighbours, and a network trained on averaged spectra."""
+    cube = drawn.cube()
+    intake = intake_before_training(cube, DEFAULTS["preprocess"])
+    chosen = choose_neighbours(cube, intake)
+    spectra = cube if chosen.window == 1 else averaged_spectra(cube, chosen, intake)
+    training = replace(DEFAULTS["training"], seed=seed)
+    return cube, chosen, SpectralSegmenter(training=training).fit(spectra)
 
-    return DEFAULTS[name]
+
+def _with_neighbours(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
+    """Label a map like `segment --fit`: every pixel with its neighbours; k by evidence."""
+    cube, chosen, segmenter = _scratch_averaged(drawn, seed)
+    segmenter.set_params(clusters__k_min=ks.k_min, clusters__k_max=ks.k_max)
+    result = spt.segment(cube, segmenter, neighbours=chosen, seed=seed, means=False)
+    return result["label"].values.ravel() - 1, result.attrs["n_clusters"]
 
 
 def _pretrained(
@@ -200,8 +135,6 @@ def _pretrained(
 
 
 def _fine_tuned(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray, int]:
-    from spectessera.segmenter.defaults import fine_tuning
-
     assert drawn.model is not None
     model = _shipped(drawn.model)
     clusters = replace(model.config("clusters"), k_min=ks.k_min, k_max=ks.k_max)
@@ -232,12 +165,14 @@ METHODS: dict[str, Method] = {
     "UMAP": partial(_embedded, "umap", 3, "l2"),
     "paper's autoencoder": partial(_trained, PAPER),
     "ours, from scratch": _from_scratch,
+    "ours, with neighbours": _with_neighbours,
     "ours, pretrained": partial(_pretrained, None),
     "ours, pretrained, on the sphere": partial(_pretrained, "whitened-sphere"),
     "ours, fine-tuned": _fine_tuned,
 }
 SIMULATED = ("ours, pretrained", "ours, pretrained, on the sphere", "ours, fine-tuned")
 SLOW = ("UMAP",)  # for tens of thousands of pixels
+OF_MAPS = ("ours, with neighbours",)
 CHOOSING = ("linear", "ours, from scratch", "ours, pretrained")
 
 
@@ -271,23 +206,66 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def run(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list[str]) -> None:
-    """Measure the missing rows."""
+def run(
+    sets: dict[str, Callable[[int], Drawn]],
+    words: list[str],
+    methods: list[str],
+    seeds: tuple[int, ...] = SEEDS,
+) -> None:
+    """Measure the missing rows, one seed after the other."""
     done = {(row["set"], row["seed"], row["method"]) for row in rows()}
-    for name, draw in sets.items():
-        if words and not any(word in name for word in words):
-            continue
-        for seed in SEEDS:
+    named = [name for name in sets if not words or any(word in name for word in words)]
+    for seed in seeds:
+        for name in named:
             drawn = None
             for method in METHODS:
                 if (name, str(seed), method) in done or (methods and method not in methods):
                     continue
-                drawn = drawn or draw(seed)
-                if drawn.model is None and method in SIMULATED:
-                    continue
-                if method in SLOW and len(drawn.spectra) > 5000:
-                    continue
-                append(measure(name, drawn, seed, method))
+                drawn = drawn or sets[name](seed)
+                if possible(method, drawn):
+                    append(measure(name, drawn, seed, method))
+
+
+def again(sets: dict[str, Callable[[int], Drawn]], words: list[str], methods: list[str]) -> None:
+    """Measure rows of the first seed again, and print old and new scores; nothing is written."""
+    for row in rows():
+        name, method = row["set"], row["method"]
+        wanted = name in sets and name in (words or sets) and method in methods
+        if wanted and row["seed"] == str(SEEDS[0]):
+            new = measure(name, sets[name](SEEDS[0]), SEEDS[0], method)
+            print(f"{name}, {method}: ARI {row['ari']} then, {new['ari']:.4f} now; ", end="")
+            print(f"k {row['chosen'] or '-'} then, {new['chosen'] or '-'} now", flush=True)
+
+
+def possible(method: str, drawn: Drawn) -> bool:
+    """Return whether a method can label a set: simulated, not too large, or a map."""
+    if method in SIMULATED:
+        return drawn.model is not None
+    if method in OF_MAPS:
+        return drawn.shape is not None
+    return method not in SLOW or len(drawn.spectra) <= 5000
+
+
+def sets_of(folder: Path | None, tables: Path | None) -> dict[str, Callable[[int], Drawn]]:
+    """Return all sets, those that need a package or a folder if it is there."""
+    sets = SETS | {name: draw for name, draw in engines.SETS.items() if "noise" not in name}
+    sets |= {name: partial(_map, draw) for name, draw in engines.MAPS.items()}
+    try:
+        import fisx  # noqa: F401 (whether it is there)
+    except ImportError:
+        print("without the package fisx, its sets are left out")
+    else:
+        sets |= engines.FISX
+    if tables is not None:
+        sets |= {name: partial(draw, tables) for name, draw in engines.TABLES.items()}
+    if folder is not None:
+        sets["Jasper Ridge"] = partial(jasper_ridge, folder)
+    return sets
+
+
+def _map(draw: Callable[[int], tuple[Drawn, tuple[int, int]]], seed: int) -> Drawn:
+    drawn, shape = draw(seed)
+    return replace(drawn, shape=shape)
 
 
 def append(row: dict[str, object]) -> None:
@@ -327,7 +305,7 @@ def choice(every: list[dict[str, str]]) -> list[str]:
     heads = ("method", "right", "within 1", "of draws", "chosen (true), by set")
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for method in CHOOSING:
-        own = [r for r in every if r["method"] == method and r["chosen"] and r["set"] in DRAWN]
+        own = [r for r in every if r["method"] == method and r["chosen"] and r["set"] not in REAL]
         if not own:
             continue
         difference = np.array([int(r["chosen"]) - int(r["k"]) for r in own])
@@ -376,6 +354,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="words in the names of sets")
     parser.add_argument("--methods", nargs="*", default=[], help="full names of methods")
     parser.add_argument("--folder", type=Path, help="folder of jasper_ridge.npz")
+    parser.add_argument("--tables", type=Path, help="folder of the grids of nebular models")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of seeds")
+    parser.add_argument("--again", action="store_true", help="compare with rows of the file")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument(
         "--further", nargs="*", default=None, help="sections: ceiling, pages, options"
@@ -386,11 +367,12 @@ def main() -> None:
         write_page()
         return
     torch.set_num_threads(1)
-    sets = dict(SETS)
-    if arguments.folder is not None:
-        sets["Jasper Ridge"] = partial(jasper_ridge, arguments.folder)
     if not arguments.page:
-        run(sets, arguments.only, arguments.methods)
+        sets = sets_of(arguments.folder, arguments.tables)
+        if arguments.again:
+            again(sets, arguments.only, arguments.methods or list(METHODS))
+            return
+        run(sets, arguments.only, arguments.methods, SEEDS[: arguments.seeds])
         missing = [name for name in FURTHER if not (HERE / f"quality_{name}.md").exists()]
         run_further(missing if not arguments.methods else [])
     write_page()

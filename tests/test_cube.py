@@ -244,7 +244,7 @@ def test_a_variance_that_is_nowhere_positive_is_none(wrong):
     whole = make_cube(VALUES, variance=nothing, attrs={"reading_notes": "one"})
     assert "variance" not in whole.coords
     assert whole.attrs["reading_notes"] == (
-        "one; the variance is not positive anywhere and is not used"
+        "one; the variance is nowhere positive (or is beyond 1e30) and is not used"
     )
     by_hand = make_cube(VALUES).assign_coords(variance=(("y", "x", "channel"), nothing))
     for cube in (whole, by_hand, by_hand.chunk({"y": 2})):

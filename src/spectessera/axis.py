@@ -317,11 +317,12 @@ def in_terms_of(axis: Axis, wanted: Axis) -> Axis:
     return axis.to(wanted.unit) if UNITS[axis.unit] != UNITS[wanted.unit] else axis
 
 
-def resample_weights(axis: Axis, wanted: Axis) -> sparse.csr_array:
+def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.csr_array:
     """Return the weights (wanted channel, channel) that resample spectra onto another axis.
 
     A channel is divided among the new channels in proportion to the part of its width inside each,
-    so that the sum over a spectrum is conserved on the wanted axis.
+    so that the sum over a spectrum is conserved on the wanted axis. Unless ``warn`` is false, an
+    axis that covers only a part of the wanted one is warned of.
 
     Raises
     ------
@@ -344,13 +345,13 @@ def resample_weights(axis: Axis, wanted: Axis) -> sparse.csr_array:
         weights.append(overlap / (high[start:stop] - low[start:stop]))
         covered += overlap.sum()
     share = covered / (wanted_high - wanted_low).sum()
-    _check_coverage(share, converted, wanted)
+    _check_coverage(share, converted, wanted, warn=warn)
     shape = (len(wanted), len(axis))
     index = np.concatenate(rows), np.concatenate(columns)
     return sparse.csr_array((np.concatenate(weights), index), shape=shape, dtype=np.float32)
 
 
-def _check_coverage(share: float, axis: Axis, wanted: Axis) -> None:
+def _check_coverage(share: float, axis: Axis, wanted: Axis, *, warn: bool) -> None:
     """Refuse an axis that covers too little of the model's; warn if it covers only a part."""
     has, needs = (
         f"{min(each.values[[0, -1]]):g} to {max(each.values[[0, -1]]):g} {each.unit}"
@@ -362,7 +363,7 @@ def _check_coverage(share: float, axis: Axis, wanted: Axis) -> None:
             f"the model works on {wanted.kind} {needs}; the cube goes from {has} and covers "
             f"{extent}: check the cube's axis, or train a model for it"
         )
-    if share < WELL_COVERED:
+    if warn and share < WELL_COVERED:
         log.warning(
             "the cube goes from %s and covers %.0f %% of the model's %s; the rest counts as 0",
             has, 100 * share, needs,

@@ -20,7 +20,7 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .foreign import GivenAxis, plain_number, take_apart
-from .scale import has_variance, keep_saturation, scaled, without_void_variance
+from .scale import has_variance, keep_saturation, known_variance, scaled, without_void_variance
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -227,7 +227,8 @@ def to_spectra(cube: xr.DataArray, *, all_channels: bool = False) -> Spectra:
     """Return the spectra of all pixels that are not masked, in row-major order.
 
     Channels that are marked as bad are left out, unless ``all_channels``. Values too large for
-    float32 become infinite, and the screening treats them like any bad value.
+    float32 become infinite, and the screening treats them like any bad value. A variance is NaN
+    where it is none: see :func:`spectessera.scale.known_variance`.
     """
     cube = check_cube(cube)
     used = None if all_channels else used_channels(cube)
@@ -235,7 +236,7 @@ def to_spectra(cube: xr.DataArray, *, all_channels: bool = False) -> Spectra:
     values = _rows(cube, pixel, used)
     variance = None
     if "variance" in cube.coords:
-        variance = _rows(cube.coords["variance"].transpose(*DIMS), pixel, used)
+        variance = known_variance(_rows(cube.coords["variance"].transpose(*DIMS), pixel, used))
     return Spectra(values, variance, pixel)
 
 

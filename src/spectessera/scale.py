@@ -14,6 +14,8 @@ import xarray as xr
 # Larger numbers are fill values (3.4e38, 9.97e36, ...), not measurements; their sums and quotients
 # would overflow float32.
 LARGEST = 1e30
+# Smaller variances are 0: as float32 they have no digits left.
+SMALLEST_VARIANCE = float(np.finfo(np.float32).tiny)
 # Sizes of a spectrum between which nothing is scaled. The square of a value a million times weaker
 # is still a normal float32 number, and so is its variance.
 SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
@@ -128,7 +130,7 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
 
 
 def has_variance(cube: xr.DataArray) -> bool:
-    """Return whether a cube has a variance that is positive and finite anywhere.
+    """Return whether a cube has a variance that is positive, and no more than 1e30, anywhere.
 
     Of a cube that is not in memory, 256 pixels at fixed places decide, and 16 where each one has to
     be computed; in most cubes the first one has a variance.
@@ -144,8 +146,30 @@ def has_variance(cube: xr.DataArray) -> bool:
 
 
 def _positive(variance: np.ndarray) -> bool:
-    """Return whether any value is positive and finite."""
-    return bool(((variance > 0) & (variance <= LARGEST)).any())
+    """Return whether any value is a variance other than 0."""
+    return bool(((variance >= SMALLEST_VARIANCE) & (variance <= LARGEST)).any())
+
+
+def known_variance(variance: np.ndarray) -> np.ndarray:
+    """Return variances as they are used, float32: NaN where there is none.
+
+    A negative number, one that is not finite, or one beyond 1e30 is no variance; one that float32
+    cannot hold is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.scale import known_variance
+    >>> known_variance(np.array([2.0, 3e38, np.inf, -1.0, 1e-300])).tolist()
+    [2.0, nan, nan, nan, 0.0]
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        found = np.ascontiguousarray(variance, dtype=np.float32)
+        none = ~((found >= 0) & (found <= LARGEST))
+        tiny = (found > 0) & (found < SMALLEST_VARIANCE)
+    if not (none.any() or tiny.any()):
+        return found
+    return np.where(none, np.float32(np.nan), np.where(tiny, np.float32(0), found))
 
 
 def without_void_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
@@ -159,7 +183,7 @@ def without_void_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Da
         return cube
     notes = [
         cube.attrs.get("reading_notes"),
-        "the variance is not positive anywhere and is not used",
+        "the variance is nowhere positive (or is beyond 1e30) and is not used",
     ]
     cube = cube.drop_vars("variance")
     cube.attrs["reading_notes"] = "; ".join(each for each in notes if each)

@@ -66,8 +66,8 @@ KINDS = {
     ),
     "W-DATA-VARIANCE-NONE": Kind(
         "A variance that is none",
-        "the variance of {share:.0%} of the spectra is nowhere positive and finite: the confidence "
-        "means nothing there; give the right one, or none",
+        "the variance of {share:.0%} of the spectra is nowhere positive and finite: their noise is "
+        "taken to be that of the others; give the right one, or none",
     ),
     "W-DATA-CLIPPED": Kind(
         "Clipped spectra",

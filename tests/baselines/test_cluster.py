@@ -21,8 +21,10 @@ import spectessera as spt
 from spectessera import Clusters, Network, Preprocess, SpectralSegmenter, Training, make_cube
 from spectessera.baselines.cluster import METHODS, cluster_cube, embed
 from spectessera.cube import spectral_axis
+from spectessera.evidence import BEYOND
 from spectessera.kmeans import choose_k
 from spectessera.kmeans.points import by_size, cluster_points
+from spectessera.result import ATTRIBUTES, VARIABLES, check_result
 
 HEIGHT, WIDTH, CHANNELS = 15, 17, 40
 TRANSFORMING = [method for method in METHODS if method not in ("tsne", "umap")]
@@ -348,6 +350,31 @@ def test_masked_and_unusable_pixels_are_zero(method):
     assert result.attrs["usable_pixels"] == HEIGHT * WIDTH - 3
     assert result.attrs["unusable_pixels"] == 2
     assert int(result["quality"][3, 5]) == 1
+
+
+def test_umap_is_judged_by_evidence_and_its_result_follows_the_schema():
+    """Of the other methods, tests/result and tests/inference show it."""
+    pytest.importorskip("umap")
+    flat = np.broadcast_to(9 + 5 * np.sin(np.arange(40.0) / 5), (24, 24, 40))
+    groups = 4 * flat
+    groups[:, 12:, 10:14] += 48
+    found = []
+    for seed, expected in ((1, flat), (2, groups)):
+        counts = np.random.default_rng(seed).poisson(expected).astype(np.uint16)
+        cube = make_cube(counts, energy=(1.0, 20.0), attrs={"source": "made up"})
+        found.append(cluster_cube(cube, "umap", clusters=Clusters(2, 6), keep=["latent"]))
+    assert [each.attrs["n_clusters"] for each in found] == [1, 2]
+    assert found[0].attrs["structure"] <= BEYOND < found[1].attrs["structure"]
+    when = ("always", "evidence")
+    for result in found:
+        check_result(result)
+        names = {n for n, each in VARIABLES.items() if each.baselines in (*when, "keep")}
+        assert set(result.data_vars) == names
+        for name in names:
+            assert result[name].dims == VARIABLES[name].dims
+            assert str(result[name].dtype) == VARIABLES[name].dtype
+        own = {each.name for each in ATTRIBUTES if not each.owner and each.baselines in when}
+        assert set(result.attrs) == own | {"source"}
 
 
 @pytest.mark.parametrize("method", ["raw", "pca", "umap", "tsne", "gmm"])

@@ -329,10 +329,18 @@ def test_without_a_model_one_is_chosen_and_told(tmp_path):
     assert "model maxrf: it foretells the spectra as well" in done.stderr
     assert json.loads((tmp_path / "a" / "summary.json").read_text())["model"] == "maxrf"
     assert not (tmp_path / "a" / "model.safetensors").exists()
+    inputs = json.loads((tmp_path / "a" / "manifest.json").read_text())["inputs"]
+    assert set(inputs) == {"cube", "model"}
+    assert inputs["model"]["path"].endswith("maxrf.safetensors")
+    assert len(inputs["model"]["sha256"]) == 64
     assert "Model chosen" in (tmp_path / "a" / "report.html").read_text()
     assert run("rerun", tmp_path / "a").exit_code == 0
     done = run("segment", tmp_path / "b.h5", "--model", "auto", "--out", tmp_path / "b", check=0)
     assert "model trained on this cube: no shipped model reads its axis" in done.stderr
     assert (tmp_path / "b" / "model.safetensors").exists()
+    same = make_cube(np.full((9, 14, 64), 7, np.uint16), energy=(0.5, 20.0))
+    write(same, tmp_path / "c.h5")
+    done = run("segment", tmp_path / "c.h5", "--quiet", "--out", tmp_path / "c")
+    assert "all 126 spectra are the same, so there is nothing to learn" in one_line(done)
     assert "--latent" in one_line(run("segment", tmp_path / "b.h5", "--latent", "2", "--out", "c"))
     assert "not both" in one_line(run("segment", "b.h5", "--model", "auto", "--fit", "--out", "c"))

@@ -231,6 +231,8 @@ def test_hostile_text_stays_text_everywhere(tmp_path):
         "object": HOSTILE,
         "criterion": HOSTILE,
         "metric": HOSTILE,
+        "model_choice": HOSTILE,
+        "judged_by": HOSTILE,
         "provenance": json.dumps({"seed": HOSTILE, "settings": {HOSTILE: {HOSTILE: HOSTILE}}}),
     }
     peak = made_naming().peaks[0]

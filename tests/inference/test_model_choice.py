@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import spectessera as spt
-from spectessera.inference import choose_model
+from spectessera.inference import choose_model, patches
 
 SIDE = 24
 
@@ -65,3 +65,44 @@ def test_the_choice_is_the_same_for_a_chunked_cube():
     whole, parts = choose_model(cube, seed=3), choose_model(cube.chunk({"y": 7, "x": 11}), seed=3)
     assert whole[2:] == parts[2:]
     assert whole.name == parts.name
+
+
+def test_a_model_that_may_not_be_chosen_is_not_warned_of(caplog):
+    """The cube covers half of the axis of the model; only what uses the model says so."""
+    cube = scan((3.0, 6.4, 8.05), high=20.0)
+    with caplog.at_level("WARNING"):
+        segmenter = choose_model(cube, neighbours=0).segmenter
+        assert not caplog.records
+        assert segmenter is not None
+        segmenter.intake(cube)
+    assert "covers" in caplog.text
+
+
+@pytest.mark.parametrize("neighbours", ["auto", 0, 1.0])
+def test_the_pieces_of_the_cube_are_read_once(monkeypatch, neighbours):
+    read = []
+
+    def counted(cube, block):
+        read.append(block)
+        return load(cube, block)
+
+    load = patches.load_block
+    monkeypatch.setattr(patches, "load_block", counted)
+    assert choose_model(scan((6.4, 8.05, 10.5)), neighbours=neighbours).name == "maxrf"
+    assert len(read) == 1  # the cube is small: one piece
+
+
+@pytest.mark.parametrize("shape", [(9, 14), (1, 2)])
+def test_spectra_that_are_all_the_same_choose_nothing(shape):
+    cube = spt.make_cube(np.full((*shape, 64), 7, np.uint16), energy=(0.5, 20.0))
+    choice = choose_model(cube)
+    assert (choice.name, choice.gains) == ("", {})
+    assert "all the same" in choice.reason
+
+
+def test_where_nothing_is_foretold_the_choice_does_not_say_otherwise():
+    noise = np.random.default_rng(0).poisson(5, (20, 22, 64)).astype(np.uint16)
+    choice = choose_model(spt.make_cube(noise, energy=(0.5, 38.0)), neighbours=0)
+    assert choice.name == "maxrf"
+    assert max(choice.gains.values()) < 0.01
+    assert choice.reason.startswith("no model foretells any difference")

@@ -15,6 +15,7 @@ from spectessera.inference import pipeline, rare
 from spectessera.inference.rare import NO_GROUPS, FarPixels, rare_groups
 from spectessera.io import write
 from spectessera.result import check_result
+from spectessera.studies.degradation import noise_sweep
 
 SHAPE, CHANNELS = (30, 53), 60
 
@@ -191,6 +192,15 @@ def test_report_table_and_file_say_so(found, tmp_path):
     assert words in (tmp_path / "out" / "report.html").read_text()
     stored = spt.io.read_result(tmp_path / "out" / "result.nc")
     np.testing.assert_array_equal(stored["rare"], result["rare"])
+
+
+def test_studies_count_the_clusters_that_were_chosen(found):
+    """Beside two groups there is a rare one, which no number of clusters was chosen for."""
+    cube, planted, segmenter, result = found
+    assert result.attrs["n_clusters"] == 3
+    assert spt.stability(cube, segmenter, runs=2).k.tolist() == [2, 2]
+    swept = noise_sweep(cube, segmenter, planted + 1, levels=(np.inf,))
+    assert swept.k.tolist() == [2]
 
 
 @pytest.mark.parametrize("bright", [1, 1e7])

@@ -1,6 +1,7 @@
 """The schema of a result, against results that segment and the baselines make."""
 
 import ast
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from spectessera.result import (
     check_result,
     check_structure,
     kept_by,
+    preprocessing,
     provenance,
     require,
     variable_attributes,
@@ -132,10 +134,9 @@ def test_where_stability_chooses_there_is_an_excess_and_no_gain(segmenter):
     follows_schema(stable)
 
 
-@pytest.mark.parametrize("method", METHODS)
+# UMAP is compiled for each process that uses it: tests/baselines has this test of it.
+@pytest.mark.parametrize("method", [each for each in METHODS if each != "umap"])
 def test_a_baseline_has_all_that_the_schema_says_and_nothing_else(method):
-    if method == "umap":
-        pytest.importorskip("umap")
     result = spt.baselines.cluster_cube(
         a_cube(), method, clusters=Clusters(2, 3, restarts=2), dimensions=2, keep=["latent"]
     )
@@ -297,3 +298,88 @@ def test_errors_list_some_clusters_only():
     result = result.assign_coords(cluster=np.arange(1, 41))
     with pytest.raises(ValueError, match=r"has only \[1, 2, .*20, \.\.\.\]"):
         check_result(result)
+
+
+WRONG = {str: 5, int: float("nan"), float: "0.9"}
+
+
+def with_owner(known, value):
+    """Return a result in which an attribute of the schema has a value."""
+    result = small(quality=(("y", "x"), np.zeros((2, 3), np.uint8)))
+    if known.owner == "input_axis":
+        result = result.assign_coords(input_axis=("input_channel", np.arange(4.0)))
+    if known.owner == "excess":
+        result = result.assign(excess=("k", np.ones(2)))
+    owner = result[known.owner] if known.owner else result
+    owner.attrs[known.name] = value
+    return result
+
+
+@pytest.mark.parametrize("known", ATTRIBUTES, ids=lambda each: each.name)
+def test_no_attribute_of_another_type_or_out_of_its_range_is_read(known, tmp_path):
+    """Each would end in a report or a figure: infinite neighbours, 10^300 rare groups."""
+    right = {str: "1, 2", int: 1, float: 0.5}[known.kind]
+    check_structure(with_owner(known, right))
+    wrong = [np.arange(3), None if known.kind is str else "<b>\x1b[31m"]
+    wrong += [] if known.kind is str and known.segment == "cube" else [WRONG[known.kind]]
+    wrong += [] if known.kind is str else [1e300, -1e300, np.inf, -np.inf, True]
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"'{known.name}'") as refused:
+            check_structure(with_owner(known, value))
+        assert str(refused.value).isprintable()
+    if known.kind is not str:
+        with_owner(known, 1e300).to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
+        with pytest.raises(ValueError, match=rf"r\.nc: .*'{known.name}'"):
+            spt.read_result(tmp_path / "r.nc")
+
+
+@pytest.mark.parametrize("known", VARIABLES.values(), ids=lambda each: each.name)
+def test_no_number_out_of_its_range_is_read(known):
+    result = small().assign_attrs(n_clusters=2, rare_clusters=1)
+    sizes = {"y": 2, "x": 3, "cluster": 2, "k": 2}
+    shape = [sizes.get(dim, 4) for dim in known.dims]
+    start = result.get(known.name, xr.DataArray(np.ones(shape, known.dtype), dims=known.dims))
+    start = start.where(result["cluster"] == 2) if known.name == "rare" else start
+    check_result(result.assign({known.name: start}))
+    floats = known.dtype.startswith("float")
+    wrong = [np.inf, -np.inf, 1e37, -1e37] if floats else [-5, 2**40]
+    for value in wrong if known.dtype != "uint8" else ():
+        values = start.values.astype(np.float64 if floats else np.int64)
+        values.flat[-1] = value
+        if known.name == "size" and value > 0:
+            continue  # the map may be a part of an image
+        with pytest.raises(ValueError, match=known.name):
+            check_result(result.assign({known.name: (known.dims, values)}))
+
+
+@pytest.mark.parametrize(
+    ("rare", "count", "message"),
+    [
+        ([np.nan, 9.0], 0, "which is 0; there are 1 such"),
+        ([9.0, np.nan], 1, "but for the last clusters"),
+        ([9.0, 9.0], 1, "which is 1; there are 2 such"),
+        ([np.nan, 9.0], 2, "'rare_clusters'.*less than its 2 clusters; got 2"),
+        ([np.nan, 9.0], -1, "'rare_clusters'.*from 0 to 65535.*got -1"),
+        ([np.nan, -9.0], 1, "'rare'.*from 0 to"),
+        ([np.nan, 1e300], 1, "'rare'.*from 0 to"),
+    ],
+)
+def test_rare_groups_are_the_last_clusters_and_not_all_of_them(rare, count, message):
+    result = small(rare=("cluster", np.array(rare))).assign_attrs(rare_clusters=count)
+    with pytest.raises(ValueError, match=message):
+        check_result(result.assign_attrs(n_clusters=2))
+
+
+@pytest.mark.parametrize("masks", ["1, 999", "one", "-1", "1.5", "\u0661"])
+def test_the_bits_of_the_quality_map_are_those_of_a_byte(masks):
+    result = small(quality=(("y", "x"), np.zeros((2, 3), np.uint8), {"flag_masks": masks}))
+    with pytest.raises(ValueError, match="'flag_masks' of 'quality'"):
+        check_structure(result)
+
+
+@pytest.mark.parametrize(
+    "settings", [[], "x", {"preprocess": []}, {"preprocess": 5}, None, {"preprocess": {}}]
+)
+def test_settings_of_another_kind_are_none(settings):
+    result = small().assign_attrs(provenance=json.dumps({"settings": settings}))
+    assert preprocessing(result) == {}

@@ -65,7 +65,7 @@ def _intake(
     from spectessera.inference import intake_before_training
 
     if trained is not None:
-        return trained.intake(cube)
+        return trained.intake(cube, warn=False)  # what uses the model warns
     return intake_before_training(
         cube, segmenter.config("preprocess"), segmenter.config("training").seed
     )

@@ -136,6 +136,7 @@ def segment_command(
         with use_scheduler(where), progress(quiet or as_json) as bar:
             if source.auto:
                 source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
+                origin.add(_models(source))
             segmenter = _segmenter(source, trained, configs)
             around = neighbours_of(cube, results.neighbours, segmenter, trained)
             if source.fit:
@@ -144,8 +145,7 @@ def segment_command(
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
         run = _run(file, source, results, seed, number)
-        kind = {"fitted": source.fit, "with_report": results.report, "stored": stored}
-        summary = write_files(result, segmenter, staging.path, run, **kind)
+        summary = write_files(result, segmenter, staging.path, run, **_how(source, results, stored))
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
@@ -155,15 +155,25 @@ def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dic
     return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
+def _how(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
+    """Return what decides which files are written, and how."""
+    return {"fitted": source.fit, "with_report": results.report, "stored": stored}
+
+
 def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
     """Return all files that are read, by what they are for."""
-    from spectessera.network.modelfile import model_path
-
-    models = {"model": None if source.auto else source.model, "start": source.start}
-    inputs = {"cube": file} | {n: model_path(each) for n, each in models.items() if each}
+    inputs = {"cube": file} | _models(source)
     if source.config is not None:
         inputs["config"] = source.config
     return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
+
+
+def _models(source: ModelOptions) -> dict[str, Path]:
+    """Return the files of the trained models, which are inputs too."""
+    from spectessera.network.modelfile import model_path
+
+    models = {"model": None if source.auto else source.model, "start": source.start}
+    return {name: model_path(each) for name, each in models.items() if each}
 
 
 def _folder(

@@ -16,7 +16,7 @@ import xarray as xr
 from scipy import ndimage
 
 from spectessera.channels import bad_channels, hidden
-from spectessera.result import provenance, require
+from spectessera.result import preprocessing, require
 from spectessera.settings import NONE
 from spectessera.warning import ResultWarning, make_warning
 
@@ -149,10 +149,7 @@ def _spectra_of(result: xr.Dataset) -> _Spectra:
 
 def _normalised(result: xr.Dataset) -> str | None:
     """Return how the spectra were normalised; None where they were not or nothing tells."""
-    try:
-        found = provenance(result)["settings"]["preprocess"]["normalise"]
-    except (KeyError, TypeError):  # a result of other making: nothing tells
-        return None
+    found = preprocessing(result).get("normalise")
     return None if found in (None, NONE) else str(found)
 
 

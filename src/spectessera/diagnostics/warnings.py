@@ -16,8 +16,16 @@ from spectessera.channels import bad_channels
 from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import naming_warnings, title_of
+from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import inside_windows, rest_frame
-from spectessera.result import input_axis_of, provenance, quality_bits
+from spectessera.result import (
+    SPLIT_BELOW,
+    input_axis_of,
+    number_of_clusters,
+    preprocessing,
+    provenance,
+    quality_bits,
+)
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.warning import KINDS, ResultWarning, make_warning
 
@@ -136,10 +144,12 @@ def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
 
 def _split_by_noise(result: xr.Dataset) -> list[ResultWarning]:
     """Return a warning where two of the clusters differ by no more than the noise."""
-    if "excess" not in result or result.attrs.get("n_clusters") not in result["k"].values:
+    count = number_of_clusters(result)
+    if "excess" not in result or count not in result["k"].values:
         return []
-    excess = result["excess"].sel(k=result.attrs["n_clusters"])
-    split = float(excess) < float(excess.attrs["noise_alone_below"])
+    excess = result["excess"]
+    of_count = excess.values[result["k"].values == count][0]
+    split = of_count < excess.attrs.get("noise_alone_below", SPLIT_BELOW)
     return [make_warning("W-K-NOISE-SPLIT")] if split else []
 
 
@@ -167,14 +177,19 @@ def seed_warnings(result: xr.Dataset) -> list[ResultWarning]:
 def channel_warnings(result: xr.Dataset) -> list[ResultWarning]:
     """Return a warning where the model uses channels that are marked as bad."""
     bad = bad_channels(result)
-    steps = provenance(result).get("settings", {}).get("preprocess", {})
-    if bad is None or "exclude" not in steps:
+    steps = preprocessing(result)
+    if bad is None or "exclude" not in steps or "input_axis" not in result:
+        return []
+    names = ("keep", "exclude", "redshift")
+    try:
+        windows = Preprocess(**{name: steps[name] for name in names if name in steps})
+    except (TypeError, ValueError):  # a result of another program
         return []
     axis, inputs = spectral_axis(result), input_axis_of(result)
     if axis.kind != "channel":
         axis = in_terms_of(axis, inputs)
-    used = inside_windows(axis.values, steps.get("keep", ()), steps["exclude"])
-    shifted = rest_frame(axis, float(steps.get("redshift", 0.0)))
+    used = inside_windows(axis.values, windows.keep, windows.exclude)
+    shifted = rest_frame(axis, windows.redshift)
     low, high = channel_edges(inputs)
     used &= (shifted.values >= low.min()) & (shifted.values <= high.max())
     count = int((bad & used).sum())

@@ -11,7 +11,7 @@ from spectessera._util.doors import door
 if TYPE_CHECKING:
     from .choice import best_number, falls_short
     from .gain import Gain, gain_of
-    from .splits import Parts, split_noise, thin_counts
+    from .splits import Parts, finite_variance, split_noise, thin_counts
     from .structure import BEYOND, structure_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Parts",
     "best_number",
     "falls_short",
+    "finite_variance",
     "gain_of",
     "split_noise",
     "structure_of",
@@ -34,6 +35,7 @@ __getattr__, __dir__ = door(
         "Parts": "splits",
         "best_number": "choice",
         "falls_short": "choice",
+        "finite_variance": "splits",
         "gain_of": "gain",
         "split_noise": "splits",
         "structure_of": "structure",

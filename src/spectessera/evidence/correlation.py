@@ -26,8 +26,8 @@ SMALL, _CHANCE = 0.03, 5.0
 _NOISE = 1.3
 # Channels are quiet whose differences are at most this times those of the quietest quarter.
 _QUIET = 1.1
-# Differences are cut at so many standard deviations.
-_CUT = 3.0
+# Differences are cut at so many standard deviations; before these are known, at so many.
+_CUT, _FARTHEST = 3.0, np.float32(1e9)
 # Share of its power that a filter must have.
 _ENOUGH = 0.99
 # With fewer pairs of pixels noise is taken to be independent.
@@ -171,7 +171,9 @@ def _differences(
     one, other = (tuple((pairs + np.array([0, max(0, s * y), max(0, s * x)])).T) for s in (-1, 1))
     apart = values[one].astype(np.float32) - values[other]
     both = variance[one].astype(np.float32) + variance[other]
-    apart = np.divide(apart, np.sqrt(both), out=np.zeros_like(apart), where=both > 0)
+    with np.errstate(over="ignore"):
+        apart = np.divide(apart, np.sqrt(both), out=np.zeros_like(apart), where=both > 0)
+    apart = np.clip(apart, -_FARTHEST, _FARTHEST)
     return apart[apart.any(axis=1)]
 
 

@@ -12,6 +12,8 @@ from .splits import Parts
 # probability is 0; 0 is "all spectra are alike".
 _WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
+# A variance below this share of the typical one counts as that share: nothing is without noise.
+LEAST_NOISE = 1e-6
 # Counts of all spectra together in a bin of channels, and least number of bins.
 _COUNTS, _BINS = 400, 32
 
@@ -142,6 +144,23 @@ def _of_counts(
     return np.einsum("nc,nc->n", judged, logs[labels], dtype=np.float64)
 
 
+def typical_noise(variance: np.ndarray) -> float:
+    """Return the median of those variances (n,) that are above 0, or 0.
+
+    A few bad values that are marked by a huge variance do not change it.
+
+    >>> typical_noise(np.array([0.0, 1.0, 2.0, 2.0, 1e29]))
+    2.0
+    """
+    above = variance[variance > 0]
+    return float(np.median(above)) if len(above) else 0.0
+
+
+def _rounding(centre: np.ndarray) -> float:
+    """Return the variance that rounding to float32 alone makes in spectra around one (channel,)."""
+    return max(float(np.square(np.finfo(np.float32).eps * centre).mean()), 1e-60)
+
+
 def _of_values(parts: Parts, labels: np.ndarray, apart: np.ndarray) -> np.ndarray:
     """Return the log-likelihood ratio (n,) of values, for means ``apart (k, channel)`` from all.
 
@@ -149,8 +168,9 @@ def _of_values(parts: Parts, labels: np.ndarray, apart: np.ndarray) -> np.ndarra
     that factor.
     """
     assert parts.level is not None
-    level = np.maximum(parts.level, 1e-6 * max(parts.level.mean(), 1e-300))
     centre = parts.judged.mean(axis=0, dtype=np.float64)
+    least = LEAST_NOISE * max(typical_noise(parts.level), _rounding(centre))
+    level = np.maximum(parts.level, least)
     along = np.einsum("nc,nc->n", parts.judged - centre, apart[labels], dtype=np.float64) / level
     power = np.square(apart).sum(axis=1)[labels] / level
     weight = float(np.clip(along.sum() / max(power.sum(), 1e-300), 0, 1))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .gain import equal_bins
+from .gain import LEAST_NOISE, equal_bins, typical_noise
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -33,8 +33,12 @@ _BINS = 256
 # Spectra are compared in blocks of exactly this size, padded with zeros, so that the result for one
 # does not depend on the others (docs/design/0004-fixed-blocks.md).
 _ROWS = 2048
-# A variance of 0 counts as this share of the mean variance; no log-likelihood is larger than that.
-_LEAST_NOISE, _MOST = 1e-6, 1e30
+# No log-likelihood is larger than this.
+_MOST = np.float32(1e30)
+# A variance larger than the median of about so many pixels by this factor marks a bad value.
+_SOME, _TOO_NOISY = 256, 1e6
+# Values in units of noise are no farther from 0: no sum of their squares overflows.
+_FARTHEST = np.float32(1e9)
 
 Shift = tuple[tuple[slice, ...], tuple[slice, ...]]
 
@@ -71,13 +75,15 @@ class Groups(NamedTuple):
         if self.starts is not None:
             return np.add.reduceat(taken, self.starts, axis=1)
         assert self.scale is not None
-        return taken * self.scale
+        return in_units_of_noise(taken, self.scale)
 
     def level(self, variance: np.ndarray | None) -> np.ndarray | None:
         """Return the noise level (n,) of features, for variances (n, channel)."""
         if variance is None or self.scale is None:
             return None
-        return (variance[:, self.used] * np.square(self.scale)).mean(axis=1)
+        with np.errstate(over="ignore"):
+            level = variance[:, self.used] * np.square(self.scale)
+        return np.minimum(level, _MOST).mean(axis=1)
 
     def likelihood(self, values: np.ndarray, variance: np.ndarray | None = None) -> np.ndarray:
         """Return the log-likelihood (n, group), float32, of spectra (n, channel) in every group.
@@ -98,12 +104,18 @@ class Groups(NamedTuple):
         return along if level is None else _of_values(along, self.patterns, level, free=self.free)
 
 
+def in_units_of_noise(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return values (n, channel) times a scale (channel,), none of which is beyond 1e9."""
+    with np.errstate(over="ignore"):
+        return np.clip(values * scale, -_FARTHEST, _FARTHEST)
+
+
 def _of_values(
     along: np.ndarray, patterns: np.ndarray, level: np.ndarray, *, free: bool
 ) -> np.ndarray:
     """Return log-densities (n, group) of spectra whose products with patterns are ``along``."""
     power = np.maximum(np.square(patterns).sum(axis=1), np.float32(1e-30))
-    noise = np.maximum(level, np.float32(_LEAST_NOISE))[:, None]
+    noise = np.maximum(level, np.float32(LEAST_NOISE))[:, None]
     if free:
         along = np.maximum(along, 0)
         return np.minimum(along / (2 * power) * (along / noise), np.float32(_MOST))
@@ -146,8 +158,8 @@ def fit_groups(
     if noise is None:
         starts = equal_bins(spectra[:, used].sum(axis=0, dtype=np.float64), _BINS)
     else:
-        mean = noise[:, used].mean(axis=0, dtype=np.float64)
-        least = max(_LEAST_NOISE * float(mean.mean()), 1e-30)
+        mean = _mean_noise(noise[:, used])
+        least = max(LEAST_NOISE * typical_noise(mean), 1e-36)
         scale = (1 / np.sqrt(np.maximum(mean, least))).astype(np.float32)
     empty = Groups(used, starts, scale, np.empty((count, 0)), np.empty(count), free)
     features, level = empty.features(spectra), empty.level(noise)
@@ -158,6 +170,15 @@ def fit_groups(
         image[usable] = groups.of_features(features, level)
         shares = belonging(image, groups.log_share, usable)[usable]
     return _of_shares(empty, features, shares)
+
+
+def _mean_noise(variance: np.ndarray) -> np.ndarray:
+    """Return the means (channel,), float64, of variances (n, channel) but for absurd ones."""
+    most = _TOO_NOISY * np.median(variance[:: max(1, len(variance) // _SOME)], axis=0)
+    absurd = (variance > most) & (most > 0)
+    if absurd.any():
+        variance = np.where(absurd, most, variance)
+    return variance.mean(axis=0, dtype=np.float64)
 
 
 def _of_shares(empty: Groups, features: np.ndarray, shares: np.ndarray) -> Groups:
@@ -194,55 +215,18 @@ def belonging(likelihood: np.ndarray, log_share: np.ndarray, usable: np.ndarray)
         away.
     """
     own = likelihood + log_share
-    found = _normalised(own, usable)
+    found = normalised(own, usable)
     for _ in range(STEPS):
         around = np.zeros_like(found)
         for step in _steps(3):
             if step != (0, 0):
                 here, there = shift(step, usable.shape)
                 around[here] += found[there]
-        found = _normalised(own + np.float32(AGREE) * around, usable)
+        found = normalised(own + np.float32(AGREE) * around, usable)
     return found
 
 
-def neighbours_agree(
-    one: np.ndarray, other: np.ndarray, log_share: np.ndarray, usable: np.ndarray
-) -> float:
-    """Return how much more often neighbours are of one group than chance, in standard errors.
-
-    One of every two neighbours is judged by a part of the measurement that the groups were fitted
-    to, the other one by the other part: the answer is about 0 for pixels in random order, however
-    unlike their groups. (A fit makes neighbours a little more alike in the part that it has seen.)
-
-    Parameters
-    ----------
-    one, other : array (piece, y, x, group), float32
-        Log-likelihoods of either part.
-    log_share : array (group,), float32
-    usable : array (piece, y, x), bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> halves = np.zeros((1, 20, 20, 2), np.float32)
-    >>> halves[:, :10, :, 0] = halves[:, 10:, :, 1] = 5
-    >>> share, usable = np.log(np.full(2, 0.5, np.float32)), np.ones((1, 20, 20), bool)
-    >>> neighbours_agree(halves, halves, share, usable) > 20
-    True
-    """
-    parts = []
-    for likelihood in (one, other):
-        found = _normalised(likelihood + log_share, usable)
-        parts.append((found - found[usable].mean(axis=0)) * usable[..., None])
-    total = squares = 0.0
-    for step in ((0, 1), (1, -1), (1, 0), (1, 1)):
-        for here, there in (shift(step, usable.shape), shift(step, usable.shape)[::-1]):
-            products = (parts[0][here] * parts[1][there]).sum(axis=-1, dtype=np.float64)
-            total, squares = total + products.sum(), squares + np.square(products).sum()
-    return float(total / np.sqrt(max(squares, np.finfo(float).tiny)))
-
-
-def _normalised(logs: np.ndarray, usable: np.ndarray) -> np.ndarray:
+def normalised(logs: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return probabilities over the last axis of their logarithms, 0 where not usable."""
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True) * usable[..., None]

@@ -14,7 +14,8 @@ from scipy.special import ndtri
 from scipy.stats import poisson
 from sklearn.utils.extmath import randomized_svd
 
-from .gain import equal_bins
+from .gain import LEAST_NOISE, equal_bins, typical_noise
+from .groups import in_units_of_noise
 from .splits import Parts
 
 # Most common directions, and the share of the pixels below which a group is rare: that which a
@@ -31,13 +32,13 @@ _BY_CHANCE = 0.01
 # Pixels are far if they are so many times as far as the farthest of the common ones.
 _TAIL = 2.0
 _EIGHTHS, _EDGES = 8, 512 * 8
-# Values in units of noise are no farther from 0, and no mean variance is smaller: no sum overflows.
-_FARTHEST, _FAINTEST = np.float32(1e9), 1e-60
+# No mean variance is smaller.
+_FAINTEST = 1e-60
 # Expected counts below which their noise is taken to be larger than it is.
 _LEAST_COUNTS = 0.1
 # Noise of a value below this share of the typical one of its channel is taken to be larger.
 _LEAST_LEVEL = np.float32(0.3)
-_BINS, _LEAST_NOISE, _FITS, _ROWS, _BEYOND = 256, 1e-6, 5, 1024, 3.5
+_BINS, _FITS, _ROWS, _BEYOND = 256, 5, 1024, 3.5
 
 
 class Ordinary(NamedTuple):
@@ -65,7 +66,8 @@ class Ordinary(NamedTuple):
     def features(self, values: np.ndarray) -> np.ndarray:
         """Return what is compared (n, feature): roots of binned counts, or scaled values."""
         if self.starts is None:
-            return _scaled(values, self.scale)
+            assert self.scale is not None
+            return in_units_of_noise(values, self.scale)
         return _roots(values, self.starts)
 
     def residual(self, values: np.ndarray, variance: np.ndarray | None) -> np.ndarray:
@@ -112,12 +114,6 @@ class Ordinary(NamedTuple):
         return roots - common, (binned - expected) / np.sqrt(np.maximum(expected, _LEAST_COUNTS))
 
 
-def _scaled(values: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
-    """Return values (n, channel) in units of noise."""
-    with np.errstate(over="ignore"):
-        return np.clip(values * scale, -_FARTHEST, _FARTHEST)
-
-
 def _roots(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return roots of counts (n, bin), whose noise is about 1 (Anscombe 1948)."""
     binned = np.add.reduceat(values, starts, axis=1)
@@ -159,9 +155,9 @@ def fit_ordinary(values: np.ndarray, variance: np.ndarray | None, *, seed: int =
         features = _roots(values, starts)
     else:
         noise = np.median(variance, axis=0).astype(np.float64)
-        noise = np.maximum(noise, _LEAST_NOISE * max(noise.mean(), _FAINTEST))
+        noise = np.maximum(noise, LEAST_NOISE * max(typical_noise(noise), _FAINTEST))
         scale = (1 / np.sqrt(noise)).astype(np.float32)
-        features = _scaled(values, scale)
+        features = in_units_of_noise(values, scale)
     rows = np.arange(len(features))
     for _ in range(_FITS):
         count = min(DIRECTIONS, len(rows), max(1, features.shape[1] - 1))

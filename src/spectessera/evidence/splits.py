@@ -14,6 +14,9 @@ from spectessera._util.check import check_number, check_same_shape
 # Part of the information of a measurement that labels are made from. With more, labels are nearly
 # those of the whole measurement; with less, there is more to judge them by.
 SHARE = 0.8
+# A variance larger by this factor than what is usual in its channel, the median of about so many
+# spectra, marks a bad value: some programs write an error of 1e10 there.
+_ABSURD, _SOME = 1e12, 256
 
 
 class Parts(NamedTuple):
@@ -81,6 +84,42 @@ def thin_counts(
     drawn = generator.binomial(some.astype(np.int64), share)
     made[counted], judged[counted] = drawn, some - drawn
     return Parts(made, judged, share)
+
+
+def finite_variance(variance: np.ndarray) -> np.ndarray:
+    """Return variances (n, channel) as noise is drawn from them: bad ones are the usual one.
+
+    That is the median of the channel, 0 where there is none. Bad are NaN, a variance a trillion
+    times the usual one, and all of a spectrum whose variance is nowhere above a trillionth of it:
+    these values are part of a measurement, and would have no noise, or hide all others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.evidence import finite_variance
+    >>> finite_variance(np.array([[1.0, 4.0], [np.nan, 5.0], [0.0, 0.0]])).tolist()
+    [[1.0, 4.0], [1.0, 5.0], [1.0, 4.5]]
+    """
+    if not len(variance):
+        return variance
+    bad = np.isnan(variance) | ~(variance > 0).any(axis=1, keepdims=True)
+    some = slice(None, None, max(1, len(variance) // _SOME))
+    usual = _median(np.where(bad[some], np.nan, variance[some]))
+    usual = usual.astype(np.float64)
+    bad |= (variance > _ABSURD * usual) & (usual > 0)
+    bad |= ~(variance > usual / _ABSURD).any(axis=1, keepdims=True)
+    if not bad.any():
+        return variance
+    return np.where(bad, _median(np.where(bad, np.nan, variance)), variance)
+
+
+def _median(variance: np.ndarray) -> np.ndarray:
+    """Return the medians (channel,) of variances (n, channel) but for NaN, 0 where all are."""
+    missing = np.isnan(variance)
+    if not missing.any():  # (much faster)
+        return np.median(variance, axis=0)
+    none = missing.all(axis=0)
+    return np.nanmedian(np.where(none, variance.dtype.type(0), variance), axis=0)
 
 
 def split_noise(values: np.ndarray, noise: np.ndarray, *, share: float = SHARE) -> Parts:

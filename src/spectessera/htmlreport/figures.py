@@ -254,10 +254,11 @@ def _mark(drawn: Any, names: list[tuple[float, float, str]], scale: Scale) -> No
 
 def score_panels(result: xr.Dataset) -> list[Any]:
     """Return a panel of the silhouette and, where it is known, one of the stability."""
-    if "score" not in result or result.sizes["k"] < 2:
+    if "score" not in result or "score_error" not in result or result.sizes["k"] < 2:
         return []
     found = [_score_panel(result, "silhouette", "score")]
-    if "stability" in result and np.isfinite(result["stability"].values).any():
+    drawn = all(each in result for each in ("stability", "stability_error", "agreement"))
+    if drawn and np.isfinite(result["stability"].values).any():
         found.append(_score_panel(result, "stability", "stability"))
     return found
 

@@ -13,7 +13,13 @@ import xarray as xr
 from spectessera._util.text import visible
 from spectessera.channels import bad_channels
 from spectessera.colours import colours
-from spectessera.result import number_chosen, provenance, rare_in_words
+from spectessera.result import (
+    SPLIT_BELOW,
+    number_chosen,
+    number_of_clusters,
+    provenance,
+    rare_in_words,
+)
 from spectessera.warning import ResultWarning
 
 from .facts import Card
@@ -174,7 +180,7 @@ def how_chosen(result: xr.Dataset) -> str:
 
 def only_noise(result: xr.Dataset) -> bool:
     """Return whether evidence found no groups beyond the noise."""
-    return "structure" in result.attrs and result.attrs.get("n_clusters") == 1
+    return "structure" in result.attrs and number_of_clusters(result) == 1
 
 
 def split_by_noise(result: xr.Dataset) -> str:
@@ -182,10 +188,10 @@ def split_by_noise(result: xr.Dataset) -> str:
     if "excess" not in result:
         return ""
     excess = result["excess"]
-    cut = result["k"].values[excess.values < float(excess.attrs["noise_alone_below"])]
-    if result.attrs["n_clusters"] in cut:
+    cut = result["k"].values[excess.values < excess.attrs.get("noise_alone_below", SPLIT_BELOW)]
+    if number_of_clusters(result) in cut:
         return "; two of these clusters differ by no more than the noise"
-    ks = " and ".join(str(k) for k in cut if k > result.attrs["n_clusters"])
+    ks = " and ".join(str(k) for k in cut if k > number_of_clusters(result))
     if not ks:
         return ""
     return f"; with k = {ks}, two of the clusters differ by no more than the noise"

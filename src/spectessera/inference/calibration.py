@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 
+from spectessera.evidence import finite_variance
 from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
@@ -345,7 +346,7 @@ def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:
     variance = None
     if not counted:
         assert sample.variance is not None
-        variance = np.maximum(np.nan_to_num(sample.variance, posinf=0.0), 0)[None, :, None]
+        variance = finite_variance(sample.variance)[None, :, None]
     usable = np.ones((1, len(sample.values), 1), bool)
     return Patches(sample.values[None, :, None], variance, usable)
 

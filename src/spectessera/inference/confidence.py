@@ -95,8 +95,9 @@ def simulate_measurement(
     """Return simulated measurements of spectra (n, channel), float32.
 
     With a variance (n, channel), Gaussian noise of that variance, correlated between channels, is
-    added; without, values are counts, and the new ones follow Poisson distributions with these
-    means; or they are the mean of so many measurements (n,) of counts.
+    added (none where it is no variance); without, values are counts, and the new ones follow
+    Poisson distributions with these means; or they are the mean of so many measurements (n,) of
+    counts.
     """
     if variance is None and repeats is not None:
         times = repeats[:, None]

@@ -15,6 +15,7 @@ from spectessera.evidence import (
     BEYOND,
     Gain,
     Parts,
+    finite_variance,
     gain_of,
     split_noise,
     structure_of,
@@ -30,9 +31,8 @@ from spectessera.preprocess.intake import Intake
 
 from .neighbour_evidence import NeighbourEvidence, judged_by_neighbours
 from .neighbours import Neighbours
-from .noise import finite_variance
 from .passes import BlockContext, Encoder, SampledPixels
-from .patches import as_inputs, parts_of, patches_of
+from .patches import Patches, as_inputs, parts_of, patches_of
 
 # Pixels that clusters are judged by: most, least, and the bytes of their spectra that limit them.
 MOST_PIXELS = 4096
@@ -117,14 +117,18 @@ class Halves(NamedTuple):
 
 
 def halves_as_inputs(
-    cube: xr.DataArray, intake: Intake, neighbours: Neighbours, seed: int
+    cube: xr.DataArray,
+    intake: Intake,
+    neighbours: Neighbours,
+    seed: int,
+    patches: Patches | None = None,
 ) -> Halves | None:
     """Return some spectra of a cube in two parts; None as :func:`judge_of`.
 
     The first part is averaged with that of the neighbours, by groups that were made from it; the
-    second part is that of the pixel alone.
+    second part is that of the pixel alone. ``patches``: the pieces of the cube, if they are there.
     """
-    patches = patches_of(cube, intake, seed)
+    patches = patches or patches_of(cube, intake, seed)
     usable = patches.usable
     spectra = patches.values[usable]
     noise = neighbours.noise if neighbours.window > 1 else noise_of(cube, spectra)

@@ -16,23 +16,22 @@ from spectessera.network.codec import principal_codec
 from spectessera.network.modelfile import MODELS
 from spectessera.preprocess.auto import metric_for, noise_share
 from spectessera.preprocess.intake import Intake
-from spectessera.preprocess.recipe import Preprocess
-from spectessera.preprocess.steps import AUTO
 from spectessera.scale import without_void_variance
 from spectessera.segmenter import SpectralSegmenter, load
 
-from .corridor import BlockProgress, context_of
-from .evidence import LEAST_PIXELS, halves_as_inputs
-from .neighbour_choice import choose_neighbours, intake_before_training
+from .corridor import BlockProgress
+from .evidence import LEAST_PIXELS, Halves, halves_as_inputs
+from .neighbour_choice import NEW, check_neighbours, neighbours_in, patches_before_training
 from .neighbours import Neighbours
-from .passes import Encoder
-from .patches import patches_of
+from .patches import Patches
 
 log = logging.getLogger(__name__)
 
 # Numbers of clusters whose gain is computed; the largest counts.
 _TRIED = (4, 8, 12)
 _COMPONENTS = 10
+# A gain of up to so many standard errors is none.
+_CHANCE = 2.0
 # Name of the linear map of the cube among the gains.
 OWN = "linear"
 
@@ -98,56 +97,72 @@ def choose_model(
     'no shipped model reads its axis'
     """
     cube = without_void_variance(check_cube(cube), compute=True)
+    check_neighbours(neighbours)
     readable = _readable(cube)
     if not readable:
         return ModelChoice("", None, {}, "no shipped model reads its axis")
+    patches, intake = patches_before_training(cube, NEW, seed)
     if not isinstance(neighbours, Neighbours):
-        neighbours = choose_neighbours(cube, None, neighbours, seed=seed)
-    task = _Task(cube, readable, neighbours, seed, progress or (lambda *_: None))
+        neighbours = neighbours_in(cube, patches, intake, neighbours, seed=seed)
+    report = progress or (lambda *_: None)
+    task = _Task(cube, readable, patches, intake, neighbours, seed, report)
     # In one thread: sums of matrix products depend on the number of threads.
     return next(prefetch(_compared, [task], workers=1))
+
+
+class _Shipped(NamedTuple):
+    """A shipped model, and what makes its inputs of the spectra of a cube."""
+
+    segmenter: SpectralSegmenter
+    intake: Intake
 
 
 class _Task(NamedTuple):
     """What a choice is made from."""
 
     cube: xr.DataArray
-    shipped: dict[str, SpectralSegmenter]
+    shipped: dict[str, _Shipped]
+    patches: Patches
+    intake: Intake
     neighbours: Neighbours
     seed: int
     report: BlockProgress
 
 
-def _readable(cube: xr.DataArray) -> dict[str, SpectralSegmenter]:
-    """Return the shipped models that can read the axis of a cube."""
+def _readable(cube: xr.DataArray) -> dict[str, _Shipped]:
+    """Return the shipped models that can read the axis of a cube.
+
+    None is warned of, because it may not be chosen.
+    """
     found = {}
     for name in MODELS:
         segmenter = load(name)
         try:
-            segmenter.intake(cube)
+            intake = segmenter.intake(cube, warn=False)
         except ValueError as error:  # another kind of axis, or too little of it
             log.debug("the model %s is not tried: %s", name, error)
             continue
-        found[name] = segmenter
+        found[name] = _Shipped(segmenter, intake)
     return found
 
 
 def _compared(task: _Task) -> ModelChoice:
     """Return the shipped model of the largest gain, if it does not fall short of the cube's own."""
-    intake = intake_before_training(
-        task.cube, Preprocess(stabilise=AUTO, normalise=AUTO), task.seed
-    )
-    if patches_of(task.cube, intake, task.seed).usable.sum() < LEAST_PIXELS:
-        name, segmenter = next(iter(task.shipped.items()))
-        return ModelChoice(name, segmenter, {}, "too few pixels are usable to train a model")
-    own = _gain_of_own(task, intake)
+    spectra = task.patches.values[task.patches.usable]
+    if len(spectra) > 1 and (spectra == spectra[0]).all():
+        # A training on the cube says in words that there are no groups, if the others are the same.
+        return ModelChoice("", None, {}, "the spectra that were compared are all the same")
+    if len(spectra) < LEAST_PIXELS:
+        name, shipped = next(iter(task.shipped.items()))
+        why = "too few pixels are usable to train a model"
+        return ModelChoice(name, shipped.segmenter, {}, why)
+    own = _gain_of_own(task)
     if own is None:
         return ModelChoice("", None, {}, "the noise of the cube is not known")
     gains, steps = {OWN: own}, len(task.shipped) + 1
-    for done, (name, segmenter) in enumerate(task.shipped.items(), start=1):
+    for done, (name, shipped) in enumerate(task.shipped.items(), start=1):
         task.report("models", done, steps)
-        context = context_of(task.cube, segmenter)
-        gain = _gain(task, context.intake, context.encoder, segmenter.config("clusters"))
+        gain = _gain(task, shipped)
         if gain is not None:
             gains[name] = gain
     task.report("models", steps, steps)
@@ -156,12 +171,15 @@ def _compared(task: _Task) -> ModelChoice:
     if best not in gains or falls_short(gains[best], own):
         said = f"; {best} foretells less of them" if best in gains else ""
         return ModelChoice("", None, means, f"its own spectra are the better guide{said}")
-    return ModelChoice(best, task.shipped[best], means, "it foretells the spectra as well")
+    why = "it foretells the spectra as well"
+    if all(each.mean <= _CHANCE * each.error for each in (gains[best], own)):
+        why = "no model foretells any difference between the spectra, and this one is trained"
+    return ModelChoice(best, task.shipped[best].segmenter, means, why)
 
 
-def _gain_of_own(task: _Task, intake: Intake) -> Gain | None:
+def _gain_of_own(task: _Task) -> Gain | None:
     """Return the gain of the whitened principal components of the cube."""
-    halves = halves_as_inputs(task.cube, intake, task.neighbours, task.seed)
+    halves = _halves(task, task.intake)
     if halves is None:
         return None
     codec = principal_codec(halves.inputs, _COMPONENTS)
@@ -169,9 +187,18 @@ def _gain_of_own(task: _Task, intake: Intake) -> Gain | None:
     return halves.encoded_by(codec, task.seed).best_gain(_TRIED, clusters)
 
 
-def _gain(task: _Task, intake: Intake, encoder: Encoder, clusters: Clusters) -> Gain | None:
-    """Return the largest gain of an encoder."""
-    halves = halves_as_inputs(task.cube, intake, task.neighbours, task.seed)
+def _gain(task: _Task, shipped: _Shipped) -> Gain | None:
+    """Return the largest gain of a shipped model."""
+    halves = _halves(task, shipped.intake)
     if halves is None:
         return None
-    return halves.encoded_by(encoder, task.seed).best_gain(_TRIED, clusters)
+    clusters = shipped.segmenter.config("clusters")
+    held_out = halves.encoded_by(shipped.segmenter.codec, task.seed)
+    return held_out.best_gain(_TRIED, clusters)
+
+
+def _halves(task: _Task, intake: Intake) -> Halves | None:
+    """Return the pieces of the cube in two parts; they are read again if others are usable."""
+    same = intake.preprocess.max_missing == task.intake.preprocess.max_missing
+    patches = task.patches if same else None
+    return halves_as_inputs(task.cube, intake, task.neighbours, task.seed, patches)

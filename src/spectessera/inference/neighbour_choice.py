@@ -20,14 +20,16 @@ from spectessera._util.threads import prefetch
 from spectessera.axis import in_terms_of
 from spectessera.cube import check_cube, noise_of, spectral_axis
 from spectessera.evidence import BEYOND, Gain, Parts, gain_of
+from spectessera.evidence.around import neighbours_agree
 from spectessera.evidence.correlation import INDEPENDENT
-from spectessera.evidence.groups import GROUPS, Groups, fit_groups, neighbours_agree
+from spectessera.evidence.groups import GROUPS, Groups, fit_groups
 from spectessera.evidence.splits import SHARE
 from spectessera.kmeans import Clusters, k_means
 from spectessera.preprocess.auto import stabilisation_for
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import AUTO, inside_windows
+from spectessera.scale import without_void_variance
 
 from .neighbours import Neighbours
 from .patches import Patches, parts_of, patches_of
@@ -44,6 +46,8 @@ _TRIED = (4, 8, 12)
 # gain on; for a larger window, from that one on (benchmarks/neighbours.py).
 _BETTER, _WORTH, _LARGER = 2.0, 0.002, 0.005
 _COMPONENTS = 10
+# What a new segmenter makes network inputs with.
+NEW = Preprocess(stabilise=AUTO, normalise=AUTO)
 
 
 def choose_neighbours(
@@ -78,22 +82,42 @@ def choose_neighbours(
     ValueError
         If ``neighbours`` is neither.
     """
-    if isinstance(neighbours, str):
-        if neighbours != "auto":
-            raise ValueError(
-                f'neighbours must be "auto" or a number from 0 to 1; got {neighbours!r}'
-            )
+    check_neighbours(neighbours)
+    cube = without_void_variance(check_cube(cube), compute=True)
+    if _alone(cube, neighbours) and "variance" not in cube.coords:
+        return Neighbours()
+    if intake is None:
+        patches, intake = patches_before_training(cube, NEW, seed)
     else:
-        check_number("neighbours", neighbours, low=0, high=1)
-    cube = check_cube(cube)
+        patches = patches_of(cube, intake, seed)
+    return neighbours_in(cube, patches, intake, neighbours, seed=seed)
+
+
+def check_neighbours(given: str | float | Neighbours) -> None:
+    """Raise ValueError unless it is "auto", a number from 0 to 1, or an earlier answer."""
+    if isinstance(given, str):
+        if given != "auto":
+            raise ValueError(f'neighbours must be "auto" or a number from 0 to 1; got {given!r}')
+    elif not isinstance(given, Neighbours):
+        check_number("neighbours", given, low=0, high=1)
+
+
+def _alone(cube: xr.DataArray, neighbours: str | float) -> bool:
+    """Return whether pixels stand alone, whatever their spectra are."""
     height, width = cube.sizes["y"], cube.sizes["x"]
     few = min(height, width) < WINDOWS[0] or height * width < _LEAST
-    alone = neighbours == 0 or (neighbours == "auto" and few)
-    if alone and "variance" not in cube.coords:
+    return neighbours == 0 or (neighbours == "auto" and few)
+
+
+def neighbours_in(
+    cube: xr.DataArray, patches: Patches, intake: Intake, neighbours: str | float, *, seed: int
+) -> Neighbours:
+    """Return how far neighbours are used, from some patches; as :func:`choose_neighbours`."""
+    alone, weight = _alone(cube, neighbours), 1.0
+    if not isinstance(neighbours, str):
+        weight = float(neighbours)
+    if alone and patches.variance is None:
         return Neighbours()
-    weight = 1.0 if isinstance(neighbours, str) else float(neighbours)
-    intake = intake or intake_before_training(cube, Preprocess(stabilise=AUTO, normalise=AUTO))
-    patches = patches_of(cube, intake, seed)
     if alone or (neighbours == "auto" and patches.binned):
         return Neighbours(correlation=patches.correlation)
     noise = noise_of(cube, patches.values[patches.usable])
@@ -114,14 +138,23 @@ def intake_before_training(cube: xr.DataArray, preprocess: Preprocess, seed: int
 
     An open stabilisation is that which suits some pieces of the cube, as in a training.
     """
+    if preprocess.stabilise == AUTO:
+        return patches_before_training(cube, preprocess, seed)[1]
+    return intake_of(cube, preprocess.settled(), spectral_axis(cube))
+
+
+def patches_before_training(
+    cube: xr.DataArray, preprocess: Preprocess, seed: int
+) -> tuple[Patches, Intake]:
+    """Return some patches of a cube, and as :func:`intake_before_training`."""
     plain = replace(preprocess, stabilise=None, normalise=None)
     intake = intake_of(cube, plain, spectral_axis(cube))
+    some = patches_of(cube, intake, seed)
     if preprocess.stabilise == AUTO:
-        some = patches_of(cube, intake, seed)
         inputs = intake.apply(some.values[some.usable]).values
         stabilise = stabilisation_for(inputs) if len(inputs) else None
         preprocess = replace(preprocess, stabilise=stabilise)
-    return intake._replace(preprocess=preprocess.settled())
+    return some, intake._replace(preprocess=preprocess.settled())
 
 
 class _Choice(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera.evidence import finite_variance
 from spectessera.kmeans.points import Clustering
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
@@ -28,6 +29,8 @@ from .pixelstore import Pixels, members, nth
 MIN_SAMPLED = 4
 # Smallest number of simulated measurements of a mean spectrum.
 MIN_DRAWS = 512
+# Largest separation, where there is hardly any noise.
+_FARTHEST = 1e9
 
 
 class NoiseSample(NamedTuple):
@@ -119,7 +122,9 @@ def simulate_noise(
     inputs, own = sample.inputs, labels[sample.pixel].astype(np.int64) - 1
     noise = job.noise(sample.values)
     values = _expected(sample.values, own, counted=noise == "counts")
-    variance = sample.variance if noise == "variance" else None
+    variance = None
+    if noise == "variance" and sample.variance is not None:
+        variance = finite_variance(sample.variance)
     generator = np.random.default_rng([job.seed, 2])
     latents, residual = [], None
     if noise == "residual":
@@ -215,7 +220,7 @@ class SeparationOverNoise:
             cut = len(noise) - max(1, round(len(noise) * upper.sum() / pair.sum()))
             distance = (moved[upper] @ line).mean() - (moved[pair & ~upper] @ line).mean()
             by_noise = noise[cut:].mean() - noise[:cut].mean()
-            separations.append(distance / max(by_noise, np.finfo(float).tiny))
+            separations.append(min(distance / max(by_noise, np.finfo(float).tiny), _FARTHEST))
         return min(separations, default=np.nan)
 
     def _measurements_of_mean(self, rows: np.ndarray) -> np.ndarray:
@@ -237,15 +242,3 @@ class SeparationOverNoise:
             )
             drawn.append(self.codec.encode(self.intake.apply(measured).values))
         return np.concatenate(drawn)
-
-
-def finite_variance(variance: np.ndarray) -> np.ndarray:
-    """Return variances (n, channel); bad ones become the median of their channel.
-
-    A value that its variance marks as bad is part of the mean spectrum, and would have no noise.
-    """
-    bad = ~(np.isfinite(variance) & (variance >= 0))
-    if not bad.any():
-        return variance
-    known = np.where(bad.all(axis=0), 0, np.where(bad, np.nan, variance))
-    return np.where(bad, np.nanmedian(known, axis=0), variance)

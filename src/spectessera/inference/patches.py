@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.cube import Block, load_block, mask_of, to_spectra
-from spectessera.evidence import Parts, split_noise, thin_counts
+from spectessera.evidence import Parts, finite_variance, split_noise, thin_counts
 from spectessera.evidence.correlation import INDEPENDENT, Correlation, measured_correlation
 from spectessera.evidence.splits import SHARE
 from spectessera.preprocess.intake import Intake
@@ -134,8 +134,10 @@ def patches_of(cube: xr.DataArray, intake: Intake, seed: int) -> Patches:
     )
     if found.variance is None:
         return found
-    correlation = measured_correlation(found.values, found.variance, found.usable)
-    return found._replace(correlation=correlation)
+    known = np.zeros_like(found.variance)
+    known[found.usable] = finite_variance(found.variance[found.usable])
+    correlation = measured_correlation(found.values, known, found.usable)
+    return found._replace(variance=known, correlation=correlation)
 
 
 def _places(mask: np.ndarray, seed: int) -> list[Block]:
@@ -200,11 +202,11 @@ def _image(
 
 
 def _finite(variance: np.ndarray) -> np.ndarray:
-    """Return variances (n, channel); those not finite become the mean of their spectrum.
+    """Return variances (n, channel); those that are NaN become the mean of their spectrum.
 
     (Every pixel by itself, so that it does not depend on the block that it is in.)
     """
-    known = np.isfinite(variance) & (variance >= 0)
+    known = ~np.isnan(variance)
     if known.all():
         return variance
     sums = np.where(known, variance, 0).sum(axis=1)

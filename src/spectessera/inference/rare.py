@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import ndtr
 
 from spectessera.cube import Block, in_image
-from spectessera.evidence import Parts, split_noise, thin_counts
+from spectessera.evidence import Parts, finite_variance, split_noise, thin_counts
 from spectessera.evidence.rare import (
     FEWEST,
     FORETOLD,
@@ -25,7 +25,6 @@ from spectessera.kmeans.points import Clustering
 
 from .corridor import Corridor
 from .far import Far, FarModel, FarPixels
-from .noise import finite_variance
 from .passes import ClusterSums, SampledPixels
 from .pixelstore import Pixels
 

@@ -11,7 +11,8 @@ from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.axis import Axis
 from spectessera.channels import good_channels
 from spectessera.cube import spectral_axis
-from spectessera.result import provenance, require
+from spectessera.preprocess.recipe import Preprocess
+from spectessera.result import preprocessing, require
 from spectessera.warning import ResultWarning, make_warning
 
 from .candidates import Candidate, Line, Naming
@@ -160,8 +161,8 @@ def _is_optical(axis: Axis) -> bool:
 def _preprocess_redshift(result: xr.Dataset) -> float | None:
     """Return the redshift in the settings of the preprocessing; None if it is not set."""
     try:
-        redshift = float(provenance(result)["settings"]["preprocess"]["redshift"])
-    except (KeyError, TypeError, ValueError):  # a baseline, or a result of another program
+        redshift = Preprocess(redshift=preprocessing(result).get("redshift", 0.0)).redshift
+    except (TypeError, ValueError):  # a result of another program
         return None
     return redshift or None
 

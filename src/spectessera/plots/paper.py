@@ -24,7 +24,7 @@ from spectessera.axis import Axis
 from spectessera.channels import bad_channels, hidden
 from spectessera.colours import MASKED
 from spectessera.cube import spectral_axis
-from spectessera.result import input_axis_of, require
+from spectessera.result import input_axis_of, number_of_clusters, require
 
 from .drawing import (
     GREY,
@@ -107,7 +107,7 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     figure.set_layout_engine("constrained", w_pad=0.1)
     grid = figure.add_gridspec(2, 2, height_ratios=(1.15, 1))
     image = figure.add_subplot(grid[0, 0])
-    draw_labels(image, label, int(result.attrs["n_clusters"]))
+    draw_labels(image, label, number_of_clusters(result))
     image.set_title("clusters")
     _draw_flattened(figure, grid[0, 1], label.values, cube, numbers)
     filled = _with_pixels(result)

@@ -16,7 +16,7 @@ from spectessera._util.text import in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
-from spectessera.result import number_chosen, require
+from spectessera.result import number_chosen, number_of_clusters, require
 
 from .drawing import (
     MAX_SPECTRA,
@@ -71,7 +71,7 @@ def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figu
     True
     """
     require(result, "mean_spectrum", "confidence", "size", "cluster", purpose="this figure")
-    count = int(result.attrs["n_clusters"])
+    count = number_of_clusters(result)
     axis = spectral_axis(result["mean_spectrum"])
     figure = Figure(figsize=(12, 8.5), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(1.1, 1))
@@ -142,9 +142,18 @@ def scores(result: xr.Dataset) -> Figure:
     ----------
     result : Dataset
         Of :func:`spectessera.segment` or a baseline.
+
+    Raises
+    ------
+    ValueError
+        If it has no scores.
     """
-    stable = "stability" in result and bool(np.isfinite(result["stability"]).any())
-    judged = "gain" in result
+    require(result, "score", "score_error", "k", purpose="this figure")
+    if result.sizes["k"] == 0:
+        raise ValueError("this figure needs the score of at least one k; this result has none")
+    stable = all(each in result for each in ("stability", "stability_error", "agreement"))
+    stable = stable and bool(np.isfinite(result["stability"]).any())
+    judged = "gain" in result and "gain_error" in result
     rows = 1 + stable + judged
     figure = Figure(figsize=(6, 2 + 2 * rows), layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
@@ -169,19 +178,24 @@ def scores(result: xr.Dataset) -> Figure:
         panels[-1].set_ylabel("share explained" if shared else "gain per pixel")
         panels[-1].axhline(0, color="0.8", lw=1, zorder=0)
         panels[-1].set_ylim(bottom=0 if np.nanmin(gain) >= 0 else None)
-    count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     for axes in panels:
-        if count in k:
-            axes.axvline(count, color="0.6", ls="--", lw=1)
+        if number_chosen(result) in k:
+            axes.axvline(number_chosen(result), color="0.6", ls="--", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_title(_title_of_scores(result))
+    panels[-1].set_xlabel("number of clusters k")
+    return figure
+
+
+def _title_of_scores(result: xr.Dataset) -> str:
+    """Return how many clusters were chosen, by what, and how many rare groups there are."""
+    count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     criterion = in_figure(result.attrs.get("criterion", "silhouette"))
     how = criterion if criterion == "given" else f"chosen by {criterion}"
     title = f"{count} cluster{'' if count == 1 else 's'}, {how}"
     if rare:
         title += f", and {rare} rare group{'' if rare == 1 else 's'}"
-    panels[0].set_title(title)
-    panels[-1].set_xlabel("number of clusters k")
-    return figure
+    return title
 
 
 def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:

@@ -84,8 +84,13 @@ def _room(rows: int, like: np.ndarray | None) -> np.ndarray | None:
     return None if like is None else np.empty((rows, *like.shape[1:]), like.dtype)
 
 
-def intake_of(cube: xr.DataArray, preprocess: Preprocess, axis: Axis) -> Intake:
+def intake_of(
+    cube: xr.DataArray, preprocess: Preprocess, axis: Axis, *, warn: bool = True
+) -> Intake:
     """Return the resampling of a cube's spectra onto an axis, and their preprocessing.
+
+    Unless ``warn`` is false, there is a warning where the cube covers only a part of the axis, or
+    has channels marked as bad among those that are used.
 
     Raises
     ------
@@ -98,8 +103,8 @@ def intake_of(cube: xr.DataArray, preprocess: Preprocess, axis: Axis) -> Intake:
     if not axis.matches(own):
         if axis.kind == "channel":
             check_channels(len(own), len(axis))
-        weights = resample_weights(own, axis)
-    if bad is not None:
+        weights = resample_weights(own, axis, warn=warn)
+    if bad is not None and warn:
         own = own if weights is None else in_terms_of(own, axis)
         _report_interpolated(own.values[bad], preprocess, axis)
     return Intake(preprocess, axis, weights, saturation, bad)

@@ -60,7 +60,9 @@ def _variance(values: np.ndarray, variance: np.ndarray) -> list[ResultWarning]:
         return []
     # A second difference of independent values has six times their variance.
     scatter = np.square(np.diff(values, 2, axis=1)).mean(axis=0) / 6
-    given = np.where(good, variance, 0).sum(axis=0) / np.maximum(1, good.sum(axis=0))
+    given = np.zeros(values.shape[1])
+    seen = good.any(axis=0)
+    given[seen] = np.nanmedian(np.where(good, variance, np.nan)[:, seen], axis=0)
     known = (scatter > 0) & (given[1:-1] > 0)
     if known.sum() < FEWEST_CHANNELS // 2:
         return []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from .schema import COORDINATES, VARIABLES, Variable
+from .ranges import check_attributes, check_values
+from .schema import COORDINATES, MAX_CLUSTERS, VARIABLES, Variable
 
-MAX_CLUSTERS = 65_535  # in a result, and the largest number of one
 _PART = 2**22  # labels that are counted at once
 _KINDS = {"i": "integers", "u": "integers", "f": "numbers of a float type", "b": "booleans"}
 
@@ -23,8 +23,8 @@ def check_structure(result: xr.Dataset) -> xr.Dataset:
     TypeError
         If it is not a Dataset.
     ValueError
-        If there is no ``label``, or a variable of the schema has other dimensions or another kind
-        of numbers.
+        If there is no ``label``; if a variable of the schema has other dimensions or another kind
+        of numbers; or if an attribute of the schema has another type or is out of its range.
     """
     if not isinstance(result, xr.Dataset):
         raise TypeError(f"a result is an xarray.Dataset; got {type(result).__name__}")
@@ -35,6 +35,7 @@ def check_structure(result: xr.Dataset) -> xr.Dataset:
     for known in (*VARIABLES.values(), *COORDINATES.values()):
         if known.name in result.variables:
             _check_variable(result.variables[known.name], known)
+    check_attributes(result)
     return result
 
 
@@ -42,6 +43,8 @@ def _check_count(result: xr.Dataset) -> None:
     """Raise ValueError if a result claims more clusters than there can be."""
     count = result.attrs.get("n_clusters", 0)
     whole = isinstance(count, (int, np.integer)) and 0 <= count <= MAX_CLUSTERS
+    if isinstance(count, np.generic):
+        count = count.item()
     if not whole or result.sizes.get("cluster", 0) > MAX_CLUSTERS:
         raise ValueError(f"a result has up to {MAX_CLUSTERS} clusters; 'n_clusters' is {count!r}")
 
@@ -74,19 +77,22 @@ def check_result(result: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     TypeError, ValueError
-        As :func:`check_structure`; if a label is negative; if the numbers of the clusters are not
+        As :func:`check_structure`; if a value of the schema is out of its range; if a label is
+        negative; if the numbers of the clusters are not
         ascending from 1 on, or a label is not among them; or if a cluster has more pixels in the
         label map than its ``size``. (Fewer are no error: the map may be a part of an image.)
     """
     check_structure(result)
-    if result["label"].chunks is not None:
-        return result
-    label = result["label"].values.ravel()
+    computed = result["label"].chunks is None
+    label = result["label"].values.ravel() if computed else np.empty(0, int)
     if int(label.min(initial=0)) < 0:
         raise ValueError(
             f"labels of a result are 0 (masked) or 1..K; got {label.min()}; add 1 to labels that "
             "count from 0, with -1 for masked pixels"
         )
+    check_values(result)
+    if not computed:
+        return result
     if "cluster" not in result.coords:
         return result
     clusters = result["cluster"].values.astype(np.int64)

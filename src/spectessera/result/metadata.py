@@ -32,6 +32,13 @@ def provenance(result: xr.Dataset) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
+def preprocessing(result: xr.Dataset) -> dict[str, Any]:
+    """Return the settings of the preprocessing in the provenance; {} where there are none."""
+    settings = provenance(result).get("settings")
+    found = settings.get("preprocess") if isinstance(settings, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def input_axis_of(result: xr.Dataset) -> Axis:
     """Return the spectral axis of the network inputs of a result."""
     coordinate = result["input_axis"]
@@ -43,10 +50,14 @@ def input_axis_of(result: xr.Dataset) -> Axis:
     )
 
 
+def number_of_clusters(result: xr.Dataset) -> int:
+    """Return the number of clusters, rare groups among them."""
+    return int(result.attrs.get("n_clusters", result.sizes.get("cluster", 0)))
+
+
 def number_chosen(result: xr.Dataset) -> int:
     """Return the number of clusters that was chosen: without the rare groups after them."""
-    count = result.attrs.get("n_clusters", result.sizes.get("cluster", 0))
-    return int(count) - int(result.attrs.get("rare_clusters", 0))
+    return number_of_clusters(result) - int(result.attrs.get("rare_clusters", 0))
 
 
 def rare_in_words(result: xr.Dataset) -> str:
@@ -59,11 +70,11 @@ def rare_in_words(result: xr.Dataset) -> str:
     >>> rare_in_words(xr.Dataset(found, coords={"cluster": [1, 2]}))
     'cluster 2 (10 pixels, 29 standard errors) is a rare group that was found by its own pixels'
     """
-    if "rare" not in result:
+    if "rare" not in result or "size" not in result:
         return ""
     columns = (result[name].values.tolist() for name in ("cluster", "size", "rare"))
     named = [
-        f"{cluster} ({size} pixels, {errors:.0f} standard errors)"
+        f"{cluster} ({size} pixels, {_few_digits(errors)} standard errors)"
         for cluster, size, errors in zip(*columns, strict=True)
         if np.isfinite(errors)
     ]
@@ -73,6 +84,10 @@ def rare_in_words(result: xr.Dataset) -> str:
         return f"cluster {named[0]} is a rare group that was found by its own pixels"
     words = ", ".join(named[:-1]) + " and " + named[-1]
     return f"clusters {words} are rare groups that were found by their own pixels"
+
+
+def _few_digits(number: float) -> str:
+    return f"{number:.0f}" if number < 1e6 else f"{number:.2g}"
 
 
 def quality_bits(result: xr.Dataset) -> list[tuple[int, str]]:

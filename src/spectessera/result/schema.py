@@ -18,6 +18,11 @@ from spectessera.preprocess.steps import QUALITY
 
 # Over 400 lines: it is one table.
 
+# Most clusters of a result, and the largest number of one.
+MAX_CLUSTERS = 65_535
+# Larger numbers overflow float32 where they are drawn or added up.
+LIMIT = 1e36
+
 # When a function writes a variable or an attribute:
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
 # clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:
@@ -50,6 +55,8 @@ class Variable:
         The value of the argument ``keep`` that requests it.
     fits : str
         Name of the extension of a FITS file that holds it; "": not written to FITS.
+    low, high : float
+        Range of its values; beside it, floats may be NaN.
     """
 
     name: str
@@ -61,6 +68,8 @@ class Variable:
     baselines: When
     keep: str = ""
     fits: str = ""
+    low: float = -LIMIT
+    high: float = LIMIT
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,10 @@ class Attribute:
         When each function writes it.
     owner : str
         The variable or coordinate that has it; "": the result.
+    low, high : float
+        Range of a number.
+    may_be_nan : bool
+        Whether a number may be NaN: not known.
     """
 
     name: str
@@ -85,6 +98,9 @@ class Attribute:
     segment: When
     baselines: When
     owner: str = ""
+    low: float = -LIMIT
+    high: float = LIMIT
+    may_be_nan: bool = False
 
 
 IMAGE = ("y", "x")
@@ -97,18 +113,18 @@ VARIABLES = {
         Variable(
             "label", IMAGE, "int32", "",
             "cluster of the pixel, 1 to K; 0 = masked or unusable",
-            "always", "always", fits="LABEL",
+            "always", "always", fits="LABEL", low=0, high=MAX_CLUSTERS,
         ),
         Variable(
             "confidence", IMAGE, "float32", "1",
             "probability that a repeated measurement of the pixel gets the same label",
-            "always", "never", fits="CONFIDENCE",
+            "always", "never", fits="CONFIDENCE", low=0, high=1,
         ),
         Variable(
             "novelty", IMAGE, "float32", "1",
             "how unlike the training spectra the pixel is; one training spectrum in twenty has "
             "more than 0.95",
-            "always", "never",
+            "always", "never", low=0, high=1,
         ),
         Variable(
             "quality", IMAGE, "uint8", "",
@@ -119,7 +135,7 @@ VARIABLES = {
             "measurements", IMAGE, "float32", "1",
             "as how many measurements of one pixel the spectrum is that was labelled: it is the "
             "average of the pixel and of its neighbours that are like it",
-            "neighbours", "never",
+            "neighbours", "never", low=0,
         ),
         Variable(
             "integrated_input", IMAGE, "float32", "input",
@@ -149,12 +165,12 @@ VARIABLES = {
         Variable(
             "label_alone", IMAGE, "int32", "",
             "cluster of the spectrum of the pixel without its neighbours; 0 = masked or unusable",
-            "keep", "never", keep="alone",
+            "keep", "never", keep="alone", low=0, high=MAX_CLUSTERS,
         ),
         Variable(
             "silhouette", IMAGE, "float32", "1",
             "exact silhouette of the pixel",
-            "keep", "never", keep="silhouette",
+            "keep", "never", keep="silhouette", low=-1, high=1,
         ),
         # --- clusters ---
         Variable(
@@ -165,7 +181,7 @@ VARIABLES = {
         Variable(
             "std_spectrum", SPECTRUM, "float32", "cube",
             "standard deviation of the measured spectra of the cluster",
-            "means", "always",
+            "means", "always", low=0,
         ),
         Variable(
             "input_mean", INPUT, "float32", "input",
@@ -190,46 +206,46 @@ VARIABLES = {
         Variable(
             "size", ("cluster",), "int64", "1",
             "number of pixels of the cluster",
-            "always", "always",
+            "always", "always", low=0,
         ),
         # --- numbers of clusters ---
         Variable(
             "score", ("k",), "float64", "1",
             "mean silhouette of the pixels with k clusters",
-            "always", "always",
+            "always", "always", low=-1, high=1,
         ),
         Variable(
             "score_error", ("k",), "float64", "1",
             "standard error of the score; 0 where it is exact",
-            "always", "always",
+            "always", "always", low=0,
         ),
         Variable(
             "rare", ("cluster",), "float64", "1",
             "how much better the pixels of a rare group foretell each other than the clusters do "
             "that are nearest to them, in standard errors; NaN for other clusters",
-            "rare", "never",
+            "rare", "never", low=0,
         ),
         Variable(
             "stability", ("k",), "float64", "1",
             "Jaccard index of the worst of k clusters, recovered from half of the pixels; NaN "
             "where it was not computed",
-            "always", "always",
+            "always", "always", low=0, high=1,
         ),
         Variable(
             "stability_error", ("k",), "float64", "1",
             "standard error of the stability",
-            "always", "always",
+            "always", "always", low=0,
         ),
         Variable(
             "agreement", ("k",), "float64", "1",
             "adjusted Rand index of the clusters of half of the pixels with those of all",
-            "always", "always",
+            "always", "always", low=-1, high=1,
         ),
         Variable(
             "excess", ("k",), "float64", "1",
             "smallest separation of two neighbouring clusters, in units of the separation that "
             "noise alone makes; NaN where it was not computed",
-            "noise", "never",
+            "noise", "never", low=0,
         ),
         Variable(
             "gain", ("k",), "float64", "1",
@@ -241,7 +257,7 @@ VARIABLES = {
         Variable(
             "gain_error", ("k",), "float64", "1",
             "standard error of the gain",
-            "evidence", "evidence",
+            "evidence", "evidence", low=0,
         ),
     )
 }  # fmt: skip
@@ -253,7 +269,10 @@ COORDINATES = {
     each.name: each
     for each in (
         Variable("cluster", ("cluster",), "int64", "", "number of the cluster", "always", "always"),
-        Variable("k", ("k",), "int64", "1", "number of clusters tried", "always", "always"),
+        Variable(
+            "k", ("k",), "int64", "1", "number of clusters tried", "always", "always",
+            low=1, high=MAX_CLUSTERS,
+        ),
         Variable(
             "input_axis", ("input_channel",), "float64", "",
             "spectral axis of the network inputs; its unit is its attribute units",
@@ -282,20 +301,25 @@ ATTRIBUTES = (
     Attribute("model_choice", str, "which model was chosen for it, and why", "cube", "cube"),
     # --- of its pixels ---
     Attribute("quality_counts", str, "JSON: pixels with each quality bit", "always", "always"),
-    Attribute("usable_pixels", int, "pixels that have a label", "always", "always"),
+    Attribute("usable_pixels", int, "pixels that have a label", "always", "always", low=0),
     Attribute(
-        "unusable_pixels", int, "pixels left out although not masked", "always", "always"
+        "unusable_pixels", int, "pixels left out although not masked", "always", "always", low=0,
     ),
     Attribute("findings", str, "JSON: warnings about its spectra", "always", "never"),
     # --- of the clustering ---
-    Attribute("n_clusters", int, "number of clusters K", "always", "always"),
+    Attribute(
+        "n_clusters", int, "number of clusters K", "always", "always", low=0, high=MAX_CLUSTERS
+    ),
     Attribute("metric", str, "metric in which latents were clustered", "always", "never"),
     Attribute(
         "criterion", str,
         "what chose k: evidence, stability or silhouette; given if it was given",
         "always", "always",
     ),
-    Attribute("stable_from", float, "stability from which a k is stable", "always", "never"),
+    Attribute(
+        "stable_from", float, "stability from which a k is stable", "always", "never",
+        low=0, high=1,
+    ),
     Attribute(
         "structure", float,
         "differences between the spectra beyond their noise, in standard errors; noise alone: up "
@@ -312,21 +336,22 @@ ATTRIBUTES = (
     Attribute(
         "rare_clusters", int,
         "how many clusters, the last ones, are rare groups that were found by their own pixels",
-        "evidence", "never",
+        "evidence", "never", low=0, high=MAX_CLUSTERS,
     ),
     Attribute(
         "neighbours", int,
         "rows or columns up to which neighbours were averaged with a pixel; 0: none",
-        "always", "never",
+        "always", "never", low=0, high=1000,
     ),
     Attribute(
         "neighbour_weight", float,
         "weight of a neighbour beside 1, that of the pixel; 0 where there are none",
-        "always", "never",
+        "always", "never", low=0, high=1,
     ),
     Attribute("silhouette", str, "whether scores are exact or an estimate", "always", "never"),
     Attribute(
-        "clustered_pixels", int, "pixels from which k and centers were found", "always", "never"
+        "clustered_pixels", int, "pixels from which k and centers were found", "always", "never",
+        low=0,
     ),
     Attribute(
         "confidence_noise", str,
@@ -335,19 +360,24 @@ ATTRIBUTES = (
     Attribute(
         "seed_agreement", float,
         "adjusted Rand index with the clusters that other seeds give", "chosen", "never",
+        low=-1, high=1, may_be_nan=True,
     ),
     Attribute("method", str, "method of the embedding", "never", "always"),
-    Attribute("fitted_pixels", int, "pixels that the method was fitted to", "never", "always"),
+    Attribute(
+        "fitted_pixels", int, "pixels that the method was fitted to", "never", "always", low=0
+    ),
     Attribute("placed", str, "how pixels that were not fitted got a label", "never", "always"),
-    Attribute("seconds_fit", float, "duration of the fit in seconds", "never", "always"),
+    Attribute("seconds_fit", float, "duration of the fit in seconds", "never", "always", low=0),
     Attribute(
         "seconds_transform", float, "duration of the embedding of other pixels in seconds",
-        "never", "always",
+        "never", "always", low=0,
     ),
-    Attribute("seconds_cluster", float, "duration of the clustering in seconds", "never", "always"),
+    Attribute(
+        "seconds_cluster", float, "duration of the clustering in seconds", "never", "always", low=0
+    ),
     Attribute(
         "provenance", str, "JSON: version, seed, settings; see the function provenance",
-        "always", "always",
+        "always", "always", low=0,
     ),
     # --- of variables and coordinates ---
     Attribute("flag_masks", str, "the quality bits", "always", "always", owner="quality"),
@@ -355,7 +385,7 @@ ATTRIBUTES = (
     Attribute(
         "noise_alone_below", float,
         "a k with less than this excess splits the noise of one cluster",
-        "noise", "never", "excess",
+        "noise", "never", "excess", low=0,
     ),
     Attribute("units", str, "unit of the axis", "always", "always", "input_axis"),
     Attribute("axis_kind", str, "energy, wavelength ...", "always", "always", "input_axis"),

@@ -35,10 +35,17 @@ class Origin:
     def __init__(self, inputs: Mapping[str, Path]) -> None:
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._stopped = threading.Event()
-        self._inputs = {name: _described(path) for name, path in inputs.items()}
+        self._inputs: dict[str, dict[str, Any]] = {}
         self._blocks = 0  # of BLOCK bytes, or of the rest of a file, that have been read
-        self._thread = threading.Thread(target=self._sum, args=(dict(inputs),), daemon=True)
-        self._thread.start()
+        self._threads: list[threading.Thread] = []
+        self.add(inputs)
+
+    def add(self, inputs: Mapping[str, Path]) -> None:
+        """Add inputs that were not known before, such as a model that was chosen for a cube."""
+        self._inputs |= {name: _described(path) for name, path in inputs.items()}
+        thread = threading.Thread(target=self._sum, args=(dict(inputs),), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _sum(self, inputs: dict[str, Path]) -> None:
         """Add the checksums."""
@@ -75,9 +82,10 @@ class Origin:
         return hashlib.sha256(listed.encode()).hexdigest()
 
     def close(self) -> None:
-        """End the thread: the run has failed, or is complete."""
+        """End the threads: the run has failed, or is complete."""
         self._stopped.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def facts(
         self,
@@ -100,10 +108,11 @@ class Origin:
             are still being read.
         """
         total = sum(-(-each["size"] // BLOCK) for each in self._inputs.values())
-        while self._thread.is_alive():
-            self._thread.join(_PATIENCE)
-            if progress is not None and self._thread.is_alive():
-                progress("checksum", min(self._blocks, total), total)
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(_PATIENCE)
+                if progress is not None and thread.is_alive():
+                    progress("checksum", min(self._blocks, total), total)
         return {
             "started": self._started,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -343,14 +343,14 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         latent = self.latent_groups_.draw(n, cluster, np.random.default_rng(seed))
         return self.codec.decode(latent)
 
-    def intake(self, cube: xr.DataArray) -> Intake:
+    def intake(self, cube: xr.DataArray, *, warn: bool = True) -> Intake:
         """Return what turns a cube's spectra into network inputs, after a check of the cube.
 
-        Another axis than that of the training is resampled by energy or wavelength; errors as
-        :func:`spectessera.preprocess.intake.intake_of`.
+        Another axis than that of the training is resampled by energy or wavelength; errors and
+        warnings as :func:`spectessera.preprocess.intake.intake_of`.
         """
         check_is_fitted(self)
-        return intake_of(check_cube(cube), self.config("preprocess"), self.axis_)
+        return intake_of(check_cube(cube), self.config("preprocess"), self.axis_, warn=warn)
 
     @property
     def codec(self) -> Codec:

@@ -16,6 +16,7 @@ from spectessera._util.check import check_number
 from spectessera.cube import blocks, check_cube, read_block
 from spectessera.evaluate import Scores, compare
 from spectessera.inference.pipeline import segment
+from spectessera.result import number_chosen
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 LEVELS = (np.inf, 40.0, 35.0, 30.0, 25.0, 20.0, 15.0, 10.0)  # dB
@@ -102,7 +103,7 @@ class Degradation:
         In dB.
     label : array (level, y, x), int32
     k : array (level,), int64
-        Chosen numbers of clusters.
+        Chosen numbers of clusters, without rare groups.
     scores : tuple of Scores
         Against the reference, one per level.
     """
@@ -158,7 +159,7 @@ def noise_sweep(
             noisy = noisy.copy(data=np.maximum(noisy.values, np.float32(floor)))
         result = segment(noisy, segmenter, clusters, seed=seed, neighbours=0)
         labels.append(result["label"].values)
-        chosen.append(int(result.attrs["n_clusters"]))
+        chosen.append(number_chosen(result))
         scores.append(compare(labels[-1], reference))
         if progress is not None:
             progress(done, len(levels))

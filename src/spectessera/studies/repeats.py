@@ -12,6 +12,7 @@ import xarray as xr
 from spectessera._util.check import check_number
 from spectessera.evaluate import adjusted_rand_index
 from spectessera.inference.pipeline import segment
+from spectessera.result import number_chosen
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 
@@ -23,6 +24,7 @@ class Stability:
     ----------
     label : array (run, y, x), int32
     k : array (run,), int64
+        Chosen numbers of clusters, without rare groups.
     seeds : array (run,), int64
     ari : array (run, run)
         Adjusted Rand index of every pair of runs; 1 on the diagonal.
@@ -103,7 +105,7 @@ def stability(
             trained = SpectralSegmenter(**settings, device=segmenter.device).fit(cube)
         result = segment(cube, trained, clusters, seed=each, neighbours=0)
         labels.append(result["label"].values)
-        chosen.append(int(result.attrs["n_clusters"]))
+        chosen.append(number_chosen(result))
         if progress is not None:
             progress(done, runs)
     ari = np.eye(runs)

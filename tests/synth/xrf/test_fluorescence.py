@@ -16,7 +16,14 @@ from spectessera.synth.xrf.fluorescence import (
     expected_spectrum,
 )
 from spectessera.synth.xrf.tube import ANODES, Beam, Tube, characteristic, continuum, tube_spectrum
-from spectessera.synth.xrf.xraydata import SHELLS, attenuation, composition, element_lines, elements
+from spectessera.synth.xrf.xraydata import (
+    SHELLS,
+    attenuation,
+    composition,
+    element_lines,
+    elements,
+    shell_fluorescence,
+)
 
 BINDER = ((0.97, "C6H10O5"), (0.02, "CaCO3"), (0.01, "KCl"))
 PARCHMENT = Layer(
@@ -52,6 +59,24 @@ def by_name(layers, source) -> dict[str, float]:
     names = [f"{element} {line}" for element, line in zip(found.element, found.line, strict=True)]
     assert len(set(names)) == len(names)
     return dict(zip(names, found.intensity.tolist(), strict=True))
+
+
+# --- cross sections ----------------------------------------------------------------------------
+
+
+def test_cross_sections_that_are_kept_are_those_of_xraylib():
+    """Of any kind of number, and a caller that changes its array changes no later one."""
+    known = np.array([xraylib.CS_Total(26, each) for each in (10.0, 20.0)])
+    for energy in (np.array([10, 20]), np.array([10.0, 20.0]), np.array([10.0, 20.0])):
+        found = attenuation({26: 0.5}, energy)
+        np.testing.assert_allclose(found, 0.5 * known, rtol=1e-12)
+        found[:] = 0
+    emitted = shell_fluorescence(26, 0, np.array([10.0, 20.0]))
+    kalpha = xraylib.CS_FluorLine_Kissel_Cascade(26, xraylib.KL3_LINE, 20.0)
+    share = xraylib.RadRate(26, xraylib.KL3_LINE)
+    assert emitted[1] == pytest.approx(kalpha / share, rel=1e-12)
+    with pytest.raises(ValueError, match="read-only"):
+        emitted[:] = 0
 
 
 # --- the tube ----------------------------------------------------------------------------------
@@ -115,7 +140,7 @@ def test_a_filter_takes_what_its_attenuation_says():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"anode": "Ag"}, "anode must be one of 'Cr', 'Mo', 'Rh', 'W'; got 'Ag'"),
+        ({"anode": "Pd"}, "anode must be one of 'Cr', 'Cu', 'Mo', 'Rh', 'Ag', 'W'; got 'Pd'"),
         ({"kv": 5.0}, "kv must be at least 10"),
         ({"kv": float("nan")}, "kv must be finite"),
         ({"takeoff": 0.0}, "takeoff must be at least 1"),

@@ -3,7 +3,7 @@
 After Ebel 1999 (X-Ray Spectrom. 28, 255) and Ebel 2003 (Adv. X-Ray Anal. 46, 267). Between 4 and
 38 keV the continuum agrees with that of PyMca 5.9.7 within 0.1 % for Mo, Rh and W; for Cr within
 6 %, the difference of xraylib's absorption just above its K edge. The sum of the K lines agrees
-within 0.1 %.
+within 0.1 %. Cu and Ag were not compared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .xraydata import (
     xraylib,
 )
 
-ANODES = {"Cr": 24, "Mo": 42, "Rh": 45, "W": 74}
+ANODES = {"Cr": 24, "Cu": 29, "Mo": 42, "Rh": 45, "Ag": 47, "W": 74}
 LOWEST = 1.0  # keV; softer photons do not pass the window
 STEP = 0.05  # keV, bins of the continuum; wider ones cause ripples in the scattered light
 BERYLLIUM = 1.848  # g/cm3
@@ -42,8 +42,8 @@ class Tube:
 
     Parameters
     ----------
-    anode : "Cr", "Mo", "Rh" or "W"
-        Scattered lines of Cr and W overlap with lines of pigments.
+    anode : "Cr", "Cu", "Mo", "Rh", "Ag" or "W"
+        Scattered lines of Cr, Cu and W overlap with lines of pigments.
     kv : float
         Voltage, 10 to 60 kV.
     filters : tuple of (formula, g/cm2)

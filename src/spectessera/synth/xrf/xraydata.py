@@ -8,8 +8,8 @@ of xraylib are not used: they return 0 for any error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Iterable
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ Mixture = tuple[tuple[float, str], ...]  # mass fractions and formulas
 HEAVIEST = 98  # californium, the last element with attenuation in xraylib
 LONGEST_FORMULA = 200
 SOFTEST = 0.3  # keV; softer lines do not pass any window
+KNOWN_SECTIONS = 4096  # cross sections that are kept: about 16 kB each for a tube
 # Shells that X-rays of 1 to 60 keV ionise, with tabulated lines.
 SHELLS = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
 # Macros of xraylib for single transitions, and for pairs without separate values (L3O45 is L3O4 and
@@ -148,36 +149,42 @@ def attenuation(mixture: dict[int, float], energy: np.ndarray) -> np.ndarray:
     The one of two tables of xraylib that is closer to XCOM: within 2 %, except for up to 30 % above
     the M edges of Au, Hg and Pb and up to 14 % for Cr at 6 to 9 keV.
     """
-    total = xraylib().CS_Total
-    return _sum(mixture, total, energy)
+    return _sum(mixture, "CS_Total", energy)
 
 
 def photoabsorption(mixture: dict[int, float], energy: np.ndarray) -> np.ndarray:
     """Return the photoelectric mass absorption coefficient (n,) of a mixture of elements."""
-    photo = xraylib().CS_Photo
-    return _sum(mixture, photo, energy)
+    return _sum(mixture, "CS_Photo", energy)
 
 
 def rayleigh(mixture: dict[int, float], energy: np.ndarray, angle: float) -> np.ndarray:
     """Return the elastic cross section (n,) per steradian at a scattering angle in radians."""
-    elastic = xraylib().DCS_Rayl
-    return _sum(mixture, lambda z, e: elastic(z, e, angle), energy)
+    return _sum(mixture, "DCS_Rayl", energy, angle)
 
 
 def compton(mixture: dict[int, float], energy: np.ndarray, angle: float) -> np.ndarray:
     """Return the inelastic cross section (n,) per steradian at a scattering angle in radians."""
-    inelastic = xraylib().DCS_Compt
-    return _sum(mixture, lambda z, e: inelastic(z, e, angle), energy)
+    return _sum(mixture, "DCS_Compt", energy, angle)
 
 
-def _sum(
-    mixture: dict[int, float], cross_section: Callable[[int, float], float], energy: np.ndarray
-) -> np.ndarray:
-    values = energy.tolist()
-    total = np.zeros(len(values))
+def _sum(mixture: dict[int, float], function: str, energy: np.ndarray, *angle: float) -> np.ndarray:
+    values = np.asarray(energy, dtype=np.float64).tobytes()
+    total = np.zeros(len(energy))
     for z, fraction in mixture.items():
-        total += fraction * np.array([cross_section(z, value) for value in values])
+        total += fraction * _cross_section(function, z, values, *angle)
     return total
+
+
+@lru_cache(maxsize=KNOWN_SECTIONS)
+def _cross_section(function: str, z: int, energy: bytes, *angle: float) -> np.ndarray:
+    """Return a cross section (n,) of an element; ``energy`` is that of an array of float64.
+
+    Samples under one tube have the same energies, and xraylib takes one energy at a time.
+    """
+    cross = getattr(xraylib(), function)
+    section = np.array([cross(z, each, *angle) for each in np.frombuffer(energy).tolist()])
+    section.setflags(write=False)
+    return section
 
 
 @cache
@@ -213,19 +220,26 @@ def shell_fluorescence(z: int, shell: int, energy: np.ndarray) -> np.ndarray:
     Vacancies arise by photoionisation, by radiative and Auger decay of inner shells, and by
     Coster-Kronig transitions ("full cascade" of xraylib, partial cross sections of Kissel).
     """
-    library = xraylib()
+    return _emission(z, shell, np.asarray(energy, dtype=np.float64).tobytes())
+
+
+@lru_cache(maxsize=KNOWN_SECTIONS)
+def _emission(z: int, shell: int, energy: bytes) -> np.ndarray:
+    """Return :func:`shell_fluorescence`, read-only; ``energy`` as in :func:`_cross_section`."""
+    library, values = xraylib(), np.frombuffer(energy)
     known = element_lines(z)
     member = np.flatnonzero(known.shell == shell)
-    total = np.zeros(len(energy))
+    total = np.zeros(len(values))
     edge = _or_zero(library.EdgeEnergy, z, getattr(library, f"{SHELLS[shell]}_SHELL"))
-    if member.size == 0 or edge <= 0:
-        return total
-    strongest = member[np.argmax(known.share[member])]  # the ratios of the lines are constant
-    code = getattr(library, f"{known.name[strongest]}_LINE")
-    for index in np.flatnonzero(energy > edge):
-        value = float(energy[index])
-        total[index] = _or_zero(library.CS_FluorLine_Kissel_Cascade, z, code, value)
-    return total / known.share[strongest]
+    if member.size and edge > 0:
+        strongest = member[np.argmax(known.share[member])]  # the ratios of the lines are constant
+        code = getattr(library, f"{known.name[strongest]}_LINE")
+        for index in np.flatnonzero(values > edge):
+            value = float(values[index])
+            total[index] = _or_zero(library.CS_FluorLine_Kissel_Cascade, z, code, value)
+        total /= known.share[strongest]
+    total.setflags(write=False)
+    return total
 
 
 def _or_zero(function: Any, *arguments: Any) -> float:
