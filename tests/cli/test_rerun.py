@@ -232,12 +232,12 @@ def stored(folder, **arrays):
 
 
 def test_numbers_are_the_same_if_all_their_bits_are(tmp_path):
-    values = np.array([[np.nan, 0.0, 1.0], [2, 3, 4]], np.float32)
+    values = np.array([[np.nan, 0.0, 0.1], [0.2, 0.3, 0.5]], np.float32)
     one = {"confidence": (("y", "x"), values), "gone": ("k", [1.0]), "name": ("k", ["a"])}
     recorded = xr.open_dataset(stored(tmp_path / "a", **one) / "result.nc", engine="h5netcdf")
     assert compare_results(recorded, tmp_path / "a") == []
     other = values.copy()
-    other[0, 1], other[1, 2] = -0.0, 4.5
+    other[0, 1], other[1, 2] = -0.0, 1.0
     new = {"confidence": (("y", "x"), other), "new": ((), 1), "name": ("k", ["b"])}
     stored(tmp_path / "b", label=np.ones((2, 3), np.int16), **new)
     found = {each.name: each for each in compare_results(recorded, tmp_path / "b")}
