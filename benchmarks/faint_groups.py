@@ -64,7 +64,7 @@ def groups(kind: str, place: str, seed: int, channels: int, side: int = 64) -> n
 def clusters_of(spectra: np.ndarray, counts: bool) -> int:
     """Return how many clusters a map has by default."""
     if counts:
-        cube = spt.make_cube(spectra.astype(np.uint16))
+        cube = spt.make_cube(spectra.astype(np.uint16), energy=(1.0, 20.0))
     else:
         cube = spt.make_cube(spectra, variance=np.ones_like(spectra))
     segmenter = SpectralSegmenter(training=Training(epochs=1)).fit(cube)
