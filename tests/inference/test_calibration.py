@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
+from spectessera import Clusters, Preprocess, SpectralSegmenter, Training, make_cube, segment
+from spectessera.cube import spectral_axis
 from spectessera.inference.calibration import (
     Repeated,
+    _of_patches,
     agreement,
     calibration_of,
     grown,
@@ -20,7 +22,9 @@ from spectessera.inference.confidence import (
     normal_draws,
     same_label_probability,
 )
+from spectessera.inference.job import Job
 from spectessera.kmeans.rule import Rule
+from spectessera.preprocess.intake import intake_of
 
 COUNTS, GROUPS = 25, 4
 
@@ -112,6 +116,20 @@ def test_clusters_are_as_sure_as_a_new_measurement_agrees(seed, apart):
     share = (labels_of(again) == own).mean()
     assert model.mean() - share > 0.05
     assert sure.mean() == pytest.approx(share, abs=0.05)
+
+
+def test_a_small_map_without_its_middle_is_calibrated_too():
+    """Neighbours are measured in parts where there are any."""
+    generator, mask = np.random.default_rng(1), np.zeros((130, 70), bool)
+    mask[35:95] = True  # 58 rows are measured in parts
+    spectra = 1 + 3 * np.exp(-np.square((np.arange(20) - [[7], [11]]) / 4))
+    counts = generator.poisson(spectra[generator.integers(0, 2, mask.shape)])
+    cube = make_cube(counts.astype(np.uint16), energy=(1.0, 20.0), mask=mask)
+    intake = intake_of(cube, Preprocess(), spectral_axis(cube))
+    job = Job(cube, SpectralSegmenter(), 2, 0, (), means=False)
+    pieces = _of_patches(job, intake, counted=True)
+    assert pieces.usable.shape == (1, 58, 70)
+    assert pieces.usable.sum() == 35 * 70
 
 
 def test_too_few_labels_that_differ_change_nothing():

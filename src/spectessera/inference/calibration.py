@@ -352,19 +352,39 @@ def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:
 
 
 def _of_patches(job: Job, intake: Intake, *, counted: bool) -> Patches:
-    """Return every other patch of the cube, or the middle rows of a small one.
+    """Return every other patch of the cube, or some rows of a small one, the fullest.
 
     About as many pixels as are sampled.
     """
     found = patches_of(job.cube, intake, job.seed)
     _, height, width = found.usable.shape
     rows = min(height, max(3, 2 * NOISE_PIXELS // width))
-    first = (height - rows) // 2
+    first = fullest_rows(found.usable.sum(axis=(0, 2)), rows)
     part = slice(None, None, 2), slice(first, first + rows)
     found = found._replace(values=found.values[part], usable=found.usable[part])
     if counted or found.variance is None:
         return found._replace(variance=None, correlation=INDEPENDENT)
     return found._replace(variance=found.variance[part])
+
+
+def fullest_rows(usable: np.ndarray, rows: int) -> int:
+    """Return the first of so many rows with the most usable pixels; of several, those amidst.
+
+    Parameters
+    ----------
+    usable : array (row,)
+        How many pixels of each row are usable.
+    rows : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fullest_rows(np.array([5, 5, 5, 5, 5]), 3), fullest_rows(np.array([5, 5, 0, 0, 4]), 2)
+    (1, 0)
+    """
+    count = np.convolve(usable, np.ones(rows, int), mode="valid")
+    fullest = np.flatnonzero(count == count.max())
+    return int(fullest[np.abs(fullest - (len(usable) - rows) // 2).argmin()])
 
 
 def _encoded(job: Job, intake: Intake, part: Patches, times: int) -> np.ndarray:
