@@ -20,7 +20,7 @@ from spectessera._util.threads import prefetch
 from spectessera.axis import in_terms_of
 from spectessera.cube import check_cube, noise_of, spectral_axis
 from spectessera.evidence import BEYOND, Gain, Parts, gain_of
-from spectessera.evidence.around import neighbours_agree
+from spectessera.evidence.around import neighbours_agree, structure_of_map
 from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.evidence.groups import GROUPS, Groups, fit_groups
 from spectessera.evidence.splits import SHARE
@@ -175,7 +175,7 @@ def _chosen(task: _Choice) -> Neighbours:
     made, judged = task.patches.halves(task.seed)
     half = _groups(made, used, task)
     best = Neighbours(noise=task.noise, correlation=task.patches.correlation)
-    if not task.given and not _agree(made, judged, half):
+    if not task.given and not _agree(made, judged, half) and not _alike(task):
         return best
     largest = _gain(made, judged, best, half, task)
     for window in WINDOWS:
@@ -212,6 +212,16 @@ def _agree(made: Patches, judged: np.ndarray, groups: Groups) -> bool:
         image[usable] = groups.likelihood(spectra, level)
         images.append(image)
     return neighbours_agree(images[0], images[1], groups.log_share, usable) > BEYOND
+
+
+def _alike(task: _Choice) -> bool:
+    """Return whether neighbours have like scores more often than chance.
+
+    Groups of faint differences follow noise; the first principal components are better then.
+    """
+    usable = task.patches.usable
+    inputs = task.intake.apply(task.patches.values[usable]).values
+    return structure_of_map(inputs, usable, seed=task.seed % 2**32) > BEYOND
 
 
 def _compared(cube: xr.DataArray, intake: Intake) -> np.ndarray:
