@@ -1,8 +1,12 @@
 """Whether a wider randomisation of the simulated spectra makes a better `maxrf`.
 
-python -m benchmarks.randomisation train wide FILE      train a model; needs xraylib
-python -m benchmarks.randomisation run NAME FILE        append what is not measured yet
+    python -m benchmarks.randomisation bank NAME BANK        its spectra; needs xraylib
+    python -m benchmarks.randomisation train NAME BANK FILE  train a model on them
+    python -m benchmarks.randomisation tuning NAME FILE ...  compare models, seeds for tuning
+    python -m benchmarks.randomisation run NAME FILE ...     the same, seeds that are shown
+    python -m benchmarks.randomisation                       write the table in docs/models.md
 
+NAME is one of ``VARIATIONS``; BANK is a file that ends with .npz.
 """
 
 from __future__ import annotations

@@ -109,8 +109,8 @@ def load(source: LazyArray, chunks: Any) -> Any:
 def as_dask(source: LazyArray | np.ndarray, chunks: Any, path: Path, key: Any) -> Any:
     """Return a dask array over ``source``; the same file and key give the same names of tasks.
 
-    What is cut from one of its chunks is read without the rest: Dask joins both steps, unless it
-    has to keep a lock, or is told that the source knows slices only.
+    What is cut from one of its chunks is read without the rest: Dask joins both steps only without
+    a lock of its own and without ``fancy=False``.
     """
     import dask.array as da
     from dask.base import tokenize
