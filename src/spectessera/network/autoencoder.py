@@ -255,15 +255,11 @@ class Autoencoder(nn.Module):
         return mean, self.log_variance_head(hidden).clamp(-20.0, 20.0)
 
     def _hidden_layers_add_nothing(self) -> bool:
-        """Return whether the hidden layers of the encoder add 0 to the latent, as at the start.
-
-        The latent is the same to the bit without them, and they take most of the time.
-        """
+        """Return whether they add 0, as at the start: without them the latent has the same bits."""
         head, other = self.mean_head, (self.network.latent_activation, self.log_variance_head)
         trained = torch.is_grad_enabled() and head.weight.requires_grad
-        if trained or any(each is not None for each in other):
-            return False
-        return not (head.weight.any() or head.bias.any())
+        more = trained or any(each is not None for each in other)
+        return not (more or head.weight.any() or head.bias.any())
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return spectra (n, channel) of latent points (n, latent)."""

@@ -118,7 +118,7 @@ class SpectraInMemory:
     """
 
     def __init__(
-        self, data: Batch, parts: Split, batch_size: int, *, start_from_all: bool = False
+        self, data: Batch, parts: Split, batch_size: int, start_from_all: bool = False
     ) -> None:
         self.data, self.parts = data, parts
         spectra = data.spectra
