@@ -19,7 +19,7 @@ from spectessera.evidence import Gain
 
 from ._lloyd import KMeansRun, KMeansSettings
 from ._samples import best_runs_for, converge
-from ._selection import Judges, one_cluster, select
+from ._selection import Judges, groups_of_equal, one_cluster, select
 from ._silhouette import ExactSilhouettes, check_points
 from ._silhouette_estimate import silhouette_estimates
 from ._silhouette_image import silhouette_image
@@ -158,8 +158,8 @@ class Choice(NamedTuple):
     k : int
     ks : tuple of int
         The k of each of ``scores``.
-    criterion : "evidence", "stability" or "silhouette"
-        What chose k.
+    criterion : "evidence", "stability", "silhouette" or "equal"
+        What chose k; "equal" where the points are so many groups of equal ones.
     inertia : tensor ()
         In the space of ``metric``.
     converged : tuple of bool
@@ -272,7 +272,9 @@ def choose_k(
         one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). Only those k are checked
         that would be chosen otherwise, the largest first.
     evidence : Evidence, optional
-        What judges every k where evidence chooses; without it stability chooses.
+        What judges every k where evidence chooses; without it stability chooses. (Where the points
+        are a few groups of equal ones, and noise cannot be why, neither is asked: k is their
+        number.)
 
     Returns
     -------
@@ -294,6 +296,7 @@ def choose_k(
     """
     points = check_points(points)
     ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
+    equal = groups_of_equal(points.detach(), ks[-1], split_check, evidence)
     points = metric.move(points)
     constant, settings = points.detach(), _k_means_settings(clusters)
     exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
@@ -301,7 +304,7 @@ def choose_k(
     scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
     halves = with_stability or clusters.criterion != "silhouette"
     stability = stability_curves(constant, runs, settings, generator) if halves else None
-    judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence)
+    judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence, equal)
     found = select(runs, metric, scores, stability, judges)
     best = found.position
     run = one_cluster(constant) if best is None else runs[best]
