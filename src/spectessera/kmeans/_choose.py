@@ -265,16 +265,15 @@ def choose_k(
     clusters : Clusters
     generator : torch.Generator
     with_stability : bool
-        Also compute the stability where the silhouette chooses. (The silhouette is always
-        computed.)
+        Also compute the stability where the silhouette chooses (which is always computed); and
+        where it does not, take a few groups of equal points for the clusters, as whose number k is
+        chosen, unless noise can be why they are few.
     split_check : SplitCheck, optional
         Where stability chooses: excludes every k, except the smallest, that splits the noise of
         one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). Only those k are checked
         that would be chosen otherwise, the largest first.
     evidence : Evidence, optional
-        What judges every k where evidence chooses; without it stability chooses. (Where the points
-        are a few groups of equal ones, and noise cannot be why, neither is asked: k is their
-        number.)
+        What judges every k where evidence chooses; without it stability chooses.
 
     Returns
     -------
@@ -296,7 +295,7 @@ def choose_k(
     """
     points = check_points(points)
     ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
-    equal = groups_of_equal(points.detach(), ks[-1], split_check, evidence)
+    equal = groups_of_equal(points, ks[-1], split_check, evidence) if with_stability else None
     points = metric.move(points)
     constant, settings = points.detach(), _k_means_settings(clusters)
     exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
@@ -306,14 +305,13 @@ def choose_k(
     stability = stability_curves(constant, runs, settings, generator) if halves else None
     judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence, equal)
     found = select(runs, metric, scores, stability, judges)
-    best = found.position
-    run = one_cluster(constant) if best is None else runs[best]
-    if best is not None and not exact:
+    run = one_cluster(constant) if found.position is None else runs[found.position]
+    if found.position is not None and not exact:
         run = converge(constant, run, settings.max_iter)
     return Choice(
         labels=run.labels,
         centers=run.centers,
-        score=_score(best, scores, silhouettes),
+        score=_score(found.position, scores, silhouettes),
         scores=scores,
         errors=errors,
         k=len(run.centers),
