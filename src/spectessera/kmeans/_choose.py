@@ -43,7 +43,7 @@ class Clusters:
         Every k in this range is tried, and one is chosen by ``criterion``.
     restarts : int, optional
         Seedings per k, of which the one with the smallest inertia is used; by default 10, or 30 of
-        latents of an encoder that is not trained for reflectances. (Training uses one.)
+        the latents of an encoder that is not trained. (Training uses one.)
     seeding : "greedy", "k-means++" or "random"
         k-means++ draws seeds with probability proportional to the squared distance to the
         nearest seed so far (Arthur & Vassilvitskii 2007); the greedy one takes the best of a few

@@ -97,7 +97,8 @@ def train(
     shuffle = torch.Generator().manual_seed(training.seed)
     shares = training.validation, training.test
     parts = split(len(spectra), shares, 2 * clusters.k_max, shuffle)
-    source = SpectraInMemory(data, parts, training.batch_size)
+    fixed = training.train_encoder is False
+    source = SpectraInMemory(data, parts, training.batch_size, start_from_all=fixed)
     return train_on(
         model, source, clusters, training, shuffle=shuffle, trained=trained, checkpoint=checkpoint,
         progress=progress,
