@@ -13,8 +13,8 @@ from spectessera.cube import check_cube, noise_of
 from spectessera.evidence import Gain, falls_short
 from spectessera.network.modelfile import MODELS
 from spectessera.preprocess.intake import Intake
-from spectessera.scale import without_void_variance
 from spectessera.segmenter import SpectralSegmenter, load
+from spectessera.variance import with_usable_variance
 
 from .corridor import BlockProgress
 from .evidence import LEAST_PIXELS, Halves, halves_as_inputs
@@ -92,7 +92,7 @@ def choose_model(
     >>> choose_model(cube).reason
     'no shipped model reads its axis'
     """
-    cube = without_void_variance(check_cube(cube), compute=True)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     check_neighbours(neighbours)
     readable = _readable(cube)
     if not readable:

@@ -119,11 +119,13 @@ def choose_settings(
     kind : str
         Of their axis.
     """
-    trained = _trains_encoder(configs)
-    if noise == "residual" and are_reflectances(plain, kind):
+    trained, alone = _trains_encoder(configs), plain.shape[1] == 1
+    if noise == "residual" and are_reflectances(plain, kind) and not alone:
         return _for_reflectances(trained)
     preprocess = configs["preprocess"]
-    chosen: dict[str, Any] = {"stabilise": stabilisation_for(plain), "normalise": "l2"}
+    # The brightness is all that there is of a spectrum of one channel.
+    normalise = None if alone else "l2"
+    chosen: dict[str, Any] = {"stabilise": stabilisation_for(plain), "normalise": normalise}
     settled = filled("preprocess", preprocess, {"preprocess": chosen})
     values = stabilise(plain, settled.stabilise, settled.softening)
     share = noise_share(values / scale_of(values, settled.normalise)[:, None])
