@@ -202,10 +202,9 @@ def averaged_spectra(
     """
     cube = with_usable_variance(check_cube(cube), compute=True)
     intake = intake._replace(bad=bad_channels(cube))
-    height, width = cube.sizes["y"], cube.sizes["x"]
-    drawn = np.zeros(height * width, bool)
-    drawn[draw_rows(height * width, most, seed)] = True
-    drawn = drawn.reshape(height, width) & ~mask_of(cube)
+    drawn = ~mask_of(cube)
+    rows = draw_rows(drawn.size, most, seed)
+    drawn.reshape(-1)[np.setdiff1d(np.arange(drawn.size), rows)] = False
     total = list(blocks(cube))
 
     def tasks() -> Iterator[Task]:
@@ -225,8 +224,8 @@ def averaged_spectra(
             progress("average", done, len(total))
     order = np.argsort(np.concatenate(pixels))
     values = np.concatenate([each for each, _ in parts])[order]
-    column = xr.DataArray(values[:, None], dims=DIMS, attrs=cube.attrs | {"noise": "residual"})
-    column.attrs[AVERAGED] = neighbours.noise
+    noise = {"noise": "residual", AVERAGED: neighbours.noise}
+    column = xr.DataArray(values[:, None], dims=DIMS, attrs=cube.attrs | noise)
     column = with_axis(column, spectral_axis(cube))
     bad = bad_channels(cube)
     column = column if bad is None else marked(column, bad)
