@@ -26,12 +26,13 @@ from .stream import Progress, map_pixels, times_matrices
 UNIT = "counts"
 SINGLE = "single pixels"
 MEANING = (
-    "Net counts of all lines of a family (element and shell) in the spectrum of a pixel, with their "
-    "escape peaks, above the background. Counts are comparable between pixels for one family, as "
-    "far as absorption is the same; they are no concentrations, and those of two families are not "
-    "comparable. Standard errors are those of counting alone, for the fit without constraint: where "
-    "a net count is 0 because it would be negative, twice the error is an upper limit. Systematic "
-    "errors of some per cent (ratios of lines, tails of peaks, background) are not included."
+    "Net counts of all lines of a family (element and shell) in the spectrum of a pixel, with "
+    "their escape peaks, above the background. Counts of one family are comparable between pixels, "
+    "as far as absorption is the same; they are no concentrations, and those of two families are "
+    "not comparable. Standard errors are those of counting alone, for the fit without constraint: "
+    "where a net count is 0 because it would be negative, twice the error is an upper limit. "
+    "Systematic errors of some per cent (ratios of lines, tails of peaks, background) are not "
+    "included."
 )
 
 
@@ -100,7 +101,7 @@ def elements(
     cube = check_cube(cube)
     require(result, "label", "mean_spectrum", "std_spectrum", "size", purpose="element maps")
     means = mean_spectra_of(result)
-    _check_same(cube, result, means)
+    _check_same(cube, result)
     counts, factor = _as_counts(cube)
     anode = anode or str(result.attrs.get("anode") or "") or None
     contents = contents_of(means, result["cluster"].values.tolist(), anode)
@@ -166,7 +167,7 @@ def _mapped(
     return model, maps
 
 
-def _check_same(cube: xr.DataArray, result: xr.Dataset, means: MeanSpectra) -> None:
+def _check_same(cube: xr.DataArray, result: xr.Dataset) -> None:
     """Raise if a result is not one of a cube."""
     sizes = [tuple(each.sizes[dim] for dim in ("y", "x", "channel")) for each in (cube, result)]
     if sizes[0] != sizes[1]:

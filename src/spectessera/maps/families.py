@@ -59,10 +59,9 @@ class MeanSpectra(NamedTuple):
 class Contents(NamedTuple):
     """What pixels are fitted with, at one calibration.
 
-    ``families``: of elements; ``sources``: which clusters show each; ``tubes``,
-    ``beam`` and ``sums``: scattered lines of tubes, energy of a scattered beam, and the component of
-    sum peaks; ``highest``: energy of excitation;
-    ``window``: first and last energy of the fit.
+    ``families``: of elements; ``sources``: which clusters show each; ``tubes``, ``beam`` and
+    ``sums``: scattered lines of tubes, energy of a scattered beam, and the component of sum peaks;
+    ``highest``: energy of excitation; ``window``: first and last energy of the fit.
     """
 
     response: Response

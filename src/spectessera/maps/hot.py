@@ -40,8 +40,8 @@ class Places(NamedTuple):
     ``score`` (k, channel, h), float32: a spectrum times this is the counts of a line at each place
     beyond the fit; ``spread`` and ``single`` (k, f, h) and (k, h): their variances, as in
     :class:`spectessera.maps.design.PixelFit`; ``wide`` (k, f, h): counts of every term that are
-    near the place; ``window`` (channel, h), bool: the channels of the line; ``inside`` (k, f, h) and
-    ``one`` (k, h): counts of every term, and of one count of the cluster, in there.
+    near the place; ``window`` (channel, h), bool: the channels of the line; ``inside`` (k, f, h)
+    and ``one`` (k, h): counts of every term, and of one count of the cluster, in there.
     """
 
     energy: np.ndarray
