@@ -46,6 +46,8 @@ class PixelFit(NamedTuple):
         Amplitudes times this matrix are the variances of the amplitudes, for Poisson counts.
     single : array (k, f), float32
         The variances of the amplitudes for one count with the spectrum of the cluster.
+    typical : array (k, f), float32
+        Shares of the terms in a count of the cluster.
     free : array (f,), bool
         Terms that may be negative.
     """
@@ -55,6 +57,7 @@ class PixelFit(NamedTuple):
     covariance: np.ndarray
     spread: np.ndarray
     single: np.ndarray
+    typical: np.ndarray
     free: np.ndarray
 
 
@@ -118,16 +121,16 @@ def pixel_fit(design: Design) -> PixelFit:
     clusters, _, terms = design.shapes.shape
     estimate = np.zeros((clusters, design.channels, terms), np.float32)
     covariance, spread = np.zeros((2, clusters, terms, terms))
-    single = np.zeros((clusters, terms))
+    single, typical = np.zeros((2, clusters, terms), np.float32)
     for row, (shapes, expected) in enumerate(zip(design.shapes, design.expected, strict=True)):
         matrix, covariance[row] = least_squares(shapes, expected)
         estimate[row, design.channel] = matrix
         spread[row] = shapes.T @ matrix**2
         single[row] = expected @ matrix**2 / expected.sum()
+        typical[row] = np.maximum(expected @ matrix, 0.0) / expected.sum()
     free = np.zeros(terms, bool)
     return PixelFit(
-        design.names, estimate, covariance, spread.astype(np.float32),
-        single.astype(np.float32), free,
+        design.names, estimate, covariance, spread.astype(np.float32), single, typical, free,
     )  # fmt: skip
 
 

@@ -24,6 +24,9 @@ from .nonnegative import non_negative
 from .stream import Progress, map_pixels, times_matrices
 
 UNIT = "counts"
+# Variances of chance by which an amplitude differs from that of its cluster where the expected one
+# is half-way between the two.
+OWN = 4.0
 SINGLE = "single pixels"
 MEANING = (
     "Net counts of all lines of a family (element and shell) in the spectrum of a pixel, with "
@@ -139,13 +142,31 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
         own = labels == label
         covariance = model.covariance[label - 1]
         amplitudes[own] = non_negative(amplitudes[own], covariance, model.free)
-    variance = times_matrices(amplitudes, labels, model.spread) + model.single[labels - 1]
     found[:, :terms] = amplitudes
-    found[:, terms : 2 * terms] = np.sqrt(np.maximum(variance, 0.0))
+    found[:, terms : 2 * terms] = standard_errors(model, amplitudes, labels)
     if places is not None:
         excess = products[:, terms:]
         found[:, 2 * terms :] = search(places, spectra, labels, excess, amplitudes)
     return found
+
+
+def standard_errors(model: PixelFit, amplitudes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the standard errors (n, f) of amplitudes (n, f), for Poisson counts.
+
+    The variance is that of expected counts. A pixel with few counts of a line by chance has no
+    smaller error for it: as long as amplitudes differ from those of a typical pixel of the cluster
+    by little more than chance, the typical ones are expected.
+    """
+    # Added up one by one: a sum along a row might depend on the place of the row in memory.
+    total = np.zeros(len(labels), np.float32)
+    for column in amplitudes.T:
+        total += column
+    typical = np.maximum(total, 1.0)[:, None] * model.typical[labels - 1]
+    chance = times_matrices(typical, labels, model.spread) + model.single[labels - 1]
+    away = amplitudes - typical
+    square = away * away
+    expected = typical + away * square / (square + OWN * chance)
+    return np.sqrt(times_matrices(expected, labels, model.spread) + model.single[labels - 1])
 
 
 def _mapped(
