@@ -48,8 +48,6 @@ class PixelFit(NamedTuple):
         The variances of the amplitudes for one count with the spectrum of the cluster.
     typical : array (k, f), float32
         Shares of the terms in a count of the cluster.
-    free : array (f,), bool
-        Terms that may be negative.
     """
 
     names: tuple[str, ...]
@@ -58,7 +56,6 @@ class PixelFit(NamedTuple):
     spread: np.ndarray
     single: np.ndarray
     typical: np.ndarray
-    free: np.ndarray
 
 
 class Design(NamedTuple):
@@ -128,9 +125,8 @@ def pixel_fit(design: Design) -> PixelFit:
         spread[row] = shapes.T @ matrix**2
         single[row] = expected @ matrix**2 / expected.sum()
         typical[row] = np.maximum(expected @ matrix, 0.0) / expected.sum()
-    free = np.zeros(terms, bool)
     return PixelFit(
-        design.names, estimate, covariance, spread.astype(np.float32), single, typical, free,
+        design.names, estimate, covariance, spread.astype(np.float32), single, typical,
     )  # fmt: skip
 
 

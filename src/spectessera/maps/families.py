@@ -82,8 +82,7 @@ class Contents(NamedTuple):
 
     ``families``: of elements; ``sources``: which clusters show each; ``tubes``, ``beam`` and
     ``sums``: scattered lines of tubes, energy of a scattered beam, and the component of sum peaks;
-    ``highest``: energy of excitation; ``window``: first and last energy of the fit;
-    ``tail``: of every line.
+    ``window``: first and last energy of the fit; ``tail``: of every line.
     """
 
     response: Response
@@ -92,7 +91,6 @@ class Contents(NamedTuple):
     tubes: tuple[str, ...]
     beam: float | None
     sums: Component | None
-    highest: float
     window: tuple[float, float]
     tail: Tail = Tail(0.0, 1.0)
 
@@ -172,7 +170,6 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
         tuple(sorted(found.tubes)),
         beams[0] if beams else None,
         sums[0] if sums else None,
-        first.excitation,
         (float(first.data.energy[0]), float(first.data.energy[-1])),
     )
 
