@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 import spectessera as spt
-from spectessera.maps.elements import elements
+from spectessera.maps.elementmaps import elements
 
 from .element_pages import Page, instrument, page
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 import spectessera as spt
 from spectessera.cube import spectral_axis, with_axis
-from spectessera.maps.elements import elements
+from spectessera.maps.elementmaps import elements
 from spectessera.naming.xray.families import Response, columns, table
 from spectessera.preprocess import with_live_time
 

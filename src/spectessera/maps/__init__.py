@@ -5,15 +5,20 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .elements import elements
+    from .elementmaps import check_mappable, elements
+    from .families import NothingToMap
 
 __all__ = [
+    "NothingToMap",
+    "check_mappable",
     "elements",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
-        "elements": "elements",
+        "NothingToMap": "families",
+        "check_mappable": "elementmaps",
+        "elements": "elementmaps",
     },
 )

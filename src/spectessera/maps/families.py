@@ -28,6 +28,10 @@ from spectessera.naming.xray.families import AIR, USUAL_ANODE, Family, Response,
 from spectessera.naming.xray.fit import XraySettings, decompose
 
 
+class NothingToMap(ValueError):
+    """The mean spectra have no lines, or not at energies that can be believed."""
+
+
 class MeanSpectra(NamedTuple):
     """The mean spectra of all clusters at rising energies, and that of all pixels, float64.
 
@@ -137,19 +141,19 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
 
     Raises
     ------
-    ValueError
+    NothingToMap
         If there are no lines, or the calibration of the axis seems to be wrong.
     """
     settings = XraySettings(anode=anode)
     axis = Axis(means.energy, "keV")
     whole = decompose(*means.whole, axis, settings)
     if whole is None:
-        raise ValueError(
+        raise NothingToMap(
             "the mean spectra have no lines, so there are no elements to map; is this a cube of "
             "X-ray spectra (XRF, EDS)?"
         )
     if whole.factor != 1.0:
-        raise ValueError(
+        raise NothingToMap(
             f"the energies of this cube seem to be wrong by a factor of {whole.factor:.3f}: "
             "elements cannot be mapped; calibrate the axis first"
         )
