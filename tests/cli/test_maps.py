@@ -59,9 +59,8 @@ def test_maps_are_added_to_a_result_and_replaced_only_if_asked(folder):
     before, after = (each / "element-maps" / "Cu-K.tif" for each in (folder / "result", result))
     assert after.read_bytes() == before.read_bytes()
     assert after.stat().st_mtime > before.stat().st_mtime
-    summaries = [
-        json.loads((each / "summary.json").read_text()) for each in (folder / "result", result)
-    ]
+    folders = folder / "result", result
+    summaries = [json.loads((each / "summary.json").read_text()) for each in folders]
     assert summaries[0] == summaries[1]
     assert run("check", result).exit_code == 0
 
