@@ -171,9 +171,7 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
     found[:, :terms] = amplitudes
     found[:, terms : 2 * terms] = standard_errors(model, amplitudes, labels)
     if places is not None:
-        # A product of its own: with more columns, the last bits of the amplitudes would change.
-        excess = times_matrices(spectra.values, labels, places.score)
-        found[:, 2 * terms :] = search(places, spectra, labels, excess, amplitudes)
+        found[:, 2 * terms :] = search(places, spectra, labels, amplitudes)
     return found
 
 
