@@ -21,11 +21,13 @@ from spectessera.cube import (
 )
 from spectessera.evidence.correlation import INDEPENDENT, Correlation
 from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool
+from spectessera.preprocess.auto import AVERAGED
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
+from spectessera.variance import with_usable_variance
 
 from .blockwork import Shared, Task, process_blocks
-from .patches import Patches, screened
+from .patches import Patches, finite_alone, screened
 
 # Coordinate of a block that is averaged: as how many measurements each spectrum is.
 REPEATS = "repeats"
@@ -136,6 +138,7 @@ def averaged(
     """
     read = screened(part, intake) if read is None else read
     noise = read.variance if neighbours.noise == "variance" else None
+    noise = None if noise is None else finite_alone(noise)
     pooled = neighbours.pool(
         read.values[None], None if noise is None else noise[None], read.usable[None], inside=inner
     )
@@ -197,7 +200,8 @@ def averaged_spectra(
     DataArray (y, x, channel)
         One row for each usable pixel that was drawn, in the order of the image, for any chunks.
     """
-    cube = check_cube(cube)
+    cube = with_usable_variance(check_cube(cube), compute=True)
+    intake = intake._replace(bad=bad_channels(cube))
     height, width = cube.sizes["y"], cube.sizes["x"]
     drawn = np.zeros(height * width, bool)
     drawn[draw_rows(height * width, most, seed)] = True
@@ -222,6 +226,7 @@ def averaged_spectra(
     order = np.argsort(np.concatenate(pixels))
     values = np.concatenate([each for each, _ in parts])[order]
     column = xr.DataArray(values[:, None], dims=DIMS, attrs=cube.attrs | {"noise": "residual"})
+    column.attrs[AVERAGED] = neighbours.noise
     column = with_axis(column, spectral_axis(cube))
     bad = bad_channels(cube)
     column = column if bad is None else marked(column, bad)
