@@ -187,7 +187,7 @@ def page_row(palette: str, counts: float, seed: int, side: int) -> tuple[str, li
 # Palette, a pigment that is not in it, its palette, and the family that shows it.
 PLANTED = (
     ("choirbook", "orpiment", "gothic-book", "As K"), ("drawing", "vermilion", "icon", "Hg L"),
-    ("icon", "azurite", "drawing", "Cu K"), ("drawing", "smalt", "baroque-canvas", "Co K"),
+    ("icon", "smalt", "baroque-canvas", "Co K"),
 )  # fmt: skip
 PIXELS = ((20, 30), (70, 15))
 FIRST_SEED = 920

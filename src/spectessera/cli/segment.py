@@ -110,6 +110,7 @@ class ResultOptions:
         return tuple(dict.fromkeys((*(self.also or ()), *shown)))
 
 
+# Over 40 lines: the steps of a run in their order, each of which is a function of its own.
 @command
 @with_settings
 @with_flag_groups
@@ -155,9 +156,8 @@ def segment_command(
                 _save(segmenter, source.checkpoint, staging, origin)
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
-            maps = _element_maps(cube, result, results, bar)
+            how = _how(source, results, stored, _element_maps(cube, result, results, bar))
         run = _run(file, source, results, seed, number)
-        how = _how(source, results, stored) | {"maps": maps}
         summary = write_files(result, segmenter, staging.path, run, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
@@ -183,9 +183,11 @@ def _element_maps(
         return None
 
 
-def _how(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, Any]:
+def _how(
+    source: ModelOptions, results: ResultOptions, stored: bool, maps: xr.Dataset | None
+) -> dict[str, Any]:
     """Return what decides which files are written, and how."""
-    return {"fitted": source.fit, "with_report": results.report, "stored": stored}
+    return {"fitted": source.fit, "with_report": results.report, "stored": stored, "maps": maps}
 
 
 def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
