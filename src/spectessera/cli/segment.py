@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
+log = logging.getLogger(__name__)
+
 Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
 ClustersOption = Annotated[
     str,
@@ -53,6 +56,8 @@ class ResultOptions:
         Of the X-ray tube.
     neighbours : str
         "auto", or the weight of a neighbour.
+    maps : bool
+        Write maps of the elements.
     zarr : bool
         Write a Zarr store in place of a NetCDF file.
     overwrite : bool
@@ -81,6 +86,12 @@ class ResultOptions:
             "to 1."
         ),
     ] = "auto"
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps", help="Also write maps of the elements (X-ray cubes of counts): maps.nc."
+        ),
+    ] = False
     zarr: Annotated[
         bool,
         typer.Option(
@@ -99,6 +110,7 @@ class ResultOptions:
         return tuple(dict.fromkeys((*(self.also or ()), *shown)))
 
 
+# Over 40 lines: the steps of a run in their order, each of which is a function of its own.
 @command
 @with_settings
 @with_flag_groups
@@ -132,7 +144,7 @@ def segment_command(
         closing(Origin(read)) as origin,  # its checksums are computed during the work
     ):
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
-        cube = _cube(file, reading, results.anode)
+        cube = _cube(file, reading, results)
         with use_scheduler(where), progress(quiet or as_json) as bar:
             if source.auto:
                 source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
@@ -144,8 +156,9 @@ def segment_command(
                 _save(segmenter, source.checkpoint, staging, origin)
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
+            how = _how(source, results, stored, _element_maps(cube, result, results, bar))
         run = _run(file, source, results, seed, number)
-        summary = write_files(result, segmenter, staging.path, run, **_how(source, results, stored))
+        summary = write_files(result, segmenter, staging.path, run, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
@@ -155,9 +168,26 @@ def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dic
     return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
-def _how(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
+def _element_maps(
+    cube: xr.DataArray, result: xr.Dataset, results: ResultOptions, bar: Any
+) -> xr.Dataset | None:
+    """Return maps of the elements, if they are wanted; None if the spectra allow none."""
+    if not results.maps:
+        return None
+    from spectessera.maps import NothingToMap, elements
+
+    try:
+        return elements(cube, result, progress=bar)
+    except NothingToMap as error:  # the result is kept: it is complete without them
+        log.warning("no element maps: %s", error)
+        return None
+
+
+def _how(
+    source: ModelOptions, results: ResultOptions, stored: bool, maps: xr.Dataset | None
+) -> dict[str, Any]:
     """Return what decides which files are written, and how."""
-    return {"fitted": source.fit, "with_report": results.report, "stored": stored}
+    return {"fitted": source.fit, "with_report": results.report, "stored": stored, "maps": maps}
 
 
 def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
@@ -183,17 +213,24 @@ def _folder(
     from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
-    names = names_of(fitted=source.fit or source.auto, with_report=results.report, stored=stored)
+    names = names_of(
+        fitted=source.fit or source.auto, with_report=results.report, stored=stored,
+        with_maps=results.maps,
+    )  # fmt: skip
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
     return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
 
-def _cube(file: Path, reading: FileOptions, anode: str | None) -> xr.DataArray:
-    """Return the cube."""
+def _cube(file: Path, reading: FileOptions, results: ResultOptions) -> xr.DataArray:
+    """Return the cube; raise, before any work, if maps of it cannot be made."""
     cube = reading.open(file)
     cube.attrs.pop("model_choice", None)  # that of an earlier run
-    if anode is not None:
-        cube.attrs["anode"] = anode
+    if results.anode is not None:
+        cube.attrs["anode"] = results.anode
+    if results.maps:
+        from spectessera.maps import check_mappable
+
+        check_mappable(cube)
     return cube
 
 

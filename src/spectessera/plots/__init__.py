@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .elementmaps import elements
     from .result import clusters, history, integrated, scores, spectra_of_palette
 
 __all__ = [
     "clusters",
+    "elements",
     "history",
     "integrated",
     "scores",
@@ -19,6 +21,7 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "clusters": "result",
+        "elements": "elementmaps",
         "history": "result",
         "integrated": "result",
         "scores": "result",
