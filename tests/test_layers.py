@@ -16,13 +16,13 @@ ORDER = (
     "_version", "_util", "axis", "settings", "colours", "channels", "conventions", "scale",
     "foreign", "cube", "evaluate", "warning", "preprocess", "evidence", "result",
     "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining",
-    "inference", "baselines", "naming", "diagnostics", "htmlreport", "resultfolder", "studies",
-    "cli",
+    "inference", "baselines", "naming", "maps", "diagnostics", "htmlreport", "resultfolder",
+    "studies", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "axis", "settings", "colours", "channels", "conventions", "scale", "foreign", "cube",
     "evaluate", "preprocess", "result", "evidence", "warning", "plots", "io",
-    "naming", "diagnostics", "htmlreport", "resultfolder",
+    "naming", "maps", "diagnostics", "htmlreport", "resultfolder",
 )  # fmt: skip
 AFTER_HELP = {"torch", "sklearn", "xarray", "matplotlib", "scipy", "numpy", "pandas", "dask"}
 OPEN_TO_ALL = {"_util", "_version"}

@@ -5,6 +5,8 @@ Assumes checked input; energies are in keV.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from spectessera._util.constants import SILICON_KALPHA
@@ -22,10 +24,16 @@ SATURATION = 8.0  # standard errors at which the score reaches 1 - 1/e of its ma
 FAINT = 0.15  # candidates with a lower score are left out
 
 
-def candidates_of(
-    decomposition: Decomposition, anode: str | None
-) -> tuple[tuple[Candidate, ...], tuple[Peak, ...]]:
-    """Return all candidates, the best of every kind first, and the unexplained peaks."""
+class Judged(NamedTuple):
+    """The final fit, all candidates, the best of every kind first, and the unexplained peaks."""
+
+    fitted: Fitted
+    candidates: tuple[Candidate, ...]
+    unexplained: tuple[Peak, ...]
+
+
+def judge(decomposition: Decomposition, anode: str | None) -> Judged:
+    """Return the fit by what may be claimed, and what that is evidence for."""
     decomposition = without_contradictions(decomposition)
     used = (decomposition.solver.components[i] for i in decomposition.used)
     tubes = {each.name for each in used if each.kind == "compton"} | ({anode} if anode else set())
@@ -49,7 +57,7 @@ def candidates_of(
     def ranked(some: list[Candidate]) -> list[Candidate]:
         return sorted(some, key=lambda each: (-each.score, each.name))
 
-    return (*ranked(elements), *ranked(instrument)), left
+    return Judged(fitted, (*ranked(elements), *ranked(instrument)), left)
 
 
 # --- elements ----------------------------------------------------------------------------------

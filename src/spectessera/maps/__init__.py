@@ -1,0 +1,1 @@
+"""Maps of what single pixels contain, fitted with what the mean spectra of clusters show."""
