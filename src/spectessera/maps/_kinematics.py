@@ -219,7 +219,7 @@ def first_guess(plan: Plan, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
     return plan.first.velocity[best].copy(), plan.first.square[best].copy()
 
 
-def trials(plan: Plan, widths: tuple[float, ...], step: float) -> Trials:
+def first_guess_grid(plan: Plan, widths: tuple[float, ...], step: float) -> Trials:
     """Return the grid of velocities, ``step`` km/s apart, and of dispersions."""
     count = int(np.ceil(plan.reach / step))
     velocities = np.linspace(-plan.reach, plan.reach, 2 * count + 1)

@@ -74,7 +74,7 @@ def name_clusters(
     axis = spectral_axis(result["mean_spectrum"])
     settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
     means = result["mean_spectrum"].values.astype(np.float64)
-    errors = _errors(result)
+    errors = mean_errors(result)
     sizes = result["size"].values
     if len(axis) < FEWEST_CHANNELS:
         return [Naming() for _ in sizes]
@@ -91,7 +91,7 @@ def name_clusters(
     return [Naming() for _ in sizes]
 
 
-def _errors(result: xr.Dataset) -> np.ndarray:
+def mean_errors(result: xr.Dataset) -> np.ndarray:
     """Return the standard errors (cluster, channel) of the means; NaN if they are unknown."""
     size = result["size"].values[:, None].astype(np.float64)
     spread = result["std_spectrum"].values.astype(np.float64)
@@ -254,7 +254,7 @@ def distinguishing_lines(
             raise ValueError(f"there is no cluster {number}; there are {numbers}")
     result = good_channels(result)
     one, other = places = numbers.index(first), numbers.index(second)
-    means, errors = result["mean_spectrum"].values.astype(np.float64), _errors(result)
+    means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
     axis = spectral_axis(result["mean_spectrum"])
     usable = all(_usable(means[place], errors[place]) for place in places)
     if len(axis) < FEWEST_CHANNELS or not usable:
