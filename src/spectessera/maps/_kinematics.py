@@ -122,7 +122,7 @@ def _fit(plan: Plan, kept: Kept, start: np.ndarray | None) -> Kinematics:
             (state, velocity, square), (state_at(plan, kept, other, wide), other, wide)
         )
     state, velocity, square = _descend(plan, kept, state, velocity, square)
-    without, freedom = _without_lines(plan, kept)
+    without, freedom = without_lines(plan, kept)
     return Kinematics(
         velocity,
         square,
@@ -232,7 +232,7 @@ def first_guess_grid(plan: Plan, widths: tuple[float, ...], step: float) -> Tria
     return Trials(velocity, square, tuple(found))
 
 
-def _without_lines(plan: Plan, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
+def without_lines(plan: Plan, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
     """Return chi squared with the continuum alone, and the degrees of freedom with lines, (n,)."""
     chi, freedom = np.zeros(len(kept.flux)), np.full(len(kept.flux), -2.0)
     for window in plan.windows:
