@@ -1,0 +1,224 @@
+"""The linear fit of a pixel: one matrix for every cluster, computed from mean spectra.
+
+The amplitudes of the families of lines in a pixel are a weighted linear least-squares fit of its
+counts. The weights are those of the counts that its cluster leads to expect, not of its own noisy
+counts, which would make the amplitudes too small. So they are a product of the counts and a matrix
+that is the same for all pixels of a cluster. Assumes checked input; energies are in keV.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from spectessera.naming.xray.components import prepare
+from spectessera.naming.xray.solver import Solver, refine
+
+from .families import Contents, MeanSpectra, components_of, name_of
+
+EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a width
+ROUNDS = 2  # refinements of the calibration
+# The ratios of lines in a cluster are as much its own as those of all pixels where a family has so
+# many standard errors in its mean spectrum; its background, where that has so many counts.
+OWN_SIGMA = 30.0
+OWN_COUNTS = 2e4
+LEAST_SHARE = 1e-4  # of the mean, least counts of a channel that are expected
+RIDGE = 1e-9
+BACKGROUNDS = 2  # times that a background is estimated, each time under the lines of the last fit
+BACKGROUND = "background"
+
+
+class PixelFit(NamedTuple):
+    """How the pixels of every cluster are fitted; workers get a copy.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the f terms: families, light of the instrument, background.
+    estimate : array (k, channel, f), float32
+        A spectrum times this matrix is its amplitudes without constraint.
+    covariance : array (k, f, f), float64
+        Of the amplitudes, for the mean spectrum of the cluster.
+    spread : array (k, f, f), float32
+        Amplitudes times this matrix are the variances of the amplitudes, for Poisson counts.
+    single : array (k, f), float32
+        The variances of the amplitudes for one count with the spectrum of the cluster.
+    free : array (f,), bool
+        Terms that may be negative.
+    """
+
+    names: tuple[str, ...]
+    estimate: np.ndarray
+    covariance: np.ndarray
+    spread: np.ndarray
+    single: np.ndarray
+    free: np.ndarray
+
+
+class Design(NamedTuple):
+    """What is expected of the pixels of every cluster.
+
+    ``names`` of the f terms; ``shapes`` (k, e, f): their counts by channel, with a sum of 1;
+    ``expected`` (k, e): counts of a mean pixel; ``energy`` (e,) and ``channel`` (e,): positions
+    among the good channels of the cube; ``channels``: the number of all good channels.
+    """
+
+    names: tuple[str, ...]
+    shapes: np.ndarray
+    expected: np.ndarray
+    energy: np.ndarray
+    channel: np.ndarray
+    channels: int
+
+
+def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]:
+    """Return the design, and the contents with their calibration refined.
+
+    Raises
+    ------
+    ValueError
+        If the channels have different widths.
+    """
+    low, high = contents.window
+    inside = np.flatnonzero((means.energy >= low - 1e-9) & (means.energy <= high + 1e-9))
+    energy = means.energy[inside]
+    step = (energy[-1] - energy[0]) / (len(energy) - 1)
+    if np.abs(energy - np.linspace(energy[0], energy[-1], len(energy))).max() > EVEN * step:
+        raise ValueError(
+            "element maps need channels of equal width; those of this cube differ: rebin it first"
+        )
+    counts, error = (each[inside] for each in means.whole)
+    for _ in range(ROUNDS):
+        data = prepare(energy, counts, error, contents.response)
+        solver = Solver(data, components_of(contents, energy))
+        fit = solver.fit(list(range(len(solver.components))))
+        contents = contents._replace(response=refine(data, fit, contents.response))
+    whole = _fitted(energy, counts, error, contents)
+    clusters = []
+    for row, usable in enumerate(means.usable):
+        own = None
+        if usable:
+            mean = means.counts[row, inside]
+            own = _fitted(energy, mean, means.error[row, inside], contents)
+            own = _shrunk(own, whole, mean.sum() * means.size[row])
+        clusters.append(own or whole)
+    names = (*_names(contents, solver), BACKGROUND)
+    shapes = np.stack([_shapes(each, whole) for each in clusters])
+    expected = np.stack([each.expected for each in clusters])
+    channel = means.order[inside]
+    return Design(names, shapes, expected, energy, channel, len(means.order)), contents
+
+
+def pixel_fit(design: Design) -> PixelFit:
+    """Return the matrices with which pixels are fitted."""
+    clusters, _, terms = design.shapes.shape
+    estimate = np.zeros((clusters, design.channels, terms), np.float32)
+    covariance, spread = np.zeros((2, clusters, terms, terms))
+    single = np.zeros((clusters, terms))
+    for row, (shapes, expected) in enumerate(zip(design.shapes, design.expected, strict=True)):
+        matrix, covariance[row] = least_squares(shapes, expected)
+        estimate[row, design.channel] = matrix
+        spread[row] = shapes.T @ matrix**2
+        single[row] = expected @ matrix**2 / expected.sum()
+    free = np.zeros(terms, bool)
+    return PixelFit(
+        design.names, estimate, covariance, spread.astype(np.float32),
+        single.astype(np.float32), free,
+    )  # fmt: skip
+
+
+def least_squares(shapes: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix (e, f) of a fit, and the covariance (f, f) of its amplitudes.
+
+    Parameters
+    ----------
+    shapes : array (e, f)
+    expected : array (e,)
+        Counts, above 0: the variances of the channels.
+    """
+    weighted = shapes / expected[:, None]
+    gram = shapes.T @ weighted
+    size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    scaled = gram / size[:, None] / size + RIDGE * np.eye(len(size))
+    covariance = np.linalg.inv(scaled) / size[:, None] / size
+    covariance = (covariance + covariance.T) / 2
+    return weighted @ covariance, covariance
+
+
+# --- shapes ------------------------------------------------------------------------------------
+
+
+class _Fitted(NamedTuple):
+    """A fitted mean spectrum.
+
+    ``weights`` of the columns of every component; ``sigma`` (c,): standard errors of a component;
+    ``background`` and ``expected`` (e,).
+    """
+
+    solver: Solver
+    weights: list[np.ndarray]
+    sigma: np.ndarray
+    background: np.ndarray
+    expected: np.ndarray
+
+
+def _fitted(
+    energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents
+) -> _Fitted:
+    """Fit a mean spectrum with all components."""
+    components = components_of(contents, energy)
+    every, lines = list(range(len(components))), np.zeros(len(energy))
+    for _ in range(BACKGROUNDS):
+        solver = Solver(prepare(energy, counts, error, contents.response, lines), components)
+        fit = solver.fit(every)
+        lines = sum((fit.counts(i) for i in every), np.zeros(len(energy)))
+    background = np.maximum(fit.model - lines, 0.0)
+    expected = np.maximum(fit.model, LEAST_SHARE * fit.model.mean())
+    sigma = np.sqrt(np.maximum(solver.approximate_increases(every), 0.0))
+    return _Fitted(solver, fit.weights, sigma, background, expected)
+
+
+def _shrunk(own: _Fitted, whole: _Fitted, counts: float) -> _Fitted:
+    """Return the fit of a cluster with a background closer to that of all pixels.
+
+    ``counts`` are those of all pixels of the cluster.
+    """
+    total = own.background.sum()
+    if whole.background.sum() == 0 or total == 0:
+        return own
+    share = counts / (counts + OWN_COUNTS)
+    common = whole.background * (total / whole.background.sum())
+    background = share * own.background + (1 - share) * common
+    expected = own.expected - own.background + background
+    return own._replace(background=background, expected=expected)
+
+
+def _shapes(own: _Fitted, whole: _Fitted) -> np.ndarray:
+    """Return the shape (e, f) of every term of the fit of a cluster, with a sum of 1."""
+    columns = []
+    for i, component in enumerate(own.solver.components):
+        weight = _normalised(whole.weights[i], component.columns)
+        mine = own.weights[i] @ component.columns
+        if mine.any():
+            share = own.sigma[i] ** 2 / (own.sigma[i] ** 2 + OWN_SIGMA**2)
+            mine_normalised = _normalised(own.weights[i], component.columns)
+            weight = share * mine_normalised + (1 - share) * weight
+        columns.append(weight @ component.columns)
+    background = own.background if own.background.any() else np.ones(len(own.expected))
+    columns.append(background)
+    shapes = np.array(columns).T
+    return shapes / np.maximum(shapes.sum(axis=0), 1e-300)
+
+
+def _normalised(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return weights (c,) with which columns (c, e) have one count; equal ones if all are 0."""
+    weights = weights if weights.any() else np.ones(len(weights))
+    return weights / max(float(weights @ columns.sum(axis=1)), 1e-300)
+
+
+def _names(contents: Contents, solver: Solver) -> list[str]:
+    """Return the names of all components."""
+    names = [name_of(family) for family in contents.families]
+    words = {"compton": "{} Compton", "beam": "beam {} keV", "sum": "{}"}
+    return names + [words[each.kind].format(each.name) for each in solver.components[len(names) :]]

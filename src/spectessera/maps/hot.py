@@ -1,0 +1,230 @@
+"""Elements that no cluster shows but single pixels do: lines far above what their fit explains.
+
+The largest value of each channel over all pixels, a common way to look for them, grows with the
+number of pixels by noise alone. Here, in every pixel, a line is tried at every place where a family
+that is not in the fit has its main line. What is beyond chance, for so many pixels and places, is
+verified by the spectrum of these pixels. Assumes checked input; energies are in keV.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from scipy.special import gammainc
+
+from spectessera.axis import Axis
+from spectessera.cube import Spectra, blocks, in_image, load_block, to_spectra
+from spectessera.naming.xray.components import LINE_ERROR
+from spectessera.naming.xray.evidence import judge
+from spectessera.naming.xray.families import EXCLUDED, SOFTEST, Family, lines_at, table
+from spectessera.naming.xray.fit import XraySettings, decompose
+
+from .design import Design, least_squares
+from .families import Contents, MeanSpectra, likely_families, name_of
+from .stream import times_matrices
+
+APART = 0.35  # full widths; families with main lines that are closer are tried as one
+SEPARATE = 0.3  # least share of a line that the terms of the fit do not imitate
+TRIED = 5.0  # standard errors from which the counts of a pixel are compared with chance
+CHANCE = 0.01  # probability of a false alarm in a whole cube of Poisson counts
+MOST_PIXELS = 16  # the spectrum of so many pixels verifies a place
+WORTH = 3.0  # errors of the model; an excess must be larger
+NEAR = 0.5  # full widths between the place and a line that explains it
+
+
+class Places(NamedTuple):
+    """Where a line is tried in every pixel; workers get a copy.
+
+    ``score`` (k, channel, h), float32: a spectrum times this is the counts of a line at each place
+    beyond the fit; ``spread`` and ``single`` (k, f, h) and (k, h): their variances, as in
+    :class:`spectessera.maps.design.PixelFit`; ``wide`` (k, f, h): counts of every term that are
+    near the place; ``window`` (channel, h), bool: the channels of the line; ``inside`` (k, f, h) and
+    ``one`` (k, h): counts of every term, and of one count of the cluster, in there.
+    """
+
+    energy: np.ndarray
+    score: np.ndarray
+    spread: np.ndarray
+    single: np.ndarray
+    wide: np.ndarray
+    window: np.ndarray
+    inside: np.ndarray
+    one: np.ndarray
+
+
+def places_of(design: Design, contents: Contents) -> Places | None:
+    """Return the places of all families that are not in the fit; None if there are none."""
+    middle = contents.response.observed(np.array([each.main for each in _others(contents)]))
+    middle = np.sort(middle)
+    width = contents.response.width(middle)
+    inside = (middle > design.energy[0] + width) & (middle < design.energy[-1] - width)
+    chosen: list[float] = []
+    for energy, near in zip(middle[inside].tolist(), width[inside].tolist(), strict=True):
+        if not chosen or energy - chosen[-1] > APART * near:
+            chosen.append(energy)
+    if not chosen:
+        return None
+    return _separate(_tried(design, contents, np.array(chosen)))
+
+
+def _others(contents: Contents) -> list[Family]:
+    """Return the families that may be there and are not in the fit."""
+    inside = {name_of(each) for each in contents.families}
+    return [
+        each for each in table().families
+        if each.z not in EXCLUDED and name_of(each) not in inside
+        and each.edge < contents.highest and each.main >= SOFTEST[each.shell]
+    ]  # fmt: skip
+
+
+def _tried(design: Design, contents: Contents, middle: np.ndarray) -> tuple[Places, np.ndarray]:
+    """Return all places, and the share (h,) of a line there that the fit does not imitate."""
+    response, energy = contents.response, design.energy
+    true = (middle - response.offset) / response.gain
+    one = np.ones(1)
+    lines = np.array([lines_at(np.array([each]), one, energy, response) for each in true]).T
+    width = response.width(middle)
+    away = np.abs(energy[:, None] - middle)
+    window, near = away < width / 2, away < 1.5 * width
+    clusters, _, terms = design.shapes.shape
+    score = np.zeros((clusters, design.channels, len(middle)), np.float32)
+    spread, wide, inside = np.zeros((3, clusters, terms, len(middle)), np.float32)
+    single, first = np.zeros((2, clusters, len(middle)), np.float32)
+    share = np.ones(len(middle))
+    for row, (shapes, expected) in enumerate(zip(design.shapes, design.expected, strict=True)):
+        matrix, _ = least_squares(shapes, expected)
+        weighted = lines / expected[:, None]
+        left = weighted - (shapes / expected[:, None]) @ (matrix.T @ lines)
+        information = (left * lines).sum(axis=0)
+        share = np.minimum(share, information / (weighted * lines).sum(axis=0))
+        left = left / np.maximum(information, 1e-300)
+        score[row, design.channel] = left
+        spread[row] = shapes.T @ left**2
+        single[row] = expected @ left**2 / expected.sum()
+        wide[row] = shapes.T @ near
+        inside[row] = shapes.T @ window
+        first[row] = expected @ window / expected.sum()
+    channels = np.zeros((design.channels, len(middle)), bool)
+    channels[design.channel] = window
+    return Places(middle, score, spread, single, wide, channels, inside, first), share
+
+
+def _separate(tried: tuple[Places, np.ndarray]) -> Places | None:
+    """Return the places where a line can be told from all terms of the fit."""
+    places, share = tried
+    good = np.flatnonzero(share > SEPARATE)
+    return Places(*(each[..., good] for each in places)) if good.size else None
+
+
+def search(
+    places: Places, spectra: Spectra, labels: np.ndarray, excess: np.ndarray, terms: np.ndarray
+) -> np.ndarray:
+    """Return how unlikely the most significant line of every pixel is, and at which place.
+
+    Parameters
+    ----------
+    places : Places
+    spectra : Spectra
+    labels : array (n,), int
+    excess : array (n, h), float32
+        The spectra times the scores.
+    terms : array (n, f), float32
+        The amplitudes of the fits.
+
+    Returns
+    -------
+    array (n, 2), float32
+        The negative decimal logarithm of its probability by chance, and the number of the place.
+        0 and 0 where no line is as strong as :data:`TRIED` standard errors.
+    """
+    variance = times_matrices(terms, labels, places.spread) + places.single[labels - 1]
+    model = LINE_ERROR * times_matrices(terms, labels, places.wide)
+    sigma = np.sqrt(np.maximum(variance, 1e-30) + (WORTH * model / TRIED) ** 2)
+    ratio = excess / sigma
+    place = ratio.argmax(axis=1)
+    found = np.zeros((len(labels), 2), np.float32)
+    for row in np.flatnonzero(ratio.max(axis=1) > TRIED):
+        at, label = place[row], labels[row] - 1
+        counts = np.rint(spectra.values[row, places.window[:, at]].sum())
+        expected = max(float(terms[row] @ places.inside[label, :, at]), 0.0)
+        expected += float(places.one[label, at]) + WORTH * max(float(model[row, at]), 0.0)
+        chance = float(gammainc(max(counts, 1.0), expected))
+        found[row] = -np.log10(max(chance, 1e-300)), at
+    return found
+
+
+def verified_families(
+    cube: xr.DataArray,
+    maps: np.ndarray,
+    places: Places,
+    means: MeanSpectra,
+    contents: Contents,
+    anode: str | None,
+) -> list[Family]:
+    """Return the families that the spectra of single pixels show beyond chance.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    maps : array (2, y, x)
+        Of :func:`search`.
+    places : Places
+    means : MeanSpectra
+    contents : Contents
+    anode : str, optional
+    """
+    unlikely, place = maps[0].ravel(), maps[1].ravel()
+    tests = max(int(np.isfinite(unlikely).sum()), 1) * len(places.energy)
+    hot = np.flatnonzero(np.nan_to_num(unlikely) > np.log10(tests / CHANCE))
+    wanted: dict[int, np.ndarray] = {}
+    for at in np.unique(place[hot]).astype(int).tolist():
+        own = hot[place[hot] == at]
+        order = np.argsort(-unlikely[own], kind="stable")
+        wanted[at] = np.sort(own[order[:MOST_PIXELS]])
+    if not wanted:
+        return []
+    spectra = _sums(cube, wanted)
+    known = {name_of(each): each for each in _others(contents)}
+    added: dict[str, Family] = {}
+    for at, counts in spectra.items():
+        for name in _shown(counts[means.order], means.energy, anode):
+            family = known.get(name)
+            if family is not None and _explains(family, float(places.energy[at]), contents):
+                added[name] = family
+    return list(added.values())
+
+
+def _sums(cube: xr.DataArray, wanted: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """Return the sum (channel,) of the spectra of the pixels at every place."""
+    every = np.unique(np.concatenate(list(wanted.values())))
+    sums = {at: np.zeros(1) for at in wanted}
+    for block in blocks(cube):
+        rows, columns = np.divmod(every, cube.sizes["x"])
+        inside = (rows >= block.y.start) & (rows < block.y.stop)
+        inside &= (columns >= block.x.start) & (columns < block.x.stop)
+        if not inside.any():
+            continue
+        spectra = to_spectra(load_block(cube, block))
+        pixel = in_image(cube, block, spectra.pixel)
+        for at, pixels in wanted.items():
+            own = np.isin(pixel, pixels)
+            sums[at] = sums[at] + np.nan_to_num(spectra.values[own].astype(np.float64)).sum(axis=0)
+    return sums
+
+
+def _shown(counts: np.ndarray, energy: np.ndarray, anode: str | None) -> set[str]:
+    """Return the families that a spectrum (channel,) shows."""
+    error = np.sqrt(np.maximum(counts, 1.0))
+    found = decompose(counts, error, Axis(energy, "keV"), XraySettings(anode=anode))
+    if found is None or found.factor != 1.0:
+        return set()
+    return likely_families(judge(found.decomposition, anode).candidates)
+
+
+def _explains(family: Family, place: float, contents: Contents) -> bool:
+    """Return whether a family has one of its main lines at a place."""
+    response = contents.response
+    lines = response.observed(np.array([group.energy for group in family.groups[:2]]))
+    return bool((np.abs(lines - place) < NEAR * response.width(place)).any())
