@@ -36,6 +36,7 @@ PUBLIC = [
     "kmeans",
     "load",
     "make_cube",
+    "maps",
     "plots",
     "read",
     "read_result",

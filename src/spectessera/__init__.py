@@ -6,7 +6,7 @@ from ._util.doors import door
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import baselines, io, kmeans, plots, synth
+    from . import baselines, io, kmeans, maps, plots, synth
     from .cube import make_cube
     from .evaluate import compare
     from .htmlreport import report
@@ -33,6 +33,7 @@ __all__ = [
     "kmeans",
     "load",
     "make_cube",
+    "maps",
     "plots",
     "read",
     "read_result",
@@ -62,6 +63,7 @@ __getattr__, __dir__ = door(
         "kmeans": "kmeans",
         "load": "segmenter",
         "make_cube": "cube",
+        "maps": "maps",
         "plots": "plots",
         "read": "io",
         "read_result": "io",

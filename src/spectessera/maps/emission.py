@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._util.check import check_number, check_whole
+from spectessera._util.check import check_number
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels
 from spectessera.cube import Block, bare, blocks, check_cube, mask_of, spectral_axis
@@ -147,7 +147,7 @@ def lines(
     cube = check_cube(cube)
     require(result, "label", "mean_spectrum", "std_spectrum", "size", purpose="maps of lines")
     check_number("largest_velocity", largest_velocity, low=50.0, high=3000.0)
-    check_whole("neighbours", neighbours, low=0, high=20)
+    check_number("neighbours", neighbours, low=0, high=20, integer=True)
     axis = _optical_axis(cube)
     labels = _labels(cube, result)
     systemic = _redshift(result, axis, redshift)
