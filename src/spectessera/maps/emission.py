@@ -137,7 +137,7 @@ def lines(
     >>> noise = np.random.default_rng(0).normal(size=(6, 7, len(wave)))
     >>> cube = spt.make_cube(20 + line + noise, wavelength=wave, medium="air",
     ...                      variance=np.ones(noise.shape))
-    >>> result = spt.baselines.linear(cube, 1, seed=0)
+    >>> result = spt.baselines.linear(cube, spt.Clusters(2, 2), seed=0)
     >>> maps = spt.maps.lines(cube, result, names=["Ha 6563"], redshift=0.0)
     >>> maps.flux.sel(line="Ha 6563").shape
     (6, 7)

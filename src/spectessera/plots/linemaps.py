@@ -53,7 +53,7 @@ def line_maps(maps: xr.Dataset) -> Figure:
     >>> noise = np.random.default_rng(0).normal(size=(6, 7, len(wave)))
     >>> cube = spt.make_cube(20 + line + noise, wavelength=wave, medium="air",
     ...                      variance=np.ones(noise.shape))
-    >>> result = spt.baselines.linear(cube, 1, seed=0)
+    >>> result = spt.baselines.linear(cube, spt.Clusters(2, 2), seed=0)
     >>> maps = spt.maps.lines(cube, result, names=["Ha 6563"], redshift=0.0)
     >>> [axes.get_title() for axes in spt.plots.line_maps(maps).axes][:2]
     ['Ha 6563', 'velocity']
