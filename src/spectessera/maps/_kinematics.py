@@ -22,6 +22,8 @@ BROADEST = 500.0  # km/s, largest dispersion
 STEPS = 20  # of Gauss-Newton
 CLOSE = 0.01  # standard errors: smaller steps are the last
 LONGEST = 150.0  # km/s, longest step
+FAR = 250.0  # km/s and two dispersions: further velocities are others
+LEAST_STEP = 0.2  # errors of the square of the dispersion that it must be able to fall
 TOGETHER = 256  # pixels that are fitted at a time
 
 
@@ -36,6 +38,8 @@ class Kinematics(NamedTuple):
         Of both; fluxes and continuum are free.
     gain : array (n,)
         Decrease of chi squared by the lines.
+    lead : array (n,)
+        How much more that is than at the best velocity far from the fitted one.
     misfit : array (n,)
         Chi squared per degree of freedom in the windows.
     """
@@ -44,6 +48,7 @@ class Kinematics(NamedTuple):
     square: np.ndarray
     covariance: np.ndarray
     gain: np.ndarray
+    lead: np.ndarray
     misfit: np.ndarray
 
     def take(self, rows: np.ndarray) -> Kinematics:
@@ -102,7 +107,7 @@ def fit_kinematics(plan: Plan, kept: Kept, start: np.ndarray | None = None) -> K
         for rows in parts_of(len(kept.flux))
     ]
     if not parts:
-        return Kinematics(*np.zeros((2, 0)), np.zeros((0, 2, 2)), *np.zeros((2, 0)))
+        return Kinematics(*np.zeros((2, 0)), np.zeros((0, 2, 2)), *np.zeros((3, 0)))
     return Kinematics(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
@@ -112,7 +117,7 @@ def parts_of(count: int) -> list[np.ndarray]:
 
 
 def _fit(plan: Plan, kept: Kept, start: np.ndarray | None) -> Kinematics:
-    velocity, square = first_guess(plan, kept)
+    velocity, square, rival = first_guess(plan, kept)
     state = state_at(plan, kept, velocity, square)
     if start is not None:
         known = np.isfinite(start).all(axis=1)
@@ -123,13 +128,42 @@ def _fit(plan: Plan, kept: Kept, start: np.ndarray | None) -> Kinematics:
         )
     state, velocity, square = _descend(plan, kept, state, velocity, square)
     without, freedom = without_lines(plan, kept)
+    gain = np.maximum(without - state.misfit, 0.0)
+    covariance = _covariance(plan, kept, state, velocity, square)
+    # Noise adds 1 to the gain for every line, and as much to the curvature.
+    more = np.maximum(gain / np.maximum(gain - len(plan.columns), 1.0), 1.0)
+    misfit = state.misfit / np.maximum(freedom, 1.0)
     return Kinematics(
-        velocity,
-        square,
-        inverse_of(state.curvature),
-        np.maximum(without - state.misfit, 0.0),
-        state.misfit / np.maximum(freedom, 1.0),
+        velocity, square, covariance * more[:, None, None], gain, gain - rival, misfit
     )
+
+
+def _covariance(
+    plan: Plan, kept: Kept, state: State, velocity: np.ndarray, square: np.ndarray
+) -> np.ndarray:
+    """Return the covariance (n, 2, 2) of velocity and square from chi squared one error away.
+
+    The curvature of Gauss-Newton leaves the noise out, and makes the errors of faint lines too
+    small. It is used where the square cannot be changed by an error.
+    """
+    first = inverse_of(state.curvature)
+    known = np.isfinite(first).all(axis=(1, 2))
+    v, q = (np.sqrt(np.where(known, first[:, at, at], 1.0)) for at in (0, 1))
+    v, room = np.minimum(v, LONGEST), square - plan.narrowest
+    known &= room > LEAST_STEP * q
+    q = np.where(known, np.minimum(q, room), 1.0)
+
+    def change(right: float, up: float) -> np.ndarray:
+        there = np.maximum(square + up * q, plan.narrowest)
+        return (state_at(plan, kept, velocity + right * v, there).misfit - state.misfit) / 2
+
+    side = (change(1, 0) + change(-1, 0)) / v**2
+    height = (change(0, 1) + change(0, -1)) / q**2
+    cross = change(1, 1) + change(-1, -1) - change(1, -1) - change(-1, 1)
+    cross = cross / (4 * v * q)
+    second = inverse_of(np.stack([side, cross, cross, height], axis=1).reshape(-1, 2, 2))
+    known &= np.isfinite(second).all(axis=(1, 2))
+    return np.where(known[:, None, None], second, first)
 
 
 Point = tuple[State, np.ndarray, np.ndarray]
@@ -203,8 +237,15 @@ def inverse_of(matrix: np.ndarray) -> np.ndarray:
     return inverse.reshape(-1, 2, 2)
 
 
-def first_guess(plan: Plan, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
-    """Return the trial of the grid whose positive lines are the most significant, (n,) each."""
+def first_guess(plan: Plan, kept: Kept) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the trial of the grid whose positive lines are the most significant.
+
+    Returns
+    -------
+    velocity, square : array (n,)
+    rival : array (n,)
+        The gain of the best trial with another velocity.
+    """
     gain = np.zeros((len(kept.flux), len(plan.first.velocity)))
     for window, lines in zip(plan.windows, plan.first.profiles, strict=True):
         flux, weight = kept.flux[:, window.stored], kept.weight[:, window.stored]
@@ -216,7 +257,10 @@ def first_guess(plan: Plan, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
         for number in range(shape[2]):
             gain += own.reshape(shape)[:, :, number]
     best = gain.argmax(axis=1)
-    return plan.first.velocity[best].copy(), plan.first.square[best].copy()
+    velocity, square = plan.first.velocity[best], plan.first.square[best]
+    far = FAR + 2 * np.sqrt(np.maximum(square, 0.0))
+    near = np.abs(plan.first.velocity - velocity[:, None]) < far[:, None]
+    return velocity, square, np.where(near, 0.0, gain).max(axis=1)
 
 
 def first_guess_grid(plan: Plan, widths: tuple[float, ...], step: float) -> Trials:

@@ -32,6 +32,7 @@ QUALITY = {
     "velocity_at_limit": LIMIT,
     "not_used": UNUSED,
 }
+LEAST_LEAD = 12.0  # chi squared: another velocity is 400 times less likely
 POOR = 2.0  # chi squared per degree of freedom of a poor fit
 PER_LINE = ("flux", "flux_error", "equivalent_width", "equivalent_width_error")
 PER_PIXEL = (
@@ -125,7 +126,7 @@ def fit_block(
     kept = spectra.kept
     start = context.starts[spectra.labels[y, x] - 1]
     found = fit_kinematics(plan, kept, start)
-    faint = found.gain < context.setup.least_gain
+    faint = ~_seen(context, found)
     pixels = np.ones(len(y))
     quality = np.zeros(len(y), dtype=np.int64)
     if faint.any():
@@ -139,6 +140,12 @@ def fit_block(
     maps = np.full((numbers.shape[1], *labels.shape), np.nan, np.float32)
     maps[:, y, x] = numbers.T
     return maps[:, inner.y, inner.x]
+
+
+def _seen(context: LineContext, found: Kinematics) -> np.ndarray:
+    """Return where lines are significant, and no other velocity is nearly as good."""
+    known = np.isfinite(found.covariance).all(axis=(1, 2))
+    return known & (found.gain >= context.setup.least_gain) & (found.lead >= LEAST_LEAD)
 
 
 def _put(found: Kinematics, rows: np.ndarray, part: Kinematics) -> None:
@@ -157,7 +164,7 @@ def _pooled(
     Where there are none, 0, and the kinematics are those of the cluster. The gain is that of the
     pixel's own spectrum.
     """
-    plan, limit = context.setup.plan, context.setup.least_gain
+    plan = context.setup.plan
     start = context.starts[spectra.labels[y, x] - 1]
     best = _known(context, start)
     number = np.zeros(len(y))
@@ -167,7 +174,7 @@ def _pooled(
         _prepare_around(spectra, y[left], x[left], radius)
         sums.add_ring(spectra, y, x, left, radius)
         pool = fit_kinematics(plan, sums.as_spectra(left), start[left])
-        seen = (pool.gain >= limit) & np.isfinite(pool.covariance).all(axis=(1, 2))
+        seen = _seen(context, pool)
         _put(best, left[seen], pool.take(np.flatnonzero(seen)))
         number[left[seen]] = sums.count[left[seen]]
         left = left[~seen]
@@ -188,7 +195,9 @@ def _known(context: LineContext, start: np.ndarray) -> Kinematics:
     velocity = np.clip(velocity, -context.setup.plan.reach, context.setup.plan.reach)
     square = np.clip(square, context.setup.plan.narrowest, BROADEST**2)
     none = np.zeros(len(start))
-    return Kinematics(velocity, square, np.zeros((len(start), 2, 2)), none, none.copy())
+    return Kinematics(
+        velocity, square, np.zeros((len(start), 2, 2)), none, none.copy(), none.copy()
+    )
 
 
 def _narrow(context: LineContext) -> float:
@@ -264,14 +273,17 @@ def _numbers(
     quality |= np.where(found.misfit > POOR, MISFIT, 0)
     quality |= np.where(np.abs(found.velocity) >= plan.reach, LIMIT, 0)
     faint = quality & FAINT > 0
-    upper = np.sqrt(np.maximum(found.square, 0.0) + spread[:, 1])
+    lower, upper = (
+        np.sqrt(np.maximum(np.maximum(found.square, 0.0) + sign * spread[:, 1], 0.0))
+        for sign in (-1, 1)
+    )
     ratio, ratio_error = log_ratios(measured.flux, measured.covariance, context.names)
     kind = gas_class(measured.flux, error, context.names)
     unknown = np.where(faint, np.nan, 1.0)
     columns = [
         measured.flux, error, width, width_error,
         found.velocity * unknown, spread[:, 0] * unknown,
-        dispersion * unknown, (upper - dispersion) * unknown,
+        dispersion * unknown, np.maximum(upper - dispersion, dispersion - lower) * unknown,
         np.sqrt(found.gain), found.misfit, pixels, quality, kind.number, kind.share,
         ratio, ratio_error,
     ]  # fmt: skip

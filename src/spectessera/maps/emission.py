@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_number
+from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels
 from spectessera.cube import Block, bare, blocks, check_cube, mask_of, spectral_axis
@@ -155,15 +156,13 @@ def lines(
     known = _resolution(cube, axis, resolution)
     bad = bad_channels(cube)
     good = np.ones(len(axis), dtype=bool) if bad is None else ~bad
-    setup = make_setup(
-        axis, good, chosen, systemic,
-        reach=float(largest_velocity), resolution=known, false_alarm=FALSE_ALARM,
-    )  # fmt: skip
-    if not setup.plan.columns:
-        raise ValueError(
-            f"none of the lines {', '.join(chosen)} is on the axis at redshift {systemic:g}; "
-            "give other names or another redshift"
-        )
+
+    def setup_at(at: float) -> Setup:
+        return _setup(axis, good, chosen, at, float(largest_velocity), known)
+
+    setup = setup_at(systemic)
+    if redshift is None:
+        setup = setup_at(_redshift_of_sum(result, setup))
     setup = setup._replace(noise=_noise(cube, labels, setup))
     context = LineContext(setup, _starts(result, setup), int(neighbours))
     maps = _run(context, cube, labels, progress)
@@ -212,6 +211,44 @@ def _redshift(result: xr.Dataset, axis: Axis, given: float | None) -> float:
             "(redshift=0.03)"
         )
     return found.z
+
+
+def _setup(
+    axis: Axis,
+    good: np.ndarray,
+    names: tuple[str, ...],
+    redshift: float,
+    reach: float,
+    resolution: np.ndarray | None,
+) -> Setup:
+    setup = make_setup(
+        axis, good, names, redshift, reach=reach, resolution=resolution, false_alarm=FALSE_ALARM
+    )
+    if not setup.plan.columns:
+        raise ValueError(
+            f"none of the lines {', '.join(names)} is on the axis at redshift {redshift:g}; "
+            "give other names or another redshift"
+        )
+    return setup
+
+
+def _redshift_of_sum(result: xr.Dataset, setup: Setup) -> float:
+    """Return the redshift of the sum of all spectra, that of a setup if it has no lines.
+
+    That of the clusters depends on where they are in a galaxy that rotates.
+    """
+    size = result["size"].values.astype(np.float64)
+    means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
+    usable = (size > 0) & np.isfinite(errors).any(axis=1)
+    if not usable.any():
+        return setup.plan.redshift
+    share = (size / size[usable].sum())[usable, None]
+    mean = (share * means[usable]).sum(axis=0)[None]
+    variance = (share**2 * errors[usable] ** 2).sum(axis=0)[None]
+    found = fit_kinematics(setup.plan, keep(setup, mean, variance))
+    if found.gain[0] < setup.least_gain:
+        return setup.plan.redshift
+    return (1 + setup.plan.redshift) * (1 + float(found.velocity[0]) / SPEED_OF_LIGHT) - 1
 
 
 def _names(result: xr.Dataset, redshift: float, given: Sequence[str] | None) -> tuple[str, ...]:
