@@ -34,10 +34,12 @@ QUALITY = {
 }
 LEAST_LEAD = 12.0  # chi squared: another velocity is 400 times less likely
 POOR = 2.0  # chi squared per degree of freedom of a poor fit
+# Decrease of chi squared if a pixel had the mean lines of its pool; not in the result.
+PROMISED = "promised"
 PER_LINE = ("flux", "flux_error", "equivalent_width", "equivalent_width_error")
 PER_PIXEL = (
     "velocity", "velocity_error", "dispersion", "dispersion_error", "signal_to_noise",
-    "reduced_chi_squared", "pixels", "quality", "gas_class", "class_share",
+    "reduced_chi_squared", "pixels", "quality", "gas_class", "class_share", PROMISED,
 )  # fmt: skip
 PER_RATIO = ("log_ratio", "log_ratio_error")
 
@@ -127,16 +129,16 @@ def fit_block(
     start = context.starts[spectra.labels[y, x] - 1]
     found = fit_kinematics(plan, kept, start)
     faint = ~_seen(context, found)
-    pixels = np.ones(len(y))
+    pixels, promised = np.ones(len(y)), np.zeros(len(y))
     quality = np.zeros(len(y), dtype=np.int64)
     if faint.any():
         rows = np.flatnonzero(faint)
-        pooled, number = _pooled(context, spectra, y[rows], x[rows], kept.take(rows))
+        pooled, number, gain = _pooled(context, spectra, y[rows], x[rows], kept.take(rows))
         _put(found, rows, pooled)
-        pixels[rows] = number
+        pixels[rows], promised[rows] = number, gain
         quality[rows] = np.where(number > 0, POOLED, FAINT)
     measured = fluxes(plan, kept, found)
-    numbers = _numbers(context, found, measured, pixels, quality)
+    numbers = _numbers(context, found, measured, pixels, quality, promised)
     maps = np.full((numbers.shape[1], *labels.shape), np.nan, np.float32)
     maps[:, y, x] = numbers.T
     return maps[:, inner.y, inner.x]
@@ -158,16 +160,16 @@ def _put(found: Kinematics, rows: np.ndarray, part: Kinematics) -> None:
 
 def _pooled(
     context: LineContext, spectra: _Spectra, y: np.ndarray, x: np.ndarray, kept: Kept
-) -> tuple[Kinematics, np.ndarray]:
+) -> tuple[Kinematics, np.ndarray, np.ndarray]:
     """Return the kinematics of faint pixels, and the numbers of neighbours that they are from.
 
     Where there are none, 0, and the kinematics are those of the cluster. The gain is that of the
-    pixel's own spectrum.
+    pixel's own spectrum; third is what it would be if the pixel had the mean lines of its pool.
     """
     plan = context.setup.plan
     start = context.starts[spectra.labels[y, x] - 1]
     best = _known(context, start)
-    number = np.zeros(len(y))
+    number, promised = np.zeros((2, len(y)))
     sums = _Sums(len(y), kept.flux.shape[1])
     left = np.arange(len(y))
     for radius in range(1, context.reach + 1):
@@ -177,6 +179,8 @@ def _pooled(
         seen = _seen(context, pool)
         _put(best, left[seen], pool.take(np.flatnonzero(seen)))
         number[left[seen]] = sums.count[left[seen]]
+        real = np.maximum(pool.gain[seen] - 0.5 * len(plan.columns), 0.0)
+        promised[left[seen]] = real / number[left[seen]]
         left = left[~seen]
         if not len(left):
             break
@@ -185,7 +189,7 @@ def _pooled(
     best = best._replace(
         gain=np.maximum(without - state.misfit, 0.0), misfit=state.misfit / np.maximum(freedom, 1)
     )
-    return best, number
+    return best, number, promised
 
 
 def _known(context: LineContext, start: np.ndarray) -> Kinematics:
@@ -261,6 +265,7 @@ def _numbers(
     measured: Fluxes,
     pixels: np.ndarray,
     quality: np.ndarray,
+    promised: np.ndarray,
 ) -> np.ndarray:
     """Return all numbers (n, output) in the order of the outputs."""
     plan = context.setup.plan
@@ -284,7 +289,7 @@ def _numbers(
         measured.flux, error, width, width_error,
         found.velocity * unknown, spread[:, 0] * unknown,
         dispersion * unknown, np.maximum(upper - dispersion, dispersion - lower) * unknown,
-        np.sqrt(found.gain), found.misfit, pixels, quality, kind.number, kind.share,
+        np.sqrt(found.gain), found.misfit, pixels, quality, kind.number, kind.share, promised,
         ratio, ratio_error,
     ]  # fmt: skip
     with np.errstate(over="ignore"):

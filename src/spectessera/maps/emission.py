@@ -36,7 +36,7 @@ from spectessera.scale import has_variance, places
 
 from ._gasmaps import CLASSES, DIAGNOSTIC, ratio_names
 from ._kinematics import fit_kinematics
-from ._lineblocks import PER_LINE, PER_PIXEL, PER_RATIO, QUALITY, LineContext, fit_block
+from ._lineblocks import PER_LINE, PER_PIXEL, PER_RATIO, PROMISED, QUALITY, LineContext, fit_block
 from ._lineplan import Setup, keep, make_setup, measured_noise, resolution_of
 from .stream import Progress
 
@@ -353,20 +353,24 @@ def _withdraw(context: LineContext, maps: dict[str, np.ndarray], labels: np.ndar
     """Mark pools as too faint, in place, in clusters whose pixels do not confirm them.
 
     At the kinematics of its neighbours, which are found without it, a pixel of noise has a gain of
-    a half for every line, with a variance of 5/4.
+    a half for every line, with a variance of 5/4. What exceeds that is significant in the sum of
+    the pooled pixels of a cluster, or at least half of what their pools promise.
     """
     quality = maps["quality"][0]
-    pooled = quality == QUALITY["pooled"]
-    pooled |= np.isin(quality, [QUALITY["pooled"] | bits for bits in range(2, 32) if not bits & 3])
-    lines_fitted = len(context.names)
+    bits = np.nan_to_num(quality).astype(int)
+    pooled = bits & 3 == QUALITY["pooled"]
+    number = len(context.names)
     for label in range(1, len(context.starts) + 1):
         own = pooled & (labels == label)
         count = int(own.sum())
         if not count:
             continue
-        gain = np.square(maps["signal_to_noise"][0][own].astype(np.float64)).sum()
-        excess = gain - 0.5 * lines_fitted * count
-        if excess < CONFIRMED * np.sqrt(1.25 * lines_fitted * count):
+        gain, promised = (
+            float(each[own].astype(np.float64).sum())
+            for each in (np.square(maps["signal_to_noise"][0]), maps[PROMISED][0])
+        )
+        excess = gain - 0.5 * number * count
+        if excess < min(CONFIRMED * np.sqrt(1.25 * number * count), 0.5 * promised):
             quality[own] += QUALITY["too_faint"]
             for name in ("velocity", "velocity_error", "dispersion", "dispersion_error"):
                 maps[name][0][own] = np.nan
@@ -385,6 +389,8 @@ def _dataset(
     units = _units(cube, context.setup.axis)
     variables: dict[str, Any] = {}
     for name, values in maps.items():
+        if name == PROMISED:
+            continue
         attrs: dict[str, Any] = {"long_name": MEANINGS[name]}
         if name in units:
             attrs["units"] = units[name]
