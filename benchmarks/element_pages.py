@@ -55,13 +55,10 @@ def page(shape: tuple[int, int], palette: str, counts: float, seed: int) -> Page
 def instrument() -> tuple[Tube, Detector]:
     """Return the tube and the detector of the pages."""
     settings = json.loads(shipped().settings)
-    tube, detector = dict(settings["tube"]), dict(settings["detector"])
-    for part in (tube, detector):
-        for name, value in part.items():
-            if isinstance(value, list):
-                part[name] = tuple(
-                    tuple(each) if isinstance(each, list) else each for each in value
-                )
+    detector = dict(settings["detector"])
+    detector["entrance"] = tuple(map(tuple, detector["entrance"]))
+    tube = dict(settings["tube"])
+    tube["filters"] = tuple(map(tuple, tube["filters"]))
     return Tube(**tube), Detector(**detector)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from spectessera.naming.xray.components import prepare
 from spectessera.naming.xray.solver import Solver, refine
 
-from .families import Contents, MeanSpectra, components_of, name_of
+from .families import Contents, MeanSpectra, Tail, components_of, name_of
 
 EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a width
 ROUNDS = 2  # refinements of the calibration
@@ -25,6 +25,8 @@ OWN_SIGMA = 30.0
 OWN_COUNTS = 2e4
 LEAST_SHARE = 1e-4  # of the mean, least counts of a channel that are expected
 RIDGE = 1e-9
+# Shares and lengths (keV) of the tails that are tried.
+SHARES, LENGTHS = (0.005, 0.01, 0.02, 0.03, 0.05), (0.15, 0.3, 0.5, 0.8)
 BACKGROUNDS = 2  # times that a background is estimated, each time under the lines of the last fit
 BACKGROUND = "background"
 
@@ -44,8 +46,8 @@ class PixelFit(NamedTuple):
         Amplitudes times this matrix are the variances of the amplitudes, for Poisson counts.
     single : array (k, f), float32
         The variances of the amplitudes for one count with the spectrum of the cluster.
-    free : array (f,), bool
-        Terms that may be negative.
+    typical : array (k, f), float32
+        Shares of the terms in a count of the cluster.
     """
 
     names: tuple[str, ...]
@@ -53,7 +55,7 @@ class PixelFit(NamedTuple):
     covariance: np.ndarray
     spread: np.ndarray
     single: np.ndarray
-    free: np.ndarray
+    typical: np.ndarray
 
 
 class Design(NamedTuple):
@@ -94,6 +96,7 @@ def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]
         solver = Solver(data, components_of(contents, energy))
         fit = solver.fit(list(range(len(solver.components))))
         contents = contents._replace(response=refine(data, fit, contents.response))
+    contents = contents._replace(tail=_tail(energy, counts, error, contents))
     whole = _fitted(energy, counts, error, contents)
     clusters = []
     for row, usable in enumerate(means.usable):
@@ -115,16 +118,15 @@ def pixel_fit(design: Design) -> PixelFit:
     clusters, _, terms = design.shapes.shape
     estimate = np.zeros((clusters, design.channels, terms), np.float32)
     covariance, spread = np.zeros((2, clusters, terms, terms))
-    single = np.zeros((clusters, terms))
+    single, typical = np.zeros((2, clusters, terms), np.float32)
     for row, (shapes, expected) in enumerate(zip(design.shapes, design.expected, strict=True)):
         matrix, covariance[row] = least_squares(shapes, expected)
         estimate[row, design.channel] = matrix
         spread[row] = shapes.T @ matrix**2
         single[row] = expected @ matrix**2 / expected.sum()
-    free = np.zeros(terms, bool)
+        typical[row] = np.maximum(expected @ matrix, 0.0) / expected.sum()
     return PixelFit(
-        design.names, estimate, covariance, spread.astype(np.float32),
-        single.astype(np.float32), free,
+        design.names, estimate, covariance, spread.astype(np.float32), single, typical,
     )  # fmt: skip
 
 
@@ -177,6 +179,17 @@ def _fitted(
     expected = np.maximum(fit.model, LEAST_SHARE * fit.model.mean())
     sigma = np.sqrt(np.maximum(solver.approximate_increases(every), 0.0))
     return _Fitted(solver, fit.weights, sigma, background, expected)
+
+
+def _tail(energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents) -> Tail:
+    """Return the tail of lines with which the mean spectrum of all pixels is fitted best."""
+
+    def misfit(tail: Tail) -> float:
+        fitted = _fitted(energy, counts, error, contents._replace(tail=tail))
+        return fitted.solver.solve(list(range(len(fitted.weights))))[0]
+
+    tails = [Tail(0.0, 1.0), *(Tail(share, length) for share in SHARES for length in LENGTHS)]
+    return min(tails, key=misfit)
 
 
 def _shrunk(own: _Fitted, whole: _Fitted, counts: float) -> _Fitted:

@@ -24,14 +24,18 @@ from .nonnegative import non_negative
 from .stream import Progress, map_pixels, times_matrices
 
 UNIT = "counts"
+# Variances of chance by which an amplitude differs from that of its cluster where the expected one
+# is half-way between the two.
+OWN = 4.0
 SINGLE = "single pixels"
 MEANING = (
-    "Net counts of all lines of a family (element and shell) in the spectrum of a pixel, with their "
-    "escape peaks, above the background. Counts are comparable between pixels for one family, as "
-    "far as absorption is the same; they are no concentrations, and those of two families are not "
-    "comparable. Standard errors are those of counting alone, for the fit without constraint: where "
-    "a net count is 0 because it would be negative, twice the error is an upper limit. Systematic "
-    "errors of some per cent (ratios of lines, tails of peaks, background) are not included."
+    "Net counts of all lines of a family (element and shell) in the spectrum of a pixel, with "
+    "their escape peaks, above the background. Counts of one family are comparable between pixels, "
+    "as far as absorption is the same; they are no concentrations, and those of two families are "
+    "not comparable. Standard errors are those of counting alone, for the fit without constraint: "
+    "where a net count is 0 because it would be negative, twice the error is an upper limit. "
+    "Systematic errors of some per cent (ratios of lines, tails of peaks, background) are not "
+    "included."
 )
 
 
@@ -100,20 +104,21 @@ def elements(
     cube = check_cube(cube)
     require(result, "label", "mean_spectrum", "std_spectrum", "size", purpose="element maps")
     means = mean_spectra_of(result)
-    _check_same(cube, result, means)
+    _check_same(cube, result)
     counts, factor = _as_counts(cube)
     anode = anode or str(result.attrs.get("anode") or "") or None
     contents = contents_of(means, result["cluster"].values.tolist(), anode)
     labels = result["label"]
     design, contents = design_of(means, contents)
-    places = places_of(design, contents) if single_pixels else None
+    places, left = (places_of(design, contents) if single_pixels else None), ""
     model, maps = _mapped(counts, labels, design, places, "elements", progress)
     if places is not None:
-        added = verified_families(counts, maps[-2:], places, means, contents, anode)
+        added, left = verified_families(counts, maps[-2:], places, means, contents, anode)
         if added:
             design, contents = design_of(means, contents.with_families(added, SINGLE))
             model, maps = _mapped(counts, labels, design, None, "elements again", progress)
-    return _dataset(maps, model, means, contents, cube, result, factor, anode)
+    made = _Made(maps, model, means, contents, factor, left)
+    return _dataset(made, cube, result, anode)
 
 
 # --- the workers assume checked input ----------------------------------------------------------
@@ -137,14 +142,32 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
     for label in np.unique(labels):
         own = labels == label
         covariance = model.covariance[label - 1]
-        amplitudes[own] = non_negative(amplitudes[own], covariance, model.free)
-    variance = times_matrices(amplitudes, labels, model.spread) + model.single[labels - 1]
+        amplitudes[own] = non_negative(amplitudes[own], covariance)
     found[:, :terms] = amplitudes
-    found[:, terms : 2 * terms] = np.sqrt(np.maximum(variance, 0.0))
+    found[:, terms : 2 * terms] = standard_errors(model, amplitudes, labels)
     if places is not None:
         excess = products[:, terms:]
         found[:, 2 * terms :] = search(places, spectra, labels, excess, amplitudes)
     return found
+
+
+def standard_errors(model: PixelFit, amplitudes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the standard errors (n, f) of amplitudes (n, f), for Poisson counts.
+
+    The variance is that of expected counts. A pixel with few counts of a line by chance has no
+    smaller error for it: as long as amplitudes differ from those of a typical pixel of the cluster
+    by little more than chance, the typical ones are expected.
+    """
+    # Added up one by one: a sum along a row might depend on the place of the row in memory.
+    total = np.zeros(len(labels), np.float32)
+    for column in amplitudes.T:
+        total += column
+    typical = np.maximum(total, 1.0)[:, None] * model.typical[labels - 1]
+    chance = times_matrices(typical, labels, model.spread) + model.single[labels - 1]
+    away = amplitudes - typical
+    square = away * away
+    expected = typical + away * square / (square + OWN * chance)
+    return np.sqrt(times_matrices(expected, labels, model.spread) + model.single[labels - 1])
 
 
 def _mapped(
@@ -166,7 +189,7 @@ def _mapped(
     return model, maps
 
 
-def _check_same(cube: xr.DataArray, result: xr.Dataset, means: MeanSpectra) -> None:
+def _check_same(cube: xr.DataArray, result: xr.Dataset) -> None:
     """Raise if a result is not one of a cube."""
     sizes = [tuple(each.sizes[dim] for dim in ("y", "x", "channel")) for each in (cube, result)]
     if sizes[0] != sizes[1]:
@@ -207,28 +230,31 @@ def _some_spectra(cube: xr.DataArray) -> np.ndarray:
     return np.empty((0, 0), np.float32)
 
 
-def _dataset(
-    maps: np.ndarray,
-    model: PixelFit,
-    means: MeanSpectra,
-    contents: Contents,
-    cube: xr.DataArray,
-    result: xr.Dataset,
-    factor: np.ndarray | None,
-    anode: str | None,
-) -> xr.Dataset:
+class _Made(NamedTuple):
+    """The maps, and what they were made with."""
+
+    maps: np.ndarray
+    model: PixelFit
+    means: MeanSpectra
+    contents: Contents
+    factor: np.ndarray | None
+    unexplained: str
+
+
+def _dataset(made: _Made, cube: xr.DataArray, result: xr.Dataset, anode: str | None) -> xr.Dataset:
     """Return the maps with their names and what they mean."""
+    maps, model, contents = made.maps, made.model, made.contents
     terms = len(model.names)
     shown = [i for i, name in enumerate(model.names) if name != BACKGROUND]
     counts, error = maps[shown], maps[[terms + i for i in shown]]
     background = maps[model.names.index(BACKGROUND)]
-    if factor is not None:
-        scale = factor.astype(np.float32)
+    if made.factor is not None:
+        scale = made.factor.astype(np.float32)
         counts, error, background = counts * scale, error * scale, background * scale
     instrument = {name_of(f) for f in contents.families if of_instrument(f, contents, anode)}
     names = [model.names[i] for i in shown]
     families = {name_of(each) for each in contents.families} - instrument
-    mean, mean_error = cluster_counts(model, means)
+    mean, mean_error = cluster_counts(model, made.means)
     dims = ("element", "y", "x")
     unit = {"units": UNIT}
     data = {
@@ -245,7 +271,7 @@ def _dataset(
         "cluster": result["cluster"].values,
     }
     coords |= {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
-    return xr.Dataset(data, coords=coords, attrs=_attributes(cube, contents, factor))
+    return xr.Dataset(data, coords=coords, attrs=_attributes(cube, made))
 
 
 def cluster_counts(model: PixelFit, means: MeanSpectra) -> tuple[np.ndarray, np.ndarray]:
@@ -261,13 +287,11 @@ def cluster_counts(model: PixelFit, means: MeanSpectra) -> tuple[np.ndarray, np.
     return terms[0], terms[1]
 
 
-def _attributes(
-    cube: xr.DataArray, contents: Contents, factor: np.ndarray | None
-) -> dict[str, str | float]:
+def _attributes(cube: xr.DataArray, made: _Made) -> dict[str, str | float]:
     """Return what is known of the maps as strings and numbers."""
-    response = contents.response
+    response = made.contents.response
     at = float(response.width(5.9))
-    single = [name for name, source in contents.sources.items() if source == SINGLE]
+    single = [name for name, source in made.contents.sources.items() if source == SINGLE]
     attrs: dict[str, str | float] = {
         "title": "element maps",
         "meaning": MEANING,
@@ -275,7 +299,8 @@ def _attributes(
         "calibration_offset": response.offset,
         "resolution": f"{1000 * at:.0f} eV full width at half maximum at 5.9 keV",
         "found_in_single_pixels": ", ".join(single),
+        "unexplained_in_single_pixels": made.unexplained,
     }
-    if factor is not None:
+    if made.factor is not None:
         attrs["live_time"] = f"net counts are those of a live time of {cube.attrs[SCALED]:g}"
     return attrs | {name: cube.attrs[name] for name in ("source", "wcs") if name in cube.attrs}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from scipy.signal import lfilter
 
 from spectessera.axis import Axis
 from spectessera.channels import good_channels
@@ -56,13 +57,32 @@ class MeanSpectra(NamedTuple):
         return (share * counts).sum(axis=0), np.sqrt(((share * error) ** 2).sum(axis=0))
 
 
+class Tail(NamedTuple):
+    """Counts of a line with incomplete charge: their share, and their mean loss of energy in keV.
+
+    An exponential below the line: a part of all silicon detectors, which the naming of elements
+    does not need, but without which 2 % of a strong line are taken for faint lines below it.
+    """
+
+    share: float
+    length: float
+
+    def of(self, columns: np.ndarray, energy: np.ndarray) -> np.ndarray:
+        """Return columns (c, e) at equidistant energies with their tails."""
+        if self.share == 0:
+            return columns
+        step = (energy[-1] - energy[0]) / (len(energy) - 1)
+        kept = float(np.exp(-step / self.length))
+        tails = lfilter([1 - kept], [1.0, -kept], columns[:, ::-1], axis=1)[:, ::-1]
+        return (1 - self.share) * columns + self.share * tails
+
+
 class Contents(NamedTuple):
     """What pixels are fitted with, at one calibration.
 
-    ``families``: of elements; ``sources``: which clusters show each; ``tubes``,
-    ``beam`` and ``sums``: scattered lines of tubes, energy of a scattered beam, and the component of
-    sum peaks; ``highest``: energy of excitation;
-    ``window``: first and last energy of the fit.
+    ``families``: of elements; ``sources``: which clusters show each; ``tubes``, ``beam`` and
+    ``sums``: scattered lines of tubes, energy of a scattered beam, and the component of sum peaks;
+    ``window``: first and last energy of the fit; ``tail``: of every line.
     """
 
     response: Response
@@ -71,8 +91,8 @@ class Contents(NamedTuple):
     tubes: tuple[str, ...]
     beam: float | None
     sums: Component | None
-    highest: float
     window: tuple[float, float]
+    tail: Tail = Tail(0.0, 1.0)
 
     def with_families(self, families: list[Family], source: str) -> Contents:
         """Return the contents with further families, and where these were found."""
@@ -150,7 +170,6 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
         tuple(sorted(found.tubes)),
         beams[0] if beams else None,
         sums[0] if sums else None,
-        first.excitation,
         (float(first.data.energy[0]), float(first.data.energy[-1])),
     )
 
@@ -217,4 +236,4 @@ def components_of(contents: Contents, energy: np.ndarray) -> list[Component]:
         components.append(beam_component(contents.beam, energy, response))
     if contents.sums is not None:
         components.append(contents.sums)
-    return components
+    return [each._replace(columns=contents.tail.of(each.columns, energy)) for each in components]

@@ -40,8 +40,8 @@ class Places(NamedTuple):
     ``score`` (k, channel, h), float32: a spectrum times this is the counts of a line at each place
     beyond the fit; ``spread`` and ``single`` (k, f, h) and (k, h): their variances, as in
     :class:`spectessera.maps.design.PixelFit`; ``wide`` (k, f, h): counts of every term that are
-    near the place; ``window`` (channel, h), bool: the channels of the line; ``inside`` (k, f, h) and
-    ``one`` (k, h): counts of every term, and of one count of the cluster, in there.
+    near the place; ``window`` (channel, h), bool: the channels of the line; ``inside`` (k, f, h)
+    and ``one`` (k, h): counts of every term, and of one count of the cluster, in there.
     """
 
     energy: np.ndarray
@@ -72,10 +72,11 @@ def places_of(design: Design, contents: Contents) -> Places | None:
 def _others(contents: Contents) -> list[Family]:
     """Return the families that may be there and are not in the fit."""
     inside = {name_of(each) for each in contents.families}
+    highest = contents.beam or np.inf
     return [
         each for each in table().families
         if each.z not in EXCLUDED and name_of(each) not in inside
-        and each.edge < contents.highest and each.main >= SOFTEST[each.shell]
+        and each.edge < highest and each.main >= SOFTEST[each.shell]
     ]  # fmt: skip
 
 
@@ -155,6 +156,13 @@ def search(
     return found
 
 
+class Verified(NamedTuple):
+    """Families that single pixels show beyond chance, and what else is beyond chance, in words."""
+
+    families: list[Family]
+    unexplained: str
+
+
 def verified_families(
     cube: xr.DataArray,
     maps: np.ndarray,
@@ -162,7 +170,7 @@ def verified_families(
     means: MeanSpectra,
     contents: Contents,
     anode: str | None,
-) -> list[Family]:
+) -> Verified:
     """Return the families that the spectra of single pixels show beyond chance.
 
     Parameters
@@ -175,6 +183,25 @@ def verified_families(
     contents : Contents
     anode : str, optional
     """
+    wanted = _beyond_chance(maps, places)
+    known = {name_of(each): each for each in _others(contents)}
+    added: dict[str, Family] = {}
+    left = []
+    for at, counts in _sums(cube, wanted).items():
+        energy = float(places.energy[at])
+        shown = _shown(counts[means.order], means.energy, anode)
+        names = [n for n in shown if n in known and _explains(known[n], energy, contents)]
+        added |= {name: known[name] for name in names}
+        number = len(wanted[at])
+        if not names:
+            left.append((energy, f"{energy:.2f} keV ({number} pixel{'s' if number > 1 else ''})"))
+    others = [words for energy, words in left
+              if not any(_explains(each, energy, contents) for each in added.values())]  # fmt: skip
+    return Verified(list(added.values()), ", ".join(others))
+
+
+def _beyond_chance(maps: np.ndarray, places: Places) -> dict[int, np.ndarray]:
+    """Return the most significant pixels of every place that has any, ascending."""
     unlikely, place = maps[0].ravel(), maps[1].ravel()
     tests = max(int(np.isfinite(unlikely).sum()), 1) * len(places.energy)
     hot = np.flatnonzero(np.nan_to_num(unlikely) > np.log10(tests / CHANCE))
@@ -183,21 +210,13 @@ def verified_families(
         own = hot[place[hot] == at]
         order = np.argsort(-unlikely[own], kind="stable")
         wanted[at] = np.sort(own[order[:MOST_PIXELS]])
-    if not wanted:
-        return []
-    spectra = _sums(cube, wanted)
-    known = {name_of(each): each for each in _others(contents)}
-    added: dict[str, Family] = {}
-    for at, counts in spectra.items():
-        for name in _shown(counts[means.order], means.energy, anode):
-            family = known.get(name)
-            if family is not None and _explains(family, float(places.energy[at]), contents):
-                added[name] = family
-    return list(added.values())
+    return wanted
 
 
 def _sums(cube: xr.DataArray, wanted: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Return the sum (channel,) of the spectra of the pixels at every place."""
+    if not wanted:
+        return {}
     every = np.unique(np.concatenate(list(wanted.values())))
     sums = {at: np.zeros(1) for at in wanted}
     for block in blocks(cube):

@@ -17,7 +17,7 @@ MOST_ROUNDS = 1000
 _IN_CACHE = 2048  # pixels at a time
 
 
-def non_negative(values: np.ndarray, covariance: np.ndarray, free: np.ndarray) -> np.ndarray:
+def non_negative(values: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return the amplitudes (n, f) of fits in which they are not negative.
 
     Parameters
@@ -26,8 +26,6 @@ def non_negative(values: np.ndarray, covariance: np.ndarray, free: np.ndarray) -
         Of the fits without constraint.
     covariance : array (f, f), float64
         The inverse of the matrix of their normal equations, positive definite.
-    free : array (f,), bool
-        Amplitudes that may be negative.
 
     Returns
     -------
@@ -39,33 +37,32 @@ def non_negative(values: np.ndarray, covariance: np.ndarray, free: np.ndarray) -
     >>> import numpy as np
     >>> covariance = np.linalg.inv([[1.0, 0.5], [0.5, 1.0]])
     >>> given = np.array([[2.0, -1.0], [2.0, 1.0]], np.float32)
-    >>> non_negative(given, covariance, np.zeros(2, bool)).round(3)
+    >>> non_negative(given, covariance).round(3)
     array([[1.5, 0. ],
            [2. , 1. ]], dtype=float32)
     """
-    negative = np.flatnonzero(((values < 0) & ~free).any(axis=1))
+    negative = np.flatnonzero((values < 0).any(axis=1))
     found = values.copy()
     error = np.sqrt(np.diag(covariance))
     scaled = covariance / error[:, None] / error
     for first in range(0, len(negative), _IN_CACHE):
         rows = negative[first : first + _IN_CACHE]
-        found[rows] = _pivot(values[rows] / error, scaled, free) * error
+        found[rows] = _pivot(values[rows] / error, scaled) * error
     return found
 
 
-def _pivot(start: np.ndarray, covariance: np.ndarray, free: np.ndarray) -> np.ndarray:
+def _pivot(start: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return amplitudes (n, f), all in units of their standard errors."""
     number = start.shape[1]
     found, active = np.maximum(start, 0.0), np.arange(len(start))
-    found[:, free] = start[:, free]
-    zero = (start < 0) & ~free
+    zero = start < 0
     fewest = np.full(len(start), number + 1)  # violations so far
     left = np.full(len(start), FULL_EXCHANGES)
     for _ in range(MOST_ROUNDS):
         forces = _forces(start[active], covariance, zero)
         value = start[active] + _times(forces, covariance)
         value[zero] = 0.0
-        wrong = np.where(zero, forces < -EPSILON, (value < -EPSILON) & ~free)
+        wrong = np.where(zero, forces < -EPSILON, value < -EPSILON)
         many = wrong.sum(axis=1)
         found[active] = value
         going = many > 0
@@ -79,7 +76,7 @@ def _pivot(start: np.ndarray, covariance: np.ndarray, free: np.ndarray) -> np.nd
         last = number - 1 - np.argmax(wrong[:, ::-1], axis=1)  # one at a time: always ends
         wrong[left < 0] &= np.arange(number) == last[left < 0, None]
         zero = zero ^ wrong
-    return np.where(free, found, np.maximum(found, 0.0))
+    return np.maximum(found, 0.0)
 
 
 def _forces(start: np.ndarray, covariance: np.ndarray, zero: np.ndarray) -> np.ndarray:

@@ -1,0 +1,183 @@
+"""Maps of elements, from cubes whose expected net counts are known."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import spectessera as spt
+from spectessera.cube import spectral_axis, with_axis
+from spectessera.maps.elements import elements
+from spectessera.naming.xray.families import Response, columns, table
+from spectessera.preprocess import with_live_time
+
+SHAPE = (34, 23)
+RESPONSE = Response(noise=0.07, gain=1.0005, offset=0.004)
+ENERGY = np.linspace(0.6, 16.0, 480)
+# Counts of the families in the regions of the image, and in a few single pixels.
+REGIONS = (
+    {"Fe K": 60.0, "Ca K": 40.0},
+    {"Cu K": 120.0, "Ca K": 10.0},
+    {"Pb L": 150.0, "Fe K": 8.0},
+)
+FAMILIES = ("Ca K", "Fe K", "Cu K", "Pb L")
+
+
+class Painted(NamedTuple):
+    """A cube, its result and the truth (element, y, x)."""
+
+    cube: xr.DataArray
+    result: xr.Dataset
+    truth: xr.DataArray
+
+
+def shape_of(name: str) -> np.ndarray:
+    """Return the counts (channel,) of a family with one count."""
+    symbol, shell = name.split()
+    (family,) = (f for f in table().families if (f.symbol, f.shell) == (symbol, shell))
+    corners, factors = columns(family, ENERGY, RESPONSE)
+    weights = np.linalg.lstsq(factors.T, np.ones(3), rcond=None)[0]
+    shape = weights @ corners
+    return shape / shape.sum()
+
+
+def result_of(cube: xr.DataArray, label: np.ndarray) -> xr.Dataset:
+    """Return the result of a segmentation that is known."""
+    values, flat = cube.values.reshape(label.size, -1).astype(float), label.ravel()
+    groups = [values[flat == each] for each in range(1, label.max() + 1)]
+    data = {
+        "label": (("y", "x"), label),
+        "mean_spectrum": (("cluster", "channel"), np.array([g.mean(axis=0) for g in groups])),
+        "std_spectrum": (("cluster", "channel"), np.array([g.std(axis=0) for g in groups])),
+        "size": ("cluster", np.array([len(g) for g in groups])),
+    }
+    coords = {"cluster": np.arange(1, label.max() + 1)}
+    attrs = {"confidence_noise": "counts", "n_clusters": int(label.max())}
+    return with_axis(xr.Dataset(data, coords=coords, attrs=attrs), spectral_axis(cube))
+
+
+def painted(seed: int = 0, single: dict[tuple[int, int], dict[str, float]] | None = None):
+    """Paint three regions of varying thickness, and single pixels with something else."""
+    generator = np.random.default_rng(seed)
+    label = np.ones(SHAPE, np.int32)
+    label[:, 12:], label[20:, :15] = 2, 3
+    names = [*FAMILIES, *sorted({n for each in (single or {}).values() for n in each})]
+    truth = np.zeros((len(names), *SHAPE))
+    for i, name in enumerate(names):
+        for number, region in enumerate(REGIONS, start=1):
+            truth[i][label == number] = region.get(name, 0.0)
+    truth *= generator.uniform(0.4, 1.6, SHAPE)
+    for place, contents in (single or {}).items():
+        for name, counts in contents.items():
+            truth[names.index(name)][place] = counts
+    background = 60 * np.exp(-ENERGY / 6) / np.exp(-ENERGY / 6).sum()
+    expected = np.einsum("eyx,ec->yxc", truth, [shape_of(name) for name in names]) + background
+    counts = generator.poisson(expected).astype(np.uint16)
+    cube = spt.make_cube(counts, energy=ENERGY, attrs={"noise": "counts"})
+    maps = xr.DataArray(truth, dims=("element", "y", "x"), coords={"element": names})
+    return Painted(cube, result_of(cube, label), maps)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return painted()
+
+
+@pytest.fixture(scope="module")
+def maps(page):
+    return elements(page.cube, page.result)
+
+
+def test_net_counts_are_the_expected_ones_within_their_errors(page, maps):
+    assert set(FAMILIES) <= set(maps.element.values.tolist())
+    for name in FAMILIES:
+        truth = page.truth.sel(element=name).values
+        found, error = (maps[each].sel(element=name).values
+                        for each in ("net_counts", "net_counts_error"))  # fmt: skip
+        strong = truth > 15
+        pulls = ((found - truth) / error)[strong]
+        assert 0.85 < pulls.std() < 1.15, name
+        assert abs(pulls.mean()) < 0.25, name
+        assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.9
+        assert (found >= 0).all()
+        assert (found[truth == 0] < 4 * error[truth == 0]).mean() > 0.99
+
+
+def test_net_counts_of_clusters_are_those_of_their_pixels(page, maps):
+    for name in FAMILIES:
+        for number, region in enumerate(REGIONS, start=1):
+            mine = page.result.label.values == number
+            truth = page.truth.sel(element=name).values[mine].mean()
+            where = {"element": name, "cluster": number}
+            found = float(maps.cluster_net_counts.sel(where))
+            error = float(maps.cluster_net_counts_error.sel(where))
+            assert abs(found - truth) < 4 * error + 0.04 * sum(region.values()), (name, number)
+
+
+def test_chunks_change_no_bit(page, maps):
+    chunked = elements(page.cube.chunk({"y": 9, "x": 10}), page.result)
+    xr.testing.assert_identical(chunked, maps)
+
+
+def test_workers_change_no_bit(page, maps, client):
+    xr.testing.assert_identical(elements(page.cube.chunk({"y": 17}), page.result), maps)
+
+
+def test_masked_pixels_have_no_counts(page):
+    label = page.result.label.copy()
+    label[3, 4] = 0
+    maps = elements(page.cube, page.result.assign(label=label), single_pixels=False)
+    missing = np.isnan(maps.net_counts.values)
+    assert missing[:, 3, 4].all()
+    assert missing.sum() == len(maps.element)
+
+
+def test_calibration_and_resolution_are_those_of_the_mean_spectra(maps):
+    assert maps.attrs["calibration_gain"] == pytest.approx(RESPONSE.gain, abs=0.001)
+    assert maps.attrs["calibration_offset"] == pytest.approx(RESPONSE.offset, abs=0.01)
+    width = 1000 * float(RESPONSE.width(5.9))
+    assert float(maps.attrs["resolution"].split()[0]) == pytest.approx(width, abs=5)
+
+
+def test_an_element_of_three_pixels_is_found():
+    hot = {(5, 3): {"Ti K": 60.0}, (17, 20): {"Ti K": 90.0}, (30, 4): {"Ti K": 75.0}}
+    page = painted(1, hot)
+    maps = elements(page.cube, page.result)
+    assert maps.attrs["found_in_single_pixels"] == "Ti K"
+    found = maps.net_counts.sel(element="Ti K").values
+    assert set(zip(*np.unravel_index(np.argsort(found.ravel())[-3:], SHAPE), strict=True)) == {*hot}
+    for place, contents in hot.items():
+        error = maps.net_counts_error.sel(element="Ti K").values[place]
+        assert abs(found[place] - contents["Ti K"]) < 4 * error
+    assert "Ti K" not in elements(page.cube, page.result, single_pixels=False).element
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_noise_is_no_element_of_single_pixels(seed):
+    assert elements(*painted(seed)[:2]).attrs["found_in_single_pixels"] == ""
+
+
+def test_live_times_scale_counts_and_errors(page):
+    times = np.where(np.arange(SHAPE[1]) < 11, 1.0, 3.0) * np.ones(SHAPE)
+    timed = page.cube.assign_coords(live_time=(("y", "x"), times))
+    scaled = with_live_time(timed)
+    result = result_of(scaled, page.result.label.values).assign_attrs(confidence_noise="variance")
+    maps, raw = (elements(each, result, single_pixels=False) for each in (scaled, timed))
+    factor = scaled.attrs["live_time_median"] / times
+    for name in ("net_counts", "net_counts_error"):
+        np.testing.assert_allclose(maps[name], raw[name] * factor, rtol=2e-3, atol=2e-3)
+    assert "live time of 3" in maps.attrs["live_time"]
+
+
+def test_errors_say_what_is_wrong(page):
+    with pytest.raises(ValueError, match="give the cube that was segmented"):
+        elements(page.cube[:, :5], page.result)
+    with pytest.raises(ValueError, match="only X-ray cubes have element maps"):
+        elements(page.cube, with_axis(page.result, spt.axis.Axis(np.arange(480) + 400.0, "nm")))
+    with pytest.raises(ValueError, match="element maps need counts"):
+        elements((page.cube / 3.3).assign_attrs(noise="residual"), page.result)
+    flat = page.result.copy()
+    flat["mean_spectrum"] = flat["mean_spectrum"] * 0 + 3.0
+    with pytest.raises(ValueError, match="have no lines"):
+        elements(page.cube, flat)
