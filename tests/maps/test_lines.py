@@ -12,7 +12,8 @@ from linecases import RED, WIDE, galaxy, result_of, single
 from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.maps import emission
 from spectessera.maps._lineblocks import QUALITY, fit_block
-from spectessera.maps.emission import _times, lines
+from spectessera.maps._linedataset import integrated_unit
+from spectessera.maps.emission import lines
 from spectessera.synth.nebulae.galaxy import observed_redshift
 from spectessera.synth.nebulae.lines import line_labels, line_wavelengths, nebular_axis, paint_lines
 
@@ -164,7 +165,7 @@ def test_the_equivalent_width_is_the_flux_over_the_continuum_at_rest():
     ],
 )
 def test_the_unit_of_a_flux_is_that_of_the_cube_times_that_of_the_axis(unit, axis, expected):
-    assert _times(unit, axis) == expected
+    assert integrated_unit(unit, axis) == expected
 
 
 # --- noise --------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ def fit_kinematics(plan: Plan, kept: Kept, start: np.ndarray | None = None) -> K
         for rows in parts_of(len(kept.flux))
     ]
     if not parts:
-        return Kinematics(*np.zeros((2, 0)), np.zeros((0, 2, 2)), *np.zeros((3, 0)))
+        none = np.zeros(0)
+        return Kinematics(none, none, np.zeros((0, 2, 2)), none, none, none)
     return Kinematics(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 

@@ -13,7 +13,6 @@ from spectessera.naming.optical.linefits import (
     PreparedSpectra,
     line_kernel,
     matched_filter,
-    on_axis,
     prepare,
     scatter,
     significance,
@@ -24,6 +23,7 @@ from ._kinematics import first_guess_grid, least_gain
 from ._linegroups import Grid, columns_of, grid_of, sky_channels, windows_of
 from ._linemodel import Kept, Plan, Trials
 
+FALSE_ALARM = 1e-4  # of a pixel without lines
 # km/s, velocities of the grid of first guesses over the width of a line.
 STEP = 0.5
 KNOWN_WIDTHS = (0.0, 100.0, 250.0)  # km/s, dispersions tried first if the instrument is known
@@ -101,7 +101,13 @@ def make_setup(
         narrowest, widths = -NARROWER * float((speeds**2).min()), KNOWN_WIDTHS
         narrow = max(float(speeds.min()), 0.6 * step)
     plan = Plan(
-        columns, windows, redshift, reach, instrument, narrowest, Trials(*np.zeros((2, 0)), ())
+        columns,
+        windows,
+        redshift,
+        reach,
+        instrument,
+        narrowest,
+        Trials(np.zeros(0), np.zeros(0), ()),
     )
     plan = plan._replace(first=first_guess_grid(plan, widths, STEP * narrow))
     least = least_gain(plan, false_alarm, narrow) if columns else np.inf
@@ -219,13 +225,11 @@ def measured_noise(setup: Setup, values: np.ndarray, variance: np.ndarray | None
         return np.ones(len(setup.axis))
     values = np.where(setup.good, values, np.nan).astype(np.float64)
     *_, rank, outside = _ranked(setup, values, errors_of(values, variance))
-    rows = zip(rank, outside, strict=True)
-    found = np.median([scatter(row, used) for row, used in rows if used.any()] or [1.0], axis=0)
     noise = np.ones(len(setup.axis))
+    some = outside.any(axis=1)
+    if not some.any():
+        return noise
+    rows = zip(rank[some], outside[some], strict=True)
+    found = np.median([scatter(row, used) for row, used in rows], axis=0)
     noise[setup.grid.order] = np.where(found > 0, found, 1.0)
     return noise
-
-
-def axis_position(vacuum: np.ndarray, axis: Axis) -> np.ndarray:
-    """Return vacuum wavelengths in angstrom as positions on the axis."""
-    return on_axis(vacuum, axis)

@@ -85,36 +85,52 @@ def rotating_galaxy(
     wide = dispersion[0] + (dispersion[1] - dispersion[0]) * np.exp(-radius / 0.3)
     core = np.exp(-((radius / 0.2) ** 2))  # share of the gas of the nucleus
     names = tuple(name for name in line_labels() if name in DISK)
-    ratios = np.array([[kind[name] for name in names] for kind in (DISK, NUCLEUS)])
-    wave, step = axis.to("angstrom").values, float(np.median(np.diff(axis.values)))
-    # The peak of H alpha with the width of the line at the centre, about 3 angstrom in all.
-    beta = brightness * 3.0 * np.exp(-radius / 0.35) / DISK["Ha 6563"]
-    mixed = core[..., None] * ratios[1] + (1 - core[..., None]) * ratios[0]
-    flux = (beta[..., None] * mixed).reshape(-1, len(names))
+    flux = _fluxes(names, radius, core, brightness)  # (y, x, line)
     rest = dict(zip(line_labels(), line_wavelengths(), strict=True))
-    places = observed_air(np.array([rest[name] for name in names]), redshift)
     lines = paint_lines(
-        flux / step, axis, velocity=velocity.ravel(), width=wide.ravel(), wavelength=places
+        flux.reshape(-1, len(names)) / float(np.median(np.diff(axis.values))),
+        axis,
+        velocity=velocity.ravel(),
+        width=wide.ravel(),
+        wavelength=observed_air(np.array([rest[name] for name in names]), redshift),
     )
-    stars = CONTINUUM * np.exp(-radius / 0.5).ravel()[:, None] * (wave / 7000.0) ** 0.7
-    noise = np.random.default_rng(seed).standard_normal(lines.shape)
-    sigma = (wave / 7000.0) ** 0.3  # rises to the red
-    values = (lines + stars + sigma * noise).reshape(*shape, -1).astype(np.float32)
-    variance = np.broadcast_to((sigma**2).astype(np.float32), values.shape).copy()
-    cube = make_cube(
-        values, axis=axis, variance=variance, attrs={"instrument": "MUSE", "unit": "1"}
-    )
+    cube = _with_noise(lines.reshape(*shape, -1), radius, axis, seed)
+    image = ("y", "x")
     truth = xr.Dataset(
         {
-            "flux": (("line", "y", "x"), np.moveaxis(flux.reshape(*shape, -1), 2, 0)),
-            "velocity": (("y", "x"), velocity),
-            "dispersion": (("y", "x"), wide),
-            "nucleus": (("y", "x"), core),
+            "flux": (("line", *image), np.moveaxis(flux, 2, 0)),
+            "velocity": (image, velocity),
+            "dispersion": (image, wide),
+            "nucleus": (image, core),
         },
         coords={"line": list(names)},
         attrs={"redshift": redshift},
     )
     return cube, truth
+
+
+def _fluxes(
+    names: tuple[str, ...], radius: np.ndarray, core: np.ndarray, brightness: float
+) -> np.ndarray:
+    """Return the fluxes (y, x, line) of a disk and its nucleus."""
+    ratios = np.array([[kind[name] for name in names] for kind in (DISK, NUCLEUS)])
+    mixed = core[..., None] * ratios[1] + (1 - core[..., None]) * ratios[0]
+    # The peak of H alpha with the width of the line at the centre, about 3 angstrom in all.
+    beta = brightness * 3.0 * np.exp(-radius / 0.35) / DISK["Ha 6563"]
+    return np.asarray(beta[..., None] * mixed)
+
+
+def _with_noise(lines: np.ndarray, radius: np.ndarray, axis: Axis, seed: int) -> xr.DataArray:
+    """Return a cube of lines (y, x, channel) with a stellar continuum and noise."""
+    wave = axis.to("angstrom").values
+    stars = CONTINUUM * np.exp(-radius / 0.5)[..., None] * (wave / 7000.0) ** 0.7
+    sigma = (wave / 7000.0) ** 0.3  # rises to the red
+    noise = np.random.default_rng(seed).standard_normal(lines.shape)
+    values = (lines + stars + sigma * noise).astype(np.float32)
+    variance = np.broadcast_to((sigma**2).astype(np.float32), values.shape).copy()
+    return make_cube(
+        values, axis=axis, variance=variance, attrs={"instrument": "MUSE", "unit": "1"}
+    )
 
 
 def _disk(shape: tuple[int, int], speed: float) -> tuple[np.ndarray, np.ndarray]:
