@@ -33,7 +33,7 @@ HEAD, PAGE = HERE / "line_maps_head.md", HERE / "line_maps.md"
 REDSHIFTS = (0.0, 0.03, 0.3)
 SEEDS = range(700, 703)
 SHAPE = (36, 40)
-BRIGHTNESS = {"bright": 30.0, "faint": 3.0}
+BRIGHTNESS = {"bright": 30.0, "faint": 10.0}
 LINES = ("Hb 4861", "[OIII] 5007", "Ha 6563", "[NII] 6583", "[SII] 6716")
 DIRECT = 20  # pixels that are fitted by astropy
 
@@ -70,8 +70,9 @@ def measure_galaxy(name: str, redshift: float, seed: int, speed: float = 250.0) 
         "alone": int(alone.sum()), "pooled": int(pooled.sum()),
         "too faint": maps.attrs["pixels_too_faint"],
         "velocity, alone": f"{width_of(pull[alone]):.2f}",
-        "beyond 4 errors": int((np.abs(pull[alone]) > 4).sum()),
+        "beyond 4 errors, alone": int((np.abs(pull[alone]) > 4).sum()),
         "velocity, pooled": f"{width_of(pull[pooled]):.2f}" if pooled.sum() > 20 else "",
+        "beyond 4 errors, pooled": int((np.abs(pull[pooled]) > 4).sum()),
         "dispersion, alone": f"{width_of(spread[alone]):.2f}",
         "flux, alone": f"{width_of(flux_pull.values[:, alone]):.2f}",
         "flux, pooled": f"{width_of(flux_pull.values[:, pooled]):.2f}" if pooled.sum() > 20 else "",

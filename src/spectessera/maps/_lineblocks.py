@@ -34,12 +34,13 @@ QUALITY = {
 }
 LEAST_LEAD = 12.0  # chi squared: another velocity is 400 times less likely
 POOR = 2.0  # chi squared per degree of freedom of a poor fit
-# Decrease of chi squared if a pixel had the mean lines of its pool; not in the result.
-PROMISED = "promised"
+# Not in the result: the decrease of chi squared if a pixel had the mean lines of its pool, and the
+# rows and columns up to which that reaches.
+PROMISED, RADIUS = INTERNAL = ("promised", "radius")
 PER_LINE = ("flux", "flux_error", "equivalent_width", "equivalent_width_error")
 PER_PIXEL = (
     "velocity", "velocity_error", "dispersion", "dispersion_error", "signal_to_noise",
-    "reduced_chi_squared", "pixels", "quality", "gas_class", "class_share", PROMISED,
+    "reduced_chi_squared", "pixels", "quality", "gas_class", "class_share", *INTERNAL,
 )  # fmt: skip
 PER_RATIO = ("log_ratio", "log_ratio_error")
 
@@ -129,16 +130,16 @@ def fit_block(
     start = context.starts[spectra.labels[y, x] - 1]
     found = fit_kinematics(plan, kept, start)
     faint = ~_seen(context, found)
-    pixels, promised = np.ones(len(y)), np.zeros(len(y))
+    pixels, internal = np.ones(len(y)), np.zeros((len(y), len(INTERNAL)))
     quality = np.zeros(len(y), dtype=np.int64)
     if faint.any():
         rows = np.flatnonzero(faint)
-        pooled, number, gain = _pooled(context, spectra, y[rows], x[rows], kept.take(rows))
+        pooled, number, about = _pooled(context, spectra, y[rows], x[rows], kept.take(rows))
         _put(found, rows, pooled)
-        pixels[rows], promised[rows] = number, gain
+        pixels[rows], internal[rows] = number, about
         quality[rows] = np.where(number > 0, POOLED, FAINT)
     measured = fluxes(plan, kept, found)
-    numbers = _numbers(context, found, measured, pixels, quality, promised)
+    numbers = _numbers(context, found, measured, pixels, quality, internal)
     maps = np.full((numbers.shape[1], *labels.shape), np.nan, np.float32)
     maps[:, y, x] = numbers.T
     return maps[:, inner.y, inner.x]
@@ -164,12 +165,12 @@ def _pooled(
     """Return the kinematics of faint pixels, and the numbers of neighbours that they are from.
 
     Where there are none, 0, and the kinematics are those of the cluster. The gain is that of the
-    pixel's own spectrum; third is what it would be if the pixel had the mean lines of its pool.
+    pixel's own spectrum. Third are the internal numbers of the pixels (n, 2).
     """
     plan = context.setup.plan
     start = context.starts[spectra.labels[y, x] - 1]
     best = _known(context, start)
-    number, promised = np.zeros((2, len(y)))
+    number, internal = np.zeros(len(y)), np.zeros((len(y), len(INTERNAL)))
     sums = _Sums(len(y), kept.flux.shape[1])
     left = np.arange(len(y))
     for radius in range(1, context.reach + 1):
@@ -180,7 +181,8 @@ def _pooled(
         _put(best, left[seen], pool.take(np.flatnonzero(seen)))
         number[left[seen]] = sums.count[left[seen]]
         real = np.maximum(pool.gain[seen] - 0.5 * len(plan.columns), 0.0)
-        promised[left[seen]] = real / number[left[seen]]
+        internal[left[seen], 0] = real / number[left[seen]]
+        internal[left[seen], 1] = radius
         left = left[~seen]
         if not len(left):
             break
@@ -189,7 +191,7 @@ def _pooled(
     best = best._replace(
         gain=np.maximum(without - state.misfit, 0.0), misfit=state.misfit / np.maximum(freedom, 1)
     )
-    return best, number, promised
+    return best, number, internal
 
 
 def _known(context: LineContext, start: np.ndarray) -> Kinematics:
@@ -265,7 +267,7 @@ def _numbers(
     measured: Fluxes,
     pixels: np.ndarray,
     quality: np.ndarray,
-    promised: np.ndarray,
+    internal: np.ndarray,
 ) -> np.ndarray:
     """Return all numbers (n, output) in the order of the outputs."""
     plan = context.setup.plan
@@ -289,7 +291,7 @@ def _numbers(
         measured.flux, error, width, width_error,
         found.velocity * unknown, spread[:, 0] * unknown,
         dispersion * unknown, np.maximum(upper - dispersion, dispersion - lower) * unknown,
-        np.sqrt(found.gain), found.misfit, pixels, quality, kind.number, kind.share, promised,
+        np.sqrt(found.gain), found.misfit, pixels, quality, kind.number, kind.share, internal,
         ratio, ratio_error,
     ]  # fmt: skip
     with np.errstate(over="ignore"):

@@ -13,7 +13,7 @@ from spectessera.axis import Axis
 from spectessera.naming.optical.linefits import on_axis
 
 from ._gasmaps import CLASSES, ratio_names
-from ._lineblocks import PER_LINE, PER_PIXEL, PROMISED, QUALITY, LineContext
+from ._lineblocks import INTERNAL, PER_LINE, PER_PIXEL, QUALITY, LineContext
 from ._lineplan import FALSE_ALARM
 
 MEANINGS = {
@@ -22,7 +22,8 @@ MEANINGS = {
     "equivalent_width": "flux over the continuum at the line, at rest; positive in emission",
     "equivalent_width_error": "standard error of the equivalent width",
     "velocity": "velocity of the gas: 1 + z = (1 + redshift) (1 + velocity / c)",
-    "velocity_error": "standard error of the velocity",
+    "velocity_error": "standard error of the velocity; of pooled pixels, with how much velocities "
+    "change over the pool",
     "dispersion": "standard deviation of the velocities of the gas",
     "dispersion_error": "standard error of the dispersion; of unresolved lines, how far it may be "
     "above 0",
@@ -48,7 +49,7 @@ def as_dataset(
     units = _units(cube, context.setup.axis)
     variables: dict[str, Any] = {}
     for name, values in maps.items():
-        if name == PROMISED:
+        if name in INTERNAL:
             continue
         attrs: dict[str, Any] = {"long_name": MEANINGS[name]}
         if name in units:

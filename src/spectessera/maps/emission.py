@@ -21,9 +21,10 @@ from spectessera.inference.neighbours import around, inside
 from spectessera.naming.names import is_optical
 from spectessera.result import require
 
-from ._lineblocks import PROMISED, QUALITY, LineContext, fit_block
+from ._lineblocks import LineContext, fit_block
 from ._linedataset import as_dataset
 from ._lineplan import Setup
+from ._linepools import add_gradients, withdraw_pools
 from ._linestart import (
     common_redshift,
     noise_of_cube,
@@ -38,8 +39,6 @@ from .stream import Progress
 SPEED = 700.0  # km/s
 NEIGHBOURS = 3
 TALL = 8  # blocks of a cube in memory are so many times as high as what is read around them
-# Standard errors by which the spectra of pooled pixels must confirm the kinematics of their pools.
-CONFIRMED = 3.0
 
 
 def lines(
@@ -190,32 +189,6 @@ def _run(
     maps, first = {}, 0
     for name, number in context.outputs:
         maps[name], first = whole[first : first + number], first + number
-    _withdraw(context, maps, labels)
+    withdraw_pools(maps, labels)
+    add_gradients(maps)
     return maps
-
-
-def _withdraw(context: LineContext, maps: dict[str, np.ndarray], labels: np.ndarray) -> None:
-    """Mark pools as too faint, in place, in clusters whose pixels do not confirm them.
-
-    At the kinematics of its neighbours, which are found without it, a pixel of noise has a gain of
-    a half for every line, with a variance of 5/4. What exceeds that is significant in the sum of
-    the pooled pixels of a cluster, or at least half of what their pools promise.
-    """
-    quality = maps["quality"][0]
-    bits = np.nan_to_num(quality).astype(int)
-    pooled = bits & 3 == QUALITY["pooled"]
-    number = len(context.names)
-    for label in range(1, len(context.starts) + 1):
-        own = pooled & (labels == label)
-        count = int(own.sum())
-        if not count:
-            continue
-        gain, promised = (
-            float(each[own].astype(np.float64).sum())
-            for each in (np.square(maps["signal_to_noise"][0]), maps[PROMISED][0])
-        )
-        excess = gain - 0.5 * number * count
-        if excess < min(CONFIRMED * np.sqrt(1.25 * number * count), 0.5 * promised):
-            quality[own] += QUALITY["too_faint"]
-            for name in ("velocity", "velocity_error", "dispersion", "dispersion_error"):
-                maps[name][0][own] = np.nan
