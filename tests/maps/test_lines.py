@@ -356,6 +356,6 @@ def test_velocities_follow_the_formula_of_the_attribute(bright):
 
 
 def test_the_figure_has_a_panel_for_every_map(bright):
-    figure = spt.plots.line_maps(bright[-1])
+    figure = spt.plots.lines(bright[-1])
     titles = [axes.get_title() for axes in figure.axes]
     assert {"Ha 6563", "velocity", "dispersion", "class of the gas", "fitted"} <= set(titles)

@@ -60,6 +60,11 @@ COMMANDS = {
     "decode": Entry(
         "latents", "decode_command", "Decode a latent cube to spectra in network-input units."
     ),
+    "maps": Entry(
+        "maps",
+        "maps_command",
+        "Map the elements of an X-ray cube: net counts of their lines in every pixel, with errors.",
+    ),
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),

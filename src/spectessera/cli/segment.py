@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
+log = logging.getLogger(__name__)
+
 Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
 ClustersOption = Annotated[
     str,
@@ -53,6 +56,8 @@ class ResultOptions:
         Of the X-ray tube.
     neighbours : str
         "auto", or the weight of a neighbour.
+    maps : bool
+        Write maps of the elements.
     zarr : bool
         Write a Zarr store in place of a NetCDF file.
     overwrite : bool
@@ -81,6 +86,12 @@ class ResultOptions:
             "to 1."
         ),
     ] = "auto"
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps", help="Also write maps of the elements (X-ray cubes of counts): maps.nc."
+        ),
+    ] = False
     zarr: Annotated[
         bool,
         typer.Option(
@@ -132,7 +143,7 @@ def segment_command(
         closing(Origin(read)) as origin,  # its checksums are computed during the work
     ):
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
-        cube = _cube(file, reading, results.anode)
+        cube = _cube(file, reading, results)
         with use_scheduler(where), progress(quiet or as_json) as bar:
             if source.auto:
                 source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
@@ -144,8 +155,10 @@ def segment_command(
                 _save(segmenter, source.checkpoint, staging, origin)
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
+            maps = _element_maps(cube, result, results, bar)
         run = _run(file, source, results, seed, number)
-        summary = write_files(result, segmenter, staging.path, run, **_how(source, results, stored))
+        how = _how(source, results, stored) | {"maps": maps}
+        summary = write_files(result, segmenter, staging.path, run, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
@@ -155,7 +168,22 @@ def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dic
     return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
-def _how(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, bool]:
+def _element_maps(
+    cube: xr.DataArray, result: xr.Dataset, results: ResultOptions, bar: Any
+) -> xr.Dataset | None:
+    """Return maps of the elements, if they are wanted; None if the spectra allow none."""
+    if not results.maps:
+        return None
+    from spectessera.maps import NothingToMap, elements
+
+    try:
+        return elements(cube, result, progress=bar)
+    except NothingToMap as error:  # the result is kept: it is complete without them
+        log.warning("no element maps: %s", error)
+        return None
+
+
+def _how(source: ModelOptions, results: ResultOptions, stored: bool) -> dict[str, Any]:
     """Return what decides which files are written, and how."""
     return {"fitted": source.fit, "with_report": results.report, "stored": stored}
 
@@ -183,17 +211,24 @@ def _folder(
     from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
-    names = names_of(fitted=source.fit or source.auto, with_report=results.report, stored=stored)
+    names = names_of(
+        fitted=source.fit or source.auto, with_report=results.report, stored=stored,
+        with_maps=results.maps,
+    )  # fmt: skip
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
     return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
 
-def _cube(file: Path, reading: FileOptions, anode: str | None) -> xr.DataArray:
-    """Return the cube."""
+def _cube(file: Path, reading: FileOptions, results: ResultOptions) -> xr.DataArray:
+    """Return the cube; raise, before any work, if maps of it cannot be made."""
     cube = reading.open(file)
     cube.attrs.pop("model_choice", None)  # that of an earlier run
-    if anode is not None:
-        cube.attrs["anode"] = anode
+    if results.anode is not None:
+        cube.attrs["anode"] = results.anode
+    if results.maps:
+        from spectessera.maps import check_mappable
+
+        check_mappable(cube)
     return cube
 
 

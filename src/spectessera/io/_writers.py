@@ -35,21 +35,23 @@ PNG_SIDE = 512  # pixels, the least length of the longer side of a picture
 # Attributes that a FITS file needs not hold: its reader finds them anew.
 NEW_FILE = ("source", "wcs", "saturation")
 MEMORY = 2**28  # bytes of blocks that are computed and written at the same time
+Kind = Literal["cube", "result", "maps"]
 COPIES = 3  # of a block in memory: as read, in the order of the file, compressed
 
 
 def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = True) -> None:
-    """Write a cube or a result of a segmentation to a file.
+    """Write a cube, a result of a segmentation or maps of pixels to a file.
 
     Parameters
     ----------
-    thing : DataArray (y, x, channel), or Dataset with label (y, x)
+    thing : DataArray (y, x, channel), Dataset with label (y, x), or maps
+        Maps are Datasets whose attribute ``content`` ends with "maps".
     path : str or Path
         The suffix gives the format. For both: ``.nc`` (NetCDF), ``.h5`` (HDF5), ``.zarr`` (a
         folder), ``.fits`` (a cube with its variance and mask; a label map with its confidence).
         For a cube: ``.hspy`` (HyperSpy). For a result: ``.png`` (a picture of the label map).
-        ``.nc``, ``.h5``, ``.zarr`` and ``.hspy`` keep everything. A lazy cube is written block by
-        block.
+        ``.nc``, ``.h5``, ``.zarr`` and ``.hspy`` keep everything. For maps: ``.nc``, ``.h5`` and
+        ``.zarr``. A lazy cube is written block by block.
     overwrite : bool
         False: raise if the file exists already. A folder is only replaced if everything in it
         belongs to a Zarr store.
@@ -79,8 +81,7 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
     True
     """
     path = Path(path)
-    checked: Any = check_result(thing) if isinstance(thing, xr.Dataset) else check_cube(thing)
-    kind: Literal["cube", "result"] = "result" if isinstance(thing, xr.Dataset) else "cube"
+    kind, checked = _checked(thing)
     check_destination(path, overwrite, kind)
     checked = _plain_attributes(checked)
     suffix = _suffix(path, kind)
@@ -90,9 +91,16 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         _WRITERS[kind][suffix](checked, temporary)
 
 
-def check_destination(
-    path: str | Path, overwrite: bool = True, kind: Literal["cube", "result"] = "cube"
-) -> None:
+def _checked(thing: xr.DataArray | xr.Dataset) -> tuple[Kind, Any]:
+    """Return what is to be written, and of which kind it is."""
+    if not isinstance(thing, xr.Dataset):
+        return "cube", check_cube(thing)
+    if str(thing.attrs.get("content", "")).endswith("maps"):
+        return "maps", thing
+    return "result", check_result(thing)
+
+
+def check_destination(path: str | Path, overwrite: bool = True, kind: Kind = "cube") -> None:
     """Raise, before any work, the errors of :func:`write` for this path.
 
     Parameters
@@ -101,8 +109,8 @@ def check_destination(
         Destination.
     overwrite : bool
         False: raise if the file exists already.
-    kind : "cube" or "result"
-        What is to be written; the two have different formats.
+    kind : "cube", "result" or "maps"
+        What is to be written; they have different formats.
 
     Raises
     ------
@@ -126,12 +134,13 @@ def check_destination(
 def _suffix(path: Path, kind: str) -> str:
     """Return the suffix of a format."""
     if kind not in _WRITERS:
-        raise ValueError(f'kind must be "cube" or "result"; got {kind!r}')
+        raise ValueError(f'kind must be "cube", "result" or "maps"; got {kind!r}')
     for suffix in _WRITERS[kind]:
         if path.name.lower().endswith(suffix):
             return suffix
     known = ", ".join(_WRITERS[kind])
-    raise ValueError(f"a {kind} is written as one of {known}; got {path.name!r}")
+    what = "maps are" if kind == "maps" else f"a {kind} is"
+    raise ValueError(f"{what} written as one of {known}; got {path.name!r}")
 
 
 def _plain_attributes(thing: Any) -> Any:
@@ -299,5 +308,11 @@ _WRITERS: dict[str, dict[str, Callable[[Any, Path], None]]] = {
         ".fits": write_result_fits,
         ".fits.gz": write_result_fits,
         ".png": _result_png,
+    },
+    "maps": {
+        ".nc": _result_nc,
+        ".h5": _result_h5,
+        ".hdf5": _result_h5,
+        ".zarr": _result_zarr,
     },
 }

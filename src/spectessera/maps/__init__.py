@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .elements import elements
-    from .emission import lines
+    from .elementmaps import check_mappable, elements
+    from .emission import check_lines, lines
+    from .families import NothingToMap
 
 __all__ = [
+    "NothingToMap",
+    "check_lines",
+    "check_mappable",
     "elements",
     "lines",
 ]
@@ -16,7 +20,10 @@ __all__ = [
 __getattr__, __dir__ = door(
     __name__,
     {
-        "elements": "elements",
+        "NothingToMap": "families",
+        "check_lines": "emission",
+        "check_mappable": "elementmaps",
+        "elements": "elementmaps",
         "lines": "emission",
     },
 )

@@ -21,6 +21,7 @@ from spectessera.scale import has_variance, places
 from ._gasmaps import DIAGNOSTIC
 from ._kinematics import fit_kinematics
 from ._lineplan import FALSE_ALARM, Setup, keep, make_setup, measured_noise, resolution_of
+from .families import NothingToMap
 
 SAMPLED = 49  # spectra that the noise is measured in
 
@@ -37,7 +38,7 @@ def common_redshift(result: xr.Dataset, axis: Axis, given: float | None) -> floa
     usable = np.isfinite(means).any(axis=1) & np.isfinite(errors).any(axis=1)
     found = fit_redshift(means[usable], errors[usable], axis) if usable.any() else None
     if found is None:
-        raise ValueError(
+        raise NothingToMap(
             "no redshift was found: the mean spectra of the clusters have too few lines; give one "
             "(redshift=0.03)"
         )
@@ -56,7 +57,7 @@ def setup_at(
         axis, good, names, redshift, reach=reach, resolution=resolution, false_alarm=FALSE_ALARM
     )
     if not setup.plan.columns:
-        raise ValueError(
+        raise NothingToMap(
             f"none of the lines {', '.join(names)} is on the axis at redshift {redshift:g}; "
             "give other names or another redshift"
         )

@@ -15,7 +15,7 @@ import numpy as np
 from spectessera.naming.xray.components import prepare
 from spectessera.naming.xray.solver import Solver, refine
 
-from .families import Contents, MeanSpectra, Tail, components_of, name_of
+from .families import Contents, MeanSpectra, NothingToMap, Tail, components_of, name_of
 
 EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a width
 ROUNDS = 2  # refinements of the calibration
@@ -79,7 +79,7 @@ def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]
 
     Raises
     ------
-    ValueError
+    NothingToMap
         If the channels have different widths.
     """
     low, high = contents.window
@@ -87,7 +87,7 @@ def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]
     energy = means.energy[inside]
     step = (energy[-1] - energy[0]) / (len(energy) - 1)
     if np.abs(energy - np.linspace(energy[0], energy[-1], len(energy))).max() > EVEN * step:
-        raise ValueError(
+        raise NothingToMap(
             "element maps need channels of equal width; those of this cube differ: rebin it first"
         )
     counts, error = (each[inside] for each in means.whole)

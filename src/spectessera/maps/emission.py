@@ -97,8 +97,10 @@ def lines(
     Raises
     ------
     ValueError, TypeError
-        If the axis is not of optical wavelengths, the result is of another image, no redshift is
-        found, or an argument is out of range.
+        If the axis is not of optical wavelengths, the result is of another image, or an argument is
+        out of range.
+    NothingToMap
+        A ValueError: no redshift is found, or none of the lines is on the axis.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def lines(
     require(result, "label", "mean_spectrum", "std_spectrum", "size", purpose="maps of lines")
     check_number("largest_velocity", largest_velocity, low=50.0, high=3000.0)
     check_number("neighbours", neighbours, low=0, high=20, integer=True)
-    axis = _optical_axis(cube)
+    axis = check_lines(cube)
     labels = _labels(cube, result)
     systemic = common_redshift(result, axis, redshift)
     chosen = wanted_lines(result, systemic, names)
@@ -140,8 +142,27 @@ def lines(
     return as_dataset(context, cube, maps, labels, known is not None)
 
 
-def _optical_axis(cube: xr.DataArray) -> Axis:
-    axis = spectral_axis(cube)
+def check_lines(cube: xr.DataArray) -> Axis:
+    """Return the axis of a cube of which maps of lines can be made.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no cube, or its axis is not of optical wavelengths that resolve lines.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> cube = spt.make_cube(np.ones((2, 3, 401)), wavelength=(6400.0, 6900.0))
+    >>> len(spt.maps.check_lines(cube))
+    401
+    """
+    axis = spectral_axis(check_cube(cube))
     if not is_optical(axis):
         raise ValueError(
             "maps of lines need wavelengths between 3000 and 11000 angstrom in channels of at most "

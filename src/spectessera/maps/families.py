@@ -27,6 +27,13 @@ from spectessera.naming.xray.evidence import judge
 from spectessera.naming.xray.families import AIR, USUAL_ANODE, Family, Response, table
 from spectessera.naming.xray.fit import XraySettings, decompose
 
+WHOLE = "all pixels"
+NEAR = 0.5  # full widths between lines, within which one may be taken for the other
+
+
+class NothingToMap(ValueError):
+    """The mean spectra have no lines, or not at energies that can be believed."""
+
 
 class MeanSpectra(NamedTuple):
     """The mean spectra of all clusters at rising energies, and that of all pixels, float64.
@@ -137,30 +144,31 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
 
     Raises
     ------
-    ValueError
+    NothingToMap
         If there are no lines, or the calibration of the axis seems to be wrong.
     """
     settings = XraySettings(anode=anode)
     axis = Axis(means.energy, "keV")
     whole = decompose(*means.whole, axis, settings)
     if whole is None:
-        raise ValueError(
+        raise NothingToMap(
             "the mean spectra have no lines, so there are no elements to map; is this a cube of "
             "X-ray spectra (XRF, EDS)?"
         )
     if whole.factor != 1.0:
-        raise ValueError(
+        raise NothingToMap(
             f"the energies of this cube seem to be wrong by a factor of {whole.factor:.3f}: "
             "elements cannot be mapped; calibrate the axis first"
         )
     first = whole.decomposition
     found = _Found()
-    found.add("all pixels", first, anode)
+    found.add(WHOLE, first, anode)
     for row in np.flatnonzero(means.usable):
         own = decompose(means.counts[row], means.error[row], axis, settings)
         if own is not None and own.factor == 1.0:
             found.add(str(numbers[row]), own.decomposition, anode)
     components = [first.solver.components[i] for i in first.used]
+    found.leave_out_rivals(first.response)
     beams = [float(each.name) for each in components if each.kind == "beam"]
     sums = [each for each in components if each.kind == "sum"]
     return Contents(
@@ -194,6 +202,15 @@ class _Found:
                 self.families[name] = component.family
                 self.sources.setdefault(name, []).append(source)
 
+    def leave_out_rivals(self, response: Response) -> None:
+        """Remove families that no cluster shows, and whose line one of a cluster explains."""
+        only = {name for name, sources in self.sources.items() if sources == [WHOLE]}
+        others = [self.families[name].main for name in self.families if name not in only]
+        for name in only:
+            main = self.families[name].main
+            if any(abs(main - other) < NEAR * response.width(main) for other in others):
+                del self.families[name], self.sources[name]
+
     def ordered(self) -> tuple[Family, ...]:
         """Return the families by the energy of their main line."""
         return tuple(sorted(self.families.values(), key=lambda each: each.main))
@@ -215,7 +232,7 @@ def likely_families(candidates: tuple[Candidate, ...]) -> set[str]:
 
 def _in_words(sources: list[str]) -> str:
     """Return where a family was found, such as "clusters 1, 3"."""
-    numbers = [each for each in sources if each.isdecimal()]
+    numbers = [each for each in sources if each != WHOLE]
     if not numbers:
         return "the mean of all pixels"
     return f"cluster{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"

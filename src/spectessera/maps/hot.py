@@ -22,7 +22,7 @@ from spectessera.naming.xray.families import EXCLUDED, SOFTEST, Family, lines_at
 from spectessera.naming.xray.fit import XraySettings, decompose
 
 from .design import Design, least_squares
-from .families import Contents, MeanSpectra, likely_families, name_of
+from .families import NEAR, Contents, MeanSpectra, likely_families, name_of
 from .stream import times_matrices
 
 APART = 0.35  # full widths; families with main lines that are closer are tried as one
@@ -31,7 +31,6 @@ TRIED = 5.0  # standard errors from which the counts of a pixel are compared wit
 CHANCE = 0.01  # probability of a false alarm in a whole cube of Poisson counts
 MOST_PIXELS = 16  # the spectrum of so many pixels verifies a place
 WORTH = 3.0  # errors of the model; an excess must be larger
-NEAR = 0.5  # full widths between the place and a line that explains it
 
 
 class Places(NamedTuple):

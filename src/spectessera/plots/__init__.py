@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .linemaps import line_maps
+    from .elementmaps import elements
+    from .linemaps import lines
     from .result import clusters, history, integrated, scores, spectra_of_palette
 
 __all__ = [
     "clusters",
+    "elements",
     "history",
     "integrated",
-    "line_maps",
+    "lines",
     "scores",
     "spectra_of_palette",
 ]
@@ -21,9 +23,10 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "clusters": "result",
+        "elements": "elementmaps",
         "history": "result",
         "integrated": "result",
-        "line_maps": "linemaps",
+        "lines": "linemaps",
         "scores": "result",
         "spectra_of_palette": "result",
     },

@@ -31,7 +31,7 @@ DETECTED = 3.0  # standard errors
 FITTED = (("alone", 0, "#21618c"), ("pooled", 1, "#a9cce3"), ("too faint", 2, "#e59866"))
 
 
-def line_maps(maps: xr.Dataset) -> Figure:
+def lines(maps: xr.Dataset) -> Figure:
     """Draw the fluxes of the brightest lines, velocity, dispersion, class of the gas, and quality.
 
     Parameters
@@ -55,12 +55,12 @@ def line_maps(maps: xr.Dataset) -> Figure:
     ...                      variance=np.ones(noise.shape))
     >>> result = spt.baselines.linear(cube, spt.Clusters(2, 2), seed=0)
     >>> maps = spt.maps.lines(cube, result, names=["Ha 6563"], redshift=0.0)
-    >>> [axes.get_title() for axes in spt.plots.line_maps(maps).axes][:2]
+    >>> [axes.get_title() for axes in spt.plots.lines(maps).axes][:2]
     ['Ha 6563', 'velocity']
     """
     require(maps, "flux", "flux_error", "velocity", "dispersion", "quality", purpose="this figure")
-    lines = _brightest(maps)
-    count = len(lines) + 4
+    brightest = _brightest(maps)
+    count = len(brightest) + 4
     columns, wide, high = image_grid(maps["velocity"].shape, count, 2.6)
     rows = -(-count // columns)
     figure = Figure(figsize=(columns * (wide + 1.3), rows * (high + 0.9)), layout="constrained")
@@ -68,11 +68,11 @@ def line_maps(maps: xr.Dataset) -> Figure:
     for axes in panels[count:]:
         axes.set_axis_off()
     unit = in_figure(str(maps["flux"].attrs.get("units", "")))
-    for axes, line in zip(panels, lines, strict=False):
+    for axes, line in zip(panels, brightest, strict=False):
         flux = maps["flux"].isel(line=line)
         draw_image(figure, axes, flux.values, maps, unit)
         axes.set_title(in_figure(str(maps["line"].values[line])))
-    velocity, dispersion, gas, quality = panels[len(lines) : count]
+    velocity, dispersion, gas, quality = panels[len(brightest) : count]
     _draw_velocity(figure, velocity, maps)
     draw_image(figure, dispersion, maps["dispersion"].values, maps, "km/s")
     dispersion.set_title("dispersion")

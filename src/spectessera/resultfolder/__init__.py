@@ -8,7 +8,18 @@ if TYPE_CHECKING:
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import clean_name, edited_files, read_edits, write_edited
-    from .manifest import EDITS, MANIFEST, MODEL, REPORT, RESULT_STORE, Manifest, read_manifest
+    from .manifest import (
+        EDITS,
+        MANIFEST,
+        MAPS,
+        MODEL,
+        REPORT,
+        RESULT_STORE,
+        RESULTS,
+        Manifest,
+        read_manifest,
+    )
+    from .mapfiles import write_maps
     from .origin import Origin
     from .repetition import (
         Difference,
@@ -22,8 +33,10 @@ if TYPE_CHECKING:
 __all__ = [
     "EDITS",
     "MANIFEST",
+    "MAPS",
     "MODEL",
     "REPORT",
+    "RESULTS",
     "RESULT_STORE",
     "Difference",
     "Manifest",
@@ -45,6 +58,7 @@ __all__ = [
     "verify",
     "write_edited",
     "write_files",
+    "write_maps",
 ]
 
 __getattr__, __dir__ = door(
@@ -53,11 +67,13 @@ __getattr__, __dir__ = door(
         "Difference": "repetition",
         "EDITS": "manifest",
         "MANIFEST": "manifest",
+        "MAPS": "manifest",
         "MODEL": "manifest",
         "Manifest": "manifest",
         "Origin": "origin",
         "Plan": "staging",
         "REPORT": "manifest",
+        "RESULTS": "manifest",
         "RESULT_STORE": "manifest",
         "Staging": "staging",
         "Verdict": "checking",
@@ -75,5 +91,6 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
+        "write_maps": "mapfiles",
     },
 )

@@ -16,6 +16,7 @@ from .manifest import (
     EDITS,
     HISTORY,
     MANIFEST,
+    MAPS,
     MODEL,
     NAMES,
     REPORT,
@@ -86,7 +87,7 @@ def older_result(
     if manifest is not None:
         owned = [n for n in dict.fromkeys((*manifest.names, EDITS)) if os.path.lexists(target / n)]
     elif _has_our_summary(target) and not add:
-        owned = [name for name in NAMES if os.path.lexists(target / name)]
+        owned = [n for n in NAMES if n not in MAPS and os.path.lexists(target / n)]
         aside = f"earlier-{now}"
     else:
         owned = [REPORT] if REPORT in planned and _is_report(target / REPORT) else []

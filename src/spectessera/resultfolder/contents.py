@@ -22,19 +22,23 @@ from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
-from .manifest import HISTORY, MODEL, REPORT
+from .manifest import HISTORY, MAPS, MODEL, REPORT
+from .mapfiles import write_maps
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
-def names_of(*, fitted: bool, with_report: bool, stored: bool) -> tuple[str, ...]:
+def names_of(
+    *, fitted: bool, with_report: bool, stored: bool, with_maps: bool = False
+) -> tuple[str, ...]:
     """Return the names of all files that :func:`write_files` may write, and that of the model."""
     names = [
         RESULT_STORE if stored else RESULT, "labels.png", "labels.fits", "clusters.png",
         "integrated.png", "scores.png", "summary.json", "settings.toml",
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
+    names += MAPS if with_maps else []
     return (*names, REPORT) if with_report else tuple(names)
 
 
@@ -47,13 +51,16 @@ def write_files(
     fitted: bool,
     with_report: bool = False,
     stored: bool = False,
+    maps: xr.Dataset | None = None,
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
-    ``stored``: the result itself is in the folder already, as a Zarr store.
+    ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements.
     """
     namings = name_clusters(result)
     summary = _summarise(result, run, namings)
+    if maps is not None:
+        summary["elements"] = write_maps(maps, folder)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")

@@ -13,6 +13,7 @@ from spectessera.cube import (
     check_cube,
     noise_of,
     read_block,
+    spectral_axis,
 )
 from spectessera.preprocess.livetime import LIVE_TIME, SCALED
 from spectessera.result import require
@@ -96,12 +97,12 @@ def elements(
     >>> import spectessera as spt
     >>> page = spt.synth.miniature(seed=0, shape=(40, 48))
     >>> cube, _ = spt.synth.cube_from_rgb(page, "choirbook", counts=400, seed=0)
-    >>> result = spt.baselines.cluster(cube, 4)
+    >>> result = spt.baselines.cluster_cube(cube, "pca", clusters=spt.Clusters(4, 4))
     >>> maps = spt.maps.elements(cube, result)
     >>> "Pb L" in maps.element, maps.net_counts.dims
     (True, ('element', 'y', 'x'))
     """
-    cube = check_cube(cube)
+    cube = check_mappable(cube)
     require(result, "label", "mean_spectrum", "std_spectrum", "size", purpose="element maps")
     means = mean_spectra_of(result)
     _check_same(cube, result)
@@ -119,6 +120,32 @@ def elements(
             model, maps = _mapped(counts, labels, design, None, "elements again", progress)
     made = _Made(maps, model, means, contents, factor, left)
     return _dataset(made, cube, result, anode)
+
+
+def check_mappable(cube: xr.DataArray) -> xr.DataArray:
+    """Return a cube of which element maps can be made, with its dimensions in order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no cube, has no energy axis, or holds no counts.
+    """
+    cube = check_cube(cube)
+    axis = spectral_axis(cube)
+    if axis.kind != "energy":
+        raise ValueError(
+            f"element maps need a cube of X-ray spectra with an energy axis; this axis is of kind "
+            f"{axis.kind} ({axis.unit or 'no unit'}); if the channels are energies, give energy= "
+            "(--energy FIRST,LAST)"
+        )
+    if SCALED in cube.attrs and LIVE_TIME in cube.coords:
+        return cube
+    if noise_of(cube, _some_spectra(cube)) != "counts":
+        raise ValueError(
+            "element maps need counts: non-negative whole numbers, or the attribute "
+            'noise="counts" of the cube; the errors follow from them'
+        )
+    return cube
 
 
 # --- the workers assume checked input ----------------------------------------------------------
@@ -211,11 +238,6 @@ def _as_counts(cube: xr.DataArray) -> tuple[xr.DataArray, np.ndarray | None]:
         cube = (cube.drop_vars("variance", errors="ignore") / scale).transpose("y", "x", "channel")
         cube.attrs = attrs | {"noise": "counts"}
         return cube, factor
-    if noise_of(cube, _some_spectra(cube)) != "counts":
-        raise ValueError(
-            "element maps need counts: non-negative whole numbers, or the attribute "
-            'noise="counts" of the cube; their errors follow from them'
-        )
     return cube, factor
 
 
@@ -293,7 +315,7 @@ def _attributes(cube: xr.DataArray, made: _Made) -> dict[str, str | float]:
     at = float(response.width(5.9))
     single = [name for name, source in made.contents.sources.items() if source == SINGLE]
     attrs: dict[str, str | float] = {
-        "title": "element maps",
+        "content": "element maps",
         "meaning": MEANING,
         "calibration_gain": response.gain,
         "calibration_offset": response.offset,

@@ -1,0 +1,185 @@
+"""`spectessera maps`: the elements in every pixel of an X-ray cube."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spectessera._util.documents import read_json
+
+from .console import arguments, command, output, print_json, progress
+from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
+from .scheduler import Scheduler, use_scheduler
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.table import Table
+
+    from spectessera.resultfolder import Staging
+
+SUMMARY = "summary.json"
+MOST_BYTES = 2**26  # of a summary
+METHOD = "pca"  # of the clusters where no result is given
+
+Result = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder that segment wrote for this cube, or the result.nc or result.zarr in it. "
+        "By default, pixels are clustered by their principal components."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="The folder to write the maps to; by default that of the result."),
+]
+Anode = Annotated[
+    str | None,
+    typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not the sample's."),
+]
+SinglePixels = Annotated[
+    bool,
+    typer.Option(
+        "--single-pixels/--no-single-pixels",
+        help="Also look for elements that no cluster shows but single pixels do.",
+    ),
+]
+
+
+@command
+@with_flag_groups
+def maps_command(
+    file: CubeFile,
+    reading: FileOptions,
+    result: Result = None,
+    out: Out = None,
+    anode: Anode = None,
+    single_pixels: SinglePixels = True,
+    overwrite: Overwrite = False,
+    where: Scheduler = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Map the elements of an X-ray cube: net counts of their lines in every pixel, with errors.
+
+    The mean spectra of the clusters give the lines, the calibration and the resolution; with these,
+    every pixel is fitted. Writes maps.nc, maps.png, and a folder of images and a table.
+    """
+    from spectessera.io import result_in
+    from spectessera.maps import check_mappable, elements
+    from spectessera.resultfolder import Origin, Plan, result_folder, write_maps
+
+    source = None if result is None else result_in(result)
+    folder = _folder(source, out)
+    inputs = {"cube": file} | ({} if source is None else {"result": source})
+    inputs |= {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
+    names = _names(folder, source, overwrite)
+    plan = Plan(names, tuple(inputs.values()), overwrite=True, add=True)
+    with result_folder(folder, plan) as staging, closing(Origin(inputs)) as origin:
+        cube = reading.open(file)
+        check_mappable(cube)
+        with use_scheduler(where), progress(quiet or as_json) as bar:
+            clustered = _clusters(cube, source, bar)
+            maps = elements(cube, clustered, anode=anode, single_pixels=single_pixels, progress=bar)
+        rows = write_maps(maps, staging.path)
+        _write_summary(folder, staging, rows)
+        staging.commit(_facts(staging, origin, quiet or as_json))
+    _print(rows, maps, folder, as_json, quiet)
+
+
+def _folder(source: Path | None, out: Path | None) -> Path:
+    """Return the folder to write to."""
+    from spectessera.resultfolder import MANIFEST
+
+    if out is not None:
+        return out
+    if source is None:
+        raise ValueError("give --result, the folder of a segmentation, or --out, a new folder")
+    if not (source.parent / MANIFEST).exists():
+        raise ValueError(
+            f"{source.parent} has no {MANIFEST}, so nothing is added to it; give --out, a folder "
+            "for the maps"
+        )
+    return source.parent
+
+
+def _names(folder: Path, source: Path | None, overwrite: bool) -> tuple[str, ...]:
+    """Return the names that are written; raise if they are there, or belong to another result."""
+    from spectessera.resultfolder import MAPS, RESULTS, read_manifest
+
+    manifest = read_manifest(folder) if folder.is_dir() else None
+    own = () if manifest is None else manifest.names
+    if any(name in RESULTS for name in own) and (
+        source is None or source.parent.resolve() != folder.resolve()
+    ):
+        raise FileExistsError(
+            f"{folder} holds another result: give that with --result, or another --out"
+        )
+    there = [name for name in MAPS if os.path.lexists(folder / name)]
+    if there and not overwrite:
+        raise FileExistsError(f"{folder} holds {there[0]} already; give --overwrite")
+    return (*MAPS, *((SUMMARY,) if SUMMARY in own and (folder / SUMMARY).exists() else ()))
+
+
+def _clusters(cube: xr.DataArray, source: Path | None, bar: Any) -> xr.Dataset:
+    """Return the clusters whose mean spectra are used."""
+    if source is not None:
+        from spectessera.io import read_result
+
+        return read_result(source)
+    from spectessera.baselines import cluster_cube
+
+    return cluster_cube(cube, METHOD, progress=bar)
+
+
+def _write_summary(folder: Path, staging: Staging, rows: list[dict[str, Any]]) -> None:
+    """Write the summary of the result with its elements, if there is one."""
+    if SUMMARY not in staging.plan.names:
+        return
+    summary = read_json(folder / SUMMARY, MOST_BYTES)
+    if not isinstance(summary, dict):
+        raise ValueError(f"{folder / SUMMARY} is not a summary of spectessera")
+    text = json.dumps(summary | {"elements": rows}, indent=2, allow_nan=False) + "\n"
+    (staging.path / SUMMARY).write_text(text, encoding="utf-8")
+
+
+def _facts(staging: Staging, origin: Any, quiet: bool) -> dict[str, Any]:
+    """Return what the manifest says: of the result, and of the maps that were added to it."""
+    with progress(quiet) as bar:
+        facts: dict[str, Any] = origin.facts(arguments.get(), {}, bar)
+    older = staging.older.manifest
+    return facts if older is None else {**older.facts, "maps": facts}
+
+
+def _print(
+    rows: list[dict[str, Any]], maps: xr.Dataset, folder: Path, as_json: bool, quiet: bool
+) -> None:
+    """Print which elements there are, and where the maps are."""
+    if as_json:
+        print_json({"out": str(folder), "elements": rows, **maps.attrs})
+    elif not quiet:
+        output.print(_table(rows))
+        for name in ("found", "unexplained"):
+            if words := maps.attrs[f"{name}_in_single_pixels"]:
+                output.print(f"{name} in single pixels: {words}")
+        output.print(f"maps in {folder}")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """Return the elements as a table."""
+    from rich.table import Table
+
+    table = Table(title=f"{len(rows)} maps", box=None)
+    for heading in ("lines", "most in cluster", "net counts", "found in"):
+        table.add_column(heading, justify="right" if heading == "net counts" else "left")
+    for row in rows:
+        counts = [-1.0 if each is None else each for each in row["net_counts"]]
+        best = max(range(len(counts)), key=counts.__getitem__)
+        error = row["net_counts_error"][best] or 0.0
+        what = row["found_in"] if row["kind"] == "element" else "instrument"
+        table.add_row(row["element"], str(best + 1), f"{counts[best]:.2f} ± {error:.2f}", what)
+    return table

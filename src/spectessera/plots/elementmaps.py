@@ -1,0 +1,66 @@
+"""The figure of element maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from .drawing import draw_image, image_grid, keep_outer_labels
+
+SIDE = 2.6  # inches, of one map
+
+
+def elements(maps: xr.Dataset) -> Figure:
+    """Draw the maps of net counts, each on its own scale, those of the instrument last.
+
+    Parameters
+    ----------
+    maps : Dataset
+        Of :func:`spectessera.maps.elements`.
+
+    Raises
+    ------
+    ValueError
+        If it has no maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import spectessera as spt
+    >>> counts = ("element", "y", "x"), np.ones((1, 2, 3))
+    >>> coords = {"element": ["Fe K"], "kind": ("element", ["element"])}
+    >>> maps = xr.Dataset({"net_counts": counts}, coords=coords)
+    >>> len(spt.plots.elements(maps).axes)
+    2
+    """
+    if "net_counts" not in maps or maps.sizes.get("element", 0) == 0:
+        raise ValueError(
+            "this figure needs net_counts (element, y, x), as spectessera.maps.elements returns "
+            f"them; got {', '.join(map(str, maps.data_vars)) or 'no variables'}"
+        )
+    order = np.argsort(maps["kind"].values != "element", kind="stable")
+    count = len(order)
+    counts = maps["net_counts"].transpose("element", "y", "x")
+    columns, wide, high = image_grid(counts.shape[1:], count, SIDE)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(columns * (wide + 0.9), rows * (high + 0.55)), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place, (axes, index) in enumerate(zip(grid, order, strict=False)):
+        image = counts[index]
+        draw_image(figure, axes, image.values, image.assign_attrs(maps.attrs))
+        axes.set_title(_title(maps, int(index)))
+        keep_outer_labels(axes, place, columns, count)
+    for axes in grid[count:]:
+        axes.remove()
+    return figure
+
+
+def _title(maps: xr.Dataset, index: int) -> str:
+    """Return the name of a map, and what else must be known of it."""
+    name = str(maps["element"].values[index])
+    if maps["kind"].values[index] != "element":
+        return f"{name} (instrument)"
+    single = str(maps["found_in"].values[index]) if "found_in" in maps.coords else ""
+    return f"{name} (single pixels)" if single == "single pixels" else name

@@ -1,0 +1,112 @@
+"""The command maps, and segment with --maps."""
+
+import csv
+import json
+from shutil import copytree
+
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+
+import spectessera as spt
+from commands import one_line, run, two_stripes
+from mapcases import FAMILIES, painted
+from spectessera.maps import elements
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a scan, and its segmentation with maps."""
+    folder = tmp_path_factory.mktemp("maps")
+    cube = painted(3).cube
+    spt.write(cube, folder / "scan.h5")
+    run("segment", folder / "scan.h5", "--model", "maxrf", "--clusters", "3", "--neighbours", "0",
+        "--maps", "--out", folder / "result", "-q", check=0)  # fmt: skip
+    return folder
+
+
+def test_maps_of_a_segmentation_are_those_of_the_function(folder):
+    cube, result = spt.read(folder / "scan.h5"), spt.read_result(folder / "result")
+    expected = elements(cube, result)
+    with xr.open_dataset(folder / "result" / "maps.nc") as written:
+        xr.testing.assert_allclose(written.drop_attrs(), expected.drop_attrs(), rtol=0, atol=0)
+        assert written.attrs["content"] == "element maps"
+        assert set(FAMILIES) <= set(written.element.values.tolist())
+    image = np.asarray(Image.open(folder / "result" / "element-maps" / "Cu-K.tif"))
+    np.testing.assert_array_equal(image, expected.net_counts.sel(element="Cu K").values)
+    assert (folder / "result" / "maps.png").stat().st_size > 10_000
+    assert run("check", folder / "result").exit_code == 0
+
+
+def test_summary_and_table_have_the_net_counts_of_clusters(folder):
+    summary = json.loads((folder / "result" / "summary.json").read_text())
+    rows = {row["element"]: row for row in summary["elements"]}
+    with (folder / "result" / "element-maps" / "net-counts.csv").open() as file:
+        table = {row["element"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == table.keys()
+    copper = rows["Cu K"]["net_counts"]
+    assert sum(each > 30 for each in copper) == 1
+    assert float(table["Cu K"]["cluster 2"]) == pytest.approx(copper[1], rel=1e-4)
+
+
+def test_maps_are_added_to_a_result_and_replaced_only_if_asked(folder):
+    result = folder / "again"
+    copytree(folder / "result", result)
+    assert "maps.nc already" in one_line(run("maps", folder / "scan.h5", "--result", result))
+    run("maps", folder / "scan.h5", "--result", result, "--no-single-pixels", "--overwrite", "-q",
+        check=0)  # fmt: skip
+    before, after = (each / "element-maps" / "Cu-K.tif" for each in (folder / "result", result))
+    assert after.read_bytes() == before.read_bytes()
+    assert after.stat().st_mtime > before.stat().st_mtime
+    folders = folder / "result", result
+    summaries = [json.loads((each / "summary.json").read_text()) for each in folders]
+    assert summaries[0] == summaries[1]
+    assert run("check", result).exit_code == 0
+
+
+def test_nothing_of_the_user_is_replaced(folder):
+    own = folder / "own"
+    own.mkdir()
+    (own / "element-maps").mkdir()
+    (own / "element-maps" / "mine.txt").write_text("mine")
+    done = run("maps", folder / "scan.h5", "--out", own, "--overwrite")
+    assert "is never replaced" in one_line(done)
+    assert (own / "element-maps" / "mine.txt").read_text() == "mine"
+    done = run("maps", folder / "scan.h5", "--out", folder / "result", "--overwrite")
+    assert "holds another result" in one_line(done)
+
+
+def test_without_a_result_pixels_are_clustered(folder):
+    run("maps", folder / "scan.h5", "--out", folder / "alone", "-q", check=0)
+    with xr.open_dataset(folder / "alone" / "maps.nc") as maps:
+        assert set(FAMILIES) <= set(maps.element.values.tolist())
+    assert "give --result" in one_line(run("maps", folder / "scan.h5"))
+
+
+def test_errors_come_before_any_work(folder, tmp_path):
+    cube = two_stripes()
+    spt.write(cube, tmp_path / "other.h5")
+    done = run("maps", tmp_path / "other.h5", "--result", folder / "result", "--overwrite")
+    assert "give the cube that was segmented" in one_line(done)
+    light = spt.make_cube(cube.values, wavelength=(4800.0, 9300.0))
+    spt.write(light, tmp_path / "light.h5")
+    out = tmp_path / "out"
+    for command in ("maps", "segment"):
+        extra = ("--maps",) if command == "segment" else ()
+        done = run(command, tmp_path / "light.h5", "--out", out, *extra)
+        assert "a cube of X-ray spectra with an energy axis" in one_line(done)
+        assert not out.exists()
+    spt.write(cube / 3.7, tmp_path / "normalised.h5")
+    done = run("maps", tmp_path / "normalised.h5", "--out", out)
+    assert "element maps need counts" in one_line(done)
+
+
+def test_a_segmentation_without_lines_is_complete_without_maps(tmp_path, caplog):
+    counts = np.random.default_rng(0).poisson(3.0, (16, 12, 200))
+    spt.write(spt.make_cube(counts, energy=(1.0, 20.0)), tmp_path / "flat.h5")
+    run("segment", tmp_path / "flat.h5", "--model", "maxrf", "--clusters", "2", "--neighbours", "0",
+        "--maps", "--out", tmp_path / "out", "-q", check=0)  # fmt: skip
+    assert (tmp_path / "out" / "result.nc").exists()
+    assert not (tmp_path / "out" / "maps.nc").exists()
+    assert "no element maps: the mean spectra have no lines" in caplog.text
