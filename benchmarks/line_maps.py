@@ -33,6 +33,7 @@ HEAD, PAGE = HERE / "line_maps_head.md", HERE / "line_maps.md"
 REDSHIFTS = (0.0, 0.03, 0.3)
 SEEDS = range(700, 703)
 SHAPE = (36, 40)
+IMAGE = HERE.parent / "docs" / "images" / "lines-abell478.png"
 BRIGHTNESS = {"bright": 30.0, "faint": 10.0}
 LINES = ("Hb 4861", "[OIII] 5007", "Ha 6563", "[NII] 6583", "[SII] 6716")
 DIRECT = 20  # pixels that are fitted by astropy
@@ -124,7 +125,7 @@ def measure_noise(seed: int) -> None:
 
 
 def measure_file(path: Path, seed: int = 0) -> None:
-    """Append the comparison of H alpha with direct fits, and how smooth the velocities are."""
+    """Append the comparison of H alpha with direct fits; draw the maps for the documentation."""
     cube = spt.read(path)
     result = spt.baselines.linear(cube, spt.Clusters(3, 3), seed=seed)
     maps = spt.maps.lines(cube, result)
@@ -133,8 +134,8 @@ def measure_file(path: Path, seed: int = 0) -> None:
     y, x = np.nonzero(alone)
     chosen = np.random.default_rng(seed).choice(len(y), DIRECT, replace=False)
     direct = np.array([direct_flux(cube, maps, y[at], x[at]) for at in chosen])
-    pull = (flux[y[chosen], x[chosen]] - direct[:, 0]) / error[y[chosen], x[chosen]]
-    ratio = flux[y[chosen], x[chosen]] / direct[:, 0]
+    pull = (flux[y[chosen], x[chosen]] - direct) / error[y[chosen], x[chosen]]
+    ratio = flux[y[chosen], x[chosen]] / direct
     velocity = maps["velocity"].values
     scatter, noise = smoothness(velocity, maps["velocity_error"].values, alone)
     row = {
@@ -150,10 +151,11 @@ def measure_file(path: Path, seed: int = 0) -> None:
         "error of the velocity, km/s (median)": f"{noise:.1f}",
     }  # fmt: skip
     append(FILES, list(row), row)
+    spt.plots.lines(maps).savefig(IMAGE, dpi=70)
 
 
-def direct_flux(cube: xr.DataArray, maps: xr.Dataset, y: int, x: int) -> tuple[float, float]:
-    """Return the flux of H alpha, and its error, by a fit of astropy to one spectrum.
+def direct_flux(cube: xr.DataArray, maps: xr.Dataset, y: int, x: int) -> float:
+    """Return the flux of H alpha by a fit of astropy to one spectrum.
 
     Three Gaussians of free fluxes, one width, and positions that move together, on a straight line.
     """
@@ -178,10 +180,10 @@ def direct_flux(cube: xr.DataArray, maps: xr.Dataset, y: int, x: int) -> tuple[f
         tied.tied = lambda own, offset=offset: own.mean_1 + offset
         getattr(model, f"stddev_{at}").tied = lambda own: own.stddev_1
     model.stddev_1.bounds = (0.8, 12.0)
-    fitter = fitting.TRFLSQFitter(calc_uncertainties=True)
+    fitter = fitting.TRFLSQFitter()
     fitted = fitter(model, wave, values[near], weights=1 / np.sqrt(variance[near]), maxiter=2000)
     height, width = float(fitted.amplitude_1.value), float(fitted.stddev_1.value)
-    return float(height * width * np.sqrt(2 * np.pi)), float("nan")
+    return float(height * width * np.sqrt(2 * np.pi))
 
 
 def smoothness(velocity: np.ndarray, error: np.ndarray, use: np.ndarray) -> tuple[float, float]:

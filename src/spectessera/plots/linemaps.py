@@ -25,6 +25,7 @@ from .drawing import (
     keep_outer_labels,
 )
 
+UNDECIDED = (0.62, 0.62, 0.66)
 MOST_LINES = 6  # fluxes that are drawn: of the lines that are detected in most pixels
 DETECTED = 3.0  # standard errors
 # How a pixel was fitted: name, bit of the quality, colour.
@@ -63,7 +64,7 @@ def lines(maps: xr.Dataset) -> Figure:
     count = len(brightest) + 4
     columns, wide, high = image_grid(maps["velocity"].shape, count, 2.6)
     rows = -(-count // columns)
-    figure = Figure(figsize=(columns * (wide + 1.3), rows * (high + 0.9)), layout="constrained")
+    figure = Figure(figsize=(columns * (wide + 1.3), rows * (high + 1.2)), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes in panels[count:]:
         axes.set_axis_off()
@@ -108,6 +109,7 @@ def _draw_class(axes: Axes, maps: xr.Dataset) -> None:
     values = maps["gas_class"].values
     present = [int(number) for number in legend if (values == int(number)).any()]
     palette = np.vstack([[GREY], colours(len(legend)) / 255])
+    palette[[int(number) for number, name in legend.items() if name == "undecided"]] = UNDECIDED
     _draw_numbers(axes, values, palette, maps)
     names = [(legend[str(number)], tuple(palette[number])) for number in present]
     _legend(axes, [*names, ("no H alpha", GREY)] if (values == 0).any() else names)
@@ -142,4 +144,4 @@ def _legend(axes: Axes, entries: list[tuple[str, Any]]) -> None:
         Patch(facecolor=colour, edgecolor="0.35", lw=0.5, label=in_figure(name))
         for name, colour in entries
     ]
-    axes.legend(handles=handles, fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    axes.legend(handles=handles, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
