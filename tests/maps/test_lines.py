@@ -10,6 +10,7 @@ import xarray as xr
 import spectessera as spt
 from linecases import RED, WIDE, galaxy, result_of, single
 from spectessera._util.constants import SPEED_OF_LIGHT
+from spectessera.io import write
 from spectessera.maps import emission
 from spectessera.maps._lineblocks import QUALITY, fit_block
 from spectessera.maps._linedataset import integrated_unit
@@ -97,6 +98,15 @@ def test_axes_in_vacuum_and_in_other_units_give_the_same_velocity():
     np.testing.assert_allclose(maps.flux, in_air.flux, rtol=1e-3, atol=1e-3)
     assert maps.flux.attrs["units"] == "x"
     assert maps.equivalent_width.attrs["units"] == "nm"
+
+
+def test_an_axis_that_falls_gives_the_same_maps(bright):
+    cube, _, result, maps = bright
+    turned = spt.make_cube(
+        cube.values[:, :, ::-1], wavelength=cube.wavelength.values[::-1], medium="air",
+        variance=cube.variance.values[:, :, ::-1], attrs=dict(cube.attrs),
+    )  # fmt: skip
+    same(maps, lines(turned, result_of(turned, result.label.values), redshift=0.0))
 
 
 def test_the_dispersion_is_without_the_instrument_only_if_that_is_known():
@@ -319,13 +329,16 @@ def test_missing_values_are_left_out():
     maps = maps_of(values)
     assert np.isnan(maps.flux.sel(line="Ha 6563").values[0, :2]).all()
     assert abs(float(maps.velocity[0, 0])) < 5 * float(maps.velocity_error[0, 0])
-    assert maps.quality.values[0, 1] & FAINT
+    assert maps.quality.values[0, 1] == UNUSED
+    assert np.isnan(maps.velocity.values[0, 1])
 
 
 def test_errors_say_what_to_do(bright):
     cube, _, result, _ = bright
     with pytest.raises(ValueError, match="give the cube that was segmented"):
         lines(cube.isel(y=slice(3)), result)
+    with pytest.raises(ValueError, match="labels up to 3, but mean spectra of clusters up to 2"):
+        lines(cube, result.assign(label=result.label + 1))
     with pytest.raises(ValueError, match="no line"):
         lines(cube, result, names=["Hx"], redshift=0.0)
     with pytest.raises(ValueError, match="at redshift 2"):
@@ -342,7 +355,7 @@ def test_errors_say_what_to_do(bright):
 
 def test_the_maps_can_be_written_and_read(tmp_path, bright):
     maps = bright[-1]
-    maps.to_netcdf(tmp_path / "maps.nc")
+    write(maps, tmp_path / "maps.nc")
     with xr.open_dataset(tmp_path / "maps.nc") as again:
         same(maps, again)
         assert again.velocity.attrs["units"] == "km/s"

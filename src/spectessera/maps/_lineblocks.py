@@ -140,6 +140,7 @@ def fit_block(
         quality[rows] = np.where(number > 0, POOLED, FAINT)
     measured = fluxes(plan, kept, found)
     numbers = _numbers(context, found, measured, pixels, quality, internal)
+    numbers[~(kept.weight > 0).any(axis=1)] = np.nan  # nothing is measured
     maps = np.full((numbers.shape[1], *labels.shape), np.nan, np.float32)
     maps[:, y, x] = numbers.T
     return maps[:, inner.y, inner.x]

@@ -133,6 +133,7 @@ def _attributes(
     used = labels > 0
     pooled, faint = (quality & QUALITY[name] > 0 for name in ("pooled", "too_faint"))
     return attrs | {
+        "content": "line maps",
         "redshift": setup.plan.redshift,
         "largest_velocity": setup.plan.reach,
         "least_signal_to_noise": float(np.sqrt(setup.least_gain)),

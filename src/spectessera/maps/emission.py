@@ -97,8 +97,8 @@ def lines(
     Raises
     ------
     ValueError, TypeError
-        If the axis is not of optical wavelengths, the result is of another image, or an argument is
-        out of range.
+        If the axis is not of optical wavelengths, the result is of another image or lacks clusters,
+        or an argument is out of range.
     NothingToMap
         A ValueError: no redshift is found, or none of the lines is on the axis.
 
@@ -179,6 +179,12 @@ def _labels(cube: xr.DataArray, result: xr.Dataset) -> np.ndarray:
         raise ValueError(
             f"the labels are those of an image of {labels.shape} (y, x) pixels; the cube has "
             f"{size}: give the cube that was segmented"
+        )
+    most, clusters = labels.max(initial=0), result["cluster"].values.max(initial=0)
+    if most > clusters:
+        raise ValueError(
+            f"there are labels up to {most}, but mean spectra of clusters up to {clusters} only: "
+            "give the result as it came from the segmentation"
         )
     return np.where(mask_of(cube), 0, labels)
 
