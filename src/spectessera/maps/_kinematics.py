@@ -294,7 +294,8 @@ def least_gain(plan: Plan, false_alarm: float, speed: float) -> float:
 
     At one velocity the gain of m columns that are not negative is a mixture of chi squared
     distributions with 0 to m degrees of freedom (Chernoff 1954, Ann. Math. Stat. 25, 573). The
-    velocities that are searched have as many independent ones as there are widths of a line.
+    velocities that are searched have as many independent ones as there are widths of a line, and
+    every dispersion of the grid is one more try.
 
     Parameters
     ----------
@@ -306,7 +307,7 @@ def least_gain(plan: Plan, false_alarm: float, speed: float) -> float:
     """
     count = len(plan.columns)
     share = comb(count, np.arange(1, count + 1)) / 2.0**count
-    tries = max(1.0, 2 * plan.reach / speed)
+    tries = max(1.0, 2 * plan.reach / speed) * len(np.unique(plan.first.square))
 
     def excess(gain: float) -> float:
         tail = float((share * chi2.sf(gain, np.arange(1, count + 1))).sum())
