@@ -242,8 +242,8 @@ def test_pools_stay_in_their_cluster():
 
 def test_a_second_velocity_that_fits_as_well_is_no_velocity_of_a_single_pixel():
     """Two lines of equal strength, 600 km/s apart, where the model has one."""
-    values = painted({"Ha 6563": 20}, velocity=-300.0, rows=40, seed=8)
-    values += painted({"Ha 6563": 20}, velocity=300.0, rows=40, level=0.0, seed=9)
+    values = painted({"Ha 6563": 25}, velocity=-300.0, rows=40, seed=8)
+    values += painted({"Ha 6563": 25}, velocity=300.0, rows=40, level=0.0, seed=9)
     maps = maps_of(values, names=["Ha 6563"], neighbours=0, variance=2.0)
     assert (maps.signal_to_noise > maps.attrs["least_signal_to_noise"]).mean() > 0.8
     assert (maps.quality.values & 3 == FAINT).mean() > 0.7

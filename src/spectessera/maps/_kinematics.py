@@ -2,7 +2,7 @@
 
 For a velocity and a dispersion the fluxes and the continuum are linear, so only two parameters are
 searched for: on a grid of velocities and widths first, then by damped Gauss-Newton steps (variable
-projection: Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413, in the form of Kaufman 1975). For
+projection: Golub & Pereyra 1973, SIAM Journal 10, 413, in the form of Kaufman 1975). For
 the kinematics fluxes are not negative. The dispersion is fitted as its square, which may be
 negative: noise can make a line narrower than the instrument does.
 """

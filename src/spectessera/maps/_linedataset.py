@@ -87,12 +87,12 @@ def _flags(numbers: dict[str, int]) -> dict[str, str]:
 
 def _units(cube: xr.DataArray, axis: Axis) -> dict[str, str]:
     unit = str(cube.attrs.get("unit", ""))
-    flux = integrated_unit(unit, axis.unit) if unit else ""
+    flux = axis.unit if unit == "1" else integrated_unit(unit, axis.unit)
     found = dict.fromkeys(("velocity", "velocity_error", "dispersion", "dispersion_error"), "km/s")
     found |= dict.fromkeys(("equivalent_width", "equivalent_width_error"), axis.unit)
     found |= dict.fromkeys(("signal_to_noise", "reduced_chi_squared", "pixels"), "1")
     found |= dict.fromkeys(("log_ratio", "log_ratio_error", "class_share"), "1")
-    return found | (dict.fromkeys(("flux", "flux_error"), flux) if flux else {})
+    return found | (dict.fromkeys(("flux", "flux_error"), flux) if unit else {})
 
 
 def integrated_unit(unit: str, axis_unit: str) -> str:
