@@ -2,6 +2,7 @@
 
     python -m benchmarks.element_maps                 the tables; PyMca5 is used if it is installed
     python -m benchmarks.element_maps --cost          time and memory of a larger page
+    python -m benchmarks.element_maps --single        elements of single pixels
     python -m benchmarks.element_maps --tuning        the pages that settings were chosen on
 
 The pages have expected net counts of every family in every pixel. PyMca (FastXRFLinearFit: SNIP
@@ -29,10 +30,14 @@ from spectessera.maps.design import design_of
 from spectessera.maps.elementmaps import elements
 from spectessera.maps.families import contents_of, mean_spectra_of
 from spectessera.maps.stream import map_pixels, times_matrices
+from spectessera.synth import load_palette
 
 from .element_pages import Page, instrument, page
 
-TUNING = (("choirbook", 400, 900), ("renaissance-panel", 1000, 901), ("miniature", 200, 902))
+TUNING = (
+    ("choirbook", 400, 900), ("renaissance-panel", 1000, 901), ("miniature", 200, 902),
+    ("baroque-canvas", 1000, 904), ("drawing", 400, 905), ("gothic-book", 400, 906),
+)  # fmt: skip
 SHOWN = (
     ("choirbook", 400, 910), ("gothic-book", 400, 911), ("miniature", 1000, 912),
     ("icon", 200, 913), ("renaissance-panel", 400, 914), ("baroque-canvas", 1000, 915),
@@ -177,6 +182,38 @@ def page_row(palette: str, counts: float, seed: int, side: int) -> tuple[str, li
     return "| " + " | ".join(map(str, cells)) + " |", rows
 
 
+# --- single pixels -----------------------------------------------------------------------------
+
+# Palette, a pigment that is not in it, its palette, and the family that shows it.
+PLANTED = (
+    ("choirbook", "orpiment", "gothic-book", "As K"), ("drawing", "vermilion", "icon", "Hg L"),
+    ("icon", "azurite", "drawing", "Cu K"), ("drawing", "smalt", "baroque-canvas", "Co K"),
+)  # fmt: skip
+PIXELS = ((20, 30), (70, 15))
+FIRST_SEED = 920
+
+
+def single_pixels(side: int = 96, counts: float = 400.0) -> list[str]:
+    """Return lines about what is found where two pixels of a page have another pigment."""
+    lines = ["| page | planted in two pixels | found | without them |", "|---|---|---|---|"]
+    for number, (palette, pigment, other, family) in enumerate(PLANTED):
+        seed = FIRST_SEED + number
+        shown = page((side, side), palette, counts, seed)
+        paint = load_palette(other)
+        where = paint.pigments.index(pigment)
+        found = []
+        for places in (PIXELS, ()):
+            values = shown.cube.values.copy()
+            for place in places:
+                generator = np.random.default_rng([seed, *place])
+                values[place] = generator.poisson(counts * paint.template[where])
+            cube = shown.cube.copy(data=values)
+            maps = elements(cube, segmented(cube))
+            found.append(str(maps.attrs["found_in_single_pixels"]) or "nothing")
+        lines.append(f"| {palette}, seed {seed} | {pigment} ({family}) | {found[0]} | {found[1]} |")
+    return lines
+
+
 # --- time and memory ---------------------------------------------------------------------------
 
 
@@ -242,11 +279,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tuning", action="store_true")
     parser.add_argument("--cost", action="store_true", help="time and memory only")
+    parser.add_argument("--single", action="store_true", help="elements of single pixels only")
     parser.add_argument("--side", type=int, default=256)
     given = parser.parse_args()
     logging.disable(logging.WARNING)
-    if given.cost:
-        print("\n".join(cost()))
+    if given.cost or given.single:
+        print("\n".join(cost() if given.cost else single_pixels()))
         return
     print("| " + " | ".join(HEADS) + " |\n" + "|---" * len(HEADS) + "|", flush=True)
     every = []

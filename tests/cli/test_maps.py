@@ -110,3 +110,17 @@ def test_a_segmentation_without_lines_is_complete_without_maps(tmp_path, caplog)
     assert (tmp_path / "out" / "result.nc").exists()
     assert not (tmp_path / "out" / "maps.nc").exists()
     assert "no element maps: the mean spectra have no lines" in caplog.text
+
+
+def test_the_report_shows_maps_and_net_counts(folder):
+    again = folder / "reported"
+    copytree(folder / "result", again)
+    run("report", again, check=0)
+    page = (again / "report.html").read_text(encoding="utf-8")
+    section = page.partition('<section id="elements"')[2].partition("</section>")[0]
+    assert section.count('<details class="element">') == len(
+        json.loads((again / "summary.json").read_text())["elements"]
+    )
+    assert 'alt="Map of Cu K"' in section
+    assert "separates best" in section
+    assert run("check", again).exit_code == 0

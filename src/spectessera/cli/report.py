@@ -77,9 +77,21 @@ def report_command(
         opened = read_result(source)
         _check_clusters(shown, opened)
         namings = name_clusters(opened, redshift=redshift, anode=anode)
-        report(opened, place, namings=namings, names=shown, overwrite=overwrite)
+        maps = _maps(source.parent) if result != source else None
+        report(opened, place, namings=namings, names=shown, maps=maps, overwrite=overwrite)
         staged(opened)
     output.print(f"open {path} in a browser")
+
+
+def _maps(folder: Path) -> xr.Dataset | None:
+    """Return the element maps of a result in its folder; None if a run has written none."""
+    from spectessera.io import read_maps
+    from spectessera.resultfolder import MAPS, read_manifest
+
+    manifest = read_manifest(folder)
+    if manifest is None or MAPS[0] not in manifest.names or not (folder / MAPS[0]).exists():
+        return None
+    return read_maps(folder)
 
 
 Staged = Callable[["xr.Dataset"], None]

@@ -23,6 +23,7 @@ from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
+from .elementmaps import element_section
 from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
@@ -33,6 +34,7 @@ PARTS = {
     "overview": "Overview",
     "map": "Map",
     "clusters": "Clusters",
+    "elements": "Elements",
     "choice": "How many clusters",
     "warnings": "Warnings",
     "settings": "Settings",
@@ -55,6 +57,7 @@ def report(
     names: Mapping[int, str] | None = None,
     warnings: Sequence[str] = (),
     anode: str | None = None,
+    maps: xr.Dataset | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a segmentation as one self-contained HTML file, to read, to print and to send.
@@ -79,6 +82,8 @@ def report(
         :func:`spectessera.diagnostics.warnings_of`.
     anode : str, optional
         Of the X-ray tube, such as "Rh"; for the names by default.
+    maps : Dataset, optional
+        Of :func:`spectessera.maps.elements`, for this result.
     overwrite : bool
         Whether a file that is there may be replaced.
 
@@ -125,7 +130,7 @@ def report(
     if namings is None:
         namings = name_clusters(result, anode=anode)
     listed = [*(ResultWarning("", each) for each in warnings), *warnings_of(result, namings)]
-    page = _page(result, cards(result, namings, names), listed)
+    page = _page(result, cards(result, namings, names), listed, maps)
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
     atomic_text(path, encodable(page))
     return path
@@ -182,7 +187,9 @@ def _check_names(
 # --- the page ----------------------------------------------------------------------------------
 
 
-def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]) -> str:
+def _page(
+    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: xr.Dataset | None
+) -> str:
     """Return the whole file."""
     from bokeh.resources import Resources
 
@@ -190,7 +197,7 @@ def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]) -
     library = "\n".join(inline.js_raw).replace("\r\n", "\n")
     script = _data("report.js")
     title = text.safe(f"Clusters of {text.heading(result)}")
-    sections = _sections(result, made, warnings)
+    sections = _sections(result, made, warnings, maps)
     inner = "".join(
         f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{PARTS[name]}'
         f"</h2>{html}</section>\n"
@@ -256,13 +263,14 @@ def _script_data(result: xr.Dataset, made: list[Card]) -> str:
 
 
 def _sections(
-    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning]
+    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: xr.Dataset | None
 ) -> dict[str, str]:
     """Return the content of every section."""
     return {
         "overview": text.overview(result, made),
         "map": _maps(result, made),
         "clusters": _cards(result, made),
+        **({} if maps is None else {"elements": element_section(maps)}),
         "choice": _choice(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ._formats import Format, formats
     from ._read import read
     from ._result_store import ResultStore, result_store
-    from ._results import RESULT, RESULT_STORE, open_result, read_result, result_in
+    from ._results import RESULT, RESULT_STORE, open_result, read_maps, read_result, result_in
     from ._synthetic import read_truth, write_synthetic
     from ._writers import check_destination, left_out, write
     from ._zarr_writer import remove_store
@@ -23,6 +23,7 @@ __all__ = [
     "left_out",
     "open_result",
     "read",
+    "read_maps",
     "read_result",
     "read_truth",
     "remove_store",
@@ -44,6 +45,7 @@ __getattr__, __dir__ = door(
         "left_out": "_writers",
         "open_result": "_results",
         "read": "_read",
+        "read_maps": "_results",
         "read_result": "_results",
         "read_truth": "_synthetic",
         "remove_store": "_zarr_writer",

@@ -21,6 +21,7 @@ from ._zarr_metadata import is_store
 from .hdf5 import check_size
 
 RESULT, RESULT_STORE = "result.nc", "result.zarr"  # in the folder of a segmentation
+MAPS = "maps.nc"  # beside them
 
 
 def result_in(path: str | Path) -> Path:
@@ -77,6 +78,35 @@ def read_result(path: str | Path) -> xr.Dataset:
         with reading_safely(path, "a result"):
             result = result.load()
     return _plain(_checked(path, result, check_result))
+
+
+def read_maps(path: str | Path) -> xr.Dataset:
+    """Read maps of pixels that were written as NetCDF, such as maps.nc in the folder of a result.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.nc`` file, or the folder in which maps.nc is.
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not NetCDF 4, is broken, or holds no maps.
+    """
+    path = Path(path)
+    path = path / MAPS if path.is_dir() else path
+    with _open_netcdf(path) as opened, reading_safely(path, "maps"):
+        maps = opened.load()
+    if not str(maps.attrs.get("content", "")).endswith("maps") or not {"y", "x"} <= set(maps.dims):
+        raise ValueError(f"{path} holds no maps of pixels (y, x); give a maps.nc")
+    return _plain(maps)
 
 
 def open_result(path: str | Path) -> xr.Dataset:

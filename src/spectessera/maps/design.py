@@ -27,7 +27,9 @@ LEAST_SHARE = 1e-4  # of the mean, least counts of a channel that are expected
 RIDGE = 1e-9
 # Shares and lengths (keV) of the tails that are tried.
 SHARES, LENGTHS = (0.005, 0.01, 0.02, 0.03, 0.05), (0.15, 0.3, 0.5, 0.8)
-BACKGROUNDS = 2  # times that a background is estimated, each time under the lines of the last fit
+# The background is estimated twice, the second time under the lines of the first fit: it then has
+# no structures narrower than so many times the first one.
+WIDTHS = (1.0, 3.0)
 BACKGROUND = "background"
 
 
@@ -171,8 +173,9 @@ def _fitted(
     """Fit a mean spectrum with all components."""
     components = components_of(contents, energy)
     every, lines = list(range(len(components))), np.zeros(len(energy))
-    for _ in range(BACKGROUNDS):
-        solver = Solver(prepare(energy, counts, error, contents.response, lines), components)
+    for widths in WIDTHS:
+        data = prepare(energy, counts, error, contents.response, lines, widths)
+        solver = Solver(data, components)
         fit = solver.fit(every)
         lines = sum((fit.counts(i) for i in every), np.zeros(len(energy)))
     background = np.maximum(fit.model - lines, 0.0)

@@ -156,7 +156,6 @@ class PixelWork(NamedTuple):
 
     model: PixelFit
     places: Places | None
-    matrices: np.ndarray  # (k, channel, f + h), the estimates and the scores
 
 
 def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndarray:
@@ -164,8 +163,7 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
     model, places = work.model, work.places
     terms = len(model.names)
     found = np.zeros((len(labels), 2 * terms + 2 * (places is not None)), np.float32)
-    products = times_matrices(spectra.values, labels, work.matrices)
-    amplitudes = np.ascontiguousarray(products[:, :terms])
+    amplitudes = times_matrices(spectra.values, labels, model.estimate)
     for label in np.unique(labels):
         own = labels == label
         covariance = model.covariance[label - 1]
@@ -173,8 +171,7 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
     found[:, :terms] = amplitudes
     found[:, terms : 2 * terms] = standard_errors(model, amplitudes, labels)
     if places is not None:
-        excess = products[:, terms:]
-        found[:, 2 * terms :] = search(places, spectra, labels, excess, amplitudes)
+        found[:, 2 * terms :] = search(places, spectra, labels, amplitudes)
     return found
 
 
@@ -207,11 +204,8 @@ def _mapped(
 ) -> tuple[PixelFit, np.ndarray]:
     """Return the model of pixels, and the maps of all that :func:`fit_pixels` returns."""
     model = pixel_fit(design)
-    matrices = model.estimate
-    if places is not None:
-        matrices = np.concatenate([matrices, places.score], axis=2)
     outputs = 2 * len(model.names) + 2 * (places is not None)
-    work = PixelWork(model, places, matrices)
+    work = PixelWork(model, places)
     maps = map_pixels(fit_pixels, work, cube, labels, outputs, step=step, progress=progress)
     return model, maps
 

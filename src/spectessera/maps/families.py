@@ -24,10 +24,19 @@ from spectessera.naming.xray.components import (
 )
 from spectessera.naming.xray.decomposition import Decomposition
 from spectessera.naming.xray.evidence import judge
-from spectessera.naming.xray.families import AIR, USUAL_ANODE, Family, Response, table
+from spectessera.naming.xray.families import (
+    AIR,
+    USUAL_ANODE,
+    Family,
+    Response,
+    lines_at,
+    table,
+    with_escape,
+)
 from spectessera.naming.xray.fit import XraySettings, decompose
 
 WHOLE = "all pixels"
+ABSORBED = "Mz"
 NEAR = 0.5  # full widths between lines, within which one may be taken for the other
 
 
@@ -243,10 +252,26 @@ def of_instrument(family: Family, contents: Contents, anode: str | None) -> bool
     return family.symbol in {*contents.tubes, anode, USUAL_ANODE, table().symbols[AIR]}
 
 
+def _with_absorbed_lines(component: Component, energy: np.ndarray, response: Response) -> Component:
+    """Return a family with any share of its M zeta lines.
+
+    They are half a keV below the others of the M shell, and absorbed twice as much.
+    """
+    family = component.family
+    if family is None or ABSORBED not in family.group:
+        return component
+    member = [name == ABSORBED for name in family.group]
+    lines = with_escape(family.energy[member], family.share[member])
+    absorbed = lines_at(*lines, energy, response)
+    columns = np.concatenate([component.columns, component.columns - absorbed])
+    return component._replace(columns=np.maximum(columns, 0.0), factors=None)
+
+
 def components_of(contents: Contents, energy: np.ndarray) -> list[Component]:
     """Return what is fitted, in order: the families first, then the light of the instrument."""
     response = contents.response
     components = family_components(list(contents.families), energy, response)
+    components = [_with_absorbed_lines(each, energy, response) for each in components]
     tubes = [compton_component(anode, energy, response) for anode in contents.tubes]
     components += [each for each in tubes if each is not None]
     if contents.beam is not None:

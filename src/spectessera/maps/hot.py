@@ -25,9 +25,13 @@ from .design import Design, least_squares
 from .families import NEAR, Contents, MeanSpectra, likely_families, name_of
 from .stream import times_matrices
 
-APART = 0.35  # full widths; families with main lines that are closer are tried as one
+APART = 0.5  # full widths; families with main lines that are closer are tried as one
 SEPARATE = 0.3  # least share of a line that the terms of the fit do not imitate
 TRIED = 5.0  # standard errors from which the counts of a pixel are compared with chance
+# Share of that from which a pixel is looked at closely, with the standard error of its own counts
+# in place of that of its cluster.
+CLOSELY = 0.7
+FEWEST = 3.0  # counts of a line; fewer are never beyond chance
 CHANCE = 0.01  # probability of a false alarm in a whole cube of Poisson counts
 MOST_PIXELS = 16  # the spectrum of so many pixels verifies a place
 WORTH = 3.0  # errors of the model; an excess must be larger
@@ -37,16 +41,17 @@ class Places(NamedTuple):
     """Where a line is tried in every pixel; workers get a copy.
 
     ``score`` (k, channel, h), float32: a spectrum times this is the counts of a line at each place
-    beyond the fit; ``spread`` and ``single`` (k, f, h) and (k, h): their variances, as in
-    :class:`spectessera.maps.design.PixelFit`; ``wide`` (k, f, h): counts of every term that are
-    near the place; ``window`` (channel, h), bool: the channels of the line; ``inside`` (k, f, h)
-    and ``one`` (k, h): counts of every term, and of one count of the cluster, in there.
+    beyond the fit, in units of ``unit`` (k, h), their standard error for one count of the cluster;
+    ``spread`` (k, f, h): their variances, as in :class:`spectessera.maps.design.PixelFit`;
+    ``wide`` (k, f, h): counts of every term that are near the place; ``window`` (channel, h), bool:
+    the channels of the line; ``inside`` (k, f, h) and ``one`` (k, h): counts of every term, and of
+    one count of the cluster, in there.
     """
 
     energy: np.ndarray
     score: np.ndarray
+    unit: np.ndarray
     spread: np.ndarray
-    single: np.ndarray
     wide: np.ndarray
     window: np.ndarray
     inside: np.ndarray
@@ -91,7 +96,7 @@ def _tried(design: Design, contents: Contents, middle: np.ndarray) -> tuple[Plac
     clusters, _, terms = design.shapes.shape
     score = np.zeros((clusters, design.channels, len(middle)), np.float32)
     spread, wide, inside = np.zeros((3, clusters, terms, len(middle)), np.float32)
-    single, first = np.zeros((2, clusters, len(middle)), np.float32)
+    unit, first = np.zeros((2, clusters, len(middle)), np.float32)
     share = np.ones(len(middle))
     for row, (shapes, expected) in enumerate(zip(design.shapes, design.expected, strict=True)):
         matrix, _ = least_squares(shapes, expected)
@@ -100,15 +105,15 @@ def _tried(design: Design, contents: Contents, middle: np.ndarray) -> tuple[Plac
         information = (left * lines).sum(axis=0)
         share = np.minimum(share, information / (weighted * lines).sum(axis=0))
         left = left / np.maximum(information, 1e-300)
-        score[row, design.channel] = left
         spread[row] = shapes.T @ left**2
-        single[row] = expected @ left**2 / expected.sum()
+        unit[row] = np.sqrt(expected @ left**2 / expected.sum())
+        score[row, design.channel] = left / np.maximum(unit[row], 1e-30)
         wide[row] = shapes.T @ near
         inside[row] = shapes.T @ window
         first[row] = expected @ window / expected.sum()
     channels = np.zeros((design.channels, len(middle)), bool)
     channels[design.channel] = window
-    return Places(middle, score, spread, single, wide, channels, inside, first), share
+    return Places(middle, score, unit, spread, wide, channels, inside, first), share
 
 
 def _separate(tried: tuple[Places, np.ndarray]) -> Places | None:
@@ -118,9 +123,7 @@ def _separate(tried: tuple[Places, np.ndarray]) -> Places | None:
     return Places(*(each[..., good] for each in places)) if good.size else None
 
 
-def search(
-    places: Places, spectra: Spectra, labels: np.ndarray, excess: np.ndarray, terms: np.ndarray
-) -> np.ndarray:
+def search(places: Places, spectra: Spectra, labels: np.ndarray, terms: np.ndarray) -> np.ndarray:
     """Return how unlikely the most significant line of every pixel is, and at which place.
 
     Parameters
@@ -128,8 +131,6 @@ def search(
     places : Places
     spectra : Spectra
     labels : array (n,), int
-    excess : array (n, h), float32
-        The spectra times the scores.
     terms : array (n, f), float32
         The amplitudes of the fits.
 
@@ -139,20 +140,36 @@ def search(
         The negative decimal logarithm of its probability by chance, and the number of the place.
         0 and 0 where no line is as strong as :data:`TRIED` standard errors.
     """
-    variance = times_matrices(terms, labels, places.spread) + places.single[labels - 1]
-    model = LINE_ERROR * times_matrices(terms, labels, places.wide)
-    sigma = np.sqrt(np.maximum(variance, 1e-30) + (WORTH * model / TRIED) ** 2)
-    ratio = excess / sigma
-    place = ratio.argmax(axis=1)
+    excess = times_matrices(spectra.values, labels, places.score)
     found = np.zeros((len(labels), 2), np.float32)
-    for row in np.flatnonzero(ratio.max(axis=1) > TRIED):
-        at, label = place[row], labels[row] - 1
-        counts = np.rint(spectra.values[row, places.window[:, at]].sum())
-        expected = max(float(terms[row] @ places.inside[label, :, at]), 0.0)
-        expected += float(places.one[label, at]) + WORTH * max(float(model[row, at]), 0.0)
-        chance = float(gammainc(max(counts, 1.0), expected))
-        found[row] = -np.log10(max(chance, 1e-300)), at
+    least = CLOSELY * TRIED * np.sqrt(np.maximum(spectra.values.sum(axis=1), 1.0))
+    rows = np.flatnonzero(excess.max(axis=1) > least)
+    counted = excess[rows] * places.unit[labels[rows] - 1]  # counts of a line at each place
+    rows = rows[((excess[rows] > least[rows, None]) & (counted > FEWEST)).any(axis=1)]
+    own, label = np.ascontiguousarray(terms[rows]), labels[rows] - 1
+    model = np.maximum(LINE_ERROR * times_matrices(own, labels[rows], places.wide), 0.0)
+    variance = np.maximum(times_matrices(own, labels[rows], places.spread), 0.0)
+    variance += places.unit[label] ** 2 + (WORTH * model / TRIED) ** 2
+    ratio = excess[rows] * places.unit[label] / np.sqrt(variance)
+    place = ratio.argmax(axis=1)
+    for at in np.flatnonzero(ratio.max(axis=1) > TRIED):
+        beyond = WORTH * float(model[at, place[at]])
+        one = own[at], int(label[at]), int(place[at]), beyond
+        found[rows[at]] = _chance(places, spectra.values[rows[at]], *one), place[at]
     return found
+
+
+def _chance(
+    places: Places, values: np.ndarray, terms: np.ndarray, label: int, place: int, beyond: float
+) -> float:
+    """Return the negative decimal logarithm of the probability of the counts of a pixel.
+
+    ``beyond``: counts by which the model may be wrong.
+    """
+    counts = np.rint(values[places.window[:, place]].sum())
+    expected = max(float(terms @ places.inside[label, :, place]), 0.0)
+    expected += float(places.one[label, place]) + beyond
+    return -float(np.log10(max(float(gammainc(max(counts, 1.0), expected)), 1e-300)))
 
 
 class Verified(NamedTuple):

@@ -68,7 +68,7 @@ def write_files(
         write(result, folder / "labels.fits")
     _draw(result, segmenter if fitted else None, folder)
     if with_report:
-        report(result, folder / REPORT, namings=namings)
+        report(result, folder / REPORT, namings=namings, maps=maps)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()

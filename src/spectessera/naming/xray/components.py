@@ -88,14 +88,16 @@ def prepare(
     error: np.ndarray,
     response: Response,
     lines: np.ndarray | float = 0.0,
+    widths: float = 1.0,
 ) -> XraySpectrum:
     """Return the spectrum with its background and with realistic errors.
 
-    ``lines`` (channel,): counts of lines that are known; the background is that of the others.
+    ``lines`` (channel,): counts of lines that are known; the background is that of the others. It
+    has no structures narrower than about three times ``widths`` full widths.
     """
     step = (energy[-1] - energy[0]) / (len(energy) - 1)
     width = np.maximum(response.width(energy) / step, 1.0)
-    under = np.maximum(clipped_background(counts - lines, width), 0.0)
+    under = np.maximum(clipped_background(counts - lines, widths * width), 0.0)
     variance = smooth(error**2, width / 2)
     positive = (error > 0) & (counts > 0)
     # One photon, in the unit of the spectrum: no channel is known more precisely, empty or not.
