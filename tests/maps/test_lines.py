@@ -10,11 +10,12 @@ import xarray as xr
 import spectessera as spt
 from linecases import RED, WIDE, galaxy, result_of, single
 from spectessera._util.constants import SPEED_OF_LIGHT
-from spectessera.io import write
+from spectessera.io import read_maps
 from spectessera.maps import emission
 from spectessera.maps._lineblocks import QUALITY, fit_block
 from spectessera.maps._linedataset import integrated_unit
 from spectessera.maps.emission import lines
+from spectessera.resultfolder.linefiles import write_line_maps
 from spectessera.synth.nebulae.galaxy import observed_redshift
 from spectessera.synth.nebulae.lines import line_labels, line_wavelengths, nebular_axis, paint_lines
 
@@ -356,10 +357,16 @@ def test_errors_say_what_to_do(bright):
 
 def test_the_maps_can_be_written_and_read(tmp_path, bright):
     maps = bright[-1]
-    write(maps, tmp_path / "maps.nc")
-    with xr.open_dataset(tmp_path / "maps.nc") as again:
-        same(maps, again)
-        assert again.velocity.attrs["units"] == "km/s"
+    rows = write_line_maps(maps, tmp_path)
+    again = read_maps(tmp_path)
+    same(maps, again)
+    assert again.velocity.attrs["units"] == "km/s"
+    assert again.attrs == maps.attrs
+    files = {path.name for path in (tmp_path / "line-maps").iterdir()}
+    assert {"Ha-6563.tif", "NII--6583.tif", "velocity.tif", "lines.csv"} <= files
+    assert rows[0]["line"] == "Ha 6563"
+    assert rows[0]["pixels"] > 20
+    assert rows[0]["flux"] > 0
 
 
 def test_velocities_follow_the_formula_of_the_attribute(bright):

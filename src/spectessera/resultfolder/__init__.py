@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Manifest,
         read_manifest,
     )
+    from .linefiles import write_line_maps
     from .mapfiles import write_maps
     from .origin import Origin
     from .repetition import (
@@ -58,6 +59,7 @@ __all__ = [
     "verify",
     "write_edited",
     "write_files",
+    "write_line_maps",
     "write_maps",
 ]
 
@@ -91,6 +93,7 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
+        "write_line_maps": "linefiles",
         "write_maps": "mapfiles",
     },
 )
