@@ -29,6 +29,7 @@ from scipy.ndimage import uniform_filter1d
 import spectessera as spt
 from spectessera import SpectralSegmenter
 from spectessera.evaluate import match_labels
+from spectessera.result import number_chosen
 from spectessera.synth import miniature, nebular_cube
 
 from ._timing import measured
@@ -170,7 +171,7 @@ def calibrate(
     for k in numbers:
         # Evidence needs the spectra to choose k, so the clusters are then made with that k.
         chosen = spt.segment(cube, model, neighbours=0, means=False) if k is None else None
-        size = k if chosen is None else max(2, chosen.attrs["n_clusters"])
+        size = k if chosen is None else max(2, number_chosen(chosen))
         result = spt.segment(cube, model, size, seed=0, keep=["latent"], neighbours=0)
         settings = replace(model.config("clusters"), k_min=size, k_max=size)
         label, confidence = (result[name].values.ravel() for name in ("label", "confidence"))

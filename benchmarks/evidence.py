@@ -23,6 +23,7 @@ from spectessera import SpectralSegmenter
 from spectessera.axis import Axis
 from spectessera.evaluate import compare
 from spectessera.network.modelfile import model_path
+from spectessera.result import number_chosen
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines, quality
@@ -64,7 +65,7 @@ def measure(name: str, drawn: quality.Drawn, model: str | None, seed: int, k_max
         segmenter.set_params(clusters=replace(base, criterion=criterion))
         result = spt.segment(cube, segmenter, seed=seed, means=False)
         label = result["label"].values.ravel()
-        row |= {f"{word}_k": result.attrs["n_clusters"], f"{word}_ari": ari(label, drawn.label)}
+        row |= {f"{word}_k": number_chosen(result), f"{word}_ari": ari(label, drawn.label)}
     row["structure"] = round(result.attrs["structure"], 1)
     if len(np.unique(drawn.label)) > 1:
         latent = segmenter.transform(cube)

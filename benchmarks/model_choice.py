@@ -45,7 +45,7 @@ def measure(name: str, drawn: quality.Drawn, shipped: str, seed: int) -> list[di
     k = len(np.unique(drawn.label))
     choice = choose_model(cube, neighbours=0, seed=seed)
     linear = spt.baselines.linear(cube, Clusters(k, k), seed=seed)["label"].values.ravel()
-    training = replace(DEFAULTS["training"], seed=seed)
+    training = replace(DEFAULTS["training"], seed=seed, train_encoder=True)
     new = SpectralSegmenter(training=training).fit(cube)
     halves = halves_as_inputs(cube, new.intake(cube), Neighbours(), seed)
     held_out = halves.encoded_by(new.codec, seed)

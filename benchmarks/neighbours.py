@@ -30,6 +30,7 @@ from spectessera.inference import (
     choose_neighbours,
     intake_before_training,
 )
+from spectessera.result import number_chosen
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines
@@ -135,7 +136,7 @@ def of_file(path: Path) -> None:
             gains = result.get("gain")
             found.append({
                 "file": path.name, "reach": neighbours.window // 2, "metric": metric,
-                "k": result.attrs["n_clusters"],
+                "k": number_chosen(result),
                 "gain": "" if gains is None else round(float(gains.max()), 3),
                 "alike": round(alike, 3), "chance": round(chance, 3),
                 "confidence": round(float(result["confidence"].mean()), 3),

@@ -14,6 +14,7 @@ import numpy as np
 import spectessera as spt
 from spectessera import Clusters, Preprocess
 from spectessera.baselines.cluster import cluster_cube
+from spectessera.result import number_chosen
 from spectessera.synth import Realism, cube_from_rgb, load_palette, miniature
 
 SIDE, COUNTS, SEEDS = 128, 400, (1, 2)
@@ -88,7 +89,7 @@ def scores(kind: str) -> list[str]:
                     result = spt.segment(cube, models[name], clusters)
                 against = spt.compare(result["label"], truth["label"])
                 row += [against.agreement, against.tversky, float(against.ari)]
-                row += [result.attrs["n_clusters"] - k] if clusters == "cube" else []
+                row += [number_chosen(result) - k] if clusters == "cube" else []
             results.setdefault(name, []).append(tuple(row))
     lines = []
     for name, rows in results.items():

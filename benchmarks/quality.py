@@ -35,6 +35,7 @@ from spectessera.baselines.mixture import mixtures
 from spectessera.evaluate import compare
 from spectessera.inference import averaged_spectra, choose_neighbours, intake_before_training
 from spectessera.kmeans.points import cluster_points
+from spectessera.result import number_chosen
 from spectessera.segmenter.defaults import DEFAULTS, fine_tuning
 
 from . import engines
@@ -119,7 +120,7 @@ def _with_neighbours(drawn: Drawn, ks: Clusters, seed: int) -> tuple[np.ndarray,
     cube, chosen, segmenter = _scratch_averaged(drawn, seed)
     segmenter.set_params(clusters__k_min=ks.k_min, clusters__k_max=ks.k_max)
     result = spt.segment(cube, segmenter, neighbours=chosen, seed=seed, means=False)
-    return result["label"].values.ravel() - 1, result.attrs["n_clusters"]
+    return result["label"].values.ravel() - 1, number_chosen(result)
 
 
 def _pretrained(

@@ -26,6 +26,7 @@ import spectessera as spt
 from spectessera import SpectralSegmenter
 from spectessera._util.constants import ELECTRON
 from spectessera.network.modelfile import model_path
+from spectessera.result import number_chosen
 from spectessera.segmenter.pretraining import recipe
 from spectessera.synth import pairs
 from spectessera.synth.paint.pigments import PIGMENTS, Pigment
@@ -338,7 +339,7 @@ def compared(model: SpectralSegmenter, drawn: Drawn, seed: int) -> dict[str, obj
     chosen = result["label"].values.ravel() - 1
     return {
         "ari": f"{scored(drawn, label)['ari']:.4f}",
-        "k": result.attrs["n_clusters"],
+        "k": number_chosen(result),
         "ari_chosen": f"{scored(drawn, chosen)['ari']:.4f}",
     }
 

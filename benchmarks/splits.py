@@ -13,7 +13,7 @@ import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import spectessera as spt
-from spectessera.result import SPLIT_BELOW
+from spectessera.result import SPLIT_BELOW, number_chosen
 from spectessera.synth import cube_from_rgb, miniature
 
 from .calibration import nebulae
@@ -63,11 +63,11 @@ def main() -> list[str]:
     for name, model, cube, truth in scenes():
         segmenter = spt.load(model)
         default = spt.segment(cube, segmenter)
-        by_evidence = f"{default.attrs['n_clusters']} | {ari(truth, default):.3f}"
+        by_evidence = f"{number_chosen(default)} | {ari(truth, default):.3f}"
         settings = replace(segmenter.config("clusters"), criterion="stability")
         result = spt.segment(cube, segmenter.set_params(clusters=settings))
         excess = result["excess"].to_series().dropna()
-        k, true = result.attrs["n_clusters"], len(np.unique(truth[truth > 0]))
+        k, true = number_chosen(result), len(np.unique(truth[truth > 0]))
         score = f"{ari(truth, result):.3f}"
         if not len(excess):
             cells = (name, true, "-", "-", "-", k, "-", score, by_evidence)

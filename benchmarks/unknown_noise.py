@@ -22,6 +22,7 @@ import torch
 
 import spectessera as spt
 from spectessera import SpectralSegmenter
+from spectessera.result import number_chosen
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines
@@ -153,7 +154,7 @@ def measure_k(
         result = spt.segment(cube, segmenter, seed=seed, means=False)
         row = {
             "table": "k", "set": name, "seed": seed, "variant": criterion,
-            "criterion": result.attrs["criterion"], "k": result.attrs["n_clusters"],
+            "criterion": result.attrs["criterion"], "k": number_chosen(result),
             "structure": round(result.attrs.get("structure", np.nan), 1),
         }  # fmt: skip
         if best:

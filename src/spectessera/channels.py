@@ -43,6 +43,12 @@ def marked(array: _Owner, bad: Any) -> _Owner:
     return array.assign_coords({BAD: (("channel",), bad)})
 
 
+def also_marked(array: _Owner, bad: np.ndarray) -> _Owner:
+    """Return a cube or a result in which further channels (channel,) are marked as bad."""
+    before = bad_channels(array)
+    return marked(array, bad if before is None else bad | before)
+
+
 def bad_channels(array: xr.DataArray | xr.Dataset) -> np.ndarray | None:
     """Return which channels (channel,) of a cube or a result are bad, bool; None if none is.
 

@@ -20,7 +20,8 @@ from ._util.check import check_ndim, check_numeric, check_same_shape
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .foreign import GivenAxis, plain_number, take_apart
-from .scale import has_variance, keep_saturation, known_variance, scaled, without_void_variance
+from .scale import keep_saturation, scaled
+from .variance import has_variance, known_variance, with_usable_variance
 
 DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
@@ -135,7 +136,7 @@ def make_cube(
         attrs = parts.attributes() | dict(attrs or {})
         given = given.instead_of(parts.axis)
         cube = _of_array(parts.values, given, noise, mask, attrs).assign_coords(parts.coords)
-    return cube if bad_channel is None else marked(cube, bad_channel)
+    return with_usable_variance(cube if bad_channel is None else marked(cube, bad_channel))
 
 
 def _of_array(
@@ -164,7 +165,7 @@ def _of_array(
         mask = mask if hasattr(mask, "dask") else np.asarray(mask)
         check_same_shape("the mask", mask.shape, values.shape[:2], "the image")
         cube = cube.assign_coords(mask=(DIMS[:2], mask.astype(bool)))
-    return without_void_variance(scaled(cube))
+    return scaled(cube)
 
 
 def _as_array(values: Any) -> Any:
@@ -226,9 +227,8 @@ def check_cube(cube: Any) -> xr.DataArray:
 def to_spectra(cube: xr.DataArray, *, all_channels: bool = False) -> Spectra:
     """Return the spectra of all pixels that are not masked, in row-major order.
 
-    Channels that are marked as bad are left out, unless ``all_channels``. Values too large for
-    float32 become infinite, and the screening treats them like any bad value. A variance is NaN
-    where it is none: see :func:`spectessera.scale.known_variance`.
+    Bad channels are left out, unless ``all_channels``. Values too large for float32 become
+    infinite; a variance is as :func:`spectessera.variance.known_variance` says.
     """
     cube = check_cube(cube)
     used = None if all_channels else used_channels(cube)
@@ -236,7 +236,7 @@ def to_spectra(cube: xr.DataArray, *, all_channels: bool = False) -> Spectra:
     values = _rows(cube, pixel, used)
     variance = None
     if "variance" in cube.coords:
-        variance = known_variance(_rows(cube.coords["variance"].transpose(*DIMS), pixel, used))
+        variance = known_variance(_rows(cube.coords["variance"], pixel, used), values)
     return Spectra(values, variance, pixel)
 
 
@@ -250,7 +250,7 @@ def mask_of(cube: xr.DataArray) -> np.ndarray:
 
 def _rows(array: xr.DataArray, pixel: np.ndarray, used: Any) -> np.ndarray:
     """Return float32 rows, C-contiguous so that sums along a row do not depend on the layout."""
-    flat = np.asarray(array.values).reshape(-1, array.sizes["channel"])
+    flat = np.asarray(array.transpose(*DIMS).values).reshape(-1, array.sizes["channel"])
     flat = flat if len(pixel) == len(flat) else flat[pixel]
     flat = flat if used is None else flat[:, used]
     with np.errstate(over="ignore"):  # an overflow to inf is found by the screening

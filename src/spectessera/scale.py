@@ -6,6 +6,7 @@ is scaled once, when it is made; everything after that works on numbers near 1.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,6 @@ import xarray as xr
 # Larger numbers are fill values (3.4e38, 9.97e36, ...), not measurements; their sums and quotients
 # would overflow float32.
 LARGEST = 1e30
-# Smaller variances are 0: as float32 they have no digits left.
-SMALLEST_VARIANCE = float(np.finfo(np.float32).tiny)
 # Sizes of a spectrum between which nothing is scaled. The square of a value a million times weaker
 # is still a normal float32 number, and so is its variance.
 SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
@@ -23,8 +22,6 @@ SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
 DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
-# Pixels without a variance from which on a cube that is not in memory has none.
-VOID, FEW = 256, 16
 # Begins the name of a dask array that has the values of another one, some of them NaN, or its
 # channels in another order; a token and the name of the other one follow.
 USABLE = "usable-"
@@ -88,9 +85,15 @@ def source_of(values: Any) -> Any:
 
 
 def places(shape: tuple[int, ...], count: int = PLACES) -> list[tuple[int, int]]:
-    """Return different pixels (y, x), evenly spread over an image; the first is near the middle."""
+    """Return different pixels (y, x), evenly spread over an image; the first is near the middle.
+
+    All pixels of an image that has no more than so many; fewer than so many of one that has hardly
+    more.
+    """
     steps = (0.5 + np.outer(np.arange(count), _STEPS)) % 1.0
     pixels = (steps * shape).astype(int).tolist()
+    if math.prod(shape) <= count:
+        pixels += np.argwhere(np.ones(shape, bool)).tolist()
     return list(dict.fromkeys((y, x) for y, x in pixels))
 
 
@@ -127,67 +130,6 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
     if "saturation" in cube.attrs:
         out.attrs["saturation"] = float(cube.attrs["saturation"]) / scale
     return out
-
-
-def has_variance(cube: xr.DataArray) -> bool:
-    """Return whether a cube has a variance that is positive, and no more than 1e30, anywhere.
-
-    Of a cube that is not in memory, 256 pixels at fixed places decide, and 16 where each one has to
-    be computed; in most cubes the first one has a variance.
-    """
-    if "variance" not in cube.coords:
-        return False
-    variance = cube.coords["variance"].transpose("y", "x", "channel").data
-    source = source_of(variance)
-    for y, x in places(variance.shape[:2], VOID if source is not None else FEW):
-        if _positive(np.asarray((variance if source is None else source)[y, x])):
-            return True
-    return not hasattr(variance, "dask") and _positive(variance)
-
-
-def _positive(variance: np.ndarray) -> bool:
-    """Return whether any value is a variance other than 0."""
-    return bool(((variance >= SMALLEST_VARIANCE) & (variance <= LARGEST)).any())
-
-
-def known_variance(variance: np.ndarray) -> np.ndarray:
-    """Return variances as they are used, float32: NaN where there is none.
-
-    A negative number, one that is not finite, or one beyond 1e30 is no variance; one that float32
-    cannot hold is 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectessera.scale import known_variance
-    >>> known_variance(np.array([2.0, 3e38, np.inf, -1.0, 1e-300])).tolist()
-    [2.0, nan, nan, nan, 0.0]
-    """
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        found = np.ascontiguousarray(variance, dtype=np.float32)
-        none = ~((found >= 0) & (found <= LARGEST))
-        tiny = (found > 0) & (found < SMALLEST_VARIANCE)
-    if not (none.any() or tiny.any()):
-        return found
-    return np.where(none, np.float32(np.nan), np.where(tiny, np.float32(0), found))
-
-
-def without_void_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
-    """Return a cube without a variance that is nowhere positive, which its attributes then state.
-
-    Unless ``compute``, the variance of a dask array that is no file is kept.
-    """
-    data = cube.coords["variance"].data if "variance" in cube.coords else None
-    unseen = data is not None and source_of(data) is None and not compute
-    if data is None or unseen or has_variance(cube):
-        return cube
-    notes = [
-        cube.attrs.get("reading_notes"),
-        "the variance is nowhere positive (or is beyond 1e30) and is not used",
-    ]
-    cube = cube.drop_vars("variance")
-    cube.attrs["reading_notes"] = "; ".join(each for each in notes if each)
-    return cube
 
 
 def keep_saturation(dtype: np.dtype[Any] | None, attrs: dict[str, Any]) -> None:

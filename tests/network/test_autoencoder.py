@@ -202,6 +202,29 @@ def test_linear_path_is_the_scores_of_principal_components_of_unit_variance(line
     assert (model.linear.weight.detach().numpy()[np.arange(3), largest] > 0).all()
 
 
+def test_hidden_layers_that_add_nothing_are_left_out_to_the_bit(line_cube, monkeypatch):
+    spectra = line_inputs(line_cube)
+    model = built(latent=3, depth=2, linear_path=True)
+    model.start_from(spectra)
+    calls = []
+    model.encoder.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        short = model.encode(spectra)[0]
+        assert not calls
+        with monkeypatch.context() as patch:
+            patch.setattr(Autoencoder, "_hidden_layers_add_nothing", lambda _: False)
+            assert torch.equal(short, model.encode(spectra)[0])
+        assert calls
+    model.encode(spectra)  # with a gradient: they are to be trained
+    assert len(calls) == 2
+    with torch.no_grad():
+        model.mean_head.bias[1] = 0.5
+        assert torch.equal(
+            model.encode(spectra)[0] - short > 0.25,
+            torch.tensor([False, True, False]).expand(len(spectra), 3),
+        )
+
+
 @pytest.mark.parametrize(("channels", "spectra"), [(2, 50), (6, 3)])
 def test_principal_components_beyond_the_rank_start_at_zero(channels, spectra):
     model = built(channels, latent=5, linear_path=True)

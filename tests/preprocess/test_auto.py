@@ -136,3 +136,22 @@ def test_an_encoder_that_moves_is_trained_and_one_that_is_not_needs_components()
     fixed = Training(epochs=1, gamma=0.0, train_encoder=False)
     with pytest.raises(ValueError, match="linear_path=True"):
         SpectralSegmenter(network=Network(latent=2), training=fixed).fit(values)
+
+
+def test_the_seed_of_a_training_does_not_move_an_encoder_without_a_loss_of_its_own():
+    """Principal components of all spectra: not of those that a seed leaves for the training."""
+    values = counted(5.0)
+    left_open = replace(TRAINING, train_encoder=None)
+    first, second = (
+        SpectralSegmenter(training=replace(left_open, seed=seed)).fit(values) for seed in (1, 2)
+    )
+    assert first.config("training").train_encoder is False
+    assert first.config("training").denoise == 0
+    assert first.config("clusters").restarts == 30
+    np.testing.assert_array_equal(first.transform(values), second.transform(values))
+    assert not np.array_equal(first.inverse_transform(first.transform(values)),
+                              second.inverse_transform(second.transform(values)))  # fmt: skip
+    trained = [
+        SpectralSegmenter(training=replace(TRAINING, seed=seed)).fit(values) for seed in (1, 2)
+    ]
+    assert not np.array_equal(*(each.transform(values) for each in trained))

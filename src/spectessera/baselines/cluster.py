@@ -33,9 +33,10 @@ from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import draw_rows
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.settings import to_dict
+from spectessera.variance import with_usable_variance
 
 from .embeddings import METHODS, Embedding, embed
-from .encoders import InputsAsLatents, drawn_for_evidence, held_out_by
+from .encoders import InputsAsLatents, default_for, drawn_for_evidence, held_out_by
 from .mixture import NumberedClusters, k_means_clusters, mixtures
 
 __all__ = ["METHODS", "Embedding", "cluster_cube", "embed", "linear"]
@@ -156,10 +157,10 @@ def cluster_cube(
     2
     """
     _check_arguments(method, fit_pixels, seed, keep, store, memory)
-    cube = check_cube(cube)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     bad = bad_windows(spectral_axis(cube), bad_channels(cube))
     request = _Request(
-        method, (preprocess or Preprocess()).without(bad), clusters or Clusters(), dimensions,
+        method, (preprocess or default_for(cube)).without(bad), clusters or Clusters(), dimensions,
         fit_pixels, seed, tuple(keep),
     )  # fmt: skip
     intake = intake_of(cube, request.preprocess, spectral_axis(cube))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from spectessera.channels import bad_channels
 from spectessera.inference import choose_neighbours
 from spectessera.inference.evidence import Judge, evidence_pixels, judge_of
 from spectessera.inference.noise import draw_pixels
 from spectessera.inference.passes import BlockContext, SampledPixels
 from spectessera.kmeans import Clusters
+from spectessera.preprocess.recipe import Preprocess
 
 from .embeddings import Embedding, Rows
 
@@ -17,6 +19,16 @@ from .embeddings import Embedding, Rows
 _NOT_JUDGED = ("gmm", "tsne")
 # Methods that need values from 0; what splits a measurement can make small ones negative.
 _FROM_ZERO = ("sqrt", "nmf")
+
+
+def default_for(cube: xr.DataArray) -> Preprocess:
+    """Return the preprocessing of spectra; of one channel, whose brightness is all there is, none.
+
+    Bad channels do not count.
+    """
+    bad = bad_channels(cube)
+    used = cube.sizes["channel"] - (0 if bad is None else int(bad.sum()))
+    return Preprocess() if used > 1 else Preprocess(normalise=None)
 
 
 class InputsAsLatents:

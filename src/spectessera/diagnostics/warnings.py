@@ -123,9 +123,9 @@ def choice_warnings(result: xr.Dataset) -> list[ResultWarning]:
 def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
     """Return a warning where neither stability nor silhouette singles out a k.
 
-    Where evidence chose, the gain does.
+    Where evidence chose, the gain does; and where spectra are equal nothing has to.
     """
-    if "gain" in result:
+    if "gain" in result or result.attrs.get("criterion") == "equal":
         return []
     needed = ("score", "score_error", "stability", "stability_error")
     if "stable_from" not in result.attrs or not all(name in result for name in needed):

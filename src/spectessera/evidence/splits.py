@@ -90,8 +90,10 @@ def finite_variance(variance: np.ndarray) -> np.ndarray:
     """Return variances (n, channel) as noise is drawn from them: bad ones are the usual one.
 
     That is the median of the channel, 0 where there is none. Bad are NaN, a variance a trillion
-    times the usual one, and all of a spectrum whose variance is nowhere above a trillionth of it:
-    these values are part of a measurement, and would have no noise, or hide all others.
+    times the usual one or above 0 and below a trillionth of it, and all of a spectrum whose
+    variance is nowhere above that: these values are part of a measurement, and would have no noise,
+    or hide all others. (What of 0 is none is NaN already: see
+    :func:`spectessera.variance.known_variance`.)
 
     Examples
     --------
@@ -107,6 +109,7 @@ def finite_variance(variance: np.ndarray) -> np.ndarray:
     usual = _median(np.where(bad[some], np.nan, variance[some]))
     usual = usual.astype(np.float64)
     bad |= (variance > _ABSURD * usual) & (usual > 0)
+    bad |= (variance > 0) & (variance < usual / _ABSURD)
     bad |= ~(variance > usual / _ABSURD).any(axis=1, keepdims=True)
     if not bad.any():
         return variance

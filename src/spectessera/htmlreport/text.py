@@ -51,6 +51,7 @@ CRITERIA = {
     "the smallest if there is none",
     "stability": "by the program: the largest number of clusters that are all recovered from half "
     "of the pixels (stability), unless another such number separates them far better (silhouette)",
+    "equal": "by the program: the spectra are so many groups of exactly equal ones",
     "given": "by the user",
     "silhouette": "by the program: the number of clusters with the largest silhouette",
 }
@@ -175,6 +176,7 @@ def how_chosen(result: xr.Dataset) -> str:
     rare, alone = rare_in_words(result), "structure" in result.attrs and number_chosen(result) == 1
     how = ONE_CLUSTER if alone else CRITERIA.get(criterion, criterion)
     how += BY_NEIGHBOURS if result.attrs.get("judged_by") == "neighbours" else ""
+    how = CRITERIA[criterion] if criterion == "equal" else how
     return how + split_by_noise(result) + (f"; besides, {rare}" if rare else "")
 
 

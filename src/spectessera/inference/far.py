@@ -10,7 +10,7 @@ import xarray as xr
 from spectessera.cube import Block, in_image
 from spectessera.evidence.rare import Distance, Ordinary, distance_of, histogram_of
 
-from .patches import Patches
+from .patches import Patches, finite_alone
 
 # Most far pixels that are compared with each other.
 _MOST = 2048
@@ -80,7 +80,7 @@ def far_block(model: FarModel, read: Patches) -> Far:
     values = read.values.reshape(-1, read.values.shape[-1])
     variance = None
     if read.variance is not None and ordinary.starts is None:
-        variance = read.variance.reshape(values.shape)
+        variance = finite_alone(read.variance).reshape(values.shape)
     block = np.zeros((_ROWS, values.shape[1]), np.float32)
     spread = None if variance is None else np.ones_like(block)
     parts = []

@@ -12,6 +12,7 @@ from spectessera.cube import DIMS, blocks, check_cube, to_spectra, with_axis
 from spectessera.network.codec import ENCODE_ROWS
 from spectessera.preprocess.intake import inputs_in_parts
 from spectessera.segmenter.estimator import SpectralSegmenter
+from spectessera.variance import with_usable_variance
 
 from .blockwork import Task
 from .corridor import BlockProgress, Corridor, context_of
@@ -52,7 +53,7 @@ def encode_cube(
     ValueError
         If the axis is of another kind than that of the training, or covers too little of it.
     """
-    cube = check_cube(cube)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     size = segmenter.cluster_centers_.shape[1]
     maps = ResultMaps(cube)
     corridor = Corridor(cube, context_of(cube, segmenter), maps, progress=progress)

@@ -9,26 +9,22 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.threads import prefetch
-from spectessera.cube import check_cube
+from spectessera.cube import check_cube, noise_of
 from spectessera.evidence import Gain, falls_short
-from spectessera.kmeans import Clusters
-from spectessera.network.codec import principal_codec
 from spectessera.network.modelfile import MODELS
-from spectessera.preprocess.auto import metric_for, noise_share
 from spectessera.preprocess.intake import Intake
-from spectessera.scale import without_void_variance
 from spectessera.segmenter import SpectralSegmenter, load
+from spectessera.variance import with_usable_variance
 
 from .corridor import BlockProgress
 from .evidence import LEAST_PIXELS, Halves, halves_as_inputs
+from .metric_choice import TRIED, gain_of_components
 from .neighbour_choice import NEW, check_neighbours, neighbours_in, patches_before_training
 from .neighbours import Neighbours
 from .patches import Patches
 
 log = logging.getLogger(__name__)
 
-# Numbers of clusters whose gain is computed; the largest counts.
-_TRIED = (4, 8, 12)
 _COMPONENTS = 10
 # A gain of up to so many standard errors is none.
 _CHANCE = 2.0
@@ -96,7 +92,7 @@ def choose_model(
     >>> choose_model(cube).reason
     'no shipped model reads its axis'
     """
-    cube = without_void_variance(check_cube(cube), compute=True)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     check_neighbours(neighbours)
     readable = _readable(cube)
     if not readable:
@@ -178,13 +174,12 @@ def _compared(task: _Task) -> ModelChoice:
 
 
 def _gain_of_own(task: _Task) -> Gain | None:
-    """Return the gain of the whitened principal components of the cube."""
+    """Return the gain of the principal components of the cube."""
     halves = _halves(task, task.intake)
     if halves is None:
         return None
-    codec = principal_codec(halves.inputs, _COMPONENTS)
-    clusters = Clusters(metric=metric_for(noise_share(halves.inputs), _COMPONENTS))
-    return halves.encoded_by(codec, task.seed).best_gain(_TRIED, clusters)
+    counts = noise_of(task.cube, task.patches.values[task.patches.usable]) == "counts"
+    return gain_of_components(halves, _COMPONENTS, task.seed, counts=counts)[0]
 
 
 def _gain(task: _Task, shipped: _Shipped) -> Gain | None:
@@ -194,7 +189,7 @@ def _gain(task: _Task, shipped: _Shipped) -> Gain | None:
         return None
     clusters = shipped.segmenter.config("clusters")
     held_out = halves.encoded_by(shipped.segmenter.codec, task.seed)
-    return held_out.best_gain(_TRIED, clusters)
+    return held_out.best_gain(TRIED, clusters)
 
 
 def _halves(task: _Task, intake: Intake) -> Halves | None:

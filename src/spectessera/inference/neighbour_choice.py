@@ -18,6 +18,7 @@ import xarray as xr
 from spectessera._util.check import check_number
 from spectessera._util.threads import prefetch
 from spectessera.axis import in_terms_of
+from spectessera.channels import bad_channels, bad_windows
 from spectessera.cube import check_cube, noise_of, spectral_axis
 from spectessera.evidence import BEYOND, Gain, Parts, gain_of
 from spectessera.evidence.around import neighbours_agree, structure_of_map
@@ -29,7 +30,7 @@ from spectessera.preprocess.auto import stabilisation_for
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import AUTO, inside_windows
-from spectessera.scale import without_void_variance
+from spectessera.variance import with_usable_variance
 
 from .neighbours import Neighbours
 from .patches import Patches, parts_of, patches_of
@@ -83,12 +84,13 @@ def choose_neighbours(
         If ``neighbours`` is neither.
     """
     check_neighbours(neighbours)
-    cube = without_void_variance(check_cube(cube), compute=True)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     if _alone(cube, neighbours) and "variance" not in cube.coords:
         return Neighbours()
     if intake is None:
         patches, intake = patches_before_training(cube, NEW, seed)
     else:
+        intake = intake._replace(bad=bad_channels(cube))
         patches = patches_of(cube, intake, seed)
     return neighbours_in(cube, patches, intake, neighbours, seed=seed)
 
@@ -138,15 +140,17 @@ def intake_before_training(cube: xr.DataArray, preprocess: Preprocess, seed: int
 
     An open stabilisation is that which suits some pieces of the cube, as in a training.
     """
+    cube = with_usable_variance(cube, compute=True)
     if preprocess.stabilise == AUTO:
         return patches_before_training(cube, preprocess, seed)[1]
-    return intake_of(cube, preprocess.settled(), spectral_axis(cube))
+    return intake_of(cube, _without_bad(preprocess, cube).settled(), spectral_axis(cube))
 
 
 def patches_before_training(
     cube: xr.DataArray, preprocess: Preprocess, seed: int
 ) -> tuple[Patches, Intake]:
     """Return some patches of a cube, and as :func:`intake_before_training`."""
+    preprocess = _without_bad(preprocess, cube)
     plain = replace(preprocess, stabilise=None, normalise=None)
     intake = intake_of(cube, plain, spectral_axis(cube))
     some = patches_of(cube, intake, seed)
@@ -155,6 +159,11 @@ def patches_before_training(
         stabilise = stabilisation_for(inputs) if len(inputs) else None
         preprocess = replace(preprocess, stabilise=stabilise)
     return some, intake._replace(preprocess=preprocess.settled())
+
+
+def _without_bad(preprocess: Preprocess, cube: xr.DataArray) -> Preprocess:
+    """Return a preprocessing without the bad channels of a cube, as that of a new model."""
+    return preprocess.without(bad_windows(spectral_axis(cube), bad_channels(cube)))
 
 
 class _Choice(NamedTuple):

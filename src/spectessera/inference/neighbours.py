@@ -23,9 +23,10 @@ from spectessera.evidence.correlation import INDEPENDENT, Correlation
 from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
+from spectessera.variance import with_usable_variance
 
 from .blockwork import Shared, Task, process_blocks
-from .patches import Patches, screened
+from .patches import Patches, finite_alone, screened
 
 # Coordinate of a block that is averaged: as how many measurements each spectrum is.
 REPEATS = "repeats"
@@ -136,6 +137,7 @@ def averaged(
     """
     read = screened(part, intake) if read is None else read
     noise = read.variance if neighbours.noise == "variance" else None
+    noise = None if noise is None else finite_alone(noise)
     pooled = neighbours.pool(
         read.values[None], None if noise is None else noise[None], read.usable[None], inside=inner
     )
@@ -197,7 +199,8 @@ def averaged_spectra(
     DataArray (y, x, channel)
         One row for each usable pixel that was drawn, in the order of the image, for any chunks.
     """
-    cube = check_cube(cube)
+    cube = with_usable_variance(check_cube(cube), compute=True)
+    intake = intake._replace(bad=bad_channels(cube))
     height, width = cube.sizes["y"], cube.sizes["x"]
     drawn = np.zeros(height * width, bool)
     drawn[draw_rows(height * width, most, seed)] = True

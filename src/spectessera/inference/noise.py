@@ -203,6 +203,17 @@ class SeparationOverNoise:
         self.latent = job.segmenter.codec.encode(sample.inputs)
         self.correlation = job.neighbours.correlation
 
+    @property
+    def most_equal(self) -> int:
+        """Return how many different spectra are too few for noise to be why they differ.
+
+        Noise of a variance makes equal spectra of none. That of N counts makes more than the root
+        of N different ones of many, even of spectra of one channel.
+        """
+        if self.variance is not None:
+            return 0
+        return int(np.sqrt(max(0.0, float(self.values.sum(axis=1).mean()))))
+
     def separation(self, rule: Rule) -> float:
         """Return the smallest separation of a cluster and its nearest; NaN if all are too rare."""
         centers = rule.centers.astype(np.float64)

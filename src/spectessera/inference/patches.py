@@ -35,7 +35,7 @@ class Patches(NamedTuple):
     values : array (piece, y, x, good channel), float32
         0 where a pixel is not usable.
     variance : array (piece, y, x, good channel), float32, or None
-        Finite.
+        Finite, but of a part that was only screened.
     usable : array (piece, y, x), bool
     as_measured : bool
         Whether no missing value of a usable pixel was interpolated.
@@ -186,7 +186,7 @@ def screened(part: xr.DataArray, intake: Intake) -> Patches:
     found = Patches(image, None, usable.reshape(shape), as_measured)
     if spectra.variance is None:
         return found
-    noise = _finite(spectra.variance[good])
+    noise = spectra.variance[good]
     return found._replace(variance=_image(noise, np.ones(len(noise), bool), usable, shape))
 
 
@@ -201,17 +201,17 @@ def _image(
     return image.reshape(*shape, -1)
 
 
-def _finite(variance: np.ndarray) -> np.ndarray:
-    """Return variances (n, channel); those that are NaN become the mean of their spectrum.
+def finite_alone(variance: np.ndarray) -> np.ndarray:
+    """Return variances (..., channel); those that are NaN become the mean of their spectrum.
 
     (Every pixel by itself, so that it does not depend on the block that it is in.)
     """
     known = ~np.isnan(variance)
     if known.all():
         return variance
-    sums = np.where(known, variance, 0).sum(axis=1)
-    mean = sums / np.maximum(known.sum(axis=1), 1)
-    return np.where(known, variance, mean[:, None]).astype(np.float32)
+    sums = np.where(known, variance, 0).sum(axis=-1, keepdims=True)
+    mean = sums / np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    return np.where(known, variance, mean).astype(np.float32)
 
 
 def parts_of(made: np.ndarray, judged: np.ndarray, patches: Patches, intake: Intake) -> Parts:

@@ -23,8 +23,8 @@ from spectessera.kmeans.points import (
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
-from spectessera.scale import without_void_variance
 from spectessera.segmenter.estimator import SpectralSegmenter
+from spectessera.variance import with_usable_variance
 from spectessera.warning import make_warning
 
 from .corridor import BlockProgress, Corridor, context_of
@@ -147,7 +147,7 @@ def segment(
     (('y', 'x'), [1, 2])
     """
     _check_arguments(clusters, seed, keep, memory, store, means=means)
-    cube = without_void_variance(check_cube(cube), compute=True)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     context = context_of(cube, segmenter)
     extra = ["integrated_latent"]
     extra += [f"{each}_cube" for each in ("latent", "decoded") if each in keep]

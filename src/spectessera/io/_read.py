@@ -12,6 +12,7 @@ import xarray as xr
 from spectessera._util.check import check_number
 from spectessera._util.reading import reading_safely
 from spectessera.axis import MEDIA, Axis, parse_unit
+from spectessera.channels import BAD, bad_channels
 from spectessera.cube import make_cube, spectral_axis
 from spectessera.preprocess.livetime import with_live_time
 from spectessera.scale import keep_saturation
@@ -173,10 +174,19 @@ def _check_wavelengths(path: Path, cube: xr.DataArray, medium: str) -> None:
 def _cube(stored: StoredCube, arguments: dict[str, Any]) -> xr.DataArray:
     """Return what a reader found as a cube, with how it was found among its attributes."""
     _keep_origin(stored)
+    marks, coords = stored.coords.get(BAD), stored.coords
+    some = marks is not None and not np.all(marks[1])
     cube = make_cube(
-        stored.values, variance=stored.variance, mask=stored.mask, attrs=stored.attrs, **arguments
+        stored.values,
+        variance=stored.variance,
+        mask=stored.mask,
+        bad_channel=marks[1] if marks is not None and some else None,
+        attrs=stored.attrs,
+        **arguments,
     )
-    return cube.assign_coords(stored.coords).rename(None)  # without the name of a dask array
+    if (bad := bad_channels(cube)) is not None:  # of the file, or without a variance
+        coords = coords | {BAD: (("channel",), bad, {} if marks is None else marks[2])}
+    return cube.assign_coords(coords).rename(None)  # without the name of a dask array
 
 
 def stored_cube(path: Path, request: Request) -> StoredCube:

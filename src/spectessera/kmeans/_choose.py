@@ -19,7 +19,7 @@ from spectessera.evidence import Gain
 
 from ._lloyd import KMeansRun, KMeansSettings
 from ._samples import best_runs_for, converge
-from ._selection import Judges, one_cluster, select
+from ._selection import Judges, groups_of_equal, one_cluster, select
 from ._silhouette import ExactSilhouettes, check_points
 from ._silhouette_estimate import silhouette_estimates
 from ._silhouette_image import silhouette_image
@@ -43,7 +43,7 @@ class Clusters:
         Every k in this range is tried, and one is chosen by ``criterion``.
     restarts : int, optional
         Seedings per k, of which the one with the smallest inertia is used; by default 10, or 30 of
-        latents of an encoder that is not trained for reflectances. (Training uses one.)
+        the latents of an encoder that is not trained. (Training uses one.)
     seeding : "greedy", "k-means++" or "random"
         k-means++ draws seeds with probability proportional to the squared distance to the
         nearest seed so far (Arthur & Vassilvitskii 2007); the greedy one takes the best of a few
@@ -158,8 +158,8 @@ class Choice(NamedTuple):
     k : int
     ks : tuple of int
         The k of each of ``scores``.
-    criterion : "evidence", "stability" or "silhouette"
-        What chose k.
+    criterion : "evidence", "stability", "silhouette" or "equal"
+        What chose k; "equal" where the points are so many groups of equal ones.
     inertia : tensor ()
         In the space of ``metric``.
     converged : tuple of bool
@@ -265,8 +265,9 @@ def choose_k(
     clusters : Clusters
     generator : torch.Generator
     with_stability : bool
-        Also compute the stability where the silhouette chooses. (The silhouette is always
-        computed.)
+        Also compute the stability where the silhouette chooses (which is always computed); and
+        where it does not, take a few groups of equal points for the clusters, as whose number k is
+        chosen, unless noise can be why they are few.
     split_check : SplitCheck, optional
         Where stability chooses: excludes every k, except the smallest, that splits the noise of
         one cluster into two (:class:`spectessera.kmeans.rule.SplitCheck`). Only those k are checked
@@ -294,6 +295,7 @@ def choose_k(
     """
     points = check_points(points)
     ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
+    equal = groups_of_equal(points, ks[-1], split_check, evidence) if with_stability else None
     points = metric.move(points)
     constant, settings = points.detach(), _k_means_settings(clusters)
     exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
@@ -301,16 +303,15 @@ def choose_k(
     scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
     halves = with_stability or clusters.criterion != "silhouette"
     stability = stability_curves(constant, runs, settings, generator) if halves else None
-    judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence)
+    judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence, equal)
     found = select(runs, metric, scores, stability, judges)
-    best = found.position
-    run = one_cluster(constant) if best is None else runs[best]
-    if best is not None and not exact:
+    run = one_cluster(constant) if found.position is None else runs[found.position]
+    if found.position is not None and not exact:
         run = converge(constant, run, settings.max_iter)
     return Choice(
         labels=run.labels,
         centers=run.centers,
-        score=_score(best, scores, silhouettes),
+        score=_score(found.position, scores, silhouettes),
         scores=scores,
         errors=errors,
         k=len(run.centers),

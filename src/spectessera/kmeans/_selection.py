@@ -17,17 +17,26 @@ from ._stability import StabilityCurves, is_stable, largest_stable
 from .metric import Metric
 from .rule import Evidence, SplitCheck, rule_of
 
+# Points are equal that differ by no more than rounding: this share of the largest coordinate.
+_ROUNDING = 4e-6
+# So many points are looked at first: of most measurements no two are equal.
+_FIRST = 64
+# Groups of equal points have at least so many points on average.
+_REPEATED = 4
+
 
 class Judges(NamedTuple):
     """What chooses: a criterion, whether one cluster may be the answer, and what both ask.
 
-    See :func:`spectessera.kmeans.choose_k`.
+    ``equal`` is the number of groups of equal points, if they are few. See
+    :func:`spectessera.kmeans.choose_k`.
     """
 
     criterion: str
     may_be_one: bool
     split_check: SplitCheck | None
     evidence: Evidence | None
+    equal: int | None = None
 
 
 class Selected(NamedTuple):
@@ -62,9 +71,14 @@ def select(
         None where it was not computed.
     judges : Judges
     """
-    criterion, may_be_one, split_check, evidence = judges
+    criterion, may_be_one, split_check, evidence, equal = judges
     if stability is None or criterion == "silhouette":
         return Selected(int(scores.argmax()), "silhouette")
+    if equal == 1 and may_be_one:
+        return Selected(None, "equal")
+    ks = [len(run.centers) for run in runs]
+    if equal in ks:
+        return Selected(ks.index(equal), "equal")
     if criterion == "evidence" and evidence is not None:
         gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
         nothing = may_be_one and _nothing(evidence, gains)
@@ -86,6 +100,30 @@ def _nothing(evidence: Evidence, gains: Sequence[Gain]) -> bool:
         return True
     by_neighbours = evidence.judged_by == "neighbours"
     return by_neighbours and all(gain.mean <= WORSE * gain.error for gain in gains)
+
+
+def groups_of_equal(
+    points: Tensor, most: int, split_check: SplitCheck | None, evidence: Evidence | None
+) -> int | None:
+    """Return the number of groups of equal points (n, d); None if there are more than so many.
+
+    None too where the noise is known and may be all that is unlike: see
+    :attr:`spectessera.kmeans.rule.SplitCheck.most_equal`.
+    """
+    if evidence is not None and evidence.judged_by == "noise":
+        return None
+    most = min(most, len(points) // _REPEATED)
+    if split_check is not None:
+        most = min(most, split_check.most_equal)
+    tolerance, number = _ROUNDING * points.abs().max(), 0
+    for rest in (points[:_FIRST], points):
+        number = 0
+        while len(rest):
+            number += 1
+            if number > most:
+                return None
+            rest = rest[(rest - rest[0]).abs().amax(1) > tolerance]
+    return number
 
 
 def one_cluster(points: Tensor) -> KMeansRun:

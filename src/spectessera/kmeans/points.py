@@ -78,7 +78,7 @@ class Clustering(NamedTuple):
     curves : KCurves
         The criteria for every k that was tried.
     rule : Rule
-    criterion : "evidence", "stability", "silhouette" or "given"
+    criterion : "evidence", "stability", "silhouette", "equal" or "given"
         What chose k; "given" where no other k was to be tried.
     excess : array (number of k,), float64, or None
         :meth:`spectessera.kmeans.rule.SplitCheck.separation` of each k, NaN where it was not

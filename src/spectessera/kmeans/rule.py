@@ -61,6 +61,11 @@ class SplitCheck(Protocol):
     :class:`spectessera.inference.noise.SeparationOverNoise` is the one for spectra.
     """
 
+    @property
+    def most_equal(self) -> int:
+        """Return how many different spectra are too few for noise to be why they differ."""
+        ...
+
     def separation(self, rule: Rule) -> float:
         """Return the smallest separation of two neighbouring clusters, in units of noise.
 

@@ -16,7 +16,8 @@ from spectessera.naming.candidates import Naming
 from spectessera.naming.names import mean_errors, name_clusters, preprocess_redshift
 from spectessera.naming.optical.linetable import EMISSION
 from spectessera.naming.optical.redshift import fit_redshift
-from spectessera.scale import has_variance, places
+from spectessera.scale import places
+from spectessera.variance import has_variance, known_variance
 
 from ._gasmaps import DIAGNOSTIC
 from ._kinematics import fit_kinematics
@@ -134,10 +135,11 @@ def noise_of_cube(cube: xr.DataArray, labels: np.ndarray, setup: Setup) -> np.nd
     rows, columns = np.divmod(usable if len(usable) >= SAMPLED // 2 else at, cube.sizes["x"])
     picked = bare(cube).isel(y=xr.DataArray(rows, dims="n"), x=xr.DataArray(columns, dims="n"))
     picked = picked.transpose("n", "channel").compute()
-    variance = None
+    values, variance = np.asarray(picked.values, dtype=np.float64), None
     if has_variance(cube):
-        variance = np.asarray(picked.coords["variance"].transpose("n", "channel").values)
-    return measured_noise(setup, np.asarray(picked.values, dtype=np.float64), variance)
+        given = np.asarray(picked.coords["variance"].transpose("n", "channel").values)
+        variance = known_variance(given, values)
+    return measured_noise(setup, values, variance)
 
 
 def starts_of(result: xr.Dataset, setup: Setup) -> np.ndarray:

@@ -20,6 +20,7 @@ from spectessera.inference.blockwork import Shared, Task, process_blocks
 from spectessera.inference.neighbours import around, inside
 from spectessera.naming.names import is_optical
 from spectessera.result import require
+from spectessera.variance import with_usable_variance
 
 from ._lineblocks import LineContext, fit_block
 from ._linedataset import as_dataset
@@ -118,7 +119,7 @@ def lines(
     >>> bool((abs(maps.velocity) < 20).all())
     True
     """
-    cube = check_cube(cube)
+    cube = with_usable_variance(check_cube(cube), compute=True)
     require(result, "label", "mean_spectrum", "std_spectrum", "size", purpose="maps of lines")
     check_number("largest_velocity", largest_velocity, low=50.0, high=3000.0)
     check_number("neighbours", neighbours, low=0, high=20, integer=True)

@@ -241,6 +241,8 @@ class Autoencoder(nn.Module):
     def encode(self, spectra: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the latent mean (n, latent) and its log-variance (None unless variational)."""
         inputs = (spectra - self.center) / self.scale
+        if self.linear is not None and self._hidden_layers_add_nothing():
+            return self.linear(inputs), None
         hidden = self.encoder(inputs)
         mean = self.mean_head(hidden)
         if self.linear is not None:
@@ -251,6 +253,13 @@ class Autoencoder(nn.Module):
             return mean, None
         # exp(+-20) is beyond any useful variance; without bounds one bad batch could overflow.
         return mean, self.log_variance_head(hidden).clamp(-20.0, 20.0)
+
+    def _hidden_layers_add_nothing(self) -> bool:
+        """Return whether they add 0, as at the start: without them the latent has the same bits."""
+        head, other = self.mean_head, (self.network.latent_activation, self.log_variance_head)
+        trained = torch.is_grad_enabled() and head.weight.requires_grad
+        more = trained or any(each is not None for each in other)
+        return not (more or head.weight.any() or head.bias.any())
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return spectra (n, channel) of latent points (n, latent)."""

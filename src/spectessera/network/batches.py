@@ -105,11 +105,24 @@ def split(n: int, shares: tuple[float, float], smallest: int, generator: torch.G
 
 
 class SpectraInMemory:
-    """Spectra in memory, in another order in every epoch."""
+    """Spectra in memory, in another order in every epoch.
 
-    def __init__(self, data: Batch, parts: Split, batch_size: int) -> None:
+    Parameters
+    ----------
+    data : Batch
+    parts : Split
+    batch_size : int
+    start_from_all : bool
+        Whether the network starts from all spectra, those held out included, in their order: then
+        the start does not depend on the seed that splits them.
+    """
+
+    def __init__(
+        self, data: Batch, parts: Split, batch_size: int, start_from_all: bool = False
+    ) -> None:
         self.data, self.parts = data, parts
-        self.start = data.spectra[parts.train.to(data.spectra.device)]
+        spectra = data.spectra
+        self.start = spectra if start_from_all else spectra[parts.train.to(spectra.device)]
         self.validation, self.test = data.take(parts.validation), data.take(parts.test)
         self.steps = math.ceil(len(parts.train) / batch_size)
         self.identity: tuple[Tensor, ...] = tuple(

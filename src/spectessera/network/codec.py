@@ -53,7 +53,7 @@ class Codec:
 
 
 def principal_codec(inputs: np.ndarray, latent: int) -> Codec:
-    """Return the encoder that a new network starts from: whitened principal components.
+    """Return the encoder of a new network that is not trained: principal components.
 
     Its decoder is not trained.
 
@@ -64,5 +64,5 @@ def principal_codec(inputs: np.ndarray, latent: int) -> Codec:
     """
     network = Network(latent=latent, depth=0, linear_path=True)
     model = Autoencoder(network, inputs.shape[1], "identity", generator=torch.Generator())
-    model.start_from(torch.from_numpy(inputs))
+    model.start_from(torch.from_numpy(inputs), whiten=False)
     return Codec(model)

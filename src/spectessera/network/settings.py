@@ -61,8 +61,9 @@ class Training:
         Number of hidden layers of the encoder, from the input on, whose weights are not trained.
     train_encoder : bool, optional
         Whether the encoder is trained. If not, only the decoder is, and the latents of a new
-        network are the principal components of the inputs, without whitening; it needs a linear
-        path (``Network``). None is chosen by the spectra (:mod:`spectessera.preprocess.auto`).
+        network are the principal components of the inputs, those held out included, without
+        whitening; it needs a linear path (``Network``). None: it is trained if the loss has a
+        term for it (``gamma``, ``beta``), or the latents cannot be principal components.
     denoise : float, optional
         Standard deviation of Gaussian noise that is added to the inputs of the encoder in training,
         in units of the standard deviation of all inputs; the target is the spectrum without this

@@ -97,7 +97,7 @@ def train(
     shuffle = torch.Generator().manual_seed(training.seed)
     shares = training.validation, training.test
     parts = split(len(spectra), shares, 2 * clusters.k_max, shuffle)
-    source = SpectraInMemory(data, parts, training.batch_size)
+    source = SpectraInMemory(data, parts, training.batch_size, training.train_encoder is False)
     return train_on(
         model, source, clusters, training, shuffle=shuffle, trained=trained, checkpoint=checkpoint,
         progress=progress,

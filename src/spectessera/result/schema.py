@@ -313,7 +313,8 @@ ATTRIBUTES = (
     Attribute("metric", str, "metric in which latents were clustered", "always", "never"),
     Attribute(
         "criterion", str,
-        "what chose k: evidence, stability or silhouette; given if it was given",
+        "what chose k: evidence, stability or silhouette; equal: groups of equal spectra; "
+        "given if it was given",
         "always", "always",
     ),
     Attribute(

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import clean_name, edited_files, read_edits, write_edited
+    from .linefiles import write_line_maps
     from .manifest import (
         EDITS,
         MANIFEST,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         Manifest,
         read_manifest,
     )
-    from .linefiles import write_line_maps
     from .mapfiles import write_maps
     from .origin import Origin
     from .repetition import (

@@ -28,6 +28,7 @@ from spectessera.preprocess.training_spectra import (
     read_drawn,
     some_spectra,
 )
+from spectessera.variance import with_usable_variance
 
 from .defaults import Chosen, choose_settings, filled, open_settings
 
@@ -90,7 +91,7 @@ def gather(
         not have the variance or the counts that the training needs.
     """
     trained = axis is not None
-    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(data)
+    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data))
     data = cubes or data
     if axis is None:
         axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
@@ -121,6 +122,11 @@ def gather(
         )
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
+
+
+def _settled(cubes: list[xr.DataArray]) -> list[xr.DataArray]:
+    """Return cubes without channels whose noise is not known where that of others is."""
+    return [with_usable_variance(cube, compute=True) for cube in cubes]
 
 
 def _draw(

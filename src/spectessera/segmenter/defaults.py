@@ -119,29 +119,38 @@ def choose_settings(
     kind : str
         Of their axis.
     """
+    trained, alone = _trains_encoder(configs), plain.shape[1] == 1
+    if noise == "residual" and are_reflectances(plain, kind) and not alone:
+        return _for_reflectances(trained)
     preprocess = configs["preprocess"]
-    if noise == "residual" and are_reflectances(plain, kind):
-        return _for_reflectances(configs)
-    chosen: dict[str, Any] = {"stabilise": stabilisation_for(plain), "normalise": "l2"}
+    # The brightness is all that there is of a spectrum of one channel.
+    normalise = None if alone else "l2"
+    chosen: dict[str, Any] = {"stabilise": stabilisation_for(plain), "normalise": normalise}
     settled = filled("preprocess", preprocess, {"preprocess": chosen})
     values = stabilise(plain, settled.stabilise, settled.softening)
     share = noise_share(values / scale_of(values, settled.normalise)[:, None])
+    metric = metric_for(share, configs["network"].latent)
     return {
         "preprocess": chosen,
-        "clusters": {"metric": metric_for(share, configs["network"].latent)},
-        "training": {"denoise": denoising_for(share), "train_encoder": True},
+        "clusters": {"metric": metric, "restarts": None if trained else _RESTARTS},
+        "training": {"denoise": denoising_for(share) if trained else 0.0, "train_encoder": trained},
     }
 
 
-def _for_reflectances(configs: Mapping[str, Any]) -> Chosen:
-    """Return half-whitened principal components of normalised spectra, where a network can.
+def _trains_encoder(configs: Mapping[str, Any]) -> bool:
+    """Return whether the encoder is trained: where the loss has a term for it, or must be.
 
-    A training of the encoder moves its latents away from them, to maps that are worse.
+    Its training moves the latents away from principal components, by chance: other seeds give
+    other clusters, and on average no better ones (docs/design/0019-fixed-encoder.md).
     """
     network, training = configs["network"], configs["training"]
     linear = network.linear_path and not (network.variational or network.latent_activation)
     # Of the terms of the loss, these two are for the encoder.
-    trained = training.train_encoder or not linear or bool(training.gamma or training.beta)
+    return bool(training.train_encoder or not linear or training.gamma or training.beta)
+
+
+def _for_reflectances(trained: bool) -> Chosen:
+    """Return half-whitened principal components of normalised spectra, where a network can."""
     return {
         "preprocess": {"stabilise": None, "normalise": "l2"},
         "clusters": {"metric": "half-whitened", "restarts": None if trained else _RESTARTS},

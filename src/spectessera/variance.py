@@ -1,0 +1,194 @@
+"""Whether the variance of a cube says anything, and of which channels and values.
+
+A variance of 0 beside a value, like one that is negative, not finite or beyond 1e30, is no
+information: pipelines write it where they masked a value. It never means that the value is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .channels import also_marked, bad_channels
+from .scale import LARGEST, PLACES, places, source_of
+
+# Smaller variances are none: as float32 they have no digits left.
+SMALLEST = float(np.finfo(np.float32).tiny)
+# Pixels at fixed places that are looked at where the first ones (as many as PLACES) have none.
+MOST_PLACES = 256
+# Share of the channels that must have a variance; else the noise of the cube is not known.
+_ENOUGH = 0.5
+
+_Pixels = list[tuple[int, int]]
+
+
+def known_variance(variance: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return variances as they are used, float32: NaN where there is none.
+
+    A number that is not positive, not finite, beyond 1e30, or too small for float32 is no variance.
+    Only where the value is 0 too, as counts of 0 whose error is their root, it is 0.
+
+    Parameters
+    ----------
+    variance, values : array (n, channel)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.variance import known_variance
+    >>> given = np.array([2.0, 3e38, np.inf, -1.0, 1e-300, 0.0, 0.0])
+    >>> known_variance(given, np.array([1, 1, 1, 1, 1, 1, 0])).tolist()
+    [2.0, nan, nan, nan, nan, nan, 0.0]
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        found = np.ascontiguousarray(variance, dtype=np.float32)
+        none = ~((found >= SMALLEST) & (found <= LARGEST))
+        if not none.any():
+            return found
+        nothing = (found == 0) & (values == 0)
+    return np.where(none & ~nothing, np.float32(np.nan), found)
+
+
+def has_variance(cube: xr.DataArray) -> bool:
+    """Return whether a cube has a variance that is positive, and no more than 1e30.
+
+    256 pixels at fixed places decide, all pixels of a smaller image; the answer does not depend on
+    where the cube is stored or on its chunks. In most cubes the first one has a variance. Every
+    chunk of an array that has to be computed is computed once at most.
+    """
+    if "variance" not in cube.coords:
+        return False
+    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
+    spectra = _spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
+    return any(_positive(spectrum)[good].any() for _, spectrum in spectra)
+
+
+def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
+    """Return a cube in which every channel that is used has a variance, or none has.
+
+    A channel without a variance (in 64 pixels at fixed places, or 256 where hardly any pixel has
+    one) beside channels with one is marked as bad, because nothing is known of its noise. If these
+    are more than half of the channels, or there is no variance at all, the variance is left out.
+    The attribute ``reading_notes`` states both. (A channel of zeros is as good as any other.)
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    compute : bool
+        Also look at a dask array that is no file; it is kept as it is otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> variance = np.ones((2, 3, 4))
+    >>> variance[..., 1] = 0
+    >>> cube = spt.make_cube(np.full((2, 3, 4), 5.0), variance=variance)
+    >>> cube["bad_channel"].values.tolist(), cube.attrs["reading_notes"]
+    ([False, True, False, False], '1 of 4 channels has no variance and is not used')
+    """
+    if "variance" not in cube.coords:
+        return cube
+    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
+    if source_of(variance) is None and not compute:
+        return cube
+    known, pixels = _known_channels(variance, good)
+    if not known.any():
+        note = "the variance is nowhere positive (or is beyond 1e30) and is not used"
+        return _noted(cube.drop_vars("variance"), note)
+    if known[good].all():
+        return cube
+    measured, missing = _not_known(cube, good & ~known, pixels)
+    if measured.sum() > _ENOUGH * good.sum():
+        note = f"the variance of {known.sum()} of {good.sum()} channels is known; it is not used"
+        return _noted(cube.drop_vars("variance"), note)
+    void = measured | missing
+    if not void.any():
+        return cube
+    count, channels = int(void.sum()), len(void)
+    verbs = ("has", "is") if count == 1 else ("have", "are")
+    note = f"{count} of {channels} channels {verbs[0]} no variance and {verbs[1]} not used"
+    return _noted(also_marked(cube, void), note)
+
+
+def _noted(cube: xr.DataArray, note: str) -> xr.DataArray:
+    """Return a cube with one more note of how it was read."""
+    notes = [cube.attrs.get("reading_notes"), note]
+    return cube.assign_attrs(reading_notes="; ".join(each for each in notes if each))
+
+
+def _stored_as(array: xr.DataArray) -> Any:
+    """Return the array (y, x, channel) of a cube or its variance, which is not copied."""
+    return array.transpose("y", "x", "channel").data
+
+
+def _good(cube: xr.DataArray) -> np.ndarray:
+    """Return which channels are not marked as bad, bool."""
+    bad = bad_channels(cube)
+    return np.ones(cube.sizes["channel"], bool) if bad is None else ~bad
+
+
+def _positive(variance: np.ndarray) -> np.ndarray:
+    """Return which values are a variance."""
+    return (variance >= SMALLEST) & (variance <= LARGEST)
+
+
+def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Pixels]:
+    """Return which of the good channels have a variance anywhere, and pixels that have one.
+
+    Of the first places, or of all of them where the first ones have none. (The pixels are all that
+    were looked at, unless every channel was seen to have a variance before.)
+    """
+    pixels = places(variance.shape[:2], MOST_PLACES)
+    first = set(pixels[:PLACES])
+    everywhere: tuple[np.ndarray, _Pixels] = np.zeros(len(good), bool), []
+    among_first: tuple[np.ndarray, _Pixels] = np.zeros(len(good), bool), []
+    for pixel, spectrum in _spectra_at(variance, pixels):
+        positive = _positive(spectrum) & good
+        for known, seen in (everywhere, among_first) if pixel in first else (everywhere,):
+            known |= positive
+            seen += [pixel] if positive.any() else []
+        first.discard(pixel)
+        if among_first[0][good].all() or (among_first[1] and not first):
+            return among_first
+    return everywhere
+
+
+def _not_known(
+    cube: xr.DataArray, channels: np.ndarray, pixels: _Pixels
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the channels without a variance have values, and which of the others none.
+
+    (channel,) bool. Those whose values are all 0 are neither.
+    """
+    measured, missing = np.zeros((2, len(channels)), bool)
+    for _, spectrum in _spectra_at(_stored_as(cube), pixels):
+        finite = np.abs(spectrum) <= LARGEST
+        measured |= channels & finite & (spectrum != 0)
+        missing |= channels & ~finite & finite.any()
+        if measured[channels].all():
+            break
+    return measured, missing & ~measured
+
+
+def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Yield pixels with their spectra, in any order.
+
+    What has to be computed is computed chunk by chunk, each one once.
+    """
+    source = source_of(array)
+    if source is not None:
+        for y, x in pixels:
+            yield (y, x), np.asarray(source[y, x])
+        return
+    rows, columns = (np.cumsum(sizes) for sizes in array.chunks[:2])
+    chunks: dict[tuple[int, int], _Pixels] = {}
+    for y, x in pixels:
+        chunk = int(np.searchsorted(rows, y, "right")), int(np.searchsorted(columns, x, "right"))
+        chunks.setdefault(chunk, []).append((y, x))
+    for some in chunks.values():
+        inside = array.vindex[tuple(np.array(some).T)]
+        yield from zip(some, np.asarray(inside), strict=True)

@@ -1,0 +1,140 @@
+"""Which variances are none, for values, channels and whole cubes, wherever a cube is stored."""
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from spectessera import make_cube
+from spectessera.cube import noise_of, to_spectra
+from spectessera.io import read
+from spectessera.variance import MOST_PLACES, has_variance, known_variance, with_usable_variance
+
+SHAPE = (40, 60, 5)
+VALUES = np.random.default_rng(0).normal(9, 1, SHAPE)
+NONE = [0.0, np.nan, np.inf, -np.inf, -1.0, 3e38, 1e-300]
+
+
+@pytest.mark.parametrize("number", NONE)
+def test_what_is_no_variance_is_nan_but_0_of_a_count_of_0(number):
+    given = np.array([[1.0, number, number]])
+    found = known_variance(given, np.array([[0.0, 7.0, 0.0]]))[0]
+    assert (found[0], found.dtype) == (1, np.float32)
+    assert np.isnan(found[1])
+    none = number not in (0.0, 1e-300)
+    assert (found[2] == 0) != none
+    assert np.isnan(found[2]) == none
+
+
+def test_a_missing_value_without_a_variance_has_none():
+    assert np.isnan(known_variance(np.zeros((1, 2)), np.array([[np.nan, np.inf]]))).all()
+
+
+def stored(variance: np.ndarray):
+    """Yield the same cube in memory, as an array in a file, and as one that has to be computed."""
+    yield make_cube(VALUES, variance=variance)
+    for chunks in ((7, 9, -1), (40, 60, 2)):
+        given = (da.from_array(each, chunks) for each in (VALUES, variance))
+        yield make_cube(next(given), variance=next(given))
+        computed = (da.from_array(each, chunks) + 0 for each in (VALUES, variance))
+        yield make_cube(next(computed), variance=next(computed))
+
+
+@pytest.mark.parametrize("known", [0, 1, 3, 30, 300])
+@pytest.mark.parametrize("number", [0.0, np.nan])
+def test_a_cube_in_which_nearly_all_variance_is_void_is_the_same_wherever_it_is_stored(
+    known, number
+):
+    """Sixteen pixels were looked at where it has to be computed, and all where it is in memory."""
+    variance = np.full(SHAPE, number)
+    pixels = np.random.default_rng(known).choice(SHAPE[0] * SHAPE[1], known, replace=False)
+    variance.reshape(-1, SHAPE[2])[pixels] = 1
+    answers = {
+        (has_variance(cube), noise_of(cube, VALUES[0]), "variance" in settled.coords)
+        for cube in stored(variance)
+        for settled in [with_usable_variance(cube, compute=True)]
+    }
+    assert len(answers) == 1
+    assert (known > 100) <= answers.pop()[0]
+
+
+def test_of_a_small_image_every_pixel_is_looked_at():
+    for pixel in range(15 * 17):
+        variance = np.zeros((15, 17, 2))
+        variance.reshape(-1, 2)[pixel] = 1
+        assert MOST_PLACES >= 15 * 17
+        assert has_variance(make_cube(np.ones(variance.shape), variance=variance))
+
+
+@pytest.mark.parametrize("known", [0, 4])
+def test_no_chunk_of_a_variance_is_computed_twice(known):
+    """Of four channels in five, too, of which two are looked for everywhere."""
+    variance, computed = np.zeros(SHAPE), []
+    variance[..., :known] = 1
+
+    def counted(block, block_info=None):
+        computed.append(block_info[0]["chunk-location"])
+        return block
+
+    lazy = da.from_array(variance, (9, 9, -1)).map_blocks(counted, dtype=float, meta=variance[:0])
+    cube = make_cube(VALUES, variance=lazy)
+    assert not computed  # making a cube computes nothing
+    assert has_variance(cube) == (known > 0)
+    assert len(computed) == (1 if known else len(set(computed)))
+    computed.clear()
+    settled = with_usable_variance(cube, compute=True)
+    assert len(computed) == len(set(computed))
+    assert ("variance" in settled.coords) == (known > 0)
+
+
+@pytest.mark.parametrize("number", NONE)
+def test_a_channel_without_a_variance_beside_others_is_marked_as_bad(number):
+    variance = np.ones(SHAPE)
+    variance[..., 3] = number
+    for cube in stored(variance):
+        settled = with_usable_variance(cube, compute=True)
+        assert settled["bad_channel"].values.tolist() == [False, False, False, True, False]
+        assert settled.attrs["reading_notes"] == "1 of 5 channels has no variance and is not used"
+        again = with_usable_variance(settled, compute=True)
+        assert again.attrs == settled.attrs
+        assert np.isfinite(to_spectra(settled).variance).all()
+
+
+def test_channels_that_are_bad_already_stay_so():
+    variance = np.ones(SHAPE)
+    variance[..., 3] = 0
+    cube = make_cube(VALUES, variance=variance, bad_channel=[True, False, False, False, False])
+    assert cube["bad_channel"].values.tolist() == [True, False, False, True, False]
+    variance[..., 1:] = 0
+    cube = make_cube(VALUES, variance=variance, bad_channel=[True, False, False, False, False])
+    assert "variance" not in cube.coords
+
+
+def test_counts_of_0_whose_error_is_their_root_are_a_measurement():
+    counts = np.random.default_rng(1).poisson(0.01, SHAPE)
+    counts[..., 4], counts[..., 2] = 0, 3
+    cube = make_cube(counts, variance=counts)
+    assert "bad_channel" not in cube.coords
+    assert has_variance(cube)
+
+
+def test_a_variance_of_few_channels_is_not_used():
+    """Else most of the measurement would be left out."""
+    variance = np.zeros(SHAPE)
+    variance[..., :2] = 1
+    cube = make_cube(VALUES, variance=variance)
+    assert "bad_channel" not in cube.coords
+    assert "variance" not in cube.coords
+    assert cube.attrs["reading_notes"] == (
+        "the variance of 2 of 5 channels is known; it is not used"
+    )
+
+
+@pytest.mark.parametrize("chunks", [None, 16])
+def test_a_channel_without_a_variance_in_a_file_is_marked_and_pixels_stay_usable(tmp_path, chunks):
+    """The reader marks its values as missing; more than a fifth of them spoiled every pixel."""
+    variance = np.ones(SHAPE)
+    variance[..., 2:4] = 0
+    np.savez(tmp_path / "cube.npz", cube=VALUES, variance=variance)
+    cube = with_usable_variance(read(tmp_path / "cube.npz", chunks=chunks), compute=True)
+    assert cube["bad_channel"].values.tolist() == [False, False, True, True, False]
+    assert np.isfinite(to_spectra(cube).values).all()
