@@ -335,6 +335,19 @@ def test_missing_values_are_left_out():
     assert np.isnan(maps.velocity.values[0, 1])
 
 
+def test_values_without_a_variance_are_left_out():
+    """Pipelines write 0, or a number below 0, where they masked a value."""
+    values = painted({"Ha 6563": 60, "[NII] 6583": 30}, rows=4)
+    variance = np.ones((1, *values.shape))
+    spoiled = values.copy()
+    spoiled[2, 130] = spoiled[3, 150] = 1e4
+    variance[0, 2, 130], variance[0, 3, 150] = 0.0, -1.0
+    cube = single(spoiled, variance=variance, attrs={"instrument": "MUSE"})
+    maps = lines(cube, result_of(cube, np.ones((1, 4), int)), redshift=0.0)
+    assert np.abs(maps.velocity / maps.velocity_error).max() < 4.5
+    assert np.abs((maps.flux.sel(line="Ha 6563") - 60) / maps.flux_error[0]).max() < 4.5
+
+
 def test_errors_say_what_to_do(bright):
     cube, _, result, _ = bright
     with pytest.raises(ValueError, match="give the cube that was segmented"):
