@@ -84,7 +84,7 @@ def test_the_gradient_is_that_of_chi_squared(plan):
 
 def test_noise_alone_rarely_exceeds_the_least_gain(plan):
     plan, least = plan
-    none = np.zeros(1000)
+    none = np.zeros(600)
     found = fit_kinematics(plan, kept_of(plan, none, none, np.zeros(4), seed=2))
     assert (found.gain > least).sum() <= 1
     assert np.percentile(found.gain, 99.5) > 0.5 * least  # the limit is not far beyond noise

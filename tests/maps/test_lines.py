@@ -73,9 +73,9 @@ def test_a_rotation_of_500_km_s_is_found_although_a_cluster_has_both_sides():
     assert np.abs((maps.velocity.values[0] - expected) / maps.velocity_error.values[0]).max() < 5
 
 
-@pytest.mark.parametrize("redshift", [0.0, 0.03])
-def test_the_redshift_of_a_rotating_galaxy_is_fitted(redshift):
-    axis = WIDE if redshift == 0 else nebular_axis(4900.0, 7050.0)
+def test_the_redshift_of_a_rotating_galaxy_is_fitted():
+    redshift = 0.03
+    axis = nebular_axis(4900.0, 7050.0)
     cube, truth, result = galaxy((7, 8), seed=12, redshift=redshift, axis=axis)
     maps = lines(cube, result)
     assert abs(maps.attrs["redshift"] - redshift) < 1e-4
@@ -283,11 +283,11 @@ def fainter():
     return cube, result, lines(cube, result, redshift=0.0)
 
 
-@pytest.mark.parametrize("chunks", [{"y": 5, "x": 4}, {"y": 2, "x": 9}])
-def test_chunked_cubes_have_the_same_maps_bit_for_bit(fainter, chunks):
+def test_chunked_cubes_have_the_same_maps_bit_for_bit(fainter):
+    """Chunks of 2 rows are less than what is read around a block."""
     cube, result, maps = fainter
     assert set(np.unique(maps.quality.values & 3)) == {0, POOLED, FAINT}
-    same(maps, lines(cube.chunk(chunks), result, redshift=0.0))
+    same(maps, lines(cube.chunk({"y": (5, 2, 1), "x": 5}), result, redshift=0.0))
 
 
 def test_a_worker_is_sent_all_that_a_block_needs(fainter, monkeypatch):
@@ -371,6 +371,7 @@ def test_errors_say_what_to_do(bright):
 def test_the_maps_can_be_written_and_read(tmp_path, bright):
     maps = bright[-1]
     rows = write_line_maps(maps, tmp_path)
+    assert (tmp_path / "maps.png").stat().st_size > 10_000
     again = read_maps(tmp_path)
     same(maps, again)
     assert again.velocity.attrs["units"] == "km/s"
@@ -387,9 +388,3 @@ def test_velocities_follow_the_formula_of_the_attribute(bright):
     assert "1 + velocity / c" in maps.velocity.attrs["long_name"]
     z = (1 + maps.attrs["redshift"]) * (1 + maps.velocity.values / SPEED_OF_LIGHT) - 1
     np.testing.assert_allclose(z, observed_redshift(0.0, maps.velocity.values))
-
-
-def test_the_figure_has_a_panel_for_every_map(bright):
-    figure = spt.plots.lines(bright[-1])
-    titles = [axes.get_title() for axes in figure.axes]
-    assert {"Ha 6563", "velocity", "dispersion", "class of the gas", "fitted"} <= set(titles)
