@@ -1,11 +1,12 @@
-"""Networks from scratch whose encoder is trained, and those that keep principal components.
+"""Networks from scratch: the encoder trained or kept at principal components, and the metric.
 
     python -m benchmarks.fixed_encoder run [--tables FOLDER] [--sets WORDS]   append what is missing
-    python -m benchmarks.fixed_encoder                                        only print the tables
+    python -m benchmarks.fixed_encoder         only write the table into the page of the design
 
-The same spectra, the same metric, at the true number of clusters and at the one that evidence
-chooses. The times are those of one process that may not be alone on the machine: of one row only
-the ratio counts. TABLES holds the line grids of MAPPINGS and CLOUDY.
+The same spectra, at the true number of clusters and at the one that evidence chooses. *By noise*:
+the metric by the share of noise in the spectra; *half-whitened*: of counts, the default. The times
+are those of one process that was not alone on the machine: only their ratios count. The folder of
+TABLES holds the line grids of MAPPINGS and CLOUDY.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import numpy as np
 import torch
 
 import spectessera as spt
-from spectessera import SpectralSegmenter
+from spectessera import Clusters, SpectralSegmenter
 from spectessera.evaluate import compare
-from spectessera.segmenter.defaults import DEFAULTS
+from spectessera.segmenter.defaults import DEFAULTS, choose_settings
 
 from . import quality
 from ._rows import append, rows_of
@@ -30,19 +31,30 @@ from .evidence import known_noise
 ROWS = Path(__file__).parent / "fixed_encoder.csv"
 FIELDS = ("set", "seed", "encoder", "metric", "ari", "chosen_k", "chosen_ari", "seconds")
 SEEDS = (3200, 3201)
-ENCODERS = {"trained": True, "principal components": False}
+TRAINED, BY_NOISE, HALF = "trained", "components, by noise", "components, half-whitened"
+ENCODERS = (TRAINED, BY_NOISE, HALF)
+PAGE = Path(__file__).parent.parent / "docs" / "design" / "0019-fixed-encoder.md"
+BEGIN, END = "<!-- encoders: begin -->\n", "<!-- encoders: end -->"
 # These have no variance that is known, and are judged without.
 UNKNOWN = ("raman", "reflectance")
 # Not measured: maps, which need neighbours, and a real cube that defaults treat in another way.
 LEFT_OUT = ("grains", "Indian Pines")
 
 
+def by_noise(drawn: quality.Drawn) -> str:
+    """Return the metric by the share of noise in the spectra."""
+    configs = DEFAULTS | {"training": replace(DEFAULTS["training"], train_encoder=True)}
+    chosen = choose_settings(drawn.spectra, configs, noise="variance")
+    return str(chosen["clusters"]["metric"])
+
+
 def measure(name: str, drawn: quality.Drawn, seed: int, encoder: str) -> dict[str, object]:
     """Train once, and segment with the true k and with a free one."""
     cube = drawn.cube() if name.startswith(UNKNOWN) else known_noise(drawn)
-    training = replace(DEFAULTS["training"], seed=seed, train_encoder=ENCODERS[encoder])
+    training = replace(DEFAULTS["training"], seed=seed, train_encoder=encoder == TRAINED)
+    clusters = Clusters(metric=HALF.split(", ")[1] if encoder == HALF else by_noise(drawn))
     start = time.process_time()
-    segmenter = SpectralSegmenter(training=training).fit(cube)
+    segmenter = SpectralSegmenter(clusters=clusters, training=training).fit(cube)
     free = spt.segment(cube, segmenter, seed=seed, means=False, neighbours=0)
     seconds = time.process_time() - start
     given = spt.segment(cube, segmenter, drawn.k, seed=seed, means=False, neighbours=0)
@@ -70,38 +82,47 @@ def run(tables: Path | None, words: list[str]) -> None:
             wanted = not words or any(word in name for word in words)
             if not wanted or any(word in name for word in LEFT_OUT):
                 continue
-            missing = [word for word in ENCODERS if (name, str(seed), word) not in done]
-            drawn = draw(seed) if missing else None
-            for word in missing:
+            drawn = draw(seed)
+            for word in ENCODERS:
+                counted = drawn.model == "maxrf"
+                if (name, str(seed), word) in done or (word == HALF and not counted):
+                    continue
                 append(ROWS, FIELDS, measure(name, drawn, seed, word))
 
 
 def table() -> str:
-    """Return the means over the seeds, a line for each set, and the mean of all lines."""
+    """Return the means over the seeds, a line for each set, and those over the sets."""
     rows = rows_of(ROWS)
+    head = ["set", "metric by noise", *(f"ARI: {word}" for word in ENCODERS),
+            *(f"at the chosen k: {word}" for word in ENCODERS), "chosen k"]  # fmt: skip
     lines, every = [], []
     for name in dict.fromkeys(row["set"] for row in rows):
+        own = {word: [r for r in rows if (r["set"], r["encoder"]) == (name, word)]
+               for word in ENCODERS}  # fmt: skip
         means = [
-            np.mean([float(r[field]) for r in rows if r["set"] == name and r["encoder"] == encoder])
-            for field in ("ari", "chosen_ari", "seconds")
-            for encoder in ENCODERS
+            np.mean([float(r[field]) for r in own[word]]) if own[word] else np.nan
+            for field in ("ari", "chosen_ari")
+            for word in ENCODERS
         ]
         every.append(means)
-        ks = [
-            ", ".join(r["chosen_k"] for r in rows if r["set"] == name and r["encoder"] == encoder)
-            for encoder in ENCODERS
-        ]
-        lines.append(_line(name, means, ks))
-    head = ["set", "ARI, trained", "ARI, components", "k", "k", "ARI at k", "ARI at k",
-            "time of components"]  # fmt: skip
-    lines.append(_line("mean", np.mean(every, axis=0), ["", ""]))
-    return "\n".join(["| " + " | ".join(head) + " |", "|---" * len(head) + "|", *lines])
+        ks = "; ".join(", ".join(r["chosen_k"] for r in own[word]) for word in ENCODERS)
+        lines.append([name, own[TRAINED][0]["metric"], *map(_score, means), ks.rstrip("; ")])
+    counted = np.isfinite(every).all(axis=1)
+    for word, chosen in (("mean, counts", counted), ("mean, others", ~counted)):
+        lines.append([word, "", *map(_score, np.mean(np.array(every)[chosen], axis=0)), ""])
+    table = [head, ["---"] * len(head), *lines]
+    return "".join("| " + " | ".join(line) + " |\n" for line in table)
 
 
-def _line(name: str, means: list[float] | np.ndarray, ks: list[str]) -> str:
-    scores = [f"{value:.3f}" for value in means[:4]]
-    cells = [name, *scores[:2], *ks, *scores[2:], f"{means[5] / means[4]:.2f}"]
-    return "| " + " | ".join(cells) + " |"
+def _score(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def write() -> None:
+    """Write the table into the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    PAGE.write_text(before + BEGIN + table() + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -112,4 +133,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.action == "run":
         run(given.tables, given.sets)
-    print(table())
+    write()

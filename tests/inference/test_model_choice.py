@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import spectessera as spt
-from spectessera.inference import choose_model, patches
+from spectessera.inference import choose_model, model_choice, patches
 
 SIDE = 24
 
@@ -106,3 +106,24 @@ def test_where_nothing_is_foretold_the_choice_does_not_say_otherwise():
     assert choice.name == "maxrf"
     assert max(choice.gains.values()) < 0.01
     assert choice.reason.startswith("no model foretells any difference")
+
+
+@pytest.mark.parametrize(("share", "name"), [(0.6, ""), (0.4, "maxrf")])
+def test_no_allowance_is_made_for_chance_where_most_spectra_are_new_to_a_model(
+    monkeypatch, share, name
+):
+    """Gains of four fifths on average, but so uncertain that they may be nine tenths."""
+    gain = model_choice._gain
+
+    def uncertain(halves, shipped, seed):
+        own = gain(halves, shipped, seed)
+        each = own.each - 0.2 * own.mean
+        noise = np.random.default_rng(0).normal(0, 5 * own.mean, len(each))
+        return own._replace(mean=0.8 * own.mean, each=each + noise - noise.mean())
+
+    monkeypatch.setattr(model_choice, "_gain", uncertain)
+    monkeypatch.setattr(model_choice, "_novel", lambda *_: share)
+    choice = choose_model(scan((6.4, 8.05, 10.5)), neighbours=0)
+    assert choice.gains["maxrf"] < 0.9 * choice.gains["linear"]
+    assert choice.name == name
+    assert ("unlike those that it was trained on" in choice.reason) is (not name)

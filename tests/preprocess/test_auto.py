@@ -155,3 +155,22 @@ def test_the_seed_of_a_training_does_not_move_an_encoder_without_a_loss_of_its_o
         SpectralSegmenter(training=replace(TRAINING, seed=seed)).fit(values) for seed in (1, 2)
     ]
     assert not np.array_equal(*(each.transform(values) for each in trained))
+
+
+@pytest.mark.parametrize(
+    ("noise", "metric"),
+    [
+        ({"attrs": {"noise": "counts"}}, "half-whitened"),
+        ({"attrs": {"noise": "residual", "averaged_noise": "counts"}}, "half-whitened"),
+        ({"variance": 1.0}, "half-whitened-sphere"),
+    ],
+)
+def test_principal_components_of_counts_and_their_averages_are_half_whitened(noise, metric):
+    values = counted(50.0).reshape(20, 20, 60)
+    if "variance" in noise:
+        noise = {"variance": np.full(values.shape, 50.0)}
+    cube = make_cube(values, **noise)
+    segmenter = SpectralSegmenter(training=replace(TRAINING, train_encoder=None)).fit(cube)
+    assert segmenter.config("clusters").metric == metric
+    trained = SpectralSegmenter(training=TRAINING).fit(cube)
+    assert trained.config("clusters").metric == "half-whitened-sphere"

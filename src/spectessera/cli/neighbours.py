@@ -79,20 +79,12 @@ def fit_on(
     checkpoint: Checkpoint | None,
     bar: Bar,
 ) -> None:
-    """Train on a cube, where neighbours are used on spectra that are averaged with them.
+    """Train on a cube, where neighbours are used on spectra that are averaged with them."""
+    from spectessera.inference import averaged_spectra
 
-    A metric that is not given is chosen for the cube (:func:`spectessera.inference.choose_metric`).
-    """
-    from spectessera.inference import averaged_spectra, choose_metric
-
-    training, spectra = segmenter.config("training"), cube
-    if trained is None and segmenter.config("clusters").metric == "auto":
-        intake = _intake(cube, segmenter, None)
-        latent = segmenter.config("network").latent
-        metric = choose_metric(cube, intake, neighbours=around, latent=latent, seed=training.seed)
-        segmenter.set_params(clusters__metric=metric)
+    spectra = cube
     if around.window > 1:
-        intake = _intake(cube, segmenter, trained)
+        training, intake = segmenter.config("training"), _intake(cube, segmenter, trained)
         spectra = averaged_spectra(
             cube, around, intake, most=training.max_spectra, seed=training.seed, progress=bar
         )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .metric_choice import choose_metric
     from .model_choice import ModelChoice, choose_model
     from .neighbour_choice import choose_neighbours, intake_before_training
     from .neighbours import Neighbours, averaged_spectra
@@ -15,7 +14,6 @@ __all__ = [
     "ModelChoice",
     "Neighbours",
     "averaged_spectra",
-    "choose_metric",
     "choose_model",
     "choose_neighbours",
     "intake_before_training",
@@ -28,7 +26,6 @@ __getattr__, __dir__ = door(
         "ModelChoice": "model_choice",
         "Neighbours": "neighbours",
         "averaged_spectra": "neighbours",
-        "choose_metric": "metric_choice",
         "choose_model": "model_choice",
         "choose_neighbours": "neighbour_choice",
         "intake_before_training": "neighbour_choice",

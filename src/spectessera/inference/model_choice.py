@@ -11,21 +11,29 @@ import xarray as xr
 from spectessera._util.threads import prefetch
 from spectessera.cube import check_cube, noise_of
 from spectessera.evidence import Gain, falls_short
+from spectessera.evidence.choice import ENOUGH
+from spectessera.kmeans import Clusters
+from spectessera.network.codec import principal_codec
 from spectessera.network.modelfile import MODELS
+from spectessera.preprocess.auto import OF_COUNTS, metric_for, noise_share
 from spectessera.preprocess.intake import Intake
 from spectessera.segmenter import SpectralSegmenter, load
+from spectessera.segmenter.novelty import NOVEL
 from spectessera.variance import with_usable_variance
 
 from .corridor import BlockProgress
 from .evidence import LEAST_PIXELS, Halves, halves_as_inputs
-from .metric_choice import TRIED, gain_of_components
 from .neighbour_choice import NEW, check_neighbours, neighbours_in, patches_before_training
 from .neighbours import Neighbours
 from .patches import Patches
 
 log = logging.getLogger(__name__)
 
+# Numbers of clusters whose gain is computed; the largest counts.
+_TRIED = (4, 8, 12)
 _COMPONENTS = 10
+# Share of novel spectra from which on no allowance is made for chance.
+_MANY = 0.5
 # A gain of up to so many standard errors is none.
 _CHANCE = 2.0
 # Name of the linear map of the cube among the gains.
@@ -67,7 +75,8 @@ def choose_model(
     the measurement, must foretell the other part nearly as well (nine tenths of the gain, or less
     by no more than chance) as those of the principal components of the cube itself, with which a
     training on it begins. So nothing is trained in order to choose. A small difference of the gain
-    says nothing: see docs/models.md.
+    says nothing (docs/models.md). If more than half of the spectra are unlike those that the model
+    was trained on, no allowance is made for chance.
 
     Parameters
     ----------
@@ -155,17 +164,23 @@ def _compared(task: _Task) -> ModelChoice:
     own = _gain_of_own(task)
     if own is None:
         return ModelChoice("", None, {}, "the noise of the cube is not known")
-    gains, steps = {OWN: own}, len(task.shipped) + 1
+    gains, steps, strange = {OWN: own}, len(task.shipped) + 1, set()
     for done, (name, shipped) in enumerate(task.shipped.items(), start=1):
         task.report("models", done, steps)
-        gain = _gain(task, shipped)
-        if gain is not None:
-            gains[name] = gain
+        halves = _halves(task, shipped.intake)
+        if halves is not None:
+            gains[name] = _gain(halves, shipped, task.seed)
+            if _novel(halves, shipped) > _MANY:
+                strange.add(name)
     task.report("models", steps, steps)
     best = max(task.shipped, key=lambda name: gains[name].mean if name in gains else -np.inf)
     means = {name: gain.mean for name, gain in gains.items()}
-    if best not in gains or falls_short(gains[best], own):
+    something = own.mean > _CHANCE * own.error
+    wanted = ENOUGH * own.mean
+    less = something and best in strange and best in gains and gains[best].mean < wanted
+    if best not in gains or less or falls_short(gains[best], own):
         said = f"; {best} foretells less of them" if best in gains else ""
+        said += ", and they are unlike those that it was trained on" if less else ""
         return ModelChoice("", None, means, f"its own spectra are the better guide{said}")
     why = "it foretells the spectra as well"
     if all(each.mean <= _CHANCE * each.error for each in (gains[best], own)):
@@ -178,18 +193,24 @@ def _gain_of_own(task: _Task) -> Gain | None:
     halves = _halves(task, task.intake)
     if halves is None:
         return None
+    codec = principal_codec(halves.inputs, _COMPONENTS)
     counts = noise_of(task.cube, task.patches.values[task.patches.usable]) == "counts"
-    return gain_of_components(halves, _COMPONENTS, task.seed, counts=counts)[0]
+    metric = OF_COUNTS if counts else metric_for(noise_share(halves.inputs), _COMPONENTS)
+    return halves.encoded_by(codec, task.seed).best_gain(_TRIED, Clusters(metric=metric))
 
 
-def _gain(task: _Task, shipped: _Shipped) -> Gain | None:
+def _gain(halves: Halves, shipped: _Shipped, seed: int) -> Gain:
     """Return the largest gain of a shipped model."""
-    halves = _halves(task, shipped.intake)
-    if halves is None:
-        return None
     clusters = shipped.segmenter.config("clusters")
-    held_out = halves.encoded_by(shipped.segmenter.codec, task.seed)
-    return held_out.best_gain(TRIED, clusters)
+    return halves.encoded_by(shipped.segmenter.codec, seed).best_gain(_TRIED, clusters)
+
+
+def _novel(halves: Halves, shipped: _Shipped) -> float:
+    """Return the share of spectra that are unlike those that a shipped model was trained on."""
+    codec = shipped.segmenter.codec
+    latent = codec.encode(halves.inputs)
+    novelty = shipped.segmenter.reference.novelty(halves.inputs, latent, codec.decode(latent))
+    return float((novelty > NOVEL).mean())
 
 
 def _halves(task: _Task, intake: Intake) -> Halves | None:

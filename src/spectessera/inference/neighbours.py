@@ -21,6 +21,7 @@ from spectessera.cube import (
 )
 from spectessera.evidence.correlation import INDEPENDENT, Correlation
 from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool
+from spectessera.preprocess.auto import AVERAGED
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
 from spectessera.variance import with_usable_variance
@@ -225,6 +226,7 @@ def averaged_spectra(
     order = np.argsort(np.concatenate(pixels))
     values = np.concatenate([each for each, _ in parts])[order]
     column = xr.DataArray(values[:, None], dims=DIMS, attrs=cube.attrs | {"noise": "residual"})
+    column.attrs[AVERAGED] = neighbours.noise
     column = with_axis(column, spectral_axis(cube))
     bad = bad_channels(cube)
     column = column if bad is None else marked(column, bad)

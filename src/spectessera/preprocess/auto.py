@@ -23,6 +23,10 @@ NOISY = 0.3
 SPHERE = 4
 # Median over the largest value of a spectrum, from which on it is a continuum; lines have less.
 CONTINUUM = 0.1
+# Metric of principal components of counts (docs/design/0019-fixed-encoder.md).
+OF_COUNTS = "half-whitened"
+# Attribute of averages of spectra: what the noise of each is (spectessera.cube.noise_of).
+AVERAGED = "averaged_noise"
 # Spectral axes along which light is emitted, on a background that no division removes.
 EMITTED = ("energy", "energy_loss", "wavenumber")
 

@@ -13,7 +13,7 @@ from spectessera.axis import Axis
 from spectessera.channels import BAD, Windows, bad_channels, bad_windows
 from spectessera.cube import noise_of
 from spectessera.network.settings import Training
-from spectessera.preprocess.auto import SAMPLE_SPECTRA
+from spectessera.preprocess.auto import AVERAGED, SAMPLE_SPECTRA
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import (
@@ -182,7 +182,8 @@ def _chosen(
     if not len(plain):
         return {}
     known = {
-        noise_of(cube, some_spectra(draw.blocks, number, SAMPLE_SPECTRA))
+        cube.attrs.get(AVERAGED)
+        or noise_of(cube, some_spectra(draw.blocks, number, SAMPLE_SPECTRA))
         for number, cube in enumerate(cubes)
     } - {"residual"}
     noise = known.pop() if known else "residual"

@@ -16,6 +16,7 @@ from spectessera.kmeans import Clusters
 from spectessera.network.autoencoder import Network
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import (
+    OF_COUNTS,
     are_reflectances,
     denoising_for,
     metric_for,
@@ -130,6 +131,8 @@ def choose_settings(
     values = stabilise(plain, settled.stabilise, settled.softening)
     share = noise_share(values / scale_of(values, settled.normalise)[:, None])
     metric = metric_for(share, configs["network"].latent)
+    if noise == "counts" and not trained:
+        metric = OF_COUNTS
     return {
         "preprocess": chosen,
         "clusters": {"metric": metric, "restarts": None if trained else _RESTARTS},
