@@ -5,7 +5,7 @@ import pytest
 from scipy.linalg import cholesky
 from scipy.optimize import nnls
 
-from spectessera.maps.nonnegative import non_negative
+from spectessera.maps.nonnegative import non_negative, variance_left
 
 
 @pytest.fixture(scope="module", params=[0.0, 2.0])
@@ -37,3 +37,15 @@ def test_a_pixel_does_not_depend_on_the_others(problem):
     whole = non_negative(values, np.linalg.inv(gram))
     for some in (slice(7, 8), slice(20, 133), slice(299, None, -3)):
         np.testing.assert_array_equal(non_negative(values[some], np.linalg.inv(gram)), whole[some])
+
+
+def test_the_variance_left_is_that_of_the_fit_without_the_others(problem):
+    gram, values = problem
+    covariance = np.linalg.inv(gram)
+    found = non_negative(values, covariance)
+    left = variance_left(found, covariance)
+    for row, parts in zip(found, left, strict=True):
+        kept = row > 0
+        truth = np.diag(np.linalg.inv(gram[np.ix_(kept, kept)])) / np.diag(covariance)[kept]
+        np.testing.assert_allclose(parts[kept], truth, rtol=1e-4)
+        assert (parts[~kept] == 1).all()

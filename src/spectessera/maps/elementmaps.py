@@ -21,7 +21,7 @@ from spectessera.result import require
 from .design import BACKGROUND, Design, PixelFit, design_of, pixel_fit
 from .families import Contents, MeanSpectra, contents_of, mean_spectra_of, name_of, of_instrument
 from .hot import Places, places_of, search, verified_families
-from .nonnegative import non_negative
+from .nonnegative import non_negative, variance_left
 from .stream import Progress, map_pixels, times_matrices
 
 UNIT = "counts"
@@ -33,8 +33,9 @@ MEANING = (
     "Net counts of all lines of a family (element and shell) in the spectrum of a pixel, with "
     "their escape peaks, above the background. Counts of one family are comparable between pixels, "
     "as far as absorption is the same; they are no concentrations, and those of two families are "
-    "not comparable. Standard errors are those of counting alone, for the fit without constraint: "
-    "where a net count is 0 because it would be negative, twice the error is an upper limit. "
+    "not comparable. Standard errors are those of counting alone. Where a net count is 0 because "
+    "it would be negative, its error is that of the fit without constraint, and twice the error is "
+    "an upper limit; the errors of the others are those of the fit without it. "
     "Systematic errors of some per cent (ratios of lines, tails of peaks, background) are not "
     "included."
 )
@@ -164,12 +165,15 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
     terms = len(model.names)
     found = np.zeros((len(labels), 2 * terms + 2 * (places is not None)), np.float32)
     amplitudes = times_matrices(spectra.values, labels, model.estimate)
+    left = np.ones_like(amplitudes)
     for label in np.unique(labels):
         own = labels == label
         covariance = model.covariance[label - 1]
         amplitudes[own] = non_negative(amplitudes[own], covariance)
+        left[own] = variance_left(amplitudes[own], covariance)
     found[:, :terms] = amplitudes
-    found[:, terms : 2 * terms] = standard_errors(model, amplitudes, labels)
+    errors = standard_errors(model, amplitudes, labels)
+    found[:, terms : 2 * terms] = errors * np.sqrt(left)
     if places is not None:
         found[:, 2 * terms :] = search(places, spectra, labels, amplitudes)
     return found

@@ -51,6 +51,41 @@ def non_negative(values: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     return found
 
 
+def variance_left(values: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return which part (n, f) of its variance an amplitude has if those that are 0 are left out.
+
+    1 for those that are 0 themselves.
+
+    Parameters
+    ----------
+    values : array (n, f), float32
+        Of :func:`non_negative`.
+    covariance : array (f, f), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> covariance = np.array([[1.0, 0.5], [0.5, 1.0]])
+    >>> variance_left(np.array([[2.0, 0.0], [2.0, 1.0]], np.float32), covariance)
+    array([[0.75, 1.  ],
+           [1.  , 1.  ]], dtype=float32)
+    """
+    error = np.sqrt(np.diag(covariance))
+    scaled = covariance / error[:, None] / error
+    zero = values == 0
+    counts = zero.sum(axis=1)
+    left = np.ones(values.shape, np.float32)
+    for count in np.unique(counts[counts > 0]):
+        rows = np.flatnonzero(counts == count)
+        which = np.nonzero(zero[rows])[1].reshape(-1, count)
+        small = scaled[which[:, :, None], which[:, None, :]]
+        across = scaled[which]  # (n, count, f)
+        solved = np.linalg.solve(small, across)
+        left[rows] = 1 - (across * solved).sum(axis=1)
+    left[zero] = 1.0
+    return np.clip(left, 0.0, 1.0)
+
+
 def _pivot(start: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return amplitudes (n, f), all in units of their standard errors."""
     number = start.shape[1]
