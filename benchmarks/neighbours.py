@@ -18,12 +18,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
 import spectessera as spt
 from spectessera import SpectralSegmenter
+from spectessera.colours import colours
 from spectessera.inference import (
     Neighbours,
     averaged_spectra,
@@ -40,7 +42,7 @@ from .pages import page
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "neighbours.csv", HERE.parent / "docs" / "neighbours.md"
 FILES, REPEATS = HERE / "neighbours_files.csv", HERE / "neighbours_repeats.csv"
-HEAD = HERE / "neighbours_head.md"
+HEAD, FIGURE = HERE / "neighbours_head.md", HERE.parent / "docs" / "images" / "grains.png"
 FIELDS = ("set", "counts", "seed", "alone", "auto", "reach", "measurements",
           "seconds_alone", "seconds_auto")  # fmt: skip
 SEEDS = (21, 22, 23, 24, 25)
@@ -118,21 +120,26 @@ def agreement(label: np.ndarray) -> tuple[float, float]:
 
 
 def of_file(path: Path) -> None:
-    """Segment a file with networks that are trained on it, alone and with neighbours."""
+    """Segment a file with networks that are trained on it, alone and with neighbours.
+
+    The maps of each metric with neighbours are drawn.
+    """
     torch.set_num_threads(1)
     cube = spt.read(path)
     training = replace(DEFAULTS["training"], epochs=EPOCHS)
     intake = intake_before_training(cube, DEFAULTS["preprocess"])
     chosen = choose_neighbours(cube, intake)
     spectra = cube if chosen.window == 1 else averaged_spectra(cube, chosen, intake)
-    found = []
+    found, maps = [], {}
     for neighbours, trained_on in ((Neighbours(), cube), (chosen, spectra)):
         model = SpectralSegmenter(training=training).fit(trained_on)
         own = model.config("clusters").metric
-        for metric in dict.fromkeys((own, "half-whitened")):
+        for metric in dict.fromkeys((own, "whitened-sphere")):
             model.set_params(clusters__metric=metric)
             result = spt.segment(cube, model, neighbours=neighbours)
             alike, chance = agreement(result["label"].values)
+            kind = "alone" if neighbours.window == 1 else "with neighbours"
+            maps[f"{kind}, {metric}"] = result["label"].values
             gains = result.get("gain")
             found.append({
                 "file": path.name, "reach": neighbours.window // 2, "metric": metric,
@@ -142,7 +149,18 @@ def of_file(path: Path) -> None:
                 "confidence": round(float(result["confidence"].mean()), 3),
             })  # fmt: skip
             print(found[-1], flush=True)
+    draw(maps)
     _write(FILES, [*(row for row in rows_of(FILES) if row["file"] != path.name), *found])
+
+
+def draw(maps: dict[str, np.ndarray]) -> None:
+    """Draw label maps side by side."""
+    figure, axes = plt.subplots(1, len(maps), figsize=(3 * len(maps), 2.6), layout="constrained")
+    for ax, (name, label) in zip(np.ravel(axes), maps.items(), strict=True):
+        ax.imshow(colours(int(label.max()))[label - 1], interpolation="nearest")
+        ax.set_title(f"{name}: {label.max()} clusters", fontsize=8)
+        ax.set_axis_off()
+    figure.savefig(FIGURE, dpi=100)
 
 
 def repeats() -> None:
