@@ -6,19 +6,24 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .elementmaps import check_mappable, elements
+    from .emission import check_lines, lines
     from .families import NothingToMap
 
 __all__ = [
     "NothingToMap",
+    "check_lines",
     "check_mappable",
     "elements",
+    "lines",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
         "NothingToMap": "families",
+        "check_lines": "emission",
         "check_mappable": "elementmaps",
         "elements": "elementmaps",
+        "lines": "emission",
     },
 )

@@ -85,8 +85,8 @@ def name_clusters(
             for mean, error, size in zip(means, errors, sizes, strict=True)
         ]
         return _with_common_calibration(named, sizes)
-    if _is_optical(axis):
-        known = _preprocess_redshift(result) if redshift is None else redshift
+    if is_optical(axis):
+        known = preprocess_redshift(result) if redshift is None else redshift
         return _optical(means, errors, axis, known)
     return [Naming() for _ in sizes]
 
@@ -148,7 +148,8 @@ def _with_common_calibration(namings: list[Naming], sizes: np.ndarray) -> list[N
 # --- optical spectra ---------------------------------------------------------------------------
 
 
-def _is_optical(axis: Axis) -> bool:
+def is_optical(axis: Axis) -> bool:
+    """Return whether an axis is of wavelengths at which lines of gas are known and resolved."""
     if axis.kind != "wavelength":
         return False
     values = axis.to("angstrom").values
@@ -158,7 +159,7 @@ def _is_optical(axis: Axis) -> bool:
     return bool(channel <= COARSEST)
 
 
-def _preprocess_redshift(result: xr.Dataset) -> float | None:
+def preprocess_redshift(result: xr.Dataset) -> float | None:
     """Return the redshift in the settings of the preprocessing; None if it is not set."""
     try:
         redshift = Preprocess(redshift=preprocessing(result).get("redshift", 0.0)).redshift

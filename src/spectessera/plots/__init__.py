@@ -6,6 +6,7 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .elementmaps import elements
+    from .linemaps import lines
     from .result import clusters, history, integrated, scores, spectra_of_palette
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "elements",
     "history",
     "integrated",
+    "lines",
     "scores",
     "spectra_of_palette",
 ]
@@ -24,6 +26,7 @@ __getattr__, __dir__ = door(
         "elements": "elementmaps",
         "history": "result",
         "integrated": "result",
+        "lines": "linemaps",
         "scores": "result",
         "spectra_of_palette": "result",
     },

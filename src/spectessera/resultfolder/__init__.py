@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import clean_name, edited_files, read_edits, write_edited
+    from .linefiles import write_line_maps
     from .manifest import (
         EDITS,
         MANIFEST,
@@ -58,6 +59,7 @@ __all__ = [
     "verify",
     "write_edited",
     "write_files",
+    "write_line_maps",
     "write_maps",
 ]
 
@@ -91,6 +93,7 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
+        "write_line_maps": "linefiles",
         "write_maps": "mapfiles",
     },
 )

@@ -98,7 +98,7 @@ def line_class(fit: LineFit) -> tuple[tuple[Candidate, ...], tuple[ResultWarning
         return _nitrogen_class(own, detected)
     lines = {name: line for name, line in own.items() if line}
     drawn = _draw(lines, sulphur)
-    names = _regions(*drawn)
+    names = regions(*drawn)
     shares = {name: float((names == name).mean()) for name in dict.fromkeys(names.tolist())}
     evidence = _evidence(lines, sulphur)
     used = [line for line in (*lines.values(), *sulphur) if line.peak]
@@ -164,7 +164,7 @@ def _draw(
     return x, y, None if sii is None else np.log10(sii / alpha)
 
 
-def _regions(nii: np.ndarray, oiii: np.ndarray, sii: np.ndarray | None) -> np.ndarray:
+def regions(nii: np.ndarray, oiii: np.ndarray, sii: np.ndarray | None) -> np.ndarray:
     """Return the name of the region (draw,) that contains the ratios."""
     beyond = oiii > kewley_nii(nii)
     soft = np.where(oiii > kauffmann(nii), COMPOSITE, HII)

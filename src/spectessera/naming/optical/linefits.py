@@ -150,7 +150,7 @@ def _subtract_continuum(data: PreparedSpectra, row: int, kernel: sparse.csr_arra
         level = _running_median(filled, max(width, 15))
         flux[:] = np.where(good, raw - level, 0.0)
         rank = significance(*matched_filter(kernel, flux[None], weight[None]))[0]
-        scale = _scatter(rank, good)
+        scale = scatter(rank, good)
         keep = good & (np.abs(rank) < LINE_LIKE * scale)
         if keep.sum() < LEAST_CHANNELS // 2:
             keep = good
@@ -172,7 +172,7 @@ def _running_median(values: np.ndarray, size: int) -> np.ndarray:
     return ndimage.median_filter(whole, size=size, mode="nearest")[extra : extra + len(values)]
 
 
-def _scatter(rank: np.ndarray, good: np.ndarray) -> np.ndarray:
+def scatter(rank: np.ndarray, good: np.ndarray) -> np.ndarray:
     """Return the scatter (channel,) of significances around each channel."""
     at = np.flatnonzero(good)
     size = min(SCATTER, len(at)) // 2 * 2 + 1
