@@ -203,8 +203,8 @@ def averaged_spectra(
     cube = with_usable_variance(check_cube(cube), compute=True)
     intake = intake._replace(bad=bad_channels(cube))
     drawn = ~mask_of(cube)
-    rows = draw_rows(drawn.size, most, seed)
-    drawn.reshape(-1)[np.setdiff1d(np.arange(drawn.size), rows)] = False
+    kept = draw_rows(drawn.size, most, seed)
+    drawn.reshape(-1)[np.setdiff1d(np.arange(drawn.size), kept)] = False
     total = list(blocks(cube))
 
     def tasks() -> Iterator[Task]:
