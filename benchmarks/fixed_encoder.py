@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ import torch
 
 import spectessera as spt
 from spectessera import Clusters, SpectralSegmenter
+from spectessera.axis import Axis
 from spectessera.evaluate import compare
 from spectessera.segmenter.defaults import DEFAULTS, choose_settings
 
 from . import quality
 from ._rows import append, rows_of
+from .drawn import SPECTRA
 from .evidence import known_noise
 
 ROWS = Path(__file__).parent / "fixed_encoder.csv"
@@ -37,8 +40,31 @@ PAGE = Path(__file__).parent.parent / "docs" / "design" / "0019-fixed-encoder.md
 BEGIN, END = "<!-- encoders: begin -->\n", "<!-- encoders: end -->"
 # These have no variance that is known, and are judged without.
 UNKNOWN = ("raman", "reflectance")
+# Counts of spectra of three groups of unequal size.
+UNEQUAL = (200, 1000)
 # Not measured: maps, which need neighbours, and a real cube that defaults treat in another way.
 LEFT_OUT = ("grains", "Indian Pines")
+
+
+def unequal(counts: int, seed: int) -> quality.Drawn:
+    """Draw counts of three spectra of two or three lines, of 85, 10 and 5 % of the pixels."""
+    generator = np.random.default_rng(seed)
+    energy = np.linspace(0.5, 20, 400)
+    expected = np.stack([
+        _lines(energy, (4, 9), (1, 0.1)), _lines(energy, (4, 9), (1, 0.6)),
+        _lines(energy, (4, 9, 13), (1, 0.1, 0.6)),
+    ])  # fmt: skip
+    label = 1 + np.searchsorted((0.85, 0.95), generator.uniform(size=SPECTRA))
+    spectra = generator.poisson(counts * expected[label - 1]).astype(np.float32)
+    return quality.Drawn(spectra, label, Axis(energy, "keV"), "maxrf")
+
+
+def _lines(energy: np.ndarray, places: tuple, heights: tuple) -> np.ndarray:
+    """Return a spectrum of lines on a flat background, with a sum of 1."""
+    lines = sum(
+        h * np.exp(-0.5 * ((energy - p) / 0.1) ** 2) for p, h in zip(places, heights, strict=True)
+    )
+    return (lines + 0.02) / (lines + 0.02).sum()
 
 
 def by_noise(drawn: quality.Drawn) -> str:
@@ -76,7 +102,8 @@ def run(tables: Path | None, words: list[str]) -> None:
     """Measure what is not measured yet."""
     torch.set_num_threads(1)
     done = {(row["set"], row["seed"], row["encoder"]) for row in rows_of(ROWS)}
-    sets = quality.sets_of(None, tables)
+    sets = {f"unequal groups, {n}": partial(unequal, n) for n in UNEQUAL}
+    sets |= quality.sets_of(None, tables)
     for seed in SEEDS:
         for name, draw in sets.items():
             wanted = not words or any(word in name for word in words)
