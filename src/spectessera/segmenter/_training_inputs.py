@@ -186,7 +186,8 @@ def _chosen(
         or noise_of(cube, some_spectra(draw.blocks, number, SAMPLE_SPECTRA))
         for number, cube in enumerate(cubes)
     } - {"residual"}
-    noise = known.pop() if known else "residual"
+    # Cubes with unlike noise: not all are counts.
+    noise = known.pop() if len(known) == 1 else ("variance" if known else "residual")
     return choose_settings(plain, configs, noise=noise, kind=intakes[0].axis.kind)
 
 
