@@ -122,6 +122,14 @@ def test_cubes_of_unlike_noise_have_one_metric():
     assert [each["clusters"]["metric"] for each in some] == ["whitened-sphere"] * 2
 
 
+@pytest.mark.parametrize("word", ["other", np.array([1, 2]), 3])
+def test_an_attribute_of_a_stranger_is_not_taken_for_the_noise_of_averages(word):
+    cube, _ = counts_and_others()
+    chosen = gather([cube.assign_attrs(averaged_noise=word)], DEFAULTS, None).chosen
+    assert chosen == gather([cube], DEFAULTS, None).chosen
+    assert chosen["clusters"]["metric"] == "half-whitened"
+
+
 @pytest.mark.parametrize("variance", [None, 0.01])
 def test_one_channel_is_not_clustered_on_the_sphere(variance):
     """On a sphere of one dimension there are two points, and here are three kinds of pixels."""
