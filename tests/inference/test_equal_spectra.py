@@ -109,3 +109,17 @@ def test_the_command_line_gives_the_same_answer(tmp_path):
     done = CliRunner().invoke(app, [*arguments, "--epochs", "1", "--fit", "--json"])
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["clusters"]) == group.max()
+
+
+@pytest.mark.parametrize("metric", ["whitened", "half-whitened-sphere"])
+def test_one_outlier_does_not_make_all_others_equal(metric):
+    points = np.random.default_rng(0).normal(size=(90, 2)).astype(np.float32)
+    points[0] = 1e7
+    assert cluster_points(points, Clusters(2, 4, metric=metric)).criterion == "stability"
+
+
+def test_groups_that_are_one_point_of_the_sphere_are_one_cluster():
+    """Four clusters were reported, and two of them had no points."""
+    points = np.repeat(np.array([[1, 0], [2, 0], [3, 0], [-1, 0]], np.float32), 30, axis=0)
+    clusters = cluster_points(points, Clusters(2, 6, metric="whitened-sphere"))
+    assert len(clusters.centers) == len(np.unique(clusters.labels)) == 2

@@ -379,7 +379,13 @@ def test_balanced_training_continues_from_a_checkpoint_with_the_same_k(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "settings", [{"cluster_gradient": False}, {"gamma": 0.1}, {"gamma": Schedule(0.1, 0.2, 0, 5)}]
+    "settings",
+    [
+        {"cluster_gradient": False},
+        {"gamma": Schedule(0, 0.1, 3, 3), "train_encoder": False},
+        {"gamma": 0.1},
+        {"gamma": Schedule(0.1, 0.2, 0, 5)},
+    ],
 )
 def test_balanced_terms_need_a_gradient_and_a_time_without_the_cluster_term(settings):
     with pytest.raises(ValueError, match='total="balanced"'):

@@ -1,10 +1,12 @@
 """What a network is trained on, from arrays and cubes, with counts of any type."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from segmentercases import four_line_cube, quick
-from spectessera import Network, SpectralSegmenter, Training, segment
+from segmentercases import four_line_cube, quick, same_partition
+from spectessera import Network, SpectralSegmenter, Training, make_cube, segment
 from spectessera.segmenter._training_inputs import gather
 from spectessera.segmenter.defaults import DEFAULTS
 
@@ -94,3 +96,48 @@ def test_a_missing_value_does_not_keep_counts_from_being_halved(line_cube):
     cube = line_cube.cube.copy(deep=True)
     cube[3, 5, 40] = np.nan
     weights_of(cube, True)
+
+
+# --- an encoder that is not trained ------------------------------------------------------------
+
+
+def counts_and_others():
+    generator = np.random.default_rng(0)
+    counts = make_cube(generator.poisson(3, (9, 9, 30)), energy=(1.0, 10.0))
+    values = generator.normal(3, 0.5, (9, 9, 30))
+    return counts, make_cube(values, energy=(1.0, 10.0), variance=np.full(values.shape, 0.25))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01])
+def test_components_of_counts_are_half_whitened_whatever_the_loss(gamma):
+    configs = settings(gamma=gamma, train_encoder=False, denoise=None)
+    chosen = gather([counts_and_others()[0]], configs, None).chosen
+    assert chosen["clusters"] == {"metric": "half-whitened", "restarts": 30}
+
+
+def test_cubes_of_unlike_noise_have_one_metric():
+    """That of counts, or the other, depended on the hashes of words."""
+    both_orders = counts_and_others(), counts_and_others()[::-1]
+    some = [gather(list(each), DEFAULTS, None).chosen for each in both_orders]
+    assert [each["clusters"]["metric"] for each in some] == ["whitened-sphere"] * 2
+
+
+@pytest.mark.parametrize("word", ["other", np.array([1, 2]), 3])
+def test_an_attribute_of_a_stranger_is_not_taken_for_the_noise_of_averages(word):
+    cube, _ = counts_and_others()
+    chosen = gather([cube.assign_attrs(averaged_noise=word)], DEFAULTS, None).chosen
+    assert chosen == gather([cube], DEFAULTS, None).chosen
+    assert chosen["clusters"]["metric"] == "half-whitened"
+
+
+@pytest.mark.parametrize("variance", [None, 0.01])
+def test_one_channel_is_not_clustered_on_the_sphere(variance):
+    """On a sphere of one dimension there are two points, and here are three kinds of pixels."""
+    truth = np.arange(12)[:, None] // 4 * np.ones((1, 12), int)
+    values = np.array([2.0, 5, 9])[truth][..., None]
+    values = values + np.random.default_rng(0).normal(0, 0.1, values.shape)
+    given = None if variance is None else np.full(values.shape, variance)
+    cube = make_cube(values, variance=given)
+    training = replace(DEFAULTS["training"], epochs=1)
+    result = segment(cube, SpectralSegmenter(training=training).fit(cube), 3)
+    assert same_partition(result["label"].values, truth)

@@ -17,7 +17,8 @@ from ._stability import StabilityCurves, is_stable, largest_stable
 from .metric import Metric
 from .rule import Evidence, SplitCheck, rule_of
 
-# Points are equal that differ by no more than rounding: this share of the largest coordinate.
+# Points are equal that differ by no more than rounding: this share of the largest coordinate of
+# the two, or of a point of the middle size. (That of all points may be that of one outlier.)
 _ROUNDING = 4e-6
 # So many points are looked at first: of most measurements no two are equal.
 _FIRST = 64
@@ -77,7 +78,7 @@ def select(
     if equal == 1 and may_be_one:
         return Selected(None, "equal")
     ks = [len(run.centers) for run in runs]
-    if equal in ks:
+    if equal in ks and _apart(runs[ks.index(equal)].centers):
         return Selected(ks.index(equal), "equal")
     if criterion == "evidence" and evidence is not None:
         gains = tuple(evidence.gain(rule_of(run.centers, metric)) for run in runs)
@@ -102,6 +103,11 @@ def _nothing(evidence: Evidence, gains: Sequence[Gain]) -> bool:
     return by_neighbours and all(gain.mean <= WORSE * gain.error for gain in gains)
 
 
+def _apart(centers: Tensor) -> bool:
+    """Return whether no two centers (k, d) are one: groups may be one point on the unit sphere."""
+    return bool(torch.pdist(centers.cpu()).min() > _ROUNDING * centers.abs().max().cpu())
+
+
 def groups_of_equal(
     points: Tensor, most: int, split_check: SplitCheck | None, evidence: Evidence | None
 ) -> int | None:
@@ -115,14 +121,17 @@ def groups_of_equal(
     most = min(most, len(points) // _REPEATED)
     if split_check is not None:
         most = min(most, split_check.most_equal)
-    tolerance, number = _ROUNDING * points.abs().max(), 0
-    for rest in (points[:_FIRST], points):
-        number = 0
+    largest = points.abs().amax(1)
+    largest, number = torch.maximum(largest, largest.median()), 0
+    for count in (_FIRST, len(points)):
+        number, rest, sizes = 0, points[:count], largest[:count]
         while len(rest):
             number += 1
             if number > most:
                 return None
-            rest = rest[(rest - rest[0]).abs().amax(1) > tolerance]
+            tolerance = _ROUNDING * torch.maximum(sizes, sizes[0])
+            others = (rest - rest[0]).abs().amax(1) > tolerance
+            rest, sizes = rest[others], sizes[others]
     return number
 
 

@@ -172,6 +172,11 @@ class Training:
             )
         if not self.cluster_gradient:
             raise ValueError('total="balanced" needs the gradient of the cluster term')
+        if self.train_encoder is False:
+            raise ValueError(
+                'total="balanced" weighs gradients of the encoder, which train_encoder=False has '
+                "none of: take train_encoder=True, or another total"
+            )
 
 
 class TermWeights(NamedTuple):

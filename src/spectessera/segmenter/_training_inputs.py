@@ -182,12 +182,18 @@ def _chosen(
     if not len(plain):
         return {}
     known = {
-        cube.attrs.get(AVERAGED)
-        or noise_of(cube, some_spectra(draw.blocks, number, SAMPLE_SPECTRA))
+        _noise_before(cube) or noise_of(cube, some_spectra(draw.blocks, number, SAMPLE_SPECTRA))
         for number, cube in enumerate(cubes)
     } - {"residual"}
-    noise = known.pop() if known else "residual"
+    # Cubes with unlike noise: not all are counts.
+    noise = known.pop() if len(known) == 1 else ("variance" if known else "residual")
     return choose_settings(plain, configs, noise=noise, kind=intakes[0].axis.kind)
+
+
+def _noise_before(cube: xr.DataArray) -> str:
+    """Return what the noise of averages of spectra is; "" for spectra as they were measured."""
+    given = cube.attrs.get(AVERAGED)  # of any type in the file of a stranger
+    return given if isinstance(given, str) and given in ("counts", "variance", "residual") else ""
 
 
 def _thins(

@@ -130,7 +130,8 @@ def choose_settings(
     settled = filled("preprocess", preprocess, {"preprocess": chosen})
     values = stabilise(plain, settled.stabilise, settled.softening)
     share = noise_share(values / scale_of(values, settled.normalise)[:, None])
-    metric = metric_for(share, configs["network"].latent)
+    # As many dimensions as the latents of untrained components can have.
+    metric = metric_for(share, min(configs["network"].latent, plain.shape[1]))
     if noise == "counts" and not trained:
         metric = OF_COUNTS
     return {
@@ -147,9 +148,11 @@ def _trains_encoder(configs: Mapping[str, Any]) -> bool:
     other clusters, and on average no better ones (docs/design/0019-fixed-encoder.md).
     """
     network, training = configs["network"], configs["training"]
+    if training.train_encoder is not None:
+        return bool(training.train_encoder)
     linear = network.linear_path and not (network.variational or network.latent_activation)
     # Of the terms of the loss, these two are for the encoder.
-    return bool(training.train_encoder or not linear or training.gamma or training.beta)
+    return bool(not linear or training.gamma or training.beta)
 
 
 def _for_reflectances(trained: bool) -> Chosen:

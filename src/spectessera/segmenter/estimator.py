@@ -41,9 +41,9 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     """Deep spectral clustering: an autoencoder trained jointly with a differentiable k-means.
 
     Defaults are the settings that scored best in benchmarks/QUALITY.md: square roots of the values
-    if they are noisy or non-negative, divided by their root sum of squares; an encoder that starts
-    at the principal components; whitened latents on the unit sphere; no cluster term (for
-    reflectances half-whitened principal components). Settings that are given are not changed.
+    if they are noisy or non-negative, divided by their root sum of squares; latents that are the
+    principal components, whitened on the unit sphere (those of counts and reflectances are
+    half-whitened); no cluster term. Settings that are given are not changed.
 
     Parameters
     ----------
