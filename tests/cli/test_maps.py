@@ -11,8 +11,9 @@ from PIL import Image
 
 import spectessera as spt
 from commands import one_line, run, two_stripes
+from linecases import galaxy
 from mapcases import FAMILIES, painted
-from spectessera.maps import elements
+from spectessera.maps import elements, lines
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,12 @@ def test_errors_come_before_any_work(folder, tmp_path):
     for command in ("maps", "segment"):
         extra = ("--maps",) if command == "segment" else ()
         done = run(command, tmp_path / "light.h5", "--out", out, *extra)
-        assert "a cube of X-ray spectra with an energy axis" in one_line(done)
+        assert "in channels of at most 600 km/s" in one_line(done)
         assert not out.exists()
+    spt.write(spt.make_cube(cube.values), tmp_path / "plain.h5")
+    done = run("maps", tmp_path / "plain.h5", "--out", out)
+    assert "an energy axis" in one_line(done)
+    assert "--wavelength FIRST,LAST" in one_line(done)
     spt.write(cube / 3.7, tmp_path / "normalised.h5")
     done = run("maps", tmp_path / "normalised.h5", "--out", out)
     assert "element maps need counts" in one_line(done)
@@ -109,7 +114,7 @@ def test_a_segmentation_without_lines_is_complete_without_maps(tmp_path, caplog)
         "--maps", "--out", tmp_path / "out", "-q", check=0)  # fmt: skip
     assert (tmp_path / "out" / "result.nc").exists()
     assert not (tmp_path / "out" / "maps.nc").exists()
-    assert "no element maps: the mean spectra have no lines" in caplog.text
+    assert "no maps: the mean spectra have no lines" in caplog.text
 
 
 def test_the_report_shows_maps_and_net_counts(folder):
@@ -124,3 +129,24 @@ def test_the_report_shows_maps_and_net_counts(folder):
     assert 'alt="Map of Cu K"' in section
     assert "separates best" in section
     assert run("check", again).exit_code == 0
+
+
+def test_of_a_cube_along_wavelengths_the_lines_are_mapped(tmp_path):
+    spt.write(galaxy(seed=4)[0], tmp_path / "galaxy.fits")
+    out = tmp_path / "result"
+    run("segment", tmp_path / "galaxy.fits", "--fit", "--epochs", "1", "--clusters", "2",
+        "--maps", "--report", "--out", out, "-q", check=0)  # fmt: skip
+    expected = lines(spt.read(tmp_path / "galaxy.fits"), spt.read_result(out))
+    written = spt.io.read_maps(out)
+    xr.testing.assert_allclose(written.drop_attrs(), expected.drop_attrs(), rtol=0, atol=0)
+    assert written.attrs["content"] == "line maps"
+    image = np.asarray(Image.open(out / "line-maps" / "velocity.tif"))
+    np.testing.assert_array_equal(image, expected.velocity.values.astype(np.float32))
+    rows = json.loads((out / "summary.json").read_text())["lines"]
+    assert [row["line"] for row in rows] == expected.line.values.tolist()
+    done = run("maps", tmp_path / "galaxy.fits", "--result", out, "--overwrite", "--anode", "Rh")
+    assert "only X-ray cubes" in one_line(done)
+    shown = run("maps", tmp_path / "galaxy.fits", "--result", out, "--overwrite", check=0)
+    assert "Ha 6563" in shown.output
+    run("report", out, "--overwrite", check=0)
+    assert run("check", out).exit_code == 0

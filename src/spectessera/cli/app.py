@@ -63,7 +63,7 @@ COMMANDS = {
     "maps": Entry(
         "maps",
         "maps_command",
-        "Map the elements of an X-ray cube: net counts of their lines in every pixel, with errors.",
+        "Map the elements of an X-ray cube, or the emission lines of a cube along wavelengths.",
     ),
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."

@@ -1,4 +1,4 @@
-"""`spectessera maps`: the elements in every pixel of an X-ray cube."""
+"""`spectessera maps`: the elements or the emission lines in every pixel of a cube."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "summary.json"
 MOST_BYTES = 2**26  # of a summary
+Rows = dict[str, list[dict[str, Any]]]  # "elements" or "lines", as in the summary
 METHOD = "pca"  # of the clusters where no result is given
 
 Result = Annotated[
@@ -64,14 +65,15 @@ def maps_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Map the elements of an X-ray cube: net counts of their lines in every pixel, with errors.
+    """Map the elements of an X-ray cube, or the emission lines of a cube along wavelengths.
 
-    The mean spectra of the clusters give the lines, the calibration and the resolution; with these,
-    every pixel is fitted. Writes maps.nc, maps.png, and a folder of images and a table.
+    Net counts of elements, or fluxes and velocities of lines, in every pixel, with errors. The mean
+    spectra of the clusters show the lines; with these, every pixel is fitted. Writes maps.nc,
+    maps.png, and a folder of images and a table.
     """
     from spectessera.io import result_in
-    from spectessera.maps import check_mappable, elements
-    from spectessera.resultfolder import Origin, Plan, result_folder, write_maps
+    from spectessera.maps import check_suitable, suitable
+    from spectessera.resultfolder import Origin, Plan, result_folder, write_any_maps
 
     source = None if result is None else result_in(result)
     folder = _folder(source, out)
@@ -81,11 +83,12 @@ def maps_command(
     plan = Plan(names, tuple(inputs.values()), overwrite=True, add=True)
     with result_folder(folder, plan) as staging, closing(Origin(inputs)) as origin:
         cube = reading.open(file)
-        check_mappable(cube)
+        if check_suitable(cube) == "lines" and anode is not None:
+            raise ValueError("--anode: only X-ray cubes have lines of a tube; leave it out")
         with use_scheduler(where), progress(quiet or as_json) as bar:
             clustered = _clusters(cube, source, bar)
-            maps = elements(cube, clustered, anode=anode, single_pixels=single_pixels, progress=bar)
-        rows = write_maps(maps, staging.path)
+            maps = suitable(cube, clustered, anode=anode, single_pixels=single_pixels, progress=bar)
+        rows = write_any_maps(maps, staging.path)
         _write_summary(folder, staging, rows)
         staging.commit(_facts(staging, origin, quiet or as_json))
     _print(rows, maps, folder, as_json, quiet)
@@ -136,14 +139,14 @@ def _clusters(cube: xr.DataArray, source: Path | None, bar: Any) -> xr.Dataset:
     return cluster_cube(cube, METHOD, progress=bar)
 
 
-def _write_summary(folder: Path, staging: Staging, rows: list[dict[str, Any]]) -> None:
-    """Write the summary of the result with its elements, if there is one."""
+def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:
+    """Write the summary of the result with its elements or lines, if there is one."""
     if SUMMARY not in staging.plan.names:
         return
     summary = read_json(folder / SUMMARY, MOST_BYTES)
     if not isinstance(summary, dict):
         raise ValueError(f"{folder / SUMMARY} is not a summary of spectessera")
-    text = json.dumps(summary | {"elements": rows}, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(summary | rows, indent=2, allow_nan=False) + "\n"
     (staging.path / SUMMARY).write_text(text, encoding="utf-8")
 
 
@@ -155,18 +158,29 @@ def _facts(staging: Staging, origin: Any, quiet: bool) -> dict[str, Any]:
     return facts if older is None else {**older.facts, "maps": facts}
 
 
-def _print(
-    rows: list[dict[str, Any]], maps: xr.Dataset, folder: Path, as_json: bool, quiet: bool
-) -> None:
-    """Print which elements there are, and where the maps are."""
+def _print(rows: Rows, maps: xr.Dataset, folder: Path, as_json: bool, quiet: bool) -> None:
+    """Print which elements or lines there are, and where the maps are."""
     if as_json:
-        print_json({"out": str(folder), "elements": rows, **maps.attrs})
+        print_json({"out": str(folder), **rows, **maps.attrs})
     elif not quiet:
-        output.print(_table(rows))
+        output.print(_table(rows["elements"]) if "elements" in rows else _lines(rows["lines"]))
         for name in ("found", "unexplained"):
-            if words := maps.attrs[f"{name}_in_single_pixels"]:
+            if words := maps.attrs.get(f"{name}_in_single_pixels"):
                 output.print(f"{name} in single pixels: {words}")
         output.print(f"maps in {folder}")
+
+
+def _lines(rows: list[dict[str, Any]]) -> Table:
+    """Return the emission lines as a table."""
+    from rich.table import Table
+
+    table = Table(title=f"{len(rows)} lines", box=None)
+    for heading in ("line", "rest, angstrom", "pixels", "median flux there"):
+        table.add_column(heading, justify="left" if heading == "line" else "right")
+    for row in rows:
+        flux = "-" if row["flux"] is None else f"{row['flux']:.4g}"
+        table.add_row(row["line"], f"{row['rest_wavelength']:.1f}", str(row["pixels"]), flux)
+    return table
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -86,12 +86,13 @@ def report_command(
 def _maps(folder: Path) -> xr.Dataset | None:
     """Return the element maps of a result in its folder; None if a run has written none."""
     from spectessera.io import read_maps
-    from spectessera.resultfolder import MAPS, read_manifest
+    from spectessera.resultfolder import MAPS, are_of_elements, read_manifest
 
     manifest = read_manifest(folder)
     if manifest is None or MAPS[0] not in manifest.names or not (folder / MAPS[0]).exists():
         return None
-    return read_maps(folder)
+    maps = read_maps(folder)
+    return maps if are_of_elements(maps) else None
 
 
 Staged = Callable[["xr.Dataset"], None]

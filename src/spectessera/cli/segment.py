@@ -57,7 +57,7 @@ class ResultOptions:
     neighbours : str
         "auto", or the weight of a neighbour.
     maps : bool
-        Write maps of the elements.
+        Write maps of the elements or of the emission lines.
     zarr : bool
         Write a Zarr store in place of a NetCDF file.
     overwrite : bool
@@ -89,7 +89,9 @@ class ResultOptions:
     maps: Annotated[
         bool,
         typer.Option(
-            "--maps", help="Also write maps of the elements (X-ray cubes of counts): maps.nc."
+            "--maps",
+            help="Also write maps of elements (X-ray cubes of counts) or of emission lines "
+            "(wavelengths): maps.nc.",
         ),
     ] = False
     zarr: Annotated[
@@ -156,7 +158,7 @@ def segment_command(
                 _save(segmenter, source.checkpoint, staging, origin)
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
-            how = _how(source, results, stored, _element_maps(cube, result, results, bar))
+            how = _how(source, results, stored, _maps(cube, result, results, bar))
         run = _run(file, source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
@@ -168,18 +170,18 @@ def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dic
     return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
-def _element_maps(
+def _maps(
     cube: xr.DataArray, result: xr.Dataset, results: ResultOptions, bar: Any
 ) -> xr.Dataset | None:
-    """Return maps of the elements, if they are wanted; None if the spectra allow none."""
+    """Return maps of elements or lines, if they are wanted; None if the spectra allow none."""
     if not results.maps:
         return None
-    from spectessera.maps import NothingToMap, elements
+    from spectessera.maps import NothingToMap, suitable
 
     try:
-        return elements(cube, result, progress=bar)
+        return suitable(cube, result, progress=bar)
     except NothingToMap as error:  # the result is kept: it is complete without them
-        log.warning("no element maps: %s", error)
+        log.warning("no maps: %s", error)
         return None
 
 
@@ -228,9 +230,9 @@ def _cube(file: Path, reading: FileOptions, results: ResultOptions) -> xr.DataAr
     if results.anode is not None:
         cube.attrs["anode"] = results.anode
     if results.maps:
-        from spectessera.maps import check_mappable
+        from spectessera.maps import check_suitable
 
-        check_mappable(cube)
+        check_suitable(cube)
     return cube
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .anymaps import are_of_elements, write_any_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import clean_name, edited_files, read_edits, write_edited
@@ -45,6 +46,7 @@ __all__ = [
     "Plan",
     "Staging",
     "Verdict",
+    "are_of_elements",
     "as_table",
     "check_place",
     "circumstances",
@@ -57,6 +59,7 @@ __all__ = [
     "recorded_result",
     "result_folder",
     "verify",
+    "write_any_maps",
     "write_edited",
     "write_files",
     "write_line_maps",
@@ -93,6 +96,8 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
+        "are_of_elements": "anymaps",
+        "write_any_maps": "anymaps",
         "write_line_maps": "linefiles",
         "write_maps": "mapfiles",
     },

@@ -22,8 +22,8 @@ from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
+from .anymaps import are_of_elements, write_any_maps
 from .manifest import HISTORY, MAPS, MODEL, REPORT
-from .mapfiles import write_maps
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -55,12 +55,13 @@ def write_files(
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
-    ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements.
+    ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
+    or lines; the report shows those of elements.
     """
     namings = name_clusters(result)
     summary = _summarise(result, run, namings)
     if maps is not None:
-        summary["elements"] = write_maps(maps, folder)
+        summary |= write_any_maps(maps, folder)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
@@ -68,7 +69,8 @@ def write_files(
         write(result, folder / "labels.fits")
     _draw(result, segmenter if fitted else None, folder)
     if with_report:
-        report(result, folder / REPORT, namings=namings, maps=maps)
+        shown = maps if maps is not None and are_of_elements(maps) else None
+        report(result, folder / REPORT, namings=namings, maps=shown)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()

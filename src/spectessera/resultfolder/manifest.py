@@ -20,8 +20,8 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 EDITS = "edits.toml"  # names of the user
-# Element maps: the numbers, their figure, and a folder of images.
-MAPS = ("maps.nc", "maps.png", "element-maps")
+# Maps: the numbers, their figure, and a folder of images, of elements or of lines.
+MAPS = ("maps.nc", "maps.png", "element-maps", "line-maps")
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
 RESULTS = (RESULT, RESULT_STORE)
 # All names that the package gives to files of a result folder. A manifest that names any other file

@@ -15,7 +15,7 @@ from spectessera.plots.elementmaps import elements as figure_of
 
 from .manifest import MAPS
 
-NUMBERS, FIGURE, IMAGES = MAPS
+NUMBERS, FIGURE, IMAGES, _ = MAPS
 TABLE = "net-counts.csv"  # beside the images
 
 
