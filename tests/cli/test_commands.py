@@ -320,9 +320,10 @@ def test_the_summary_tells_lines_and_candidates(segmented):
 def test_without_a_model_one_is_chosen_and_told(tmp_path):
     """The axis of this scan is one that maxrf reads; that of the other one is not."""
     generator = np.random.default_rng(0)
-    expected = np.full((12, 12, 256), 0.4)
-    expected[:, :6, 40:44] += 8
-    expected[:, 6:, 60:64] += 8
+    energy, expected = np.linspace(0.5, 40.0, 256), np.full((24, 24, 256), 0.4)
+    for stripe, line in enumerate((6.4, 8.05, 10.5)):
+        width = slice(8 * stripe, 8 * stripe + 8)
+        expected[:, width] += 8 * np.exp(-0.5 * ((energy - line) / 0.3) ** 2)
     write(make_cube(generator.poisson(expected), energy=(0.5, 40.0)), tmp_path / "a.h5")
     write(make_cube(generator.poisson(expected)), tmp_path / "b.h5")
     done = run("segment", tmp_path / "a.h5", "--report", "--out", tmp_path / "a", check=0)

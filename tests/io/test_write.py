@@ -365,7 +365,7 @@ def test_the_kind_tells_which_suffixes_may_be(tmp_path):
     check_destination(tmp_path / "c.png", kind="result")
     with pytest.raises(ValueError, match=r"a cube is written as one of \.nc.*got 'c\.png'"):
         check_destination(tmp_path / "c.png")
-    with pytest.raises(ValueError, match='kind must be "cube" or "result"; got \'map\''):
+    with pytest.raises(ValueError, match='kind must be "cube", "result" or "maps"; got \'map\''):
         check_destination(tmp_path / "c.nc", kind="map")
 
 

@@ -105,7 +105,7 @@ def _nothing(evidence: Evidence, gains: Sequence[Gain]) -> bool:
 
 def _apart(centers: Tensor) -> bool:
     """Return whether no two centers (k, d) are one: groups may be one point on the unit sphere."""
-    return bool(torch.pdist(centers.cpu()).min() > _ROUNDING * centers.abs().max().cpu())
+    return bool(torch.pdist(centers).min() > _ROUNDING * centers.abs().max())
 
 
 def groups_of_equal(
