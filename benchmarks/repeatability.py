@@ -38,8 +38,7 @@ SEEDS, DATA = range(10), 720
 
 def jobs(folder: Path | None) -> dict:
     """Return what draws the spectra of every set, by its name."""
-    names = ("8 mix, 400", "12 load, 400", "nebulae, S/N 5-10", "nebulae, S/N 10-30")
-    found = {name: quality.SETS[name] for name in names}
+    found = {name: quality.SETS[name] for name in ("8 mix, 400", "12 load, 400")}
     found["Gaussian groups"] = engines.SETS["gauss"]
     try:
         import fisx  # noqa: F401 (whether it is there)
@@ -50,7 +49,9 @@ def jobs(folder: Path | None) -> dict:
         found |= {name: engines.FISX[name] for name in names}
     for name, make in engines.TABLES.items() if folder is not None else ():
         found[name] = lambda seed, make=make: make(folder, seed)
-    return found
+    return found | {
+        name: quality.SETS[name] for name in ("nebulae, S/N 5-10", "nebulae, S/N 10-30")
+    }
 
 
 def trained(cube: object, seed: int, threads: int) -> SpectralSegmenter:
