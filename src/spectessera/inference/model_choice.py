@@ -76,7 +76,7 @@ def choose_model(
     by no more than chance) as those of the principal components of the cube itself, with which a
     training on it begins. So nothing is trained in order to choose. A small difference of the gain
     says nothing (docs/models.md). If more than half of the spectra are unlike those that the model
-    was trained on, no allowance is made for chance.
+    was trained on, no allowance is made for chance where the gain of the cube itself is beyond it.
 
     Parameters
     ----------
@@ -164,20 +164,19 @@ def _compared(task: _Task) -> ModelChoice:
     own = _gain_of_own(task)
     if own is None:
         return ModelChoice("", None, {}, "the noise of the cube is not known")
-    gains, steps, strange = {OWN: own}, len(task.shipped) + 1, set()
+    gains, made, steps = {OWN: own}, {}, len(task.shipped) + 1
     for done, (name, shipped) in enumerate(task.shipped.items(), start=1):
         task.report("models", done, steps)
         halves = _halves(task, shipped.intake)
         if halves is not None:
-            gains[name] = _gain(halves, shipped, task.seed)
-            if _novel(halves, shipped) > _MANY:
-                strange.add(name)
+            gains[name], made[name] = _gain(halves, shipped, task.seed), halves
     task.report("models", steps, steps)
     best = max(task.shipped, key=lambda name: gains[name].mean if name in gains else -np.inf)
     means = {name: gain.mean for name, gain in gains.items()}
-    something = own.mean > _CHANCE * own.error
-    wanted = ENOUGH * own.mean
-    less = something and best in strange and best in gains and gains[best].mean < wanted
+    less = False
+    if best in gains and own.mean > _CHANCE * own.error:
+        short = gains[best].mean < ENOUGH * own.mean
+        less = short and _novel(made[best], task.shipped[best]) > _MANY
     if best not in gains or less or falls_short(gains[best], own):
         said = f"; {best} foretells less of them" if best in gains else ""
         said += ", and they are unlike those that it was trained on" if less else ""

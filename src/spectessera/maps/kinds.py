@@ -11,6 +11,8 @@ from spectessera.cube import check_cube, spectral_axis
 from .elementmaps import check_mappable, elements
 from .emission import check_lines, lines
 
+_OF_AXIS = {"wavelength": "lines", "energy": "elements"}
+
 
 def check_suitable(cube: xr.DataArray) -> str:
     """Return which maps suit a cube: "elements" or "lines".
@@ -32,18 +34,24 @@ def check_suitable(cube: xr.DataArray) -> str:
     >>> spt.maps.check_suitable(spt.make_cube(np.ones((2, 3, 401)), wavelength=(6400.0, 6900.0)))
     'lines'
     """
-    kind = spectral_axis(check_cube(cube)).kind
-    if kind == "wavelength":
+    kind = _kind(cube)
+    if kind == "lines":
         check_lines(cube)
-        return "lines"
-    if kind == "energy":
+    else:
         check_mappable(cube)
-        return "elements"
-    raise ValueError(
-        "maps are made of the elements of X-ray spectra (an energy axis) and of emission lines "
-        f"(wavelengths); the axis of this cube is {spectral_axis(cube).label()}; if it is one of "
-        "these, give energy= or wavelength= (--energy FIRST,LAST or --wavelength FIRST,LAST)"
-    )
+    return kind
+
+
+def _kind(cube: xr.DataArray) -> str:
+    """Return which maps suit the axis of a cube."""
+    axis = spectral_axis(check_cube(cube))
+    if axis.kind not in _OF_AXIS:
+        raise ValueError(
+            "maps are made of the elements of X-ray spectra (an energy axis) and of emission lines "
+            f"(wavelengths); the axis of this cube is {axis.label()}; if it is one of these, give "
+            "energy= or wavelength= (--energy FIRST,LAST or --wavelength FIRST,LAST)"
+        )
+    return _OF_AXIS[axis.kind]
 
 
 def suitable(
@@ -76,6 +84,6 @@ def suitable(
     ValueError
         As :func:`check_suitable`.
     """
-    if check_suitable(cube) == "lines":
+    if _kind(cube) == "lines":  # the functions check the cube
         return lines(cube, result, progress=progress)
     return elements(cube, result, anode=anode, single_pixels=single_pixels, progress=progress)

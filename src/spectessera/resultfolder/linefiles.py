@@ -13,7 +13,10 @@ from spectessera.io import write
 from spectessera.plots.drawing import save_png
 from spectessera.plots.linemaps import lines as figure_of
 
-NUMBERS, FIGURE, IMAGES, TABLE = LINE_MAPS = ("maps.nc", "maps.png", "line-maps", "lines.csv")
+from .manifest import MAPS
+
+NUMBERS, FIGURE, _, IMAGES = MAPS
+TABLE = "lines.csv"
 # Images besides those of the fluxes.
 KINEMATICS = ("velocity", "dispersion")
 DETECTED = 3.0  # standard errors
