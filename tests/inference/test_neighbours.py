@@ -258,3 +258,19 @@ def test_a_variance_of_zero_is_no_error(zeros):
         result = segment(cube, segmenter, 3, neighbours=neighbours)
         assert np.isfinite(result["confidence"]).all()
     assert result.attrs["neighbours"] >= 1
+
+
+def test_as_many_pixels_are_drawn_however_the_mask_lies_in_memory():
+    counts = np.random.default_rng(0).poisson(5, (24, 30, 20)).astype(np.uint16)
+    mask = np.zeros((24, 30), bool)
+    mask[:3] = True
+    drawn = []
+    for given in (mask, np.asfortranarray(mask)):
+        cube = spt.make_cube(counts, energy=(1.0, 10.0)).assign_coords(mask=(("y", "x"), given))
+        around = choose_neighbours(cube, neighbours=1.0)
+        some = averaged_spectra(
+            cube, around, intake_before_training(cube, spt.Preprocess()), most=100, seed=3
+        )
+        drawn.append(some.values)
+    assert 70 < len(drawn[0]) <= 100
+    np.testing.assert_array_equal(*drawn)

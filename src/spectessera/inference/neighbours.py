@@ -202,9 +202,9 @@ def averaged_spectra(
     """
     cube = with_usable_variance(check_cube(cube), compute=True)
     intake = intake._replace(bad=bad_channels(cube))
-    drawn = ~mask_of(cube)
-    kept = draw_rows(drawn.size, most, seed)
-    drawn.reshape(-1)[np.setdiff1d(np.arange(drawn.size), kept)] = False
+    mask = mask_of(cube)
+    some = np.isin(np.arange(mask.size), draw_rows(mask.size, most, seed))
+    drawn = some.reshape(mask.shape) & ~mask
     total = list(blocks(cube))
 
     def tasks() -> Iterator[Task]:
