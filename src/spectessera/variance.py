@@ -22,7 +22,7 @@ MOST_PLACES = 256
 # Share of the channels that must have a variance; else the noise of the cube is not known.
 _ENOUGH = 0.5
 
-_Pixels = list[tuple[int, int]]
+Pixels = list[tuple[int, int]]
 
 
 def known_variance(variance: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -61,8 +61,8 @@ def has_variance(cube: xr.DataArray) -> bool:
     """
     if "variance" not in cube.coords:
         return False
-    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
-    spectra = _spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
+    variance, good = stored_as(cube.coords["variance"]), _good(cube)
+    spectra = spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
     return any(_positive(spectrum)[good].any() for _, spectrum in spectra)
 
 
@@ -92,7 +92,7 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     """
     if "variance" not in cube.coords:
         return cube
-    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
+    variance, good = stored_as(cube.coords["variance"]), _good(cube)
     if source_of(variance) is None and not compute:
         return cube
     known, pixels = _known_channels(variance, good)
@@ -120,7 +120,7 @@ def _noted(cube: xr.DataArray, note: str) -> xr.DataArray:
     return cube.assign_attrs(reading_notes="; ".join(each for each in notes if each))
 
 
-def _stored_as(array: xr.DataArray) -> Any:
+def stored_as(array: xr.DataArray) -> Any:
     """Return the array (y, x, channel) of a cube or its variance, which is not copied."""
     return array.transpose("y", "x", "channel").data
 
@@ -136,7 +136,7 @@ def _positive(variance: np.ndarray) -> np.ndarray:
     return (variance >= SMALLEST) & (variance <= LARGEST)
 
 
-def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Pixels]:
+def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, Pixels]:
     """Return which of the good channels have a variance anywhere, and pixels that have one.
 
     Of the first places, or of all of them where the first ones have none. (The pixels are all that
@@ -144,9 +144,9 @@ def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Pixel
     """
     pixels = places(variance.shape[:2], MOST_PLACES)
     first = set(pixels[:PLACES])
-    everywhere: tuple[np.ndarray, _Pixels] = np.zeros(len(good), bool), []
-    among_first: tuple[np.ndarray, _Pixels] = np.zeros(len(good), bool), []
-    for pixel, spectrum in _spectra_at(variance, pixels):
+    everywhere: tuple[np.ndarray, Pixels] = np.zeros(len(good), bool), []
+    among_first: tuple[np.ndarray, Pixels] = np.zeros(len(good), bool), []
+    for pixel, spectrum in spectra_at(variance, pixels):
         positive = _positive(spectrum) & good
         for known, seen in (everywhere, among_first) if pixel in first else (everywhere,):
             known |= positive
@@ -158,14 +158,14 @@ def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Pixel
 
 
 def _not_known(
-    cube: xr.DataArray, channels: np.ndarray, pixels: _Pixels
+    cube: xr.DataArray, channels: np.ndarray, pixels: Pixels
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which of the channels without a variance have values, and which of the others none.
 
     (channel,) bool. Those whose values are all 0 are neither.
     """
     measured, missing = np.zeros((2, len(channels)), bool)
-    for _, spectrum in _spectra_at(_stored_as(cube), pixels):
+    for _, spectrum in spectra_at(stored_as(cube), pixels):
         finite = np.abs(spectrum) <= LARGEST
         measured |= channels & finite & (spectrum != 0)
         missing |= channels & ~finite & finite.any()
@@ -174,7 +174,7 @@ def _not_known(
     return measured, missing & ~measured
 
 
-def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+def spectra_at(array: Any, pixels: Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """Yield pixels with their spectra, in any order.
 
     What has to be computed is computed chunk by chunk, each one once.
@@ -185,7 +185,7 @@ def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], 
             yield (y, x), np.asarray(source[y, x])
         return
     rows, columns = (np.cumsum(sizes) for sizes in array.chunks[:2])
-    chunks: dict[tuple[int, int], _Pixels] = {}
+    chunks: dict[tuple[int, int], Pixels] = {}
     for y, x in pixels:
         chunk = int(np.searchsorted(rows, y, "right")), int(np.searchsorted(columns, x, "right"))
         chunks.setdefault(chunk, []).append((y, x))

@@ -17,7 +17,7 @@ from spectessera._util.imports import uncollected
 from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, CubeFile, FileOptions, Quiet, with_flag_groups
-from .modeloptions import ModelOptions, chosen_for, trained_model
+from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from spectessera.inference import Neighbours
+    from spectessera.preprocess.frame import Frame
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
@@ -148,15 +149,20 @@ def segment_command(
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         cube = _cube(file, reading, results)
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            frame = None
             if source.auto:
-                source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
+                source, trained, configs, frame = chosen_for(
+                    cube, results.neighbours, settings, bar
+                )
                 origin.add(_models(source))
             segmenter = _segmenter(source, trained, configs)
-            around = neighbours_of(cube, results.neighbours, segmenter, trained)
+            if not source.fit:
+                frame = frame_for(cube, segmenter, settings, frame, bar)
+            around = neighbours_of(cube, results.neighbours, segmenter, trained, frame)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin)
-            kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
+            kept = _kept(results, around, frame, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
             how = _how(source, results, stored, _maps(cube, result, results, bar))
         run = _run(file, source, results, seed, number)
@@ -165,9 +171,13 @@ def segment_command(
     _print_summary(summary, out, as_json, quiet)
 
 
-def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dict[str, Any]:
+def _kept(
+    results: ResultOptions, around: Neighbours, frame: Frame | None, store: Path | None
+) -> dict[str, Any]:
     """Return what decides which maps are made, and where they are kept."""
-    return {"keep": results.kept(around), "neighbours": around, "store": store}
+    return {
+        "keep": results.kept(around), "neighbours": around, "redshift": frame, "store": store,
+    }  # fmt: skip
 
 
 def _maps(
