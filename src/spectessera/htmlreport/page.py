@@ -27,12 +27,14 @@ from .elementmaps import element_section
 from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
+from .scans import scan_section
 
 LONGEST_NAME = 200  # characters of a name of the user
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
     "overview": "Overview",
     "map": "Map",
+    "scans": "Scans",
     "clusters": "Clusters",
     "elements": "Elements",
     "choice": "How many clusters",
@@ -269,6 +271,7 @@ def _sections(
     return {
         "overview": text.overview(result, made),
         "map": _maps(result, made),
+        **scan_section(result),
         "clusters": _cards(result, made),
         **({} if maps is None else {"elements": element_section(maps)}),
         "choice": _choice(result),

@@ -23,15 +23,17 @@ from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
 from .anymaps import are_of_elements, write_any_maps
-from .manifest import HISTORY, MAPS, MODEL, REPORT
+from .manifest import HISTORY, MAPS, MODEL, REPORT, SCANS
+from .scanfiles import write_scans
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
 def names_of(
-    *, fitted: bool, with_report: bool, stored: bool, with_maps: bool = False
-) -> tuple[str, ...]:
+    *, fitted: bool, with_report: bool, stored: bool, with_maps: bool = False,
+    with_scans: bool = False,
+) -> tuple[str, ...]:  # fmt: skip
     """Return the names of all files that :func:`write_files` may write, and that of the model."""
     names = [
         RESULT_STORE if stored else RESULT, "labels.png", "labels.fits", "clusters.png",
@@ -39,6 +41,7 @@ def names_of(
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
     names += MAPS if with_maps else []
+    names += [SCANS] if with_scans else []
     return (*names, REPORT) if with_report else tuple(names)
 
 
@@ -52,16 +55,19 @@ def write_files(
     with_report: bool = False,
     stored: bool = False,
     maps: xr.Dataset | None = None,
+    cubes: Sequence[xr.DataArray] = (),
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
-    or lines; the report shows those of elements.
+    or lines; the report shows those of elements; ``cubes``: several scans that were joined.
     """
     namings = name_clusters(result)
     summary = _summarise(result, run, namings)
     if maps is not None:
         summary |= write_any_maps(maps, folder)
+    if cubes:
+        summary["scans"] = write_scans(result, maps, cubes, folder, stored=stored)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
