@@ -157,6 +157,15 @@ def test_scans_that_do_not_go_together_are_refused_in_words(other, words):
         spt.join_scans([counts((3, 4))[0], other])
 
 
+def test_values_of_two_units_are_refused_and_a_missing_unit_is_not():
+    def flux(**attrs):
+        return spt.make_cube(np.full((3, 4, 9), 2.5), wavelength=(400, 500), attrs=attrs)
+
+    with pytest.raises(ValueError, match="unit differs .scan-1: Jy, scan-2: mJy"):
+        spt.join_scans([flux(unit="Jy"), flux(unit="mJy")])
+    assert spt.join_scans([flux(unit="Jy"), flux()]).shape[2] == 9
+
+
 def test_one_cube_wrong_names_and_other_cubes_are_refused():
     one = counts((3, 4))[0]
     for given in (one, [one], []):

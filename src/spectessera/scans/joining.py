@@ -125,17 +125,23 @@ def _checked(cubes: Any, names: Sequence[str] | None) -> list[Scan]:
         raise ValueError(
             f"scans of different noise cannot be joined ({said}); give all a variance, or none"
         )
-    for name in ("unit", "value_scale"):
-        values = [each.attrs.get(name) for each in cubes]
-        if len(set(values)) > 1:
-            raise ValueError(
-                f"scans need one unit; {name!r} is {values[0]!r} in {names[0]} and differs in "
-                "others: scale them first"
-            )
+    if noise[0] != "counts":
+        _check_units(cubes, names)
     sizes = [(each.sizes["y"], each.sizes["x"]) for each in cubes]
     places = layout(sizes, names)
     return [Scan(cube, place, kind == "counts")
             for cube, place, kind in zip(cubes, places, noise, strict=True)]  # fmt: skip
+
+
+def _check_units(cubes: Sequence[xr.DataArray], names: Sequence[str]) -> None:
+    """Raise if the values of scans have different units, or are scaled in different ways."""
+    for attribute, default in (("unit", ""), ("value_scale", 1.0)):
+        given = [each.attrs.get(attribute, default) for each in cubes]
+        if len({each for each in given if each != ""}) > 1:
+            said = ", ".join(f"{n}: {each}" for n, each in zip(names, given, strict=True))
+            raise ValueError(
+                f"scans need values of one unit; {attribute} differs ({said}): scale them first"
+            )
 
 
 _WORDS = {"counts": "counts", "variance": "with a variance", "residual": "without a variance"}
