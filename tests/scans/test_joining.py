@@ -161,7 +161,7 @@ def test_values_of_two_units_are_refused_and_a_missing_unit_is_not():
     def flux(**attrs):
         return spt.make_cube(np.full((3, 4, 9), 2.5), wavelength=(400, 500), attrs=attrs)
 
-    with pytest.raises(ValueError, match="unit differs .scan-1: Jy, scan-2: mJy"):
+    with pytest.raises(ValueError, match=r"unit differs .scan-1: Jy, scan-2: mJy"):
         spt.join_scans([flux(unit="Jy"), flux(unit="mJy")])
     assert spt.join_scans([flux(unit="Jy"), flux()]).shape[2] == 9
 

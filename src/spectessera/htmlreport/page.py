@@ -364,7 +364,7 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
                 f"Mean spectrum of cluster {text.title_of(card)}",
                 "",
             )
-        parts.append(card_html(card, figure, unit, axis.unit))
+        parts.append(card_html(card, figure, unit, axis))
     return "\n".join(parts)
 
 

@@ -13,15 +13,32 @@ from typing import Any, NamedTuple
 from spectessera.io import RESULT, RESULT_STORE
 
 __all__ = [
-    "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES", "REPORT", "RESULT", "RESULTS", "RESULT_STORE",
-    "SCANS", "Differences", "Manifest", "Record", "differences", "read_manifest", "record_file",
-    "record_files", "top_of",
+    "CLUSTER_TABLE",
+    "EDITS",
+    "MANIFEST",
+    "MAPS",
+    "MODEL",
+    "NAMES",
+    "REPORT",
+    "RESULT",
+    "RESULTS",
+    "RESULT_STORE",
+    "SCANS",
+    "Differences",
+    "Manifest",
+    "Record",
+    "differences",
+    "read_manifest",
+    "record_file",
+    "record_files",
+    "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
 EDITS = "edits.toml"  # names of the user
 # Maps: the numbers, their figure, and a folder of images, of elements or of lines.
 MAPS = ("maps.nc", "maps.png", "element-maps", "line-maps")
+CLUSTER_TABLE = "clusters.csv"
 SCANS = "scans"  # a folder for each of several scans
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
 RESULTS = (RESULT, RESULT_STORE)
@@ -29,7 +46,7 @@ RESULTS = (RESULT, RESULT_STORE)
 # is not believed: it may come from strangers, and what it names may be removed.
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
-    HISTORY, REPORT, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, SCANS,
+    HISTORY, REPORT, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, SCANS, CLUSTER_TABLE,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1
