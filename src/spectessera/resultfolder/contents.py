@@ -22,8 +22,9 @@ from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
+from .abundancefiles import write_abundances
 from .anymaps import are_of_elements, write_any_maps
-from .manifest import HISTORY, MAPS, MODEL, REPORT
+from .manifest import ABUNDANCES, HISTORY, MAPS, MODEL, REPORT
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -38,7 +39,7 @@ def names_of(
         "integrated.png", "scores.png", "summary.json", "settings.toml",
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
-    names += MAPS if with_maps else []
+    names += [*MAPS, *ABUNDANCES] if with_maps else []
     return (*names, REPORT) if with_report else tuple(names)
 
 
@@ -52,16 +53,19 @@ def write_files(
     with_report: bool = False,
     stored: bool = False,
     maps: xr.Dataset | None = None,
+    mixtures: xr.Dataset | None = None,
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
-    or lines; the report shows those of elements.
+    or lines; the report shows those of elements; ``mixtures``: abundances of the clusters.
     """
     namings = name_clusters(result)
     summary = _summarise(result, run, namings)
     if maps is not None:
         summary |= write_any_maps(maps, folder)
+    if mixtures is not None:
+        summary |= write_abundances(mixtures, folder)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
@@ -70,7 +74,7 @@ def write_files(
     _draw(result, segmenter if fitted else None, folder)
     if with_report:
         shown = maps if maps is not None and are_of_elements(maps) else None
-        report(result, folder / REPORT, namings=namings, maps=shown)
+        report(result, folder / REPORT, namings=namings, maps=shown, mixtures=mixtures)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()
