@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import typer
 
 from spectessera._util.imports import uncollected
 
+from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from spectessera.inference import Neighbours
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
-
-log = logging.getLogger(__name__)
 
 Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
 ClustersOption = Annotated[
@@ -57,7 +55,7 @@ class ResultOptions:
     neighbours : str
         "auto", or the weight of a neighbour.
     maps : bool
-        Write maps of the elements or of the emission lines.
+        Write abundances of the clusters, and maps of the elements or of the emission lines.
     zarr : bool
         Write a Zarr store in place of a NetCDF file.
     overwrite : bool
@@ -90,8 +88,8 @@ class ResultOptions:
         bool,
         typer.Option(
             "--maps",
-            help="Also write maps of elements (X-ray cubes of counts) or of emission lines "
-            "(wavelengths): maps.nc.",
+            help="Also write how much of each cluster is in every pixel (abundances.nc), and maps "
+            "of elements (X-ray cubes of counts) or of emission lines (wavelengths): maps.nc.",
         ),
     ] = False
     zarr: Annotated[
@@ -149,7 +147,7 @@ def segment_command(
     ):
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         with use_scheduler(where), progress(quiet or as_json) as bar:
-            cube = _cube(scans.read(reading, seed, bar), results)
+            cube, kind = _cube(scans.read(reading, seed, bar), results)
             if source.auto:
                 source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
                 origin.add(_models(source))
@@ -160,7 +158,8 @@ def segment_command(
                 _save(segmenter, source.checkpoint, staging, origin)
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
-            how = _how(source, results, stored, _maps(cube, result, results, bar))
+            made = maps_of(cube, result, kind, bar) if results.maps else Maps(None, None)
+            how = _how(source, results, stored, made)
         run = scans.said() | _run(source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, cubes=scans.cubes, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
@@ -172,26 +171,10 @@ def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dic
     return {"keep": results.kept(around), "neighbours": around, "store": store}
 
 
-def _maps(
-    cube: xr.DataArray, result: xr.Dataset, results: ResultOptions, bar: Any
-) -> xr.Dataset | None:
-    """Return maps of elements or lines, if they are wanted; None if the spectra allow none."""
-    if not results.maps:
-        return None
-    from spectessera.maps import NothingToMap, suitable
-
-    try:
-        return suitable(cube, result, progress=bar)
-    except NothingToMap as error:  # the result is kept: it is complete without them
-        log.warning("no maps: %s", error)
-        return None
-
-
-def _how(
-    source: ModelOptions, results: ResultOptions, stored: bool, maps: xr.Dataset | None
-) -> dict[str, Any]:
+def _how(source: ModelOptions, results: ResultOptions, stored: bool, made: Maps) -> dict[str, Any]:
     """Return what decides which files are written, and how."""
-    return {"fitted": source.fit, "with_report": results.report, "stored": stored, "maps": maps}
+    how = {"fitted": source.fit, "with_report": results.report, "stored": stored}
+    return {**how, "maps": made.suitable, "mixtures": made.mixtures}
 
 
 def _inputs(scans: Scans, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
@@ -226,16 +209,12 @@ def _folder(
     return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
 
-def _cube(cube: xr.DataArray, results: ResultOptions) -> xr.DataArray:
-    """Return the cube; raise, before any work, if maps of it cannot be made."""
+def _cube(cube: xr.DataArray, results: ResultOptions) -> tuple[xr.DataArray, str]:
+    """Return the cube, and which maps suit its axis."""
     cube.attrs.pop("model_choice", None)  # that of an earlier run
     if results.anode is not None:
         cube.attrs["anode"] = results.anode
-    if results.maps:
-        from spectessera.maps import check_suitable
-
-        check_suitable(cube)
-    return cube
+    return cube, kind_of(cube) if results.maps else ""
 
 
 def _save(

@@ -24,9 +24,10 @@ from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
+from .abundancefiles import write_abundances
 from .anymaps import are_of_elements, write_any_maps
 from .clustertable import write_cluster_table
-from .manifest import CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
+from .manifest import ABUNDANCES, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
 from .scanfiles import write_scans
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def names_of(
         "integrated.png", "scores.png", "summary.json", "settings.toml", CLUSTER_TABLE,
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
-    names += MAPS if with_maps else []
+    names += [*MAPS, *ABUNDANCES] if with_maps else []
     names += [SCANS] if with_scans else []
     return (*names, REPORT) if with_report else tuple(names)
 
@@ -58,12 +59,13 @@ def write_files(
     with_report: bool = False,
     stored: bool = False,
     maps: xr.Dataset | None = None,
+    mixtures: xr.Dataset | None = None,
     cubes: Sequence[xr.DataArray] = (),
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
-    or lines; the report shows those of elements; ``cubes``: several scans that were joined.
+    or lines; ``mixtures``: abundances of the clusters; ``cubes``: several scans that were joined.
     """
     namings = name_clusters(result)
     axis, unit = spectral_axis(result["mean_spectrum"]), str(result.attrs.get("unit", ""))
@@ -72,8 +74,10 @@ def write_files(
     write_cluster_table(summary["clusters"], numbers, folder / CLUSTER_TABLE)
     if maps is not None:
         summary |= write_any_maps(maps, folder)
+    if mixtures is not None:
+        summary |= write_abundances(mixtures, folder)
     if cubes:
-        summary["scans"] = write_scans(result, maps, cubes, folder, stored=stored)
+        summary["scans"] = write_scans(result, (maps, mixtures), cubes, folder, stored=stored)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
@@ -82,7 +86,7 @@ def write_files(
     _draw(result, segmenter if fitted else None, folder)
     if with_report:
         shown = maps if maps is not None and are_of_elements(maps) else None
-        report(result, folder / REPORT, namings=namings, maps=shown)
+        report(result, folder / REPORT, namings=namings, maps=shown, mixtures=mixtures)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()

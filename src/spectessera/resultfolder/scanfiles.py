@@ -11,12 +11,12 @@ import xarray as xr
 from spectessera.io import RESULT, RESULT_STORE, write
 from spectessera.scans import shares_of, split_scans
 
-from .manifest import MAPS, SCANS
+from .manifest import ABUNDANCES, MAPS, SCANS
 
 
 def write_scans(
     result: xr.Dataset,
-    maps: xr.Dataset | None,
+    maps: Sequence[xr.Dataset | None],
     cubes: Sequence[xr.DataArray],
     folder: Path,
     *,
@@ -28,8 +28,8 @@ def write_scans(
     ----------
     result : Dataset
         Of the joined scans.
-    maps : Dataset, optional
-        Of elements or lines in all of them.
+    maps : pair of Dataset or None
+        Of elements or lines, and of mixtures, in all of them.
     cubes : sequence of DataArray
         That were joined.
     folder : Path
@@ -44,8 +44,9 @@ def write_scans(
         write(part, own / "labels.png")
         if "wcs" in part.attrs:
             write(part, own / "labels.fits")
-    if maps is not None:
-        placed = maps.assign_attrs(scans=result.attrs["scans"])
-        for name, part in split_scans(placed, cubes).items():
-            write(part, folder / SCANS / name / MAPS[0])
+    for each, file in zip(maps, (MAPS[0], ABUNDANCES[0]), strict=True):
+        if each is not None:
+            placed = each.assign_attrs(scans=result.attrs["scans"])
+            for name, part in split_scans(placed, cubes).items():
+                write(part, folder / SCANS / name / file)
     return shares_of(result)

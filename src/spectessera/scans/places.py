@@ -104,7 +104,7 @@ def places_of(attrs: Mapping[str, Any]) -> list[Place]:
         ) from error
 
 
-def between(attrs: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
+def between(attrs: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray:
     """Return which pixels (y, x) of an image are between scans, bool; none if it is of one."""
     places = places_of(attrs)
     outside = np.full(shape, bool(places))
