@@ -49,14 +49,22 @@ def element_section(maps: xr.Dataset) -> str:
 def _thumbnail(maps: xr.Dataset, index: int) -> str:
     """Return one map with its name and its scale."""
     image = maps["net_counts"].transpose("element", "y", "x").values[index]
-    name = safe(maps["element"].values[index])
-    high = _brightest(image)
-    turned = image[::-1] if "wcs" in maps.attrs else image  # the first row at the bottom
-    source = _png(turned, high)
     kind = " (instrument)" if maps["kind"].values[index] != "element" else ""
+    name = str(maps["element"].values[index])
+    return thumbnail(image, name, _brightest(image), kind=kind, upright="wcs" in maps.attrs)
+
+
+def thumbnail(
+    image: np.ndarray, name: str, high: float, *, kind: str = "", upright: bool = False
+) -> str:
+    """Return a map (y, x) with its name and its scale, from 0; it enlarges.
+
+    ``upright``: the first row is at the bottom, as on the sky.
+    """
+    source = _png(image[::-1] if upright else image, high)
     return (
-        f'<details class="element"><summary><img src="{source}" alt="Map of {name}">'
-        f"<span>{name}{kind}: 0 to {number(high, 2)}</span></summary></details>"
+        f'<details class="element"><summary><img src="{source}" alt="Map of {safe(name)}">'
+        f"<span>{safe(name)}{kind}: 0 to {number(high, 2)}</span></summary></details>"
     )
 
 

@@ -310,6 +310,7 @@ ATTRIBUTES = (
     Attribute("telescope", str, "telescope", "cube", "cube"),
     Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
     Attribute("model_choice", str, "which model was chosen for it, and why", "cube", "cube"),
+    Attribute("scans", str, "JSON: where each of several scans is in the image", "cube", "cube"),
     # --- of the frame in which a model of lines at rest sees it ---
     Attribute("redshift", float, "that wavelengths were brought to rest by", "rest", "never"),
     Attribute("redshift_given", int, "1 if it was given, 0 if it was found", "rest", "never"),
