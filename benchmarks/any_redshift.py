@@ -3,7 +3,8 @@
     python -m benchmarks.any_redshift run [FOLDER]   append what is not measured yet
     python -m benchmarks.any_redshift                only write the tables into docs/models.md
 
-FOLDER holds the tables of MAPPINGS and CLOUDY, whose sets are left out without it. Two scenes: the galaxy of
+FOLDER holds the tables of MAPPINGS and CLOUDY, whose sets are left out without it. Two scenes:
+the galaxy of
 synth/nebulae/galaxy.py, whose nucleus and disk are separated where H alpha is brighter than a
 third of its peak; and regions of four kinds of gas in the same rotation, with S/N 8 to 40 of the
 brightest line and the same stars. Settings were chosen with the seeds 1 to 9; the seeds here are
