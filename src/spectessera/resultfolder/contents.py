@@ -25,7 +25,7 @@ from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
 from .abundancefiles import write_abundances
-from .anymaps import are_of_elements, write_any_maps
+from .anymaps import write_any_maps
 from .clustertable import write_cluster_table
 from .manifest import ABUNDANCES, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
 from .scanfiles import write_scans
@@ -85,8 +85,7 @@ def write_files(
         write(result, folder / "labels.fits")
     _draw(result, segmenter if fitted else None, folder)
     if with_report:
-        shown = maps if maps is not None and are_of_elements(maps) else None
-        report(result, folder / REPORT, namings=namings, maps=shown, mixtures=mixtures)
+        report(result, folder / REPORT, namings=namings, maps=maps, mixtures=mixtures)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()

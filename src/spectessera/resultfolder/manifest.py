@@ -14,8 +14,8 @@ from spectessera.io import RESULT, RESULT_STORE
 
 __all__ = [
     "ABUNDANCES", "CLUSTER_TABLE", "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES", "REPORT",
-    "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences", "Manifest", "Record", "differences",
-    "read_manifest", "record_file", "record_files", "top_of",
+    "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences", "Manifest", "Record",
+    "differences", "read_manifest", "record_file", "record_files", "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
