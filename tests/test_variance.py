@@ -109,10 +109,71 @@ def test_channels_that_are_bad_already_stay_so():
     assert "variance" not in cube.coords
 
 
+CONVENTIONS = {
+    "the count": lambda n: n,
+    "at least 1": lambda n: np.maximum(n, 1),
+    "1 more": lambda n: n + 1,
+    "Gehrels": lambda n: np.square(1 + np.sqrt(n + 0.75)),
+}
+
+
+@pytest.mark.parametrize("mean", [0.1, 3, 4000])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_variance_that_is_that_of_counts_is_not_used_wherever_it_is_stored(convention, mean):
+    """Noise of few counts became many clusters."""
+    counts = np.random.default_rng(1).poisson(mean, SHAPE)
+    error = np.sqrt(CONVENTIONS[convention](counts)).astype(np.float32)  # stored as a root
+    given = np.square(error)
+    for one, other in (((7, 9, -1), (40, 8, 2)), ((20, 60, -1), (20, 60, -1))):
+        lazy = da.from_array(counts, one) + 0, da.from_array(given, other) + 0
+        for values, variance in ((counts, given), lazy):
+            cube = with_usable_variance(make_cube(values, variance=variance), compute=True)
+            assert "variance" not in cube.coords
+            assert noise_of(cube, counts[0]) == "counts"
+            assert "bad_channel" not in cube.coords
+            note = "the variance is that of counts, which the values are; it is not used"
+            assert cube.attrs["reading_notes"] == note
+
+
+def test_masked_and_interpolated_counts_are_counts_and_channels_without_a_variance_stay_bad():
+    counts = np.random.default_rng(1).poisson(3.0, SHAPE).astype(np.float32)
+    counts[3] += 0.25
+    variance = counts.copy()
+    variance[::2, ::3] = np.nan
+    variance[..., 2] = 0
+    counts[::3, ::4, 1] = np.nan
+    cube = make_cube(counts, variance=variance)
+    assert cube["bad_channel"].values.tolist() == [False, False, True, False, False]
+    assert "variance" not in cube.coords
+    assert cube.attrs["noise"] == "counts"
+
+
+@pytest.mark.parametrize(
+    ("values", "variance"),
+    [
+        (np.ones(SHAPE), np.ones(SHAPE)),
+        (VALUES, np.maximum(VALUES, 1)),
+        (np.rint(VALUES) - 12, np.abs(np.rint(VALUES) - 12)),
+        (np.rint(VALUES), np.rint(VALUES) + 2),
+        (np.rint(VALUES), np.rint(VALUES) * 1.01),
+        (np.rint(VALUES), np.full(SHAPE, 9.0)),
+    ],
+    ids=["of 1", "not whole", "negative", "with read noise", "larger", "one"],
+)
+def test_any_other_variance_is_used(values, variance):
+    assert noise_of(make_cube(values, variance=variance), values[0]) == "variance"
+
+
+def test_who_says_that_the_noise_is_not_known_is_believed():
+    counts = np.random.default_rng(1).poisson(3.0, SHAPE)
+    cube = make_cube(counts, variance=counts, attrs={"noise": "residual"})
+    assert (cube.attrs["noise"], "variance" in cube.coords) == ("residual", True)
+
+
 def test_counts_of_0_whose_error_is_their_root_are_a_measurement():
-    counts = np.random.default_rng(1).poisson(0.01, SHAPE)
-    counts[..., 4], counts[..., 2] = 0, 3
-    cube = make_cube(counts, variance=counts)
+    counts = np.random.default_rng(1).poisson(0.01, SHAPE) * 2.0
+    counts[..., 4], counts[..., 2] = 0, 6
+    cube = make_cube(counts, variance=2 * counts)
     assert "bad_channel" not in cube.coords
     assert has_variance(cube)
 
