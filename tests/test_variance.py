@@ -99,6 +99,30 @@ def test_a_channel_without_a_variance_beside_others_is_marked_as_bad(number):
         assert np.isfinite(to_spectra(settled).variance).all()
 
 
+@pytest.mark.parametrize("share", [0.005, 0.05, 0.5])
+def test_a_variance_of_few_values_at_random_makes_no_channel_bad(share):
+    """Of one value in 200 none was seen in most channels; of one in 20 in a few."""
+    generator = np.random.default_rng(2)
+    shape = (*SHAPE[:2], 40)
+    values = generator.normal(9, 1, shape)
+    variance = np.where(generator.random(shape) < share, 1.0, np.nan)
+    lazy = da.from_array(values, (9, 9, -1)) + 0, da.from_array(variance, (9, 9, -1)) + 0
+    for given in ((values, variance), lazy):
+        cube = with_usable_variance(make_cube(given[0], variance=given[1]), compute=True)
+        assert "bad_channel" not in cube.coords
+        assert ("variance" in cube.coords) == (share > 0.01)
+        notes = {True: None, False: "hardly any value has a variance; it is not used"}
+        assert cube.attrs.get("reading_notes") == notes[share > 0.01]
+
+
+@pytest.mark.parametrize("share", [0.03, 1.0])
+def test_a_channel_without_a_variance_is_bad_also_where_few_pixels_have_one(share):
+    variance = np.where(np.random.default_rng(3).random(SHAPE[:2]) < share, 1.0, np.nan)
+    variance = np.repeat(variance[..., None], SHAPE[2], axis=2)
+    variance[..., 1] = 0
+    assert make_cube(VALUES, variance=variance)["bad_channel"].values.tolist()[:2] == [False, True]
+
+
 def test_channels_that_are_bad_already_stay_so():
     variance = np.ones(SHAPE)
     variance[..., 3] = 0

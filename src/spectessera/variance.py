@@ -21,6 +21,8 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 MOST_PLACES = 256
 # Share of the channels that must have a variance; else the noise of the cube is not known.
 _ENOUGH = 0.5
+# Probability that a channel was seen without a variance by chance, above which it may have one.
+_BY_CHANCE = 1e-3
 
 # What is written as the variance of a measured count: the count itself, at least 1, 1 more (of the
 # expectation of which nothing else is known), and the upper limit of Gehrels (1986, ApJ 303, 336).
@@ -82,9 +84,10 @@ def has_variance(cube: xr.DataArray) -> bool:
 def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
     """Return a cube in which every channel that is used has a variance, or none has.
 
-    A channel without a variance (in 64 pixels at fixed places, or 256 where hardly any pixel has
-    one) beside channels with one is marked as bad, because nothing is known of its noise. If these
-    are more than half of the channels, or there is no variance at all, the variance is left out.
+    A channel without a variance (in 64 pixels at fixed places, or 256 where few pixels or values
+    have one) beside channels with one is marked as bad, because nothing is known of its noise. If
+    these are more than half of the channels, if so few values have a variance that others may be
+    seen without one by chance, or if none has, the variance is left out.
     So is one that follows from the values, which are whole numbers: they are counts (the attribute
     ``noise``), whose noise is better known than by the root of each, which is 0 or 1 for a count of
     0. The attribute ``reading_notes`` states all this. (A channel of zeros is as good as any
@@ -112,14 +115,14 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     if source_of(variance) is None and not compute:
         return cube
     known, seen = _known_channels(variance, _good(cube))
-    cube = _with_known_channels(cube, known, list(seen))
+    cube = _with_known_channels(cube, known, seen)
     if "variance" in cube.coords and _of_counts(cube, seen):
         note = "the variance is that of counts, which the values are; it is not used"
         return _noted(cube.drop_vars("variance").assign_attrs(noise="counts"), note)
     return cube
 
 
-def _with_known_channels(cube: xr.DataArray, known: np.ndarray, pixels: _Pixels) -> xr.DataArray:
+def _with_known_channels(cube: xr.DataArray, known: np.ndarray, seen: _Spectra) -> xr.DataArray:
     """Mark channels without a variance as bad, or leave the variance out."""
     good = _good(cube)
     if not known.any():
@@ -127,13 +130,16 @@ def _with_known_channels(cube: xr.DataArray, known: np.ndarray, pixels: _Pixels)
         return _noted(cube.drop_vars("variance"), note)
     if known[good].all():
         return cube
-    measured, missing = _not_known(cube, good & ~known, pixels)
+    measured, missing = _not_known(cube, good & ~known, list(seen))
     if measured.sum() > _ENOUGH * good.sum():
         note = f"the variance of {known.sum()} of {good.sum()} channels is known; it is not used"
         return _noted(cube.drop_vars("variance"), note)
     void = measured | missing
     if not void.any():
         return cube
+    if _chance(known, seen) > _BY_CHANCE:
+        note = "hardly any value has a variance; it is not used"
+        return _noted(cube.drop_vars("variance"), note)
     count, channels = int(void.sum()), len(void)
     verbs = ("has", "is") if count == 1 else ("have", "are")
     note = f"{count} of {channels} channels {verbs[0]} no variance and {verbs[1]} not used"
@@ -205,8 +211,9 @@ def _positive(variance: np.ndarray) -> np.ndarray:
 def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Spectra]:
     """Return which of the good channels have a variance anywhere, and pixels that have one.
 
-    Of the first places, or of all of them where the first ones have none. (The pixels are all that
-    were looked at, unless every channel was seen to have a variance before.)
+    Of the first places, or of all of them where the first ones have none, or so few values with one
+    that a channel may be without by chance. (The pixels are all that were looked at, unless every
+    channel was seen to have a variance before.)
     """
     pixels = places(variance.shape[:2], MOST_PLACES)
     first = set(pixels[:PLACES])
@@ -217,10 +224,19 @@ def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Spect
         for known, seen in (everywhere, among_first) if pixel in first else (everywhere,):
             known |= positive
             seen |= {pixel: spectrum} if positive.any() else {}
+        last = first == {pixel}
         first.discard(pixel)
-        if among_first[0][good].all() or (among_first[1] and not first):
+        if among_first[0][good].all():
+            return among_first
+        if last and among_first[1] and _chance(*among_first) <= _BY_CHANCE:
             return among_first
     return everywhere
+
+
+def _chance(known: np.ndarray, seen: _Spectra) -> float:
+    """Return how likely a channel with as many variances as the known ones is seen without any."""
+    share = np.mean([_positive(variance)[known] for variance in seen.values()])
+    return float((1 - share) ** len(seen))
 
 
 def _not_known(
