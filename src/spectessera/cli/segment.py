@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.imports import uncollected
+from spectessera._util.text import counted, per_cent
 
 from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
@@ -318,7 +319,7 @@ def _table(summary: dict[str, Any]) -> Table:
     from spectessera.colours import colours
 
     number = summary["n_clusters"]
-    table = Table(title=f"{number} {'cluster' if number == 1 else 'clusters'}", box=None)
+    table = Table(title=counted(number, "cluster"), box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
     table.add_column("what it may be")
@@ -328,7 +329,7 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_row(
             Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
             str(row["size"]),
-            f"{100 * row['share']:.1f} %",
+            per_cent(row["share"], 1),
             "-" if confidence is None else f"{confidence:.2f}",
             row["name"] or "-",
         )

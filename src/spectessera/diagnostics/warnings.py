@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted, per_cent
 from spectessera.axis import channel_edges, in_terms_of
 from spectessera.channels import bad_channels
 from spectessera.cube import spectral_axis
@@ -93,7 +94,7 @@ def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
     for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)
         if len(rows):
-            spectra = f"{len(rows)} {'spectrum' if len(rows) == 1 else 'spectra'}"
+            spectra = counted(len(rows), "spectrum", "spectra")
             where = f"{_span('row', rows)}, {_span('column', columns)}"
             code = DATA_CODES.get(name, "W-DATA-FLAGGED")
             found.append(make_warning(code, {"spectra": spectra, "where": where, "flag": name}))
@@ -195,7 +196,7 @@ def channel_warnings(result: xr.Dataset) -> list[ResultWarning]:
     low, high = channel_edges(inputs)
     used &= (shifted.values >= low.min()) & (shifted.values <= high.max())
     count = int((bad & used).sum())
-    values = {"count": count, "bad": int(bad.sum())}
+    values = {"count": count, "channels": counted(int(bad.sum()), "channel")}
     return [make_warning("W-MODEL-BAD-CHANNELS", values)] if count else []
 
 
@@ -213,4 +214,6 @@ def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
         if (label == cluster).any() and novel[label == cluster].mean() > 0.5
     ]
     which = f", among them most of {cluster_list(unlike)}" if unlike else ""
-    return [make_warning("W-MODEL-NOVEL", {"share": share, "which": which}, tuple(unlike))]
+    return [
+        make_warning("W-MODEL-NOVEL", {"share": per_cent(share), "which": which}, tuple(unlike))
+    ]

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.text import counted
 from spectessera._util.threads import release_memory
 from spectessera.cube import check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
@@ -315,7 +316,8 @@ def _cluster(
         settings = replace(settings, k_min=int(clusters), k_max=int(clusters))
     if len(pixels) <= settings.k_min:
         raise ValueError(
-            f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
+            f"the cube has {counted(len(pixels), 'usable spectrum', 'usable spectra')} of "
+            f"{job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
             f"{why_unusable(pixels.quality)}"
         )

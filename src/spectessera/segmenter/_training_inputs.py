@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 from spectessera.channels import BAD, Windows, bad_channels, bad_windows
 from spectessera.cube import noise_of
@@ -117,8 +118,8 @@ def gather(
     least = configs["clusters"].k_min + 1
     if len(spectra.inputs) < least:
         raise ValueError(
-            f"{len(spectra.inputs)} usable spectra are too few; at least {least} are needed "
-            f"for {least - 1} clusters{why_unusable(left_out)}"
+            f"{counted(len(spectra.inputs), 'usable spectrum', 'usable spectra')}: too few; "
+            f"at least {least} are needed for {least - 1} clusters{why_unusable(left_out)}"
         )
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
