@@ -93,7 +93,7 @@ def maps_command(
         how = {"anode": anode, "single_pixels": single_pixels} if kind else {}
         with use_scheduler(where), progress(quiet or as_json) as bar:
             made = maps_of(cube, _clusters(cube, source, bar), kind, bar, **how)
-        if made == Maps(None, None):
+        if made.suitable is None and made.mixtures is None:
             raise NothingToMap("there are no maps to write; the lines above say why")
         rows = _write(made, staging.path)
         _write_summary(folder, staging, rows)
