@@ -17,6 +17,7 @@ from spectessera._util.imports import uncollected
 from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, CubeFile, FileOptions, Quiet, with_flag_groups
+from .libraries import LibraryFile, LibraryUnit, opened_library
 from .modeloptions import ModelOptions, chosen_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
@@ -56,6 +57,10 @@ class ResultOptions:
         Of the X-ray tube.
     neighbours : str
         "auto", or the weight of a neighbour.
+    library : Path, optional
+        Spectra to name clusters by.
+    library_unit : str, optional
+        Of the axis of the library.
     maps : bool
         Write maps of the elements or of the emission lines.
     zarr : bool
@@ -78,6 +83,8 @@ class ResultOptions:
         str | None,
         typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines."),
     ] = None
+    library: LibraryFile = None
+    library_unit: LibraryUnit = None
     neighbours: Annotated[
         str,
         typer.Option(
@@ -135,16 +142,18 @@ def segment_command(
     """
     with uncollected():
         from spectessera.inference import segment as segment_cube
+        from spectessera.preprocess.spikes import despiked
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
     trained = trained_model(settings, source, clusters)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
-    stored, read = results.zarr or where is not None, _inputs(file, source, reading)
+    stored, read = results.zarr or where is not None, _inputs(file, source, reading, results)
     with (
         _folder(out, source, results, read, stored) as staging,
         closing(Origin(read)) as origin,  # its checksums are computed during the work
     ):
+        library = opened_library(results.library, results.library_unit)
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         cube = _cube(file, reading, results)
         with use_scheduler(where), progress(quiet or as_json) as bar:
@@ -152,6 +161,7 @@ def segment_command(
                 source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
                 origin.add(_models(source))
             segmenter = _segmenter(source, trained, configs)
+            cube = despiked(cube, segmenter.config("preprocess"))
             around = neighbours_of(cube, results.neighbours, segmenter, trained)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
@@ -159,6 +169,7 @@ def segment_command(
             kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
             how = _how(source, results, stored, _maps(cube, result, results, bar))
+            how["library"] = library
         run = _run(file, source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
@@ -192,9 +203,13 @@ def _how(
     return {"fitted": source.fit, "with_report": results.report, "stored": stored, "maps": maps}
 
 
-def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
+def _inputs(
+    file: Path, source: ModelOptions, reading: FileOptions, results: ResultOptions
+) -> dict[str, Path]:
     """Return all files that are read, by what they are for."""
     inputs = {"cube": file} | _models(source)
+    if results.library is not None:
+        inputs["library"] = results.library
     if source.config is not None:
         inputs["config"] = source.config
     return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
@@ -308,11 +323,14 @@ def _run(
         "clusters": clusters,
         "anode": results.anode,
         "neighbours": results.neighbours,
+        "library": None if results.library is None else encodable(str(results.library)),
     }
 
 
 def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
     """Print the table of clusters, the warnings, and where the results are."""
+    from rich.text import Text
+
     from spectessera.resultfolder import REPORT
 
     if as_json:
@@ -321,6 +339,9 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
         output.print(_table(summary))
         if summary["rare"]:
             output.print(summary["rare"])
+        for row in summary["clusters"]:
+            if row.get("bands_in_words"):
+                output.print(Text(f"cluster {row['cluster']}: {row['bands_in_words']}"))
         for warning in summary["warnings"]:
             output.print(f"warning: {warning['text']} [{warning['code']}]")
         output.print(f"results in {out}")
@@ -348,6 +369,6 @@ def _table(summary: dict[str, Any]) -> Table:
             str(row["size"]),
             f"{100 * row['share']:.1f} %",
             "-" if confidence is None else f"{confidence:.2f}",
-            row["name"] or "-",
+            Text(row["name"] or "-"),
         )
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,20 @@ import tomli_w
 import xarray as xr
 
 from spectessera._version import __version__
+from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
 from spectessera.htmlreport.page import report
 from spectessera.io import RESULT, RESULT_STORE, write
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import lines_of, name_clusters, title_of
+from spectessera.naming.shapes import bands_in_words
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
 from .anymaps import are_of_elements, write_any_maps
-from .manifest import HISTORY, MAPS, MODEL, REPORT
+from .bandfile import write_bands
+from .manifest import BANDS, HISTORY, MAPS, MODEL, REPORT
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -35,7 +39,7 @@ def names_of(
     """Return the names of all files that :func:`write_files` may write, and that of the model."""
     names = [
         RESULT_STORE if stored else RESULT, "labels.png", "labels.fits", "clusters.png",
-        "integrated.png", "scores.png", "summary.json", "settings.toml",
+        "integrated.png", "scores.png", "summary.json", "settings.toml", BANDS,
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
     names += MAPS if with_maps else []
@@ -52,13 +56,16 @@ def write_files(
     with_report: bool = False,
     stored: bool = False,
     maps: xr.Dataset | None = None,
+    library: xr.Dataset | None = None,
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
-    or lines; the report shows those of elements.
+    or lines; the report shows those of elements; ``library``: of
+    :func:`spectessera.read_library`, to name clusters by.
     """
-    namings = name_clusters(result)
+    namings = name_clusters(result, library=library)
+    write_bands(result, namings, folder)
     summary = _summarise(result, run, namings)
     if maps is not None:
         summary |= write_any_maps(maps, folder)
@@ -99,7 +106,7 @@ def _summarise(
     label = result["label"].values
     confidence = result["confidence"].values
     total = max(1, int((label > 0).sum()))
-    clusters = []
+    clusters, unit = [], spectral_axis(result["mean_spectrum"]).unit
     numbers, sizes = result["cluster"].values, result["size"].values
     for cluster, size, naming in zip(numbers, sizes, namings, strict=True):
         mean_confidence = float(confidence[label == cluster].mean()) if size else None
@@ -110,7 +117,7 @@ def _summarise(
                 "share": int(size) / total,
                 "confidence": mean_confidence,
             }
-            | _named(naming)
+            | _named(naming, unit)
         )
     return {
         "spectessera": __version__,
@@ -135,9 +142,9 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
-def _named(naming: Naming) -> dict[str, Any]:
-    """Return the name, lines and candidates of one cluster."""
-    kinds = ("pigment", "class", "element", "line")
+def _named(naming: Naming, unit: str) -> dict[str, Any]:
+    """Return the name, lines, bands and candidates of one cluster; the unit is that of the axis."""
+    kinds = ("library", "pigment", "class", "element", "line")
     said: dict[str, Any] = {
         "name": title_of(naming),
         "lines": lines_of(naming),
@@ -147,6 +154,13 @@ def _named(naming: Naming) -> dict[str, Any]:
         ],
         "unexplained": [peak.position for peak in naming.unexplained],
     }
+    if naming.bands:
+        said["bands"] = [asdict(each) for each in naming.bands]
+        said["bands_in_words"] = bands_in_words(naming, unit)
+    if naming.library:
+        said["library"] = [
+            {**asdict(each), "worse": _finite(each.worse)} for each in naming.library
+        ]
     if naming.redshift is not None:
         said |= {"redshift": naming.redshift, "redshift_error": naming.redshift_error}
     return said

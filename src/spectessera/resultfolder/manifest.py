@@ -23,12 +23,13 @@ EDITS = "edits.toml"  # names of the user
 # Maps: the numbers, their figure, and a folder of images, of elements or of lines.
 MAPS = ("maps.nc", "maps.png", "element-maps", "line-maps")
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
+BANDS = "bands.csv"
 RESULTS = (RESULT, RESULT_STORE)
 # All names that the package gives to files of a result folder. A manifest that names any other file
 # is not believed: it may come from strangers, and what it names may be removed.
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
-    HISTORY, REPORT, "summary.json", "settings.toml", MODEL, EDITS, *MAPS,
+    HISTORY, REPORT, BANDS, "summary.json", "settings.toml", MODEL, EDITS, *MAPS,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1
