@@ -39,6 +39,7 @@ PUBLIC = [
     "maps",
     "plots",
     "read",
+    "read_library",
     "read_result",
     "report",
     "segment",

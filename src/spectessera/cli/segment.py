@@ -55,12 +55,12 @@ class ResultOptions:
         Write a report.
     anode : str, optional
         Of the X-ray tube.
-    neighbours : str
-        "auto", or the weight of a neighbour.
     library : Path, optional
         Spectra to name clusters by.
     library_unit : str, optional
         Of the axis of the library.
+    neighbours : str
+        "auto", or the weight of a neighbour.
     maps : bool
         Write maps of the elements or of the emission lines.
     zarr : bool

@@ -34,15 +34,17 @@ _MARGIN = 5.0  # of the chance level, as the noise is known from few channels on
 _NORMAL = 1.4826
 _ROUNDS = 8  # of the fit of a band
 _END = 0.6  # least distance from an end, in full widths: half of a band is not one
+_LOBE, _LOBE_SCORE = 2.2, 0.8  # how far the filter has lobes, in full widths, and how strong
 _APART, _SAME = 0.7, 0.6  # least distance from a narrower, a wider band, in full widths
 
 
 class _Place(NamedTuple):
-    """Where a filter finds a band: channel, full width in channels, and standard errors."""
+    """Where a filter finds a band: channel, full width in channels, standard errors, and sign."""
 
     channel: int
     width: float
     score: float
+    sign: int = 1
 
 
 def find_bands(
@@ -147,23 +149,40 @@ def _places(above: np.ndarray, noise: np.ndarray, level: np.ndarray, channels: i
         # Noise that neighbouring channels share is more than theirs alone at large widths.
         score /= max(1.0, _NORMAL * float(np.median(np.abs(score - np.median(score)))))
         height = response / (kernel @ np.exp(-0.5 * (_offsets(kernel) * FWHM / width) ** 2))
-        top = np.zeros(len(above), bool)
-        top[1:-1] = (response[1:-1] > response[:-2]) & (response[1:-1] >= response[2:])
-        top &= (score > limit) & (height > SMALLEST * level)
         end = int(np.ceil(_END * width))
-        top[:end] = top[len(top) - end :] = False
-        candidates += [_Place(int(c), width, float(score[c])) for c in np.flatnonzero(top)]
+        for sign in (1, -1):
+            top = _tops(sign * response)
+            top &= (sign * score > limit) & (sign * height > SMALLEST * level)
+            top[:end] = top[len(top) - end :] = False
+            candidates += [
+                _Place(int(c), width, float(sign * score[c]), sign) for c in np.flatnonzero(top)
+            ]
     chosen: list[_Place] = []
-    for one in sorted(candidates, key=lambda each: (-each.score, each.channel)):
-        if all(not _the_same(one, other) for other in chosen):
+    for one in sorted(candidates, key=lambda each: (-each.score, each.channel, -each.sign)):
+        if all(not (_the_same(one, other) or _is_lobe(one, other)) for other in chosen):
             chosen.append(one)
-    return chosen
+    return [each for each in chosen if each.sign > 0]
+
+
+def _tops(values: np.ndarray) -> np.ndarray:
+    """Return where values (channel,) have a maximum, bool."""
+    top = np.zeros(len(values), bool)
+    top[1:-1] = (values[1:-1] > values[:-2]) & (values[1:-1] >= values[2:])
+    return top
+
+
+def _is_lobe(one: _Place, other: _Place) -> bool:
+    """Whether a candidate is what the filter makes beside a stronger one of the other sign."""
+    near = abs(one.channel - other.channel) < _LOBE * max(one.width, other.width)
+    return one.sign != other.sign and near and one.score < _LOBE_SCORE * other.score
 
 
 def _the_same(one: _Place, other: _Place) -> bool:
     """Whether a candidate is another view of a band that shows better at another width."""
     apart = abs(one.channel - other.channel)
-    return apart < (_APART * one.width if one.width >= other.width else _SAME * one.width)
+    return one.sign == other.sign and apart < (
+        _APART * one.width if one.width >= other.width else _SAME * one.width
+    )
 
 
 def _offsets(kernel: np.ndarray) -> np.ndarray:

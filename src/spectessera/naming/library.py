@@ -18,7 +18,7 @@ from .candidates import Candidate, LibraryMatch
 
 # Largest angle (radians) of a spectrum that fits: without, and with an offset, which takes away
 # what all spectra have in common.
-TOLERANCE, TOLERANCE_WITH_OFFSET = 0.10, 0.35
+TOLERANCE, TOLERANCE_WITH_OFFSET = 0.05, 0.20
 # A spectrum is worse than the best if its likelihood is worse by so many standard deviations.
 SURE = 4.0
 # Least factor of the library spectrum, in its standard errors.
@@ -103,7 +103,7 @@ def match_library(
 ) -> tuple[LibraryMatch, ...]:
     """Return the spectra of a library that fit a spectrum best, at most five, the best first.
 
-    A spectrum of the library fits if its angle, without noise, is at most :data:`TOLERANCE` (0.35
+    A spectrum of the library fits if its angle, without noise, is at most :data:`TOLERANCE` (0.2
     radians with an offset). The likelihood is compared on the channels that both cover: the errors
     are multiplied by what makes the best one fit, and channels whose residuals are alike count as
     one.
