@@ -138,7 +138,7 @@ def match_library(
     found = []
     for place in order[: 4 * MOST_SHOWN].tolist():
         angle, fitting = _angle(spectrum, sigma, library, place)
-        fitting &= fits[place].factor >= SEEN
+        fitting = fitting and bool(fits[place].factor >= SEEN)
         worse = 0.0 if place == best else _worse(spectrum, sigma, library, best, place)
         chi_square = fits[place].chi_square / fits[place].freedom
         found.append(LibraryMatch(library.names[place], angle, chi_square, worse, fitting))
