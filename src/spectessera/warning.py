@@ -57,6 +57,15 @@ KINDS = {
         "Negative values",
         "{spectra} with negative values, set to 0 before the square root ({where})",
     ),
+    "W-DATA-DESPIKED": Kind(
+        "Spikes that were removed",
+        "{spikes} of cosmic rays removed from {spectra}: straight lines stand in their place",
+    ),
+    "W-DATA-SPIKES": Kind(
+        "Spikes of cosmic rays",
+        "about {share:.2%} of the spectra have spikes that look like cosmic rays: they may become "
+        "clusters, and change mean spectra; remove them (--despike yes, with --fit)",
+    ),
     "W-DATA-FLAGGED": Kind("Flagged spectra", "{spectra} flagged as {flag} ({where})"),
     "W-DATA-VARIANCE": Kind(
         "A variance that cannot be right",

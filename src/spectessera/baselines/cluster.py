@@ -30,6 +30,7 @@ from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import by_size
 from spectessera.preprocess.intake import intake_of
 from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.spikes import despiked
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import draw_rows
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
@@ -164,6 +165,7 @@ def cluster_cube(
         method, (preprocess or default_for(cube)).without(bad), clusters or Clusters(), dimensions,
         fit_pixels, seed, tuple(keep),
     )  # fmt: skip
+    cube = despiked(cube, request.preprocess)
     intake = intake_of(cube, request.preprocess, spectral_axis(cube))
 
     def make(maps: ResultMaps) -> xr.Dataset:

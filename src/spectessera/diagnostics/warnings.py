@@ -90,7 +90,7 @@ def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
     """Return which spectra were left out or repaired, and where they are."""
     quality = result["quality"].transpose("y", "x").values
     quality = np.where(between(result.attrs, quality.shape), 0, quality)
-    found = []
+    found = _despiked(result)
     for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)
         if len(rows):
@@ -99,6 +99,19 @@ def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
             code = DATA_CODES.get(name, "W-DATA-FLAGGED")
             found.append(make_warning(code, {"spectra": spectra, "where": where, "flag": name}))
     return found
+
+
+def _despiked(result: xr.Dataset) -> list[ResultWarning]:
+    """Return how many spikes were removed, if any were."""
+    numbers = [result.attrs.get(name, 0) for name in ("spikes_removed", "spectra_despiked")]
+    if not all(isinstance(each, (int, np.integer)) and each > 0 for each in numbers):
+        return []
+    spikes, spectra = numbers
+    values = {
+        "spikes": f"{spikes} {'spike' if spikes == 1 else 'spikes'}",
+        "spectra": f"{spectra} {'spectrum' if spectra == 1 else 'spectra'}",
+    }
+    return [make_warning("W-DATA-DESPIKED", values)]
 
 
 def sanity_of(result: xr.Dataset) -> list[ResultWarning]:

@@ -22,6 +22,7 @@ from spectessera.kmeans.points import (
     criterion_of_points,
 )
 from spectessera.preprocess.sanity import sanity_warnings
+from spectessera.preprocess.spikes import despiked, spike_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
@@ -149,6 +150,7 @@ def segment(
     """
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = with_usable_variance(check_cube(cube), compute=True)
+    cube = despiked(cube, segmenter.config("preprocess"))
     context = context_of(cube, segmenter)
     extra = ["integrated_latent"]
     extra += [f"{each}_cube" for each in ("latent", "decoded") if each in keep]
@@ -191,6 +193,7 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     result.attrs |= judge.facts(rare.number)
     found = sanity_warnings(sample.values, sample.variance)
     found += [make_warning(judge.warning)] if judge.warning else []
+    found += spike_warnings(job.cube)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
         result.attrs["seed_agreement"] = seeds.score

@@ -16,6 +16,8 @@ from spectessera.cube import noise_of
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import AVERAGED, SAMPLE_SPECTRA
 from spectessera.preprocess.intake import Intake, intake_of
+from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.spikes import despiked
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import (
     DrawnBlock,
@@ -92,7 +94,8 @@ def gather(
         not have the variance or the counts that the training needs.
     """
     trained = axis is not None
-    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data))
+    steps = configs["preprocess"]
+    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data, steps))
     data = cubes or data
     if axis is None:
         axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
@@ -125,9 +128,9 @@ def gather(
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
 
 
-def _settled(cubes: list[xr.DataArray]) -> list[xr.DataArray]:
-    """Return cubes without channels whose noise is not known where that of others is."""
-    return [with_usable_variance(cube, compute=True) for cube in cubes]
+def _settled(cubes: list[xr.DataArray], steps: Preprocess) -> list[xr.DataArray]:
+    """Return cubes without spikes, and channels whose noise is not known where others' is."""
+    return [despiked(with_usable_variance(cube, compute=True), steps) for cube in cubes]
 
 
 def _draw(
