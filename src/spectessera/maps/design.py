@@ -44,6 +44,8 @@ class PixelFit(NamedTuple):
         A spectrum times this matrix is its amplitudes without constraint.
     covariance : array (k, f, f), float64
         Of the amplitudes, for the mean spectrum of the cluster.
+    order : array (k, f), int
+        Of the terms, those first that are most significant in a mean pixel of the cluster.
     spread : array (k, f, f), float32
         Amplitudes times this matrix are the variances of the amplitudes, for Poisson counts.
     single : array (k, f), float32
@@ -55,6 +57,7 @@ class PixelFit(NamedTuple):
     names: tuple[str, ...]
     estimate: np.ndarray
     covariance: np.ndarray
+    order: np.ndarray
     spread: np.ndarray
     single: np.ndarray
     typical: np.ndarray
@@ -127,8 +130,10 @@ def pixel_fit(design: Design) -> PixelFit:
         spread[row] = shapes.T @ matrix**2
         single[row] = expected @ matrix**2 / expected.sum()
         typical[row] = np.maximum(expected @ matrix, 0.0) / expected.sum()
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    order = np.argsort(-typical / error, axis=1, kind="stable")
     return PixelFit(
-        design.names, estimate, covariance, spread.astype(np.float32), single, typical,
+        design.names, estimate, covariance, order, spread.astype(np.float32), single, typical,
     )  # fmt: skip
 
 
