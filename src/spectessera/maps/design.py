@@ -12,10 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectessera.naming.xray.components import prepare
+from spectessera.naming.xray.components import Component, prepare
+from spectessera.naming.xray.families import Response
 from spectessera.naming.xray.solver import Solver, refine
 
-from .families import Contents, MeanSpectra, NothingToMap, Tail, components_of, name_of
+from .families import (
+    Contents,
+    MeanSpectra,
+    NothingToMap,
+    Tail,
+    components_of,
+    name_of,
+    with_tail,
+)
 
 EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a width
 ROUNDS = 2  # refinements of the calibration
@@ -102,16 +111,18 @@ def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]
         fit = solver.fit(list(range(len(solver.components))))
         contents = contents._replace(response=refine(data, fit, contents.response))
     contents = contents._replace(tail=_tail(energy, counts, error, contents))
-    whole = _fitted(energy, counts, error, contents)
+    components = components_of(contents, energy)
+    whole = _fitted(energy, counts, error, contents.response, components)
     clusters = []
     for row, usable in enumerate(means.usable):
         own = None
         if usable:
             mean = means.counts[row, inside]
-            own = _fitted(energy, mean, means.error[row, inside], contents)
+            own_error = means.error[row, inside]
+            own = _fitted(energy, mean, own_error, contents.response, components)
             own = _shrunk(own, whole, mean.sum() * means.size[row])
         clusters.append(own or whole)
-    names = (*_names(contents, solver), BACKGROUND)
+    names = (*_names(contents, components), BACKGROUND)
     shapes = np.stack([_shapes(each, whole) for each in clusters])
     expected = np.stack([each.expected for each in clusters])
     channel = means.order[inside]
@@ -173,13 +184,16 @@ class _Fitted(NamedTuple):
 
 
 def _fitted(
-    energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents
+    energy: np.ndarray,
+    counts: np.ndarray,
+    error: np.ndarray,
+    response: Response,
+    components: list[Component],
 ) -> _Fitted:
     """Fit a mean spectrum with all components."""
-    components = components_of(contents, energy)
     every, lines = list(range(len(components))), np.zeros(len(energy))
     for widths in WIDTHS:
-        data = prepare(energy, counts, error, contents.response, lines, widths)
+        data = prepare(energy, counts, error, response, lines, widths)
         solver = Solver(data, components)
         fit = solver.fit(every)
         lines = sum((fit.counts(i) for i in every), np.zeros(len(energy)))
@@ -191,9 +205,11 @@ def _fitted(
 
 def _tail(energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents) -> Tail:
     """Return the tail of lines with which the mean spectrum of all pixels is fitted best."""
+    whole = components_of(contents._replace(tail=Tail(0.0, 1.0)), energy)
 
     def misfit(tail: Tail) -> float:
-        fitted = _fitted(energy, counts, error, contents._replace(tail=tail))
+        components = with_tail(whole, tail, energy)
+        fitted = _fitted(energy, counts, error, contents.response, components)
         return fitted.solver.solve(list(range(len(fitted.weights))))[0]
 
     tails = [Tail(0.0, 1.0), *(Tail(share, length) for share in SHARES for length in LENGTHS)]
@@ -238,8 +254,8 @@ def _normalised(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return weights / max(float(weights @ columns.sum(axis=1)), 1e-300)
 
 
-def _names(contents: Contents, solver: Solver) -> list[str]:
+def _names(contents: Contents, components: list[Component]) -> list[str]:
     """Return the names of all components."""
     names = [name_of(family) for family in contents.families]
     words = {"compton": "{} Compton", "beam": "beam {} keV", "sum": "{}"}
-    return names + [words[each.kind].format(each.name) for each in solver.components[len(names) :]]
+    return names + [words[each.kind].format(each.name) for each in components[len(names) :]]

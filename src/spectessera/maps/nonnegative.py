@@ -14,7 +14,6 @@ pixel is computed by itself, to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
