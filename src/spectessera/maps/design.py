@@ -27,7 +27,8 @@ from .families import (
 )
 
 EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a width
-ROUNDS = 2  # refinements of the calibration
+ROUNDS = 2  # refinements of the calibration and the resolution, and then of the tails of lines
+STEPS = 2  # of each refinement
 # The ratios of lines in a cluster are as much its own as those of all pixels where a family has so
 # many standard errors in its mean spectrum; its background, where that has so many counts.
 OWN_SIGMA = 30.0
@@ -106,11 +107,8 @@ def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]
         )
     counts, error = (each[inside] for each in means.whole)
     for _ in range(ROUNDS):
-        data = prepare(energy, counts, error, contents.response)
-        solver = Solver(data, components_of(contents, energy))
-        fit = solver.fit(list(range(len(solver.components))))
-        contents = contents._replace(response=refine(data, fit, contents.response))
-    contents = contents._replace(tail=_tail(energy, counts, error, contents))
+        contents = _refined(energy, counts, error, contents)
+        contents = contents._replace(tail=_tail(energy, counts, error, contents))
     components = components_of(contents, energy)
     whole = _fitted(energy, counts, error, contents.response, components)
     clusters = []
@@ -201,6 +199,18 @@ def _fitted(
     expected = np.maximum(fit.model, LEAST_SHARE * fit.model.mean())
     sigma = np.sqrt(np.maximum(solver.approximate_increases(every), 0.0))
     return _Fitted(solver, fit.weights, sigma, background, expected)
+
+
+def _refined(
+    energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents
+) -> Contents:
+    """Return the contents with a calibration and a resolution that fit a mean spectrum better."""
+    for _ in range(STEPS):
+        components = components_of(contents, energy)
+        fitted = _fitted(energy, counts, error, contents.response, components)
+        fit = fitted.solver.fit(list(range(len(components))))
+        contents = contents._replace(response=refine(fitted.solver.data, fit, contents.response))
+    return contents
 
 
 def _tail(energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents) -> Tail:
