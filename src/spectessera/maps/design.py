@@ -30,7 +30,8 @@ EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a 
 ROUNDS = 2  # refinements of the calibration and the resolution, and then of the tails of lines
 STEPS = 2  # of each refinement
 # The ratios of lines in a cluster are as much its own as those of all pixels where a family has so
-# many standard errors in its mean spectrum; its background, where that has so many counts.
+# many standard errors in its mean spectrum, and those of all pixels as much as the tabulated ones;
+# its background, where that has so many counts.
 OWN_SIGMA = 30.0
 OWN_COUNTS = 2e4
 LEAST_SHARE = 1e-4  # of the mean, least counts of a channel that are expected
@@ -245,7 +246,7 @@ def _shapes(own: _Fitted, whole: _Fitted) -> np.ndarray:
     """Return the shape (e, f) of every term of the fit of a cluster, with a sum of 1."""
     columns = []
     for i, component in enumerate(own.solver.components):
-        weight = _normalised(whole.weights[i], component.columns)
+        weight = _common_weights(whole, i)
         mine = own.weights[i] @ component.columns
         if mine.any():
             share = own.sigma[i] ** 2 / (own.sigma[i] ** 2 + OWN_SIGMA**2)
@@ -256,6 +257,24 @@ def _shapes(own: _Fitted, whole: _Fitted) -> np.ndarray:
     columns.append(background)
     shapes = np.array(columns).T
     return shapes / np.maximum(shapes.sum(axis=0), 1e-300)
+
+
+def _common_weights(whole: _Fitted, number: int) -> np.ndarray:
+    """Return the weights (c,) of the columns of a component in the mean spectrum of all pixels.
+
+    Where a family is faint, the ratios of its lines may have been used to fit a neighbour: they are
+    closer to the tabulated ones.
+    """
+    component = whole.solver.components[number]
+    weight = _normalised(whole.weights[number], component.columns)
+    if component.factors is None or not whole.weights[number].any():
+        return weight
+    low, high = component.factors.min(axis=0), component.factors.max(axis=0)
+    part = np.where(component.factors == low, high - 1, 1 - low)
+    part = np.where(high > low, part / np.where(high > low, high - low, 1.0), 1.0)
+    tabulated = _normalised(part.prod(axis=1), component.columns)
+    share = whole.sigma[number] ** 2 / (whole.sigma[number] ** 2 + OWN_SIGMA**2)
+    return share * weight + (1 - share) * tabulated
 
 
 def _normalised(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
