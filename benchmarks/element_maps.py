@@ -26,10 +26,12 @@ import xarray as xr
 
 import spectessera as spt
 from spectessera.cube import Spectra
-from spectessera.maps.design import design_of
-from spectessera.maps.elementmaps import elements
+from spectessera.maps.design import Design, design_of, pixel_fit
+from spectessera.maps.elementmaps import PixelWork, elements, fit_pixels
 from spectessera.maps.families import contents_of, mean_spectra_of
 from spectessera.maps.stream import map_pixels, times_matrices
+from spectessera.naming import name_clusters
+from spectessera.naming.xray.elements import forget_explained
 from spectessera.synth import load_palette
 
 from .element_pages import Page, instrument, page
@@ -44,6 +46,7 @@ SHOWN = (
     ("drawing", 400, 916),
 )  # fmt: skip
 STRONG = 3.0  # standard errors of the truth from which pulls are stated
+REPEATS = 5
 FAINT = 0.3  # least standard deviation of the truth, in errors, of a family that is compared
 
 
@@ -155,9 +158,11 @@ def page_row(palette: str, counts: float, seed: int, side: int) -> tuple[str, li
     shown = page((side, side), palette, counts, seed)
     result = segmented(shown.cube)
     maps = elements(shown.cube, result)
+    forget_explained()
     start = time.perf_counter()
     _contents(result)
     first = time.perf_counter() - start
+    forget_explained()
     start = time.perf_counter()
     elements(shown.cube, result)
     seconds = time.perf_counter() - start - first
@@ -237,22 +242,28 @@ def cost(side: int = 512) -> list[str]:
         result = segmented(shown.cube)
         del shown
         cube = spt.read(file, chunks="auto")
-        maps = elements(cube, result, single_pixels=False)
-        terms = maps.sizes["element"] + 1
+        design = _contents(result)
+        terms = len(design.names)
         matrices = np.ones((result.sizes["cluster"], cube.sizes["channel"], terms), np.float32)
         labels = result["label"].values
+        work = PixelWork(pixel_fit(design), None)
         tries: dict[str, Callable[[], Any]] = {
             "reading": lambda: map_pixels(only_read, None, cube, labels, 1),
             "reading and products": lambda: map_pixels(
                 only_multiply, matrices, cube, labels, terms
             ),
+            "reading and fits of all pixels": lambda: map_pixels(
+                fit_pixels, work, cube, labels, 2 * terms
+            ),
+            "lines of the mean spectra": lambda: _contents(result),
+            "names of the clusters": lambda: name_clusters(result),
             "maps": lambda: elements(cube, result, single_pixels=False),
             "maps, with single pixels": lambda: elements(cube, result),
-            "lines of the mean spectra": lambda: _contents(result),
         }
         seconds = {name: [] for name in tries}
-        for _ in range(5):
+        for _ in range(REPEATS):
             for name, task in tries.items():
+                forget_explained()
                 start = time.perf_counter()
                 task()
                 seconds[name].append(time.perf_counter() - start)
@@ -266,12 +277,19 @@ def cost(side: int = 512) -> list[str]:
         f"| of a page of {side} x {side} x 1024 on the disk | seconds |", "|---|---|", *lines, "",
         f"Peak of the memory of Python and NumPy: {peak / 2**20:.0f} MiB, of which the maps are "
         f"{2 * terms * side**2 * 4 / 2**20:.0f} MiB (the cube: {size / 2**20:.0f} MiB).",
+        f"Fits, by reading and products: {_ratio(seconds, 'reading and fits of all pixels'):.2f}; "
+        f"maps: {_ratio(seconds, 'maps'):.2f}.",
     ]  # fmt: skip
 
 
-def _contents(result: xr.Dataset) -> object:
+def _ratio(seconds: dict[str, list[float]], name: str) -> float:
+    """Return the median ratio of the times of a task to those of reading and products."""
+    return float(np.median(np.divide(seconds[name], seconds["reading and products"])))
+
+
+def _contents(result: xr.Dataset) -> Design:
     means = mean_spectra_of(result)
-    return design_of(means, contents_of(means, result["cluster"].values.tolist(), None))
+    return design_of(means, contents_of(means, result["cluster"].values.tolist(), None))[0]
 
 
 def main() -> None:

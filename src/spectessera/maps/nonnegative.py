@@ -14,6 +14,7 @@ pixel is computed by itself, to the last bit.
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -76,10 +77,12 @@ def non_negative(
         return NonNegative(found, left)
     error = np.sqrt(np.diag(covariance))
     scaled = (covariance / error[:, None] / error)[np.ix_(order, order)]
-    start = np.ascontiguousarray((values[negative] / error)[:, order].T)
+    start = np.ascontiguousarray(values[negative].T, np.float64)[order]
+    start /= error[order][:, None]
     value, part = _pivot(start, scaled)
     back = np.argsort(order)
-    found[negative] = value[back].T * error
+    value *= error[order][:, None]
+    found[negative] = value[back].T
     left[negative] = part[back].T
     return NonNegative(found, left)
 
@@ -88,20 +91,19 @@ def _pivot(start: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.nd
     """Return amplitudes (f, n) in units of their standard errors, and the variances left (f, n)."""
     number, pixels = start.shape
     found, left, active = np.zeros_like(start), np.ones_like(start), np.arange(pixels)
-    zero = start < 0
+    zero, now = start < 0, start
     fewest = np.full(pixels, number + 1)  # violations so far
     exchanges = np.full(pixels, FULL_EXCHANGES)
     for _ in range(MOST_ROUNDS):
-        value, part = _swept(start.take(active, axis=1), zero, covariance)
-        wrong = np.where(zero, value > EPSILON, value < -EPSILON)
+        value, part, wrong = _swept(now, zero, covariance)
         many = wrong.sum(axis=0)
-        value[zero] = 0.0
         found[:, active], left[:, active] = value, part
         going = np.flatnonzero(many)
         if going.size == 0:
             break
         zero, wrong = zero.take(going, axis=1), wrong.take(going, axis=1)
         active, many = active[going], many[going]
+        now = start.take(active, axis=1)
         better = many < fewest[going]
         exchanges = np.where(better, FULL_EXCHANGES, exchanges[going] - 1)
         fewest = np.minimum(fewest[going], many)
@@ -114,8 +116,8 @@ def _pivot(start: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def _swept(
     start: np.ndarray, zero: np.ndarray, covariance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return amplitudes (f, n), minus the multipliers of those that are 0, and variances (f, n).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return amplitudes (f, n), their variances, and which of them or their multipliers are wrong.
 
     Parameters
     ----------
@@ -125,15 +127,18 @@ def _swept(
         Which amplitudes are 0.
     covariance : array (f, f)
     """
-    found, left = np.empty_like(start), np.empty_like(start)
+    found, left, wrong = np.empty_like(start), np.empty_like(start), np.empty_like(zero)
     order = _sorted(zero)
     spare = [np.empty(0) for _ in range(4)]
     for first in range(0, len(order), _TOGETHER):
         some = order[first : first + _TOGETHER]
-        found[:, some], left[:, some] = _swept_together(
-            start.take(some, axis=1), zero.take(some, axis=1), covariance, spare
-        )
-    return found, left
+        out = zero.take(some, axis=1)
+        value, left[:, some] = _swept_together(start.take(some, axis=1), out, covariance, spare)
+        np.negative(value, out=value, where=out)  # the multipliers
+        wrong[:, some] = value < -EPSILON
+        np.copyto(value, 0.0, where=out)
+        found[:, some] = value
+    return found, left, wrong
 
 
 def _sorted(zero: np.ndarray) -> np.ndarray:
@@ -151,8 +156,9 @@ def _sorted(zero: np.ndarray) -> np.ndarray:
 def _swept_together(
     value: np.ndarray, zero: np.ndarray, covariance: np.ndarray, spare: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what :func:`_swept` returns, of pixels (f, n) in order; ``value`` is changed.
+    """Return amplitudes, or minus multipliers, and variances of pixels (f, n) in order.
 
+    ``value`` are the amplitudes without constraint, and are changed.
     ``spare`` memory is used again: to ask for new memory takes longer than the work.
     """
     rest, variance = covariance[:, :, None], np.ones((0, 1))  # the terms to come: (rest, f, node)
@@ -190,7 +196,7 @@ def _swept_together(
 
 def _memory(spare: list[np.ndarray], which: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return an array of a shape in spare memory."""
-    size = int(np.prod(shape))
+    size = prod(shape)
     if spare[which].size < size:
         spare[which] = np.empty(2 * size)
     return spare[which][:size].reshape(shape)

@@ -52,6 +52,11 @@ def explain(
     return _explain_bytes(*(each.astype(np.float64).tobytes() for each in counts), settings)
 
 
+def forget_explained() -> None:
+    """Forget what explains the spectra so far, so that the time it takes can be measured."""
+    _explain_bytes.cache_clear()
+
+
 def explained_by(found: Decomposed, anode: str | None) -> Explained:
     """Return what a decomposition is evidence for."""
     judged = judge(found.decomposition, anode)
