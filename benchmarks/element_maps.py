@@ -4,6 +4,7 @@
     python -m benchmarks.element_maps --cost          time and memory of a larger page
     python -m benchmarks.element_maps --single        elements of single pixels
     python -m benchmarks.element_maps --tuning        the pages that settings were chosen on
+    python -m benchmarks.element_maps --ideal         faint families, fitted with their true shapes
 
 The pages have expected net counts of every family in every pixel. PyMca (FastXRFLinearFit: SNIP
 background of width 30, weights of the sum spectrum, negative peaks fitted again) is given the true
@@ -17,12 +18,13 @@ import logging
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import gaussian_filter1d
 
 import spectessera as spt
 from spectessera.cube import Spectra
@@ -34,7 +36,7 @@ from spectessera.naming import name_clusters
 from spectessera.naming.xray.elements import forget_explained
 from spectessera.synth import load_palette
 
-from .element_pages import Page, instrument, page
+from .element_pages import Page, family_shapes, instrument, page
 
 TUNING = (
     ("choirbook", 400, 900), ("renaissance-panel", 1000, 901), ("miniature", 200, 902),
@@ -187,6 +189,58 @@ def page_row(palette: str, counts: float, seed: int, side: int) -> tuple[str, li
     return "| " + " | ".join(map(str, cells)) + " |", rows
 
 
+# --- what can be reached -----------------------------------------------------------------------
+
+# Pages, and faint families whose correlation PyMca may have higher.
+FAINTEST = ((2, "As L"), (4, "K K"), (5, "Bi L"), (6, "Cu K"))
+SMOOTH = 4.0  # channels; standard deviation by which the true background is smoothed
+
+
+def ideal_maps(shown: Page, result: xr.Dataset, palette: str) -> tuple[Design, np.ndarray]:
+    """Return the design with the true shapes and background, and the terms (f, y, x) fitted."""
+    design, shapes = _contents(result), family_shapes(load_palette(palette))
+    label = result["label"].values
+    known = [name for name in shown.truth["element"].values.tolist() if name in shapes]
+    for row, own in enumerate(design.shapes):
+        mine = label == row + 1
+        rest = shown.cube.values[mine].mean(axis=0)
+        for name in known:
+            rest = rest - shapes[name] * shown.truth.sel(element=name).values[mine].mean()
+        rest = np.maximum(gaussian_filter1d(rest, SMOOTH), 1e-6)[design.channel]
+        own[:, -1] = rest / rest.sum()
+        for place, name in enumerate(design.names):
+            if name in known:
+                inside = shapes[name][design.channel]
+                own[:, place] = inside / inside.sum()
+    work, terms = PixelWork(pixel_fit(design), None), len(design.names)
+    return design, map_pixels(fit_pixels, work, shown.cube, label, 2 * terms)[:terms]
+
+
+def ideal(side: int) -> Iterator[str]:
+    """Yield lines about faint families that are fitted with their true shapes and background."""
+    yield "| page | family | mean truth | ours | with the true shapes | PyMca | sum of PyMca |"
+    yield "|---|---|---|---|---|---|---|"
+    for number, name in FAINTEST:
+        palette, counts, seed = SHOWN[number]
+        shown = page((side, side), palette, counts, seed)
+        result = segmented(shown.cube)
+        maps = elements(shown.cube, result)
+        names = [n for n in maps["element"].values.tolist() if len(n.split()[-1]) == 1]
+        if name not in names:
+            continue
+        truth = shown.truth.sel(element=name).values.astype(np.float64)
+        theirs, _ = pymca_maps(shown.cube, names)
+        other = theirs.get(name, theirs.get(name.replace(" ", "_")))
+        design, ideals = ideal_maps(shown, result, palette)
+        best = ideals[design.names.index(name)]
+        ours = maps["net_counts"].sel(element=name).values
+        every = [_correlation(each, truth) for each in (ours, best, other)]
+        share = f"{other.mean() / truth.mean():.2f} of the truth"
+        numbers = [f"{each:.4f}" for each in every]
+        cells = (f"{palette}, seed {seed}", name, f"{truth.mean():.2f}", *numbers, share)
+        yield "| " + " | ".join(cells) + " |"
+
+
 # --- single pixels -----------------------------------------------------------------------------
 
 # Palette, a pigment that is not in it, its palette, and the family that shows it.
@@ -298,11 +352,16 @@ def main() -> None:
     parser.add_argument("--tuning", action="store_true")
     parser.add_argument("--cost", action="store_true", help="time and memory only")
     parser.add_argument("--single", action="store_true", help="elements of single pixels only")
+    parser.add_argument("--ideal", action="store_true", help="faint families, with true shapes")
     parser.add_argument("--side", type=int, default=256)
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     if given.cost or given.single:
         print("\n".join(cost() if given.cost else single_pixels()))
+        return
+    if given.ideal:
+        for line in ideal(given.side):
+            print(line, flush=True)
         return
     print("| " + " | ".join(HEADS) + " |\n" + "|---" * len(HEADS) + "|", flush=True)
     every = []
