@@ -101,8 +101,8 @@ def _pivot(start: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.nd
         going = np.flatnonzero(many)
         if going.size == 0:
             break
-        zero, wrong = zero.take(going, axis=1), wrong.take(going, axis=1)
         active, many = active[going], many[going]
+        zero, wrong = zero.take(going, axis=1), wrong.take(going, axis=1)
         now = start.take(active, axis=1)
         better = many < fewest[going]
         exchanges = np.where(better, FULL_EXCHANGES, exchanges[going] - 1)
