@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._util.check import check_choice
+from ._util.text import per_cent
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -361,13 +362,13 @@ def _check_coverage(share: float, axis: Axis, wanted: Axis, *, warn: bool, least
         for each in (axis, wanted)
     )
     if share < least:
-        extent = f"only {100 * share:.0f} % of that" if share > 0 else "nothing of it"
+        extent = f"only {per_cent(share)} of that" if share > 0 else "nothing of it"
         raise ValueError(
             f"the model works on {wanted.kind} {needs}; the cube goes from {has} and covers "
             f"{extent}: check the cube's axis, or train a model for it"
         )
     if warn and share < WELL_COVERED:
         log.warning(
-            "the cube goes from %s and covers %.0f %% of the model's %s; the rest counts as 0",
-            has, 100 * share, needs,
+            "the cube goes from %s and covers %s of the model's %s; the rest counts as 0",
+            has, per_cent(share), needs,
         )  # fmt: skip

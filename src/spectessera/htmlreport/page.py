@@ -23,11 +23,10 @@ from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
-from .elementmaps import element_section
 from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
-from .mixtures import mixture_section
+from .mapsections import map_sections
 from .scans import scan_section
 
 LONGEST_NAME = 200  # characters of a name of the user
@@ -38,6 +37,7 @@ PARTS = {
     "scans": "Scans",
     "clusters": "Clusters",
     "elements": "Elements",
+    "lines": "Lines",
     "mixtures": "Mixtures",
     "choice": "How many clusters",
     "warnings": "Warnings",
@@ -50,7 +50,7 @@ EXPLAINED = {
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
     "the pixels (1 is best).",
 }
-Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements, and of mixtures
+Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements or lines, and of mixtures
 NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
 
 
@@ -89,7 +89,7 @@ def report(
     anode : str, optional
         Of the X-ray tube, such as "Rh"; for the names by default.
     maps, mixtures : Dataset, optional
-        Of :func:`spectessera.maps.elements` and :func:`spectessera.maps.abundances`, for it.
+        Of :func:`spectessera.maps.suitable` and :func:`spectessera.maps.abundances`, for it.
     overwrite : bool
         Whether a file that is there may be replaced.
 
@@ -275,8 +275,7 @@ def _sections(
         "map": _maps(result, made),
         **scan_section(result),
         "clusters": _cards(result, made),
-        **({} if maps[0] is None else {"elements": element_section(maps[0])}),
-        **({} if maps[1] is None else {"mixtures": mixture_section(maps[1])}),
+        **map_sections(*maps),
         "choice": _choice(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.text import counted
 from spectessera._util.threads import release_memory
 from spectessera.cube import check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
@@ -22,6 +23,7 @@ from spectessera.kmeans.points import (
 )
 from spectessera.preprocess.frame import Frame
 from spectessera.preprocess.sanity import sanity_warnings
+from spectessera.preprocess.spikes import despiked, spike_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
@@ -160,6 +162,7 @@ def segment(
     """
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = with_usable_variance(check_cube(cube), compute=True)
+    cube = despiked(cube, segmenter.config("preprocess"))
     frame = segmenter.frame(cube, redshift, continuum)
     context = context_of(cube, segmenter, frame)
     extra = ["integrated_latent"]
@@ -204,6 +207,7 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     found = sanity_warnings(sample.values, sample.variance)
     codes = (judge.warning, job.frame.warning)
     found += [make_warning(each) for each in codes if each]
+    found += spike_warnings(job.cube)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
         result.attrs["seed_agreement"] = seeds.score
@@ -308,9 +312,6 @@ def _judges(
     return judge, separation_in(job, corridor.context.intake, sample, repeats)
 
 
-# --- clusters ----------------------------------------------------------------------------------
-
-
 def _cluster(
     pixels: Pixels,
     job: Job,
@@ -329,7 +330,8 @@ def _cluster(
         settings = replace(settings, k_min=int(clusters), k_max=int(clusters))
     if len(pixels) <= settings.k_min:
         raise ValueError(
-            f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
+            f"the cube has {counted(len(pixels), 'usable spectrum', 'usable spectra')} of "
+            f"{job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
             f"{why_unusable(pixels.quality)}"
         )

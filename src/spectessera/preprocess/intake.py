@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_channels
+from spectessera._util.text import counted
 from spectessera.axis import Axis, in_terms_of, resample_weights
 from spectessera.channels import across_bad, bad_channels
 from spectessera.cube import Spectra, spectral_axis
@@ -185,8 +186,8 @@ def _report_interpolated(bad: np.ndarray, preprocess: Preprocess, axis: Axis) ->
     used &= (bad >= axis.values.min()) & (bad <= axis.values.max())
     if used.any():
         log.warning(
-            "the model was trained with %d of the %d channels that are marked as bad; straight "
-            "lines between their neighbours stand in their place", used.sum(), len(bad),
+            "the model was trained with %d of %s marked as bad; straight lines between their "
+            "neighbours stand in their place", used.sum(), counted(len(bad), "channel"),
         )  # fmt: skip
 
 

@@ -309,6 +309,12 @@ ATTRIBUTES = (
     Attribute("instrument", str, "instrument", "cube", "cube"),
     Attribute("telescope", str, "telescope", "cube", "cube"),
     Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
+    Attribute(
+        "spikes_removed", int, "spikes of cosmic rays that were removed", "cube", "cube", low=0
+    ),
+    Attribute(
+        "spectra_despiked", int, "spectra from which spikes were removed", "cube", "cube", low=0
+    ),
     Attribute("model_choice", str, "which model was chosen for it, and why", "cube", "cube"),
     Attribute("scans", str, "JSON: where each of several scans is in the image", "cube", "cube"),
     # --- of the frame in which a model of lines at rest sees it ---

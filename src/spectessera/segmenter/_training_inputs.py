@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 from spectessera.channels import BAD, Windows, bad_channels, bad_windows
 from spectessera.cube import noise_of
@@ -16,6 +17,8 @@ from spectessera.network.settings import Training
 from spectessera.preprocess.auto import AVERAGED, SAMPLE_SPECTRA
 from spectessera.preprocess.frame import AS_MEASURED, Expects
 from spectessera.preprocess.intake import Intake, intake_of
+from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.spikes import despiked
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import (
     DrawnBlock,
@@ -98,7 +101,8 @@ def gather(
         not have the variance or the counts that the training needs.
     """
     trained = axis is not None
-    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data))
+    steps = configs["preprocess"]
+    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data, steps))
     data = cubes or data
     if axis is None:
         axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
@@ -124,16 +128,16 @@ def gather(
     least = configs["clusters"].k_min + 1
     if len(spectra.inputs) < least:
         raise ValueError(
-            f"{len(spectra.inputs)} usable spectra are too few; at least {least} are needed "
-            f"for {least - 1} clusters{why_unusable(left_out)}"
+            f"{counted(len(spectra.inputs), 'usable spectrum', 'usable spectra')}: too few; "
+            f"at least {least} are needed for {least - 1} clusters{why_unusable(left_out)}"
         )
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
 
 
-def _settled(cubes: list[xr.DataArray]) -> list[xr.DataArray]:
-    """Return cubes without channels whose noise is not known where that of others is."""
-    return [with_usable_variance(cube, compute=True) for cube in cubes]
+def _settled(cubes: list[xr.DataArray], steps: Preprocess) -> list[xr.DataArray]:
+    """Return cubes without spikes, and channels whose noise is not known where others' is."""
+    return [despiked(with_usable_variance(cube, compute=True), steps) for cube in cubes]
 
 
 def _draw(
