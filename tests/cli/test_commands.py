@@ -47,6 +47,7 @@ def test_segment_fit_leaves_every_file(segmented):
     assert names == {
         "result.nc", "labels.png", "clusters.png", "integrated.png", "scores.png", "history.png",
         "summary.json", "settings.toml", "model.safetensors", "manifest.json",
+        "clusters.csv",
     }  # fmt: skip
     result = read_result(segmented / "result.nc")
     summary = json.loads((segmented / "summary.json").read_text())

@@ -87,9 +87,9 @@ def report_command(
 
 
 def _maps(folder: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
-    """Return the maps of elements and of mixtures in a folder; None if a run has written none."""
+    """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
     from spectessera.io import read_maps
-    from spectessera.resultfolder import ABUNDANCES, MAPS, are_of_elements, read_manifest
+    from spectessera.resultfolder import ABUNDANCES, MAPS, read_manifest
 
     manifest = read_manifest(folder)
     own = () if manifest is None else manifest.names
@@ -98,8 +98,7 @@ def _maps(folder: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
         there = name in own and (folder / name).exists()
         return read_maps(folder / name) if there else None
 
-    maps = of(MAPS[0])
-    return (maps if maps is not None and are_of_elements(maps) else None), of(ABUNDANCES[0])
+    return of(MAPS[0]), of(ABUNDANCES[0])
 
 
 Staged = Callable[["xr.Dataset"], None]

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
 
 from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
-from .flags import AsJson, CubeFile, FileOptions, Quiet, with_flag_groups
+from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 from .modeloptions import ModelOptions, chosen_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
+from .together import CubeFiles, Scans, TogetherOptions, in_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -115,11 +115,12 @@ class ResultOptions:
 @with_settings
 @with_flag_groups
 def segment_command(
-    file: CubeFile,
+    files: CubeFiles,
     out: Out,
     settings: Fields,
     source: ModelOptions,
     results: ResultOptions,
+    together: TogetherOptions,
     reading: FileOptions,
     clusters: ClustersOption = "cube",
     where: Scheduler = None,
@@ -135,17 +136,18 @@ def segment_command(
         from spectessera.inference import segment as segment_cube
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
+    scans = Scans(files, together)
     trained = trained_model(settings, source, clusters)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
-    stored, read = results.zarr or where is not None, _inputs(file, source, reading)
+    stored, read = results.zarr or where is not None, _inputs(scans, source, reading)
     with (
-        _folder(out, source, results, read, stored) as staging,
+        _folder(out, source, results, read, stored=stored, together=together.together) as staging,
         closing(Origin(read)) as origin,  # its checksums are computed during the work
     ):
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
-        cube, kind = _cube(file, reading, results)
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            cube, kind = _cube(scans.read(reading, seed, bar), results)
             if source.auto:
                 source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
                 origin.add(_models(source))
@@ -158,8 +160,8 @@ def segment_command(
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
             made = maps_of(cube, result, kind, bar) if results.maps else Maps(None, None)
             how = _how(source, results, stored, made)
-        run = _run(file, source, results, seed, number)
-        summary = write_files(result, segmenter, staging.path, run, **how)
+        run = scans.said() | _run(source, results, seed, number)
+        summary = write_files(result, segmenter, staging.path, run, cubes=scans.cubes, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
@@ -175,9 +177,9 @@ def _how(source: ModelOptions, results: ResultOptions, stored: bool, made: Maps)
     return {**how, "maps": made.suitable, "mixtures": made.mixtures}
 
 
-def _inputs(file: Path, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
+def _inputs(scans: Scans, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
     """Return all files that are read, by what they are for."""
-    inputs = {"cube": file} | _models(source)
+    inputs = scans.inputs() | _models(source)
     if source.config is not None:
         inputs["config"] = source.config
     return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
@@ -192,23 +194,23 @@ def _models(source: ModelOptions) -> dict[str, Path]:
 
 
 def _folder(
-    out: Path, source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
-) -> AbstractContextManager[Staging]:
+    out: Path, source: ModelOptions, results: ResultOptions, inputs: dict[str, Path],
+    *, stored: bool, together: bool,
+) -> AbstractContextManager[Staging]:  # fmt: skip
     """Return the staging folder of the results; raise if they cannot be written."""
     from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
     names = names_of(
         fitted=source.fit or source.auto, with_report=results.report, stored=stored,
-        with_maps=results.maps,
+        with_maps=results.maps, with_scans=together,
     )  # fmt: skip
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
     return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
 
-def _cube(file: Path, reading: FileOptions, results: ResultOptions) -> tuple[xr.DataArray, str]:
+def _cube(cube: xr.DataArray, results: ResultOptions) -> tuple[xr.DataArray, str]:
     """Return the cube, and which maps suit its axis."""
-    cube = reading.open(file)
     cube.attrs.pop("model_choice", None)  # that of an earlier run
     if results.anode is not None:
         cube.attrs["anode"] = results.anode
@@ -276,11 +278,10 @@ def _segmenter(
 
 
 def _run(
-    file: Path, source: ModelOptions, results: ResultOptions, seed: int, clusters: str | int
+    source: ModelOptions, results: ResultOptions, seed: int, clusters: str | int
 ) -> dict[str, Any]:
     """Return what was asked for, to be written into the summary and the settings of the run."""
     return {
-        "file": encodable(str(file)),
         "model": source.model,
         "start": source.start,
         "seed": seed,
@@ -298,6 +299,8 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
         print_json(summary)
     elif not (quiet or repeating.get()):
         output.print(_table(summary))
+        for row in summary.get("scans", ()):
+            output.print(in_words(row))
         if summary["rare"]:
             output.print(summary["rare"])
         for warning in summary["warnings"]:

@@ -26,6 +26,7 @@ from spectessera.result import (
     provenance,
     quality_bits,
 )
+from spectessera.scans import between
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.warning import KINDS, ResultWarning, make_warning
 
@@ -86,7 +87,8 @@ def file_warnings(result: xr.Dataset) -> list[ResultWarning]:
 
 def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
     """Return which spectra were left out or repaired, and where they are."""
-    quality = result["quality"].values
+    quality = result["quality"].transpose("y", "x").values
+    quality = np.where(between(result.attrs, quality.shape), 0, quality)
     found = []
     for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)

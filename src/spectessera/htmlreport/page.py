@@ -23,19 +23,21 @@ from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
-from .elementmaps import element_section
 from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
-from .mixtures import mixture_section
+from .mapsections import Maps, map_sections
+from .scans import scan_section
 
 LONGEST_NAME = 200  # characters of a name of the user
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
     "overview": "Overview",
     "map": "Map",
+    "scans": "Scans",
     "clusters": "Clusters",
     "elements": "Elements",
+    "lines": "Lines",
     "mixtures": "Mixtures",
     "choice": "How many clusters",
     "warnings": "Warnings",
@@ -48,7 +50,6 @@ EXPLAINED = {
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
     "the pixels (1 is best).",
 }
-Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements, and of mixtures
 NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
 
 
@@ -87,7 +88,7 @@ def report(
     anode : str, optional
         Of the X-ray tube, such as "Rh"; for the names by default.
     maps, mixtures : Dataset, optional
-        Of :func:`spectessera.maps.elements` and :func:`spectessera.maps.abundances`, for it.
+        Of :func:`spectessera.maps.suitable` and :func:`spectessera.maps.abundances`, for it.
     overwrite : bool
         Whether a file that is there may be replaced.
 
@@ -271,9 +272,9 @@ def _sections(
     return {
         "overview": text.overview(result, made),
         "map": _maps(result, made),
+        **scan_section(result),
         "clusters": _cards(result, made),
-        **({} if maps[0] is None else {"elements": element_section(maps[0])}),
-        **({} if maps[1] is None else {"mixtures": mixture_section(maps[1])}),
+        **map_sections(maps),
         "choice": _choice(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),
@@ -364,7 +365,7 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
                 f"Mean spectrum of cluster {text.title_of(card)}",
                 "",
             )
-        parts.append(card_html(card, figure, unit, axis.unit))
+        parts.append(card_html(card, figure, unit, axis))
     return "\n".join(parts)
 
 

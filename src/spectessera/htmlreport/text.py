@@ -20,6 +20,7 @@ from spectessera.result import (
     provenance,
     rare_in_words,
 )
+from spectessera.scans import between
 from spectessera.warning import ResultWarning
 
 from .facts import Card
@@ -259,16 +260,16 @@ def mean_confidence(result: xr.Dataset) -> float | None:
 
 def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> str:
     """Return a summary of the result in a few sentences, not escaped."""
-    height, width = result["label"].shape
+    gaps = between(result.attrs, result["label"].shape)
+    pixels = f"{count((~gaps).sum())} pixels of {'these scans' if gaps.any() else 'this cube'}"
     if only_noise(result):
         return (
-            f"The {count(height * width)} pixels of this cube differ by no more than noise: there "
-            "are no groups, and all pixels are one cluster."
+            f"The {pixels} differ by no more than noise: there are no groups, and all pixels are "
+            "one cluster."
         )
     filled = sorted((card for card in cards if card.size), key=lambda card: -card.size)
     words = [
-        f"The {count(height * width)} pixels of this cube fall into "
-        f"{count(len(filled), 'group')} of similar spectra, called clusters."
+        f"The {pixels} fall into {count(len(filled), 'group')} of similar spectra, called clusters."
     ]
     named = [card for card in filled if card.name]
     if named:
@@ -362,7 +363,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         ("Seed", origin.get("seed", "not recorded")),
         ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
-    shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings"}
+    shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings", "scans"}
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",

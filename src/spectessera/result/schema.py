@@ -299,6 +299,7 @@ ATTRIBUTES = (
     Attribute("telescope", str, "telescope", "cube", "cube"),
     Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
     Attribute("model_choice", str, "which model was chosen for it, and why", "cube", "cube"),
+    Attribute("scans", str, "JSON: where each of several scans is in the image", "cube", "cube"),
     # --- of its pixels ---
     Attribute("quality_counts", str, "JSON: pixels with each quality bit", "always", "always"),
     Attribute("usable_pixels", int, "pixels that have a label", "always", "always", low=0),
