@@ -8,17 +8,22 @@ from .elementmaps import element_section
 from .linemaps import line_section
 from .mixtures import mixture_section
 
-Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements or lines, and of mixtures
 
+def map_sections(maps: xr.Dataset | None, mixtures: xr.Dataset | None) -> dict[str, str]:
+    """Return the sections by their names; none where there are no maps.
 
-def map_sections(maps: Maps) -> dict[str, str]:
-    """Return the sections by their names; none where there are no maps."""
-    suitable, mixtures = maps
-    sections = {}
-    if suitable is not None:
-        of_elements = "element" in suitable.dims
-        name, section = ("elements", element_section) if of_elements else ("lines", line_section)
-        sections[name] = section(suitable)
+    Parameters
+    ----------
+    maps : Dataset or None
+        Of :func:`spectessera.maps.elements` or :func:`spectessera.maps.lines`.
+    mixtures : Dataset or None
+        Of :func:`spectessera.maps.abundances`.
+    """
+    found = {}
+    if maps is not None:
+        of_elements = "element" in maps.dims
+        name = "elements" if of_elements else "lines"
+        found[name] = element_section(maps) if of_elements else line_section(maps)
     if mixtures is not None:
-        sections["mixtures"] = mixture_section(mixtures)
-    return sections
+        found["mixtures"] = mixture_section(mixtures)
+    return found

@@ -26,7 +26,7 @@ from .cards import card_html
 from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
-from .mapsections import Maps, map_sections
+from .mapsections import map_sections
 from .scans import scan_section
 
 LONGEST_NAME = 200  # characters of a name of the user
@@ -50,6 +50,7 @@ EXPLAINED = {
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
     "the pixels (1 is best).",
 }
+Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements or lines, and of mixtures
 NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
 
 
@@ -274,7 +275,7 @@ def _sections(
         "map": _maps(result, made),
         **scan_section(result),
         "clusters": _cards(result, made),
-        **map_sections(maps),
+        **map_sections(*maps),
         "choice": _choice(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),
