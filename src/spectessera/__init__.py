@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .kmeans import Clusters
     from .network import Network, Schedule, Training
     from .preprocess import Preprocess
+    from .scans import join_scans, split_scans
     from .segmenter import SpectralSegmenter, load
     from .studies import degrade, stability
 
@@ -30,6 +31,7 @@ __all__ = [
     "compare",
     "degrade",
     "io",
+    "join_scans",
     "kmeans",
     "load",
     "make_cube",
@@ -40,6 +42,7 @@ __all__ = [
     "read_result",
     "report",
     "segment",
+    "split_scans",
     "stability",
     "synth",
     "write",
@@ -61,6 +64,7 @@ __getattr__, __dir__ = door(
         "compare": "evaluate",
         "degrade": "studies",
         "io": "io",
+        "join_scans": "scans",
         "kmeans": "kmeans",
         "load": "segmenter",
         "make_cube": "cube",
@@ -71,6 +75,7 @@ __getattr__, __dir__ = door(
         "read_result": "io",
         "report": "htmlreport",
         "segment": "inference",
+        "split_scans": "scans",
         "stability": "studies",
         "synth": "synth",
         "write": "io",

@@ -47,6 +47,7 @@ def test_segment_fit_leaves_every_file(segmented):
     assert names == {
         "result.nc", "labels.png", "clusters.png", "integrated.png", "scores.png", "history.png",
         "summary.json", "settings.toml", "model.safetensors", "manifest.json",
+        "clusters.csv",
     }  # fmt: skip
     result = read_result(segmented / "result.nc")
     summary = json.loads((segmented / "summary.json").read_text())
@@ -133,7 +134,7 @@ def test_wrong_files_give_one_line(scan, tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (np.ones((1, 1, 8)), "1 usable spectra"),
+        (np.ones((1, 1, 8)), "1 usable spectrum"),
         (np.full((4, 5, 8), np.nan), "0 usable spectra"),
         (np.zeros((4, 5, 8)), "0 usable spectra"),
     ],

@@ -13,8 +13,8 @@ from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.io import read_maps
 from spectessera.maps import emission
 from spectessera.maps._lineblocks import QUALITY, fit_block
-from spectessera.maps._linedataset import integrated_unit
 from spectessera.maps.emission import lines
+from spectessera.naming.numbers import integrated_unit
 from spectessera.resultfolder.linefiles import write_line_maps
 from spectessera.synth.nebulae.galaxy import observed_redshift
 from spectessera.synth.nebulae.lines import line_labels, line_wavelengths, nebular_axis, paint_lines

@@ -32,6 +32,7 @@ OF_CUBE = {
     "source": "made up", "unit": "counts", "wcs": "WCSAXES = 2", "object": "page",
     "instrument": "camera", "telescope": "none", "anode": "Rh", "model_choice": "maxrf",
     "reading_notes": "no unit is given",
+    "scans": f'[{{"name": "a", "y": 0, "x": 0, "rows": {SHAPE[0]}, "columns": {SHAPE[1]}}}]',
 }  # fmt: skip
 
 

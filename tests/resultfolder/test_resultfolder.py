@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import spectessera as spt
 from commands import one_line, run, two_stripes
 from spectessera.resultfolder import MANIFEST, Plan, result_folder
-from spectessera.resultfolder.manifest import MAPS, NAMES
+from spectessera.resultfolder.manifest import MAPS, NAMES, SCANS
 
 FAST = ("--epochs", "2", "--k-max", "3", "--encoder", "8", "--restarts", "2", "-q")
 CLI = (sys.executable, "-m", "spectessera.cli")
@@ -123,8 +124,12 @@ def test_a_file_of_the_user_with_one_of_our_names_is_an_error_before_the_work(
     path = tmp_path / name
     path.write_text("mine")
     file, _ = scan
-    maps = ("--maps",) if name in MAPS else ()
-    done = run("segment", file, "--fit", "--report", "--out", tmp_path, *FAST, *flags, *maps)
+    more = ("--maps",) if name in MAPS else ()
+    if name == SCANS:
+        other = tmp_path.with_name(f"{tmp_path.name}-other.h5")
+        shutil.copy(file, other)
+        more = (other, "--together")
+    done = run("segment", file, "--fit", "--report", "--out", tmp_path, *FAST, *flags, *more)
     line = one_line(done)
     assert str(path) in line
     assert "move it away" in line

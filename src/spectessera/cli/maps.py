@@ -1,4 +1,4 @@
-"""`spectessera maps`: the elements or the emission lines in every pixel of a cube."""
+"""`spectessera maps`: elements or emission lines, and shares of clusters, in every pixel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.documents import read_json
+from spectessera._util.text import counted
 
+from .anymaps import Maps, kind_of, maps_of
 from .console import arguments, command, output, print_json, progress
 from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
 from .scheduler import Scheduler, use_scheduler
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "summary.json"
 MOST_BYTES = 2**26  # of a summary
-Rows = dict[str, list[dict[str, Any]]]  # "elements" or "lines", as in the summary
+Rows = dict[str, Any]  # "elements" or "lines", "mixtures", "tree": as in the summary
+KEYS = ("elements", "lines", "mixtures", "tree")
 METHOD = "pca"  # of the clusters where no result is given
 
 Result = Annotated[
@@ -69,11 +72,12 @@ def maps_command(
 
     Net counts of elements, or fluxes and velocities of lines, in every pixel, with errors. The mean
     spectra of the clusters show the lines; with these, every pixel is fitted. Writes maps.nc,
-    maps.png, and a folder of images and a table.
+    maps.png, and a folder of images and a table. Of every cube, how much of each cluster is in a
+    pixel: abundances.nc, abundances.png, tree.png and a folder.
     """
     from spectessera.io import result_in
-    from spectessera.maps import check_suitable, suitable
-    from spectessera.resultfolder import Origin, Plan, result_folder, write_any_maps
+    from spectessera.maps import NothingToMap
+    from spectessera.resultfolder import Origin, Plan, result_folder
 
     source = None if result is None else result_in(result)
     folder = _folder(source, out)
@@ -83,15 +87,30 @@ def maps_command(
     plan = Plan(names, tuple(inputs.values()), overwrite=True, add=True)
     with result_folder(folder, plan) as staging, closing(Origin(inputs)) as origin:
         cube = reading.open(file)
-        if check_suitable(cube) == "lines" and anode is not None:
+        kind = kind_of(cube)
+        if kind != "elements" and anode is not None:
             raise ValueError("--anode: only X-ray cubes have lines of a tube; leave it out")
+        how = {"anode": anode, "single_pixels": single_pixels} if kind else {}
         with use_scheduler(where), progress(quiet or as_json) as bar:
-            clustered = _clusters(cube, source, bar)
-            maps = suitable(cube, clustered, anode=anode, single_pixels=single_pixels, progress=bar)
-        rows = write_any_maps(maps, staging.path)
+            made = maps_of(cube, _clusters(cube, source, bar), kind, bar, **how)
+        if made.suitable is None and made.mixtures is None:
+            raise NothingToMap("there are no maps to write; the lines above say why")
+        rows = _write(made, staging.path)
         _write_summary(folder, staging, rows)
         staging.commit(_facts(staging, origin, quiet or as_json))
-    _print(rows, maps, folder, as_json, quiet)
+    _print(rows, made, folder, as_json, quiet)
+
+
+def _write(made: Maps, folder: Path) -> Rows:
+    """Write all maps, and return what the summary says of them."""
+    from spectessera.resultfolder import write_abundances, write_any_maps
+
+    rows: Rows = {}
+    if made.suitable is not None:
+        rows |= write_any_maps(made.suitable, folder)
+    if made.mixtures is not None:
+        rows |= write_abundances(made.mixtures, folder)
+    return rows
 
 
 def _folder(source: Path | None, out: Path | None) -> Path:
@@ -112,7 +131,7 @@ def _folder(source: Path | None, out: Path | None) -> Path:
 
 def _names(folder: Path, source: Path | None, overwrite: bool) -> tuple[str, ...]:
     """Return the names that are written; raise if they are there, or belong to another result."""
-    from spectessera.resultfolder import MAPS, RESULTS, read_manifest
+    from spectessera.resultfolder import ABUNDANCES, MAPS, RESULTS, read_manifest
 
     manifest = read_manifest(folder) if folder.is_dir() else None
     own = () if manifest is None else manifest.names
@@ -122,10 +141,11 @@ def _names(folder: Path, source: Path | None, overwrite: bool) -> tuple[str, ...
         raise FileExistsError(
             f"{folder} holds another result: give that with --result, or another --out"
         )
-    there = [name for name in MAPS if os.path.lexists(folder / name)]
+    all_maps = (*MAPS, *ABUNDANCES)
+    there = [name for name in all_maps if os.path.lexists(folder / name)]
     if there and not overwrite:
         raise FileExistsError(f"{folder} holds {there[0]} already; give --overwrite")
-    return (*MAPS, *((SUMMARY,) if SUMMARY in own and (folder / SUMMARY).exists() else ()))
+    return (*all_maps, *((SUMMARY,) if SUMMARY in own and (folder / SUMMARY).exists() else ()))
 
 
 def _clusters(cube: xr.DataArray, source: Path | None, bar: Any) -> xr.Dataset:
@@ -146,7 +166,8 @@ def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:
     summary = read_json(folder / SUMMARY, MOST_BYTES)
     if not isinstance(summary, dict):
         raise ValueError(f"{folder / SUMMARY} is not a summary of spectessera")
-    text = json.dumps(summary | rows, indent=2, allow_nan=False) + "\n"
+    summary = {name: value for name, value in summary.items() if name not in KEYS} | rows
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (staging.path / SUMMARY).write_text(text, encoding="utf-8")
 
 
@@ -158,15 +179,21 @@ def _facts(staging: Staging, origin: Any, quiet: bool) -> dict[str, Any]:
     return facts if older is None else {**older.facts, "maps": facts}
 
 
-def _print(rows: Rows, maps: xr.Dataset, folder: Path, as_json: bool, quiet: bool) -> None:
-    """Print which elements or lines there are, and where the maps are."""
+def _print(rows: Rows, made: Maps, folder: Path, as_json: bool, quiet: bool) -> None:
+    """Print which elements or lines there are, what is mixed, and where the maps are."""
+    from spectessera.htmlreport.mixtures import in_words
+
+    attrs = {} if made.suitable is None else made.suitable.attrs
     if as_json:
-        print_json({"out": str(folder), **rows, **maps.attrs})
+        print_json({"out": str(folder), **rows, **attrs})
     elif not quiet:
-        output.print(_table(rows["elements"]) if "elements" in rows else _lines(rows["lines"]))
+        if made.suitable is not None:
+            output.print(_table(rows["elements"]) if "elements" in rows else _lines(rows["lines"]))
         for name in ("found", "unexplained"):
-            if words := maps.attrs.get(f"{name}_in_single_pixels"):
+            if words := attrs.get(f"{name}_in_single_pixels"):
                 output.print(f"{name} in single pixels: {words}")
+        if made.mixtures is not None:
+            output.print(in_words(made.mixtures))
         output.print(f"maps in {folder}")
 
 
@@ -174,7 +201,7 @@ def _lines(rows: list[dict[str, Any]]) -> Table:
     """Return the emission lines as a table."""
     from rich.table import Table
 
-    table = Table(title=f"{len(rows)} lines", box=None)
+    table = Table(title=counted(len(rows), "line"), box=None)
     for heading in ("line", "rest, angstrom", "pixels", "median flux there"):
         table.add_column(heading, justify="left" if heading == "line" else "right")
     for row in rows:
@@ -187,7 +214,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     """Return the elements as a table."""
     from rich.table import Table
 
-    table = Table(title=f"{len(rows)} maps", box=None)
+    table = Table(title=counted(len(rows), "map"), box=None)
     for heading in ("lines", "most in cluster", "net counts", "found in"):
         table.add_column(heading, justify="right" if heading == "net counts" else "left")
     for row in rows:

@@ -82,22 +82,28 @@ def report_command(
         opened = read_result(source)
         _check_clusters(shown, opened)
         namings = name_clusters(opened, redshift=redshift, anode=anode, library=spectra)
-        maps = _maps(source.parent) if result != source else None
-        report(opened, place, namings=namings, names=shown, maps=maps, overwrite=overwrite)
+        maps, mixtures = _maps(source.parent) if result != source else (None, None)
+        report(
+            opened, place, namings=namings, names=shown, maps=maps, mixtures=mixtures,
+            overwrite=overwrite,
+        )  # fmt: skip
         staged(opened)
     output.print(f"open {path} in a browser")
 
 
-def _maps(folder: Path) -> xr.Dataset | None:
-    """Return the element maps of a result in its folder; None if a run has written none."""
+def _maps(folder: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
+    """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
     from spectessera.io import read_maps
-    from spectessera.resultfolder import MAPS, are_of_elements, read_manifest
+    from spectessera.resultfolder import ABUNDANCES, MAPS, read_manifest
 
     manifest = read_manifest(folder)
-    if manifest is None or MAPS[0] not in manifest.names or not (folder / MAPS[0]).exists():
-        return None
-    maps = read_maps(folder)
-    return maps if are_of_elements(maps) else None
+    own = () if manifest is None else manifest.names
+
+    def of(name: str) -> xr.Dataset | None:
+        there = name in own and (folder / name).exists()
+        return read_maps(folder / name) if there else None
+
+    return of(MAPS[0]), of(ABUNDANCES[0])
 
 
 Staged = Callable[["xr.Dataset"], None]

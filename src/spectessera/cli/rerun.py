@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spectessera.resultfolder import Difference, Manifest
 
 MOST_ARGUMENTS = 10_000
-INPUTS = {"file": "cube", "model": "model", "start": "start", "config": "config"}
+INPUTS = {"model": "model", "start": "start", "config": "config", "library": "library"}
 BESIDE = ("mask", "variance", "error", "ivar")  # a file, or the name of an array in the cube
 
 Inputs = Annotated[
@@ -196,16 +196,22 @@ def _paths(
     if unknown:
         raise ValueError(f"--input {unknown[0]} is no input of this result: {', '.join(listed)}")
     directory = Path(str(facts.get("directory", "")))
-    found = {}
+    found: dict[str, Any] = {"files": []}
+    for number, text in enumerate(flags["files"], 1):
+        name = f"cube-{number}" if number > 1 else "cube"
+        recorded = str((directory / text).absolute())
+        if listed.get(name) != recorded:
+            raise ValueError(f"{problem}{text} is not among the inputs of its manifest")
+        found["files"].append(Path(_present(problem, name, moved.get(name, recorded))))
     for flag in (*INPUTS, *BESIDE):
         text = flags[flag]
         if text is None or (flag in ("model", "start") and not Path(text).suffix):
             continue  # models that ship with the package have names without a suffix
         recorded = str((directory / text).absolute())
         names = [INPUTS[flag]] if flag in INPUTS else [n for n in listed if n.startswith("beside-")]
-        name = next((n for n in names if listed.get(n) == recorded), None)
-        if name is not None:
-            found[flag] = type(text)(_present(problem, name, moved.get(name, recorded)))
+        known = next((n for n in names if listed.get(n) == recorded), None)
+        if known is not None:
+            found[flag] = type(text)(_present(problem, known, moved.get(known, recorded)))
         elif flag in INPUTS or is_file(str(text)):
             raise ValueError(f"{problem}{text} (--{flag}) is not among the inputs of its manifest")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -13,25 +12,27 @@ import typer
 
 from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
+from spectessera._util.text import counted, per_cent
 
+from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
-from .flags import AsJson, CubeFile, FileOptions, Quiet, with_flag_groups
+from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 from .libraries import LibraryFile, LibraryUnit, opened_library
-from .modeloptions import ModelOptions, chosen_for, trained_model
+from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
+from .together import CubeFiles, Scans, TogetherOptions, in_words
 
 if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
     from spectessera.inference import Neighbours
+    from spectessera.preprocess.frame import Frame
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
-
-log = logging.getLogger(__name__)
 
 Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
 ClustersOption = Annotated[
@@ -62,7 +63,7 @@ class ResultOptions:
     neighbours : str
         "auto", or the weight of a neighbour.
     maps : bool
-        Write maps of the elements or of the emission lines.
+        Write abundances of the clusters, and maps of the elements or of the emission lines.
     zarr : bool
         Write a Zarr store in place of a NetCDF file.
     overwrite : bool
@@ -97,8 +98,8 @@ class ResultOptions:
         bool,
         typer.Option(
             "--maps",
-            help="Also write maps of elements (X-ray cubes of counts) or of emission lines "
-            "(wavelengths): maps.nc.",
+            help="Also write how much of each cluster is in every pixel (abundances.nc), and maps "
+            "of elements (X-ray cubes of counts) or of emission lines (wavelengths): maps.nc.",
         ),
     ] = False
     zarr: Annotated[
@@ -124,11 +125,12 @@ class ResultOptions:
 @with_settings
 @with_flag_groups
 def segment_command(
-    file: CubeFile,
+    files: CubeFiles,
     out: Out,
     settings: Fields,
     source: ModelOptions,
     results: ResultOptions,
+    together: TogetherOptions,
     reading: FileOptions,
     clusters: ClustersOption = "cube",
     where: Scheduler = None,
@@ -145,69 +147,63 @@ def segment_command(
         from spectessera.preprocess.spikes import despiked
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
+    scans = Scans(files, together)
     trained = trained_model(settings, source, clusters)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
-    stored, read = results.zarr or where is not None, _inputs(file, source, reading, results)
+    stored, read = results.zarr or where is not None, _inputs(scans, source, reading, results)
     with (
-        _folder(out, source, results, read, stored) as staging,
+        _folder(out, source, results, read, stored=stored, together=together.together) as staging,
         closing(Origin(read)) as origin,  # its checksums are computed during the work
     ):
         library = opened_library(results.library, results.library_unit)
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
-        cube = _cube(file, reading, results)
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            frame = None
+            cube, kind = _cube(scans.read(reading, seed, bar), results)
             if source.auto:
-                source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
+                source, trained, configs, frame = chosen_for(
+                    cube, results.neighbours, settings, bar
+                )
                 origin.add(_models(source))
             segmenter = _segmenter(source, trained, configs)
             cube = despiked(cube, segmenter.config("preprocess"))
-            around = neighbours_of(cube, results.neighbours, segmenter, trained)
+            if not source.fit:
+                frame = frame_for(cube, segmenter, settings, frame, bar)
+            around = neighbours_of(cube, results.neighbours, segmenter, trained, frame)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin)
-            kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
+            kept = _kept(results, around, frame, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
-            how = _how(source, results, stored, _maps(cube, result, results, bar))
-            how["library"] = library
-        run = _run(file, source, results, seed, number)
-        summary = write_files(result, segmenter, staging.path, run, **how)
+            made = maps_of(cube, result, kind, bar) if results.maps else Maps(None, None)
+            how = _how(source, results, stored, made) | {"library": library}
+        run = scans.said() | _run(source, results, seed, number)
+        summary = write_files(result, segmenter, staging.path, run, cubes=scans.cubes, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
 
-def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dict[str, Any]:
-    """Return what decides which maps are made, and where they are kept."""
-    return {"keep": results.kept(around), "neighbours": around, "store": store}
-
-
-def _maps(
-    cube: xr.DataArray, result: xr.Dataset, results: ResultOptions, bar: Any
-) -> xr.Dataset | None:
-    """Return maps of elements or lines, if they are wanted; None if the spectra allow none."""
-    if not results.maps:
-        return None
-    from spectessera.maps import NothingToMap, suitable
-
-    try:
-        return suitable(cube, result, progress=bar)
-    except NothingToMap as error:  # the result is kept: it is complete without them
-        log.warning("no maps: %s", error)
-        return None
-
-
-def _how(
-    source: ModelOptions, results: ResultOptions, stored: bool, maps: xr.Dataset | None
+def _kept(
+    results: ResultOptions, around: Neighbours, frame: Frame | None, store: Path | None
 ) -> dict[str, Any]:
+    """Return what decides which maps are made, and where they are kept."""
+    return {
+        "keep": results.kept(around), "neighbours": around, "redshift": frame, "store": store,
+    }  # fmt: skip
+
+
+def _how(source: ModelOptions, results: ResultOptions, stored: bool, made: Maps) -> dict[str, Any]:
     """Return what decides which files are written, and how."""
-    return {"fitted": source.fit, "with_report": results.report, "stored": stored, "maps": maps}
+    how = {"fitted": source.fit, "with_report": results.report, "stored": stored}
+    return {**how, "maps": made.suitable, "mixtures": made.mixtures}
 
 
 def _inputs(
-    file: Path, source: ModelOptions, reading: FileOptions, results: ResultOptions
+    scans: Scans, source: ModelOptions, reading: FileOptions, results: ResultOptions
 ) -> dict[str, Path]:
     """Return all files that are read, by what they are for."""
-    inputs = {"cube": file} | _models(source)
+    inputs = scans.inputs() | _models(source)
     if results.library is not None:
         inputs["library"] = results.library
     if source.config is not None:
@@ -224,31 +220,27 @@ def _models(source: ModelOptions) -> dict[str, Path]:
 
 
 def _folder(
-    out: Path, source: ModelOptions, results: ResultOptions, inputs: dict[str, Path], stored: bool
-) -> AbstractContextManager[Staging]:
+    out: Path, source: ModelOptions, results: ResultOptions, inputs: dict[str, Path],
+    *, stored: bool, together: bool,
+) -> AbstractContextManager[Staging]:  # fmt: skip
     """Return the staging folder of the results; raise if they cannot be written."""
     from spectessera.resultfolder import Plan, names_of, result_folder
 
     _check_extras(results)
     names = names_of(
         fitted=source.fit or source.auto, with_report=results.report, stored=stored,
-        with_maps=results.maps,
+        with_maps=results.maps, with_scans=together,
     )  # fmt: skip
     read = [*inputs.values(), *([source.checkpoint] if source.checkpoint else [])]
     return result_folder(out, Plan(names, tuple(read), results.overwrite))
 
 
-def _cube(file: Path, reading: FileOptions, results: ResultOptions) -> xr.DataArray:
-    """Return the cube; raise, before any work, if maps of it cannot be made."""
-    cube = reading.open(file)
+def _cube(cube: xr.DataArray, results: ResultOptions) -> tuple[xr.DataArray, str]:
+    """Return the cube, and which maps suit its axis."""
     cube.attrs.pop("model_choice", None)  # that of an earlier run
     if results.anode is not None:
         cube.attrs["anode"] = results.anode
-    if results.maps:
-        from spectessera.maps import check_suitable
-
-        check_suitable(cube)
-    return cube
+    return cube, kind_of(cube) if results.maps else ""
 
 
 def _save(
@@ -312,11 +304,10 @@ def _segmenter(
 
 
 def _run(
-    file: Path, source: ModelOptions, results: ResultOptions, seed: int, clusters: str | int
+    source: ModelOptions, results: ResultOptions, seed: int, clusters: str | int
 ) -> dict[str, Any]:
     """Return what was asked for, to be written into the summary and the settings of the run."""
     return {
-        "file": encodable(str(file)),
         "model": source.model,
         "start": source.start,
         "seed": seed,
@@ -337,6 +328,8 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
         print_json(summary)
     elif not (quiet or repeating.get()):
         output.print(_table(summary))
+        for row in summary.get("scans", ()):
+            output.print(in_words(row))
         if summary["rare"]:
             output.print(summary["rare"])
         for row in summary["clusters"]:
@@ -357,7 +350,7 @@ def _table(summary: dict[str, Any]) -> Table:
     from spectessera.colours import colours
 
     number = summary["n_clusters"]
-    table = Table(title=f"{number} {'cluster' if number == 1 else 'clusters'}", box=None)
+    table = Table(title=counted(number, "cluster"), box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
     table.add_column("what it may be")
@@ -367,7 +360,7 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_row(
             Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
             str(row["size"]),
-            f"{100 * row['share']:.1f} %",
+            per_cent(row["share"], 1),
             "-" if confidence is None else f"{confidence:.2f}",
             Text(row["name"] or "-"),
         )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted, per_cent
 from spectessera.axis import channel_edges, in_terms_of
 from spectessera.channels import bad_channels
 from spectessera.cube import spectral_axis
@@ -26,6 +27,7 @@ from spectessera.result import (
     provenance,
     quality_bits,
 )
+from spectessera.scans import between
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.warning import KINDS, ResultWarning, make_warning
 
@@ -86,12 +88,13 @@ def file_warnings(result: xr.Dataset) -> list[ResultWarning]:
 
 def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
     """Return which spectra were left out or repaired, and where they are."""
-    quality = result["quality"].values
+    quality = result["quality"].transpose("y", "x").values
+    quality = np.where(between(result.attrs, quality.shape), 0, quality)
     found = _despiked(result)
     for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)
         if len(rows):
-            spectra = f"{len(rows)} {'spectrum' if len(rows) == 1 else 'spectra'}"
+            spectra = counted(len(rows), "spectrum", "spectra")
             where = f"{_span('row', rows)}, {_span('column', columns)}"
             code = DATA_CODES.get(name, "W-DATA-FLAGGED")
             found.append(make_warning(code, {"spectra": spectra, "where": where, "flag": name}))
@@ -206,7 +209,7 @@ def channel_warnings(result: xr.Dataset) -> list[ResultWarning]:
     low, high = channel_edges(inputs)
     used &= (shifted.values >= low.min()) & (shifted.values <= high.max())
     count = int((bad & used).sum())
-    values = {"count": count, "bad": int(bad.sum())}
+    values = {"count": count, "channels": counted(int(bad.sum()), "channel")}
     return [make_warning("W-MODEL-BAD-CHANNELS", values)] if count else []
 
 
@@ -224,4 +227,6 @@ def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
         if (label == cluster).any() and novel[label == cluster].mean() > 0.5
     ]
     which = f", among them most of {cluster_list(unlike)}" if unlike else ""
-    return [make_warning("W-MODEL-NOVEL", {"share": share, "which": which}, tuple(unlike))]
+    return [
+        make_warning("W-MODEL-NOVEL", {"share": per_cent(share), "which": which}, tuple(unlike))
+    ]

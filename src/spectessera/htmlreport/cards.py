@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spectessera.naming.candidates import Candidate, Line, Peak
+from spectessera.axis import Axis
+from spectessera.naming.candidates import Candidate, Line, Naming, Peak
+from spectessera.naming.numbers import MEANINGS, quantities_of
 
 from .bandtables import bands_html, library_html
 from .facts import Card
@@ -12,6 +14,7 @@ from .text import DASH, chip, count, number, safe, share, table, warning_list, w
 
 MOST_ROWS = 20
 PAGE_ROWS = 20  # a card of more rows may be longer than a page of paper
+LISTED = ("net counts", "flux")  # kinds of numbers that are in the table of lines
 KINDS = {
     "library": "spectrum of the library",
     "pigment": "pigment",
@@ -22,7 +25,7 @@ KINDS = {
 }
 
 
-def card_html(card: Card, figure_html: str, unit: str, axis_unit: str) -> str:
+def card_html(card: Card, figure_html: str, unit: str, axis: Axis) -> str:
     """Return the card of one cluster; ``figure_html`` is safe, the units are not."""
     numbers = [f"{share(card.share)} of the pixels", count(card.size, "pixel")]
     if card.confidence is not None:
@@ -38,11 +41,11 @@ def card_html(card: Card, figure_html: str, unit: str, axis_unit: str) -> str:
     if card.given and card.naming and card.naming.candidates:
         best = ", ".join(each.name for each in card.naming.candidates[:3])
         parts.append(f'<p class="note">Best candidates from the lines: {safe(best)}.</p>')
-    parts.append(_naming(card, axis_unit))
+    parts.append(_naming(card, axis, unit))
     if card.naming is not None:
         parts.append(library_html(card.naming))
-        parts.append(bands_html(card.naming, axis_unit))
-    parts.append(_contrast(card, unit, axis_unit))
+        parts.append(bands_html(card.naming, axis.unit))
+    parts.append(_contrast(card, unit, axis.unit))
     long = ' class="long"' if _rows(card) > PAGE_ROWS else ""
     return f'<article id="cluster-{card.cluster}"{long}>{"".join(parts)}</article>'
 
@@ -63,9 +66,9 @@ def _rows(card: Card) -> int:
     return rows + len(card.naming.candidates) + others
 
 
-def _naming(card: Card, axis_unit: str) -> str:
+def _naming(card: Card, axis: Axis, unit: str) -> str:
     """Return candidates, lines, unexplained peaks and warnings."""
-    naming = card.naming
+    naming, axis_unit = card.naming, axis.unit
     if naming is None:
         return ""
     parts = []
@@ -90,6 +93,7 @@ def _naming(card: Card, axis_unit: str) -> str:
         parts.append(table("Detected lines", columns, rows, numeric=(1, 2, 3, 4)))
         if len(lines) > MOST_ROWS:
             parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} weaker ones.</p>')
+    parts.append(_numbers(naming, axis, unit))
     if naming.redshift is not None:
         error = naming.redshift_error
         shift = number(naming.redshift, 6) if error is None else with_error(naming.redshift, error)
@@ -98,6 +102,28 @@ def _naming(card: Card, axis_unit: str) -> str:
     if naming.warnings:
         parts.append(warning_list(naming.warnings))
     return "".join(parts)
+
+
+def _numbers(naming: Naming, axis: Axis, unit: str) -> str:
+    """Return ratios and what follows from them; the lines themselves are in the table above."""
+    shown = [each for each in quantities_of(naming, axis, unit) if each.kind not in LISTED]
+    if not shown:
+        return ""
+    rows = [
+        [
+            safe(each.name),
+            with_error(each.value, each.error) if each.error > 0 else number(each.value, 2),
+            safe(each.unit if each.unit not in ("1", "dex") else ""),
+            safe(each.note),
+        ]
+        for each in shown
+    ]
+    meant = "".join(
+        f"<li>{safe(kind[0].upper() + kind[1:])}: {safe(MEANINGS[kind])}.</li>"
+        for kind in dict.fromkeys(each.kind for each in shown)
+    )
+    told = table("Ratios", ("What", "Value", "Unit", "Remark"), rows, numeric=(1,))
+    return f"<details><summary>Ratios with errors</summary>{told}<ul>{meant}</ul></details>"
 
 
 def _place(each: Candidate) -> int:

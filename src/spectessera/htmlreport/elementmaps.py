@@ -49,14 +49,30 @@ def element_section(maps: xr.Dataset) -> str:
 def _thumbnail(maps: xr.Dataset, index: int) -> str:
     """Return one map with its name and its scale."""
     image = maps["net_counts"].transpose("element", "y", "x").values[index]
-    name = safe(maps["element"].values[index])
-    high = _brightest(image)
-    turned = image[::-1] if "wcs" in maps.attrs else image  # the first row at the bottom
-    source = _png(turned, high)
     kind = " (instrument)" if maps["kind"].values[index] != "element" else ""
+    name = str(maps["element"].values[index])
+    return thumbnail(image, name, _brightest(image), kind=kind, upright="wcs" in maps.attrs)
+
+
+def thumbnail(
+    image: np.ndarray,
+    name: str,
+    high: float,
+    *,
+    low: float = 0.0,
+    kind: str = "",
+    upright: bool = False,
+    scale: str = "cividis",
+) -> str:
+    """Return a map (y, x) with its name and its scale, from ``low`` to ``high``; it enlarges.
+
+    ``upright``: the first row is at the bottom, as on the sky; ``scale``: colours of matplotlib.
+    """
+    source = _png(image[::-1] if upright else image, low, high, scale)
     return (
-        f'<details class="element"><summary><img src="{source}" alt="Map of {name}">'
-        f"<span>{name}{kind}: 0 to {number(high, 2)}</span></summary></details>"
+        f'<details class="element"><summary><img src="{source}" alt="Map of {safe(name)}">'
+        f"<span>{safe(name)}{safe(kind)}: {number(low, 2)} to {number(high, 2)}</span></summary>"
+        "</details>"
     )
 
 
@@ -66,7 +82,7 @@ def _brightest(image: np.ndarray) -> float:
     return max(float(np.percentile(finite, BRIGHT)), 1.0) if finite.size else 1.0
 
 
-def _png(image: np.ndarray, high: float) -> str:
+def _png(image: np.ndarray, low: float, high: float, scale: str) -> str:
     """Return a map (y, x) as a data URI of a PNG of 256 colours, grey where there is no value."""
     from matplotlib import colormaps
     from PIL import Image
@@ -74,9 +90,10 @@ def _png(image: np.ndarray, high: float) -> str:
     step = -(-max(image.shape) // LARGEST)
     if step > 1:
         image = _means(image, step)
-    level = np.rint(1 + 254 * np.clip(np.nan_to_num(image) / high, 0, 1))
+    share = (np.nan_to_num(image) - low) / (high - low)
+    level = np.rint(1 + 254 * np.clip(share, 0, 1))
     level = np.where(np.isfinite(image), level, 0).astype(np.uint8)
-    colours = np.rint(255 * colormaps["cividis"](np.linspace(0, 1, 255))[:, :3]).astype(np.uint8)
+    colours = np.rint(255 * colormaps[scale](np.linspace(0, 1, 255))[:, :3]).astype(np.uint8)
     picture = Image.fromarray(level)
     picture.putpalette(np.concatenate([np.reshape(MASKED, (1, 3)), colours]).astype("u1").tobytes())
     stream = io.BytesIO()

@@ -23,18 +23,22 @@ from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
-from .elementmaps import element_section
 from .facts import Card, cards
 from .figures import score_panels, with_figure
 from .maps import document, frame_ratio, sky
+from .mapsections import map_sections
+from .scans import scan_section
 
 LONGEST_NAME = 200  # characters of a name of the user
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
     "overview": "Overview",
     "map": "Map",
+    "scans": "Scans",
     "clusters": "Clusters",
     "elements": "Elements",
+    "lines": "Lines",
+    "mixtures": "Mixtures",
     "choice": "How many clusters",
     "warnings": "Warnings",
     "settings": "Settings",
@@ -46,6 +50,7 @@ EXPLAINED = {
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
     "the pixels (1 is best).",
 }
+Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements or lines, and of mixtures
 NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
 
 
@@ -58,6 +63,7 @@ def report(
     warnings: Sequence[str] = (),
     anode: str | None = None,
     maps: xr.Dataset | None = None,
+    mixtures: xr.Dataset | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a segmentation as one self-contained HTML file, to read, to print and to send.
@@ -82,8 +88,8 @@ def report(
         :func:`spectessera.diagnostics.warnings_of`.
     anode : str, optional
         Of the X-ray tube, such as "Rh"; for the names by default.
-    maps : Dataset, optional
-        Of :func:`spectessera.maps.elements`, for this result.
+    maps, mixtures : Dataset, optional
+        Of :func:`spectessera.maps.suitable` and :func:`spectessera.maps.abundances`, for it.
     overwrite : bool
         Whether a file that is there may be replaced.
 
@@ -130,7 +136,7 @@ def report(
     if namings is None:
         namings = name_clusters(result, anode=anode)
     listed = [*(ResultWarning("", each) for each in warnings), *warnings_of(result, namings)]
-    page = _page(result, cards(result, namings, names), listed, maps)
+    page = _page(result, cards(result, namings, names), listed, (maps, mixtures))
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
     atomic_text(path, encodable(page))
     return path
@@ -187,9 +193,7 @@ def _check_names(
 # --- the page ----------------------------------------------------------------------------------
 
 
-def _page(
-    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: xr.Dataset | None
-) -> str:
+def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: Maps) -> str:
     """Return the whole file."""
     from bokeh.resources import Resources
 
@@ -263,14 +267,15 @@ def _script_data(result: xr.Dataset, made: list[Card]) -> str:
 
 
 def _sections(
-    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: xr.Dataset | None
+    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: Maps
 ) -> dict[str, str]:
     """Return the content of every section."""
     return {
         "overview": text.overview(result, made),
         "map": _maps(result, made),
+        **scan_section(result),
         "clusters": _cards(result, made),
-        **({} if maps is None else {"elements": element_section(maps)}),
+        **map_sections(*maps),
         "choice": _choice(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),
@@ -361,7 +366,7 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
                 f"Mean spectrum of cluster {text.title_of(card)}",
                 "",
             )
-        parts.append(card_html(card, figure, unit, axis.unit))
+        parts.append(card_html(card, figure, unit, axis))
     return "\n".join(parts)
 
 

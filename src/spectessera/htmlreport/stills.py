@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from spectessera._util.text import in_figure
 from spectessera.axis import Axis
+from spectessera.plots import mixtures
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import (
     colour,
@@ -69,6 +70,11 @@ def scores(result: xr.Dataset) -> Figure:
     words = in_figure(result.attrs.get("criterion", "silhouette"))
     count = int(result.sizes["cluster"])
     return plots.scores(result.assign_attrs(criterion=words, n_clusters=count))
+
+
+def tree(maps: xr.Dataset) -> Figure:
+    """Draw the tree of clusters."""
+    return mixtures.tree(maps)
 
 
 def spectrum(card: Card, axis: Axis, unit: str) -> Figure:

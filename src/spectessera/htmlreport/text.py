@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._util.text import visible
+from spectessera._util.text import per_cent, visible
 from spectessera.channels import bad_channels
 from spectessera.colours import colours
 from spectessera.result import (
@@ -20,6 +20,7 @@ from spectessera.result import (
     provenance,
     rare_in_words,
 )
+from spectessera.scans import between
 from spectessera.warning import ResultWarning
 
 from .facts import Card
@@ -82,7 +83,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def share(value: float | None) -> str:
     """Return a share such as "12.5 %"."""
-    return DASH if value is None else f"{100 * value:.1f}{NARROW}%"
+    return DASH if value is None else per_cent(value, 1, NARROW)
 
 
 def with_error(value: float, error: float) -> str:
@@ -220,8 +221,8 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
         "Source": result.attrs.get("source", "not recorded"),
         "Clusters chosen": how_chosen(result),
     }
-    if "model_choice" in result.attrs:
-        long["Model chosen"] = result.attrs["model_choice"]
+    extra = {"model_choice": "Model chosen", "frame": "Wavelengths at rest"}
+    long |= {words: result.attrs[name] for name, words in extra.items() if name in result.attrs}
     if result.attrs.get("neighbours", 0):
         long["Neighbours"] = neighbours_in_words(result)
     rows += "".join(
@@ -259,16 +260,16 @@ def mean_confidence(result: xr.Dataset) -> float | None:
 
 def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> str:
     """Return a summary of the result in a few sentences, not escaped."""
-    height, width = result["label"].shape
+    gaps = between(result.attrs, result["label"].shape)
+    pixels = f"{count((~gaps).sum())} pixels of {'these scans' if gaps.any() else 'this cube'}"
     if only_noise(result):
         return (
-            f"The {count(height * width)} pixels of this cube differ by no more than noise: there "
-            "are no groups, and all pixels are one cluster."
+            f"The {pixels} differ by no more than noise: there are no groups, and all pixels are "
+            "one cluster."
         )
     filled = sorted((card for card in cards if card.size), key=lambda card: -card.size)
     words = [
-        f"The {count(height * width)} pixels of this cube fall into "
-        f"{count(len(filled), 'group')} of similar spectra, called clusters."
+        f"The {pixels} fall into {count(len(filled), 'group')} of similar spectra, called clusters."
     ]
     named = [card for card in filled if card.name]
     if named:
@@ -362,7 +363,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         ("Seed", origin.get("seed", "not recorded")),
         ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
-    shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings"}
+    shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings", "scans"}
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.naming.optical.linefits import on_axis
+from spectessera.naming.numbers import integrated_unit
+from spectessera.optical.linefits import on_axis
 
 from ._gasmaps import CLASSES, ratio_names
 from ._lineblocks import INTERNAL, PER_LINE, PER_PIXEL, QUALITY, LineContext
@@ -93,21 +94,6 @@ def _units(cube: xr.DataArray, axis: Axis) -> dict[str, str]:
     found |= dict.fromkeys(("signal_to_noise", "reduced_chi_squared", "pixels"), "1")
     found |= dict.fromkeys(("log_ratio", "log_ratio_error", "class_share"), "1")
     return found | (dict.fromkeys(("flux", "flux_error"), flux) if unit else {})
-
-
-def integrated_unit(unit: str, axis_unit: str) -> str:
-    """Return the unit of an integral over the wavelength.
-
-    >>> integrated_unit("1e-20 erg/s/cm2/Angstrom", "angstrom")
-    '1e-20 erg/s/cm2'
-    """
-    spellings = {"angstrom": r"(angstroms?|AA|Å|A)", "nm": "nm", "um": "um"}.get(axis_unit)
-    if spellings:
-        for pattern in (rf"\s*/\s*{spellings}$", rf"[\s.*]*\b{spellings}(\^|\*\*)?\(?-1\)?$"):
-            shorter = re.sub(pattern, "", unit, flags=re.IGNORECASE)
-            if shorter != unit and shorter:
-                return shorter
-    return f"{unit} {axis_unit}"
 
 
 def _coords(context: LineContext, cube: xr.DataArray) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from spectessera._util.doors import door
 if TYPE_CHECKING:
     from .elementmaps import elements
     from .linemaps import lines
+    from .mixtures import abundances, tree
     from .result import clusters, history, integrated, scores, spectra_of_palette
 
 __all__ = [
+    "abundances",
     "clusters",
     "elements",
     "history",
@@ -17,11 +19,13 @@ __all__ = [
     "lines",
     "scores",
     "spectra_of_palette",
+    "tree",
 ]
 
 __getattr__, __dir__ = door(
     __name__,
     {
+        "abundances": "mixtures",
         "clusters": "result",
         "elements": "elementmaps",
         "history": "result",
@@ -29,5 +33,6 @@ __getattr__, __dir__ = door(
         "lines": "linemaps",
         "scores": "result",
         "spectra_of_palette": "result",
+        "tree": "mixtures",
     },
 )

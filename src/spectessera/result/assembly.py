@@ -15,6 +15,7 @@ from spectessera.axis import Axis
 from spectessera.channels import BAD, bad_channels
 from spectessera.cube import spectral_axis, with_axis
 from spectessera.preprocess.steps import QUALITY, UNUSABLE
+from spectessera.scans import between
 
 from .schema import ATTRIBUTES, VARIABLES, variable_attributes
 
@@ -128,7 +129,8 @@ def attributes_of(
     counts = {name: int(((quality & bit) > 0).sum()) for name, bit in QUALITY.items()}
     unmasked = int(((quality & QUALITY["masked"]) == 0).sum())
     unusable = int(((quality & UNUSABLE) > 0).sum()) - (quality.size - unmasked)
-    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - unmasked)
+    gaps = int(between(cube.attrs, (cube.sizes["y"], cube.sizes["x"])).sum())
+    counts["masked"] = int(cube.sizes["y"] * cube.sizes["x"] - unmasked) - gaps
     pixels: dict[str, str | int | float] = {
         "quality_counts": json.dumps(counts),
         "usable_pixels": unmasked - unusable,

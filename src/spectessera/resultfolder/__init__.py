@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .abundancefiles import write_abundances
     from .anymaps import are_of_elements, write_any_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import clean_name, edited_files, read_edits, write_edited
     from .linefiles import write_line_maps
     from .manifest import (
+        ABUNDANCES,
         EDITS,
         MANIFEST,
         MAPS,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .staging import Plan, Staging, check_place, result_folder
 
 __all__ = [
+    "ABUNDANCES",
     "EDITS",
     "MANIFEST",
     "MAPS",
@@ -59,6 +62,7 @@ __all__ = [
     "recorded_result",
     "result_folder",
     "verify",
+    "write_abundances",
     "write_any_maps",
     "write_edited",
     "write_files",
@@ -69,6 +73,7 @@ __all__ = [
 __getattr__, __dir__ = door(
     __name__,
     {
+        "ABUNDANCES": "manifest",
         "Difference": "repetition",
         "EDITS": "manifest",
         "MANIFEST": "manifest",
@@ -97,6 +102,7 @@ __getattr__, __dir__ = door(
         "write_edited": "edits",
         "write_files": "contents",
         "are_of_elements": "anymaps",
+        "write_abundances": "abundancefiles",
         "write_any_maps": "anymaps",
         "write_line_maps": "linefiles",
         "write_maps": "mapfiles",

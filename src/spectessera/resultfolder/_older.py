@@ -13,6 +13,7 @@ from spectessera._util.inputs import refuse_inputs_in
 
 from ._moves import signature
 from .manifest import (
+    ABUNDANCES,
     EDITS,
     HISTORY,
     MANIFEST,
@@ -87,7 +88,7 @@ def older_result(
     if manifest is not None:
         owned = [n for n in dict.fromkeys((*manifest.names, EDITS)) if os.path.lexists(target / n)]
     elif _has_our_summary(target) and not add:
-        owned = [n for n in NAMES if n not in MAPS and os.path.lexists(target / n)]
+        owned = [n for n in NAMES if n not in (*MAPS, *ABUNDANCES) and os.path.lexists(target / n)]
         aside = f"earlier-{now}"
     else:
         owned = [REPORT] if REPORT in planned and _is_report(target / REPORT) else []

@@ -20,29 +20,35 @@ from spectessera.htmlreport.page import report
 from spectessera.io import RESULT, RESULT_STORE, write
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import lines_of, name_clusters, title_of
+from spectessera.naming.numbers import Quantity, quantities_of
 from spectessera.naming.shapes import bands_in_words
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
-from .anymaps import are_of_elements, write_any_maps
+from .abundancefiles import write_abundances
+from .anymaps import write_any_maps
 from .bandfile import write_bands
-from .manifest import BANDS, HISTORY, MAPS, MODEL, REPORT
+from .clustertable import write_cluster_table
+from .manifest import ABUNDANCES, BANDS, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
+from .scanfiles import write_scans
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
 def names_of(
-    *, fitted: bool, with_report: bool, stored: bool, with_maps: bool = False
-) -> tuple[str, ...]:
+    *, fitted: bool, with_report: bool, stored: bool, with_maps: bool = False,
+    with_scans: bool = False,
+) -> tuple[str, ...]:  # fmt: skip
     """Return the names of all files that :func:`write_files` may write, and that of the model."""
     names = [
         RESULT_STORE if stored else RESULT, "labels.png", "labels.fits", "clusters.png",
-        "integrated.png", "scores.png", "summary.json", "settings.toml", BANDS,
+        "integrated.png", "scores.png", "summary.json", "settings.toml", CLUSTER_TABLE, BANDS,
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
-    names += MAPS if with_maps else []
+    names += [*MAPS, *ABUNDANCES] if with_maps else []
+    names += [SCANS] if with_scans else []
     return (*names, REPORT) if with_report else tuple(names)
 
 
@@ -56,19 +62,28 @@ def write_files(
     with_report: bool = False,
     stored: bool = False,
     maps: xr.Dataset | None = None,
+    mixtures: xr.Dataset | None = None,
+    cubes: Sequence[xr.DataArray] = (),
     library: xr.Dataset | None = None,
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
-    or lines; the report shows those of elements; ``library``: of
-    :func:`spectessera.read_library`, to name clusters by.
+    or lines; ``mixtures``: abundances of the clusters; ``cubes``: several scans that were joined;
+    ``library``: of :func:`spectessera.read_library`, to name clusters by.
     """
     namings = name_clusters(result, library=library)
     write_bands(result, namings, folder)
-    summary = _summarise(result, run, namings)
+    axis, unit = spectral_axis(result["mean_spectrum"]), str(result.attrs.get("unit", ""))
+    numbers = [quantities_of(each, axis, unit) for each in namings]
+    summary = _summarise(result, run, namings, numbers)
+    write_cluster_table(summary["clusters"], numbers, folder / CLUSTER_TABLE)
     if maps is not None:
         summary |= write_any_maps(maps, folder)
+    if mixtures is not None:
+        summary |= write_abundances(mixtures, folder)
+    if cubes:
+        summary["scans"] = write_scans(result, (maps, mixtures), cubes, folder, stored=stored)
     if not stored:
         write(result, folder / RESULT)
     write(result, folder / "labels.png")
@@ -76,8 +91,7 @@ def write_files(
         write(result, folder / "labels.fits")
     _draw(result, segmenter if fitted else None, folder)
     if with_report:
-        shown = maps if maps is not None and are_of_elements(maps) else None
-        report(result, folder / REPORT, namings=namings, maps=shown)
+        report(result, folder / REPORT, namings=namings, maps=maps, mixtures=mixtures)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     settings = {"run": {k: v for k, v in run.items() if v is not None}} | segmenter.settings()
@@ -100,7 +114,10 @@ def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) ->
 
 
 def _summarise(
-    result: xr.Dataset, run: dict[str, Any], namings: Sequence[Naming]
+    result: xr.Dataset,
+    run: dict[str, Any],
+    namings: Sequence[Naming],
+    measured: Sequence[Sequence[Quantity]],
 ) -> dict[str, Any]:
     """Return the summary of a result as plain values, for a person or a script."""
     label = result["label"].values
@@ -108,7 +125,7 @@ def _summarise(
     total = max(1, int((label > 0).sum()))
     clusters, unit = [], spectral_axis(result["mean_spectrum"]).unit
     numbers, sizes = result["cluster"].values, result["size"].values
-    for cluster, size, naming in zip(numbers, sizes, namings, strict=True):
+    for cluster, size, naming, own in zip(numbers, sizes, namings, measured, strict=True):
         mean_confidence = float(confidence[label == cluster].mean()) if size else None
         clusters.append(
             {
@@ -118,6 +135,7 @@ def _summarise(
                 "confidence": mean_confidence,
             }
             | _named(naming, unit)
+            | {"numbers": [_plain(each) for each in own]}
         )
     return {
         "spectessera": __version__,
@@ -129,6 +147,7 @@ def _summarise(
         "scores": _scores(result),
         "criterion": result.attrs["criterion"],
         "rare": rare_in_words(result),
+        "frame": str(result.attrs.get("frame", "")),
         "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
@@ -140,6 +159,11 @@ def _summarise(
 def _finite(value: float | None) -> float | None:
     """Return a finite number, which JSON can hold, or None."""
     return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _plain(quantity: Quantity) -> dict[str, Any]:
+    """Return a number of a cluster as plain values."""
+    return quantity._asdict() | {"error": _finite(quantity.error)}
 
 
 def _named(naming: Naming, unit: str) -> dict[str, Any]:

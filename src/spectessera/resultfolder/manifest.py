@@ -13,15 +13,19 @@ from typing import Any, NamedTuple
 from spectessera.io import RESULT, RESULT_STORE
 
 __all__ = [
-    "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES", "REPORT", "RESULT", "RESULTS", "RESULT_STORE",
-    "Differences", "Manifest", "Record", "differences", "read_manifest", "record_file",
-    "record_files", "top_of",
+    "ABUNDANCES", "CLUSTER_TABLE", "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES", "REPORT",
+    "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences", "Manifest", "Record",
+    "differences", "read_manifest", "record_file", "record_files", "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
 EDITS = "edits.toml"  # names of the user
 # Maps: the numbers, their figure, and a folder of images, of elements or of lines.
 MAPS = ("maps.nc", "maps.png", "element-maps", "line-maps")
+CLUSTER_TABLE = "clusters.csv"
+SCANS = "scans"  # a folder for each of several scans
+# Mixtures of clusters: the numbers, their figure, a folder of images, and the tree of clusters.
+ABUNDANCES = ("abundances.nc", "abundances.png", "abundance-maps", "tree.png")
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
 BANDS = "bands.csv"
 RESULTS = (RESULT, RESULT_STORE)
@@ -29,7 +33,8 @@ RESULTS = (RESULT, RESULT_STORE)
 # is not believed: it may come from strangers, and what it names may be removed.
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
-    HISTORY, REPORT, BANDS, "summary.json", "settings.toml", MODEL, EDITS, *MAPS,
+    HISTORY, REPORT, BANDS, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, *ABUNDANCES,
+    SCANS, CLUSTER_TABLE,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1
@@ -119,7 +124,7 @@ def top_of(name: str) -> str:
 def _safe(name: str) -> str:
     """Return a name of a manifest, if it is one that the package gives."""
     first, *rest = name.split("/")
-    if first not in NAMES or (rest and not first.endswith((".zarr", "-maps"))):
+    if first not in NAMES or (rest and not first.endswith((".zarr", "-maps", SCANS))):
         raise ValueError(f"it names {name!r}, which is not a file of spectessera")
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in rest):
         raise ValueError(f"it names {name!r}, which is outside its store")

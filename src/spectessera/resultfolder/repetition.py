@@ -16,7 +16,7 @@ from .manifest import RESULT_STORE, RESULTS, Manifest, differences, top_of
 VALUES = 2**24  # that are compared at once
 IMAGE = ("y", "x")
 # Attributes of a result that say how it was made: these are compared in the manifests.
-_OF_ITS_MAKING = {"provenance", "source", "created", "findings"}
+_OF_ITS_MAKING = {"provenance", "source", "created", "findings", "scans"}
 
 
 class Difference(NamedTuple):

@@ -1,0 +1,56 @@
+"""All maps of a cube that the commands write: those that suit its axis, and those of mixtures."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+log = logging.getLogger(__name__)
+
+
+class Maps(NamedTuple):
+    """Maps; None where there are none.
+
+    Attributes
+    ----------
+    suitable : Dataset or None
+        Of elements or lines.
+    mixtures : Dataset or None
+        Of abundances, with the tree of clusters.
+    """
+
+    suitable: xr.Dataset | None
+    mixtures: xr.Dataset | None
+
+
+def kind_of(cube: xr.DataArray) -> str:
+    """Return "elements", "lines", or "" where a cube has neither; it says why."""
+    from spectessera.maps import check_suitable
+
+    try:
+        return check_suitable(cube)
+    except ValueError as error:
+        log.warning("no maps of elements or lines, only of mixtures of clusters: %s", error)
+        return ""
+
+
+def maps_of(cube: xr.DataArray, result: xr.Dataset, kind: str, bar: Any, **how: Any) -> Maps:
+    """Return the maps of a cube; where the spectra allow none, it says so.
+
+    ``kind`` is what :func:`kind_of` returned, ``how`` is for elements.
+    """
+    from spectessera.maps import NothingToMap, abundances, suitable
+
+    found = mixtures = None
+    try:
+        found = suitable(cube, result, progress=bar, **how) if kind else None
+    except NothingToMap as error:  # the result is complete without them
+        log.warning("no maps: %s", error)
+    try:
+        mixtures = abundances(cube, result, progress=bar)
+    except NothingToMap as error:
+        log.warning("no maps of mixtures: %s", error)
+    return Maps(found, mixtures)
