@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import gammainc
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 from spectessera.cube import Spectra, blocks, in_image, load_block, to_spectra
 from spectessera.naming.xray.components import LINE_ERROR
@@ -210,7 +211,7 @@ def verified_families(
         added |= {name: known[name] for name in names}
         number = len(wanted[at])
         if not names:
-            left.append((energy, f"{energy:.2f} keV ({number} pixel{'s' if number > 1 else ''})"))
+            left.append((energy, f"{energy:.2f} keV ({counted(number, 'pixel')})"))
     others = [words for energy, words in left
               if not any(_explains(each, energy, contents) for each in added.values())]  # fmt: skip
     return Verified(list(added.values()), ", ".join(others))
