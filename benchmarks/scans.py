@@ -86,8 +86,8 @@ def measure(palette: str, seed: int, model: str) -> None:
 def table() -> str:
     """Return the means over all pages."""
     rows = rows_of(ROWS)
-    lines = ["| model | scans | ARI, all pixels | left | right | clusters, less the colours |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
+    lines = ["| model | scans | pages | ARI, all pixels | left | right | clusters, less colours |",
+             "|---|---|---|---|---|---|---|"]  # fmt: skip
     for model in dict.fromkeys(row["model"] for row in rows):
         for name in dict.fromkeys(row["scans"] for row in rows):
             some = [row for row in rows if row["model"] == model and row["scans"] == name]
@@ -95,7 +95,7 @@ def table() -> str:
                      for n in ("ari", "ari_left", "ari_right")]  # fmt: skip
             more = np.mean([int(row["clusters"]) - int(row["k_true"]) for row in some])
             shown = " | ".join(f"{each:.3f}" for each in cells)
-            lines.append(f"| {model} | {name} | {shown} | {more:+.1f} |")
+            lines.append(f"| {model} | {name} | {len(some)} | {shown} | {more:+.1f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from commands import one_line, run, two_stripes
-from spectessera import write
+from spectessera import read_result, write
 from spectessera._util.locks import locked
 from spectessera.cli import console
 from spectessera.resultfolder import circumstances, compare_results
@@ -63,6 +63,17 @@ def test_a_repeated_result_is_the_same_and_nothing_has_changed(home, copy):
     assert said["same"]
     assert said["differences"] == said["circumstances"] == said["changed_since"] == []
     assert run("rerun", copy, "-q", check=0).stdout == ""
+
+
+def test_a_result_with_a_report_is_repeated_with_all_that_the_report_shows(home, tmp_path):
+    """The clusters without neighbours are there for the report alone."""
+    flags = ("--model", home / "m.safetensors", "--neighbours", "0.5", "--report", "-q")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spectessera.resultfolder.contents._draw", lambda *_: None)
+        patch.setattr("spectessera.htmlreport.page._page", lambda *_: "<p>")
+        run("segment", home / "scan.h5", *flags, "--out", tmp_path / "out", check=0)
+        assert "label_alone" in read_result(tmp_path / "out" / "result.nc")
+        run("rerun", tmp_path / "out", check=0)
 
 
 def test_a_changed_input_is_named_with_the_pixels_that_differ(home, copy):

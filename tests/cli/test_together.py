@@ -78,6 +78,7 @@ def test_a_moved_scan_is_found_where_it_is_now(home, monkeypatch):
         (["left.h5", "./left.h5", "--together"], "given twice"),
         (["left.h5", "--match-response"], "belongs to --together"),
         (["left.h5", "none.h5", "--together"], "none.h5"),
+        (["left.h5", "right.h5", "--together", "--mask", "mask.npy"], "would hold for every scan"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(home, monkeypatch, given, words):

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 
 from spectessera.io import read
 
@@ -89,6 +90,32 @@ def test_noise_of_points_stored_channel_first_is_turned(tmp_path):
     np.testing.assert_allclose(found.values, CUBE)
     np.testing.assert_allclose(found.variance.values, NOISE**2, rtol=1e-6)
     assert np.argwhere(found.mask.values).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("chunks", [None, 2])
+@pytest.mark.parametrize("suffix", ["npz", "fits"])
+@pytest.mark.parametrize("scale", [1, 0.5])
+def test_a_count_of_0_whose_error_is_its_root_is_measured(tmp_path, suffix, scale, chunks):
+    """It became NaN: hardly any spectrum of few counts was usable."""
+    values = scale * np.random.default_rng(0).poisson(0.8, (6, 4, 5)).astype(np.float32)
+    error = np.sqrt(scale * values)
+    path = tmp_path / f"cube.{suffix}"
+    if suffix == "npz":
+        np.savez(path, cube=values, error=error)
+    else:
+        images = [fits.ImageHDU(values.T, name="DATA"), fits.ImageHDU(error.T, name="ERR")]
+        fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
+        values = values.swapaxes(0, 1)
+    cube = read(path, chunks=chunks)
+    np.testing.assert_array_equal(cube.values, values)
+
+
+def test_a_0_whose_error_is_0_is_missing_where_errors_are_no_roots(tmp_path):
+    values = np.random.default_rng(0).poisson(9, (6, 4, 5)).astype(np.float32)
+    error = np.full(values.shape, 3, np.float32)
+    values[2, 1, 3] = error[2, 1, 3] = 0
+    np.savez(tmp_path / "cube.npz", cube=values, error=error)
+    assert np.argwhere(np.isnan(read(tmp_path / "cube.npz").values)).tolist() == [[2, 1, 3]]
 
 
 def test_packed_noise_is_unpacked(tmp_path):

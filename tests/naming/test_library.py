@@ -83,6 +83,11 @@ def test_units_are_converted():
         assert match.angle < 0.02, unit
 
 
+def test_positions_that_two_detectors_share_are_no_error():
+    twice = np.sort(np.concatenate([FINE[:-3], FINE[100:103]]))
+    assert on_axis(library(axis=twice), SHIFT).names == list(PLACES)
+
+
 def test_a_library_of_another_range_or_unit_is_refused():
     with pytest.raises(ValueError, match=r"covers 50% of the channels .* from 200 to 1800 cm-1"):
         on_axis(library(axis=FINE + 3000), SHIFT)

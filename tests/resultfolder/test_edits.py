@@ -1,5 +1,6 @@
 """Names of the user stay with their result: in reports, summary and figure, and with no other."""
 
+import csv
 import json
 import os
 import shutil
@@ -72,6 +73,18 @@ def test_a_name_is_in_every_later_report_the_summary_and_the_figure(out):
         row["name"] = old["name"]
     assert after == before  # nothing else has changed
     assert "Azurite" not in (out / "report.html").read_text()
+
+
+def test_the_table_of_the_clusters_has_the_names_and_no_other_change(out):
+    path = out / "clusters.csv"
+    before = path.read_bytes()
+    report(out, "--name", "2==1+1, or 2")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert {row["name"] for row in rows if row["cluster"] == "2"} == {"'=1+1, or 2"}
+    assert verify(out).sound
+    (out / "edits.toml").unlink()
+    report(out)
+    assert path.read_bytes() == before
 
 
 def test_a_change_by_hand_is_named_by_check_and_applied_by_report(out):

@@ -76,6 +76,19 @@ def test_photons_on_other_channels_have_the_noise_of_counts():
     assert noise_of(joined, part[:10]) == "counts"
 
 
+def test_missing_counts_on_other_channels_stay_missing_and_no_others():
+    one, _ = counts((4, 5))
+    other, _ = counts((4, 5), channels=83, energy=(0.9, 19.1), seed=1)
+    other = other.astype(np.float32)
+    other.values[1, 2, 40] = other.values[3] = np.nan
+    joined = spt.join_scans([one, other])
+    missing = np.isnan(joined.isel(places_of(joined.attrs)[1].slices).values)
+    assert missing[3].all()
+    assert 1 <= missing[1, 2].sum() <= 3
+    assert not missing[[0, 2]].any()
+    assert noise_of(joined, joined.values[0]) == "counts"
+
+
 def test_only_channels_that_all_scans_cover_are_used(caplog):
     one, other = counts((4, 5), energy=(1.0, 19.0))[0], counts((4, 5), 50, (3.0, 25.0))[0]
     axis = spectral_axis(spt.join_scans([one, other]))
@@ -197,6 +210,20 @@ def test_a_damaged_attribute_is_refused_in_words(text):
 def test_names_of_scans_are_safe_and_different():
     names = scan_names(["../a/s.h5", "b/S.h5", "\x1b[31m.h5", "..", "x y.tar.gz"])
     assert names == ("s", "S-2", "31m", "scan", "x_y")
+
+
+def test_names_of_scans_that_begin_alike_stay_different():
+    """A name was cut after it was made different: one scan was lost."""
+    one, long = counts((2, 3))[0], f"{'a' * 80}.h5"
+    joined = spt.join_scans([one, one, one], scan_names([long, f"b/{long}", f"c/{long}"]))
+    assert len(spt.split_scans(joined.to_dataset(name="values").assign_attrs(joined.attrs))) == 3
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a" * 65, "red\x1b[31m", "two\nlines", 3, None])
+def test_a_name_that_cannot_be_shown_is_refused(name):
+    one = counts((2, 3))[0]
+    with pytest.raises((TypeError, ValueError), match="the name of a scan"):
+        spt.join_scans([one, one], [name, "other"])
 
 
 def test_shares_are_those_of_each_scan():

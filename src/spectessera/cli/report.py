@@ -62,8 +62,8 @@ def report_command(
 
     With --library its clusters are named by a library of spectra, in this report.
 
-    Names given with --name are kept in edits.toml of the folder: later reports, the summary and the
-    figure of the clusters show them too.
+    Names given with --name are kept in edits.toml of the folder: later reports, the summary, the
+    table and the figure of the clusters show them too.
     """
     from spectessera.htmlreport import report
     from spectessera.io import read_result, result_in

@@ -178,6 +178,8 @@ def _context(
         )
     # A scheduler that strangers name could run their code; the numbers do not depend on it. A
     # checkpoint would be written and removed.
+    if flags["report"]:  # for it, the result has the clusters without neighbours
+        flags["also"] = [*(flags["also"] or ()), "alone"]
     flags["zarr"] = flags["zarr"] or flags["where"] is not None
     flags |= {"overwrite": False, "report": False, "as_json": False, "checkpoint": None}
     flags |= _paths(problem, manifest.facts, flags, moved)

@@ -203,12 +203,13 @@ def _inputs(
     scans: Scans, source: ModelOptions, reading: FileOptions, results: ResultOptions
 ) -> dict[str, Path]:
     """Return all files that are read, by what they are for."""
+    beside = scans.beside(reading)
     inputs = scans.inputs() | _models(source)
     if results.library is not None:
         inputs["library"] = results.library
     if source.config is not None:
         inputs["config"] = source.config
-    return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
+    return inputs | {f"beside-{n}": each for n, each in enumerate(beside, start=1)}
 
 
 def _models(source: ModelOptions) -> dict[str, Path]:

@@ -99,6 +99,16 @@ class Scans:
         """Return the files by what they are for: cube, cube-2, cube-3 ..."""
         return {f"cube-{n}" if n > 1 else "cube": each for n, each in enumerate(self.files, 1)}
 
+    def beside(self, reading: FileOptions) -> list[Path]:
+        """Return the files of a mask or a noise; raise if they would hold for several scans."""
+        files = list(reading.files())
+        if self.options.together and files:
+            raise ValueError(
+                f"{files[0]} would hold for every scan; with --together, a mask or a noise is the "
+                "name of an array that each file has (join_scans of Python takes any cubes)"
+            )
+        return files
+
     def said(self) -> dict[str, Any]:
         """Return the files as the summary and the settings of the run name them."""
         names = [encodable(str(each)) for each in self.files]

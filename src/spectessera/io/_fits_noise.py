@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._common import with_missing
-from ._noise import SAFE, absurd_above, variance_from
+from ._noise import SAFE, usual_noise, variance_from
 
 JWST = ("MIRI", "NIRSPEC", "NIRCAM", "NIRISS")
 # ESO's HDUCLAS3 and the UTYPE of astropy -> the form of the noise.
@@ -73,20 +73,35 @@ def is_bad(flags: np.ndarray, bits: int) -> np.ndarray:
 
 
 class Noise(NamedTuple):
-    """How the noise of a file is read: its form, the largest variance, and the type it needs."""
+    """How the noise of a file is read.
+
+    Attributes
+    ----------
+    form : str
+    limit : float
+        The largest variance.
+    dtype : dtype
+        That the variance needs.
+    counts : bool
+        Whether a value of 0 with a variance of 0 is a count of 0.
+    """
 
     form: str
     limit: float
     dtype: np.dtype[Any]
+    counts: bool = False
 
     def variance(self, stored: np.ndarray) -> np.ndarray:
         """Return the variance; NaN, 0, negative or infinite where there is none."""
         return variance_from(stored, self.form).astype(self.dtype, copy=False)
 
-    def bad(self, stored: np.ndarray) -> np.ndarray:
+    def bad(self, stored: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return which values have no usable variance."""
         variance = variance_from(stored, self.form)
-        return ~((variance > 0) & (variance <= self.limit))
+        usable = (variance > 0) & (variance <= self.limit)
+        if self.counts:
+            usable |= (variance == 0) & (values == 0)
+        return ~usable
 
 
 def noise_in(values: Any, stored: Any, form: str) -> Noise | None:
@@ -98,11 +113,12 @@ def noise_in(values: Any, stored: Any, form: str) -> Noise | None:
         The cube and its noise, in memory or in a file.
     form : str
     """
-    limit, size = absurd_above(values, stored, form)
-    if not size:
+    usual = usual_noise(values, stored, form)
+    if not usual.variance:
         return None
     own = stored.dtype if stored.dtype.kind == "f" else np.dtype(np.float32)
-    return Noise(form, limit, own if SAFE[0] < size < SAFE[1] else np.dtype(np.float64))
+    dtype = own if SAFE[0] < usual.variance < SAFE[1] else np.dtype(np.float64)
+    return Noise(form, usual.limit, dtype, usual.counts)
 
 
 class Masking(NamedTuple):
@@ -134,7 +150,7 @@ def masked(
     flagged = int(bad.sum())
     if noise is not None:
         stored, how = noise
-        bad |= how.bad(stored)
+        bad |= how.bad(stored, values)
     noiseless = int(bad.sum()) - flagged
     if values.dtype.kind == "f":
         values[bad] = np.nan

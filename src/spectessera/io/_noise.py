@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ FORMS = ("variance", "error", "ivar")
 ABSURD = 1e6
 # Spectra that determine what is usual.
 SAMPLED = 9
+# Largest relative difference between the ratios of variance and value in a spectrum of counts.
+SAME_RATIO = 1e-4
 # Variances between which float32 is exact enough also for much smaller and larger ones.
 SAFE = (1e-28, 1e28)
 
@@ -24,7 +26,8 @@ def variance_of(stored: StoredCube, noise: Any, form: str) -> Any:
     """Return the variance (y, x, channel), and mark the values that have none.
 
     Where the variance is not a positive finite number, or absurdly large, the value of the cube
-    becomes NaN: it was not measured, or the file marks it as bad in this way.
+    becomes NaN: it was not measured, or the file marks it as bad in this way. A count of 0 whose
+    variance is the count stays (:class:`Usual`).
 
     Parameters
     ----------
@@ -49,25 +52,46 @@ def variance_of(stored: StoredCube, noise: Any, form: str) -> Any:
             f"{form} has shape {noise.shape}; the cube has {shape}: give an array of that shape, "
             "or one that broadcasts to it"
         ) from None
-    limit, size = absurd_above(stored.values, noise, form)
-    if not size:
+    usual = usual_noise(stored.values, noise, form)
+    if not usual.variance:
         stored.notes.append(f"the {form} is not positive anywhere and is not used")
         return stored.variance
     variance = _apply(noise, variance_from, form)
-    usable = (variance > 0) & (variance <= limit)
-    narrow = SAFE[0] < size < SAFE[1]
+    usable = (variance > 0) & (variance <= usual.limit)
+    if usual.counts:
+        usable |= (variance == 0) & (stored.values == 0)
+    narrow = SAFE[0] < usual.variance < SAFE[1]
     keep_saturation(stored.values.dtype, stored.attrs)
     stored.values = with_missing(stored.values, ~usable)
     return variance.astype(_float_type(noise)) if narrow else variance
 
 
-def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
-    """Return the variance above which a value counts as marked bad, and the usual variance.
+class Usual(NamedTuple):
+    """What a few spectra of a cube say of its noise.
+
+    Attributes
+    ----------
+    limit : float
+        The variance above which a value counts as marked bad.
+    variance : float
+        The usual one, 0 if none is positive.
+    counts : bool
+        Whether a value of 0 with a variance of 0 is a count of 0, and not a missing value: all
+        variances of each spectrum are its values times one number, as those of counts, also of
+        scaled ones.
+    """
+
+    limit: float
+    variance: float
+    counts: bool = False
+
+
+def usual_noise(values: Any, noise: Any, form: str) -> Usual:
+    """Return the limit of the variance, the usual one, and whether it is that of counts.
 
     Some programs mark a bad value by an error of 1e10. The noise of a value is in the value itself,
     so no true error is a million times larger than both the usual value and the usual error. Both
-    are medians over a few pixels at fixed places, so they do not depend on chunks. The usual
-    variance is 0 if none of these is positive.
+    are medians over a few pixels at fixed places, so they do not depend on chunks.
 
     Parameters
     ----------
@@ -77,8 +101,8 @@ def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
     """
     cube, stored_noise = source_of(values), source_of(noise)
     if cube is None or stored_noise is None:
-        return np.inf, 1.0
-    strengths, variances = [], []
+        return Usual(np.inf, 1.0)
+    strengths, variances, counts = [], [], form != "ivar"
     for y, x in places(values.shape[:2]):
         spectrum, stored = cube[y, x], stored_noise[y, x]
         variance = variance_from(stored, form)
@@ -88,12 +112,19 @@ def absurd_above(values: Any, noise: Any, form: str) -> tuple[float, float]:
         if usable.any():
             strengths.append(np.median(np.abs(spectrum[usable].astype(np.float64))))
             variances.append(np.median(variance[usable]))
+            counts = counts and _proportional(spectrum[usable], variance[usable])
         if len(variances) == SAMPLED:
             break
     if not variances:
-        return np.inf, 0.0
+        return Usual(np.inf, 0.0)
     usual = max(float(np.median(strengths)), float(np.sqrt(np.median(variances))))
-    return (ABSURD * usual) ** 2, float(np.median(variances))
+    return Usual((ABSURD * usual) ** 2, float(np.median(variances)), counts)
+
+
+def _proportional(spectrum: np.ndarray, variance: np.ndarray) -> bool:
+    """Return whether variances are the values, which are positive, times one number."""
+    ratio = variance / spectrum.astype(np.float64)
+    return bool(ratio.min() > 0 and ratio.max() <= (1 + SAME_RATIO) * ratio.min())
 
 
 def variance_from(noise: np.ndarray, form: str) -> np.ndarray:

@@ -106,8 +106,8 @@ def _layout(path: Path, text: str) -> tuple[int, str | None, bool]:
                 if len(fields) > 1 and all(_is_number(one, comma) for one in fields):
                     return n, separator, comma
     raise ValueError(
-        f"{path} holds no table of numbers: there is no row of numbers in its first {len(lines)} "
-        "lines"
+        f"{path} holds no table of numbers: none of its first lines (at most "
+        f"{MAX_HEADER_LINES:,}) is a row of numbers"
     )
 
 

@@ -177,7 +177,7 @@ def _converted(position: np.ndarray, library: xr.Dataset, axis: Axis) -> np.ndar
     unit, kind = str(library.attrs.get("unit", "")), str(library.attrs.get("axis_kind", ""))
     if not unit or axis.kind == "channel":  # not given: that of the cube
         return position
-    own = Axis(np.sort(position), unit, kind)
+    own = Axis(np.unique(position), unit, kind)
     if UNITS[own.unit][0] == UNITS[axis.unit][0]:
         return position * (UNITS[own.unit][1] / UNITS[axis.unit][1])
     light = {"wavelength", "wavenumber", "energy"}

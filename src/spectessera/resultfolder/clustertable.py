@@ -34,19 +34,19 @@ def write_cluster_table(
         writer = csv.writer(file)
         writer.writerow(heads)
         for row, own in zip(rows, numbers, strict=True):
-            first = (row["cluster"], _plain(row["name"]))
+            first = (row["cluster"], plain(row["name"]))
             for name, (meaning, unit) in _OF_CLUSTER.items():
                 if row[name] is not None:
                     writer.writerow((*first, name, row[name], "", unit, "cluster", "", meaning))
             for each in own:
                 value, error = f"{each.value:.6g}", f"{each.error:.3g}"
                 writer.writerow(
-                    (*first, each.name, value, "" if error == "nan" else error, _plain(each.unit),
-                     each.kind, _plain(each.note), MEANINGS[each.kind])
+                    (*first, each.name, value, "" if error == "nan" else error, plain(each.unit),
+                     each.kind, plain(each.note), MEANINGS[each.kind])
                 )  # fmt: skip
 
 
-def _plain(text: str | None) -> str:
+def plain(text: str | None) -> str:
     """Return a text that no spreadsheet takes for a formula."""
     text = text or ""
     return f"'{text}" if text[:1] in "=+-@\t\r" and text else text

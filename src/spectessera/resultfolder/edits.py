@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +16,14 @@ from spectessera._util.text import shown
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 
-from .manifest import EDITS, Manifest
+from .clustertable import plain
+from .manifest import CLUSTER_TABLE, EDITS, Manifest
 
 LONGEST = 200  # characters of a name
 _MOST_BYTES = 2**26  # of a summary
 _FIGURE, _SUMMARY = "clusters.png", "summary.json"
 _HEAD = (
-    "# Your names of clusters. Reports, the summary and the figure of clusters show them.\n"
+    "# Your names of clusters. Reports, summary, table and figure of the clusters show them.\n"
     "# After a change by hand, run: spectessera report FOLDER --overwrite\n"
 )
 
@@ -80,14 +82,18 @@ def _number(text: str) -> int:
 
 def edited_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     """Return the names of the files that :func:`write_edited` writes."""
-    there = [n for n in (_SUMMARY, _FIGURE) if n in manifest.names and (folder / n).exists()]
+    there = [
+        n
+        for n in (_SUMMARY, CLUSTER_TABLE, _FIGURE)
+        if n in manifest.names and (folder / n).exists()
+    ]
     return (EDITS, *there)
 
 
 def write_edited(
     result: xr.Dataset, names: Mapping[int, str], folder: Path, new: Path, manifest: Manifest
 ) -> None:
-    """Write the names, and the summary and figure with them, into a new folder.
+    """Write the names, and the summary, the table and the figure with them, into a new folder.
 
     Parameters
     ----------
@@ -103,14 +109,18 @@ def write_edited(
     Raises
     ------
     ValueError
-        If the summary cannot be read.
+        If the summary or the table cannot be read.
     """
     edits = {"result": manifest.id, "names": {str(n): names[n] for n in sorted(names)}}
     (new / EDITS).write_text(_HEAD + tomli_w.dumps(edits), encoding="utf-8")
     files = edited_files(folder, manifest)
     if _SUMMARY in files:
-        text = json.dumps(_summary_with(folder / _SUMMARY, names), indent=2, allow_nan=False)
+        summary = _summary_with(folder / _SUMMARY, names)
+        text = json.dumps(summary, indent=2, allow_nan=False)
         (new / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+        if CLUSTER_TABLE in files:
+            titles = {str(row["cluster"]): row["name"] for row in summary["clusters"]}
+            _write_table(folder / CLUSTER_TABLE, titles, new / CLUSTER_TABLE)
     if _FIGURE in files:
         save_png(plots.clusters(result, names), new / _FIGURE, dpi=110)
 
@@ -128,3 +138,18 @@ def _summary_with(path: Path, names: Mapping[int, str]) -> dict[str, Any]:
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a summary of spectessera: {error}") from error
     return summary
+
+
+def _write_table(path: Path, titles: Mapping[str, str | None], new: Path) -> None:
+    """Write a table of clusters with other names of the clusters."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        for row in rows:
+            row["name"] = plain(titles[row["cluster"]])
+        with new.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    except (ValueError, KeyError, IndexError, csv.Error) as error:
+        raise ValueError(f"{path} is not a table of clusters of spectessera: {error}") from error

@@ -23,7 +23,7 @@ from spectessera.cube import (
 from spectessera.variance import with_usable_variance
 
 from .mosaic import Scan, in_one_image, mask_between, values_of, variance_of
-from .places import ATTRIBUTE, MOST_SCANS, as_text, layout
+from .places import ATTRIBUTE, MOST_SCANS, as_text, check_names, layout
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +117,7 @@ def _checked(cubes: Any, names: Sequence[str] | None) -> list[Scan]:
         raise ValueError(f"to join scans takes a list of 2 to {MOST_SCANS} cubes; got {number}")
     cubes = [check_cube(each) for each in cubes]
     names = [f"scan-{n}" for n in range(1, len(cubes) + 1)] if names is None else list(names)
-    if len(names) != len(cubes) or len(set(names)) < len(names):
-        raise ValueError(f"names are one for each cube, all different; got {names}")
+    check_names(names, len(cubes))
     noise = [_noise(each) for each in cubes]
     if len(set(noise)) > 1:
         said = ", ".join(f"{name}: {_WORDS[each]}" for name, each in zip(names, noise, strict=True))

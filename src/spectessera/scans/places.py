@@ -53,13 +53,32 @@ def scan_names(paths: Sequence[str | Path]) -> tuple[str, ...]:
     found: list[str] = []
     for path in paths:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(path).name.split(".")[0] or "scan")
-        name = stem = stem.strip("._")[:LONGEST_NAME] or "scan"
+        name = stem = stem.strip("._")[: LONGEST_NAME - len(f"-{MOST_SCANS}")] or "scan"
         number = 1
         while name.lower() in {each.lower() for each in found}:
             number += 1
             name = f"{stem}-{number}"
         found.append(name)
     return tuple(found)
+
+
+def check_names(names: Sequence[str], number: int) -> None:
+    """Raise if names of scans are not one for each, all different, and such as can be shown.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a scan is a str; got {name!r}")
+        if not name.strip() or name != shown(name, LONGEST_NAME):
+            raise ValueError(
+                f"the name of a scan has 1 to {LONGEST_NAME} characters that can be printed; "
+                f"got {shown(name, 2 * LONGEST_NAME)!r}"
+            )
+    if len(names) != number or len(set(names)) < len(names):
+        raise ValueError(f"names are one for each cube, all different; got {list(names)}")
 
 
 def layout(sizes: Sequence[tuple[int, int]], names: Sequence[str]) -> list[Place]:

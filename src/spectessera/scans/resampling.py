@@ -64,7 +64,7 @@ def divided(
     Parameters
     ----------
     counts : array (n, old channel)
-        Whole numbers; others, and those that are not finite, are 0.
+        Whole numbers. A new channel is NaN where any of its parts is not finite.
     shares : Shares
     size : int
         New channels.
@@ -79,13 +79,17 @@ def divided(
     """
     new = np.zeros((len(counts), size), np.float32)
     for row, (spectrum, place) in enumerate(zip(counts, pixel.tolist(), strict=True)):
-        some = np.flatnonzero(np.nan_to_num(spectrum, nan=0, posinf=0, neginf=0) > 0)
+        finite = np.isfinite(spectrum)
+        some = np.flatnonzero(finite & (spectrum > 0))
         left = spectrum[some].astype(np.int64)
         generator = np.random.Generator(np.random.PCG64([*key, _STREAM, place]))
         for channel, chance in zip(shares.channel[:, some], shares.chance[:, some], strict=True):
             taken = generator.binomial(left, chance)
             new[row] += np.bincount(channel, weights=taken, minlength=size)
             left = left - taken
+        if not finite.all():
+            into = shares.channel[:, ~finite][shares.chance[:, ~finite] > 0]
+            new[row, into] = np.nan
     return new
 
 

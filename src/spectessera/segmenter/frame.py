@@ -277,4 +277,4 @@ def _continuum(
         under = mean.values[0][order_of] - data.flux[0]
         if used.any():
             share = max(share, float(np.sqrt(np.mean((under[used] / noise[used]) ** 2))))
-    return share >= PRESENT, f"it is {share:.2g} of the noise of a pixel"
+    return share >= PRESENT, f"it is {share:.2g} times the noise of a pixel"
