@@ -108,10 +108,10 @@ def fitted(cube: xr.DataArray, start: str | None, neighbours: str | float) -> Fi
 def methods(cube: xr.DataArray, slow: bool) -> dict[str, object]:
     """Return the methods by their names; each makes a model, or None."""
     made = {
-        "own": lambda: fitted(cube, None, 0),
         "own, neighbours": lambda: fitted(cube, None, "auto"),
-        "maxrf": lambda: shipped(cube, "maxrf", 0),
         "maxrf, neighbours": lambda: shipped(cube, "maxrf", "auto"),
+        "own": lambda: fitted(cube, None, 0),
+        "maxrf": lambda: shipped(cube, "maxrf", 0),
     }
     if slow:
         made["maxrf, fine-tuned"] = lambda: fitted(cube, "maxrf", 0)
@@ -215,8 +215,9 @@ def measure_file(path: Path, trained: Path | None) -> None:
         }.items()
     }
     choice = choose_model(cube).name or "own"
+    done = {(row["file"], row["method"]) for row in rows_of(FILES)}
     for method, make in makers.items():
-        made = make()
+        made = None if (path.name, method) in done else make()
         if made is None:
             continue
         made.segmenter.set_params(clusters__k_min=2, clusters__k_max=10)
