@@ -279,7 +279,7 @@ def _means(
             [found.get((name, number, method), {}) for method in (one, other)] for name in SETS
         ]
         pairs = [pair for pair in pairs if all(row.get("true_k") for row in pair)]
-        if not pairs:
+        if len(pairs) < 2:
             continue
         values = np.array(
             [[[float(row["true_k"]), float(row["chosen_k"])] for row in pair] for pair in pairs]
