@@ -318,7 +318,9 @@ def in_terms_of(axis: Axis, wanted: Axis) -> Axis:
     return axis.to(wanted.unit) if UNITS[axis.unit] != UNITS[wanted.unit] else axis
 
 
-def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.csr_array:
+def resample_weights(
+    axis: Axis, wanted: Axis, *, warn: bool = True, least: float = LEAST_COVERED
+) -> sparse.csr_array:
     """Return the weights (wanted channel, channel) that resample spectra onto another axis.
 
     A channel is divided among the new channels in proportion to the part of its width inside each,
@@ -328,7 +330,8 @@ def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.c
     Raises
     ------
     ValueError
-        If the axes are of different kinds, or ``axis`` covers less than a third of ``wanted``.
+        If the axes are of different kinds, or ``axis`` covers less than the share ``least`` (a
+        third) of the width of ``wanted``.
     """
     from scipy import sparse  # takes longer to load than the rest of this module
 
@@ -346,19 +349,19 @@ def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.c
         weights.append(overlap / (high[start:stop] - low[start:stop]))
         covered += overlap.sum()
     share = covered / (wanted_high - wanted_low).sum()
-    _check_coverage(share, converted, wanted, warn=warn)
+    _check_coverage(share, converted, wanted, warn=warn, least=least)
     shape = (len(wanted), len(axis))
     index = np.concatenate(rows), np.concatenate(columns)
     return sparse.csr_array((np.concatenate(weights), index), shape=shape, dtype=np.float32)
 
 
-def _check_coverage(share: float, axis: Axis, wanted: Axis, *, warn: bool) -> None:
+def _check_coverage(share: float, axis: Axis, wanted: Axis, *, warn: bool, least: float) -> None:
     """Refuse an axis that covers too little of the model's; warn if it covers only a part."""
     has, needs = (
         f"{min(each.values[[0, -1]]):g} to {max(each.values[[0, -1]]):g} {each.unit}"
         for each in (axis, wanted)
     )
-    if share < LEAST_COVERED:
+    if share < least:
         extent = f"only {per_cent(share)} of that" if share > 0 else "nothing of it"
         raise ValueError(
             f"the model works on {wanted.kind} {needs}; the cube goes from {has} and covers "

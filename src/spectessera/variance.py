@@ -36,7 +36,7 @@ _OF_COUNTS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 # of spectra of whole numbers among spectra of counts (others may have interpolated values).
 _ROUNDING, _LEAST_COUNTED = 1e-5, 0.9
 
-_Pixels = list[tuple[int, int]]
+Pixels = list[tuple[int, int]]
 _Spectra = dict[tuple[int, int], np.ndarray]
 
 
@@ -76,8 +76,8 @@ def has_variance(cube: xr.DataArray) -> bool:
     """
     if "variance" not in cube.coords:
         return False
-    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
-    spectra = _spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
+    variance, good = stored_as(cube.coords["variance"]), _good(cube)
+    spectra = spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
     return any(_positive(spectrum)[good].any() for _, spectrum in spectra)
 
 
@@ -111,7 +111,7 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     """
     if "variance" not in cube.coords:
         return cube
-    variance = _stored_as(cube.coords["variance"])
+    variance = stored_as(cube.coords["variance"])
     if source_of(variance) is None and not compute:
         return cube
     known, seen = _known_channels(variance, _good(cube))
@@ -154,14 +154,14 @@ def _of_counts(cube: xr.DataArray, seen: _Spectra) -> bool:
     """
     if cube.attrs.get("noise") == "residual":
         return False
-    values, good = _stored_as(cube), _good(cube)
+    values, good = stored_as(cube), _good(cube)
     first = places(values.shape[:2])
-    for pixel, spectrum in _spectra_at(values, [each for each in first if each in seen]):
+    for pixel, spectrum in spectra_at(values, [each for each in first if each in seen]):
         if not _conventions(spectrum[good], seen[pixel][good]):
             return False
-    variance = dict(_spectra_at(_stored_as(cube.coords["variance"]), first))
+    variance = dict(spectra_at(stored_as(cube.coords["variance"]), first))
     conventions, whole, telling = set(range(len(_OF_COUNTS))), [], False
-    for pixel, spectrum in _spectra_at(values, first):
+    for pixel, spectrum in spectra_at(values, first):
         given, counts = variance[pixel][good], spectrum[good]
         conventions &= _conventions(counts, given)
         known = _positive(given) & (np.abs(counts) <= LARGEST)
@@ -192,7 +192,7 @@ def _noted(cube: xr.DataArray, note: str) -> xr.DataArray:
     return cube.assign_attrs(reading_notes="; ".join(each for each in notes if each))
 
 
-def _stored_as(array: xr.DataArray) -> Any:
+def stored_as(array: xr.DataArray) -> Any:
     """Return the array (y, x, channel) of a cube or its variance, which is not copied."""
     return array.transpose("y", "x", "channel").data
 
@@ -219,7 +219,7 @@ def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Spect
     first = set(pixels[:PLACES])
     everywhere: tuple[np.ndarray, _Spectra] = np.zeros(len(good), bool), {}
     among_first: tuple[np.ndarray, _Spectra] = np.zeros(len(good), bool), {}
-    for pixel, spectrum in _spectra_at(variance, pixels):
+    for pixel, spectrum in spectra_at(variance, pixels):
         positive = _positive(spectrum) & good
         for known, seen in (everywhere, among_first) if pixel in first else (everywhere,):
             known |= positive
@@ -240,14 +240,14 @@ def _chance(known: np.ndarray, seen: _Spectra) -> float:
 
 
 def _not_known(
-    cube: xr.DataArray, channels: np.ndarray, pixels: _Pixels
+    cube: xr.DataArray, channels: np.ndarray, pixels: Pixels
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which of the channels without a variance have values, and which of the others none.
 
     (channel,) bool. Those whose values are all 0 are neither.
     """
     measured, missing = np.zeros((2, len(channels)), bool)
-    for _, spectrum in _spectra_at(_stored_as(cube), pixels):
+    for _, spectrum in spectra_at(stored_as(cube), pixels):
         finite = np.abs(spectrum) <= LARGEST
         measured |= channels & finite & (spectrum != 0)
         missing |= channels & ~finite & finite.any()
@@ -256,7 +256,7 @@ def _not_known(
     return measured, missing & ~measured
 
 
-def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+def spectra_at(array: Any, pixels: Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """Yield pixels with their spectra, in any order.
 
     What has to be computed is computed chunk by chunk, each one once.
@@ -267,7 +267,7 @@ def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], 
             yield (y, x), np.asarray(source[y, x])
         return
     rows, columns = (np.cumsum(sizes) for sizes in array.chunks[:2])
-    chunks: dict[tuple[int, int], _Pixels] = {}
+    chunks: dict[tuple[int, int], Pixels] = {}
     for y, x in pixels:
         chunk = int(np.searchsorted(rows, y, "right")), int(np.searchsorted(columns, x, "right"))
         chunks.setdefault(chunk, []).append((y, x))

@@ -123,6 +123,22 @@ KINDS = {
         "between their neighbours stand in their place: train a model on this cube (--fit) "
         "if lines of the spectra lie there",
     ),
+    "W-MODEL-NO-REDSHIFT": Kind(
+        "No redshift found",
+        "no redshift was found in the spectra that were looked at, so their wavelengths count as "
+        "at rest, which the model expects; give the redshift (--redshift), or train a model on "
+        "the cube (--fit)",
+    ),
+    "W-MODEL-REDSHIFT": Kind(
+        "Two redshifts fit",
+        "another redshift fits the lines nearly as well as the one that was used for the model; "
+        "give the right one (--redshift)",
+    ),
+    "W-MODEL-FAST": Kind(
+        "Velocities beyond the training",
+        "the gas moves faster than in the training of the model, so that clusters may follow "
+        "velocities; train a model on the cube (--fit)",
+    ),
     "W-MODEL-NOVEL": Kind(
         "Spectra unlike the training",
         "{share} of the pixels have spectra unlike those that the model was trained on{which}; "

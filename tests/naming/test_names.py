@@ -18,7 +18,7 @@ from spectessera.naming.names import (
     naming_warnings,
     title_of,
 )
-from spectessera.naming.optical.redshift import fit_redshift
+from spectessera.optical.redshift import fit_redshift
 from spectessera.synth import load_palette
 from spectessera.warning import make_warning
 

@@ -276,9 +276,6 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
     return corridor.maps.join(_assemble(request, corridor.cube, pixels, outcome, sums))
 
 
-# --- clustering --------------------------------------------------------------------------------
-
-
 def _embed_and_cluster(
     request: _Request,
     pixels: Pixels,

@@ -19,7 +19,7 @@ from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 from .libraries import LibraryFile, LibraryUnit, opened_library
-from .modeloptions import ModelOptions, chosen_for, trained_model
+from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from spectessera.inference import Neighbours
+    from spectessera.preprocess.frame import Frame
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
@@ -158,17 +159,22 @@ def segment_command(
         library = opened_library(results.library, results.library_unit)
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            frame = None
             cube, kind = _cube(scans.read(reading, seed, bar), results)
             if source.auto:
-                source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
+                source, trained, configs, frame = chosen_for(
+                    cube, results.neighbours, settings, bar
+                )
                 origin.add(_models(source))
             segmenter = _segmenter(source, trained, configs)
             cube = despiked(cube, segmenter.config("preprocess"))
-            around = neighbours_of(cube, results.neighbours, segmenter, trained)
+            if not source.fit:
+                frame = frame_for(cube, segmenter, settings, frame, bar)
+            around = neighbours_of(cube, results.neighbours, segmenter, trained, frame)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin)
-            kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
+            kept = _kept(results, around, frame, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
             made = maps_of(cube, result, kind, bar) if results.maps else Maps(None, None)
             how = _how(source, results, stored, made) | {"library": library}
@@ -178,9 +184,13 @@ def segment_command(
     _print_summary(summary, out, as_json, quiet)
 
 
-def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dict[str, Any]:
+def _kept(
+    results: ResultOptions, around: Neighbours, frame: Frame | None, store: Path | None
+) -> dict[str, Any]:
     """Return what decides which maps are made, and where they are kept."""
-    return {"keep": results.kept(around), "neighbours": around, "store": store}
+    return {
+        "keep": results.kept(around), "neighbours": around, "redshift": frame, "store": store,
+    }  # fmt: skip
 
 
 def _how(source: ModelOptions, results: ResultOptions, stored: bool, made: Maps) -> dict[str, Any]:

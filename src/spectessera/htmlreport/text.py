@@ -221,8 +221,8 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
         "Source": result.attrs.get("source", "not recorded"),
         "Clusters chosen": how_chosen(result),
     }
-    if "model_choice" in result.attrs:
-        long["Model chosen"] = result.attrs["model_choice"]
+    extra = {"model_choice": "Model chosen", "frame": "Wavelengths at rest"}
+    long |= {words: result.attrs[name] for name, words in extra.items() if name in result.attrs}
     if result.attrs.get("neighbours", 0):
         long["Neighbours"] = neighbours_in_words(result)
     rows += "".join(

@@ -21,6 +21,7 @@ from spectessera.kmeans.points import (
     agreement_of_seeds,
     criterion_of_points,
 )
+from spectessera.preprocess.frame import Frame
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.spikes import despiked, spike_warnings
 from spectessera.preprocess.steps import why_unusable
@@ -60,6 +61,8 @@ def segment(
     keep: Sequence[str] = (),
     means: bool = True,
     neighbours: str | float | Neighbours = "auto",
+    redshift: float | Frame | None = None,
+    continuum: str | None = None,
     store: str | Path | None = None,
     memory: int = MEMORY,
     progress: BlockProgress | None = None,
@@ -94,6 +97,13 @@ def segment(
         foretell the pixel's own measurement better; 0, every pixel stands alone, as in the paper;
         or the weight of a neighbour beside 1, the pixel's own. See
         :func:`spectessera.inference.choose_neighbours`, of which an earlier answer can be given.
+    redshift : float or Frame, optional
+        For models of lines at rest, such as "nebulae": the redshift of the source, by default
+        found in its lines (:meth:`SpectralSegmenter.frame`, of which an earlier answer can be
+        given). Mean spectra stay at the wavelengths of the cube.
+    continuum : "median" or "none", optional
+        For the same models: whether a running median is subtracted; by default where there is a
+        continuum.
     store : str or Path, optional
         A ``.zarr`` folder to which the maps are written block by block, so that no map is in
         memory as a whole. The returned result reads them from there when they are needed.
@@ -123,14 +133,16 @@ def segment(
           known, ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN
           where it was not computed; where evidence chose it, ``gain`` and ``gain_error (k)``, see
           :func:`spectessera.evidence.gain_of`.
-        - Attributes are strings and numbers, among them ``criterion``, what chose k, and
+        - Attributes are strings and numbers, among them ``frame``, the redshift and the continuum
+          and how they were found, for models of lines at rest; ``criterion``, what chose k; and
           ``seed_agreement``, the similarity of the clusters of other seeds (adjusted Rand index).
 
     Raises
     ------
     ValueError
-        If the axis is of another kind than that of the training or covers too little of it, or
-        too few spectra are usable.
+        If the axis is of another kind than that of the training or covers too little of it, too
+        few spectra are usable, or a redshift or a continuum is given for a model of spectra as
+        they are measured.
     OSError
         If the store cannot be written, or a scheduler is lost.
     MemoryError
@@ -151,13 +163,14 @@ def segment(
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = with_usable_variance(check_cube(cube), compute=True)
     cube = despiked(cube, segmenter.config("preprocess"))
-    context = context_of(cube, segmenter)
+    frame = segmenter.frame(cube, redshift, continuum)
+    context = context_of(cube, segmenter, frame)
     extra = ["integrated_latent"]
     extra += [f"{each}_cube" for each in ("latent", "decoded") if each in keep]
 
     def make(maps: ResultMaps) -> xr.Dataset:
         used = _neighbours(cube, context, neighbours, seed, progress)
-        job = Job(cube, segmenter, clusters, seed, tuple(keep), means, used)
+        job = Job(cube, segmenter, clusters, seed, tuple(keep), means, used, frame)
         seen = context._replace(neighbours=used)
         corridor = Corridor(cube, seen, maps, extra_maps=extra, progress=progress)
         return _segment(job, corridor, memory)
@@ -192,7 +205,8 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
     result.attrs |= judge.facts(rare.number)
     found = sanity_warnings(sample.values, sample.variance)
-    found += [make_warning(judge.warning)] if judge.warning else []
+    codes = (judge.warning, job.frame.warning)
+    found += [make_warning(each) for each in codes if each]
     found += spike_warnings(job.cube)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
@@ -298,9 +312,6 @@ def _judges(
     return judge, separation_in(job, corridor.context.intake, sample, repeats)
 
 
-# --- clusters ----------------------------------------------------------------------------------
-
-
 def _cluster(
     pixels: Pixels,
     job: Job,
@@ -373,6 +384,13 @@ def _attributes(
         "neighbours": job.neighbours.window // 2,
         "neighbour_weight": job.neighbours.weight,
     }
+    if job.frame.words:
+        own |= {
+            "redshift": job.frame.redshift,
+            "redshift_given": int(job.frame.given),
+            "continuum": "median" if job.frame.continuum else "none",
+            "frame": job.frame.words,
+        }
     record = {
         "clusters": job.clusters,
         "seed": job.seed,

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.axis import Axis
 from spectessera.channels import good_channels
 from spectessera.cube import spectral_axis
+from spectessera.optical.ranges import is_optical
+from spectessera.optical.redshift import Redshift, fit_redshift
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.result import preprocessing, require
 from spectessera.warning import ResultWarning, make_warning
 
 from .candidates import Candidate, Line, Naming
 from .optical.gasclass import name_nebula
-from .optical.redshift import Redshift, fit_redshift
 from .peaks import differing_peaks
 from .pigments.match import pigment_candidates
 from .shapes import with_shapes
@@ -25,10 +25,6 @@ from .xray.elements import XraySettings, line_width, name_xray
 
 # Spectra with fewer channels do not resolve lines.
 FEWEST_CHANNELS = 30
-# Angstrom: range of the table of lines of nebulae and stars.
-OPTICAL = (3000.0, 11_000.0)
-# Channels of more km/s do not resolve lines: reflectances have them, nebulae do not.
-COARSEST = 600.0
 # Channels: least full width at half maximum of a line.
 NARROWEST = 3.0
 # Widths of a line: the continuum at its place is the median within.
@@ -165,19 +161,11 @@ def _with_common_calibration(namings: list[Naming], sizes: np.ndarray) -> list[N
 # --- optical spectra ---------------------------------------------------------------------------
 
 
-def is_optical(axis: Axis) -> bool:
-    """Return whether an axis is of wavelengths at which lines of gas are known and resolved."""
-    if axis.kind != "wavelength":
-        return False
-    values = axis.to("angstrom").values
-    if not OPTICAL[0] <= values.min() <= values.max() <= OPTICAL[1]:
-        return False
-    channel = SPEED_OF_LIGHT * np.median(np.abs(np.diff(np.log(values))))
-    return bool(channel <= COARSEST)
-
-
 def preprocess_redshift(result: xr.Dataset) -> float | None:
-    """Return the redshift in the settings of the preprocessing; None if it is not set."""
+    """Return the redshift that was given for the model or the preprocessing; None if none was."""
+    given = result.attrs.get("redshift")
+    if result.attrs.get("redshift_given") == 1 and isinstance(given, float):
+        return given
     try:
         redshift = Preprocess(redshift=preprocessing(result).get("redshift", 0.0)).redshift
     except (TypeError, ValueError):  # a result of another program

@@ -147,6 +147,7 @@ def _summarise(
         "scores": _scores(result),
         "criterion": result.attrs["criterion"],
         "rare": rare_in_words(result),
+        "frame": str(result.attrs.get("frame", "")),
         "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),

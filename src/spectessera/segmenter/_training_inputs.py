@@ -15,6 +15,7 @@ from spectessera.channels import BAD, Windows, bad_channels, bad_windows
 from spectessera.cube import noise_of
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import AVERAGED, SAMPLE_SPECTRA
+from spectessera.preprocess.frame import AS_MEASURED, Expects
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.spikes import despiked
@@ -34,6 +35,7 @@ from spectessera.preprocess.training_spectra import (
 from spectessera.variance import with_usable_variance
 
 from .defaults import Chosen, choose_settings, filled, open_settings
+from .frame import frame_of
 
 
 class TrainingInputs(NamedTuple):
@@ -71,7 +73,10 @@ class _Draw(NamedTuple):
 
 
 def gather(
-    data: np.ndarray | list[xr.DataArray], configs: Mapping[str, Any], axis: Axis | None
+    data: np.ndarray | list[xr.DataArray],
+    configs: Mapping[str, Any],
+    axis: Axis | None,
+    expects: Expects = AS_MEASURED,
 ) -> TrainingInputs:
     """Read the spectra to train on, choose the open settings by them, and preprocess them.
 
@@ -86,6 +91,8 @@ def gather(
     axis : Axis or None
         That of the trained model that the training starts from; None for a new model. Only for a
         new one are settings chosen.
+    expects : Expects
+        What spectra that model was trained on.
 
     Raises
     ------
@@ -110,7 +117,7 @@ def gather(
     if bad:
         chosen["preprocess"] = chosen.get("preprocess", {}) | {BAD: bad}
     configs = {name: filled(name, config, chosen) for name, config in configs.items()}
-    intakes = _intakes(cubes, configs, axis)
+    intakes = _intakes(cubes, configs, axis, expects=expects)
     extra = "variance" if training.loss == "variance" else ""
     if _thins(training, cubes, draw.blocks, trained):
         if cubes:
@@ -166,14 +173,21 @@ def _refuse_constant(blocks: list[DrawnBlock]) -> None:
 
 
 def _intakes(
-    cubes: list[xr.DataArray], configs: Mapping[str, Any], axis: Axis, bad: Windows = ()
+    cubes: list[xr.DataArray],
+    configs: Mapping[str, Any],
+    axis: Axis,
+    bad: Windows = (),
+    expects: Expects = AS_MEASURED,
 ) -> list[Intake]:
     """Return what makes inputs of the spectra of each cube, or of the one array.
 
     The windows ``bad`` are left out too.
     """
     preprocess = configs["preprocess"].without(bad)
-    return [intake_of(cube, preprocess, axis) for cube in cubes] or [Intake(preprocess, axis)]
+    return [
+        intake_of(cube, preprocess, axis, frame=frame_of(cube, expects), expects=expects)
+        for cube in cubes
+    ] or [Intake(preprocess, axis)]
 
 
 def _chosen(

@@ -28,9 +28,9 @@ PRETRAINING: dict[str, dict[str, Any]] = {
     },
     "nebulae": {
         "preprocess": ROOTS,
-        "network": Network(latent=16, encoder=(512, 256), block="normed", components=len(CLASSES)),
+        "network": Network(latent=16, encoder=(416, 256), block="normed", components=len(CLASSES)),
         "clusters": Clusters(2, 10, metric="half-whitened"),
-        "training": replace(STREAMED, epochs=40, composition=0.002),
+        "training": replace(STREAMED, epochs=50, composition=0.002),
     },
 }
 
