@@ -1,9 +1,10 @@
-"""The shipped model of nebulae on cubes at any redshift, with stars, rotation, and of any range.
+"""The shipped models of nebulae on cubes at any redshift, with stars, rotation, and of any range.
 
-    python -m benchmarks.any_redshift run [MODEL]   append what is not measured yet
-    python -m benchmarks.any_redshift               only write the tables into docs/models.md
+    python -m benchmarks.any_redshift run [FOLDER]   append what is not measured yet
+    python -m benchmarks.any_redshift                only write the tables into docs/models.md
 
-MODEL is the file of another model to measure beside the shipped one. Two scenes: the galaxy of
+FOLDER holds the tables of MAPPINGS and CLOUDY, whose sets are left out without it. Two scenes:
+the galaxy of
 synth/nebulae/galaxy.py, whose nucleus and disk are separated where H alpha is brighter than a
 third of its peak; and regions of four kinds of gas in the same rotation, with S/N 8 to 40 of the
 brightest line and the same stars. Settings were chosen with the seeds 1 to 9; the seeds here are
@@ -15,6 +16,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,8 @@ import spectessera as spt
 from spectessera import Clusters
 from spectessera.axis import Axis, air_wavelengths
 from spectessera.optical.linetable import vacuum_wavelengths
+from spectessera.preprocess.frame import Frame
+from spectessera.segmenter._blocks import encode_pixels
 from spectessera.synth.nebulae.galaxy import CONTINUUM, disk, rotating_galaxy
 from spectessera.synth.nebulae.lines import (
     extinction,
@@ -34,13 +39,19 @@ from spectessera.synth.nebulae.lines import (
 )
 from spectessera.synth.nebulae.nebula import CLASSES, draw_models
 
+from . import engines, quality
 from ._rows import append, rows_of
+from .drawn import Drawn
+from .evidence import known_noise
 
 HERE = Path(__file__).parent
-ROWS, WINDOWS, FILES = (HERE / f"any_redshift{end}.csv" for end in ("", "_windows", "_files"))
+ROWS, RANGE_ROWS, SETS, FILES = (
+    HERE / f"any_redshift{end}.csv" for end in ("", "_ranges", "_sets", "_files")
+)
 PAGE = HERE.parent / "docs" / "models.md"
 BEGIN, END = "<!-- any redshift: begin -->\n", "<!-- any redshift: end -->"
-SEEDS = (730, 731, 732)
+MODELS = ("nebulae-wide", "nebulae")
+SEEDS, SET_SEEDS = (730, 731, 732), (710, 711)
 SHAPE = (28, 32)
 # Redshift, velocity in km/s, whether there are stars.
 CASES = ((0.0, 0.0, False), (0.0, 250.0, True), (0.03, 250.0, True), (0.3, 250.0, True))
@@ -105,40 +116,61 @@ def galaxy(
 SCENES = {"galaxy": galaxy, "regions": regions}
 
 
-def score(result: xr.Dataset, label: np.ndarray) -> float:
+def score(labels: np.ndarray, truth: np.ndarray) -> float:
     """Return the adjusted Rand index of the pixels that have a label."""
-    used = label > 0
-    return float(adjusted_rand_score(label[used], result["label"].values[used]))
+    used = truth.ravel() > 0
+    return float(adjusted_rand_score(truth.ravel()[used], labels.ravel()[used]))
 
 
-def measure(scene: str, case: tuple[float, float, bool], seed: int, model: str) -> dict:
-    """Return the row of one cube and one model, at the true number of clusters."""
+def labels_of(
+    cube: xr.DataArray, segmenter: spt.SpectralSegmenter, k: int, frame: Frame
+) -> np.ndarray:
+    """Return the labels (y * x,) of k clusters, from 1; 0 where a pixel is masked."""
+    settings = replace(segmenter.config("clusters"), k_min=k, k_max=k)
+    size = segmenter.cluster_centers_.shape[1]
+    intake = segmenter.intake(cube, frame=frame, warn=False)
+    latent = encode_pixels(cube, intake, segmenter.codec, size)
+    usable = np.isfinite(latent).all(axis=1)
+    labels = np.zeros(len(latent), dtype=int)
+    labels[usable] = segmenter.cluster(latent[usable], settings).labels + 1
+    return labels
+
+
+def measure(scene: str, case: tuple[float, float, bool], seed: int) -> dict:
+    """Return the row of one cube, at the true number of clusters."""
     redshift, speed, stars = case
-    cube, label = SCENES[scene](redshift, speed, stars, seed)
-    segmenter = spt.load(model)
-    result = spt.segment(
-        cube, segmenter, len(np.unique(label[label > 0])), seed=seed, neighbours=0, means=False
-    )
-    return {
-        "scene": scene, "seed": seed, "redshift": redshift, "speed": speed, "stars": int(stars),
-        "model": Path(model).stem, "ari": f"{score(result, label):.4f}",
-        "error": f"{result.attrs['redshift'] - redshift:.2e}",
-        "continuum": result.attrs["continuum"],
-    }  # fmt: skip
+    cube, truth = SCENES[scene](redshift, speed, stars, seed)
+    frame, k = spt.load(MODELS[0]).frame(cube), len(np.unique(truth[truth > 0]))
+    row = {"scene": scene, "seed": seed, "redshift": redshift, "speed": speed}
+    row |= {"stars": int(stars), "error": f"{frame.redshift - redshift:.2e}"}
+    row["continuum"] = int(frame.continuum)
+    for name in MODELS:
+        row[name] = f"{score(labels_of(cube, spt.load(name), k, frame), truth):.4f}"
+    return row
 
 
-def measure_window(name: str, seed: int, model: str) -> dict:
-    """Return the row of a cube of a part of the range: the model and own principal components."""
+def measure_range(name: str, seed: int) -> dict:
+    """Return the row of a cube of a part of the range: models and own principal components."""
     first, last = RANGES[name]
     axis = Axis(np.arange(first, last, 1.25), "angstrom", medium="air")
-    cube, label = regions(0.0, 0.0, False, seed, axis)
-    k = len(CLASSES)
-    result = spt.segment(cube, spt.load(model), k, seed=seed, neighbours=0, means=False, redshift=0)
-    own = spt.baselines.linear(cube, Clusters(k, k), seed=seed)
-    return {
-        "range": name, "seed": seed, "model": Path(model).stem,
-        "ari": f"{score(result, label):.4f}", "linear": f"{score(own, label):.4f}",
-    }  # fmt: skip
+    cube, truth = regions(0.0, 0.0, False, seed, axis)
+    k, row = len(CLASSES), {"range": name, "seed": seed}
+    for model in MODELS:
+        try:
+            row[model] = f"{score(labels_of(cube, spt.load(model), k, Frame()), truth):.4f}"
+        except ValueError:  # it covers too little of the range of the model
+            row[model] = "refused"
+    own = spt.baselines.linear(cube, Clusters(k, k), seed=seed)["label"].values
+    return row | {"linear": f"{score(own, truth):.4f}"}
+
+
+def measure_set(name: str, drawn: Drawn, seed: int) -> dict:
+    """Return the row of spectra at rest on the axis of the narrower model."""
+    cube, k = known_noise(drawn), len(np.unique(drawn.label))
+    row = {"set": name, "seed": seed}
+    for model in MODELS:
+        row[model] = f"{score(labels_of(cube, spt.load(model), k, Frame()), drawn.label):.4f}"
+    return row
 
 
 # --- files -------------------------------------------------------------------------------------
@@ -207,29 +239,35 @@ def measure_file(kind: str, seed: int) -> dict:
     names = sorted({row["name"] or "-" for row in summary["clusters"]})
     return {
         "file": kind, "seed": seed, "chosen": result.attrs["model_choice"].partition(":")[0],
-        "k": result.attrs["n_clusters"], "ari": f"{score(result, label):.4f}",
+        "k": result.attrs["n_clusters"], "ari": f"{score(result['label'].values, label):.4f}",
         "frame": result.attrs.get("frame", ""), "names": "; ".join(names),
     }  # fmt: skip
 
 
-def run(models: list[str]) -> None:
-    """Append what is not measured yet."""
-    done = {tuple(row.values())[:6] for row in rows_of(ROWS)}
+def run(folder: Path | None) -> None:
+    """Append what is not measured yet; ``folder`` holds the tables of MAPPINGS and CLOUDY."""
+    sets = {name: draw for name, draw in quality.SETS.items() if name.startswith("nebulae")}
+    for name, draw in engines.TABLES.items() if folder is not None else ():
+        sets[name] = partial(draw, folder)
+    done = {(row["set"], row["seed"]) for row in rows_of(SETS)}
+    for seed in SET_SEEDS:
+        for name, draw in sets.items():
+            if (name, str(seed)) not in done:
+                row = measure_set(name, draw(seed), seed)
+                append(SETS, tuple(row), row)
+    done = {(row["scene"], row["redshift"], row["speed"], row["seed"]) for row in rows_of(ROWS)}
     for seed in SEEDS:
         for scene in SCENES:
             for case in CASES:
-                for model in models:
-                    key = (scene, seed, *case[:2], int(case[2]), Path(model).stem)
-                    if tuple(map(str, key)) not in done:
-                        row = measure(scene, case, seed, model)
-                        append(ROWS, tuple(row), row)
-    done = {tuple(row.values())[:3] for row in rows_of(WINDOWS)}
-    for seed in SEEDS[:2]:
+                if (scene, str(case[0]), str(case[1]), str(seed)) not in done:
+                    row = measure(scene, case, seed)
+                    append(ROWS, tuple(row), row)
+    done = {(row["range"], row["seed"]) for row in rows_of(RANGE_ROWS)}
+    for seed in SEEDS:
         for name in RANGES:
-            for model in models:
-                if (name, str(seed), Path(model).stem) not in done:
-                    row = measure_window(name, seed, model)
-                    append(WINDOWS, tuple(row), row)
+            if (name, str(seed)) not in done:
+                row = measure_range(name, seed)
+                append(RANGE_ROWS, tuple(row), row)
     done = {row["file"] for row in rows_of(FILES)}
     for kind in ("manga", "kcwi", "nirspec"):
         if kind not in done:
@@ -237,30 +275,43 @@ def run(models: list[str]) -> None:
             append(FILES, tuple(row), row)
 
 
+def _mean(rows: list[dict[str, str]], name: str) -> str:
+    """Return the mean of a column; what it says where it holds no numbers."""
+    values = [row[name] for row in rows]
+    return values[0] if values[0] == "refused" else f"{np.mean([*map(float, values)]):.3f}"
+
+
 def table() -> str:
     """Return the tables: means over the seeds."""
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows_of(ROWS):
-        key = tuple(row[name] for name in ("scene", "redshift", "speed", "model"))
-        groups.setdefault(key, []).append(row)
-    lines = ["| scene | redshift | velocity, km/s | model | ARI | largest error of the redshift |",
+        groups.setdefault((row["scene"], row["redshift"], row["speed"]), []).append(row)
+    models = " | ".join(f"ARI, {name}" for name in MODELS)
+    lines = [f"| scene | redshift | velocity, km/s | {models} | largest error of the redshift |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for key, rows in groups.items():
-        ari = np.mean([float(row["ari"]) for row in rows])
         error = max(abs(float(row["error"])) for row in rows)
-        lines.append(f"| {' | '.join(key)} | {ari:.3f} | {error:.1e} |")
-    windows: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in rows_of(WINDOWS):
-        windows.setdefault((row["range"], row["model"]), []).append(row)
-    lines += ["", "| range, angstrom at rest | model | ARI | own principal components |",
+        found = " | ".join(_mean(rows, name) for name in MODELS)
+        lines.append(f"| {' | '.join(key)} | {found} | {error:.1e} |")
+    ranges: dict[str, list[dict[str, str]]] = {}
+    for row in rows_of(RANGE_ROWS):
+        ranges.setdefault(row["range"], []).append(row)
+    lines += ["", f"| range, angstrom at rest | {models} | own principal components |",
               "|---|---|---|---|"]  # fmt: skip
-    for key, rows in windows.items():
-        ari, own = (np.mean([float(row[name]) for row in rows]) for name in ("ari", "linear"))
-        lines.append(f"| {' | '.join(key)} | {ari:.3f} | {own:.3f} |")
-    lines += ["", "| file | chosen | k | ARI | names | frame |", "|---|---|---|---|---|---|"]
+    for name, rows in ranges.items():
+        found = " | ".join(_mean(rows, each) for each in (*MODELS, "linear"))
+        lines.append(f"| {name} | {found} |")
+    sets: dict[str, list[dict[str, str]]] = {}
+    for row in rows_of(SETS):
+        sets.setdefault(row["set"], []).append(row)
+    lines += ["", f"| set at rest, of 4750 to 9350 angstrom | {models} |", "|---|---|---|"]
+    for name, rows in sets.items():
+        lines.append(f"| {name} | {' | '.join(_mean(rows, each) for each in MODELS)} |")
+    if FILES.exists():
+        lines += ["", "| file | chosen | k | ARI | names |", "|---|---|---|---|---|"]
     lines += [
         f"| {row['file']} | {row['chosen']} | {row['k']} | {float(row['ari']):.3f} | "
-        f"{row['names']} | {row['frame'] or '-'} |"
+        f"{row['names']} |"
         for row in rows_of(FILES)
     ]
     return "\n".join(lines) + "\n"
@@ -275,5 +326,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        run(["nebulae", *sys.argv[2:]])
+        run(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     page()

@@ -19,6 +19,7 @@ from spectessera.naming.bands import find_bands
 from spectessera.naming.candidates import Candidate
 from spectessera.naming.edges import find_edges
 from spectessera.naming.library import candidate_of, match_library, on_axis
+from spectessera.preprocess import without_spikes
 
 DOCS = Path(__file__).parent.parent / "docs" / "library.md"
 FIRST_SEED, REPEATS = 1000, 200
@@ -208,7 +209,7 @@ def spikes_by_height() -> Rows:
             spiked[y, x, at : at + count] += height * np.array([1, 0.6, 0.3])[:count]
             spikes[y, x, at - 3 : at + count + 3] = True
             drawn.append((y, x, at, ratio))
-        found = spt.preprocess.without_spikes(spt.make_cube(spiked))
+        found = without_spikes(spt.make_cube(spiked))
         changed = found.values != spiked
         for y, x, at, ratio in drawn:
             place = next(n for n, (_, high) in enumerate(ratios) if ratio < high)

@@ -138,7 +138,7 @@ def fcls(spectra: np.ndarray, ends: np.ndarray) -> np.ndarray:
     values = np.column_stack([spectra, np.full(len(spectra), weight)])
     normal = grown @ grown.T
     covariance = np.linalg.inv(normal + 1e-10 * np.trace(normal) * np.eye(len(ends)))
-    amount = non_negative((values @ (grown.T @ covariance)).astype(np.float32), covariance)
+    amount = non_negative((values @ (grown.T @ covariance)).astype(np.float32), covariance).values
     return amount / np.maximum(amount.sum(axis=1, keepdims=True), 1e-12)
 
 

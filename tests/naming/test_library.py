@@ -6,6 +6,7 @@ import xarray as xr
 
 import spectessera as spt
 from spectessera.axis import Axis
+from spectessera.naming import name_clusters
 from spectessera.naming.library import candidate_of, match_library, on_axis
 
 SHIFT = Axis(np.linspace(200, 1800, 300), "cm-1")
@@ -104,6 +105,6 @@ def test_clusters_of_a_result_are_named_by_a_library():
     pure = np.stack([raman(name, SHIFT.values) for name in ("quartz", "calcite")])
     cube = spt.make_cube(100 + 50 * pure[label] + rng.normal(0, 3, (10, 12, 300)), axis=SHIFT)
     result = spt.baselines.cluster_cube(cube, "pca", clusters=spt.Clusters(2, 2))
-    namings = spt.naming.name_clusters(result, library=library())
+    namings = name_clusters(result, library=library())
     assert {each.candidates[0].name for each in namings} == {"quartz", "calcite"}
     assert {round(each.bands[-1].position, -1) for each in namings} == {460, 1090}

@@ -104,7 +104,7 @@ def test_lines_of_nebulae_are_shifted_and_those_of_their_targets_are_not():
 
 
 def test_an_instrument_sees_one_part_of_the_range_and_a_telling_line_in_it():
-    simulation = NebularSimulation()
+    simulation = NebularSimulation(wide=True)
     wavelength, seen = simulation.axis.values, simulation.pairs(4, 400).spectra != 0
     shares = np.ptp(np.array([wavelength[row][[0, -1]] for row in seen]), axis=1) / 6400
     assert (seen.sum(axis=1) == [np.ptp(np.flatnonzero(row)) + 1 for row in seen]).all()

@@ -20,7 +20,10 @@ from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_gr
 def encode_command(
     file: CubeFile,
     model: Annotated[
-        str, typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae.")
+        str,
+        typer.Option(
+            help="A trained model: a file (.safetensors), or maxrf, nebulae or nebulae-wide."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
     reading: FileOptions,
@@ -62,7 +65,8 @@ def encode_command(
 def decode_command(
     file: Annotated[Path, typer.Argument(help="A latent cube that encode wrote.")],
     model: Annotated[
-        str, typer.Option(help="The model that encoded it: a file, or maxrf or nebulae.")
+        str,
+        typer.Option(help="The model that encoded it: a file, or maxrf, nebulae or nebulae-wide."),
     ],
     out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
     overwrite: Overwrite = False,

@@ -90,7 +90,7 @@ def maps_command(
         kind = kind_of(cube)
         if kind != "elements" and anode is not None:
             raise ValueError("--anode: only X-ray cubes have lines of a tube; leave it out")
-        how = {"anode": anode, "single_pixels": single_pixels} if kind else {}
+        how: dict[str, Any] = {"anode": anode, "single_pixels": single_pixels}
         with use_scheduler(where), progress(quiet or as_json) as bar:
             made = maps_of(cube, _clusters(cube, source, bar), kind, bar, **how)
         if made.suitable is None and made.mixtures is None:

@@ -51,15 +51,16 @@ class ModelOptions:
     model: Annotated[
         str | None,
         typer.Option(
-            help="A trained model: a file (.safetensors), or maxrf or nebulae; or auto: one of "
-            "these two if it suits the cube, else one that is trained on it (the default)."
+            help="A trained model: a file (.safetensors), or maxrf, nebulae or nebulae-wide; or "
+            "auto: one of these if it suits the cube, else one that is trained on it (the default)."
         ),
     ] = None
     fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube.")] = False
     start: Annotated[
         str | None,
         typer.Option(
-            help="With --fit: continue from a trained model: a file, or maxrf or nebulae."
+            help="With --fit: continue from a trained model: a file, or maxrf, nebulae or "
+            "nebulae-wide."
         ),
     ] = None
 

@@ -45,14 +45,14 @@ def library_html(naming: Naming) -> str:
         return ""
     heads = ("Spectrum", "Angle", "Chi-square per channel", "Worse than the best", "Fits")
     rows = [_match(each) for each in naming.library]
-    good = [each for each in naming.library if each.fits and each.worse < SURE]
+    good = [each for each in naming.library if each.worse < SURE]
     verdict = ""
     if not any(each.fits for each in naming.library):
         verdict = "No match: no spectrum of the library fits."
-    elif not good:
-        verdict = "No match: the spectra that fit in shape are worse than one that does not fit."
+    elif not any(each.fits for each in good):
+        verdict = "No match: those that fit are worse than one that does not."
     elif len(good) > 1:
-        verdict = "The data do not tell those apart that fit and are worse by less than 4 \u03c3."
+        verdict = "Those that are worse by less than 4 \u03c3 cannot be distinguished."
     note = f'<p class="note">{verdict}</p>' if verdict else ""
     return table("Spectra of the library", heads, rows, numeric=(1, 2, 3)) + note
 

@@ -19,7 +19,7 @@ from spectessera.preprocess.auto import OF_COUNTS, metric_for, noise_share
 from spectessera.preprocess.frame import REST, Frame
 from spectessera.preprocess.intake import Intake
 from spectessera.segmenter import SpectralSegmenter, load
-from spectessera.segmenter.frame import NONE_FOUND
+from spectessera.segmenter.frame import NONE_FOUND, for_model
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.variance import with_usable_variance
 
@@ -152,13 +152,16 @@ def _readable(
 
     None is warned of, because it may not be chosen.
     """
-    found = {}
+    found: dict[str, _Shipped] = {}
+    known: Frame | None = None
     for name in MODELS:
         segmenter = load(name)
         try:
             segmenter.intake(cube, frame=Frame(), warn=False)  # before any search
             rest = segmenter.expects_.frame == REST
-            frame = segmenter.frame(cube, redshift, continuum) if rest else Frame()
+            if rest and known is None:
+                known = segmenter.frame(cube, redshift, continuum)
+            frame = for_model(known, segmenter.expects_) if rest and known else Frame()
             intake = segmenter.intake(cube, frame=frame, warn=False)
         except ValueError as error:  # another kind of axis, or too little of it
             log.debug("the model %s is not tried: %s", name, error)

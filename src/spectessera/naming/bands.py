@@ -24,14 +24,19 @@ FALSE_ALARM = 0.01
 # Least height of a band, as a share of the spectrum there: smaller ones may be ripples of the
 # instrument, however small the noise is.
 SMALLEST = 0.003
+# The same, as a share of the highest band.
+RIPPLE = 0.02
 KINDS = ("band", "absorption")
 FEWEST_CHANNELS = 30
 # Full widths at half maximum, in channels, and the largest as a share of the channels.
 _NARROWEST, _STEP, _WIDEST = 3.0, 1.4, 0.08
 _INNER, _OUTER = 0.55, 0.9  # of the two Gaussians, in full widths of the band
 _LOCAL = 201  # channels, in which the noise is that of the scatter between neighbours
-_MARGIN = 5.0  # of the chance level, as the noise is known from few channels only
+_MARGIN = 15.0  # of the chance level, as the noise is known from few channels only
 _NORMAL = 1.4826
+# Share of the channels that have no bands at least, and what it is of normal noise.
+_QUIET, _QUIET_SCORE = 0.3, 0.3853
+_MOST_SHARED = 4.0  # largest factor by which channels that share their noise change a known error
 _ROUNDS = 8  # of the fit of a band
 _END = 0.6  # least distance from an end, in full widths: half of a band is not one
 _LOBE, _LOBE_SCORE = 2.2, 0.8  # how far the filter has lobes, in full widths, and how strong
@@ -90,32 +95,38 @@ def find_bands(
     for part in axis.segments():
         if part.stop - part.start >= FEWEST_CHANNELS:
             values = sign * np.asarray(spectrum[part], np.float64)
-            own, noise = axis.values[part], _noise(values, np.asarray(error[part], np.float64))
+            given = np.asarray(error[part], np.float64)
+            known = np.where(np.isfinite(given) & (given > 0), given, np.inf)
+            noise = _noise(values, known)
             if (noise > 0).all():
-                found += _bands(values, noise, own, kind, len(axis))
+                found += _bands(values, noise, known, axis.values[part], kind, len(axis))
     rising = len(axis) < 2 or axis.values[0] < axis.values[-1]
     return tuple(sorted(found, key=lambda each: each.position, reverse=not rising))
 
 
-def _noise(values: np.ndarray, error: np.ndarray) -> np.ndarray:
+def _noise(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return the noise (channel,): the error, or the scatter between channels if that is less."""
     second = np.abs(np.diff(values, n=2)) / np.sqrt(6)
     second = np.pad(second, 1, mode="edge")
     size = min(_LOCAL, len(second) // 2 * 2 - 1)
     scatter = 1.1 * _NORMAL * ndimage.median_filter(second, size=size, mode="mirror")
     floor = 1e-6 * np.abs(values).max()  # rounding
-    known = np.where(np.isfinite(error) & (error > 0), error, np.inf)
     return np.maximum(np.minimum(known, np.maximum(scatter, floor)), floor)
 
 
 def _bands(
-    values: np.ndarray, noise: np.ndarray, position: np.ndarray, kind: str, channels: int
+    values: np.ndarray,
+    noise: np.ndarray,
+    known: np.ndarray,
+    position: np.ndarray,
+    kind: str,
+    channels: int,
 ) -> list[Band]:
     """Return the bands of a run of channels without a gap; maxima of ``values``."""
     counted = Axis(np.arange(len(values)))
     base = arpls_baseline(values[None].astype(np.float32), counted)[0].astype(np.float64)
     above, found = values - base, []
-    for place in _places(above, noise, np.abs(values), channels):
+    for place in _places(above, noise, known, np.abs(values), channels):
         fitted = _fitted(above, noise, place)
         if fitted is None:
             continue
@@ -135,24 +146,32 @@ def _bands(
     return found
 
 
-def _places(above: np.ndarray, noise: np.ndarray, level: np.ndarray, channels: int) -> list[_Place]:
-    """Return where bands are, each once, at the width that shows it best."""
+def _places(
+    above: np.ndarray, noise: np.ndarray, known: np.ndarray, level: np.ndarray, channels: int
+) -> list[_Place]:
+    """Return where bands are, each once, at the width that shows it best.
+
+    ``known (channel,)``: the error that is given, infinite where it is not known.
+    """
     widest = max(_NARROWEST, _WIDEST * len(above))
     count = 1 + int(np.log(widest / _NARROWEST) / np.log(_STEP))
     widths = _NARROWEST * _STEP ** np.arange(count)
     limit = float(norm.isf(FALSE_ALARM / (_MARGIN * channels * count)))
+    least = np.maximum(SMALLEST * level, RIPPLE * np.abs(above).max())
     candidates: list[_Place] = []
     for width in widths.tolist():
         kernel = _kernel(width)
         response = _filtered(above, kernel)
-        score = response / np.sqrt(_filtered(noise**2, kernel**2))
-        # Noise that neighbouring channels share is more than theirs alone at large widths.
-        score /= max(1.0, _NORMAL * float(np.median(np.abs(score - np.median(score)))))
+        scores = [
+            _deflated(response / np.sqrt(_filtered(one**2, kernel**2)), most)
+            for one, most in ((noise, np.inf), (known, _MOST_SHARED))
+        ]
+        score = np.where(np.abs(scores[1]) > np.abs(scores[0]), scores[1], scores[0])
         height = response / (kernel @ np.exp(-0.5 * (_offsets(kernel) * FWHM / width) ** 2))
         end = int(np.ceil(_END * width))
         for sign in (1, -1):
             top = _tops(sign * response)
-            top &= (sign * score > limit) & (sign * height > SMALLEST * level)
+            top &= (sign * score > limit) & (sign * height > least)
             top[:end] = top[len(top) - end :] = False
             candidates += [
                 _Place(int(c), width, float(sign * score[c]), sign) for c in np.flatnonzero(top)
@@ -162,6 +181,15 @@ def _places(above: np.ndarray, noise: np.ndarray, level: np.ndarray, channels: i
         if all(not (_the_same(one, other) or _is_lobe(one, other)) for other in chosen):
             chosen.append(one)
     return [each for each in chosen if each.sign > 0]
+
+
+def _deflated(score: np.ndarray, most: float) -> np.ndarray:
+    """Return scores (channel,) by their own scatter, if it is larger, up to a factor.
+
+    Noise that neighbouring channels share is more than theirs alone at large widths.
+    """
+    scatter = float(np.quantile(np.abs(score), _QUIET)) / _QUIET_SCORE
+    return score / float(np.clip(scatter, 1.0, most))
 
 
 def _tops(values: np.ndarray) -> np.ndarray:
@@ -174,6 +202,7 @@ def _tops(values: np.ndarray) -> np.ndarray:
 def _is_lobe(one: _Place, other: _Place) -> bool:
     """Whether a candidate is what the filter makes beside a stronger one of the other sign."""
     near = abs(one.channel - other.channel) < _LOBE * max(one.width, other.width)
+    near = near and one.width >= other.width / 2  # lobes are as wide as what makes them
     return one.sign != other.sign and near and one.score < _LOBE_SCORE * other.score
 
 

@@ -149,21 +149,22 @@ def match_library(
 
 def candidate_of(matches: tuple[LibraryMatch, ...]) -> Candidate | None:
     """Return the name that matches give: one, several that are as good, or None if none fits."""
-    good = [each for each in matches if each.fits and each.worse < SURE]
-    if not good:
+    good = [each for each in matches if each.worse < SURE]
+    if not any(each.fits for each in good):
         return None
     best = good[0]
     words = f"Spectral angle {best.angle:.3f}, chi-square {best.chi_square:.2g} per channel"
     if len(good) == 1:
         rival = next((each for each in matches if each is not best), None)
         if rival is not None:
-            by = "does not fit" if not rival.fits else f"is worse by {rival.worse:.1f} sigma"
-            words += f"; the next, {rival.name}, {by}"
+            words += f"; the next, {rival.name}, is worse by {rival.worse:.1f} sigma"
         return Candidate(best.name, "library", 1.0, (), f"{words}.")
     names = [each.name for each in good[:MOST_NAMED]]
     more = len(good) - len(names)
     name = " or ".join(names) if not more else f"{', '.join(names)} or others"
-    return Candidate(name, "library", 0.5, (), f"{words}; the others fit within the errors too.")
+    return Candidate(
+        name, "library", 0.5, (), f"{words}; the others are worse by no more than the errors."
+    )
 
 
 # --- the workers assume checked input ----------------------------------------------------------

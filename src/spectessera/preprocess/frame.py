@@ -80,6 +80,8 @@ class Frame(NamedTuple):
         Whether the redshift was given, and not found.
     warning : str
         Code of a warning; "" for none.
+    fastest : float
+        Largest velocity around the redshift, in km/s, where it was found.
     """
 
     redshift: float = 0.0
@@ -87,6 +89,7 @@ class Frame(NamedTuple):
     words: str = ""
     given: bool = False
     warning: str = ""
+    fastest: float = 0.0
 
 
 def at_rest(axis: Axis, redshift: float, medium: str) -> Axis:
@@ -98,7 +101,7 @@ def at_rest(axis: Axis, redshift: float, medium: str) -> Axis:
     --------
     >>> axis = Axis([676.16], "nm", medium="vacuum")
     >>> at_rest(axis, 0.03, "air").values.round(2).tolist()
-    [6562.84]
+    [6562.85]
     """
     values = axis.to("angstrom").values
     if redshift == 0 and medium == (axis.medium or "air"):

@@ -133,9 +133,10 @@ def without_spikes(cube: xr.DataArray) -> xr.DataArray:
     --------
     >>> import numpy as np
     >>> import spectessera as spt
+    >>> from spectessera.preprocess import without_spikes
     >>> values = np.random.default_rng(0).normal(100, 1, (6, 7, 40))
     >>> values[2, 3, 20] += 500
-    >>> found = spt.preprocess.without_spikes(spt.make_cube(values))
+    >>> found = without_spikes(spt.make_cube(values))
     >>> found.attrs["spikes_removed"], bool(found.values[2, 3, 20] < 110)
     (1, True)
     """

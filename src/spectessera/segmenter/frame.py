@@ -40,7 +40,7 @@ LOOKED_AT = (256, 2048)
 # all; the first mean that has one decides.
 STRONGEST = (64, 16, 4)
 SINGLE = 24  # of the strongest spectra show how fast the gas moves
-NONE_FOUND = "W-MODEL-NO-REDSHIFT"
+NONE_FOUND, TOO_FAST = "W-MODEL-NO-REDSHIFT", "W-MODEL-FAST"
 STILL = 1e-4  # a redshift below it is taken for 0: wavelengths are at rest within a channel
 # A continuum is subtracted if it is this share of the noise of a pixel or more, in a mean.
 PRESENT = 0.25
@@ -100,7 +100,15 @@ def frame_of(
     if found is None:
         words = f"not found in {len(sampled.values)} spectra, so wavelengths count as at rest"
         return _put(0.0, words, subtract, why, warning=NONE_FOUND)
-    return _put(*found.used(), subtract, why, warning=found.warning(expects))
+    frame = _put(*found.used(), subtract, why, warning=found.warning())
+    return for_model(frame._replace(fastest=found.fastest), expects)
+
+
+def for_model(frame: Frame, expects: Expects) -> Frame:
+    """Return what was found for one model of lines at rest, for another one."""
+    if frame.warning not in ("", TOO_FAST):
+        return frame
+    return frame._replace(warning=TOO_FAST if frame.fastest > expects.fastest else "")
 
 
 def _check_given(expects: Expects, redshift: float | None, continuum: str | None) -> None:
@@ -132,11 +140,9 @@ class _Found(NamedTuple):
             return 0.0, f"{words}; below {STILL:g} it is taken for 0"
         return self.redshift.z, words
 
-    def warning(self, expects: Expects) -> str:
+    def warning(self) -> str:
         """Return the code of a reason to doubt it; "" for none."""
-        if self.redshift.ambiguous:
-            return "W-MODEL-REDSHIFT"
-        return "W-MODEL-FAST" if self.fastest > expects.fastest else ""
+        return "W-MODEL-REDSHIFT" if self.redshift.ambiguous else ""
 
 
 def _put(

@@ -74,8 +74,8 @@ def within_seen(inputs: np.ndarray, decoded: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> within_seen(np.array([[0.0, 1.0, 0.0, 0.5, 0.0]]), np.full((1, 5), 2.0)).round(2).tolist()
-    [[0.0, 0.58, 0.58, 0.58, 0.0]]
+    >>> within_seen(np.array([[0.0, 1.0, 0.0, 0.0, 0.5, 0.0]]), np.full((1, 6), 2.0)).tolist()
+    [[0.0, 0.5, 0.5, 0.5, 0.5, 0.0]]
     """
     seen, at = inputs != 0, np.arange(inputs.shape[1])
     first, last = seen.argmax(axis=1), inputs.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
