@@ -79,12 +79,12 @@ def choose_model(
     """Choose between the shipped models and one that is to be trained on the cube.
 
     A shipped model must be able to read the axis of the cube, and find its redshift if it expects
-    wavelengths at rest. Its clusters, made from one part of
-    the measurement, must foretell the other part nearly as well (nine tenths of the gain, or less
-    by no more than chance) as those of the principal components of the cube itself, with which a
-    training on it begins. So nothing is trained in order to choose. A small difference of the gain
-    says nothing (docs/models.md). If more than half of the spectra are unlike those that the model
-    was trained on, no allowance is made for chance where the gain of the cube itself is beyond it.
+    wavelengths at rest. Its clusters, made from one part of the measurement, must foretell the
+    other part nearly as well (nine tenths of the gain, or less by no more than chance) as those of
+    the principal components of the cube itself, with which a training on it begins. So nothing is
+    trained in order to choose. A small difference of the gain says nothing (docs/models.md). If
+    more than half of the spectra are unlike those that the model was trained on, no allowance is
+    made for chance where the gain of the cube itself is beyond it.
 
     Parameters
     ----------
@@ -157,7 +157,6 @@ def _readable(
     for name in MODELS:
         segmenter = load(name)
         try:
-            segmenter.intake(cube, frame=Frame(), warn=False)  # before any search
             rest = segmenter.expects_.frame == REST
             if rest and known is None:
                 known = segmenter.frame(cube, redshift, continuum)
