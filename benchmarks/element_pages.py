@@ -83,3 +83,19 @@ def family_shares(palette: Palette) -> tuple[list[str], np.ndarray]:
         for family, share in row.items():
             shares[place, step, names.index(family)] = share
     return names, shares
+
+
+def family_shapes(palette: Palette) -> dict[str, np.ndarray]:
+    """Return the shape (channel,) of every family, with a sum of 1, where a pigment has most."""
+    tube, detector = instrument()
+    most: dict[str, tuple[float, np.ndarray]] = {}
+    for name in palette.pigments:
+        lines = emitted_lines(PIGMENTS[name].layers(1.0), tube)
+        families = [f"{e} {line[0]}" for e, line in zip(lines.element, lines.line, strict=True)]
+        intensity = lines.intensity * efficiency(detector, lines.energy)
+        counts = intensity[:, None] * response(detector, lines.energy)
+        for family in set(families):
+            own = counts[[each == family for each in families]].sum(axis=0)
+            if own.sum() > most.get(family, (0.0, own))[0]:
+                most[family] = own.sum(), own / own.sum()
+    return {name: shape for name, (_, shape) in most.items()}

@@ -40,6 +40,7 @@ PUBLIC = [
     "maps",
     "plots",
     "read",
+    "read_library",
     "read_result",
     "report",
     "segment",

@@ -99,6 +99,30 @@ def test_a_channel_without_a_variance_beside_others_is_marked_as_bad(number):
         assert np.isfinite(to_spectra(settled).variance).all()
 
 
+@pytest.mark.parametrize("share", [0.005, 0.05, 0.5])
+def test_a_variance_of_few_values_at_random_makes_no_channel_bad(share):
+    """Of one value in 200 none was seen in most channels; of one in 20 in a few."""
+    generator = np.random.default_rng(2)
+    shape = (*SHAPE[:2], 40)
+    values = generator.normal(9, 1, shape)
+    variance = np.where(generator.random(shape) < share, 1.0, np.nan)
+    lazy = da.from_array(values, (9, 9, -1)) + 0, da.from_array(variance, (9, 9, -1)) + 0
+    for given in ((values, variance), lazy):
+        cube = with_usable_variance(make_cube(given[0], variance=given[1]), compute=True)
+        assert "bad_channel" not in cube.coords
+        assert ("variance" in cube.coords) == (share > 0.01)
+        notes = {True: None, False: "hardly any value has a variance; it is not used"}
+        assert cube.attrs.get("reading_notes") == notes[share > 0.01]
+
+
+@pytest.mark.parametrize("share", [0.03, 1.0])
+def test_a_channel_without_a_variance_is_bad_also_where_few_pixels_have_one(share):
+    variance = np.where(np.random.default_rng(3).random(SHAPE[:2]) < share, 1.0, np.nan)
+    variance = np.repeat(variance[..., None], SHAPE[2], axis=2)
+    variance[..., 1] = 0
+    assert make_cube(VALUES, variance=variance)["bad_channel"].values.tolist()[:2] == [False, True]
+
+
 def test_channels_that_are_bad_already_stay_so():
     variance = np.ones(SHAPE)
     variance[..., 3] = 0
@@ -109,10 +133,71 @@ def test_channels_that_are_bad_already_stay_so():
     assert "variance" not in cube.coords
 
 
+CONVENTIONS = {
+    "the count": lambda n: n,
+    "at least 1": lambda n: np.maximum(n, 1),
+    "1 more": lambda n: n + 1,
+    "Gehrels": lambda n: np.square(1 + np.sqrt(n + 0.75)),
+}
+
+
+@pytest.mark.parametrize("mean", [0.1, 3, 4000])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_variance_that_is_that_of_counts_is_not_used_wherever_it_is_stored(convention, mean):
+    """Noise of few counts became many clusters."""
+    counts = np.random.default_rng(1).poisson(mean, SHAPE)
+    error = np.sqrt(CONVENTIONS[convention](counts)).astype(np.float32)  # stored as a root
+    given = np.square(error)
+    for one, other in (((7, 9, -1), (40, 8, 2)), ((20, 60, -1), (20, 60, -1))):
+        lazy = da.from_array(counts, one) + 0, da.from_array(given, other) + 0
+        for values, variance in ((counts, given), lazy):
+            cube = with_usable_variance(make_cube(values, variance=variance), compute=True)
+            assert "variance" not in cube.coords
+            assert noise_of(cube, counts[0]) == "counts"
+            assert "bad_channel" not in cube.coords
+            note = "the variance is that of counts, which the values are; it is not used"
+            assert cube.attrs["reading_notes"] == note
+
+
+def test_masked_and_interpolated_counts_are_counts_and_channels_without_a_variance_stay_bad():
+    counts = np.random.default_rng(1).poisson(3.0, SHAPE).astype(np.float32)
+    counts[3] += 0.25
+    variance = counts.copy()
+    variance[::2, ::3] = np.nan
+    variance[..., 2] = 0
+    counts[::3, ::4, 1] = np.nan
+    cube = make_cube(counts, variance=variance)
+    assert cube["bad_channel"].values.tolist() == [False, False, True, False, False]
+    assert "variance" not in cube.coords
+    assert cube.attrs["noise"] == "counts"
+
+
+@pytest.mark.parametrize(
+    ("values", "variance"),
+    [
+        (np.ones(SHAPE), np.ones(SHAPE)),
+        (VALUES, np.maximum(VALUES, 1)),
+        (np.rint(VALUES) - 12, np.abs(np.rint(VALUES) - 12)),
+        (np.rint(VALUES), np.rint(VALUES) + 2),
+        (np.rint(VALUES), np.rint(VALUES) * 1.01),
+        (np.rint(VALUES), np.full(SHAPE, 9.0)),
+    ],
+    ids=["of 1", "not whole", "negative", "with read noise", "larger", "one"],
+)
+def test_any_other_variance_is_used(values, variance):
+    assert noise_of(make_cube(values, variance=variance), values[0]) == "variance"
+
+
+def test_who_says_that_the_noise_is_not_known_is_believed():
+    counts = np.random.default_rng(1).poisson(3.0, SHAPE)
+    cube = make_cube(counts, variance=counts, attrs={"noise": "residual"})
+    assert (cube.attrs["noise"], "variance" in cube.coords) == ("residual", True)
+
+
 def test_counts_of_0_whose_error_is_their_root_are_a_measurement():
-    counts = np.random.default_rng(1).poisson(0.01, SHAPE)
-    counts[..., 4], counts[..., 2] = 0, 3
-    cube = make_cube(counts, variance=counts)
+    counts = np.random.default_rng(1).poisson(0.01, SHAPE) * 2.0
+    counts[..., 4], counts[..., 2] = 0, 6
+    cube = make_cube(counts, variance=2 * counts)
     assert "bad_channel" not in cube.coords
     assert has_variance(cube)
 

@@ -119,6 +119,23 @@ LINES = (
     Line("Pa10 9015", 9014.91, "H+", "H1", "rec", (10, 3)),
     Line("[SIII] 9069", 9068.62, "S++", "S3", "coll", (4, 2)),
     Line("Pa9 9229", 9229.01, "H+", "H1", "rec", (9, 3)),
+    # Beyond the range of MUSE; at the end, so that the places of the others stay.
+    Line("[OII] 3726", 3726.03, "O+", "O2", "coll", (3, 1)),
+    Line("[OII] 3729", 3728.82, "O+", "O2", "coll", (2, 1)),
+    Line("H9 3835", 3835.39, "H+", "H1", "rec", (9, 2)),
+    Line("[NeIII] 3869", 3868.76, "Ne++", "Ne3", "coll", (4, 1)),
+    Line("H8 3889", 3889.05, "H+", "H1", "rec", (8, 2)),
+    Line("[NeIII] 3967", 3967.47, "Ne++", "Ne3", "coll", (4, 2)),
+    Line("Hep 3970", 3970.07, "H+", "H1", "rec", (7, 2)),
+    Line("[SII] 4069", 4068.60, "S+", "S2", "coll", (5, 1)),
+    Line("[SII] 4076", 4076.35, "S+", "S2", "coll", (4, 1)),
+    Line("Hd 4102", 4101.73, "H+", "H1", "rec", (6, 2)),
+    Line("Hg 4340", 4340.47, "H+", "H1", "rec", (5, 2)),
+    Line("[OIII] 4363", 4363.21, "O++", "O3", "coll", (5, 4)),
+    Line("HeI 4471", 4471.48, "He+", "He1", "rec", "4471.0"),
+    Line("HeII 4686", 4685.71, "He++", "He2", "rec", (4, 3)),
+    Line("[SIII] 9531", 9530.60, "S++", "S3", "coll", (4, 3)),
+    Line("Pa8 9546", 9545.97, "H+", "H1", "rec", (8, 3)),
 )
 HBETA = LINES[0]
 

@@ -3,6 +3,7 @@
 
     python tools/make_models.py maxrf --output src/spectessera/data/models/maxrf.safetensors
     python tools/make_models.py nebulae --output src/spectessera/data/models/nebulae.safetensors
+    (nebulae-wide likewise)
 
 "maxrf" needs xraylib (``pip install "spectessera[synth]"``). Settings are those of
 ``spectessera train --simulate``. The weights are written as float16; the effect of the rounding is
@@ -30,7 +31,7 @@ from spectessera.segmenter.pretraining import recipe, simulation
 from spectessera.synth.paint.pigments import PIGMENTS
 from spectessera.synth.pairs import KNOWN, Simulation, XrfSimulation
 
-KINDS = {"maxrf": "xrf", "nebulae": "nebulae"}
+KINDS = {"maxrf": "xrf", "nebulae": "nebulae", "nebulae-wide": "nebulae-wide"}
 NEW_BLOCK, SPECTRA = 2**41, 16_384  # a block that the training does not use
 
 

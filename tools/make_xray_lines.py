@@ -21,7 +21,7 @@ LIGHTEST = 5
 FAINTEST = 0.0003  # share of its family
 SOFTEST = 0.1  # keV
 OVERVOLTAGE = 1.5
-NAME = re.compile(r"(K|L[123]|M[1-5])([LMNOP][1-7])_LINE")
+NAME = re.compile(r"(K|L[123]|M[1-5])([LMNOP][1-7]{1,2}|(?<=K)[OP])_LINE")
 # Groups of lines that a silicon detector hardly resolves, in Siegbahn notation.
 GROUPS = ("Ka", "Kb", "La", "Ll", "Lb", "Lg", "Ma", "Mb", "Mg", "Mz")
 

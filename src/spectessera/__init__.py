@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .evaluate import compare
     from .htmlreport import report
     from .inference import segment
-    from .io import read, read_result, write
+    from .io import read, read_library, read_result, write
     from .kmeans import Clusters
     from .network import Network, Schedule, Training
     from .preprocess import Preprocess
@@ -38,6 +38,7 @@ __all__ = [
     "maps",
     "plots",
     "read",
+    "read_library",
     "read_result",
     "report",
     "segment",
@@ -70,6 +71,7 @@ __getattr__, __dir__ = door(
         "maps": "maps",
         "plots": "plots",
         "read": "io",
+        "read_library": "io",
         "read_result": "io",
         "report": "htmlreport",
         "segment": "inference",

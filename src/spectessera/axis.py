@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._util.check import check_choice
+from ._util.text import per_cent
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -317,7 +318,9 @@ def in_terms_of(axis: Axis, wanted: Axis) -> Axis:
     return axis.to(wanted.unit) if UNITS[axis.unit] != UNITS[wanted.unit] else axis
 
 
-def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.csr_array:
+def resample_weights(
+    axis: Axis, wanted: Axis, *, warn: bool = True, least: float = LEAST_COVERED
+) -> sparse.csr_array:
     """Return the weights (wanted channel, channel) that resample spectra onto another axis.
 
     A channel is divided among the new channels in proportion to the part of its width inside each,
@@ -327,7 +330,8 @@ def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.c
     Raises
     ------
     ValueError
-        If the axes are of different kinds, or ``axis`` covers less than a third of ``wanted``.
+        If the axes are of different kinds, or ``axis`` covers less than the share ``least`` (a
+        third) of the width of ``wanted``.
     """
     from scipy import sparse  # takes longer to load than the rest of this module
 
@@ -345,26 +349,26 @@ def resample_weights(axis: Axis, wanted: Axis, *, warn: bool = True) -> sparse.c
         weights.append(overlap / (high[start:stop] - low[start:stop]))
         covered += overlap.sum()
     share = covered / (wanted_high - wanted_low).sum()
-    _check_coverage(share, converted, wanted, warn=warn)
+    _check_coverage(share, converted, wanted, warn=warn, least=least)
     shape = (len(wanted), len(axis))
     index = np.concatenate(rows), np.concatenate(columns)
     return sparse.csr_array((np.concatenate(weights), index), shape=shape, dtype=np.float32)
 
 
-def _check_coverage(share: float, axis: Axis, wanted: Axis, *, warn: bool) -> None:
+def _check_coverage(share: float, axis: Axis, wanted: Axis, *, warn: bool, least: float) -> None:
     """Refuse an axis that covers too little of the model's; warn if it covers only a part."""
     has, needs = (
         f"{min(each.values[[0, -1]]):g} to {max(each.values[[0, -1]]):g} {each.unit}"
         for each in (axis, wanted)
     )
-    if share < LEAST_COVERED:
-        extent = f"only {100 * share:.0f} % of that" if share > 0 else "nothing of it"
+    if share < least:
+        extent = f"only {per_cent(share)} of that" if share > 0 else "nothing of it"
         raise ValueError(
             f"the model works on {wanted.kind} {needs}; the cube goes from {has} and covers "
             f"{extent}: check the cube's axis, or train a model for it"
         )
     if warn and share < WELL_COVERED:
         log.warning(
-            "the cube goes from %s and covers %.0f %% of the model's %s; the rest counts as 0",
-            has, 100 * share, needs,
+            "the cube goes from %s and covers %s of the model's %s; the rest counts as 0",
+            has, per_cent(share), needs,
         )  # fmt: skip

@@ -6,7 +6,7 @@ information: pipelines write it where they masked a value. It never means that t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,23 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 MOST_PLACES = 256
 # Share of the channels that must have a variance; else the noise of the cube is not known.
 _ENOUGH = 0.5
+# Probability that a channel was seen without a variance by chance, above which it may have one.
+_BY_CHANCE = 1e-3
 
-_Pixels = list[tuple[int, int]]
+# What is written as the variance of a measured count: the count itself, at least 1, 1 more (of the
+# expectation of which nothing else is known), and the upper limit of Gehrels (1986, ApJ 303, 336).
+_OF_COUNTS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    lambda counts: counts,
+    lambda counts: np.maximum(counts, 1),
+    lambda counts: counts + 1,
+    lambda counts: np.square(1 + np.sqrt(counts + 0.75)),
+)
+# Relative error of a variance that was stored as a root, in single precision; and the least share
+# of spectra of whole numbers among spectra of counts (others may have interpolated values).
+_ROUNDING, _LEAST_COUNTED = 1e-5, 0.9
+
+Pixels = list[tuple[int, int]]
+_Spectra = dict[tuple[int, int], np.ndarray]
 
 
 def known_variance(variance: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -61,18 +76,22 @@ def has_variance(cube: xr.DataArray) -> bool:
     """
     if "variance" not in cube.coords:
         return False
-    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
-    spectra = _spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
+    variance, good = stored_as(cube.coords["variance"]), _good(cube)
+    spectra = spectra_at(variance, places(variance.shape[:2], MOST_PLACES))
     return any(_positive(spectrum)[good].any() for _, spectrum in spectra)
 
 
 def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
     """Return a cube in which every channel that is used has a variance, or none has.
 
-    A channel without a variance (in 64 pixels at fixed places, or 256 where hardly any pixel has
-    one) beside channels with one is marked as bad, because nothing is known of its noise. If these
-    are more than half of the channels, or there is no variance at all, the variance is left out.
-    The attribute ``reading_notes`` states both. (A channel of zeros is as good as any other.)
+    A channel without a variance (in 64 pixels at fixed places, or 256 where few pixels or values
+    have one) beside channels with one is marked as bad, because nothing is known of its noise. If
+    these are more than half of the channels, if so few values have a variance that others may be
+    seen without one by chance, or if none has, the variance is left out.
+    So is one that follows from the values, which are whole numbers: they are counts (the attribute
+    ``noise``), whose noise is better known than by the root of each, which is 0 or 1 for a count of
+    0. The attribute ``reading_notes`` states all this. (A channel of zeros is as good as any
+    other.)
 
     Parameters
     ----------
@@ -92,26 +111,79 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     """
     if "variance" not in cube.coords:
         return cube
-    variance, good = _stored_as(cube.coords["variance"]), _good(cube)
+    variance = stored_as(cube.coords["variance"])
     if source_of(variance) is None and not compute:
         return cube
-    known, pixels = _known_channels(variance, good)
+    known, seen = _known_channels(variance, _good(cube))
+    cube = _with_known_channels(cube, known, seen)
+    if "variance" in cube.coords and _of_counts(cube, seen):
+        note = "the variance is that of counts, which the values are; it is not used"
+        return _noted(cube.drop_vars("variance").assign_attrs(noise="counts"), note)
+    return cube
+
+
+def _with_known_channels(cube: xr.DataArray, known: np.ndarray, seen: _Spectra) -> xr.DataArray:
+    """Mark channels without a variance as bad, or leave the variance out."""
+    good = _good(cube)
     if not known.any():
         note = "the variance is nowhere positive (or is beyond 1e30) and is not used"
         return _noted(cube.drop_vars("variance"), note)
     if known[good].all():
         return cube
-    measured, missing = _not_known(cube, good & ~known, pixels)
+    measured, missing = _not_known(cube, good & ~known, list(seen))
     if measured.sum() > _ENOUGH * good.sum():
         note = f"the variance of {known.sum()} of {good.sum()} channels is known; it is not used"
         return _noted(cube.drop_vars("variance"), note)
     void = measured | missing
     if not void.any():
         return cube
+    if _chance(known, seen) > _BY_CHANCE:
+        note = "hardly any value has a variance; it is not used"
+        return _noted(cube.drop_vars("variance"), note)
     count, channels = int(void.sum()), len(void)
     verbs = ("has", "is") if count == 1 else ("have", "are")
     note = f"{count} of {channels} channels {verbs[0]} no variance and {verbs[1]} not used"
     return _noted(also_marked(cube, void), note)
+
+
+def _of_counts(cube: xr.DataArray, seen: _Spectra) -> bool:
+    """Return whether the values are counts, and the variance says no more than they do.
+
+    In all of 64 pixels at fixed places, wherever there is a variance. Pixels whose variance was
+    seen are compared first: the first one of most cubes says that it is not so.
+    """
+    if cube.attrs.get("noise") == "residual":
+        return False
+    values, good = stored_as(cube), _good(cube)
+    first = places(values.shape[:2])
+    for pixel, spectrum in spectra_at(values, [each for each in first if each in seen]):
+        if not _conventions(spectrum[good], seen[pixel][good]):
+            return False
+    variance = dict(spectra_at(stored_as(cube.coords["variance"]), first))
+    conventions, whole, telling = set(range(len(_OF_COUNTS))), [], False
+    for pixel, spectrum in spectra_at(values, first):
+        given, counts = variance[pixel][good], spectrum[good]
+        conventions &= _conventions(counts, given)
+        known = _positive(given) & (np.abs(counts) <= LARGEST)
+        if known.any():
+            whole.append((counts[known] == np.rint(counts[known])).all())
+            # A variance of 1 of values of 0 and 1 may be any.
+            telling |= bool(counts[known].max() > 1 or ((counts == 0) & (given == 0)).any())
+    return bool(conventions and telling and np.mean(whole) >= _LEAST_COUNTED)
+
+
+def _conventions(values: np.ndarray, variance: np.ndarray) -> set[int]:
+    """Return which conventions all variances of a spectrum may follow, if the values are counts."""
+    known = _positive(variance) & (np.abs(values) <= LARGEST)
+    counts, given = (each[known].astype(np.float64) for each in (values, variance))
+    if (counts < 0).any():
+        return set()
+    expected = [convention(counts) for convention in _OF_COUNTS]
+    return {
+        number
+        for number, each in enumerate(expected)
+        if (np.abs(given - each) <= _ROUNDING * each).all()
+    }
 
 
 def _noted(cube: xr.DataArray, note: str) -> xr.DataArray:
@@ -120,7 +192,7 @@ def _noted(cube: xr.DataArray, note: str) -> xr.DataArray:
     return cube.assign_attrs(reading_notes="; ".join(each for each in notes if each))
 
 
-def _stored_as(array: xr.DataArray) -> Any:
+def stored_as(array: xr.DataArray) -> Any:
     """Return the array (y, x, channel) of a cube or its variance, which is not copied."""
     return array.transpose("y", "x", "channel").data
 
@@ -136,36 +208,46 @@ def _positive(variance: np.ndarray) -> np.ndarray:
     return (variance >= SMALLEST) & (variance <= LARGEST)
 
 
-def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Pixels]:
+def _known_channels(variance: Any, good: np.ndarray) -> tuple[np.ndarray, _Spectra]:
     """Return which of the good channels have a variance anywhere, and pixels that have one.
 
-    Of the first places, or of all of them where the first ones have none. (The pixels are all that
-    were looked at, unless every channel was seen to have a variance before.)
+    Of the first places, or of all of them where the first ones have none, or so few values with one
+    that a channel may be without by chance. (The pixels are all that were looked at, unless every
+    channel was seen to have a variance before.)
     """
     pixels = places(variance.shape[:2], MOST_PLACES)
     first = set(pixels[:PLACES])
-    everywhere: tuple[np.ndarray, _Pixels] = np.zeros(len(good), bool), []
-    among_first: tuple[np.ndarray, _Pixels] = np.zeros(len(good), bool), []
-    for pixel, spectrum in _spectra_at(variance, pixels):
+    everywhere: tuple[np.ndarray, _Spectra] = np.zeros(len(good), bool), {}
+    among_first: tuple[np.ndarray, _Spectra] = np.zeros(len(good), bool), {}
+    for pixel, spectrum in spectra_at(variance, pixels):
         positive = _positive(spectrum) & good
         for known, seen in (everywhere, among_first) if pixel in first else (everywhere,):
             known |= positive
-            seen += [pixel] if positive.any() else []
+            seen |= {pixel: spectrum} if positive.any() else {}
+        last = first == {pixel}
         first.discard(pixel)
-        if among_first[0][good].all() or (among_first[1] and not first):
+        if among_first[0][good].all():
+            return among_first
+        if last and among_first[1] and _chance(*among_first) <= _BY_CHANCE:
             return among_first
     return everywhere
 
 
+def _chance(known: np.ndarray, seen: _Spectra) -> float:
+    """Return how likely a channel with as many variances as the known ones is seen without any."""
+    share = np.mean([_positive(variance)[known] for variance in seen.values()])
+    return float((1 - share) ** len(seen))
+
+
 def _not_known(
-    cube: xr.DataArray, channels: np.ndarray, pixels: _Pixels
+    cube: xr.DataArray, channels: np.ndarray, pixels: Pixels
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which of the channels without a variance have values, and which of the others none.
 
     (channel,) bool. Those whose values are all 0 are neither.
     """
     measured, missing = np.zeros((2, len(channels)), bool)
-    for _, spectrum in _spectra_at(_stored_as(cube), pixels):
+    for _, spectrum in spectra_at(stored_as(cube), pixels):
         finite = np.abs(spectrum) <= LARGEST
         measured |= channels & finite & (spectrum != 0)
         missing |= channels & ~finite & finite.any()
@@ -174,7 +256,7 @@ def _not_known(
     return measured, missing & ~measured
 
 
-def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+def spectra_at(array: Any, pixels: Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """Yield pixels with their spectra, in any order.
 
     What has to be computed is computed chunk by chunk, each one once.
@@ -185,7 +267,7 @@ def _spectra_at(array: Any, pixels: _Pixels) -> Iterator[tuple[tuple[int, int], 
             yield (y, x), np.asarray(source[y, x])
         return
     rows, columns = (np.cumsum(sizes) for sizes in array.chunks[:2])
-    chunks: dict[tuple[int, int], _Pixels] = {}
+    chunks: dict[tuple[int, int], Pixels] = {}
     for y, x in pixels:
         chunk = int(np.searchsorted(rows, y, "right")), int(np.searchsorted(columns, x, "right"))
         chunks.setdefault(chunk, []).append((y, x))

@@ -57,6 +57,15 @@ KINDS = {
         "Negative values",
         "{spectra} with negative values, set to 0 before the square root ({where})",
     ),
+    "W-DATA-DESPIKED": Kind(
+        "Spikes that were removed",
+        "{spikes} of cosmic rays removed from {spectra}: straight lines stand in their place",
+    ),
+    "W-DATA-SPIKES": Kind(
+        "Spikes of cosmic rays",
+        "about {share} of the spectra have spikes that look like cosmic rays: they may become "
+        "clusters, and change mean spectra; remove them (--despike yes, with --fit)",
+    ),
     "W-DATA-FLAGGED": Kind("Flagged spectra", "{spectra} flagged as {flag} ({where})"),
     "W-DATA-VARIANCE": Kind(
         "A variance that cannot be right",
@@ -66,12 +75,12 @@ KINDS = {
     ),
     "W-DATA-VARIANCE-NONE": Kind(
         "A variance that is none",
-        "the variance of {share:.0%} of the spectra is nowhere positive and finite: their noise is "
+        "the variance of {share} of the spectra is nowhere positive and finite: their noise is "
         "taken to be that of the others; give the right one, or none",
     ),
     "W-DATA-CLIPPED": Kind(
         "Clipped spectra",
-        "{share:.0%} of the spectra are flat at {value:g}, the largest value: they look clipped, "
+        "{share} of the spectra are flat at {value:g}, the largest value: they look clipped, "
         "and what was above is lost; measure again with less intensity, or mask them",
     ),
     "W-DATA-ONE-SHAPE": Kind(
@@ -110,13 +119,29 @@ KINDS = {
     # --- the model
     "W-MODEL-BAD-CHANNELS": Kind(
         "Bad channels that the model uses",
-        "the model was trained with {count} of the {bad} channels that are marked as bad; straight "
-        "lines between their neighbours stand in their place: train a model on this cube (--fit) "
+        "the model was trained with {count} of {channels} marked as bad; straight lines "
+        "between their neighbours stand in their place: train a model on this cube (--fit) "
         "if lines of the spectra lie there",
+    ),
+    "W-MODEL-NO-REDSHIFT": Kind(
+        "No redshift found",
+        "no redshift was found in the spectra that were looked at, so their wavelengths count as "
+        "at rest, which the model expects; give the redshift (--redshift), or train a model on "
+        "the cube (--fit)",
+    ),
+    "W-MODEL-REDSHIFT": Kind(
+        "Two redshifts fit",
+        "another redshift fits the lines nearly as well as the one that was used for the model; "
+        "give the right one (--redshift)",
+    ),
+    "W-MODEL-FAST": Kind(
+        "Velocities beyond the training",
+        "the gas moves faster than in the training of the model, so that clusters may follow "
+        "velocities; train a model on the cube (--fit)",
     ),
     "W-MODEL-NOVEL": Kind(
         "Spectra unlike the training",
-        "{share:.0%} of the pixels have spectra unlike those that the model was trained on{which}; "
+        "{share} of the pixels have spectra unlike those that the model was trained on{which}; "
         "if these pixels matter, train a model on this cube (--fit, or --fit --start)",
     ),
     # --- single clusters

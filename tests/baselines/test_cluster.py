@@ -598,7 +598,7 @@ def test_few_pixels():
     result = cluster_cube(small, "pca", clusters=Clusters(2, 10))
     assert result.attrs["n_clusters"] == 2
     assert result["k"].values.tolist() == [2, 3]
-    with pytest.raises(ValueError, match="2 usable spectra of 2 pixels are too few; at least 3"):
+    with pytest.raises(ValueError, match="2 usable spectra of 2 pixels: too few; at least 3"):
         cluster_cube(cube.isel(y=slice(0, 1), x=slice(6, 8)), "pca")
     with pytest.raises(ValueError, match="at least 6 are needed for 5 clusters"):
         cluster_cube(small, "pca", clusters=Clusters(5, 5))

@@ -134,7 +134,7 @@ def test_wrong_files_give_one_line(scan, tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (np.ones((1, 1, 8)), "1 usable spectra"),
+        (np.ones((1, 1, 8)), "1 usable spectrum"),
         (np.full((4, 5, 8), np.nan), "0 usable spectra"),
         (np.zeros((4, 5, 8)), "0 usable spectra"),
     ],

@@ -13,7 +13,8 @@ import spectessera as spt
 from commands import one_line, run, two_stripes
 from linecases import galaxy
 from mapcases import FAMILIES, painted
-from spectessera.maps import elements, lines
+from mixturecases import mixed
+from spectessera.maps import abundances, elements, lines
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +94,55 @@ def test_errors_come_before_any_work(folder, tmp_path):
     light = spt.make_cube(cube.values, wavelength=(4800.0, 9300.0))
     spt.write(light, tmp_path / "light.h5")
     out = tmp_path / "out"
-    for command in ("maps", "segment"):
-        extra = ("--maps",) if command == "segment" else ()
-        done = run(command, tmp_path / "light.h5", "--out", out, *extra)
-        assert "in channels of at most 600 km/s" in one_line(done)
-        assert not out.exists()
-    spt.write(spt.make_cube(cube.values), tmp_path / "plain.h5")
-    done = run("maps", tmp_path / "plain.h5", "--out", out)
-    assert "an energy axis" in one_line(done)
-    assert "--wavelength FIRST,LAST" in one_line(done)
-    spt.write(cube / 3.7, tmp_path / "normalised.h5")
-    done = run("maps", tmp_path / "normalised.h5", "--out", out)
-    assert "element maps need counts" in one_line(done)
+    done = run("maps", tmp_path / "light.h5", "--out", out, "--anode", "Rh")
+    assert "only X-ray cubes" in one_line(done)
+    assert not out.exists()
+
+
+def test_a_cube_without_elements_or_lines_has_abundances_and_a_tree(tmp_path, caplog):
+    made = mixed("residual")
+    spt.write(made.cube, tmp_path / "raman.h5")
+    out = tmp_path / "result"
+    run("segment", tmp_path / "raman.h5", "--fit", "--epochs", "1", "--clusters", "3", "--maps",
+        "--report", "--out", out, "-q", check=0)  # fmt: skip
+    assert "only of mixtures of clusters" in caplog.text
+    assert not (out / "maps.nc").exists()
+    cube, result = spt.read(tmp_path / "raman.h5"), spt.read_result(out)
+    expected = abundances(cube, result)
+    written = spt.io.read_maps(out / "abundances.nc")
+    xr.testing.assert_allclose(written.drop_attrs(), expected.drop_attrs(), rtol=0, atol=0)
+    image = np.asarray(Image.open(out / "abundance-maps" / "cluster-2.tif"))
+    np.testing.assert_array_equal(image, expected.abundance.sel(cluster=2).values)
+    with (out / "abundance-maps" / "composition.csv").open() as file:
+        (row, *_) = csv.DictReader(file)
+    assert float(row["abundance of 1"]) == pytest.approx(
+        float(expected.composition[0, 0]), abs=1e-5
+    )
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["mixtures"]["pixels"] == expected.attrs["mixtures"]
+    merges = [(each["first"], each["second"]) for each in summary["tree"]["merges"]]
+    assert merges == list(zip(expected.first.values, expected.second.values, strict=True))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    section = page.partition('<section id="mixtures"')[2].partition("</section>")[0]
+    assert section.count('<details class="element">') == expected.sizes["cluster"]
+    assert "of the pixels are mixtures, mostly of" in section
+    assert 'alt="Tree of clusters' in section
+    assert (out / "tree.png").stat().st_size > 3000
+    run("report", out, "--overwrite", check=0)
+    assert (out / "report.html").read_text(encoding="utf-8").count(section) == 1
+    assert run("check", out).exit_code == 0
+    assert "abundances.nc already" in one_line(run("maps", tmp_path / "raman.h5", "--result", out))
+    done = run("maps", tmp_path / "raman.h5", "--result", out, "--overwrite", check=0)
+    assert "of the pixels are mixtures" in done.output
+
+
+def test_one_cluster_has_no_maps_of_mixtures_and_a_sentence_why(tmp_path, caplog):
+    counts = np.random.default_rng(0).poisson(3.0, (12, 10, 60))
+    spt.write(spt.make_cube(counts, energy=(1.0, 20.0)), tmp_path / "flat.h5")
+    done = run("maps", tmp_path / "flat.h5", "--out", tmp_path / "out", "-q")
+    assert "there are no maps to write" in one_line(done)
+    assert "there is one cluster, and a map of mixtures needs two or more" in caplog.text
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_segmentation_without_lines_is_complete_without_maps(tmp_path, caplog):

@@ -32,7 +32,7 @@ def test_a_cluster_that_the_model_has_not_seen_is_named():
     label = np.ones((6, 10), int)
     label[:, 7:] = 2
     (warning,) = novelty_warnings(maps(label, np.where(label == 2, 0.99, 0.3)))
-    assert "30%" in warning.text
+    assert "30 %" in warning.text
     assert "cluster 2;" in warning.text
     assert warning.clusters == (2,)
 

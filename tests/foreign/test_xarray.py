@@ -104,7 +104,7 @@ def test_noise_mask_and_reference_go_along_in_the_same_order():
 def test_a_cube_stays_as_it_is():
     cube = make_cube(
         values().astype(np.uint16), axis=Axis(np.linspace(30, 1, 8), "eV", kind="energy_loss"),
-        variance=values(), mask=np.zeros(SHAPE[:2], bool), attrs={"source": "a"},
+        variance=2 * values(), mask=np.zeros(SHAPE[:2], bool), attrs={"source": "a"},
     )  # fmt: skip
     xr.testing.assert_identical(make_cube(cube), cube)
     xr.testing.assert_identical(make_cube(cube.transpose("channel", "x", "y")), cube)

@@ -160,7 +160,7 @@ def test_names_and_evidence_are_told(tmp_path):
         "the energies are multiplied by 1.003: the energy calibration seems to be wrong",
         "W-NAME-CALIBRATION",
         "7.770 ± 0.010 keV (significance 6.5)",
-        "No peaks were identified.",
+        "No peaks or bands were identified:",
         "Cluster 3: Blue robe",
         "Best candidates from the lines: Cu, Cu red.",
     ):

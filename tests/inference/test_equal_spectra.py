@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import spectessera as spt
-from spectessera import Clusters, SpectralSegmenter, Training, make_cube, segment
+from spectessera import Clusters, Preprocess, SpectralSegmenter, Training, make_cube, segment
 from spectessera.baselines import cluster_cube
 from spectessera.cli.app import app
 from spectessera.diagnostics.warnings import choice_warnings
@@ -116,6 +116,23 @@ def test_one_outlier_does_not_make_all_others_equal(metric):
     points = np.random.default_rng(0).normal(size=(90, 2)).astype(np.float32)
     points[0] = 1e7
     assert cluster_points(points, Clusters(2, 4, metric=metric)).criterion == "stability"
+
+
+def test_what_all_spectra_have_in_common_makes_none_equal():
+    """With ten million added to every value, noise became one cluster of equal spectra."""
+    noise = np.random.default_rng(0).normal(0, 4, (10, 12, 6))
+    cube = make_cube(1e7 + noise, wavelength=(400.0, 900.0))
+    clusters = Clusters(2, 4, criterion="stability", restarts=2)
+    result = cluster_cube(cube, "raw", clusters=clusters, preprocess=Preprocess(normalise=None))
+    assert result.attrs["criterion"] == "stability"
+
+
+@pytest.mark.parametrize("offset", [0, 1e7])
+def test_equal_points_are_equal_whatever_they_have_in_common(offset):
+    """And whatever single precision has lost of it."""
+    points = np.repeat(np.random.default_rng(0).normal(0, 99, (3, 5)), 30, axis=0) + offset
+    points = np.nextafter(points.astype(np.float32), np.float32(np.inf) * (-1) ** np.arange(5))
+    assert cluster_points(points, Clusters(2, 4, restarts=2)).criterion == "equal"
 
 
 def test_groups_that_are_one_point_of_the_sphere_are_one_cluster():

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 
 import spectessera as spt
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis, with_axis
 from spectessera.inference import choose_model, model_choice, patches
+from spectessera.optical.linetable import vacuum_wavelengths
+from spectessera.synth.nebulae.galaxy import rotating_galaxy
 
 SIDE = 24
 
@@ -127,3 +131,13 @@ def test_no_allowance_is_made_for_chance_where_most_spectra_are_new_to_a_model(
     assert choice.gains["maxrf"] < 0.9 * choice.gains["linear"]
     assert choice.name == name
     assert ("unlike those that it was trained on" in choice.reason) is (not name)
+
+
+def test_a_galaxy_whose_lines_are_in_the_infrared_is_read_at_its_redshift():
+    """At rest its axis is beyond that of the model: the redshift has to be found first."""
+    galaxy, _ = rotating_galaxy((8, 9), redshift=0.03, brightness=60.0, seed=3)
+    near = vacuum_wavelengths(spectral_axis(galaxy).values)
+    far = with_axis(galaxy, Axis(near * 2.9 / 1.03 / 1e4, "um", medium="vacuum"))
+    read = model_choice._readable(far, None, None)
+    assert set(read) == {"nebulae", "nebulae-wide"}
+    assert abs(read["nebulae-wide"].frame.redshift - 1.9) < 1e-3

@@ -176,7 +176,7 @@ def test_wrong_arguments_are_named(segmenter):
         segment(cube, segmenter, keep="latent")
     with pytest.raises(ValueError, match="0 usable spectra of 520"):
         segment(cube * np.nan, segmenter)
-    with pytest.raises(ValueError, match="1 usable spectra"):
+    with pytest.raises(ValueError, match="1 usable spectrum of"):
         segment(cube.isel(y=[0], x=[0]), segmenter)
 
 

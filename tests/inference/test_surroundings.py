@@ -21,7 +21,7 @@ def cube_of(chunks: dict[str, int]) -> xr.DataArray:
     generator = np.random.default_rng(0)
     values = generator.poisson(3, SHAPE).astype(np.float32)
     mask = generator.uniform(size=SHAPE[:2]) < 0.1
-    return make_cube(values, energy=(1.0, 5.0), variance=values + 1, mask=mask).chunk(chunks)
+    return make_cube(values, energy=(1.0, 5.0), variance=values + 2, mask=mask).chunk(chunks)
 
 
 @pytest.mark.parametrize("chunks", [(5, 7), (4, 31), (23, 4), (11, 8), (23, 31)])

@@ -490,7 +490,7 @@ def test_rounded_wavelengths_that_repeat_are_spread(tmp_path, values, lengths, e
     cube = read(save(tmp_path, values, wavelength=listed(lengths), wavelength_units="nm"))
     assert spectral_axis(cube).values.tolist() == expected
     np.testing.assert_array_equal(cube, values)
-    assert "repeat the wavelength" in cube.attrs["reading_notes"]
+    assert "with the wavelength of another one" in cube.attrs["reading_notes"]
 
 
 def test_channels_without_a_wavelength_are_bad(tmp_path, values):

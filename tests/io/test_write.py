@@ -187,12 +187,13 @@ def test_a_lazy_cube_is_written_to_fits_part_by_part(tmp_path, dtype, chunks):
     values[0, 0, 0] = 0
     if np.dtype(dtype).kind in "ui":
         values[1, 2, 3], values[3, 4, 6] = np.iinfo(dtype).min, np.iinfo(dtype).max
-    cube = make_cube(values, variance=values.astype("f4") + 1)
+    cube = make_cube(values, variance=values.astype("f4") + 2)
     write(cube.chunk(chunks) if chunks else cube, tmp_path / "cube.fits")
     with fits.open(tmp_path / "cube.fits") as file:
         file.verify("exception")
         np.testing.assert_array_equal(file["DATA"].data, np.moveaxis(values, 2, 0))
-        np.testing.assert_array_equal(file["STAT"].data, np.moveaxis(values, 2, 0) + 1.0)
+        variance = np.moveaxis(values.astype("f4"), 2, 0) + 2
+        np.testing.assert_array_equal(file["STAT"].data, variance)
     assert (tmp_path / "cube.fits").stat().st_size % 2880 == 0
 
 
@@ -418,12 +419,12 @@ def test_tiles_are_widened_where_there_are_few_rows():
 @pytest.mark.parametrize("suffix", [".h5", ".nc"])
 def test_the_tiles_of_a_file_fit_the_blocks_of_a_lazy_cube(tmp_path, suffix):
     values = np.random.default_rng(0).integers(0, 9, (64, 70, 1024), np.uint16)
-    cube = make_cube(da.from_array(values, chunks=(16, 70, -1)), variance=values)
+    cube = make_cube(da.from_array(values, chunks=(16, 70, -1)), variance=2.0 * values)
     write(cube, tmp_path / f"c{suffix}")
     with h5py.File(tmp_path / f"c{suffix}") as file:
         assert file["img"].chunks == (16, 32, 1024)
         np.testing.assert_array_equal(file["img"], values)
-        np.testing.assert_array_equal(file["variance"], values)
+        np.testing.assert_array_equal(file["variance"], 2.0 * values)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

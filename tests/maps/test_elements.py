@@ -5,9 +5,14 @@ import pytest
 import xarray as xr
 
 import spectessera as spt
-from mapcases import FAMILIES, REGIONS, RESPONSE, SHAPE, painted, result_of
+from mapcases import ENERGY, FAMILIES, REGIONS, RESPONSE, SHAPE, painted, result_of, shape_of
 from spectessera.cube import with_axis
+from spectessera.maps.design import design_of
 from spectessera.maps.elementmaps import elements
+from spectessera.maps.families import Contents, MeanSpectra
+from spectessera.naming import name_clusters
+from spectessera.naming.xray import elements as naming
+from spectessera.naming.xray.families import table
 from spectessera.preprocess import with_live_time
 
 
@@ -70,6 +75,44 @@ def test_calibration_and_resolution_are_those_of_the_mean_spectra(maps):
     assert maps.attrs["calibration_offset"] == pytest.approx(RESPONSE.offset, abs=0.01)
     width = 1000 * float(RESPONSE.width(5.9))
     assert float(maps.attrs["resolution"].split()[0]) == pytest.approx(width, abs=5)
+
+
+def _designed(added, pixels):
+    """Return potassium under calcium: the shape (channel,) of its lines, and the response."""
+    families = tuple(
+        f for f in table().families if (f.symbol, f.shell) in (("K", "K"), ("Ca", "K"))
+    )
+    background = np.exp(-ENERGY / 6)
+    counts = 100 * shape_of("Ca K") + shape_of("K K") + 20 * background / background.sum() + added
+    error = np.sqrt(counts / pixels)
+    means = MeanSpectra(
+        ENERGY, np.arange(len(ENERGY)), counts[None], error[None], np.array([float(pixels)])
+    )
+    window = float(ENERGY[0]), float(ENERGY[-1])
+    start = RESPONSE._replace(noise=0.06)
+    design, contents = design_of(means, Contents(start, families, {}, (), None, None, window))
+    return design.shapes[0][:, 0], contents.response
+
+
+def test_the_ratio_of_lines_of_a_faint_family_does_not_fit_its_neighbour():
+    # Counts of nothing in the model, between the lines of potassium and calcium.
+    added = 0.0043 * np.exp(-0.5 * ((ENERGY - 3.55) / 0.06) ** 2) / 0.0321 * 0.6
+    shape, _ = _designed(added, pixels=300)
+    truth = shape_of("K K")
+    main, second = (np.abs(ENERGY - energy).argmin() for energy in (3.313, 3.59))
+    assert shape[second] / shape[main] == pytest.approx(truth[second] / truth[main], rel=0.3)
+
+
+def test_the_resolution_is_right_where_lines_cover_the_background():
+    _, response = _designed(0.0, pixels=100_000)
+    assert response.noise == pytest.approx(RESPONSE.noise, abs=0.001)
+
+
+def test_spectra_that_are_named_are_not_decomposed_again(page, monkeypatch):
+    naming.forget_explained()
+    name_clusters(page.result)
+    monkeypatch.setattr(naming, "decompose_counts", None)  # an error where it is called
+    elements(page.cube, page.result, single_pixels=False)
 
 
 def test_an_element_of_three_pixels_is_found():

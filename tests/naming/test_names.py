@@ -1,5 +1,6 @@
 """Names of clusters, from spectra of known composition."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from spectessera.naming.names import (
     naming_warnings,
     title_of,
 )
-from spectessera.naming.optical.redshift import fit_redshift
+from spectessera.optical.redshift import fit_redshift
 from spectessera.synth import load_palette
 from spectessera.warning import make_warning
 
@@ -309,8 +310,10 @@ def test_reflectance_of_coarse_channels_has_no_remarks_on_redshift_air_or_sky():
     generator = np.random.default_rng(0)
     bands = 0.05 * np.exp(-0.5 * ((axis.values - 557.7) / 5) ** 2)
     spectra = [0.3 + sign * bands + generator.normal(0, 0.003, (200, 120)) for sign in (1, -1)]
-    for naming in name_clusters(result_of(spectra, axis, [200, 200], noise="residual")):
-        assert naming == Naming()
+    bright, dark = name_clusters(result_of(spectra, axis, [200, 200], noise="residual"))
+    assert bright == Naming()
+    assert [(each.kind, round(each.position)) for each in dark.bands] == [("absorption", 558)]
+    assert replace(dark, bands=()) == Naming()
 
 
 def test_smooth_light_of_fine_channels_has_no_remarks_on_redshift_and_air():

@@ -60,7 +60,15 @@ def test_a_variance_that_is_none_is_said(variance):
     noise[:16] = variance
     (found,) = sanity_warnings(values, noise)
     assert found.code == "W-DATA-VARIANCE-NONE"
-    assert "25%" in found.text
+    assert "25 %" in found.text
+
+
+def test_one_spectrum_in_hundreds_is_not_0_per_cent():
+    values = np.tile(counts(), (9, 1))
+    noise = np.maximum(values, 1)
+    noise[7] = 0
+    (found,) = sanity_warnings(values, noise)
+    assert found.text.startswith("the variance of less than 1 % of the spectra is nowhere")
 
 
 def test_clipped_spectra_are_said_and_few_counts_and_normalised_spectra_are_not():

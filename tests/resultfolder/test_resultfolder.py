@@ -15,7 +15,7 @@ import pytest
 import spectessera as spt
 from commands import one_line, run, two_stripes
 from spectessera.resultfolder import MANIFEST, Plan, result_folder
-from spectessera.resultfolder.manifest import MAPS, NAMES, SCANS
+from spectessera.resultfolder.manifest import ABUNDANCES, MAPS, NAMES, SCANS
 
 FAST = ("--epochs", "2", "--k-max", "3", "--encoder", "8", "--restarts", "2", "-q")
 CLI = (sys.executable, "-m", "spectessera.cli")
@@ -124,7 +124,7 @@ def test_a_file_of_the_user_with_one_of_our_names_is_an_error_before_the_work(
     path = tmp_path / name
     path.write_text("mine")
     file, _ = scan
-    more = ("--maps",) if name in MAPS else ()
+    more = ("--maps",) if name in (*MAPS, *ABUNDANCES) else ()
     if name == SCANS:
         other = tmp_path.with_name(f"{tmp_path.name}-other.h5")
         shutil.copy(file, other)

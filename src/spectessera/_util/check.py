@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .text import counted
+
 
 def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """Raise ValueError unless ``value`` is one of ``allowed``."""
@@ -67,6 +69,6 @@ def check_channels(got: int, want: int) -> None:
     """Raise ValueError unless spectra have as many channels as the model was trained on."""
     if got != want:
         raise ValueError(
-            f"spectra have {got} channels but this model was trained on {want}; "
+            f"spectra have {counted(got, 'channel')} but this model was trained on {want}; "
             "give a cube on the same axis, or train a model for this one"
         )

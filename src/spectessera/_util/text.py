@@ -58,6 +58,49 @@ def shown(text: object, most: int = MOST) -> str:
     return visible(words)
 
 
+def per_cent(share: float, digits: int = 0, space: str = " ") -> str:
+    """Return a share as text, in which a few are not none and nearly all not all.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1.
+    digits : int
+        After the point.
+    space : str
+        Between number and sign.
+
+    Examples
+    --------
+    >>> per_cent(0.125, 1), per_cent(1 / 576), per_cent(0.9999), per_cent(0)
+    ('12.5 %', 'less than 1 %', 'more than 99 %', '0 %')
+    """
+    percent, step = 100 * share, 10.0**-digits
+    text = f"{percent:.{digits}f}"
+    if percent > 0 and float(text) == 0:
+        text = f"less than {step:.{digits}f}"
+    elif percent < 100 and float(text) == 100:
+        text = f"more than {100 - step:.{digits}f}"
+    return f"{text}{space}%"
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Return a number with its noun, singular or plural.
+
+    Parameters
+    ----------
+    number : int
+    one, more : str
+        Of one, and of several if that is not the same with an s.
+
+    Examples
+    --------
+    >>> counted(1, "usable spectrum", "usable spectra"), counted(0, "pixel"), counted(2, "pixel")
+    ('1 usable spectrum', '0 pixels', '2 pixels')
+    """
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
 def in_figure(text: object, most: int = 80) -> str:
     r"""Return a text for matplotlib, for which dollars enclose mathematics.
 

@@ -2,8 +2,7 @@
 
 Each turns network inputs (n, channel) into points (n, d), as the autoencoder does in
 :class:`SpectralSegmenter`. The same code reads, screens and preprocesses a cube, chooses k and
-numbers the clusters, so that only the embedding differs. One method, the Gaussian mixture, differs
-in its clustering instead.
+numbers the clusters: only the embedding differs, or, of the Gaussian mixture, the clustering.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import xarray as xr
 from sklearn.neighbors import NearestNeighbors
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.text import counted
 from spectessera.channels import bad_channels, bad_windows
 from spectessera.cube import check_cube, integrate, spectral_axis
 from spectessera.inference.corridor import BlockProgress, Corridor
@@ -29,6 +29,7 @@ from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import by_size
 from spectessera.preprocess.intake import intake_of
 from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.spikes import despiked
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import draw_rows
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
@@ -163,6 +164,7 @@ def cluster_cube(
         method, (preprocess or default_for(cube)).without(bad), clusters or Clusters(), dimensions,
         fit_pixels, seed, tuple(keep),
     )  # fmt: skip
+    cube = despiked(cube, request.preprocess)
     intake = intake_of(cube, request.preprocess, spectral_axis(cube))
 
     def make(maps: ResultMaps) -> xr.Dataset:
@@ -263,18 +265,15 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
     rows = draw_rows(total, fitted, request.seed)
     if len(rows) <= max(2, k_min):
         raise ValueError(
-            f"{len(rows)} usable spectra of {pixels.quality.size} pixels are too few; at least "
+            f"{counted(len(rows), 'usable spectrum', 'usable spectra')} of "
+            f"{counted(pixels.quality.size, 'pixel')}: too few; at least "
             f"{max(3, k_min + 1)} are needed for {k_min} clusters{why_unusable(pixels.quality)}"
         )
     outcome = _embed_and_cluster(request, pixels, rows, corridor, sample)
-    k = len(outcome.clusters.centers)
     labels = pixels.label_map(outcome.clusters.labels)
-    sums = corridor.describe(pixels, labels, k).sums
+    sums = corridor.describe(pixels, labels, len(outcome.clusters.centers)).sums
     _put_maps(request, pixels, labels, outcome.points, corridor.maps)
     return corridor.maps.join(_assemble(request, corridor.cube, pixels, outcome, sums))
-
-
-# --- clustering --------------------------------------------------------------------------------
 
 
 def _embed_and_cluster(

@@ -37,16 +37,25 @@ def kind_of(cube: xr.DataArray) -> str:
         return ""
 
 
-def maps_of(cube: xr.DataArray, result: xr.Dataset, kind: str, bar: Any, **how: Any) -> Maps:
+def maps_of(
+    cube: xr.DataArray,
+    result: xr.Dataset,
+    kind: str,
+    bar: Any,
+    *,
+    anode: str | None = None,
+    single_pixels: bool = True,
+) -> Maps:
     """Return the maps of a cube; where the spectra allow none, it says so.
 
-    ``kind`` is what :func:`kind_of` returned, ``how`` is for elements.
+    ``kind`` is what :func:`kind_of` returned, ``anode`` and ``single_pixels`` are for elements.
     """
     from spectessera.maps import NothingToMap, abundances, suitable
 
     found = mixtures = None
+    how = {"anode": anode, "single_pixels": single_pixels, "progress": bar}
     try:
-        found = suitable(cube, result, progress=bar, **how) if kind else None
+        found = suitable(cube, result, **how) if kind else None
     except NothingToMap as error:  # the result is complete without them
         log.warning("no maps: %s", error)
     try:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectessera._util.text import counted
+
 from .console import command, output, print_json
 from .flags import AsJson
 
@@ -63,7 +65,7 @@ def _print(folder: Path, verdict: Verdict) -> None:
     said = _facts(folder, verdict)
     words = "as written" if verdict.sound else "not as written"
     _line(f"{folder}: {words} on {said['created']} by spectessera {said['spectessera']}")
-    _line(f"{said['files']} files, run {said['id']}")
+    _line(f"{counted(said['files'], 'file')}, run {said['id']}")
     kinds = {
         "changed": verdict.changed,
         "missing": verdict.missing,

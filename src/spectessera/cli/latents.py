@@ -9,6 +9,7 @@ import typer
 
 from spectessera._util.files import alone
 from spectessera._util.inputs import refuse_input
+from spectessera._util.text import counted, per_cent
 
 from .console import command, output, print_json, progress
 from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
@@ -19,7 +20,10 @@ from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_gr
 def encode_command(
     file: CubeFile,
     model: Annotated[
-        str, typer.Option(help="A trained model: a file (.safetensors), or maxrf or nebulae.")
+        str,
+        typer.Option(
+            help="A trained model: a file (.safetensors), or maxrf, nebulae or nebulae-wide."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
     reading: FileOptions,
@@ -48,12 +52,12 @@ def encode_command(
         print_json(summary)
     elif not quiet:
         output.print(
-            f"{summary['channels']} channels to {summary['latent']} latents: "
+            f"{counted(summary['channels'], 'channel')} to {counted(summary['latent'], 'latent')}: "
             f"{summary['ratio']:.1f} times smaller "
             f"({summary['ratio_with_model']:.1f} including the weights of the model)"
         )
-        error = 100 * summary["relative_error"]
-        output.print(f"error {error:.2f} % (root mean square, in network-input units)")
+        error = per_cent(summary["relative_error"], 2)
+        output.print(f"error {error} (root mean square, in network-input units)")
         output.print(f"latent cube in {out}")
 
 
@@ -61,7 +65,8 @@ def encode_command(
 def decode_command(
     file: Annotated[Path, typer.Argument(help="A latent cube that encode wrote.")],
     model: Annotated[
-        str, typer.Option(help="The model that encoded it: a file, or maxrf or nebulae.")
+        str,
+        typer.Option(help="The model that encoded it: a file, or maxrf, nebulae or nebulae-wide."),
     ],
     out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
     overwrite: Overwrite = False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.documents import read_json
+from spectessera._util.text import counted
 
 from .anymaps import Maps, kind_of, maps_of
 from .console import arguments, command, output, print_json, progress
@@ -89,10 +90,10 @@ def maps_command(
         kind = kind_of(cube)
         if kind != "elements" and anode is not None:
             raise ValueError("--anode: only X-ray cubes have lines of a tube; leave it out")
-        how = {"anode": anode, "single_pixels": single_pixels} if kind else {}
+        how: dict[str, Any] = {"anode": anode, "single_pixels": single_pixels}
         with use_scheduler(where), progress(quiet or as_json) as bar:
             made = maps_of(cube, _clusters(cube, source, bar), kind, bar, **how)
-        if made == Maps(None, None):
+        if made.suitable is None and made.mixtures is None:
             raise NothingToMap("there are no maps to write; the lines above say why")
         rows = _write(made, staging.path)
         _write_summary(folder, staging, rows)
@@ -200,7 +201,7 @@ def _lines(rows: list[dict[str, Any]]) -> Table:
     """Return the emission lines as a table."""
     from rich.table import Table
 
-    table = Table(title=f"{len(rows)} lines", box=None)
+    table = Table(title=counted(len(rows), "line"), box=None)
     for heading in ("line", "rest, angstrom", "pixels", "median flux there"):
         table.add_column(heading, justify="left" if heading == "line" else "right")
     for row in rows:
@@ -213,7 +214,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     """Return the elements as a table."""
     from rich.table import Table
 
-    table = Table(title=f"{len(rows)} maps", box=None)
+    table = Table(title=counted(len(rows), "map"), box=None)
     for heading in ("lines", "most in cluster", "net counts", "found in"):
         table.add_column(heading, justify="right" if heading == "net counts" else "left")
     for row in rows:

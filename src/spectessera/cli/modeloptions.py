@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,11 +16,14 @@ from .options import Fields, base_settings, configurations
 if TYPE_CHECKING:
     import xarray as xr
 
+    from spectessera.preprocess.frame import Frame
     from spectessera.segmenter import SpectralSegmenter
 
     from .console import Bar
 
 AUTO = "auto"
+# Settings of the preprocessing that a model of lines at rest takes for the cube at hand.
+AT_REST = ("redshift", "continuum")
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,16 @@ class ModelOptions:
     model: Annotated[
         str | None,
         typer.Option(
-            help="A trained model: a file (.safetensors), or maxrf or nebulae; or auto: one of "
-            "these two if it suits the cube, else one that is trained on it (the default)."
+            help="A trained model: a file (.safetensors), or maxrf, nebulae or nebulae-wide; or "
+            "auto: one of these if it suits the cube, else one that is trained on it (the default)."
         ),
     ] = None
     fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube.")] = False
     start: Annotated[
         str | None,
         typer.Option(
-            help="With --fit: continue from a trained model: a file, or maxrf or nebulae."
+            help="With --fit: continue from a trained model: a file, or maxrf, nebulae or "
+            "nebulae-wide."
         ),
     ] = None
 
@@ -94,11 +98,13 @@ def trained_model(
         return source.load()
     if source.auto and clusters == "trained":
         raise ValueError("--clusters trained: labels agree across cubes of one model; give --model")
+    trained = source.load()
+    rest = source.auto or (trained is not None and trained.expects_.frame != "measured")
     flags = [
         f"--{name.replace('_', '-')}"
         for group in ("preprocess", "network", "training")
         for name in settings[group]
-        if name != "seed"
+        if name != "seed" and not (rest and name in AT_REST)
     ]
     others = (("config", source.config), ("checkpoint", source.checkpoint))
     flags += [f"--{name}" for name, path in others if path is not None]
@@ -112,17 +118,55 @@ def trained_model(
             f"{', '.join(flags)} would have no effect on a trained model; "
             "leave it out, or train anew with --fit"
         )
-    return source.load()
+    return trained
 
 
-def chosen_for(
-    cube: xr.DataArray, neighbours: str, settings: Fields, bar: Bar
-) -> tuple[ModelOptions, SpectralSegmenter | None, dict[str, Any]]:
-    """Return the model that suits a cube, as it would be given, and the settings; say why."""
+def at_rest(settings: Fields) -> dict[str, Any]:
+    """Return redshift and continuum for a model of lines at rest, where they are given."""
+    given = {
+        name: settings["preprocess"][name] for name in AT_REST if name in settings["preprocess"]
+    }
+    if "continuum" in given:
+        given["continuum"] = given["continuum"] or "none"
+    return given
+
+
+def frame_for(
+    cube: xr.DataArray,
+    segmenter: SpectralSegmenter,
+    settings: Fields,
+    known: Frame | None,
+    bar: Bar,
+) -> Frame:
+    """Return redshift and continuum of a cube for a trained model, and say what they are."""
+    frame = segmenter.frame(cube, **at_rest(settings)) if known is None else known
+    if frame.words and not bar.progress.disable:
+        errors.print(frame.words)
+    return frame
+
+
+class Chosen(NamedTuple):
+    """The model that was chosen for a cube: as it would be given, loaded, and the settings."""
+
+    options: ModelOptions
+    segmenter: SpectralSegmenter | None
+    configs: dict[str, Any]
+    frame: Frame
+
+
+def chosen_for(cube: xr.DataArray, neighbours: str, settings: Fields, bar: Bar) -> Chosen:
+    """Return the model that suits a cube; say why."""
     from spectessera.inference import choose_model
 
     wanted, seed = given_neighbours(neighbours), configurations(settings)["training"].seed
-    choice = choose_model(cube, neighbours=wanted, seed=seed, progress=bar)
+    given = at_rest(settings)
+    choice = choose_model(cube, neighbours=wanted, seed=seed, progress=bar, **given)
+    if given and choice.segmenter is not None and choice.segmenter.expects_.frame == "measured":
+        raise ValueError(
+            f"{', '.join(f'--{name}' for name in given)} would have no effect: the model "
+            f"{choice.name} suits the cube, which takes spectra as they are; leave it out, or add "
+            "--fit"
+        )
     name = choice.name or "trained on this cube"
     gains = ", ".join(f"{each} {gain:.4g}" for each, gain in choice.gains.items())
     why = f"{name}: {choice.reason}" + (f" (gain in nats per pixel: {gains})" if gains else "")
@@ -131,4 +175,4 @@ def chosen_for(
     cube.attrs["model_choice"] = why
     options = ModelOptions(model=choice.name or None, fit=not choice.name)
     configs = configurations(settings, None, base_settings(choice.segmenter, None))
-    return options, choice.segmenter, configs
+    return Chosen(options, choice.segmenter, configs, choice.frame)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from spectessera.inference import Neighbours
     from spectessera.network.checkpoint import Checkpoint
+    from spectessera.preprocess.frame import Frame
     from spectessera.preprocess.intake import Intake
     from spectessera.segmenter import SpectralSegmenter
 
@@ -32,7 +33,11 @@ def given_neighbours(given: str) -> str | float:
 
 
 def neighbours_of(
-    cube: xr.DataArray, given: str, segmenter: SpectralSegmenter, trained: SpectralSegmenter | None
+    cube: xr.DataArray,
+    given: str,
+    segmenter: SpectralSegmenter,
+    trained: SpectralSegmenter | None,
+    frame: Frame | None = None,
 ) -> Neighbours:
     """Return how far neighbours are used, as it was given on the command line.
 
@@ -45,6 +50,8 @@ def neighbours_of(
         That segments the cube; its settings count.
     trained : SpectralSegmenter or None
         That is used as it is, or from which the training starts.
+    frame : Frame, optional
+        Redshift and continuum of the cube, for a model that needs them.
 
     Raises
     ------
@@ -54,18 +61,21 @@ def neighbours_of(
     from spectessera.inference import choose_neighbours
 
     wanted = given_neighbours(given)
-    intake = _intake(cube, segmenter, trained)
+    intake = _intake(cube, segmenter, trained, frame)
     return choose_neighbours(cube, intake, wanted, seed=segmenter.config("training").seed)
 
 
 def _intake(
-    cube: xr.DataArray, segmenter: SpectralSegmenter, trained: SpectralSegmenter | None
+    cube: xr.DataArray,
+    segmenter: SpectralSegmenter,
+    trained: SpectralSegmenter | None,
+    frame: Frame | None = None,
 ) -> Intake:
     """Return what makes network inputs of spectra: that of a trained model, or of a new one."""
     from spectessera.inference import intake_before_training
 
     if trained is not None:
-        return trained.intake(cube, warn=False)  # what uses the model warns
+        return trained.intake(cube, frame=frame, warn=False)  # what uses the model warns
     return intake_before_training(
         cube, segmenter.config("preprocess"), segmenter.config("training").seed
     )

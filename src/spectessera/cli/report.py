@@ -14,6 +14,7 @@ from spectessera._util.inputs import refuse_input
 
 from .console import command, output
 from .flags import Overwrite
+from .libraries import LibraryFile, LibraryUnit, opened_library
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,9 +54,13 @@ def report_command(
     names: Names = None,
     anode: Anode = None,
     redshift: Redshift = None,
+    library: LibraryFile = None,
+    library_unit: LibraryUnit = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a report of a segmentation as one HTML file.
+
+    With --library its clusters are named by a library of spectra, in this report.
 
     Names given with --name are kept in edits.toml of the folder: later reports, the summary and the
     figure of the clusters show them too.
@@ -65,18 +70,18 @@ def report_command(
     from spectessera.naming.names import name_clusters
     from spectessera.resultfolder import REPORT
 
-    source = result_in(result)
+    source, spectra = result_in(result), opened_library(library, library_unit)
     path = out or source.parent / REPORT
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --out is the file to write")
-    refuse_input(path, source)
+    refuse_input(path, source, library)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another --out, or --overwrite")
     new = dict(_cluster_and_name(each) for each in names or ())
     with _places(path, source, new, result != source) as (place, shown, staged):
         opened = read_result(source)
         _check_clusters(shown, opened)
-        namings = name_clusters(opened, redshift=redshift, anode=anode)
+        namings = name_clusters(opened, redshift=redshift, anode=anode, library=spectra)
         maps, mixtures = _maps(source.parent) if result != source else (None, None)
         report(
             opened, place, namings=namings, names=shown, maps=maps, mixtures=mixtures,

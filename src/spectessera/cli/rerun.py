@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spectessera.resultfolder import Difference, Manifest
 
 MOST_ARGUMENTS = 10_000
-INPUTS = {"model": "model", "start": "start", "config": "config"}
+INPUTS = {"model": "model", "start": "start", "config": "config", "library": "library"}
 BESIDE = ("mask", "variance", "error", "ivar")  # a file, or the name of an array in the cube
 
 Inputs = Annotated[

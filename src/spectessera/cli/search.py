@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.inputs import refuse_inputs_in
+from spectessera._util.text import counted
 
 from .console import command, errors, output, print_json, progress
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
@@ -83,7 +84,7 @@ def search_command(
     if study.interrupted:
         done = sum(trial.state != "interrupted" for trial in study.trials)
         errors.print(
-            f"stopped by Ctrl-C after {done} trials, which are kept in {out}; the same command "
+            f"stopped by Ctrl-C after {counted(done, 'trial')}, kept in {out}; the same command "
             "continues from there",
         )
         raise typer.Exit(130)
@@ -115,7 +116,7 @@ def _print_study(study: Study) -> None:
     from spectessera.studies import BEST
 
     ranked = study.ranked()
-    title = f"{len(study.trials)} trials, best first"
+    title = f"{counted(len(study.trials), 'trial')}, best first"
     if len(ranked) > MOST_ROWS:
         title += f" (the first {MOST_ROWS} of them)"
     output.print(_table(study, ranked[:MOST_ROWS], title))

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
+from spectessera._util.text import counted, per_cent
 
 from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
 from .console import arguments, command, errors, output, print_json, progress, repeating
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
-from .modeloptions import ModelOptions, chosen_for, trained_model
+from .libraries import LibraryFile, LibraryUnit, opened_library
+from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from spectessera.inference import Neighbours
+    from spectessera.preprocess.frame import Frame
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
@@ -52,6 +56,10 @@ class ResultOptions:
         Write a report.
     anode : str, optional
         Of the X-ray tube.
+    library : Path, optional
+        Spectra to name clusters by.
+    library_unit : str, optional
+        Of the axis of the library.
     neighbours : str
         "auto", or the weight of a neighbour.
     maps : bool
@@ -76,6 +84,8 @@ class ResultOptions:
         str | None,
         typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines."),
     ] = None
+    library: LibraryFile = None
+    library_unit: LibraryUnit = None
     neighbours: Annotated[
         str,
         typer.Option(
@@ -134,41 +144,53 @@ def segment_command(
     """
     with uncollected():
         from spectessera.inference import segment as segment_cube
+        from spectessera.preprocess.spikes import despiked
         from spectessera.resultfolder import MODEL, RESULT_STORE, Origin, write_files
 
     scans = Scans(files, together)
     trained = trained_model(settings, source, clusters)
     configs = configurations(settings, source.config, base_settings(trained, None))
     seed, number = configs["training"].seed, int(clusters) if clusters.isdecimal() else clusters
-    stored, read = results.zarr or where is not None, _inputs(scans, source, reading)
+    stored, read = results.zarr or where is not None, _inputs(scans, source, reading, results)
     with (
         _folder(out, source, results, read, stored=stored, together=together.together) as staging,
         closing(Origin(read)) as origin,  # its checksums are computed during the work
     ):
+        library = opened_library(results.library, results.library_unit)
         state = checkpoint_at(source.checkpoint, out / MODEL, read.values())
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            frame = None
             cube, kind = _cube(scans.read(reading, seed, bar), results)
             if source.auto:
-                source, trained, configs = chosen_for(cube, results.neighbours, settings, bar)
+                source, trained, configs, frame = chosen_for(
+                    cube, results.neighbours, settings, bar
+                )
                 origin.add(_models(source))
             segmenter = _segmenter(source, trained, configs)
-            around = neighbours_of(cube, results.neighbours, segmenter, trained)
+            cube = despiked(cube, segmenter.config("preprocess"))
+            if not source.fit:
+                frame = frame_for(cube, segmenter, settings, frame, bar)
+            around = neighbours_of(cube, results.neighbours, segmenter, trained, frame)
             if source.fit:
                 fit_on(cube, around, segmenter, trained, state, bar)
                 _save(segmenter, source.checkpoint, staging, origin)
-            kept = _kept(results, around, staging.path / RESULT_STORE if stored else None)
+            kept = _kept(results, around, frame, staging.path / RESULT_STORE if stored else None)
             result = segment_cube(cube, segmenter, number, seed=seed, progress=bar, **kept)
             made = maps_of(cube, result, kind, bar) if results.maps else Maps(None, None)
-            how = _how(source, results, stored, made)
+            how = _how(source, results, stored, made) | {"library": library}
         run = scans.said() | _run(source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, cubes=scans.cubes, **how)
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
     _print_summary(summary, out, as_json, quiet)
 
 
-def _kept(results: ResultOptions, around: Neighbours, store: Path | None) -> dict[str, Any]:
+def _kept(
+    results: ResultOptions, around: Neighbours, frame: Frame | None, store: Path | None
+) -> dict[str, Any]:
     """Return what decides which maps are made, and where they are kept."""
-    return {"keep": results.kept(around), "neighbours": around, "store": store}
+    return {
+        "keep": results.kept(around), "neighbours": around, "redshift": frame, "store": store,
+    }  # fmt: skip
 
 
 def _how(source: ModelOptions, results: ResultOptions, stored: bool, made: Maps) -> dict[str, Any]:
@@ -177,9 +199,13 @@ def _how(source: ModelOptions, results: ResultOptions, stored: bool, made: Maps)
     return {**how, "maps": made.suitable, "mixtures": made.mixtures}
 
 
-def _inputs(scans: Scans, source: ModelOptions, reading: FileOptions) -> dict[str, Path]:
+def _inputs(
+    scans: Scans, source: ModelOptions, reading: FileOptions, results: ResultOptions
+) -> dict[str, Path]:
     """Return all files that are read, by what they are for."""
     inputs = scans.inputs() | _models(source)
+    if results.library is not None:
+        inputs["library"] = results.library
     if source.config is not None:
         inputs["config"] = source.config
     return inputs | {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
@@ -288,11 +314,14 @@ def _run(
         "clusters": clusters,
         "anode": results.anode,
         "neighbours": results.neighbours,
+        "library": None if results.library is None else encodable(str(results.library)),
     }
 
 
 def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
     """Print the table of clusters, the warnings, and where the results are."""
+    from rich.text import Text
+
     from spectessera.resultfolder import REPORT
 
     if as_json:
@@ -303,6 +332,9 @@ def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: boo
             output.print(in_words(row))
         if summary["rare"]:
             output.print(summary["rare"])
+        for row in summary["clusters"]:
+            if row.get("bands_in_words"):
+                output.print(Text(f"cluster {row['cluster']}: {row['bands_in_words']}"))
         for warning in summary["warnings"]:
             output.print(f"warning: {warning['text']} [{warning['code']}]")
         output.print(f"results in {out}")
@@ -318,7 +350,7 @@ def _table(summary: dict[str, Any]) -> Table:
     from spectessera.colours import colours
 
     number = summary["n_clusters"]
-    table = Table(title=f"{number} {'cluster' if number == 1 else 'clusters'}", box=None)
+    table = Table(title=counted(number, "cluster"), box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
     table.add_column("what it may be")
@@ -328,8 +360,8 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_row(
             Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
             str(row["size"]),
-            f"{100 * row['share']:.1f} %",
+            per_cent(row["share"], 1),
             "-" if confidence is None else f"{confidence:.2f}",
-            row["name"] or "-",
+            Text(row["name"] or "-"),
         )
     return table

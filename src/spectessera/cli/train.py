@@ -25,10 +25,14 @@ Files = Annotated[
     list[Path] | None, typer.Argument(help="Cubes to train on; none with --simulate.")
 ]
 Start = Annotated[
-    str | None, typer.Option(help="Continue from a trained model: a file, or maxrf or nebulae.")
+    str | None,
+    typer.Option(help="Continue from a trained model: a file, or maxrf, nebulae or nebulae-wide."),
 ]
 Simulate = Annotated[
-    str | None, typer.Option(help="Train on simulated spectra, each of them new: xrf or nebulae.")
+    str | None,
+    typer.Option(
+        help="Train on simulated spectra, each of them new: xrf, nebulae or nebulae-wide."
+    ),
 ]
 Half = Annotated[
     bool, typer.Option("--half", help="Write the weights as float16, in half the space.")

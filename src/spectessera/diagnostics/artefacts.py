@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from scipy import ndimage
 
+from spectessera._util.text import per_cent
 from spectessera.channels import bad_channels, hidden
 from spectessera.result import preprocessing, require
 from spectessera.settings import NONE
@@ -389,6 +390,6 @@ def _unsure(image: _Map, confidence: np.ndarray) -> list[ResultWarning]:
     values = {
         "clusters": cluster_list(numbers),
         "means": _list([f"{mean[k]:.2f}" for k in which]),
-        "share": _list([f"{100 * (1 - mean[k]):.0f} %" for k in which]),
+        "share": _list([per_cent(1 - mean[k]) for k in which]),
     }
     return [make_warning("W-CLUSTER-UNSURE", values, tuple(numbers))]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted, per_cent
 from spectessera.axis import channel_edges, in_terms_of
 from spectessera.channels import bad_channels
 from spectessera.cube import spectral_axis
@@ -89,15 +90,28 @@ def data_warnings(result: xr.Dataset) -> list[ResultWarning]:
     """Return which spectra were left out or repaired, and where they are."""
     quality = result["quality"].transpose("y", "x").values
     quality = np.where(between(result.attrs, quality.shape), 0, quality)
-    found = []
+    found = _despiked(result)
     for bit, name in quality_bits(result):
         rows, columns = np.nonzero(quality & bit)
         if len(rows):
-            spectra = f"{len(rows)} {'spectrum' if len(rows) == 1 else 'spectra'}"
+            spectra = counted(len(rows), "spectrum", "spectra")
             where = f"{_span('row', rows)}, {_span('column', columns)}"
             code = DATA_CODES.get(name, "W-DATA-FLAGGED")
             found.append(make_warning(code, {"spectra": spectra, "where": where, "flag": name}))
     return found
+
+
+def _despiked(result: xr.Dataset) -> list[ResultWarning]:
+    """Return how many spikes were removed, if any were."""
+    numbers = [result.attrs.get(name, 0) for name in ("spikes_removed", "spectra_despiked")]
+    if not all(isinstance(each, (int, np.integer)) and each > 0 for each in numbers):
+        return []
+    spikes, spectra = numbers
+    values = {
+        "spikes": f"{spikes} {'spike' if spikes == 1 else 'spikes'}",
+        "spectra": f"{spectra} {'spectrum' if spectra == 1 else 'spectra'}",
+    }
+    return [make_warning("W-DATA-DESPIKED", values)]
 
 
 def sanity_of(result: xr.Dataset) -> list[ResultWarning]:
@@ -195,7 +209,7 @@ def channel_warnings(result: xr.Dataset) -> list[ResultWarning]:
     low, high = channel_edges(inputs)
     used &= (shifted.values >= low.min()) & (shifted.values <= high.max())
     count = int((bad & used).sum())
-    values = {"count": count, "bad": int(bad.sum())}
+    values = {"count": count, "channels": counted(int(bad.sum()), "channel")}
     return [make_warning("W-MODEL-BAD-CHANNELS", values)] if count else []
 
 
@@ -213,4 +227,6 @@ def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
         if (label == cluster).any() and novel[label == cluster].mean() > 0.5
     ]
     which = f", among them most of {cluster_list(unlike)}" if unlike else ""
-    return [make_warning("W-MODEL-NOVEL", {"share": share, "which": which}, tuple(unlike))]
+    return [
+        make_warning("W-MODEL-NOVEL", {"share": per_cent(share), "which": which}, tuple(unlike))
+    ]

@@ -25,7 +25,8 @@ class Merge(NamedTuple):
     first, second : int
         From 0; the group of both goes on under the number of the first, which is the smaller one.
     cost : float
-        Natural logarithm of a likelihood ratio, per pixel of all clusters; by chance below 0.
+        Natural logarithm of a likelihood ratio, per pixel of all clusters; below 0 where the means
+        of both foretell less than that of all their pixels.
     error : float
         Its standard error.
     """

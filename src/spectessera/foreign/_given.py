@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 
 from ._parts import numbers_along
@@ -57,7 +58,8 @@ class GivenAxis(NamedTuple):
         result = self._made(given[name], UNITS[name], channels)
         if len(result) != channels:
             raise ValueError(
-                f"the axis has {len(result)} values but the cube has {channels} channels; "
+                f"the axis has {counted(len(result), 'value')} but the cube has "
+                f"{counted(channels, 'channel')}; "
                 "give one value per channel, or (first, last)"
             )
         if name != "axis" and result.kind not in (name, "energy_loss"):

@@ -8,6 +8,7 @@ from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.naming.numbers import MEANINGS, quantities_of
 
+from .bandtables import bands_html, library_html
 from .facts import Card
 from .text import DASH, chip, count, number, safe, share, table, warning_list, with_error
 
@@ -15,6 +16,7 @@ MOST_ROWS = 20
 PAGE_ROWS = 20  # a card of more rows may be longer than a page of paper
 LISTED = ("net counts", "flux")  # kinds of numbers that are in the table of lines
 KINDS = {
+    "library": "spectrum of the library",
     "pigment": "pigment",
     "class": "class of object",
     "element": "element",
@@ -28,9 +30,7 @@ def card_html(card: Card, figure_html: str, unit: str, axis: Axis) -> str:
     numbers = [f"{share(card.share)} of the pixels", count(card.size, "pixel")]
     if card.confidence is not None:
         numbers.append(f"mean confidence {share(card.confidence)}")
-    origin = (
-        "" if not card.name or card.given else '<span class="soft">(suggested by the lines)</span>'
-    )
+    origin = "" if not card.name or card.given else f'<span class="soft">({_origin(card)})</span>'
     name = f" {safe(card.name)} {origin}" if card.name else ""
     parts = [
         f"<header><h3>{chip(card.cluster)}<span>Cluster {card.cluster}"
@@ -42,9 +42,18 @@ def card_html(card: Card, figure_html: str, unit: str, axis: Axis) -> str:
         best = ", ".join(each.name for each in card.naming.candidates[:3])
         parts.append(f'<p class="note">Best candidates from the lines: {safe(best)}.</p>')
     parts.append(_naming(card, axis, unit))
+    if card.naming is not None:
+        parts.append(library_html(card.naming))
+        parts.append(bands_html(card.naming, axis.unit))
     parts.append(_contrast(card, unit, axis.unit))
     long = ' class="long"' if _rows(card) > PAGE_ROWS else ""
     return f'<article id="cluster-{card.cluster}"{long}>{"".join(parts)}</article>'
+
+
+def _origin(card: Card) -> str:
+    """Return where a name that the user has not given comes from."""
+    by_library = card.naming is not None and card.naming.of_kind("library")
+    return "suggested by the library" if by_library else "suggested by the lines"
 
 
 def _rows(card: Card) -> int:
@@ -52,6 +61,7 @@ def _rows(card: Card) -> int:
     rows = len(card.lines()) + len(card.differences)
     if card.naming is None:
         return rows
+    rows += len(card.naming.bands) + len(card.naming.library)
     others = 3 * bool(card.naming.unexplained) + 2 * len(card.naming.warnings)
     return rows + len(card.naming.candidates) + others
 
@@ -66,10 +76,12 @@ def _naming(card: Card, axis: Axis, unit: str) -> str:
         heads = ("Candidate", "Kind", "Score", "Evidence")
         rows = [_candidate(each) for each in sorted(naming.candidates, key=_place)]
         parts.append(table("Candidates", heads, rows, numeric=(2,), wide=3))
+    elif naming.bands or naming.library:
+        pass  # what these say stands in tables of their own
     elif not naming.peaks:
         parts.append(
-            '<p class="note">No peaks were identified. That is done for X-ray energies and for '
-            "emission lines of nebulae only.</p>"
+            '<p class="note">No peaks were or bands were identified: lines are named along X-ray '
+            "energies, and in the light of nebulae.</p>"
         )
     else:
         parts.append('<p class="note">No candidate explains the peaks of this spectrum.</p>')

@@ -23,12 +23,10 @@ from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
-from .elementmaps import element_section
 from .facts import Card, cards
 from .figures import score_panels, with_figure
-from .linemaps import line_section
 from .maps import document, frame_ratio, sky
-from .mixtures import mixture_section
+from .mapsections import map_sections
 from .scans import scan_section
 
 LONGEST_NAME = 200  # characters of a name of the user
@@ -277,21 +275,13 @@ def _sections(
         "map": _maps(result, made),
         **scan_section(result),
         "clusters": _cards(result, made),
-        **({} if maps[0] is None else _suitable(maps[0])),
-        **({} if maps[1] is None else {"mixtures": mixture_section(maps[1])}),
+        **map_sections(*maps),
         "choice": _choice(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),
         "provenance": text.origins(result, __version__),
         "cite": text.citing(__version__),
     }
-
-
-def _suitable(maps: xr.Dataset) -> dict[str, str]:
-    """Return the section about maps of elements or of lines."""
-    if "element" in maps.dims:
-        return {"elements": element_section(maps)}
-    return {"lines": line_section(maps)}
 
 
 def _maps(result: xr.Dataset, made: list[Card]) -> str:

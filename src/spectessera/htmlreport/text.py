@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._util.text import visible
+from spectessera._util.text import per_cent, visible
 from spectessera.channels import bad_channels
 from spectessera.colours import colours
 from spectessera.result import (
@@ -83,7 +83,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def share(value: float | None) -> str:
     """Return a share such as "12.5 %"."""
-    return DASH if value is None else f"{100 * value:.1f}{NARROW}%"
+    return DASH if value is None else per_cent(value, 1, NARROW)
 
 
 def with_error(value: float, error: float) -> str:
@@ -221,8 +221,8 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
         "Source": result.attrs.get("source", "not recorded"),
         "Clusters chosen": how_chosen(result),
     }
-    if "model_choice" in result.attrs:
-        long["Model chosen"] = result.attrs["model_choice"]
+    extra = {"model_choice": "Model chosen", "frame": "Wavelengths at rest"}
+    long |= {words: result.attrs[name] for name, words in extra.items() if name in result.attrs}
     if result.attrs.get("neighbours", 0):
         long["Neighbours"] = neighbours_in_words(result)
     rows += "".join(

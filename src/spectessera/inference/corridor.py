@@ -15,6 +15,7 @@ import xarray as xr
 
 from spectessera.cube import Block, blocks, in_image, integrate
 from spectessera.kmeans.rule import Rule
+from spectessera.preprocess.frame import Frame
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .blockwork import BlockFunction, Result, Shared, Task, process_blocks
@@ -37,10 +38,15 @@ from .resultmaps import ResultMaps
 BlockProgress = Callable[[str, int, int], None]
 
 
-def context_of(cube: xr.DataArray, segmenter: SpectralSegmenter) -> BlockContext:
-    """Return what the blocks of a cube are processed with by a trained segmenter."""
+def context_of(
+    cube: xr.DataArray, segmenter: SpectralSegmenter, frame: Frame | None = None
+) -> BlockContext:
+    """Return what the blocks of a cube are processed with by a trained segmenter.
+
+    ``frame``: redshift and continuum, by default as they are found.
+    """
     codec = segmenter.codec
-    return BlockContext(segmenter.intake(cube), codec, codec, segmenter.reference)
+    return BlockContext(segmenter.intake(cube, frame=frame), codec, codec, segmenter.reference)
 
 
 class Described(NamedTuple):

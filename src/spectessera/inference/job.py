@@ -9,6 +9,7 @@ import xarray as xr
 
 from spectessera.cube import noise_of
 from spectessera.kmeans import Clusters
+from spectessera.preprocess.frame import Frame
 from spectessera.segmenter.estimator import SpectralSegmenter
 
 from .neighbours import Neighbours
@@ -26,6 +27,7 @@ class Job(NamedTuple):
     keep : tuple of str
     means : bool
     neighbours : Neighbours
+    frame : Frame
     """
 
     cube: xr.DataArray
@@ -35,6 +37,7 @@ class Job(NamedTuple):
     keep: tuple[str, ...]
     means: bool
     neighbours: Neighbours = Neighbours()
+    frame: Frame = Frame()
 
     @property
     def shape(self) -> tuple[int, int]:

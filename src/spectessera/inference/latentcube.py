@@ -11,6 +11,7 @@ from spectessera.axis import Axis
 from spectessera.cube import DIMS, blocks, check_cube, to_spectra, with_axis
 from spectessera.network.codec import ENCODE_ROWS
 from spectessera.preprocess.intake import inputs_in_parts
+from spectessera.preprocess.spikes import despiked
 from spectessera.segmenter.estimator import SpectralSegmenter
 from spectessera.variance import with_usable_variance
 
@@ -54,6 +55,7 @@ def encode_cube(
         If the axis is of another kind than that of the training, or covers too little of it.
     """
     cube = with_usable_variance(check_cube(cube), compute=True)
+    cube = despiked(cube, segmenter.config("preprocess"))
     size = segmenter.cluster_centers_.shape[1]
     maps = ResultMaps(cube)
     corridor = Corridor(cube, context_of(cube, segmenter), maps, progress=progress)

@@ -16,8 +16,10 @@ from spectessera.kmeans import Clusters
 from spectessera.network.codec import principal_codec
 from spectessera.network.modelfile import MODELS
 from spectessera.preprocess.auto import OF_COUNTS, metric_for, noise_share
+from spectessera.preprocess.frame import REST, Frame
 from spectessera.preprocess.intake import Intake
 from spectessera.segmenter import SpectralSegmenter, load
+from spectessera.segmenter.frame import NONE_FOUND, for_model
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.variance import with_usable_variance
 
@@ -54,29 +56,35 @@ class ModelChoice(NamedTuple):
         the linear map that a training on the cube begins with. Empty where nothing was compared.
     reason : str
         In words.
+    frame : Frame
+        Redshift and continuum of the cube, where the shipped model needs them.
     """
 
     name: str
     segmenter: SpectralSegmenter | None
     gains: dict[str, float]
     reason: str
+    frame: Frame = Frame()
 
 
 def choose_model(
     cube: xr.DataArray,
     *,
     neighbours: str | float | Neighbours = "auto",
+    redshift: float | None = None,
+    continuum: str | None = None,
     seed: int = 0,
     progress: BlockProgress | None = None,
 ) -> ModelChoice:
     """Choose between the shipped models and one that is to be trained on the cube.
 
-    A shipped model must be able to read the axis of the cube. Its clusters, made from one part of
-    the measurement, must foretell the other part nearly as well (nine tenths of the gain, or less
-    by no more than chance) as those of the principal components of the cube itself, with which a
-    training on it begins. So nothing is trained in order to choose. A small difference of the gain
-    says nothing (docs/models.md). If more than half of the spectra are unlike those that the model
-    was trained on, no allowance is made for chance where the gain of the cube itself is beyond it.
+    A shipped model must be able to read the axis of the cube, and find its redshift if it expects
+    wavelengths at rest. Its clusters, made from one part of the measurement, must foretell the
+    other part nearly as well (nine tenths of the gain, or less by no more than chance) as those of
+    the principal components of the cube itself, with which a training on it begins. So nothing is
+    trained in order to choose. A small difference of the gain says nothing (docs/models.md). If
+    more than half of the spectra are unlike those that the model was trained on, no allowance is
+    made for chance where the gain of the cube itself is beyond it.
 
     Parameters
     ----------
@@ -84,6 +92,8 @@ def choose_model(
         In memory or chunked; a few pieces of it are read.
     neighbours : "auto", float or Neighbours
         As of :func:`spectessera.segment`.
+    redshift, continuum
+        As of :func:`spectessera.segment`; they concern only models of lines at rest.
     seed : int
     progress : callable, optional
         Called with the name of the step, the number of models that are done, and that of all.
@@ -103,7 +113,7 @@ def choose_model(
     """
     cube = with_usable_variance(check_cube(cube), compute=True)
     check_neighbours(neighbours)
-    readable = _readable(cube)
+    readable = _readable(cube, redshift, continuum)
     if not readable:
         return ModelChoice("", None, {}, "no shipped model reads its axis")
     patches, intake = patches_before_training(cube, NEW, seed)
@@ -120,6 +130,7 @@ class _Shipped(NamedTuple):
 
     segmenter: SpectralSegmenter
     intake: Intake
+    frame: Frame
 
 
 class _Task(NamedTuple):
@@ -134,20 +145,30 @@ class _Task(NamedTuple):
     report: BlockProgress
 
 
-def _readable(cube: xr.DataArray) -> dict[str, _Shipped]:
+def _readable(
+    cube: xr.DataArray, redshift: float | None, continuum: str | None
+) -> dict[str, _Shipped]:
     """Return the shipped models that can read the axis of a cube.
 
     None is warned of, because it may not be chosen.
     """
-    found = {}
+    found: dict[str, _Shipped] = {}
+    known: Frame | None = None
     for name in MODELS:
         segmenter = load(name)
         try:
-            intake = segmenter.intake(cube, warn=False)
+            rest = segmenter.expects_.frame == REST
+            if rest and known is None:
+                known = segmenter.frame(cube, redshift, continuum)
+            frame = for_model(known, segmenter.expects_) if rest and known else Frame()
+            intake = segmenter.intake(cube, frame=frame, warn=False)
         except ValueError as error:  # another kind of axis, or too little of it
             log.debug("the model %s is not tried: %s", name, error)
             continue
-        found[name] = _Shipped(segmenter, intake)
+        if frame.warning == NONE_FOUND:
+            log.debug("the model %s is not tried: %s", name, frame.words)
+            continue
+        found[name] = _Shipped(segmenter, intake, frame)
     return found
 
 
@@ -160,7 +181,7 @@ def _compared(task: _Task) -> ModelChoice:
     if len(spectra) < LEAST_PIXELS:
         name, shipped = next(iter(task.shipped.items()))
         why = "too few pixels are usable to train a model"
-        return ModelChoice(name, shipped.segmenter, {}, why)
+        return ModelChoice(name, shipped.segmenter, {}, why, shipped.frame)
     own = _gain_of_own(task)
     if own is None:
         return ModelChoice("", None, {}, "the noise of the cube is not known")
@@ -184,7 +205,8 @@ def _compared(task: _Task) -> ModelChoice:
     why = "it foretells the spectra as well"
     if all(each.mean <= _CHANCE * each.error for each in (gains[best], own)):
         why = "no model foretells any difference between the spectra, and this one is trained"
-    return ModelChoice(best, task.shipped[best].segmenter, means, why)
+    shipped = task.shipped[best]
+    return ModelChoice(best, shipped.segmenter, means, why, shipped.frame)
 
 
 def _gain_of_own(task: _Task) -> Gain | None:

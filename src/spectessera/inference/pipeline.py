@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_choice, check_number
+from spectessera._util.text import counted
 from spectessera._util.threads import release_memory
 from spectessera.cube import check_cube
 from spectessera.kmeans import STABLE_FROM, Clusters
@@ -20,7 +21,9 @@ from spectessera.kmeans.points import (
     agreement_of_seeds,
     criterion_of_points,
 )
+from spectessera.preprocess.frame import Frame
 from spectessera.preprocess.sanity import sanity_warnings
+from spectessera.preprocess.spikes import despiked, spike_warnings
 from spectessera.preprocess.steps import why_unusable
 from spectessera.result import assemble, attributes_of, curves_of, kept_by, mean_spectra
 from spectessera.segmenter.estimator import SpectralSegmenter
@@ -58,6 +61,8 @@ def segment(
     keep: Sequence[str] = (),
     means: bool = True,
     neighbours: str | float | Neighbours = "auto",
+    redshift: float | Frame | None = None,
+    continuum: str | None = None,
     store: str | Path | None = None,
     memory: int = MEMORY,
     progress: BlockProgress | None = None,
@@ -92,6 +97,13 @@ def segment(
         foretell the pixel's own measurement better; 0, every pixel stands alone, as in the paper;
         or the weight of a neighbour beside 1, the pixel's own. See
         :func:`spectessera.inference.choose_neighbours`, of which an earlier answer can be given.
+    redshift : float or Frame, optional
+        For models of lines at rest, such as "nebulae": the redshift of the source, by default
+        found in its lines (:meth:`SpectralSegmenter.frame`, of which an earlier answer can be
+        given). Mean spectra stay at the wavelengths of the cube.
+    continuum : "median" or "none", optional
+        For the same models: whether a running median is subtracted; by default where there is a
+        continuum.
     store : str or Path, optional
         A ``.zarr`` folder to which the maps are written block by block, so that no map is in
         memory as a whole. The returned result reads them from there when they are needed.
@@ -121,14 +133,16 @@ def segment(
           known, ``excess (k)``, see :class:`spectessera.inference.noise.SeparationOverNoise`, NaN
           where it was not computed; where evidence chose it, ``gain`` and ``gain_error (k)``, see
           :func:`spectessera.evidence.gain_of`.
-        - Attributes are strings and numbers, among them ``criterion``, what chose k, and
+        - Attributes are strings and numbers, among them ``frame``, the redshift and the continuum
+          and how they were found, for models of lines at rest; ``criterion``, what chose k; and
           ``seed_agreement``, the similarity of the clusters of other seeds (adjusted Rand index).
 
     Raises
     ------
     ValueError
-        If the axis is of another kind than that of the training or covers too little of it, or
-        too few spectra are usable.
+        If the axis is of another kind than that of the training or covers too little of it, too
+        few spectra are usable, or a redshift or a continuum is given for a model of spectra as
+        they are measured.
     OSError
         If the store cannot be written, or a scheduler is lost.
     MemoryError
@@ -148,13 +162,15 @@ def segment(
     """
     _check_arguments(clusters, seed, keep, memory, store, means=means)
     cube = with_usable_variance(check_cube(cube), compute=True)
-    context = context_of(cube, segmenter)
+    cube = despiked(cube, segmenter.config("preprocess"))
+    frame = segmenter.frame(cube, redshift, continuum)
+    context = context_of(cube, segmenter, frame)
     extra = ["integrated_latent"]
     extra += [f"{each}_cube" for each in ("latent", "decoded") if each in keep]
 
     def make(maps: ResultMaps) -> xr.Dataset:
         used = _neighbours(cube, context, neighbours, seed, progress)
-        job = Job(cube, segmenter, clusters, seed, tuple(keep), means, used)
+        job = Job(cube, segmenter, clusters, seed, tuple(keep), means, used, frame)
         seen = context._replace(neighbours=used)
         corridor = Corridor(cube, seen, maps, extra_maps=extra, progress=progress)
         return _segment(job, corridor, memory)
@@ -189,7 +205,9 @@ def _segment(job: Job, corridor: Corridor, memory: int) -> xr.Dataset:
     result = _assemble(job, pixels, clustering, labels, sums, noise, rare)
     result.attrs |= judge.facts(rare.number)
     found = sanity_warnings(sample.values, sample.variance)
-    found += [make_warning(judge.warning)] if judge.warning else []
+    codes = (judge.warning, job.frame.warning)
+    found += [make_warning(each) for each in codes if each]
+    found += spike_warnings(job.cube)
     result.attrs["findings"] = json.dumps({each.code: each.text for each in found})
     if job.clusters != "trained":
         result.attrs["seed_agreement"] = seeds.score
@@ -294,9 +312,6 @@ def _judges(
     return judge, separation_in(job, corridor.context.intake, sample, repeats)
 
 
-# --- clusters ----------------------------------------------------------------------------------
-
-
 def _cluster(
     pixels: Pixels,
     job: Job,
@@ -315,7 +330,8 @@ def _cluster(
         settings = replace(settings, k_min=int(clusters), k_max=int(clusters))
     if len(pixels) <= settings.k_min:
         raise ValueError(
-            f"the cube has {len(pixels)} usable spectra of {job.shape[0] * job.shape[1]}; "
+            f"the cube has {counted(len(pixels), 'usable spectrum', 'usable spectra')} of "
+            f"{job.shape[0] * job.shape[1]}; "
             f"at least {settings.k_min + 1} are needed for {settings.k_min} clusters"
             f"{why_unusable(pixels.quality)}"
         )
@@ -368,6 +384,13 @@ def _attributes(
         "neighbours": job.neighbours.window // 2,
         "neighbour_weight": job.neighbours.weight,
     }
+    if job.frame.words:
+        own |= {
+            "redshift": job.frame.redshift,
+            "redshift_given": int(job.frame.given),
+            "continuum": "median" if job.frame.continuum else "none",
+            "frame": job.frame.words,
+        }
     record = {
         "clusters": job.clusters,
         "seed": job.seed,

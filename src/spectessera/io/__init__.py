@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ._synthetic import read_truth, write_synthetic
     from ._writers import check_destination, left_out, write
     from ._zarr_writer import remove_store
+    from .library import read_library
 
 __all__ = [
     "RESULT",
@@ -23,6 +24,7 @@ __all__ = [
     "left_out",
     "open_result",
     "read",
+    "read_library",
     "read_maps",
     "read_result",
     "read_truth",
@@ -45,6 +47,7 @@ __getattr__, __dir__ = door(
         "left_out": "_writers",
         "open_result": "_results",
         "read": "_read",
+        "read_library": "library",
         "read_maps": "_results",
         "read_result": "_results",
         "read_truth": "_synthetic",

@@ -130,11 +130,11 @@ def layout_of(
     """
     from spectral.io.envi import envi_to_dtype
 
-    lengths = {letter: _integer(header, found, name, 1) for letter, name in LENGTHS.items()}
+    lengths = {letter: whole_number(header, found, name, 1) for letter, name in LENGTHS.items()}
     kind = str(found.get("file type", "")).lower()
     if "library" in kind or "classification" in kind:
         raise ValueError(f"{header} is an {found['file type']}, not an image of spectra")
-    if _integer(header, found, "file compression", 0, 0):
+    if whole_number(header, found, "file compression", 0, 0):
         raise ValueError(f"{header}: the data are compressed; save them without compression")
     letter = envi_to_dtype.get(str(found["data type"]).strip())
     if letter is None:
@@ -142,13 +142,13 @@ def layout_of(
     interleave = str(found["interleave"]).strip().lower()
     if interleave not in ORDERS:
         raise ValueError(f"{header}: interleave must be bsq, bil or bip; got {interleave!r}")
-    dtype = np.dtype(letter).newbyteorder("<>"[_byte_order(header, found)])
+    dtype = np.dtype(letter).newbyteorder("<>"[byte_order(header, found)])
     if "byte order" not in found and dtype.itemsize > 1:
         notes.append("the header gives no byte order: 0 (little-endian) is assumed")
     letters = axes or ORDERS[interleave]
     stored = tuple(lengths[one] for one in letters)
     check_stored(header, header.name, stored, dtype)
-    offset = _integer(header, found, "header offset", 0, 0)
+    offset = whole_number(header, found, "header offset", 0, 0)
     return Numbers(dtype.str, offset, stored, order_of(letters))
 
 
@@ -173,17 +173,17 @@ def as_image(header: Path, numbers: Numbers, shape: tuple[int, int] | None) -> N
     return numbers._replace(stored=(*shape, bands), order=(0, 1, 2))
 
 
-def _byte_order(header: Path, found: dict[str, Any]) -> int:
+def byte_order(header: Path, found: dict[str, Any]) -> int:
     """Return 0 for little-endian numbers, 1 for big-endian ones."""
     word = str(found.get("byte order", "0")).strip().lower()
     order = BYTE_ORDERS.get(word)
-    order = _integer(header, found, "byte order", 0, 0) if order is None else order
+    order = whole_number(header, found, "byte order", 0, 0) if order is None else order
     if order not in (0, 1):
         raise ValueError(f"{header}: byte order must be 0 or 1; got {order}")
     return order
 
 
-def _integer(
+def whole_number(
     header: Path, found: dict[str, Any], name: str, low: int, default: int | None = None
 ) -> int:
     """Return a field that must be a whole number, at least ``low``."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spectessera._util.text import counted
+
 from ._channels import mark_bad
 from ._common import StoredCube
 
@@ -51,7 +53,7 @@ def without_repeats(cube: StoredCube, values: np.ndarray) -> np.ndarray:
     first = np.flatnonzero(np.append(True, np.diff(ordered) != 0))
     last = 2 * ordered[first[-1]] - ordered[first[-2]]
     cube.notes.append(
-        f"{len(values) - distinct} channels repeat the wavelength of another one: they are put "
+        f"{counted(len(values) - distinct, 'channel')} with the wavelength of another one, put "
         "evenly up to the next"
     )
     spread = np.empty_like(values)

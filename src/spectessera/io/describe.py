@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import per_cent
 from spectessera.channels import BAD
 from spectessera.cube import Spectra, blocks, check_cube, read_block, spectral_axis
 from spectessera.preprocess.sanity import sanity_warnings
@@ -83,7 +84,7 @@ def _hint(low: float, share: float) -> dict[str, str]:
     if low >= 0 or share <= MARK_SHARE:
         return {}
     words = (
-        f"{100 * share:.2g} % of all values are the smallest one, {low:g}; if it marks missing "
+        f"{per_cent(share)} of all values are the smallest one, {low:g}; if it marks missing "
         f"values, give missing={low:g} (--missing {low:g})"
     )
     return {"hint": words}

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera._util.reading import reading
+from spectessera._util.text import counted
 from spectessera.conventions.dims import Dim
 from spectessera.scale import keep_saturation
 
@@ -316,7 +317,7 @@ def _combine(
         values = done.values
         for name, count in (("mask", done.flagged), ("variance", done.noiseless)):
             if count:
-                cube.origin[name] += f" ({count} values out)"
+                cube.origin[name] += f" ({counted(count, 'value')} out)"
         variance = None if noise is None else noise[2].variance(noise[1])
     cube.values = file.array(values, key)
     cube.variance = None if variance is None else file.array(variance, part)

@@ -97,7 +97,7 @@ def _spectra(path: Path, table: Table, notes: list[str]) -> _Spectra:
     alone = plain_name(table.names[0]) not in map(plain_name, table.names[1:])  # not "band 1"
     if not named and roles[0] == CHANNEL and alone and not {ROW, COLUMN} & {*roles}:
         values = table.numbers[:, 1:].T
-        name, stated = table.names[0], _stated_unit(table.names[0])
+        name, stated = table.names[0], stated_unit(table.names[0])
         return _Spectra(np.ascontiguousarray(values), table.numbers[:, 0], name, stated, None)
     columns = named or [n for n, role in enumerate(roles) if role not in (ROW, COLUMN)]
     places = None
@@ -165,9 +165,9 @@ def _of_long_table(path: Path, table: Table, roles: list[str]) -> _Spectra:
             f"{path}: spectra have other values of {table.names[wave]!r} than the first one; "
             "export them on one axis"
         )
-    units = tuple(_stated_unit(table.names[n]) or "" for n in (x, y))
+    units = tuple(stated_unit(table.names[n]) or "" for n in (x, y))
     return _Spectra(
-        _whole(by_point[..., left[0]]), axis, table.names[wave], _stated_unit(table.names[wave]),
+        _whole(by_point[..., left[0]]), axis, table.names[wave], stated_unit(table.names[wave]),
         places, (units[0], units[1]),
     )  # fmt: skip
 
@@ -241,7 +241,7 @@ def _add_axis(cube: StoredCube, spectra: _Spectra, before: str) -> None:
     assert spectra.axis is not None
     unit, kind = spectra.unit, ""
     name = spectra.axis_name
-    if unit is None and _RAMAN.search(f"{name} {before}"):
+    if unit is None and says_raman(f"{name} {before}"):
         unit = "cm-1"
         cube.notes.append("the text names Raman or cm-1: the axis is taken in cm-1")
     elif unit is None and plain_name(name) != "wave":  # of Renishaw: nm or cm-1
@@ -253,7 +253,12 @@ def _add_axis(cube: StoredCube, spectra: _Spectra, before: str) -> None:
     cube.origin["axis"] = name
 
 
-def _stated_unit(name: str) -> str | None:
+def says_raman(text: str) -> bool:
+    """Whether a text names Raman spectra, or wavenumbers."""
+    return bool(_RAMAN.search(text))
+
+
+def stated_unit(name: str) -> str | None:
     """Return the unit in a name such as "Wavelength (nm)" or "shift / cm-1"."""
     match = _IN_BRACKETS.search(name)
     if match is None:
@@ -266,4 +271,4 @@ def _stated_unit(name: str) -> str | None:
 
 def _place_unit(table: Table, roles: list[str], role: str) -> str:
     """Return the unit of the positions along x or y."""
-    return _stated_unit(table.names[roles.index(role)]) or "" if role in roles else ""
+    return stated_unit(table.names[roles.index(role)]) or "" if role in roles else ""

@@ -19,7 +19,9 @@ from .rule import Evidence, SplitCheck, rule_of
 
 # Points are equal that differ by no more than rounding: this share of the largest coordinate of
 # the two, or of a point of the middle size. (That of all points may be that of one outlier.)
-_ROUNDING = 4e-6
+# Coordinates are those about the middle of the points; what all have in common is no difference,
+# but of the whole coordinates single precision has lost a share of _LOST.
+_ROUNDING, _LOST = 4e-6, 5e-7
 # So many points are looked at first: of most measurements no two are equal.
 _FIRST = 64
 # Groups of equal points have at least so many points on average.
@@ -105,7 +107,14 @@ def _nothing(evidence: Evidence, gains: Sequence[Gain]) -> bool:
 
 def _apart(centers: Tensor) -> bool:
     """Return whether no two centers (k, d) are one: groups may be one point on the unit sphere."""
-    return bool(torch.pdist(centers).min() > _ROUNDING * centers.abs().max())
+    size = (centers - _middle(centers)).abs().max()
+    least = torch.maximum(_ROUNDING * size, _LOST * centers.abs().max())
+    return bool(torch.pdist(centers).min() > least)
+
+
+def _middle(points: Tensor) -> Tensor:
+    """Return the medians (d,) of points (n, d)."""
+    return points.sort(dim=0).values[len(points) // 2]
 
 
 def groups_of_equal(
@@ -121,10 +130,12 @@ def groups_of_equal(
     most = min(most, len(points) // _REPEATED)
     if split_check is not None:
         most = min(most, split_check.most_equal)
-    largest = points.abs().amax(1)
+    lost = _LOST * points.abs().amax(1)
+    largest = (points - _middle(points[:_FIRST])).abs().amax(1)
     largest, number = torch.maximum(largest, largest.median()), 0
     for count in (_FIRST, len(points)):
-        number, rest, sizes = 0, points[:count], largest[:count]
+        number, rest = 0, points[:count]
+        sizes = torch.maximum(largest, lost / _ROUNDING)[:count]
         while len(rest):
             number += 1
             if number > most:

@@ -190,7 +190,7 @@ def amounts(values: np.ndarray, spectra: np.ndarray) -> np.ndarray:
     """Return the amounts (n, e), float64 and not negative, of spectra in values of equal noise."""
     covariance = inverse(spectra @ spectra.T)
     free = values @ (spectra.T @ covariance).astype(np.float32)
-    return non_negative(free.astype(np.float32), covariance).astype(np.float64)
+    return non_negative(free.astype(np.float32), covariance).values.astype(np.float64)
 
 
 def inverse(normal: np.ndarray) -> np.ndarray:

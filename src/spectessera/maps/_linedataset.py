@@ -11,7 +11,7 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.naming.numbers import integrated_unit
-from spectessera.naming.optical.linefits import on_axis
+from spectessera.optical.linefits import on_axis
 
 from ._gasmaps import CLASSES, ratio_names
 from ._lineblocks import INTERNAL, PER_LINE, PER_PIXEL, QUALITY, LineContext

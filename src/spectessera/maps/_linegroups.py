@@ -15,8 +15,8 @@ import numpy as np
 from spectessera._util.constants import FWHM, SPEED_OF_LIGHT
 from spectessera.axis import Axis, channel_edges
 from spectessera.naming.optical.fluxes import BLENDED
-from spectessera.naming.optical.linefits import LEAST_CHANNELS, observed_vacuum
-from spectessera.naming.optical.linetable import (
+from spectessera.optical.linefits import LEAST_CHANNELS, observed_vacuum
+from spectessera.optical.linetable import (
     EMISSION,
     SKY,
     STRONG_SKY,

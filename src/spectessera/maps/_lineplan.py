@@ -8,7 +8,7 @@ import numpy as np
 
 from spectessera._util.constants import FWHM, MAD_TO_SIGMA, SPEED_OF_LIGHT
 from spectessera.axis import Axis
-from spectessera.naming.optical.linefits import (
+from spectessera.optical.linefits import (
     NARROWEST,
     PreparedSpectra,
     line_kernel,

@@ -14,8 +14,8 @@ from spectessera.axis import Axis
 from spectessera.cube import bare
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import mean_errors, name_clusters, preprocess_redshift
-from spectessera.naming.optical.linetable import EMISSION
-from spectessera.naming.optical.redshift import fit_redshift
+from spectessera.optical.linetable import EMISSION
+from spectessera.optical.redshift import fit_redshift
 from spectessera.scale import places
 from spectessera.variance import has_variance, known_variance
 

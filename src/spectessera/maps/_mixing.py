@@ -13,7 +13,7 @@ import numpy as np
 from spectessera.cube import Spectra
 
 from ._endspectra import Ends, inverse
-from .nonnegative import non_negative, variance_left
+from .nonnegative import non_negative
 from .stream import times_matrices
 
 BEYOND = 3.0  # standard errors from which a spectrum is in a pixel
@@ -89,8 +89,7 @@ def mix_pixels(mixing: Mixing, spectra: Spectra, labels: np.ndarray) -> np.ndarr
     left = np.ones_like(amount)
     for label in np.unique(labels):
         own, covariance = labels == label, mixing.covariance[label - 1]
-        amount[own] = non_negative(amount[own], covariance)
-        left[own] = variance_left(amount[own], covariance)
+        amount[own], left[own] = non_negative(amount[own], covariance)
     explained = times_matrices(amount, np.ones(len(amount), int), mixing.spectra[None])
     square = np.square(spectra.values - explained)
     misfit = times_matrices(square, labels, mixing.weight)[:, 0]

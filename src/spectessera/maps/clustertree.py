@@ -54,7 +54,7 @@ def tree(cube: xr.DataArray, result: xr.Dataset) -> xr.Dataset:
     Notes
     -----
     The gain is that of :mod:`spectessera.evidence`: mean spectra from one part of a measurement,
-    judged by another. By chance a cost may be below 0: these clusters are one, split by noise.
+    judged by another. Where a cost is not above 0, the two are one cluster, split by noise.
 
     Examples
     --------

@@ -12,15 +12,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectessera.naming.xray.components import prepare
+from spectessera.naming.xray.components import Component, prepare
+from spectessera.naming.xray.families import Response
 from spectessera.naming.xray.solver import Solver, refine
 
-from .families import Contents, MeanSpectra, NothingToMap, Tail, components_of, name_of
+from .families import (
+    Contents,
+    MeanSpectra,
+    NothingToMap,
+    Tail,
+    components_of,
+    name_of,
+    with_tail,
+)
 
 EVEN = 0.05  # largest deviation of channels from equal widths, as a share of a width
-ROUNDS = 2  # refinements of the calibration
+ROUNDS = 2  # refinements of the calibration and the resolution, and then of the tails of lines
+STEPS = 2  # of each refinement
 # The ratios of lines in a cluster are as much its own as those of all pixels where a family has so
-# many standard errors in its mean spectrum; its background, where that has so many counts.
+# many standard errors in its mean spectrum, and those of all pixels as much as the tabulated ones;
+# its background, where that has so many counts.
 OWN_SIGMA = 30.0
 OWN_COUNTS = 2e4
 LEAST_SHARE = 1e-4  # of the mean, least counts of a channel that are expected
@@ -44,6 +55,8 @@ class PixelFit(NamedTuple):
         A spectrum times this matrix is its amplitudes without constraint.
     covariance : array (k, f, f), float64
         Of the amplitudes, for the mean spectrum of the cluster.
+    order : array (k, f), int
+        Of the terms, those first that are most significant in a mean pixel of the cluster.
     spread : array (k, f, f), float32
         Amplitudes times this matrix are the variances of the amplitudes, for Poisson counts.
     single : array (k, f), float32
@@ -55,6 +68,7 @@ class PixelFit(NamedTuple):
     names: tuple[str, ...]
     estimate: np.ndarray
     covariance: np.ndarray
+    order: np.ndarray
     spread: np.ndarray
     single: np.ndarray
     typical: np.ndarray
@@ -94,21 +108,20 @@ def design_of(means: MeanSpectra, contents: Contents) -> tuple[Design, Contents]
         )
     counts, error = (each[inside] for each in means.whole)
     for _ in range(ROUNDS):
-        data = prepare(energy, counts, error, contents.response)
-        solver = Solver(data, components_of(contents, energy))
-        fit = solver.fit(list(range(len(solver.components))))
-        contents = contents._replace(response=refine(data, fit, contents.response))
-    contents = contents._replace(tail=_tail(energy, counts, error, contents))
-    whole = _fitted(energy, counts, error, contents)
+        contents = _refined(energy, counts, error, contents)
+        contents = contents._replace(tail=_tail(energy, counts, error, contents))
+    components = components_of(contents, energy)
+    whole = _fitted(energy, counts, error, contents.response, components)
     clusters = []
     for row, usable in enumerate(means.usable):
         own = None
         if usable:
             mean = means.counts[row, inside]
-            own = _fitted(energy, mean, means.error[row, inside], contents)
+            own_error = means.error[row, inside]
+            own = _fitted(energy, mean, own_error, contents.response, components)
             own = _shrunk(own, whole, mean.sum() * means.size[row])
         clusters.append(own or whole)
-    names = (*_names(contents, solver), BACKGROUND)
+    names = (*_names(contents, components), BACKGROUND)
     shapes = np.stack([_shapes(each, whole) for each in clusters])
     expected = np.stack([each.expected for each in clusters])
     channel = means.order[inside]
@@ -127,8 +140,10 @@ def pixel_fit(design: Design) -> PixelFit:
         spread[row] = shapes.T @ matrix**2
         single[row] = expected @ matrix**2 / expected.sum()
         typical[row] = np.maximum(expected @ matrix, 0.0) / expected.sum()
+    error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    order = np.argsort(-typical / error, axis=1, kind="stable")
     return PixelFit(
-        design.names, estimate, covariance, spread.astype(np.float32), single, typical,
+        design.names, estimate, covariance, order, spread.astype(np.float32), single, typical,
     )  # fmt: skip
 
 
@@ -168,13 +183,16 @@ class _Fitted(NamedTuple):
 
 
 def _fitted(
-    energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents
+    energy: np.ndarray,
+    counts: np.ndarray,
+    error: np.ndarray,
+    response: Response,
+    components: list[Component],
 ) -> _Fitted:
     """Fit a mean spectrum with all components."""
-    components = components_of(contents, energy)
     every, lines = list(range(len(components))), np.zeros(len(energy))
     for widths in WIDTHS:
-        data = prepare(energy, counts, error, contents.response, lines, widths)
+        data = prepare(energy, counts, error, response, lines, widths)
         solver = Solver(data, components)
         fit = solver.fit(every)
         lines = sum((fit.counts(i) for i in every), np.zeros(len(energy)))
@@ -184,11 +202,25 @@ def _fitted(
     return _Fitted(solver, fit.weights, sigma, background, expected)
 
 
+def _refined(
+    energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents
+) -> Contents:
+    """Return the contents with a calibration and a resolution that fit a mean spectrum better."""
+    for _ in range(STEPS):
+        components = components_of(contents, energy)
+        fitted = _fitted(energy, counts, error, contents.response, components)
+        fit = fitted.solver.fit(list(range(len(components))))
+        contents = contents._replace(response=refine(fitted.solver.data, fit, contents.response))
+    return contents
+
+
 def _tail(energy: np.ndarray, counts: np.ndarray, error: np.ndarray, contents: Contents) -> Tail:
     """Return the tail of lines with which the mean spectrum of all pixels is fitted best."""
+    whole = components_of(contents._replace(tail=Tail(0.0, 1.0)), energy)
 
     def misfit(tail: Tail) -> float:
-        fitted = _fitted(energy, counts, error, contents._replace(tail=tail))
+        components = with_tail(whole, tail, energy)
+        fitted = _fitted(energy, counts, error, contents.response, components)
         return fitted.solver.solve(list(range(len(fitted.weights))))[0]
 
     tails = [Tail(0.0, 1.0), *(Tail(share, length) for share in SHARES for length in LENGTHS)]
@@ -214,7 +246,7 @@ def _shapes(own: _Fitted, whole: _Fitted) -> np.ndarray:
     """Return the shape (e, f) of every term of the fit of a cluster, with a sum of 1."""
     columns = []
     for i, component in enumerate(own.solver.components):
-        weight = _normalised(whole.weights[i], component.columns)
+        weight = _common_weights(whole, i)
         mine = own.weights[i] @ component.columns
         if mine.any():
             share = own.sigma[i] ** 2 / (own.sigma[i] ** 2 + OWN_SIGMA**2)
@@ -227,14 +259,32 @@ def _shapes(own: _Fitted, whole: _Fitted) -> np.ndarray:
     return shapes / np.maximum(shapes.sum(axis=0), 1e-300)
 
 
+def _common_weights(whole: _Fitted, number: int) -> np.ndarray:
+    """Return the weights (c,) of the columns of a component in the mean spectrum of all pixels.
+
+    Where a family is faint, the ratios of its lines may have been used to fit a neighbour: they are
+    closer to the tabulated ones.
+    """
+    component = whole.solver.components[number]
+    weight = _normalised(whole.weights[number], component.columns)
+    if component.factors is None or not whole.weights[number].any():
+        return weight
+    low, high = component.factors.min(axis=0), component.factors.max(axis=0)
+    part = np.where(component.factors == low, high - 1, 1 - low)
+    part = np.where(high > low, part / np.where(high > low, high - low, 1.0), 1.0)
+    tabulated = _normalised(part.prod(axis=1), component.columns)
+    share = whole.sigma[number] ** 2 / (whole.sigma[number] ** 2 + OWN_SIGMA**2)
+    return share * weight + (1 - share) * tabulated
+
+
 def _normalised(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return weights (c,) with which columns (c, e) have one count; equal ones if all are 0."""
     weights = weights if weights.any() else np.ones(len(weights))
     return weights / max(float(weights @ columns.sum(axis=1)), 1e-300)
 
 
-def _names(contents: Contents, solver: Solver) -> list[str]:
+def _names(contents: Contents, components: list[Component]) -> list[str]:
     """Return the names of all components."""
     names = [name_of(family) for family in contents.families]
     words = {"compton": "{} Compton", "beam": "beam {} keV", "sum": "{}"}
-    return names + [words[each.kind].format(each.name) for each in solver.components[len(names) :]]
+    return names + [words[each.kind].format(each.name) for each in components[len(names) :]]

@@ -21,7 +21,7 @@ from spectessera.result import require
 from .design import BACKGROUND, Design, PixelFit, design_of, pixel_fit
 from .families import Contents, MeanSpectra, contents_of, mean_spectra_of, name_of, of_instrument
 from .hot import Places, places_of, search, verified_families
-from .nonnegative import non_negative, variance_left
+from .nonnegative import non_negative
 from .stream import Progress, map_pixels, times_matrices
 
 UNIT = "counts"
@@ -167,10 +167,9 @@ def fit_pixels(work: PixelWork, spectra: Spectra, labels: np.ndarray) -> np.ndar
     amplitudes = times_matrices(spectra.values, labels, model.estimate)
     left = np.ones_like(amplitudes)
     for label in np.unique(labels):
-        own = labels == label
-        covariance = model.covariance[label - 1]
-        amplitudes[own] = non_negative(amplitudes[own], covariance)
-        left[own] = variance_left(amplitudes[own], covariance)
+        own, row = np.flatnonzero(labels == label), label - 1
+        fits = non_negative(amplitudes[own], model.covariance[row], model.order[row])
+        amplitudes[own], left[own] = fits
     found[:, :terms] = amplitudes
     errors = standard_errors(model, amplitudes, labels)
     found[:, terms : 2 * terms] = errors * np.sqrt(left)

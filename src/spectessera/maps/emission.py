@@ -18,7 +18,7 @@ from spectessera.channels import bad_channels
 from spectessera.cube import Block, blocks, check_cube, mask_of, spectral_axis
 from spectessera.inference.blockwork import Shared, Task, process_blocks
 from spectessera.inference.neighbours import around, inside
-from spectessera.naming.names import is_optical
+from spectessera.optical.ranges import is_optical
 from spectessera.result import require
 from spectessera.variance import with_usable_variance
 

@@ -22,8 +22,7 @@ from spectessera.naming.xray.components import (
     compton_component,
     family_components,
 )
-from spectessera.naming.xray.decomposition import Decomposition
-from spectessera.naming.xray.evidence import judge
+from spectessera.naming.xray.elements import Explained, explain, explained_by
 from spectessera.naming.xray.families import (
     AIR,
     USUAL_ANODE,
@@ -171,11 +170,11 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
         )
     first = whole.decomposition
     found = _Found()
-    found.add(WHOLE, first, anode)
+    found.add(WHOLE, explained_by(whole, anode))
     for row in np.flatnonzero(means.usable):
-        own = decompose(means.counts[row], means.error[row], axis, settings)
+        own = explain(means.counts[row], means.error[row], axis, settings)
         if own is not None and own.factor == 1.0:
-            found.add(str(numbers[row]), own.decomposition, anode)
+            found.add(str(numbers[row]), own)
     components = [first.solver.components[i] for i in first.used]
     found.leave_out_rivals(first.response)
     beams = [float(each.name) for each in components if each.kind == "beam"]
@@ -199,16 +198,14 @@ class _Found:
         self.sources: dict[str, list[str]] = {}
         self.tubes: set[str] = set()
 
-    def add(self, source: str, decomposition: Decomposition, anode: str | None) -> None:
+    def add(self, source: str, explained: Explained) -> None:
         """Add what one spectrum shows."""
-        judged = judge(decomposition, anode)
-        likely = likely_families(judged.candidates)
-        for component in judged.fitted.fit.components:
-            if component.kind == "compton":
-                self.tubes.add(component.name)
-            if component.family is not None and name_of(component.family) in likely:
-                name = name_of(component.family)
-                self.families[name] = component.family
+        likely = likely_families(explained.candidates)
+        self.tubes.update(explained.tubes)
+        for family in explained.families:
+            name = name_of(family)
+            if name in likely:
+                self.families[name] = family
                 self.sources.setdefault(name, []).append(source)
 
     def leave_out_rivals(self, response: Response) -> None:
@@ -278,4 +275,9 @@ def components_of(contents: Contents, energy: np.ndarray) -> list[Component]:
         components.append(beam_component(contents.beam, energy, response))
     if contents.sums is not None:
         components.append(contents.sums)
-    return [each._replace(columns=contents.tail.of(each.columns, energy)) for each in components]
+    return with_tail(components, contents.tail, energy)
+
+
+def with_tail(components: list[Component], tail: Tail, energy: np.ndarray) -> list[Component]:
+    """Return components whose lines have tails."""
+    return [each._replace(columns=tail.of(each.columns, energy)) for each in components]

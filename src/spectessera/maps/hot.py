@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 from scipy.special import gammainc
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 from spectessera.cube import Spectra, blocks, in_image, load_block, to_spectra
 from spectessera.naming.xray.components import LINE_ERROR
-from spectessera.naming.xray.evidence import judge
+from spectessera.naming.xray.elements import explain
 from spectessera.naming.xray.families import EXCLUDED, SOFTEST, Family, lines_at, table
-from spectessera.naming.xray.fit import XraySettings, decompose
+from spectessera.naming.xray.fit import XraySettings
 
 from .design import Design, least_squares
 from .families import NEAR, Contents, MeanSpectra, likely_families, name_of
@@ -210,7 +211,7 @@ def verified_families(
         added |= {name: known[name] for name in names}
         number = len(wanted[at])
         if not names:
-            left.append((energy, f"{energy:.2f} keV ({number} pixel{'s' if number > 1 else ''})"))
+            left.append((energy, f"{energy:.2f} keV ({counted(number, 'pixel')})"))
     others = [words for energy, words in left
               if not any(_explains(each, energy, contents) for each in added.values())]  # fmt: skip
     return Verified(list(added.values()), ", ".join(others))
@@ -252,10 +253,10 @@ def _sums(cube: xr.DataArray, wanted: dict[int, np.ndarray]) -> dict[int, np.nda
 def _shown(counts: np.ndarray, energy: np.ndarray, anode: str | None) -> set[str]:
     """Return the families that a spectrum (channel,) shows."""
     error = np.sqrt(np.maximum(counts, 1.0))
-    found = decompose(counts, error, Axis(energy, "keV"), XraySettings(anode=anode))
+    found = explain(counts, error, Axis(energy, "keV"), XraySettings(anode=anode))
     if found is None or found.factor != 1.0:
         return set()
-    return likely_families(judge(found.decomposition, anode).candidates)
+    return likely_families(found.candidates)
 
 
 def _explains(family: Family, place: float, contents: Contents) -> bool:

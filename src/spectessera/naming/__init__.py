@@ -1,4 +1,4 @@
-"""Names of clusters: their lines, elements, pigments, class of gas."""
+"""Names of clusters: lines, elements, pigments, class of gas, bands, spectra of a library."""
 
 from typing import TYPE_CHECKING
 

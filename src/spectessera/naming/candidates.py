@@ -67,11 +67,13 @@ class Candidate:
     name : str
         Such as "Hg", "vermilion", "azurite or malachite", "HII region".
     kind : str
-        "element", "pigment", "line", "class" or "instrument" (tube lines, scatter, sum peaks).
+        "element", "pigment", "line", "class", "instrument" (tube lines, scatter, sum peaks) or
+        "library".
     score : float
         From 0 to 1; ranks the candidates of one kind.
     lines : tuple of Line
-        Detected lines, at least one for most kinds, and expected lines that are missing.
+        Detected lines, at least one for most kinds, and expected lines that are missing. None of
+        a library.
     evidence : str
         The evidence in a sentence.
     """
@@ -81,6 +83,61 @@ class Candidate:
     score: float
     lines: tuple[Line, ...]
     evidence: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band of a spectrum, or an edge of a spectrum of energy loss.
+
+    Attributes
+    ----------
+    kind : str
+        "band" (a maximum), "absorption" (a minimum) or "edge" (an onset).
+    position, error : float
+        Of its centre, or of the onset, and the standard error; in the unit of the axis.
+    width : float or None
+        Full width at half maximum; None of an edge.
+    height : float
+        Above the background, in the unit of the spectrum; negative in absorption. Of an edge the
+        mean of what follows it.
+    significance : float
+        In standard errors.
+    elements : tuple of str
+        Edges of elements that are there, such as "Cu L3", the nearest first.
+    """
+
+    kind: str
+    position: float
+    error: float
+    width: float | None
+    height: float
+    significance: float
+    elements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LibraryMatch:
+    """How well one spectrum of a library fits that of a cluster.
+
+    Attributes
+    ----------
+    name : str
+    angle : float
+        Radians, between the spectrum and the fitted one, without the part that is noise.
+    chi_square : float
+        For each channel, by the error of the mean spectrum alone.
+    worse : float
+        By how much the likelihood is worse than that of the best, as standard deviations: the root
+        of the difference of chi-square. Infinite if it does not fit at all.
+    fits : bool
+        Whether it fits within the error and the tolerance.
+    """
+
+    name: str
+    angle: float
+    chi_square: float
+    worse: float
+    fits: bool
 
 
 @dataclass(frozen=True)
@@ -99,6 +156,10 @@ class Naming:
         Such as that the calibration seems to be wrong; without numbers of clusters.
     redshift, redshift_error : float or None
         Of optical spectra, if it is known.
+    bands : tuple of Band
+        Bands or edges, where the axis has such, in its order.
+    library : tuple of LibraryMatch
+        The best spectra of a library, if one was given; the first is the best.
     """
 
     peaks: tuple[Peak, ...] = ()
@@ -107,6 +168,8 @@ class Naming:
     warnings: tuple[ResultWarning, ...] = ()
     redshift: float | None = None
     redshift_error: float | None = None
+    bands: tuple[Band, ...] = ()
+    library: tuple[LibraryMatch, ...] = ()
 
     def of_kind(self, *kinds: str) -> tuple[Candidate, ...]:
         """Return the candidates of these kinds, the best first."""

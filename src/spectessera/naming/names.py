@@ -7,27 +7,24 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from spectessera._util.constants import SPEED_OF_LIGHT
 from spectessera.axis import Axis
 from spectessera.channels import good_channels
 from spectessera.cube import spectral_axis
+from spectessera.optical.ranges import is_optical
+from spectessera.optical.redshift import Redshift, fit_redshift
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.result import preprocessing, require
 from spectessera.warning import ResultWarning, make_warning
 
 from .candidates import Candidate, Line, Naming
 from .optical.gasclass import name_nebula
-from .optical.redshift import Redshift, fit_redshift
 from .peaks import differing_peaks
 from .pigments.match import pigment_candidates
+from .shapes import with_shapes
 from .xray.elements import XraySettings, line_width, name_xray
 
 # Spectra with fewer channels do not resolve lines.
 FEWEST_CHANNELS = 30
-# Angstrom: range of the table of lines of nebulae and stars.
-OPTICAL = (3000.0, 11_000.0)
-# Channels of more km/s do not resolve lines: reflectances have them, nebulae do not.
-COARSEST = 600.0
 # Channels: least full width at half maximum of a line.
 NARROWEST = 3.0
 # Widths of a line: the continuum at its place is the median within.
@@ -38,14 +35,20 @@ FEW = 4
 
 
 def name_clusters(
-    result: xr.Dataset, *, redshift: float | None = None, anode: str | None = None
+    result: xr.Dataset,
+    *,
+    redshift: float | None = None,
+    anode: str | None = None,
+    library: xr.Dataset | None = None,
 ) -> list[Naming]:
     """Name the lines in the mean spectrum of every cluster, and their possible origins.
 
     Depends on the spectral axis. Energy: elements and, if the spectra are counts, pigments
     (:mod:`spectessera.naming.xray.elements`, :mod:`spectessera.naming.pigments.match`). Optical
     wavelengths: ions, the class of the gas, and a common redshift of all clusters
-    (:mod:`spectessera.naming.optical.lines`). Other axes: no names.
+    (:mod:`spectessera.naming.optical.lines`). Energy losses: edges; wavenumbers, and wavelengths
+    along which no lines of gas are resolved: bands (:mod:`spectessera.naming.bands`). Any axis: the
+    spectra of a library that fit (:mod:`spectessera.naming.library`).
 
     Parameters
     ----------
@@ -57,6 +60,8 @@ def name_clusters(
     anode : str, optional
         Of the X-ray tube, such as "Rh": its lines are attributed to the instrument. By default the
         attribute ``anode`` of the result, if there is one.
+    library : Dataset, optional
+        Of :func:`spectessera.read_library`.
 
     Returns
     -------
@@ -67,10 +72,18 @@ def name_clusters(
     Raises
     ------
     ValueError
-        If the anode is unknown, or the result has no mean spectra.
+        If the anode is unknown, the result has no mean spectra, or no spectrum of the library
+        covers half of the channels of the cube.
     """
     require(result, "mean_spectrum", "std_spectrum", "size", purpose="the naming of clusters")
     result = good_channels(result)
+    optical = is_optical(spectral_axis(result["mean_spectrum"]))
+    named = _by_lines(result, redshift, anode)
+    return with_shapes(named, result, mean_errors(result), library, optical=optical)
+
+
+def _by_lines(result: xr.Dataset, redshift: float | None, anode: str | None) -> list[Naming]:
+    """Return the names by lines of elements or ions."""
     axis = spectral_axis(result["mean_spectrum"])
     settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
     means = result["mean_spectrum"].values.astype(np.float64)
@@ -148,19 +161,11 @@ def _with_common_calibration(namings: list[Naming], sizes: np.ndarray) -> list[N
 # --- optical spectra ---------------------------------------------------------------------------
 
 
-def is_optical(axis: Axis) -> bool:
-    """Return whether an axis is of wavelengths at which lines of gas are known and resolved."""
-    if axis.kind != "wavelength":
-        return False
-    values = axis.to("angstrom").values
-    if not OPTICAL[0] <= values.min() <= values.max() <= OPTICAL[1]:
-        return False
-    channel = SPEED_OF_LIGHT * np.median(np.abs(np.diff(np.log(values))))
-    return bool(channel <= COARSEST)
-
-
 def preprocess_redshift(result: xr.Dataset) -> float | None:
-    """Return the redshift in the settings of the preprocessing; None if it is not set."""
+    """Return the redshift that was given for the model or the preprocessing; None if none was."""
+    given = result.attrs.get("redshift")
+    if result.attrs.get("redshift_given") == 1 and isinstance(given, float):
+        return given
     try:
         redshift = Preprocess(redshift=preprocessing(result).get("redshift", 0.0)).redshift
     except (TypeError, ValueError):  # a result of another program
@@ -286,8 +291,8 @@ def _line_width(axis: Axis) -> float:
 
 
 def title_of(naming: Naming) -> str:
-    """Return the name of a cluster: its pigment, the class of its gas, or its elements or ions."""
-    for kind in ("pigment", "class"):
+    """Return the name of a cluster: of a library, its pigment, class of gas, elements or ions."""
+    for kind in ("library", "pigment", "class"):
         best = naming.of_kind(kind)
         if best and best[0].score >= LIKELY:
             return best[0].name

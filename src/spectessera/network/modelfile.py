@@ -18,7 +18,7 @@ FORMAT = 2
 KEY = "spectessera"
 MAX_TENSORS = 10_000
 # Models that ship with the package; described in docs/models.md.
-MODELS = ("maxrf", "nebulae")
+MODELS = ("maxrf", "nebulae", "nebulae-wide")
 
 
 def model_path(name: str | Path) -> Path:

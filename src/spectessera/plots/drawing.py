@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import MaxNLocator
 
-from spectessera._util.text import in_figure
+from spectessera._util.text import in_figure, per_cent
 from spectessera.axis import Axis
 from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
@@ -244,11 +244,6 @@ def fit_channels(axes: Axes, axis: Axis) -> None:
         axes.set_xlim(axis.values.min(), axis.values.max())
 
 
-def per_cent(share: float) -> str:
-    """Return a share as text, such as "12.5 %"."""
-    return f"{100 * share:.1f} %"
-
-
 def legend_handles(
     labels: Sequence[int], sizes: Sequence[int], names: Mapping[int, str] | None = None
 ) -> list[Patch]:
@@ -260,7 +255,7 @@ def legend_handles(
             facecolor=colour(label),
             edgecolor="0.35",
             lw=0.5,
-            label=f"{label}: {names.get(label, '')}{per_cent(size / total)}",
+            label=f"{label}: {names.get(label, '')}{per_cent(size / total, 1)}",
         )
         for label, size in zip(labels, sizes, strict=True)
     ]

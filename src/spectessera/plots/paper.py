@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from spectessera._util.text import in_figure
+from spectessera._util.text import in_figure, per_cent
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, hidden
 from spectessera.colours import MASKED
@@ -40,7 +40,6 @@ from .drawing import (
     keep_outer_labels,
     legend_handles,
     panel_size,
-    per_cent,
     with_gaps,
 )
 
@@ -218,7 +217,7 @@ def means(result: xr.Dataset) -> Figure:
         lower = figure.add_subplot(parts[1], sharex=upper)
         _draw_means(upper, lower, one, axis)
         upper.set_title(
-            f"cluster {int(one['cluster'])}: {per_cent(int(one['size']) / total)}", size=10
+            f"cluster {int(one['cluster'])}: {per_cent(int(one['size']) / total, 1)}", size=10
         )
         lower.set_xlabel(axis.label() if place + columns >= count else "")
         upper.set_ylabel("network input" if place % columns == 0 else "")
@@ -279,7 +278,7 @@ def masked_rgb(image: Any, label: Any, n_clusters: int) -> Figure:
         axes = figure.add_subplot(lines, columns, number)
         inside = label_map == number
         draw_pixels(axes, np.where(inside[..., None], picture, MASKED), label)
-        share = per_cent(inside.sum() / total) if inside.any() else "no pixels"
+        share = per_cent(inside.sum() / total, 1) if inside.any() else "no pixels"
         axes.set_title(f"cluster {number}: {share}", size=9)
         for spine in axes.spines.values():
             spine.set(edgecolor=colour(number), linewidth=3)

@@ -17,6 +17,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from spectessera._util.text import per_cent
 from spectessera.evaluate import Scores
 
 from .drawing import (
@@ -28,7 +29,6 @@ from .drawing import (
     image_grid,
     keep_outer_labels,
     panel_size,
-    per_cent,
     rim,
 )
 
@@ -95,7 +95,7 @@ def _draw_confusion(axes: Axes, tp: int, fp: int, fn: int, tn: int) -> None:
     counts = np.array([[tp, fn], [fp, tn]])
     share = counts / max(1, counts.sum())
     words = [
-        [f"{n:,}\n{per_cent(s)}" for n, s in zip(*line, strict=True)]
+        [f"{n:,}\n{per_cent(s, 1)}" for n, s in zip(*line, strict=True)]
         for line in zip(counts, share, strict=True)
     ]
     draw_table(axes, share, words, size=8)

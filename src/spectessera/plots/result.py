@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spectessera._util.text import in_figure
+from spectessera._util.text import counted, in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
@@ -192,9 +192,9 @@ def _title_of_scores(result: xr.Dataset) -> str:
     count, rare = number_chosen(result), int(result.attrs.get("rare_clusters", 0))
     criterion = in_figure(result.attrs.get("criterion", "silhouette"))
     how = criterion if criterion == "given" else f"chosen by {criterion}"
-    title = f"{count} cluster{'' if count == 1 else 's'}, {how}"
+    title = f"{counted(count, 'cluster')}, {how}"
     if rare:
-        title += f", and {rare} rare group{'' if rare == 1 else 's'}"
+        title += f", and {counted(rare, 'rare group')}"
     return title
 
 

@@ -7,6 +7,7 @@ from spectessera._util.doors import door
 if TYPE_CHECKING:
     from .livetime import with_live_time
     from .recipe import Preprocess
+    from .spikes import without_spikes
     from .steps import Inputs, screen
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Preprocess",
     "screen",
     "with_live_time",
+    "without_spikes",
 ]
 
 __getattr__, __dir__ = door(
@@ -23,5 +25,6 @@ __getattr__, __dir__ = door(
         "Preprocess": "recipe",
         "screen": "steps",
         "with_live_time": "livetime",
+        "without_spikes": "spikes",
     },
 )

@@ -10,11 +10,23 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_channels
+from spectessera._util.text import counted
 from spectessera.axis import Axis, in_terms_of, resample_weights
 from spectessera.channels import across_bad, bad_channels
 from spectessera.cube import Spectra, spectral_axis
 from spectessera.scale import LARGEST
 
+from .frame import (
+    AS_MEASURED,
+    CONTINUUM,
+    REST,
+    UNCHANGED,
+    Expects,
+    Frame,
+    at_rest,
+    per_channel,
+    without_continuum,
+)
 from .recipe import Preprocess
 from .steps import QUALITY, UNUSABLE, Inputs, combine, inside_windows, screen
 
@@ -45,6 +57,12 @@ class Intake(NamedTuple):
         Channels that are marked as bad. Spectra come without them. A network that was trained
         without them never sees them; for any other, a straight line between the neighbours stands
         in their place.
+    frame : Frame
+        Redshift and continuum.
+    runs : list of slice
+        Channels of the axis, without gaps, that the cube covers; where a continuum is subtracted.
+    width : int
+        Of the running median, in channels of the axis.
     """
 
     preprocess: Preprocess
@@ -52,6 +70,9 @@ class Intake(NamedTuple):
     weights: sparse.csr_array | None = None
     saturation: float | None = None
     bad: np.ndarray | None = None
+    frame: Frame = Frame()
+    runs: tuple[slice, ...] = ()
+    width: int = 0
 
     def apply(self, values: np.ndarray, variance: np.ndarray | None = None) -> Inputs:
         """Return the inputs of finite spectra (n, good channel of the cube)."""
@@ -76,6 +97,8 @@ class Intake(NamedTuple):
         if self.weights is not None:
             values = combine(values, self.weights)
             variance = None if variance is None else combine(variance, self.weights.power(2))
+        if self.frame.continuum:
+            values = without_continuum(values, list(self.runs), self.width)
         return self.preprocess.apply(values, self.axis, variance)
 
 
@@ -85,12 +108,30 @@ def _room(rows: int, like: np.ndarray | None) -> np.ndarray | None:
 
 
 def intake_of(
-    cube: xr.DataArray, preprocess: Preprocess, axis: Axis, *, warn: bool = True
+    cube: xr.DataArray,
+    preprocess: Preprocess,
+    axis: Axis,
+    *,
+    frame: Frame = UNCHANGED,
+    expects: Expects = AS_MEASURED,
+    warn: bool = True,
 ) -> Intake:
     """Return the resampling of a cube's spectra onto an axis, and their preprocessing.
 
     Unless ``warn`` is false, there is a warning where the cube covers only a part of the axis, or
     has channels marked as bad among those that are used.
+
+    Parameters
+    ----------
+    cube : DataArray (y, x, channel)
+    preprocess : Preprocess
+    axis : Axis
+    frame : Frame
+        Redshift and continuum of the cube.
+    expects : Expects
+        What the model was trained on. Where that is wavelengths at rest, values are flux densities
+        unless they are counts, and are multiplied by the widths of their channels.
+    warn : bool
 
     Raises
     ------
@@ -99,15 +140,44 @@ def intake_of(
         plain channels and their numbers differ.
     """
     own, saturation, bad = spectral_axis(cube), saturation_of(cube), bad_channels(cube)
+    factor = None
+    if expects.frame == REST and own.kind == axis.kind == "wavelength":
+        factor = None if _are_counts(cube) else per_channel(own, str(cube.attrs.get("unit", "")))
+        if frame.redshift != 0:
+            own = at_rest(own, frame.redshift, axis.medium or "air")
     weights = None
-    if not axis.matches(own):
+    runs: tuple[slice, ...] = (slice(0, len(axis)),)
+    if factor is not None or not axis.matches(own):
         if axis.kind == "channel":
             check_channels(len(own), len(axis))
-        weights = resample_weights(own, axis, warn=warn)
+        weights = resample_weights(own, axis, warn=warn and not expects.parts, least=expects.least)
+        runs = tuple(_runs(np.diff(weights.indptr) > 0))
+        if factor is not None:
+            weights = weights.multiply(factor[None].astype(np.float32)).tocsr()
     if bad is not None and warn:
         own = own if weights is None else in_terms_of(own, axis)
         _report_interpolated(own.values[bad], preprocess, axis)
-    return Intake(preprocess, axis, weights, saturation, bad)
+    return Intake(preprocess, axis, weights, saturation, bad, frame, runs, _median_width(axis))
+
+
+def _are_counts(cube: xr.DataArray) -> bool:
+    """Return whether values are numbers of photons in a channel."""
+    return bool(cube.dtype.kind in "iu" or cube.attrs.get("noise") == "counts")
+
+
+def _runs(covered: np.ndarray) -> Iterator[slice]:
+    """Yield the runs of channels that are covered, of (channel,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], covered, [False]])))
+    for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        yield slice(first, stop)
+
+
+def _median_width(axis: Axis) -> int:
+    """Return the window of the continuum in channels; 0 where there are no wavelengths."""
+    if axis.kind != "wavelength" or len(axis) < 2:
+        return 0
+    step = np.median(np.abs(np.diff(axis.to("angstrom").values)))
+    return max(int(CONTINUUM / step), 1)
 
 
 def _report_interpolated(bad: np.ndarray, preprocess: Preprocess, axis: Axis) -> None:
@@ -116,8 +186,8 @@ def _report_interpolated(bad: np.ndarray, preprocess: Preprocess, axis: Axis) ->
     used &= (bad >= axis.values.min()) & (bad <= axis.values.max())
     if used.any():
         log.warning(
-            "the model was trained with %d of the %d channels that are marked as bad; straight "
-            "lines between their neighbours stand in their place", used.sum(), len(bad),
+            "the model was trained with %d of %s marked as bad; straight lines between their "
+            "neighbours stand in their place", used.sum(), counted(len(bad), "channel"),
         )  # fmt: skip
 
 

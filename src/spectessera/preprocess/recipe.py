@@ -49,8 +49,16 @@ class Preprocess:
 
     Parameters
     ----------
+    despike : bool
+        Remove the spikes of cosmic rays from a cube first, from its mean spectra too
+        (:func:`spectessera.preprocess.without_spikes`).
     keep, exclude : tuple of (low, high)
         Windows of the spectral axis to use or to exclude, in the unit of the cube's axis.
+    baseline : None or "arpls"
+        Subtract the smooth background under the bands, such as the fluorescence under a Raman
+        spectrum (:func:`spectessera.preprocess.baseline.arpls_baseline`).
+    baseline_width : int, optional
+        Channels; structures that are much narrower are bands. By default a fifth of the channels.
     continuum : None or "median"
         Subtract a running median over ``continuum_width`` channels (emission-line cubes).
     continuum_width : int
@@ -84,8 +92,11 @@ class Preprocess:
     array([[0.5, 1. ]], dtype=float32)
     """
 
+    despike: bool = False
     keep: tuple[tuple[float, float], ...] = ()
     exclude: tuple[tuple[float, float], ...] = ()
+    baseline: str | None = None
+    baseline_width: int | None = None
     continuum: str | None = None
     continuum_width: int = 151
     redshift: float = 0.0
@@ -99,6 +110,11 @@ class Preprocess:
     def __post_init__(self) -> None:
         for name in ("keep", "exclude"):
             object.__setattr__(self, name, _windows(name, getattr(self, name)))
+        if not isinstance(self.despike, bool):
+            raise TypeError(f"despike is True or False; got {self.despike!r}")
+        check_choice("baseline", self.baseline, (None, "arpls"))
+        if self.baseline_width is not None:
+            check_number("baseline_width", self.baseline_width, low=16, integer=True)
         check_choice("continuum", self.continuum, (None, "median"))
         for name in ("continuum_width", "smooth"):
             check_number(name, getattr(self, name), low=1, integer=True)
@@ -159,6 +175,10 @@ class Preprocess:
             # C-contiguous, so that the order of a sum does not depend on the memory layout.
             values = np.ascontiguousarray(values[:, mask])
             variance = None if variance is None else variance[:, mask]
+        if self.baseline is not None:
+            from .baseline import arpls_baseline
+
+            values = values - arpls_baseline(values, axis, self.baseline_width)
         if self.continuum is not None:
             values = values - median_continuum(values, axis, self.continuum_width)
         weights = self._weights(axis)
@@ -195,8 +215,9 @@ class Preprocess:
     def undo(self, inputs: np.ndarray, scale: np.ndarray | None = None) -> Undone:
         """Invert the normalisation (given its ``scale``) and the stabilisation.
 
-        The selection of channels, rebinning, smoothing, the subtraction of a continuum and the
-        log-quantile transform cannot be inverted; they are named in ``not_undone``.
+        The selection of channels, rebinning, smoothing, the subtraction of a baseline or of a
+        continuum and the log-quantile transform cannot be inverted; they are named in
+        ``not_undone``.
 
         Parameters
         ----------
@@ -226,6 +247,8 @@ class Preprocess:
             not_undone.append(f"smooth={self.smooth}")
         if self.rebin_to is not None:
             not_undone.append(f"rebin_to={self.rebin_to}")
+        if self.baseline is not None:
+            not_undone.append(f"baseline={self.baseline!r}")
         if self.continuum is not None:
             not_undone.append(f"continuum={self.continuum!r}")
         not_undone.extend(name for name in ("keep", "exclude") if getattr(self, name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from spectessera._util.text import per_cent
 from spectessera.warning import ResultWarning, make_warning
 
 # Fewer spectra, or channels, show none of this.
@@ -55,7 +56,7 @@ def _variance(values: np.ndarray, variance: np.ndarray) -> list[ResultWarning]:
     good = (variance > 0) & (variance < np.inf)
     if not good.any(axis=1).all():
         share = 1 - good.any(axis=1).mean()
-        return [make_warning("W-DATA-VARIANCE-NONE", {"share": share})]
+        return [make_warning("W-DATA-VARIANCE-NONE", {"share": per_cent(share)})]
     if values.shape[1] < FEWEST_CHANNELS:
         return []
     # A second difference of independent values has six times their variance.
@@ -81,7 +82,7 @@ def _clipped(values: np.ndarray) -> list[ResultWarning]:
     below = (values >= min(BELOW * largest, largest - 1)) & ~at
     if largest <= 0 or share < CLIPPED_SHARE or at.sum() <= PILED * below.sum():
         return []
-    return [make_warning("W-DATA-CLIPPED", {"share": share, "value": largest})]
+    return [make_warning("W-DATA-CLIPPED", {"share": per_cent(share), "value": largest})]
 
 
 def _one_shape(values: np.ndarray) -> list[ResultWarning]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 
 
@@ -74,7 +75,7 @@ def rare_in_words(result: xr.Dataset) -> str:
         return ""
     columns = (result[name].values.tolist() for name in ("cluster", "size", "rare"))
     named = [
-        f"{cluster} ({size} pixels, {_few_digits(errors)} standard errors)"
+        f"{cluster} ({counted(size, 'pixel')}, {_few_digits(errors)} standard errors)"
         for cluster, size, errors in zip(*columns, strict=True)
         if np.isfinite(errors)
     ]

@@ -27,9 +27,20 @@ LIMIT = 1e36
 # always; keep: where its `keep` is among those requested; means: unless means=False; chosen: unless
 # clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:
 # where evidence chose k; rare: where there are rare groups; neighbours: where pixels are averaged
-# with their neighbours; cube: where the cube has this attribute; never.
+# with their neighbours; cube: where the cube has this attribute; rest: by a
+# model of lines at rest; never.
 When = Literal[
-    "always", "keep", "means", "chosen", "noise", "evidence", "rare", "neighbours", "cube", "never"
+    "always",
+    "keep",
+    "means",
+    "chosen",
+    "noise",
+    "evidence",
+    "rare",
+    "neighbours",
+    "cube",
+    "rest",
+    "never",
 ]
 
 
@@ -298,8 +309,19 @@ ATTRIBUTES = (
     Attribute("instrument", str, "instrument", "cube", "cube"),
     Attribute("telescope", str, "telescope", "cube", "cube"),
     Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
+    Attribute(
+        "spikes_removed", int, "spikes of cosmic rays that were removed", "cube", "cube", low=0
+    ),
+    Attribute(
+        "spectra_despiked", int, "spectra from which spikes were removed", "cube", "cube", low=0
+    ),
     Attribute("model_choice", str, "which model was chosen for it, and why", "cube", "cube"),
     Attribute("scans", str, "JSON: where each of several scans is in the image", "cube", "cube"),
+    # --- of the frame in which a model of lines at rest sees it ---
+    Attribute("redshift", float, "that wavelengths were brought to rest by", "rest", "never"),
+    Attribute("redshift_given", int, "1 if it was given, 0 if it was found", "rest", "never"),
+    Attribute("continuum", str, "what was subtracted: median, or none", "rest", "never"),
+    Attribute("frame", str, "both in one sentence, and how they were found", "rest", "never"),
     # --- of its pixels ---
     Attribute("quality_counts", str, "JSON: pixels with each quality bit", "always", "always"),
     Attribute("usable_pixels", int, "pixels that have a label", "always", "always", low=0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,16 @@ from spectessera.io import RESULT, RESULT_STORE, write
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import lines_of, name_clusters, title_of
 from spectessera.naming.numbers import Quantity, quantities_of
+from spectessera.naming.shapes import bands_in_words
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
 from .abundancefiles import write_abundances
 from .anymaps import write_any_maps
+from .bandfile import write_bands
 from .clustertable import write_cluster_table
-from .manifest import ABUNDANCES, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
+from .manifest import ABUNDANCES, BANDS, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
 from .scanfiles import write_scans
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def names_of(
     """Return the names of all files that :func:`write_files` may write, and that of the model."""
     names = [
         RESULT_STORE if stored else RESULT, "labels.png", "labels.fits", "clusters.png",
-        "integrated.png", "scores.png", "summary.json", "settings.toml", CLUSTER_TABLE,
+        "integrated.png", "scores.png", "summary.json", "settings.toml", CLUSTER_TABLE, BANDS,
     ]  # fmt: skip
     names += [HISTORY, MODEL] if fitted else []
     names += [*MAPS, *ABUNDANCES] if with_maps else []
@@ -61,13 +64,16 @@ def write_files(
     maps: xr.Dataset | None = None,
     mixtures: xr.Dataset | None = None,
     cubes: Sequence[xr.DataArray] = (),
+    library: xr.Dataset | None = None,
 ) -> dict[str, Any]:
     """Write all files of a segmentation into a new folder and return its summary.
 
     ``stored``: the result itself is in the folder already, as a Zarr store; ``maps``: of elements
-    or lines; ``mixtures``: abundances of the clusters; ``cubes``: several scans that were joined.
+    or lines; ``mixtures``: abundances of the clusters; ``cubes``: several scans that were joined;
+    ``library``: of :func:`spectessera.read_library`, to name clusters by.
     """
-    namings = name_clusters(result)
+    namings = name_clusters(result, library=library)
+    write_bands(result, namings, folder)
     axis, unit = spectral_axis(result["mean_spectrum"]), str(result.attrs.get("unit", ""))
     numbers = [quantities_of(each, axis, unit) for each in namings]
     summary = _summarise(result, run, namings, numbers)
@@ -117,7 +123,7 @@ def _summarise(
     label = result["label"].values
     confidence = result["confidence"].values
     total = max(1, int((label > 0).sum()))
-    clusters = []
+    clusters, unit = [], spectral_axis(result["mean_spectrum"]).unit
     numbers, sizes = result["cluster"].values, result["size"].values
     for cluster, size, naming, own in zip(numbers, sizes, namings, measured, strict=True):
         mean_confidence = float(confidence[label == cluster].mean()) if size else None
@@ -128,7 +134,7 @@ def _summarise(
                 "share": int(size) / total,
                 "confidence": mean_confidence,
             }
-            | _named(naming)
+            | _named(naming, unit)
             | {"numbers": [_plain(each) for each in own]}
         )
     return {
@@ -141,6 +147,7 @@ def _summarise(
         "scores": _scores(result),
         "criterion": result.attrs["criterion"],
         "rare": rare_in_words(result),
+        "frame": str(result.attrs.get("frame", "")),
         "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
@@ -159,9 +166,9 @@ def _plain(quantity: Quantity) -> dict[str, Any]:
     return quantity._asdict() | {"error": _finite(quantity.error)}
 
 
-def _named(naming: Naming) -> dict[str, Any]:
-    """Return the name, lines and candidates of one cluster."""
-    kinds = ("pigment", "class", "element", "line")
+def _named(naming: Naming, unit: str) -> dict[str, Any]:
+    """Return the name, lines, bands and candidates of one cluster; the unit is that of the axis."""
+    kinds = ("library", "pigment", "class", "element", "line")
     said: dict[str, Any] = {
         "name": title_of(naming),
         "lines": lines_of(naming),
@@ -171,6 +178,13 @@ def _named(naming: Naming) -> dict[str, Any]:
         ],
         "unexplained": [peak.position for peak in naming.unexplained],
     }
+    if naming.bands:
+        said["bands"] = [asdict(each) for each in naming.bands]
+        said["bands_in_words"] = bands_in_words(naming, unit)
+    if naming.library:
+        said["library"] = [
+            {**asdict(each), "worse": _finite(each.worse)} for each in naming.library
+        ]
     if naming.redshift is not None:
         said |= {"redshift": naming.redshift, "redshift_error": naming.redshift_error}
     return said

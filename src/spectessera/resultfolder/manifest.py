@@ -27,13 +27,14 @@ SCANS = "scans"  # a folder for each of several scans
 # Mixtures of clusters: the numbers, their figure, a folder of images, and the tree of clusters.
 ABUNDANCES = ("abundances.nc", "abundances.png", "abundance-maps", "tree.png")
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
+BANDS = "bands.csv"
 RESULTS = (RESULT, RESULT_STORE)
 # All names that the package gives to files of a result folder. A manifest that names any other file
 # is not believed: it may come from strangers, and what it names may be removed.
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
-    HISTORY, REPORT, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, *ABUNDANCES, SCANS,
-    CLUSTER_TABLE,
+    HISTORY, REPORT, BANDS, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, *ABUNDANCES,
+    SCANS, CLUSTER_TABLE,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1

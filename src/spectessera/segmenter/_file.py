@@ -15,6 +15,7 @@ from spectessera.kmeans.rule import Rule
 from spectessera.network.autoencoder import Autoencoder
 from spectessera.network.checkpoint import History
 from spectessera.network.modelfile import read_model, write_model
+from spectessera.preprocess.frame import Expects
 from spectessera.result import KCurves
 from spectessera.settings import from_dict, to_dict
 
@@ -59,6 +60,7 @@ def write_trained(path: str | Path, model: TrainedModel, *, half: bool) -> None:
         "version": __version__,
         "settings": {name: to_dict(config) for name, config in model.configs.items()},
         "axis": model.axis.to_dict(),
+        "expects": to_dict(model.expects),
         "output": model.network.output,
         "components": list(model.components),
         "history": {each.name: getattr(model.history, each.name) for each in fields(model.history)},
@@ -103,6 +105,8 @@ def _restored(tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> Train
     }
     axis = Axis.from_dict(metadata["axis"])
     history = from_dict(History, metadata["history"], "history")
+    # A file without it is of a model of spectra as they are measured.
+    expects: Expects = from_dict(Expects, metadata.get("expects", {}), "expects")
     channels = len(configs["preprocess"].input_axis(axis))
     with torch.device("meta"):  # without memory
         network = Autoencoder(configs["network"], channels, str(metadata["output"]), generator=None)
@@ -127,7 +131,9 @@ def _restored(tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> Train
                     *(tensors[f"typical.{name}"] for name in TrainingQuantiles._fields)
                 )
             ),
+            expects.parts,
         ),
+        expects,
     )
     k, d = centers.shape
     shapes = tuple(getattr(model.rule, name).shape for name in _RULE_ARRAYS)

@@ -11,6 +11,7 @@ from spectessera.axis import Axis
 from spectessera.kmeans.rule import Rule
 from spectessera.network.autoencoder import Autoencoder
 from spectessera.network.checkpoint import History
+from spectessera.preprocess.frame import Expects
 from spectessera.result import KCurves
 
 from .novelty import Reference
@@ -34,6 +35,8 @@ class TrainedModel(NamedTuple):
     curves : KCurves
     rule : Rule
     reference : Reference
+    expects : Expects
+        What spectra it was trained on.
     """
 
     configs: dict[str, Any]
@@ -45,6 +48,7 @@ class TrainedModel(NamedTuple):
     curves: KCurves
     rule: Rule
     reference: Reference
+    expects: Expects = Expects()
 
 
 def weights_of(network: Autoencoder) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from spectessera.network.checkpoint import Checkpoint, History
 from spectessera.network.codec import Codec
 from spectessera.network.settings import Training
 from spectessera.network.training import Progress, train, train_on
+from spectessera.preprocess.frame import Expects
 
 from ._model import TrainedModel
 from ._training_inputs import TrainingInputs, gather
@@ -75,11 +76,12 @@ def fit_model(
     ValueError
         See :func:`spectessera.segmenter._training_inputs.gather`.
     """
-    inputs = gather(data, configs, None if origin is None else origin.axis)
+    expects = Expects() if origin is None else origin.expects
+    inputs = gather(data, configs, None if origin is None else origin.axis, expects)
     network, history = _trained(inputs, origin, device, checkpoint, progress)
     model, clustering = _with_clusters(
         inputs.configs, inputs.axis, () if origin is None else origin.components,
-        network, history, inputs.spectra.inputs, device=device,
+        network, history, inputs.spectra.inputs, device=device, expects=expects,
     )  # fmt: skip
     labels = np.full(inputs.pixels, -1, dtype=np.int64)
     labels[inputs.spectra.rows] = clustering.labels
@@ -195,7 +197,14 @@ def pretrain_model(
     )  # fmt: skip
     names = simulation.components if components else ()
     model, _ = _with_clusters(
-        configs, simulation.axis, names, network, history, inputs, device=device
+        configs,
+        simulation.axis,
+        names,
+        network,
+        history,
+        inputs,
+        device=device,
+        expects=simulation.expects,
     )
     return model
 
@@ -217,7 +226,7 @@ def _simulated(simulation: Simulation, configs: Mapping[str, Any], device: str) 
 def recluster_model(model: TrainedModel, simulation: Simulation, device: str) -> TrainedModel:
     """Return a pretrained model with clusters of its simulation by its present settings."""
     inputs = _simulated(simulation, model.configs, device).start.numpy(force=True)
-    return _with_clusters(*model[:5], inputs, device=device)[0]
+    return _with_clusters(*model[:5], inputs, device=device, expects=model.expects)[0]
 
 
 def _with_clusters(
@@ -229,14 +238,17 @@ def _with_clusters(
     inputs: np.ndarray,
     *,
     device: str,
+    expects: Expects,
 ) -> tuple[TrainedModel, Clustering]:
     """Return a model with the clusters of inputs (n, input channel), and these."""
     codec, seed = Codec(network), configs["training"].seed
     latent = codec.encode(inputs)
     clustering = cluster_points(latent, configs["clusters"], seed=seed, device=device)
-    reference = reference_of(inputs, latent, clustering.labels, clustering.centers, codec.decode)
+    reference = reference_of(
+        inputs, latent, clustering.labels, clustering.centers, codec.decode, parts=expects.parts
+    )
     model = TrainedModel(
         configs, axis, components, network, history,
-        clustering.centers, clustering.curves, clustering.rule, reference,
+        clustering.centers, clustering.curves, clustering.rule, reference, expects,
     )  # fmt: skip
     return model, clustering

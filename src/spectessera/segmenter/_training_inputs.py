@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import counted
 from spectessera.axis import Axis
 from spectessera.channels import BAD, Windows, bad_channels, bad_windows
 from spectessera.cube import noise_of
 from spectessera.network.settings import Training
 from spectessera.preprocess.auto import AVERAGED, SAMPLE_SPECTRA
+from spectessera.preprocess.frame import AS_MEASURED, Expects
 from spectessera.preprocess.intake import Intake, intake_of
+from spectessera.preprocess.recipe import Preprocess
+from spectessera.preprocess.spikes import despiked
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import (
     DrawnBlock,
@@ -31,6 +35,7 @@ from spectessera.preprocess.training_spectra import (
 from spectessera.variance import with_usable_variance
 
 from .defaults import Chosen, choose_settings, filled, open_settings
+from .frame import frame_of
 
 
 class TrainingInputs(NamedTuple):
@@ -68,7 +73,10 @@ class _Draw(NamedTuple):
 
 
 def gather(
-    data: np.ndarray | list[xr.DataArray], configs: Mapping[str, Any], axis: Axis | None
+    data: np.ndarray | list[xr.DataArray],
+    configs: Mapping[str, Any],
+    axis: Axis | None,
+    expects: Expects = AS_MEASURED,
 ) -> TrainingInputs:
     """Read the spectra to train on, choose the open settings by them, and preprocess them.
 
@@ -83,6 +91,8 @@ def gather(
     axis : Axis or None
         That of the trained model that the training starts from; None for a new model. Only for a
         new one are settings chosen.
+    expects : Expects
+        What spectra that model was trained on.
 
     Raises
     ------
@@ -91,7 +101,8 @@ def gather(
         not have the variance or the counts that the training needs.
     """
     trained = axis is not None
-    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data))
+    steps = configs["preprocess"]
+    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data, steps))
     data = cubes or data
     if axis is None:
         axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
@@ -106,7 +117,7 @@ def gather(
     if bad:
         chosen["preprocess"] = chosen.get("preprocess", {}) | {BAD: bad}
     configs = {name: filled(name, config, chosen) for name, config in configs.items()}
-    intakes = _intakes(cubes, configs, axis)
+    intakes = _intakes(cubes, configs, axis, expects=expects)
     extra = "variance" if training.loss == "variance" else ""
     if _thins(training, cubes, draw.blocks, trained):
         if cubes:
@@ -117,16 +128,16 @@ def gather(
     least = configs["clusters"].k_min + 1
     if len(spectra.inputs) < least:
         raise ValueError(
-            f"{len(spectra.inputs)} usable spectra are too few; at least {least} are needed "
-            f"for {least - 1} clusters{why_unusable(left_out)}"
+            f"{counted(len(spectra.inputs), 'usable spectrum', 'usable spectra')}: too few; "
+            f"at least {least} are needed for {least - 1} clusters{why_unusable(left_out)}"
         )
     pixels = sum(cube.sizes["y"] * cube.sizes["x"] for cube in cubes) if cubes else len(data)
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
 
 
-def _settled(cubes: list[xr.DataArray]) -> list[xr.DataArray]:
-    """Return cubes without channels whose noise is not known where that of others is."""
-    return [with_usable_variance(cube, compute=True) for cube in cubes]
+def _settled(cubes: list[xr.DataArray], steps: Preprocess) -> list[xr.DataArray]:
+    """Return cubes without spikes, and channels whose noise is not known where others' is."""
+    return [despiked(with_usable_variance(cube, compute=True), steps) for cube in cubes]
 
 
 def _draw(
@@ -162,14 +173,21 @@ def _refuse_constant(blocks: list[DrawnBlock]) -> None:
 
 
 def _intakes(
-    cubes: list[xr.DataArray], configs: Mapping[str, Any], axis: Axis, bad: Windows = ()
+    cubes: list[xr.DataArray],
+    configs: Mapping[str, Any],
+    axis: Axis,
+    bad: Windows = (),
+    expects: Expects = AS_MEASURED,
 ) -> list[Intake]:
     """Return what makes inputs of the spectra of each cube, or of the one array.
 
     The windows ``bad`` are left out too.
     """
     preprocess = configs["preprocess"].without(bad)
-    return [intake_of(cube, preprocess, axis) for cube in cubes] or [Intake(preprocess, axis)]
+    return [
+        intake_of(cube, preprocess, axis, frame=frame_of(cube, expects), expects=expects)
+        for cube in cubes
+    ] or [Intake(preprocess, axis)]
 
 
 def _chosen(

@@ -126,7 +126,9 @@ def choose_settings(
     preprocess = configs["preprocess"]
     # The brightness is all that there is of a spectrum of one channel.
     normalise = None if alone else "l2"
-    chosen: dict[str, Any] = {"stabilise": stabilisation_for(plain), "normalise": normalise}
+    # Around a baseline that was subtracted, noise is as often negative: a root would bias it.
+    root = None if preprocess.baseline else stabilisation_for(plain)
+    chosen: dict[str, Any] = {"stabilise": root, "normalise": normalise}
     settled = filled("preprocess", preprocess, {"preprocess": chosen})
     values = stabilise(plain, settled.stabilise, settled.softening)
     share = noise_share(values / scale_of(values, settled.normalise)[:, None])

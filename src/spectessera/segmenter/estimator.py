@@ -1,5 +1,6 @@
 """The estimator, the door between numpy and torch: the only file that names a device."""
 
+# Over 400 lines: the methods of one class, a few lines of code each, with their documentation.
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,6 +22,7 @@ from spectessera.network.codec import Codec
 from spectessera.network.modelfile import model_path
 from spectessera.network.settings import Training
 from spectessera.network.training import Progress
+from spectessera.preprocess.frame import Frame
 from spectessera.preprocess.intake import Intake, intake_of
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.training_spectra import as_cubes
@@ -31,6 +33,7 @@ from ._blocks import encode_pixels
 from ._file import read_trained, write_trained
 from ._model import TrainedModel, fingerprint_of, weights_of
 from ._training import fit_model, pretrain_model, recluster_model
+from .frame import frame_of
 from .novelty import Reference
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     rule_ : Rule
         How a latent gets its label among the clusters of the training.
     model_ : Autoencoder
+    expects_ : Expects
+        What spectra it was trained on: as measured, or of lines at rest.
     n_features_in_ : int
 
     References
@@ -255,14 +260,15 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         self.model_, self.history_ = model.network, model.history
         self.cluster_centers_, self.n_clusters_ = model.centers, len(model.centers)
         self.choices_, self.rule_ = model.curves, model.rule
-        self.latent_groups_, self.typical_ = model.reference
+        self.latent_groups_, self.typical_, _ = model.reference
+        self.expects_ = model.expects
 
     def _trained(self) -> TrainedModel:
         """Return what was trained."""
         check_is_fitted(self)
         return TrainedModel(
             self._configs(), self.axis_, self.components_, self.model_, self.history_,
-            self.cluster_centers_, self.choices_, self.rule_, self.reference,
+            self.cluster_centers_, self.choices_, self.rule_, self.reference, self.expects_,
         )  # fmt: skip
 
     def cluster(
@@ -343,14 +349,36 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         latent = self.latent_groups_.draw(n, cluster, np.random.default_rng(seed))
         return self.codec.decode(latent)
 
-    def intake(self, cube: xr.DataArray, *, warn: bool = True) -> Intake:
+    def frame(
+        self,
+        cube: xr.DataArray,
+        redshift: float | Frame | None = None,
+        continuum: str | None = None,
+    ) -> Frame:
+        """Return redshift and continuum of a cube, found where they are not given.
+
+        Arguments and errors as of :func:`spectessera.segmenter.frame.frame_of`; a model of spectra
+        as they are measured needs neither. An earlier answer is returned as it is.
+        """
+        check_is_fitted(self)
+        if isinstance(redshift, Frame):
+            return redshift
+        return frame_of(check_cube(cube), self.expects_, redshift=redshift, continuum=continuum)
+
+    def intake(
+        self, cube: xr.DataArray, *, frame: Frame | None = None, warn: bool = True
+    ) -> Intake:
         """Return what turns a cube's spectra into network inputs, after a check of the cube.
 
-        Another axis than that of the training is resampled by energy or wavelength; errors and
+        Another axis than that of the training is resampled by energy or wavelength, at rest if the
+        model expects that (``frame``: of :meth:`frame`, by default what that finds); errors and
         warnings as :func:`spectessera.preprocess.intake.intake_of`.
         """
         check_is_fitted(self)
-        return intake_of(check_cube(cube), self.config("preprocess"), self.axis_, warn=warn)
+        return intake_of(
+            check_cube(cube), self.config("preprocess"), self.axis_,
+            frame=self.frame(cube) if frame is None else frame, expects=self.expects_, warn=warn,
+        )  # fmt: skip
 
     @property
     def codec(self) -> Codec:
@@ -360,7 +388,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     @property
     def reference(self) -> Reference:
         """Training spectra, as novelty is measured against them."""
-        return Reference(self.latent_groups_, self.typical_)
+        return Reference(self.latent_groups_, self.typical_, self.expects_.parts)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights, biases and buffers of the network by their names."""

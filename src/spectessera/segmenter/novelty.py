@@ -66,6 +66,24 @@ def reconstruction_error(inputs: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     return np.square(inputs - decoded, dtype=np.float32).mean(axis=1, dtype=np.float64)
 
 
+def within_seen(inputs: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+    """Return decoded spectra (n, channel) with the root sum of squares 1 in what the inputs show.
+
+    For models that were trained on parts of their axis: channels before the first and after the
+    last input that is not 0 are 0.
+
+    Examples
+    --------
+    >>> within_seen(np.array([[0.0, 1.0, 0.0, 0.0, 0.5, 0.0]]), np.full((1, 6), 2.0)).tolist()
+    [[0.0, 0.5, 0.5, 0.5, 0.5, 0.0]]
+    """
+    seen, at = inputs != 0, np.arange(inputs.shape[1])
+    first, last = seen.argmax(axis=1), inputs.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
+    part = np.where((at >= first[:, None]) & (at <= last[:, None]), decoded, 0).astype(np.float32)
+    size = np.sqrt(np.square(part, dtype=np.float32).sum(axis=1, keepdims=True, dtype=np.float64))
+    return (part / np.where(size > 0, size, 1)).astype(np.float32)
+
+
 def training_quantiles(distance: np.ndarray, error: np.ndarray) -> TrainingQuantiles:
     """Return the quantiles of both numbers over the training spectra, (n,) each."""
     return TrainingQuantiles(np.quantile(distance, LEVELS), np.quantile(error, LEVELS))
@@ -153,14 +171,18 @@ class Reference(NamedTuple):
     ----------
     groups : LatentGroups
     typical : TrainingQuantiles
+    parts : bool
+        Whether the training was on parts of the axis, so that the others are not compared.
     """
 
     groups: LatentGroups
     typical: TrainingQuantiles
+    parts: bool = False
 
     def novelty(self, inputs: np.ndarray, latent: np.ndarray, decoded: np.ndarray) -> np.ndarray:
         """Return the novelty (n,) of inputs (n, channel), their latents and decoded spectra."""
         distance = latent_distance(latent, self.groups)
+        decoded = within_seen(inputs, decoded) if self.parts else decoded
         return novelty_of(self.typical, distance, reconstruction_error(inputs, decoded))
 
 
@@ -170,6 +192,8 @@ def reference_of(
     labels: np.ndarray,
     centers: np.ndarray,
     decode: Callable[[np.ndarray], np.ndarray],
+    *,
+    parts: bool = False,
 ) -> Reference:
     """Return the reference of training spectra.
 
@@ -182,9 +206,14 @@ def reference_of(
     centers : array (k, latent)
     decode : callable
         From latents to spectra in network-input units.
+    parts : bool
+        As of :class:`Reference`.
     """
     groups = latent_groups(latent, labels, centers)
-    parts = [slice(first, first + _ROWS) for first in range(0, len(inputs), _ROWS)]
-    errors = [reconstruction_error(inputs[part], decode(latent[part])) for part in parts]
+    errors = []
+    for first in range(0, len(inputs), _ROWS):
+        some, decoded = inputs[first : first + _ROWS], decode(latent[first : first + _ROWS])
+        decoded = within_seen(some, decoded) if parts else decoded
+        errors.append(reconstruction_error(some, decoded))
     distance = latent_distance(latent, groups)
-    return Reference(groups, training_quantiles(distance, np.concatenate(errors)))
+    return Reference(groups, training_quantiles(distance, np.concatenate(errors)), parts)

@@ -32,6 +32,12 @@ PRETRAINING: dict[str, dict[str, Any]] = {
         "clusters": Clusters(2, 10, metric="half-whitened"),
         "training": replace(STREAMED, epochs=40, composition=0.002),
     },
+    "nebulae-wide": {
+        "preprocess": ROOTS,
+        "network": Network(latent=16, encoder=(416, 256), block="normed", components=len(CLASSES)),
+        "clusters": Clusters(2, 10, metric="half-whitened"),
+        "training": replace(STREAMED, epochs=50, composition=0.002),
+    },
 }
 
 
@@ -40,7 +46,7 @@ def recipe(kind: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    kind : "xrf" or "nebulae"
+    kind : "xrf", "nebulae" or "nebulae-wide"
 
     Returns
     -------
@@ -63,7 +69,7 @@ def simulation(
 
     Parameters
     ----------
-    kind : "xrf" or "nebulae"
+    kind : "xrf", "nebulae" or "nebulae-wide"
     seed : int
     progress : callable, optional
         Called with the number of X-ray tubes that are prepared, and that of all.
@@ -76,6 +82,6 @@ def simulation(
         If xraylib is not installed, which "xrf" needs.
     """
     check_choice("simulate", kind, tuple(PRETRAINING))
-    if kind == "nebulae":
-        return NebularSimulation(seed=seed)
+    if kind != "xrf":
+        return NebularSimulation(seed=seed, wide=kind == "nebulae-wide")
     return XrfSimulation(seed=seed, progress=progress)

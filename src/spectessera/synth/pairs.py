@@ -16,6 +16,7 @@ from scipy.interpolate import PchipInterpolator
 
 from spectessera._util.check import check_choice, check_number
 from spectessera.axis import Axis
+from spectessera.preprocess.frame import REST, SUBTRACTED, Expects
 
 from .nebulae.lines import extinction, line_wavelengths, paint_lines
 from .nebulae.nebula import CLASSES, draw_models
@@ -40,13 +41,23 @@ THICKNESS = (0.2, 3.2)
 COUNTS = (100.0, 5000.0)
 PURE = 0.35  # share of the spectra with one pigment
 MOST_MIXED = 0.4  # largest share of a second pigment
-NEBULAR_CHANNELS = 1024
 SNR = (4.0, 120.0)
-MOST_VELOCITY = 300.0  # km/s
-WIDTHS = (10.0, 150.0)  # km/s, standard deviation
 CANONICAL_WIDTH = 45.0
 MOST_REDDENING = 1.0  # E(B-V)
 CROSSED = 0.3  # share of the spectra that mix two classes
+# What instruments see: first and last wavelength in angstrom, redshifts, and their share.
+SEEN = (
+    ((4750.0, 9350.0), (0.0, 0.01), 0.35),  # MUSE
+    ((4750.0, 9350.0), (0.01, 0.45), 0.15),
+    ((3600.0, 10_300.0), (0.0, 0.15), 0.15),  # MaNGA, SDSS
+    ((3500.0, 5600.0), (0.0, 0.1), 0.15),  # KCWI
+    ((0.0, 0.0), (0.0, 0.0), 0.2),  # any part of the range, as of NIRSpec
+)  # fmt: skip
+NARROWEST = 0.2  # share of the (logarithmic) range that is seen at least
+LEAST_COVERED = 0.12  # the same of the range in angstrom, with which a cube is accepted
+# A spectrum without one of these says nothing: [OII], [OIII], H alpha.
+TELLING = (3727.0, 5007.0, 6563.0)
+TILT = 0.5  # standard deviation of the logarithm of the noise, end against middle
 
 
 class Pairs(NamedTuple):
@@ -75,6 +86,7 @@ class Simulation(Protocol):
 
     axis: Axis
     components: tuple[str, ...]
+    expects: Expects
 
     def pairs(self, number: int, m: int, *, twins: bool = False) -> Pairs:
         """Return m pairs; equal numbers give equal pairs, different numbers different ones."""
@@ -104,6 +116,8 @@ class XrfSimulation:
     ImportError
         If xraylib is not installed.
     """
+
+    expects = Expects()
 
     def __init__(
         self,
@@ -180,6 +194,26 @@ def _draw_shares(kinds: int, m: int, generator: np.random.Generator) -> np.ndarr
     return weight
 
 
+class _Range(NamedTuple):
+    """Where and how nebulae are seen: wavelengths at rest, km/s, knots of a residual continuum."""
+
+    axis: Axis
+    fastest: float
+    widths: tuple[float, float]  # standard deviation
+    knots: int
+    expects: Expects
+
+
+_MUSE = _Range(
+    Axis(np.linspace(4750, 9350, 1024), "angstrom", medium="air"), 300.0, (10.0, 150.0), 7,
+    Expects(REST, SUBTRACTED, fastest=300.0),
+)  # fmt: skip
+_WIDE = _Range(
+    Axis(np.geomspace(3600.0, 10_000.0, 1344), "angstrom", medium="air"), 400.0, (10.0, 200.0), 11,
+    Expects(REST, SUBTRACTED, fastest=400.0, least=LEAST_COVERED),
+)  # fmt: skip
+
+
 class NebularSimulation:
     """Pairs of emission-line spectra of nebulae, 4750 to 9350 angstrom.
 
@@ -190,6 +224,9 @@ class NebularSimulation:
     classes : sequence of str
         Two or more of "hii", "pn", "shock", "dig".
     seed : int
+    wide : bool
+        3600 to 10,000 angstrom, of which a measured spectrum has what an instrument sees at some
+        redshift; it is 0 elsewhere.
 
     Raises
     ------
@@ -197,14 +234,17 @@ class NebularSimulation:
         If a class is unknown or given twice, or there are fewer than two.
     """
 
-    def __init__(self, classes: Sequence[str] = CLASSES, *, seed: int = 0) -> None:
+    def __init__(
+        self, classes: Sequence[str] = CLASSES, *, seed: int = 0, wide: bool = False
+    ) -> None:
         for name in classes:
             check_choice("class of nebula", name, CLASSES)
         if len(classes) < 2 or len(set(classes)) < len(classes):
             raise ValueError(f"a simulation needs two or more different classes; got {classes}")
         check_number("seed", seed, low=0, integer=True)
         self.components, self.seed = tuple(classes), int(seed)
-        self.axis = Axis(np.linspace(4750, 9350, NEBULAR_CHANNELS), "angstrom", medium="air")
+        self._range = _WIDE if wide else _MUSE
+        self.axis, self.expects = self._range.axis, self._range.expects
 
     def pairs(self, number: int, m: int, *, twins: bool = False) -> Pairs:
         """Return m pairs; see :class:`Simulation`."""
@@ -227,17 +267,24 @@ class NebularSimulation:
     def _measured(self, flux: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Return measured spectra (m, channel) of fluxes (m, line).
 
-        With dust, motion, residuals of a continuum, and noise.
+        With dust, motion, residuals of a continuum, and noise, in all or a part of the range.
         """
-        m = len(flux)
+        m, own = len(flux), self._range
         reddening = generator.uniform(0, MOST_REDDENING, m) * generator.random(m)
         red = flux * 10 ** (-0.4 * reddening[:, None] * extinction(line_wavelengths()))
-        velocity = generator.uniform(-MOST_VELOCITY, MOST_VELOCITY, m)
-        clean = paint_lines(red, self.axis, velocity=velocity, width=generator.uniform(*WIDTHS, m))
-        sigma = clean.max(axis=1) / _log_uniform(SNR, m, generator)
-        noise = _residuals(m, len(self.axis), generator)
+        velocity = generator.uniform(-own.fastest, own.fastest, m)
+        width = generator.uniform(*own.widths, m)
+        clean = paint_lines(red, self.axis, velocity=velocity, width=width)
+        seen = _seen(self.axis.values, m, generator) if self.expects.parts else None
+        bright = clean if seen is None else clean * seen
+        sigma = bright.max(axis=1) / _log_uniform(SNR, m, generator)
+        uneven = None if seen is None else _uneven(m, len(self.axis), generator)
+        noise = _residuals(m, len(self.axis), own.knots, generator)
         noise += generator.standard_normal(clean.shape, dtype=np.float32)
-        return (clean + sigma[:, None] * noise).astype(np.float32)
+        if seen is None or uneven is None:
+            return (clean + sigma[:, None] * noise).astype(np.float32)
+        noise *= uneven
+        return ((clean + sigma[:, None] * noise) * seen).astype(np.float32)
 
     def _fluxes(self, kind: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Draw a model of the given class for each row, (n,) -> (n, line)."""
@@ -248,12 +295,50 @@ class NebularSimulation:
         return flux
 
 
-def _residuals(m: int, channels: int, generator: np.random.Generator) -> np.ndarray:
+def _residuals(m: int, channels: int, knots: int, generator: np.random.Generator) -> np.ndarray:
     """Return residuals of a subtracted continuum (m, channel), in standard deviations of the noise.
 
-    Smooth curves through seven random knots; half of the spectra have none.
+    Smooth curves through random knots; half of the spectra have none.
     """
-    knots = generator.standard_normal((m, 7))
+    heights = generator.standard_normal((m, knots))
     strong = np.where(generator.random(m) < 0.5, 0.0, generator.uniform(0, 1.5, m))
-    curve = PchipInterpolator(np.linspace(0, 1, 7), knots, axis=1)
+    curve = PchipInterpolator(np.linspace(0, 1, knots), heights, axis=1)
     return strong[:, None] * curve(np.linspace(0, 1, channels))
+
+
+def _uneven(m: int, channels: int, generator: np.random.Generator) -> np.ndarray:
+    """Return factors (m, channel) of noise that changes along the axis."""
+    place = np.linspace(-1, 1, channels, dtype=np.float32)
+    tilt = generator.normal(0, TILT, (2, m, 1)).astype(np.float32)
+    factors: np.ndarray = np.exp(tilt[0] * place + tilt[1] * place**2)
+    return factors
+
+
+def _seen(wavelength: np.ndarray, m: int, generator: np.random.Generator) -> np.ndarray:
+    """Return which channels (m, channel), bool, at rest an instrument sees.
+
+    Drawn by the shares of :data:`SEEN`; of several draws the first with a telling line counts, or
+    all channels.
+    """
+    first, last = np.log(wavelength[0]), np.log(wavelength[-1])
+    ends = np.tile([first, last], (m, 1))
+    missing = np.ones(m, dtype=bool)
+    shares = np.array([share for *_, share in SEEN])
+    for _ in range(4):
+        kind = generator.choice(len(SEEN), m, p=shares / shares.sum())
+        low, high = (np.array([each[0][end] for each in SEEN])[kind] for end in (0, 1))
+        nearest, farthest = (np.array([each[1][end] for each in SEEN])[kind] for end in (0, 1))
+        stretch = 1 + generator.uniform(nearest, farthest)
+        width = (last - first) * generator.uniform(NARROWEST, 1.0, m)
+        start = first + generator.random(m) * (last - first - width)
+        free = high == 0
+        with np.errstate(divide="ignore"):
+            drawn = np.stack([np.log(low / stretch), np.log(high / stretch)], axis=1)
+        drawn[free] = np.stack([start, start + width], axis=1)[free]
+        tells = np.zeros(m, dtype=bool)
+        for line in TELLING:
+            tells |= (drawn[:, 0] < np.log(line) - 0.002) & (drawn[:, 1] > np.log(line) + 0.002)
+        ends = np.where((missing & tells)[:, None], drawn, ends)
+        missing &= ~tells
+    log = np.log(wavelength)
+    return (log >= ends[:, :1]) & (log <= ends[:, 1:])

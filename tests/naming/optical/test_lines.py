@@ -12,8 +12,8 @@ from spectessera.io import read
 from spectessera.naming.candidates import Naming
 from spectessera.naming.optical.gasclass import name_nebula
 from spectessera.naming.optical.lines import fit_lines, name_emission, naming_of
-from spectessera.naming.optical.linetable import EMISSION, STELLAR, rest_vacuum, vacuum_wavelengths
-from spectessera.naming.optical.redshift import Redshift, fit_redshift
+from spectessera.optical.linetable import EMISSION, STELLAR, rest_vacuum, vacuum_wavelengths
+from spectessera.optical.redshift import Redshift, fit_redshift
 from spectessera.synth import nebular_spectra
 from spectessera.synth.nebulae.lines import line_labels, line_wavelengths, nebular_axis
 

@@ -72,7 +72,7 @@ def test_pixels_of_several_thicknesses_and_of_a_neighbour_are_one_pigment():
     few = expected("azurite", 2e4) / 3000
     best = pigment_candidates(many + few, 3000, AXIS)[0]
     assert best.name == "vermilion"
-    assert "6% of the counts are other pigments or background" in best.evidence
+    assert "6 % of the counts are other pigments or background" in best.evidence
 
 
 def test_another_axis_unit_and_calibration_change_nothing():
@@ -108,7 +108,7 @@ def test_an_equal_mixture_of_two_pigments_is_named_as_both():
     assert (set(first.split(" or ")), second) == (INSEPARABLE[4], "vermilion")
     assert best.score > 0.9
     assert {"Cu Ka", "Hg La"} <= {line.name for line in best.lines}
-    assert "55% of the counts are azurite" in best.evidence
+    assert "55 % of the counts are azurite" in best.evidence
 
 
 def test_a_mixture_of_three_pigments_is_not_named():

@@ -308,3 +308,11 @@ def test_a_solver_gives_the_same_fit_again_and_another_for_other_components():
     assert solver.solve(everything[1:])[0] > chi2
     with pytest.raises(ValueError, match="read-only"):
         value[0] = 1.0
+
+
+def test_lead_has_the_line_that_bismuth_could_be_taken_for():
+    """L3-O4,5 (L beta 5), 13.0146 keV in Bearden 1967 (Rev. Mod. Phys. 39, 78)."""
+    (lead,) = [f for f in table().families if f.symbol == "Pb" and f.shell == "L"]
+    (near,) = np.flatnonzero(np.abs(lead.energy - 13.0146) < 0.004)
+    main = lead.share[np.abs(lead.energy - 10.551) < 0.002].sum()
+    assert 0.02 < lead.share[near] / main < 0.03

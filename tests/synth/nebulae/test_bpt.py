@@ -8,7 +8,7 @@ from spectessera.synth.nebulae.lines import line_labels
 
 
 def models(**fluxes):
-    flux = np.zeros((1, 31))
+    flux = np.zeros((1, 47))
     for name, value in {"Hb 4861": 1.0, "Ha 6563": 2.86}.items():
         flux[0, line_labels().index(name)] = value
     for name, value in fluxes.items():
@@ -67,9 +67,9 @@ def test_the_curve_of_kauffmann_is_below_that_of_kewley_except_at_low_nitrogen()
 @pytest.mark.parametrize(
     ("flux", "labels", "words"),
     [
-        (np.ones(31), None, r"2 axes \(n, line\)"),
+        (np.ones(47), None, r"2 axes \(n, line\)"),
         (np.ones((2, 30)), None, "shape"),
-        (np.zeros((2, 31)), None, "above 0"),
+        (np.zeros((2, 47)), None, "above 0"),
         (np.ones((2, 2)), ("Ha 6563", "Hb 4861"), r"the ratios need \[NII\] 6583"),
     ],
 )

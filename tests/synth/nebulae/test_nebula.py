@@ -43,7 +43,7 @@ def test_a_zone_model_is_the_sum_of_its_zones():
 @pytest.mark.parametrize("kind", CLASSES)
 def test_all_fluxes_are_finite_and_relative_to_h_beta(kind):
     found = drawn(kind)
-    assert found.flux.shape == (20_000, 31)
+    assert found.flux.shape == (20_000, 47)
     assert found.flux.dtype == np.float32
     assert (np.isfinite(found.flux) & (found.flux >= 0)).all()
     np.testing.assert_allclose(line(found.flux, "Hb 4861"), 1, rtol=1e-5)
@@ -158,7 +158,7 @@ def test_the_same_seed_gives_the_same_models_and_zero_models_are_accepted():
     for kind in CLASSES:
         np.testing.assert_array_equal(drawn(kind, 10).flux, drawn(kind, 10).flux)
         assert (drawn(kind, 10).flux != drawn(kind, 10, seed=1).flux).any()
-        assert drawn(kind, 0).flux.shape == (0, 31)
+        assert drawn(kind, 0).flux.shape == (0, 47)
 
 
 @pytest.mark.parametrize(

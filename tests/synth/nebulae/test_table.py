@@ -44,7 +44,7 @@ def column(found, label):
 
 def test_a_csv_file_becomes_fluxes_relative_to_h_beta(table):
     found = load_models(table(CSV))
-    assert found.flux.shape == (3, 31)
+    assert found.flux.shape == (3, 47)
     assert found.flux.dtype == np.float32
     assert found.kind.tolist() == ["hii", "hii", "own"]
     np.testing.assert_allclose(column(found, "Hb 4861"), 1)
@@ -62,10 +62,11 @@ def test_lines_that_follow_from_others_are_filled_in_and_the_rest_is_zero(table)
     np.testing.assert_allclose(column(found, "Pa9 9229"), 0.0254, rtol=0.02)
     assert set(found.filled) == {
         "[OIII] 4959", "[NII] 6548", "Pa12 8750", "Pa11 8863", "Pa10 9015", "Pa9 9229",
+        "H9 3835", "H8 3889", "Hep 3970", "Hd 4102", "Hg 4340", "Pa8 9546",
     }  # fmt: skip
     assert "[SII] 6716" in found.absent
     assert not column(found, "[SII] 6716").any()
-    assert len(found.filled) + len(found.absent) + 4 == 31
+    assert len(found.filled) + len(found.absent) + 4 == 47
 
 
 def test_either_of_two_partners_gives_the_other(table):
@@ -109,7 +110,7 @@ def test_a_fits_file_is_read_with_its_parameters(tmp_path, name):
         # not lines, or lines that are not in the table
         ("SII6716_31", None), ("NI5198_5200", None), ("HeI5016", None), ("FeII5007", None),
         ("OIII4861", None), ("log U", None), ("12 + log O/H", None), ("class", None), ("", None),
-        ("SIII9531", None), ("50068.4", None),
+        ("SIII9531", "[SIII] 9531"), ("50068.4", None),
     ],
 )  # fmt: skip
 def test_the_name_of_a_column_gives_the_line(name, label):
@@ -231,7 +232,7 @@ def test_an_unknown_class_is_refused(table):
 @needs_grid
 def test_the_grid_of_mappings_is_read():
     found = load_models(GRID, kind="hii", others="keep", missing="zero")
-    assert found.flux.shape == (1296, 31)
+    assert found.flux.shape == (1296, 47)
     assert set(found.filled) == {
         "[OIII] 4959", "[NII] 6548", "[OII] 7319", "Pa12 8750", "Pa11 8863", "Pa10 9015",
         "Pa9 9229",

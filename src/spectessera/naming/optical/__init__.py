@@ -1,1 +1,1 @@
-"""Optical emission lines: redshift, fluxes, class of the gas."""
+"""Names of optical emission lines: fluxes, class of the gas."""

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectessera._util.constants import FWHM, SPEED_OF_LIGHT
-
-from .linefits import (
+from spectessera.optical.linefits import (
     REACH,
     PreparedSpectra,
     Shape,
@@ -24,8 +23,8 @@ from .linefits import (
     near_lines,
     significance,
 )
-from .linetable import EMISSION, SKY, STELLAR, OpticalLine, rest_vacuum
-from .redshift import SIGNIFICANT, WIDTHS, first_shape, shape_near
+from spectessera.optical.linetable import EMISSION, SKY, STELLAR, OpticalLine, rest_vacuum
+from spectessera.optical.redshift import SIGNIFICANT, WIDTHS, first_shape, shape_near
 
 BLENDED = 0.9  # full widths; closer lines of one ion are fitted as one
 COINCIDENT = 1.2  # full widths; closer lines of the sky and of the object are not separated

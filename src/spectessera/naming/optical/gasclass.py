@@ -19,11 +19,11 @@ import numpy as np
 
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming
+from spectessera.optical.redshift import Redshift
 from spectessera.synth.nebulae.bpt import kauffmann, kewley_nii, kewley_sii
 from spectessera.warning import ResultWarning, make_warning
 
 from .lines import FittedLine, LineFit, fit_lines, naming_of
-from .redshift import Redshift
 
 HII, COMPOSITE, LINER = "HII region", "composite", "shock or LINER"
 AGN, PN = "AGN (Seyfert-like) or fast shock", "planetary nebula-like"

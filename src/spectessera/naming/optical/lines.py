@@ -1,6 +1,6 @@
 """The lines of ionised gas and stars in a spectrum, by name, at a known redshift.
 
-The redshift is fitted in :mod:`~spectessera.naming.optical.redshift`, the lines in
+The redshift is fitted in :mod:`~spectessera.optical.redshift`, the lines in
 :mod:`~spectessera.naming.optical.fluxes`; the class of the gas is derived in
 :mod:`~spectessera.naming.optical.gasclass`.
 """
@@ -17,12 +17,12 @@ from spectessera._util.check import check_number
 from spectessera._util.constants import FWHM
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming, Peak
+from spectessera.optical.linefits import PreparedSpectra, check_spectra, on_axis, prepare
+from spectessera.optical.linetable import SKY, rest_vacuum
+from spectessera.optical.redshift import PATTERNS, SIGNIFICANT, Redshift, medium_warnings
 from spectessera.warning import ResultWarning, make_warning
 
 from .fluxes import BlindPeak, LineFluxes, blind_peaks, gas_shape, identified_lines, measure
-from .linefits import PreparedSpectra, check_spectra, on_axis, prepare
-from .linetable import SKY, rest_vacuum
-from .redshift import PATTERNS, SIGNIFICANT, Redshift, medium_warnings
 
 # Without the lines of sunlight: hydrogen lines at rest would always coincide with the sky.
 _AIRGLOW = tuple(line for line in SKY if line.ion in {"[OI]", "Na", "OH"})

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera._util.check import check_ndim, check_number, check_numeric, check_same_shape
+from spectessera._util.text import per_cent
 from spectessera.axis import Axis
 from spectessera.naming.candidates import Candidate, Line, Naming
 from spectessera.synth.paint.modern import MODERN
@@ -368,10 +369,9 @@ def _evidence(
         parts.append(f"{', '.join(without_formula)}: formula unknown, the whole spectrum fits")
     if len(names) > 1:
         parts.append(f"{', '.join(names)} cannot be separated with this number of counts")
-    thickness, share = best.match.thickness, best.match.admixture
-    parts.append(f"a layer of about {thickness:.2g} times its usual thickness")
-    if share > 0.005:
-        parts.append(f"{share:.0%} of the counts are other pigments or background")
+    parts.append(f"a layer of about {best.match.thickness:.2g} times its usual thickness")
+    if (share := best.match.admixture) > 0.005:
+        parts.append(f"{per_cent(share)} of the counts are other pigments or background")
     parts.append(f"differs from the template by {best.misfit:.2g} nats per count beyond noise")
     return "; ".join(parts)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spectessera._util.text import per_cent
 from spectessera.naming.candidates import Candidate
 from spectessera.synth.paint.palettes import Palette
 from spectessera.synth.paint.pigments import SUPPORT
@@ -96,9 +97,10 @@ def mixture_candidate(pair: Pair, score: float, known: PigmentLines) -> Candidat
     names = [" or ".join(known.paint.pigments[each] for each in group) for group in groups]
     detected = [line for group in groups for line in known.detected(group[0])]
     lines = {line.name: line for line in detected if line.peak}
+    shares = [per_cent(share) for share in pair.shares]
     evidence = (
-        f"{', '.join(lines)} detected; a mixture, or pixels of both: {pair.shares[0]:.0%} of the "
-        f"counts are {names[0]}, {pair.shares[1]:.0%} {names[1]}; without one of them the fit is "
+        f"{', '.join(lines)} detected; a mixture, or pixels of both: {shares[0]} of the "
+        f"counts are {names[0]}, {shares[1]} {names[1]}; without one of them the fit is "
         f"worse by {pair.gain:.2g} nats per count"
     )
     return Candidate(" with ".join(names), "pigment", score, tuple(lines.values()), evidence)

@@ -6,18 +6,69 @@ A spectrum (XRF, EDS) is decomposed into families of lines by non-negative least
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from spectessera.axis import Axis
-from spectessera.naming.candidates import Line, Naming, Peak
+from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.warning import make_warning
 
 from .evidence import judge
-from .families import Response
-from .fit import XraySettings, decompose
+from .families import Family, Response
+from .fit import Counts, Decomposed, XraySettings, decompose_counts, prepared_counts
 
 __all__ = ["XraySettings", "line_width", "name_xray"]
+
+REMEMBERED = 64  # spectra: names and maps of the same clusters are not computed twice
+
+
+class Explained(NamedTuple):
+    """What explains a spectrum; energies are in keV.
+
+    ``factor``: that by which the energies of the axis seem to be wrong, 1 where they are right;
+    ``tubes``: those whose light is scattered inelastically; ``families``: those of the fit.
+    """
+
+    factor: float
+    peaks: tuple[Peak, ...]
+    candidates: tuple[Candidate, ...]
+    unexplained: tuple[Peak, ...]
+    tubes: tuple[str, ...]
+    families: tuple[Family, ...]
+
+
+def explain(
+    spectrum: np.ndarray, error: np.ndarray, axis: Axis, settings: XraySettings
+) -> Explained | None:
+    """Return what explains a spectrum; None if there are no peaks.
+
+    Parameters and errors are those of :func:`name_xray`.
+    """
+    counts = prepared_counts(spectrum, error, axis, settings)
+    if counts is None:
+        return None
+    return _explain_bytes(*(each.astype(np.float64).tobytes() for each in counts), settings)
+
+
+def forget_explained() -> None:
+    """Forget what explains the spectra so far, so that the time it takes can be measured."""
+    _explain_bytes.cache_clear()
+
+
+def explained_by(found: Decomposed, anode: str | None) -> Explained:
+    """Return what a decomposition is evidence for."""
+    judged = judge(found.decomposition, anode)
+    components = judged.fitted.fit.components
+    return Explained(
+        found.factor,
+        found.decomposition.peaks,
+        judged.candidates,
+        judged.unexplained,
+        tuple(each.name for each in components if each.kind == "compton"),
+        tuple(each.family for each in components if each.family is not None),
+    )
 
 
 def name_xray(
@@ -52,11 +103,10 @@ def name_xray(
         If the axis is not of energy, shapes differ, values are not finite or an error is negative.
     """
     settings = settings or XraySettings()
-    found = decompose(spectrum, error, axis, settings)
+    found = explain(spectrum, error, axis, settings)
     if found is None:
         return Naming()
-    judged = judge(found.decomposition, settings.anode)
-    naming = Naming(found.decomposition.peaks, judged.candidates, judged.unexplained)
+    naming = Naming(found.peaks, found.candidates, found.unexplained)
     if found.factor != 1.0:
         naming = _without_candidates(naming, found.factor)
     return _in_unit(naming, axis)
@@ -76,6 +126,16 @@ def line_width(noise: float = 0.08, fano: float = 0.115) -> Response:
 
 
 # --- the workers assume checked input ----------------------------------------------------------
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _explain_bytes(
+    energy: bytes, values: bytes, error: bytes, settings: XraySettings
+) -> Explained | None:
+    """Return what explains a prepared spectrum, given by the bytes of its float64 arrays."""
+    counts = Counts(*(np.frombuffer(each) for each in (energy, values, error)))
+    found = decompose_counts(counts, settings)
+    return None if found is None else explained_by(found, settings.anode)
 
 
 def _without_candidates(naming: Naming, factor: float) -> Naming:

@@ -92,38 +92,7 @@ class Decomposed(NamedTuple):
     factor: float
 
 
-def decompose(
-    spectrum: np.ndarray, error: np.ndarray, axis: Axis, settings: XraySettings
-) -> Decomposed | None:
-    """Return the decomposition of a spectrum; None if there are no peaks.
-
-    Parameters and errors are those of :func:`spectessera.naming.xray.elements.name_xray`.
-    """
-    counts = _prepare(spectrum, error, axis, settings)
-    if counts is None:
-        return None
-    start = _first_response(counts, settings)
-    peaks = find_peaks(counts.values, counts.error, Axis(counts.energy, "keV"), width=start.width)
-    if not peaks:
-        return None
-    highest = settings.excitation or np.inf
-    places = _strong(counts.energy, peaks, start)
-    data, response, worst = _calibrated(counts, start, places, highest)
-    if worst <= SUSPECT:
-        return Decomposed(_decompose(data, response, peaks, settings), 1.0)
-    decomposition = _decompose_refined(counts, start, peaks, settings)
-    # Accept a factor only if uncommon elements do not explain the spectrum as well.
-    if stretched := _stretched(data, response, places, worst, highest):
-        other = _decompose(data, stretched, peaks, settings)
-        if 2 * _cost_beyond_noise(other) < _cost_beyond_noise(decomposition):
-            return Decomposed(other, 1 / stretched.gain)
-    return Decomposed(decomposition, 1.0)
-
-
-# --- the workers assume checked input ----------------------------------------------------------
-
-
-class _Counts(NamedTuple):
+class Counts(NamedTuple):
     """Counts and their errors at rising, equidistant energies in keV, all (channel,)."""
 
     energy: np.ndarray
@@ -131,9 +100,9 @@ class _Counts(NamedTuple):
     error: np.ndarray
 
 
-def _prepare(
+def prepared_counts(
     spectrum: np.ndarray, error: np.ndarray, axis: Axis, settings: XraySettings
-) -> _Counts | None:
+) -> Counts | None:
     """Check the arguments; return the counts, None if there are too few channels with counts."""
     values, deviation = check_spectrum(spectrum, error, axis)
     if axis.kind != "energy":
@@ -156,10 +125,44 @@ def _prepare(
     even = np.linspace(at[0], at[-1], len(at))
     if not np.allclose(even, at, atol=0.05 * (even[1] - even[0])):
         counts, noise = np.interp(even, at, counts), np.interp(even, at, noise)
-    return _Counts(even, counts, noise)
+    return Counts(even, counts, noise)
 
 
-def _first_response(counts: _Counts, settings: XraySettings) -> Response:
+def decompose(
+    spectrum: np.ndarray, error: np.ndarray, axis: Axis, settings: XraySettings
+) -> Decomposed | None:
+    """Return the decomposition of a spectrum; None if there are no peaks.
+
+    Parameters and errors are those of :func:`spectessera.naming.xray.elements.name_xray`.
+    """
+    counts = prepared_counts(spectrum, error, axis, settings)
+    return None if counts is None else decompose_counts(counts, settings)
+
+
+def decompose_counts(counts: Counts, settings: XraySettings) -> Decomposed | None:
+    """Return the decomposition of a spectrum that is prepared; None if there are no peaks."""
+    start = _first_response(counts, settings)
+    peaks = find_peaks(counts.values, counts.error, Axis(counts.energy, "keV"), width=start.width)
+    if not peaks:
+        return None
+    highest = settings.excitation or np.inf
+    places = _strong(counts.energy, peaks, start)
+    data, response, worst = _calibrated(counts, start, places, highest)
+    if worst <= SUSPECT:
+        return Decomposed(_decompose(data, response, peaks, settings), 1.0)
+    decomposition = _decompose_refined(counts, start, peaks, settings)
+    # Accept a factor only if uncommon elements do not explain the spectrum as well.
+    if stretched := _stretched(data, response, places, worst, highest):
+        other = _decompose(data, stretched, peaks, settings)
+        if 2 * _cost_beyond_noise(other) < _cost_beyond_noise(decomposition):
+            return Decomposed(other, 1 / stretched.gain)
+    return Decomposed(decomposition, 1.0)
+
+
+# --- the workers assume checked input ----------------------------------------------------------
+
+
+def _first_response(counts: Counts, settings: XraySettings) -> Response:
     """Return the detector, its noise estimated from the widths of the strongest peaks."""
     if settings.noise is not None:
         return Response(noise=settings.noise)
@@ -179,7 +182,7 @@ def _first_response(counts: _Counts, settings: XraySettings) -> Response:
 
 
 def _calibrated(
-    counts: _Counts, response: Response, places: list[slice], highest: float
+    counts: Counts, response: Response, places: list[slice], highest: float
 ) -> tuple[XraySpectrum, Response, float]:
     """Return the prepared spectrum, the response refined by common elements, and its misfit."""
     data = prepare(*counts, response)
@@ -265,7 +268,7 @@ def _cost_beyond_noise(decomposition: Decomposition) -> float:
 
 
 def _decompose_refined(
-    counts: _Counts, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
+    counts: Counts, response: Response, peaks: tuple[Peak, ...], settings: XraySettings
 ) -> Decomposition:
     """Decompose with the response refined by all families, not only by common ones."""
     for _ in range(2):

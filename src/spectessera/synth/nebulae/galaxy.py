@@ -37,6 +37,7 @@ def rotating_galaxy(
     brightness: float = 30.0,
     dispersion: tuple[float, float] = (35.0, 90.0),
     axis: Axis | None = None,
+    stars: float = CONTINUUM,
     seed: int,
 ) -> tuple[xr.DataArray, xr.Dataset]:
     """Return a cube of a rotating galaxy and its truth.
@@ -55,6 +56,8 @@ def rotating_galaxy(
         Of the gas, km/s, at the edge and at the centre.
     axis : Axis, optional
         Of wavelengths in air; by default that of MUSE.
+    stars : float
+        Stellar continuum at the centre, in units of the noise.
     seed : int
         Of the noise.
 
@@ -81,7 +84,7 @@ def rotating_galaxy(
     """
     check_number("redshift", redshift, low=0.0, high=0.42)
     axis = nebular_axis() if axis is None else axis
-    velocity, radius = _disk(shape, speed)
+    velocity, radius = disk(shape, speed)
     wide = dispersion[0] + (dispersion[1] - dispersion[0]) * np.exp(-radius / 0.3)
     core = np.exp(-((radius / 0.2) ** 2))  # share of the gas of the nucleus
     names = tuple(name for name in line_labels() if name in DISK)
@@ -94,7 +97,7 @@ def rotating_galaxy(
         width=wide.ravel(),
         wavelength=observed_air(np.array([rest[name] for name in names]), redshift),
     )
-    cube = _with_noise(lines.reshape(*shape, -1), radius, axis, seed)
+    cube = _with_noise(lines.reshape(*shape, -1), radius, stars, axis, seed)
     image = ("y", "x")
     truth = xr.Dataset(
         {
@@ -120,20 +123,22 @@ def _fluxes(
     return np.asarray(beta[..., None] * mixed)
 
 
-def _with_noise(lines: np.ndarray, radius: np.ndarray, axis: Axis, seed: int) -> xr.DataArray:
+def _with_noise(
+    lines: np.ndarray, radius: np.ndarray, stars: float, axis: Axis, seed: int
+) -> xr.DataArray:
     """Return a cube of lines (y, x, channel) with a stellar continuum and noise."""
     wave = axis.to("angstrom").values
-    stars = CONTINUUM * np.exp(-radius / 0.5)[..., None] * (wave / 7000.0) ** 0.7
+    light = stars * np.exp(-radius / 0.5)[..., None] * (wave / 7000.0) ** 0.7
     sigma = (wave / 7000.0) ** 0.3  # rises to the red
     noise = np.random.default_rng(seed).standard_normal(lines.shape)
-    values = (lines + stars + sigma * noise).astype(np.float32)
+    values = (lines + light + sigma * noise).astype(np.float32)
     variance = np.broadcast_to((sigma**2).astype(np.float32), values.shape).copy()
     return make_cube(
         values, axis=axis, variance=variance, attrs={"instrument": "MUSE", "unit": "1"}
     )
 
 
-def _disk(shape: tuple[int, int], speed: float) -> tuple[np.ndarray, np.ndarray]:
+def disk(shape: tuple[int, int], speed: float) -> tuple[np.ndarray, np.ndarray]:
     """Return velocity and radius (y, x) of an inclined disk; the radius is 1 at its edge."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij")
     major, minor = 0.9 * x + 0.44 * y, (0.9 * y - 0.44 * x) / 0.7

@@ -1,4 +1,4 @@
-"""Emission lines between 4750 and 9350 angstrom: emissivities, extinction, profiles.
+"""Emission lines between 3700 and 9600 angstrom: emissivities, extinction, profiles.
 
 The emissivities were computed with PyNeb by ``tools/make_emissivities.py``; the version, the atomic
 data and the interpolation error are in ``about_emissivities()``. PyNeb itself is not needed. All

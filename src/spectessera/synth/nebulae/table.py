@@ -34,9 +34,14 @@ PARTNERS = {
     "[ArIII] 7751": "[ArIII] 7136",
     "[OII] 7319": "[OII] 7330",
     "[OII] 7320": "[OII] 7331",
+    "[NeIII] 3967": "[NeIII] 3869",
+    "[SIII] 9531": "[SIII] 9069",
 }
 # Lines of hydrogen that follow from H beta (case B, 10,000 K, 100 cm-3).
-HYDROGEN = ("Ha 6563", "Pa12 8750", "Pa11 8863", "Pa10 9015", "Pa9 9229")
+HYDROGEN = (
+    "Ha 6563", "Pa12 8750", "Pa11 8863", "Pa10 9015", "Pa9 9229", "H9 3835", "H8 3889", "Hep 3970",
+    "Hd 4102", "Hg 4340", "Pa8 9546",
+)  # fmt: skip
 
 
 class ModelTable(NamedTuple):

@@ -22,7 +22,7 @@ from scipy.special import ndtr, ndtri
 from .lines import emissivities, line_ions
 
 # Logarithms of abundances relative to oxygen in the Sun (Asplund et al. 2009, ARA&A 47, 481).
-SULPHUR, ARGON, CHLORINE = -1.57, -2.29, -3.19
+SULPHUR, ARGON, CHLORINE, NEON = -1.57, -2.29, -3.19, -0.76
 
 
 class Models(NamedTuple):
@@ -104,10 +104,11 @@ def hii(n: int, generator: np.random.Generator, low_excitation: float = 0.0) -> 
     s_plus = 0.8 / (1 + 10 ** (0.5 * (log_u + 3.65) + 0.1 * generator.standard_normal(n)))
     helium = generator.uniform(0.085, 0.1, n)
     he_plus = helium / (1 + 10 ** (-1.5 * (log_u + 4.2)))
-    o, nitrogen, s, ar, cl = _elements(log_oh, log_no)
+    o, nitrogen, s, ar, cl, ne = _elements(log_oh, log_no)
     zones = [
         Zone(high * (1 - edge), 1e4 * t3, density, {
             "O++": o, "S++": 0.8 * s, "Ar++": 0.9 * ar, "Cl++": 0.9 * cl, "He+": helium,
+            "Ne++": 0.8 * ne,
         }),
         Zone((1 - high) * (1 - edge), 1e4 * t2, density, {
             "O+": o, "N+": nitrogen, "S+": s_plus * s, "S++": (1 - s_plus) * s,
@@ -138,12 +139,13 @@ def pn(n: int, generator: np.random.Generator) -> Models:
     doubly = np.where(generator.random(n) < 0.25, 0.0, generator.beta(1.3, 3.5, n))
     low = 10 ** generator.uniform(-1.7, -0.6, n)
     edge = low * generator.uniform(0.0, 0.3, n)
-    o, nitrogen, s, ar, cl = _elements(log_oh, log_no)
+    o, nitrogen, s, ar, cl, ne = _elements(log_oh, log_no)
     left = (1 - doubly) ** (2 / 3)  # share of O++ and similar ions with He++
     zones = [
         Zone(1 - low - edge, 1e4 * t3, density, {
             "O++": left * o, "S++": 0.4 * left * s, "Ar++": 0.6 * left * ar,
             "Cl++": 0.6 * left * cl, "He+": (1 - doubly) * helium, "He++": doubly * helium,
+            "Ne++": left * ne,
         }),
         Zone(low, 1e4 * t2, density, {
             "O+": 0.8 * o, "O++": 0.2 * o, "N+": 0.8 * nitrogen, "S+": 0.4 * s, "S++": 0.6 * s,
@@ -176,11 +178,11 @@ def shock(n: int, generator: np.random.Generator) -> Models:
     fast = 1 / (1 + np.exp(-(speed - 100) / 8))
     high = fast * 10 ** generator.uniform(-2.0, -0.8, n)
     doubly = 0.3 * np.clip((speed - 120) / 380, 0, 1)
-    o, nitrogen, s, ar, cl = _elements(log_oh, log_no)
+    o, nitrogen, s, ar, cl, ne = _elements(log_oh, log_no)
     excess = 1 / ionised - 1
     zones = [
         Zone(high, hot, density, {
-            "O++": 0.7 * o, "S++": 0.5 * s, "Ar++": 0.6 * ar, "Cl++": 0.5 * cl,
+            "O++": 0.7 * o, "S++": 0.5 * s, "Ar++": 0.6 * ar, "Cl++": 0.5 * cl, "Ne++": 0.7 * ne,
             "He+": 0.1 * (1 - doubly), "He++": 0.1 * doubly,
         }),
         Zone(1 - high - neutral, cool, density, {
@@ -212,10 +214,11 @@ def dig(n: int, generator: np.random.Generator) -> Models:
     edge = 10 ** generator.uniform(-1.2, -0.5, n)
     s_plus = generator.uniform(0.4, 0.8, n)
     he_plus = 0.1 * generator.uniform(0.3, 0.9, n)
-    o, nitrogen, s, ar, cl = _elements(log_oh, log_no)
+    o, nitrogen, s, ar, cl, ne = _elements(log_oh, log_no)
     zones = [
         Zone(high * (1 - edge), 1.1 * cool, density, {
             "O++": o, "S++": 0.8 * s, "Ar++": 0.9 * ar, "Cl++": 0.9 * cl, "He+": he_plus,
+            "Ne++": 0.5 * ne,
         }),
         Zone((1 - high) * (1 - edge), cool, density, {
             "O+": o, "N+": nitrogen, "S+": s_plus * s, "S++": (1 - s_plus) * s,
@@ -237,9 +240,9 @@ def _nitrogen(log_oh: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _elements(log_oh: np.ndarray, log_no: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the abundances of O, N, S, Ar and Cl relative to hydrogen."""
+    """Return the abundances of O, N, S, Ar, Cl and Ne relative to hydrogen."""
     oxygen = 10 ** (log_oh - 12)
-    others = (oxygen * 10.0**ratio for ratio in (log_no, SULPHUR, ARGON, CHLORINE))
+    others = (oxygen * 10.0**ratio for ratio in (log_no, SULPHUR, ARGON, CHLORINE, NEON))
     return oxygen, *others
 
 

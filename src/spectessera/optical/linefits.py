@@ -147,7 +147,7 @@ def _subtract_continuum(data: PreparedSpectra, row: int, kernel: sparse.csr_arra
     raw, keep = flux.copy(), good
     for _ in range(2):  # first with all channels, then without significant lines
         filled = np.interp(data.wave, data.wave[keep], raw[keep])
-        level = _running_median(filled, max(width, 15))
+        level = running_median(filled, max(width, 15))
         flux[:] = np.where(good, raw - level, 0.0)
         rank = significance(*matched_filter(kernel, flux[None], weight[None]))[0]
         scale = scatter(rank, good)
@@ -157,7 +157,7 @@ def _subtract_continuum(data: PreparedSpectra, row: int, kernel: sparse.csr_arra
     weight /= np.maximum(scale, 1.0) ** 2
 
 
-def _running_median(values: np.ndarray, size: int) -> np.ndarray:
+def running_median(values: np.ndarray, size: int) -> np.ndarray:
     """Return the running median over an odd number of channels.
 
     At the ends the values are continued by point reflection about a median: with constant values

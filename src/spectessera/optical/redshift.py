@@ -31,6 +31,7 @@ from .linefits import (
     significance,
 )
 from .linetable import EMISSION, SKY, STRONG_SKY, rest_vacuum, vacuum_wavelengths
+from .ranges import highest_redshift
 
 SIGNIFICANT = 5.0  # standard errors from which a line counts as detected
 DOUBTFUL = 3.0  # weaker patterns have no gain: noise must not add up over many spectra
@@ -133,7 +134,7 @@ class RedshiftScores(NamedTuple):
 
 
 def fit_redshift(
-    spectra: Any, errors: Any, axis: Axis, *, low: float = -0.01, high: float = 1.5
+    spectra: Any, errors: Any, axis: Axis, *, low: float = -0.01, high: float | None = None
 ) -> Redshift | None:
     """Find the common redshift of all spectra of a cube.
 
@@ -149,7 +150,9 @@ def fit_redshift(
     axis : Axis
         Wavelengths; in air if the medium is unknown.
     low, high : float
-        Range of redshifts; those without a line on the axis have no score.
+        Range of redshifts, by default up to
+        :func:`~spectessera.optical.ranges.highest_redshift`; those without a line on the axis have
+        no score.
 
     Returns
     -------
@@ -163,6 +166,7 @@ def fit_redshift(
     """
     spectra, errors = check_spectra(spectra, errors, axis)
     check_number("low", low, low=-0.9)
+    high = highest_redshift(axis) if high is None else high
     check_number("high", high, low=low, high=20.0, open_low=True)
     data = prepare(spectra, errors, axis) if len(spectra) else None
     if data is None or not data.weight.any():
