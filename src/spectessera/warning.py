@@ -63,7 +63,7 @@ KINDS = {
     ),
     "W-DATA-SPIKES": Kind(
         "Spikes of cosmic rays",
-        "about {share:.2%} of the spectra have spikes that look like cosmic rays: they may become "
+        "about {share} of the spectra have spikes that look like cosmic rays: they may become "
         "clusters, and change mean spectra; remove them (--despike yes, with --fit)",
     ),
     "W-DATA-FLAGGED": Kind("Flagged spectra", "{spectra} flagged as {flag} ({where})"),

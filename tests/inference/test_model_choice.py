@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 import spectessera as spt
+from spectessera.axis import Axis
+from spectessera.cube import spectral_axis, with_axis
 from spectessera.inference import choose_model, model_choice, patches
+from spectessera.optical.linetable import vacuum_wavelengths
+from spectessera.synth.nebulae.galaxy import rotating_galaxy
+from spectessera.synth.xrf.templates import shipped
 
 SIDE = 24
 
@@ -18,8 +23,22 @@ def scan(lines, *, dtype=np.uint16, high=40.0):
     return spt.make_cube(generator.poisson(expected).astype(dtype), energy=(0.5, high))
 
 
+def painted(*, high=None):
+    """Return a cube of three stripes of pigments as maxrf was trained on; it may end early."""
+    spectra = shipped()
+    thick = int(np.argmin(np.abs(spectra.factors - 1)))
+    pigments = [spectra.pigments.index(name) for name in ("vermilion", "azurite", "yellow ochre")]
+    expected = spectra.spectra[pigments, thick]
+    energy = spectra.axis.values
+    some = slice(None) if high is None else energy <= high
+    stripe = np.arange(SIDE) * 3 // SIDE
+    each = 400 * expected[stripe] / expected[stripe].sum(axis=1, keepdims=True)
+    counts = np.random.default_rng(0).poisson(np.broadcast_to(each, (SIDE, SIDE, len(energy))))
+    return spt.make_cube(counts[..., some].astype(np.uint16), energy=energy[some])
+
+
 def test_a_shipped_model_is_chosen_for_what_it_was_made_for():
-    choice = choose_model(scan((6.4, 8.05, 10.5)), neighbours=0)
+    choice = choose_model(painted(), neighbours=0)
     assert choice.name == "maxrf"
     assert choice.segmenter is not None
     assert choice.gains["maxrf"] > 0.9 * choice.gains["linear"] > 0
@@ -54,8 +73,9 @@ def test_a_few_pixels_are_not_trained_on():
 
 def test_pieces_are_where_pixels_are_usable():
     """A map in the middle of a large empty border."""
-    cube = scan((6.4, 8.05, 10.5)).pad(y=100, x=100, constant_values=0)
-    cube = spt.make_cube(cube.values, energy=(0.5, 40.0))
+    middle = painted()
+    cube = middle.pad(y=100, x=100, constant_values=0)
+    cube = spt.make_cube(cube.values, axis=spectral_axis(middle))
     for seed in range(4):
         assert choose_model(cube, neighbours=0, seed=seed).name == "maxrf"
 
@@ -69,7 +89,7 @@ def test_the_choice_is_the_same_for_a_chunked_cube():
 
 def test_a_model_that_may_not_be_chosen_is_not_warned_of(caplog):
     """The cube covers half of the axis of the model; only what uses the model says so."""
-    cube = scan((3.0, 6.4, 8.05), high=20.0)
+    cube = painted(high=20.0)
     with caplog.at_level("WARNING"):
         segmenter = choose_model(cube, neighbours=0).segmenter
         assert not caplog.records
@@ -88,7 +108,7 @@ def test_the_pieces_of_the_cube_are_read_once(monkeypatch, neighbours):
 
     load = patches.load_block
     monkeypatch.setattr(patches, "load_block", counted)
-    assert choose_model(scan((6.4, 8.05, 10.5)), neighbours=neighbours).name == "maxrf"
+    assert choose_model(painted(), neighbours=neighbours).name == "maxrf"
     assert len(read) == 1  # the cube is small: one piece
 
 
@@ -108,22 +128,47 @@ def test_where_nothing_is_foretold_the_choice_does_not_say_otherwise():
     assert choice.reason.startswith("no model foretells any difference")
 
 
-@pytest.mark.parametrize(("share", "name"), [(0.6, ""), (0.4, "maxrf")])
-def test_no_allowance_is_made_for_chance_where_most_spectra_are_new_to_a_model(
+@pytest.mark.parametrize(("share", "name"), [(0.3, ""), (0.2, "maxrf")])
+def test_where_many_spectra_are_new_to_a_model_its_gain_must_be_that_of_the_cube(
     monkeypatch, share, name
 ):
-    """Gains of four fifths on average, but so uncertain that they may be nine tenths."""
+    """Electron beams are new to maxrf, and it foretells nearly as much there, with worse maps."""
     gain = model_choice._gain
 
-    def uncertain(halves, shipped, seed):
+    def less(halves, shipped, seed):
         own = gain(halves, shipped, seed)
-        each = own.each - 0.2 * own.mean
-        noise = np.random.default_rng(0).normal(0, 5 * own.mean, len(each))
-        return own._replace(mean=0.8 * own.mean, each=each + noise - noise.mean())
+        return own._replace(mean=0.95 * own.mean, each=0.95 * own.each)
 
-    monkeypatch.setattr(model_choice, "_gain", uncertain)
+    monkeypatch.setattr(model_choice, "_gain", less)
     monkeypatch.setattr(model_choice, "_novel", lambda *_: share)
-    choice = choose_model(scan((6.4, 8.05, 10.5)), neighbours=0)
-    assert choice.gains["maxrf"] < 0.9 * choice.gains["linear"]
+    choice = choose_model(painted(), neighbours=0)
+    assert choice.gains["maxrf"] < choice.gains["linear"]
     assert choice.name == name
     assert ("unlike those that it was trained on" in choice.reason) is (not name)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "name"),
+    [
+        (4700.0, 9400.0, "nebulae"),
+        (3500.0, 10_100.0, "nebulae-wide"),
+        (3700.0, 6000.0, "nebulae-wide"),
+    ],
+)
+def test_of_the_models_of_nebulae_the_one_whose_range_suits_is_tried(low, high, name):
+    generator = np.random.default_rng(0)
+    cube = spt.make_cube(
+        generator.normal(size=(6, 7, 2400)).astype(np.float32), wavelength=(low, high),
+        medium="air", variance=np.ones((6, 7, 2400)),
+    )  # fmt: skip
+    assert set(model_choice._readable(cube, 0.0, "none")) == {name}
+
+
+def test_a_galaxy_whose_lines_are_in_the_infrared_is_read_at_its_redshift():
+    """At rest its axis is beyond that of the model: the redshift has to be found first."""
+    galaxy, _ = rotating_galaxy((8, 9), redshift=0.03, brightness=60.0, seed=3)
+    near = vacuum_wavelengths(spectral_axis(galaxy).values)
+    far = with_axis(galaxy, Axis(near * 2.9 / 1.03 / 1e4, "um", medium="vacuum"))
+    read = model_choice._readable(far, None, None)
+    assert set(read) == {"nebulae"}
+    assert abs(read["nebulae"].frame.redshift - 1.9) < 1e-3

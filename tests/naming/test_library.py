@@ -89,7 +89,7 @@ def test_positions_that_two_detectors_share_are_no_error():
 
 
 def test_a_library_of_another_range_or_unit_is_refused():
-    with pytest.raises(ValueError, match=r"covers 50% of the channels .* from 200 to 1800 cm-1"):
+    with pytest.raises(ValueError, match=r"covers 50 % of the channels .* from 200 to 1800 cm-1"):
         on_axis(library(axis=FINE + 3000), SHIFT)
     with pytest.raises(ValueError, match="cannot be converted"):
         on_axis(library(unit="eV", kind="energy_loss", axis=FINE), SHIFT)

@@ -2,8 +2,7 @@
 
 Each turns network inputs (n, channel) into points (n, d), as the autoencoder does in
 :class:`SpectralSegmenter`. The same code reads, screens and preprocesses a cube, chooses k and
-numbers the clusters, so that only the embedding differs. One method, the Gaussian mixture, differs
-in its clustering instead.
+numbers the clusters: only the embedding differs, or, of the Gaussian mixture, the clustering.
 """
 
 from __future__ import annotations
@@ -271,9 +270,8 @@ def _cluster_cube(request: _Request, corridor: Corridor, memory: int) -> xr.Data
             f"{max(3, k_min + 1)} are needed for {k_min} clusters{why_unusable(pixels.quality)}"
         )
     outcome = _embed_and_cluster(request, pixels, rows, corridor, sample)
-    k = len(outcome.clusters.centers)
     labels = pixels.label_map(outcome.clusters.labels)
-    sums = corridor.describe(pixels, labels, k).sums
+    sums = corridor.describe(pixels, labels, len(outcome.clusters.centers)).sums
     _put_maps(request, pixels, labels, outcome.points, corridor.maps)
     return corridor.maps.join(_assemble(request, corridor.cube, pixels, outcome, sums))
 

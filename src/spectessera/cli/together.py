@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectessera._util.files import encodable
+from spectessera._util.text import counted, per_cent
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -130,5 +131,5 @@ class Scans:
 
 def in_words(row: dict[str, Any]) -> str:
     """Return which clusters a scan of the summary has, as a line."""
-    shares = (f"{n}: {100 * each:.1f} %" for n, each in enumerate(row["shares"], 1) if each)
-    return f"{row['scan']} ({row['pixels']} pixels): {', '.join(shares) or 'no cluster'}"
+    shares = (f"{n}: {per_cent(each, 1)}" for n, each in enumerate(row["shares"], 1) if each)
+    return f"{row['scan']} ({counted(row['pixels'], 'pixel')}): {', '.join(shares) or 'no cluster'}"

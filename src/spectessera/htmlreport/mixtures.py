@@ -7,6 +7,8 @@ import json
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import per_cent
+
 from . import stills
 from .elementmaps import thumbnail
 from .text import DASH, chip, safe, share, table, with_error
@@ -73,7 +75,7 @@ def in_words(maps: xr.Dataset) -> str:
         ranked = sorted(pairs.items(), key=lambda each: -each[1])
         shown = [name for name, pixels in ranked[:MOST_PAIRS] if pixels >= 0.2 * mixed]
         shown = shown or [name for name, _ in ranked[:1]]
-        words = f"{_per_cent(mixed / max(usable, 1))} of the pixels are mixtures, "
+        words = f"{per_cent(mixed / max(usable, 1))} of the pixels are mixtures, "
         words += f"mostly of {', '.join(shown)}."
     parts = [words]
     for number, of in json.loads(str(maps.attrs.get("mixed_clusters", "{}"))).items():
@@ -89,12 +91,7 @@ def _of_others(of: dict[str, float]) -> str:
     if of[most] >= ALIKE:
         return f"has the end spectrum of {most}"
     listed = sorted(of.items(), key=lambda each: -each[1])
-    return "is a mixture of " + ", ".join(f"{one} ({_per_cent(value)})" for one, value in listed)
-
-
-def _per_cent(value: float) -> str:
-    """Return a share in whole per cent, or less than one."""
-    return f"{100 * value:.0f} %" if value >= 0.01 or value == 0 else "less than 1 %"
+    return "is a mixture of " + ", ".join(f"{one} ({per_cent(value)})" for one, value in listed)
 
 
 def _composition(maps: xr.Dataset) -> str:

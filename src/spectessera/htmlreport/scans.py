@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
+from spectessera._util.text import per_cent
 from spectessera.scans import places_of, shares_of
 
 from .text import DASH, chip, safe, table
@@ -27,7 +28,7 @@ def scan_section(result: xr.Dataset) -> dict[str, str]:
             f"{place.y} to {place.y + place.rows - 1}",
             f"{place.x} to {place.x + place.columns - 1}",
             f"{row['pixels']:,}",
-            *(f"{100 * each:.1f} %" if each else DASH for each in row["shares"]),
+            *(per_cent(each, 1) if each else DASH for each in row["shares"]),
         ]
         for place, row in zip(places, shares_of(result), strict=True)
     ]

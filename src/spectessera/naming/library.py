@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import per_cent
 from spectessera.axis import UNITS, Axis, channel_edges
 
 from .candidates import Candidate, LibraryMatch
@@ -90,9 +91,9 @@ def on_axis(library: xr.Dataset, axis: Axis) -> OnAxis:
     if not kept:
         first, last = sorted((float(axis.values[0]), float(axis.values[-1])))
         raise ValueError(
-            f"no spectrum of the library covers {LEAST_COVERED:.0%} of the channels of the cube "
-            f"(at least {FEWEST_CHANNELS}): the cube goes from {first:g} to {last:g} {axis.unit}, "
-            f"the library from {own[0]:g} to {own[1]:g} {axis.unit}; check its unit "
+            f"no spectrum of the library covers {per_cent(LEAST_COVERED)} of the channels of the "
+            f"cube (at least {FEWEST_CHANNELS}): the cube goes from {first:g} to {last:g} "
+            f"{axis.unit}, the library from {own[0]:g} to {own[1]:g} {axis.unit}; check its unit "
             "(--library-unit), or give another library"
         )
     return OnAxis(names, np.array(kept), _offset(axis))

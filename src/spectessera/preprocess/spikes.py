@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import per_cent
 from spectessera.channels import bad_channels
 from spectessera.cube import DIMS, Block, check_cube, load_block, spectral_axis, to_spectra
 from spectessera.scale import LARGEST, places
@@ -170,7 +171,8 @@ def spike_warnings(cube: xr.DataArray) -> list[ResultWarning]:
     if spectral_axis(cube).kind != "wavenumber" or REMOVED in cube.attrs:
         return []
     share, number = share_with_spikes(cube)
-    return [make_warning("W-DATA-SPIKES", {"share": share})] if number >= FEWEST else []
+    values = {"share": per_cent(share, 2)}
+    return [make_warning("W-DATA-SPIKES", values)] if number >= FEWEST else []
 
 
 def share_with_spikes(cube: xr.DataArray) -> tuple[float, int]:
