@@ -87,8 +87,8 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     A channel without a variance (in 64 pixels at fixed places, or 256 where few pixels or values
     have one) beside channels with one is marked as bad, because nothing is known of its noise. If
     these are more than half of the channels, if so few values have a variance that others may be
-    seen without one by chance, or if none has, the variance is left out.
-    So is one that follows from the values, which are whole numbers: they are counts (the attribute
+    seen without one by chance, or if none has, the variance is left out. So is, with ``compute``,
+    one that follows from the values, which are whole numbers: they are counts (the attribute
     ``noise``), whose noise is better known than by the root of each, which is 0 or 1 for a count of
     0. The attribute ``reading_notes`` states all this. (A channel of zeros is as good as any
     other.)
@@ -97,7 +97,8 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     ----------
     cube : DataArray (y, x, channel)
     compute : bool
-        Also look at a dask array that is no file; it is kept as it is otherwise.
+        The cube is going to be used: also look at a dask array that is no file, and at what the
+        variance follows from. A cube that is only read, or converted, keeps its variance.
 
     Examples
     --------
@@ -116,7 +117,7 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
         return cube
     known, seen = _known_channels(variance, _good(cube))
     cube = _with_known_channels(cube, known, seen)
-    if "variance" in cube.coords and _of_counts(cube, seen):
+    if compute and "variance" in cube.coords and _of_counts(cube, seen):
         note = "the variance is that of counts, which the values are; it is not used"
         return _noted(cube.drop_vars("variance").assign_attrs(noise="counts"), note)
     return cube
