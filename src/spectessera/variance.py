@@ -81,7 +81,9 @@ def has_variance(cube: xr.DataArray) -> bool:
     return any(_positive(spectrum)[good].any() for _, spectrum in spectra)
 
 
-def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.DataArray:
+def with_usable_variance(
+    cube: xr.DataArray, *, compute: bool = False, counted: bool = True
+) -> xr.DataArray:
     """Return a cube in which every channel that is used has a variance, or none has.
 
     A channel without a variance (in 64 pixels at fixed places, or 256 where few pixels or values
@@ -99,6 +101,8 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
     compute : bool
         The cube is going to be used: also look at a dask array that is no file, and at what the
         variance follows from. A cube that is only read, or converted, keeps its variance.
+    counted : bool
+        False: keep a variance that follows from counts, for what needs a variance.
 
     Examples
     --------
@@ -117,7 +121,7 @@ def with_usable_variance(cube: xr.DataArray, *, compute: bool = False) -> xr.Dat
         return cube
     known, seen = _known_channels(variance, _good(cube))
     cube = _with_known_channels(cube, known, seen)
-    if compute and "variance" in cube.coords and _of_counts(cube, seen):
+    if compute and counted and "variance" in cube.coords and _of_counts(cube, seen):
         note = "the variance is that of counts, which the values are; it is not used"
         return _noted(cube.drop_vars("variance").assign_attrs(noise="counts"), note)
     return cube

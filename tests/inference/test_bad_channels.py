@@ -131,7 +131,7 @@ def test_a_model_trained_with_the_channels_sees_a_line_across_them_and_says_so(l
     np.testing.assert_allclose(inputs, expected, rtol=1e-4, atol=1e-6)
     result = spt.segment(dirty, segmenter, "trained")
     (warning,) = channel_warnings(result)
-    assert "with 5 of the 5 channels" in warning.text
+    assert "with 5 of 5 channels" in warning.text
     labels = result["label"].values
     clean = spt.segment(line_cube.cube, segmenter, "trained")["label"].values
     assert (labels == clean).mean() > 0.9

@@ -31,7 +31,7 @@ SHAPE = (9, 14)  # not square
 OF_CUBE = {
     "source": "made up", "unit": "counts", "wcs": "WCSAXES = 2", "object": "page",
     "instrument": "camera", "telescope": "none", "anode": "Rh", "model_choice": "maxrf",
-    "reading_notes": "no unit is given",
+    "reading_notes": "no unit is given", "spikes_removed": 3, "spectra_despiked": 2,
     "scans": f'[{{"name": "a", "y": 0, "x": 0, "rows": {SHAPE[0]}, "columns": {SHAPE[1]}}}]',
 }  # fmt: skip
 

@@ -80,7 +80,7 @@ def _naming(card: Card, axis: Axis, unit: str) -> str:
         pass  # what these say stands in tables of their own
     elif not naming.peaks:
         parts.append(
-            '<p class="note">No peaks were or bands were identified: lines are named along X-ray '
+            '<p class="note">No peaks or bands were identified: lines are named along X-ray '
             "energies, and in the light of nebulae.</p>"
         )
     else:

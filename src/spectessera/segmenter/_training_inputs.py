@@ -17,7 +17,6 @@ from spectessera.network.settings import Training
 from spectessera.preprocess.auto import AVERAGED, SAMPLE_SPECTRA
 from spectessera.preprocess.frame import AS_MEASURED, Expects
 from spectessera.preprocess.intake import Intake, intake_of
-from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.spikes import despiked
 from spectessera.preprocess.steps import why_unusable
 from spectessera.preprocess.training_spectra import (
@@ -101,8 +100,7 @@ def gather(
         not have the variance or the counts that the training needs.
     """
     trained = axis is not None
-    steps = configs["preprocess"]
-    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data, steps))
+    cubes = [] if isinstance(data, np.ndarray) else commonly_marked(_settled(data, configs))
     data = cubes or data
     if axis is None:
         axis = common_axis(cubes) if cubes else Axis(np.arange(data[0].shape[0]))
@@ -135,9 +133,11 @@ def gather(
     return TrainingInputs(spectra, intakes[0], axis, pixels, configs, chosen)
 
 
-def _settled(cubes: list[xr.DataArray], steps: Preprocess) -> list[xr.DataArray]:
+def _settled(cubes: list[xr.DataArray], configs: Mapping[str, Any]) -> list[xr.DataArray]:
     """Return cubes without spikes, and channels whose noise is not known where others' is."""
-    return [despiked(with_usable_variance(cube, compute=True), steps) for cube in cubes]
+    steps, counted = configs["preprocess"], configs["training"].loss != "variance"
+    cubes = [with_usable_variance(each, compute=True, counted=counted) for each in cubes]
+    return [despiked(each, steps) for each in cubes]
 
 
 def _draw(
