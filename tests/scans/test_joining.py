@@ -208,7 +208,7 @@ def test_a_damaged_attribute_is_refused_in_words(text):
 
 
 def test_names_of_scans_are_safe_and_different():
-    names = scan_names(["../a/s.h5", "b/S.h5", "\x1b[31m.h5", "..", "x y.tar.gz"])
+    names = scan_names(["../a/s.h5", "b/S.h5", "\x1b[31m.h5", "..", "x y.fits.gz"])
     assert names == ("s", "S-2", "31m", "scan", "x_y")
 
 

@@ -113,6 +113,11 @@ def trained_model(
             f"{', '.join(flags)}: without --fit the model is chosen for the cube, and this would "
             "have no effect on one that is trained already; add --fit"
         )
+    if flags and set(flags) <= {"--redshift", "--continuum"}:
+        raise ValueError(
+            f"{', '.join(flags)}: for models of lines at rest, such as nebulae; this one takes "
+            "spectra as they are measured, so leave it out"
+        )
     if flags:
         raise ValueError(
             f"{', '.join(flags)} would have no effect on a trained model; "

@@ -49,10 +49,13 @@ def scan_names(paths: Sequence[str | Path]) -> tuple[str, ...]:
 
     >>> scan_names(["day 1/left.h5", "day 2/left.h5", "right.zarr"])
     ('left', 'left-2', 'right')
+    >>> scan_names(["2026.01.15.h5", "cube.fits.gz"])
+    ('2026.01.15', 'cube')
     """
     found: list[str] = []
     for path in paths:
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(path).name.split(".")[0] or "scan")
+        name = re.sub(r"\.(gz|bz2)$", "", Path(path).name, flags=re.IGNORECASE)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(name).stem)
         name = stem = stem.strip("._")[: LONGEST_NAME - len(f"-{MOST_SCANS}")] or "scan"
         number = 1
         while name.lower() in {each.lower() for each in found}:
