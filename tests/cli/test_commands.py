@@ -14,6 +14,7 @@ import pytest
 from commands import one_line, run, two_stripes
 from spectessera import make_cube, read, read_result, write
 from spectessera.cli.options import CONFIGS, DEFAULTS, documented, parse
+from spectessera.synth import cube_from_rgb, miniature
 
 FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2", "--quiet")
 
@@ -319,14 +320,10 @@ def test_the_summary_tells_lines_and_candidates(segmented):
 
 
 def test_without_a_model_one_is_chosen_and_told(tmp_path):
-    """The axis of this scan is one that maxrf reads; that of the other one is not."""
-    generator = np.random.default_rng(0)
-    energy, expected = np.linspace(0.5, 40.0, 256), np.full((24, 24, 256), 0.4)
-    for stripe, line in enumerate((6.4, 8.05, 10.5)):
-        width = slice(8 * stripe, 8 * stripe + 8)
-        expected[:, width] += 8 * np.exp(-0.5 * ((energy - line) / 0.3) ** 2)
-    write(make_cube(generator.poisson(expected), energy=(0.5, 40.0)), tmp_path / "a.h5")
-    write(make_cube(generator.poisson(expected)), tmp_path / "b.h5")
+    """This scan is of pigments as maxrf was trained on; the axis of the other one is unknown."""
+    scan, _ = cube_from_rgb(miniature(seed=0, shape=(32, 40)), "choirbook", counts=400, seed=0)
+    write(scan.drop_vars("reference"), tmp_path / "a.h5")
+    write(make_cube(scan.values[:16, :20, ::8]), tmp_path / "b.h5")
     done = run("segment", tmp_path / "a.h5", "--report", "--out", tmp_path / "a", check=0)
     assert "model maxrf: it foretells the spectra as well" in done.stderr
     assert json.loads((tmp_path / "a" / "summary.json").read_text())["model"] == "maxrf"
