@@ -322,8 +322,10 @@ def test_the_summary_tells_lines_and_candidates(segmented):
 def test_without_a_model_one_is_chosen_and_told(tmp_path):
     """This scan is of pigments as maxrf was trained on; the axis of the other one is unknown."""
     scan, _ = cube_from_rgb(miniature(seed=0, shape=(32, 40)), "choirbook", counts=400, seed=0)
-    write(scan.drop_vars("reference"), tmp_path / "a.h5")
-    write(make_cube(scan.values[:16, :20, ::8]), tmp_path / "b.h5")
+    values = scan.values.reshape(32, 40, 256, 4).sum(axis=3)
+    energy = scan["energy"].values.reshape(256, 4).mean(axis=1)
+    write(make_cube(values, energy=energy), tmp_path / "a.h5")
+    write(make_cube(values[:16, :20]), tmp_path / "b.h5")
     done = run("segment", tmp_path / "a.h5", "--report", "--out", tmp_path / "a", check=0)
     assert "model maxrf: it foretells the spectra as well" in done.stderr
     assert json.loads((tmp_path / "a" / "summary.json").read_text())["model"] == "maxrf"
