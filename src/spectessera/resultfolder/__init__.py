@@ -6,7 +6,7 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .abundancefiles import write_abundances
-    from .anymaps import are_of_elements, write_any_maps
+    from .anymaps import write_any_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import clean_name, edited_files, read_edits, write_edited
@@ -49,7 +49,6 @@ __all__ = [
     "Plan",
     "Staging",
     "Verdict",
-    "are_of_elements",
     "as_table",
     "check_place",
     "circumstances",
@@ -101,7 +100,6 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
-        "are_of_elements": "anymaps",
         "write_abundances": "abundancefiles",
         "write_any_maps": "anymaps",
         "write_line_maps": "linefiles",

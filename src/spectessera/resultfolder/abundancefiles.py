@@ -15,6 +15,7 @@ from spectessera.plots.drawing import save_png
 from spectessera.plots.mixtures import abundances as figure_of
 from spectessera.plots.mixtures import tree as figure_of_tree
 
+from ._numbers import finite
 from .manifest import ABUNDANCES
 
 NUMBERS, FIGURE, IMAGES, TREE = ABUNDANCES
@@ -65,14 +66,14 @@ def mixture_summary(maps: xr.Dataset) -> dict[str, Any]:
     composition = [
         {
             "cluster": label,
-            "abundances": {n: _finite(v) for n, v in zip(numbers, row, strict=True)},
+            "abundances": {n: finite(v) for n, v in zip(numbers, row, strict=True)},
         }
         for label, row in zip(
             maps["label"].values.tolist(), maps["composition"].values, strict=True
         )
     ]
     merges = [
-        {"first": first, "second": second, "cost": _finite(cost), "cost_error": _finite(error)}
+        {"first": first, "second": second, "cost": finite(cost), "cost_error": finite(error)}
         for first, second, cost, error in zip(
             *(maps[name].values.tolist() for name in ("first", "second", "cost", "cost_error")),
             strict=True,
@@ -86,8 +87,3 @@ def mixture_summary(maps: xr.Dataset) -> dict[str, Any]:
         "composition": composition,
     }
     return {"mixtures": mixtures, "tree": {"judged_by": maps.attrs["judged_by"], "merges": merges}}
-
-
-def _finite(value: float) -> float | None:
-    """Return a number, or None where there is none: JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None

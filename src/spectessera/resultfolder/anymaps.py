@@ -11,11 +11,6 @@ from .linefiles import write_line_maps
 from .mapfiles import write_maps
 
 
-def are_of_elements(maps: xr.Dataset) -> bool:
-    """Return whether maps are of elements, not of emission lines."""
-    return "element" in maps.dims
-
-
 def write_any_maps(maps: xr.Dataset, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Write maps into a new folder, and return what the summary says of them, by what they are of.
 
@@ -30,6 +25,6 @@ def write_any_maps(maps: xr.Dataset, folder: Path) -> dict[str, list[dict[str, A
     dict
         "elements" or "lines": see :func:`write_maps` and :func:`write_line_maps`.
     """
-    if are_of_elements(maps):
+    if "element" in maps.dims:
         return {"elements": write_maps(maps, folder)}
     return {"lines": write_line_maps(maps, folder)}

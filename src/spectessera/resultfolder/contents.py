@@ -26,6 +26,7 @@ from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import rare_in_words
 
+from ._numbers import finite
 from .abundancefiles import write_abundances
 from .anymaps import write_any_maps
 from .bandfile import write_bands
@@ -151,19 +152,14 @@ def _summarise(
         "metric": result.attrs["metric"],
         "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
-        "seed_agreement": _finite(result.attrs.get("seed_agreement")),
+        "seed_agreement": finite(result.attrs.get("seed_agreement")),
         "warnings": [each._asdict() for each in warnings_of(result, namings)],
     }
 
 
-def _finite(value: float | None) -> float | None:
-    """Return a finite number, which JSON can hold, or None."""
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
 def _plain(quantity: Quantity) -> dict[str, Any]:
     """Return a number of a cluster as plain values."""
-    return quantity._asdict() | {"error": _finite(quantity.error)}
+    return quantity._asdict() | {"error": finite(quantity.error)}
 
 
 def _named(naming: Naming, unit: str) -> dict[str, Any]:
@@ -182,9 +178,7 @@ def _named(naming: Naming, unit: str) -> dict[str, Any]:
         said["bands"] = [asdict(each) for each in naming.bands]
         said["bands_in_words"] = bands_in_words(naming, unit)
     if naming.library:
-        said["library"] = [
-            {**asdict(each), "worse": _finite(each.worse)} for each in naming.library
-        ]
+        said["library"] = [{**asdict(each), "worse": finite(each.worse)} for each in naming.library]
     if naming.redshift is not None:
         said |= {"redshift": naming.redshift, "redshift_error": naming.redshift_error}
     return said

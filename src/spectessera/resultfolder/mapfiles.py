@@ -13,6 +13,7 @@ from spectessera.io import write
 from spectessera.plots.drawing import save_png
 from spectessera.plots.elementmaps import elements as figure_of
 
+from ._numbers import finite
 from .manifest import MAPS
 
 NUMBERS, FIGURE, IMAGES, _ = MAPS
@@ -60,18 +61,13 @@ def summary_of(maps: xr.Dataset) -> list[dict[str, Any]]:
             "element": name,
             "kind": kind,
             "found_in": place,
-            "net_counts": [_finite(each) for each in row],
-            "net_counts_error": [_finite(each) for each in deviation],
+            "net_counts": [finite(each) for each in row],
+            "net_counts_error": [finite(each) for each in deviation],
         }
         for name, kind, place, row, deviation in zip(
             names, kinds, places, counts, errors, strict=True
         )
     ]
-
-
-def _finite(value: float) -> float | None:
-    """Return a number, or None where a cluster has no pixels: JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _write_table(rows: list[dict[str, Any]], clusters: list[int], path: Path) -> None:

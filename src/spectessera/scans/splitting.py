@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,8 +100,6 @@ def _counted(part: xr.Dataset) -> xr.Dataset:
 
 def _quality(part: xr.Dataset) -> dict[str, Any]:
     """Return the attributes that count the quality bits of the pixels."""
-    import json
-
     from spectessera.preprocess.steps import QUALITY, UNUSABLE
 
     if "quality" not in part:
