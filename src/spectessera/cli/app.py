@@ -68,6 +68,11 @@ COMMANDS = {
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
+    "view": Entry(
+        "view",
+        "view_command",
+        "Look at a result or a cube in a browser: maps and spectra.",
+    ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
     "rerun": Entry(
         "rerun",

@@ -1,0 +1,282 @@
+"""The viewer in a real browser: what is shown is what the file has, and names stay text."""
+
+import base64
+import io
+import os
+import shutil
+import time
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from reportcases import HOSTILE
+from viewercases import made_case
+
+MUST = bool(os.environ.get("CI") or os.environ.get("SPECTESSERA_BROWSER"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+
+MISSING = [name for name in ("bokeh", "selenium") if find_spec(name) is None]
+MISSING += [name for name, at in (("chromium", CHROMIUM), ("chromedriver", DRIVER)) if not at]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING) and not MUST, reason=f"not installed: {', '.join(MISSING)}"
+)
+
+OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "about:blank",
+)  # fmt: skip
+# Where a place of a figure is on the screen.
+PLACE = """
+const [name, x, y] = arguments;
+const view = Bokeh.index.find_one(page.models[name]);
+view.canvas.el.scrollIntoView({block: "center", behavior: "instant"});
+const box = view.canvas.el.getBoundingClientRect();
+return [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+"""
+
+
+class Screen:
+    """A browser that shows the page of a viewer."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def run(self, script, *values):
+        return self.driver.execute_script(script, *values)
+
+    def wait(self, condition, what="", seconds=8):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if found := self.run(f"return {condition}"):
+                return found
+            time.sleep(0.01)
+        raise AssertionError(f"{what or condition} did not happen; {self.text('status')!r}")
+
+    def idle(self):
+        self.wait("[...lanes.values()].every((each) => each.waiting === 0)")
+
+    def visit(self, address, width=1280, height=900):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.get(address)
+        self.wait("document.documentElement.dataset.ready", "the start of the page", 20)
+        self.idle()
+
+    def text(self, name):
+        return self.run("return document.getElementById(arguments[0]).textContent", name)
+
+    def choose(self, name, value):
+        self.run(
+            "const e = document.getElementById(arguments[0]); e.value = arguments[1];"
+            "e.dispatchEvent(new Event('change'))", name, value,
+        )  # fmt: skip
+        self.idle()
+
+    def point(self, x, y, name="map-left", *, click=False):
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        left, top = self.run(PLACE, name, float(x), float(y))
+        moves = ActionChains(self.driver, duration=0)
+        pointer = moves.w3c_actions.pointer_action
+        pointer.move_to_location(round(left) - 1, round(top))
+        pointer.move_to_location(round(left), round(top))
+        if click:
+            pointer.click()
+        moves.perform()
+
+    def hover(self, x, y):
+        self.run("page.hovered = null")
+        self.point(x, y)
+        condition = f"page.hovered && page.hovered.x === {x} && page.hovered.y === {y}"
+        self.wait(condition, f"the answer for column {x}, row {y}")
+
+    def curve(self, name):
+        return np.array(self.run("return [...page.models[arguments[0]].data.y]", name))
+
+    def drag(self, places, tool):
+        """Draw with a tool through places (x, y) of the left map."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        self.run(
+            "const tools = page.models['map-left'].toolbar.tools;"
+            "tools.find((each) => each.type === arguments[0]).active = true", tool,
+        )  # fmt: skip
+        spots = [[round(each) for each in self.run(PLACE, "map-left", *map(float, at))]
+                 for at in places]  # fmt: skip
+        moves = ActionChains(self.driver, duration=0)
+        pointer = moves.w3c_actions.pointer_action
+        pointer.move_to_location(*spots[0])
+        pointer.pointer_down()
+        for spot in spots[1:]:
+            pointer.move_to_location(*spot)
+        pointer.pointer_up()
+        moves.perform()
+
+    def pixel(self, x, y):
+        """Return the colour at a place of the left map."""
+        from PIL import Image
+
+        left, top = self.run(PLACE, "map-left", float(x), float(y))
+        scroll = self.run("return [scrollX, scrollY]")
+        clip = {"x": left + scroll[0], "y": top + scroll[1], "width": 1, "height": 1, "scale": 1}
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip})
+        with Image.open(io.BytesIO(base64.b64decode(shot["data"]))) as image:
+            return list(image.convert("RGB").getpixel((0, 0)))
+
+    def errors(self):
+        log = self.driver.get_log("browser")
+        return [each for each in log if each["level"] in ("SEVERE", "WARNING")]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    if CHROMIUM:
+        options.binary_location = CHROMIUM
+    for each in OPTIONS:
+        options.add_argument(each)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def case():
+    return made_case()
+
+
+@pytest.fixture(scope="module")
+def screen(driver, case):
+    from spectessera.viewer import view
+
+    viewer = view(*case, browser=False)
+    screen = Screen(driver)
+    screen.visit(viewer.address)
+    yield screen
+    viewer.close()
+
+
+def test_the_hover_tells_the_pixel_and_shows_its_own_spectrum(screen, case):
+    result, cube = case
+    for y, x in ((3, 2), (5, 12), (11, 19)):
+        screen.hover(x, y)
+        text = screen.text("pixel")
+        assert f"row {y}, column {x}" in text
+        assert f"cluster {int(result['label'].values[y, x])}" in text
+        assert f"confidence {100 * result['confidence'].values[y, x]:.0f} %" in text
+        assert np.array_equal(screen.curve("hover-curve"), cube.values[y, x])
+    screen.hover(0, 0)
+    assert "none (masked)" in screen.text("pixel")
+
+
+def test_one_request_of_the_hover_is_on_the_way_at_most(screen):
+    screen.run("page.most = 0; page.answered.length = 0")
+    for step in range(30):
+        screen.run(f"moved({{x: {step % 20}, y: {step % 12}}})")
+    screen.run("for (let i = 0; i < 20; i++) moved({x: i, y: 3})")
+    screen.idle()
+    screen.wait("page.hovered.x === 19 && page.hovered.y === 3", "the last place")
+    assert screen.run("return page.most") == 1
+    assert screen.run("return page.answered.length") < 50  # those between were left out
+
+
+def test_a_click_keeps_the_spectrum_until_the_next_one(screen, case):
+    for place in ((4, 6), (17, 9)):
+        screen.point(*place, click=True)
+        screen.wait(f"(page.pins ?? []).some((each) => each.x === {place[0]})")
+        time.sleep(0.35)  # two clicks at once are a double one
+    kept = screen.run("return page.models['pin-curves'].data.ys.map((each) => [...each])")
+    assert np.array_equal(kept, case[1].values[[6, 9], [4, 17]])
+    assert "row 9, column 17" in screen.text("pins")
+    screen.point(4, 6, click=True)
+    screen.wait("page.pins.length === 1")
+    screen.run("ask('unpin')")
+    screen.wait("page.pins.length === 0")
+
+
+@pytest.mark.parametrize(
+    ("tool", "places", "rows", "columns"),
+    [
+        ("BoxSelectTool", [(1.6, 1.6), (8.4, 5.4)], slice(2, 6), slice(2, 9)),
+        (
+            "LassoSelectTool",
+            [(9.6, 1.6), (15.4, 1.6), (15.4, 8.4), (9.6, 8.4), (9.6, 2.0)],
+            slice(2, 9),
+            slice(10, 16),
+        ),
+    ],
+)
+def test_the_mean_and_spread_of_a_region_are_those_of_numpy(
+    screen, case, tool, places, rows, columns
+):
+    result, cube = case
+    screen.drag(places, tool)
+    inside = cube.values[rows, columns].reshape(-1, cube.sizes["channel"]).astype(float)
+    screen.wait(f"document.getElementById('region').textContent.includes('{len(inside)} pixels')")
+    screen.idle()
+    mean, std = inside.mean(axis=0), inside.std(axis=0)
+    assert np.allclose(screen.curve("region-curve"), mean, rtol=1e-6, atol=0)
+    low, high = (
+        np.array(screen.run("return [...page.models.band.data[arguments[0]]]", name))
+        for name in ("low", "high")
+    )
+    assert np.allclose(high - low, 2 * std)
+    assert np.allclose((high + low) / 2, mean)
+    for label in np.unique(result["label"].values[rows, columns]):
+        assert f"cluster {label}" in screen.text("region")
+
+
+def test_the_colours_on_the_screen_are_those_of_the_clusters(screen, case):
+    from spectessera.colours import MASKED, colours
+
+    screen.run("ask('no-region')")
+    screen.run("fit()")
+    screen.choose("left", "label")
+    time.sleep(0.1)
+    for y, x in ((10, 2), (10, 9), (10, 18), (0, 0)):
+        label = int(case[0]["label"].values[y, x])
+        wanted = MASKED if label == 0 else colours(label)[label - 1]
+        assert screen.pixel(x, y) == wanted.tolist()
+
+
+def test_hostile_names_stay_text_and_there_is_no_error(screen):
+    assert HOSTILE.split("@")[0].strip() in screen.run(
+        "return document.querySelector('h1').textContent"
+    )
+    assert screen.run("return document.querySelectorAll('img, h1 *').length") == 0
+    assert "<script>alert(1)</script>" in screen.driver.title
+    with pytest.raises(Exception, match="no such alert"):
+        _ = screen.driver.switch_to.alert.text
+    assert screen.errors() == []
+
+
+def test_a_request_that_is_none_is_refused(screen, caplog):
+    for text in ("no json", "[]", '{"act": "hello"}', '{"act": "open", "n": 1, "path": "/etc"}'):
+        screen.run("page.models.ask.data = {text: [arguments[0]]}", text)
+    screen.run("ask('hover', {x: 1e300, y: -1})")
+    screen.wait("document.getElementById('status').textContent.includes('is a number from')")
+    assert sum("was refused" in each.message for each in caplog.records) == 4
+    screen.run("say('')")
+    assert screen.errors() == []
+
+
+def test_no_width_of_the_window_needs_sideways_scrolling(screen):
+    for width in (1920, 1280, 800):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        screen.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        time.sleep(0.15)
+        assert screen.run("return document.documentElement.scrollWidth") <= width
+        ratio = screen.run(
+            "const b = frame('map-left'), m = page.models['map-left'];"
+            "return b.width / (m.x_range.end - m.x_range.start)"
+            " / (b.height / Math.abs(m.y_range.end - m.y_range.start))"
+        )
+        assert ratio == pytest.approx(1, rel=0.02)  # square pixels
