@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +106,27 @@ class Stored:
         return np.asarray(part.compute(scheduler=get_sync))
 
     @property
+    def path(self) -> Path | None:
+        """The file or folder that the values come from, None if that is not known."""
+        for source in self._sources():
+            if isinstance(path := getattr(source, "path", None), Path):
+                return path.resolve()
+        return None
+
+    def reading(self) -> str:
+        """Return what part of the file the values are, and what is computed from it."""
+        keys = [str(source.key) for source in self._sources() if _is_file(source)]
+        computed = [self.data.name] if self.lazy and self.source is None else []
+        return " ".join([*keys, *computed])
+
+    def _sources(self) -> list[Any]:
+        """Return the arrays that the values are read from."""
+        if not self.lazy:
+            return []
+        layers = getattr(self.data.dask, "layers", {})
+        return [layer[name] for name, layer in layers.items() if name.startswith("original-")]
+
+    @property
     def piece(self) -> tuple[int, int, int]:
         """Largest numbers of rows, columns and channels of a stored piece."""
         sizes = [max(np.diff(edges).tolist()) for edges in self.edges]
@@ -123,21 +145,25 @@ class Stored:
             return 0
         return rows * columns * self.shape[2] * self.dtype.itemsize
 
-    def tiles(self) -> Iterator[Tile]:
+    def tiles(self, low: int = 0, high: int | None = None) -> Iterator[Tile]:
         """Yield tiles that cover the cube, of which every stored piece is in one box.
 
-        Pieces of more than 96 MiB are cut by rows.
+        Pieces of more than 96 MiB are cut by rows. Of the channels, those from ``low`` up to but
+        without ``high`` are covered.
         """
         item = self.dtype.itemsize
         rows, columns, channels = self.piece
+        high = self.shape[2] if high is None else high
+        inner = [low, *(edge for edge in self.edges[2] if low < edge < high), high]
+        channels = min(channels, high - low)
         if rows * columns * channels * item > PIECE_BYTES:
             rows = max(1, BOX_BYTES // (columns * channels * item))
         columns = _grown(columns, self.shape[1], BOX_BYTES // (rows * channels * item))
-        channels = _grown(channels, self.shape[2], BOX_BYTES // (rows * columns * item))
+        channels = _grown(channels, high - low, BOX_BYTES // (rows * columns * item))
         rows = _grown(rows, self.shape[0], BOX_BYTES // (channels * columns * item))
         parts = [
             _joined(edges, most)
-            for edges, most in zip(self.edges, (rows, columns, channels), strict=True)
+            for edges, most in zip((*self.edges[:2], inner), (rows, columns, channels), strict=True)
         ]
         for y in parts[0]:
             for x in parts[1]:
