@@ -280,3 +280,64 @@ def test_no_width_of_the_window_needs_sideways_scrolling(screen):
             " / (b.height / Math.abs(m.y_range.end - m.y_range.start))"
         )
         assert ratio == pytest.approx(1, rel=0.02)  # square pixels
+
+
+def image(screen):
+    """Return the colour numbers of the left map, (y, x), and the row and column of the first."""
+    return screen.run(
+        "const d = page.models['map-left'].renderers[0].data_source.data;"
+        "return [[...d.image[0]], d.image[0].shape ?? null, d.x[0], d.y[0]]"
+    )
+
+
+def test_the_map_of_a_window_is_the_sum_of_its_channels(screen, case):
+    from spectessera.viewer.drawing import colour_numbers
+    from spectessera.viewer.layers import limits_of
+
+    screen.run("band(2.0, 4.0)")
+    screen.wait("document.getElementById('left').value === 'window'")
+    screen.idle()
+    axis = case[1]["energy"].values
+    inside = (axis >= 2.0) & (axis <= 4.0)
+    wanted = case[1].values[..., inside].sum(axis=2)
+    values, shape, x, y = image(screen)
+    assert (x, y) == (-0.5, -0.5)
+    assert shape == [12, 20]
+    numbers = colour_numbers(wanted, *limits_of(wanted))
+    assert np.array_equal(values, numbers.ravel())
+    screen.hover(3, 3)
+    assert (
+        f"Band: {axis[inside][0]:.5g} to {axis[inside][-1]:.5g} keV {wanted[3, 3]:g}"
+        in screen.text("pixel")
+    )
+    screen.choose("left", "label")
+
+
+def test_mean_maximum_and_differences_are_those_of_numpy(screen, case):
+    result, cube = case
+    screen.run("document.getElementById('show-maximum').checked = true")
+    screen.choose("first", "cluster-2")
+    screen.choose("second", "mean")
+    names, drawn = screen.run(
+        "const d = page.models.curves.data; return [d.name, d.ys.map((each) => [...each])]"
+    )
+    mean = cube.values.reshape(-1, cube.sizes["channel"]).astype(float).mean(axis=0)
+    clusters = result["mean_spectrum"].values
+    assert np.allclose(drawn[:3], clusters)
+    assert np.array_equal(drawn[3], cube.values.max(axis=(0, 1)))
+    assert np.allclose(drawn[4], clusters[1] - mean, atol=1e-6)
+    assert names[4].endswith("minus mean of all")
+    screen.run("document.getElementById('log').checked = true")
+    screen.choose("log", "on")
+    screen.wait("page.models.spectrum.y_range.start > 0")
+    screen.run("document.getElementById('log').checked = false")
+    screen.choose("log", "on")
+
+
+def test_two_maps_side_by_side_show_the_same_part(screen):
+    screen.choose("right", "confidence")
+    screen.wait("page.models['map-right'].visible && frame('map-right').width > 50")
+    screen.idle()
+    assert screen.run("return page.models['map-left'].x_range === page.models['map-right'].x_range")
+    assert "Confidence" in screen.text("scale-right")
+    screen.choose("right", "")

@@ -8,6 +8,8 @@ from .actions import Act
 ACTS = {
     "hello": Act(mapacts.hello),
     "view": Act(mapacts.view),
+    "window": Act(mapacts.window),
+    "exact-window": Act(mapacts.exact_window, slow=True),
     "hover": Act(spectrumacts.hover),
     "leave": Act(spectrumacts.leave),
     "pin": Act(spectrumacts.pin),

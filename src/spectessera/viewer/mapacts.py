@@ -6,7 +6,12 @@ from dataclasses import asdict
 
 from . import requests
 from .actions import Answer, Apply, Request
+from .layers import Layer
+from .naming import lines_named
 from .session import SIDES, Session
+from .spectra import channels_between
+
+WINDOW = "window"  # the key of the map of a window of channels
 
 
 def hello(session: Session, _request: Request) -> Apply:
@@ -25,6 +30,8 @@ def hello(session: Session, _request: Request) -> Apply:
         ],
         "clusters": [asdict(each) for each in state.clusters],
         "axis": None,
+        "lines": lines_named(state.namings),
+        "exact": state.overview is None or state.overview.exact,
     }
     if axis is not None:
         low, high = float(axis.values.min()), float(axis.values.max())
@@ -40,7 +47,7 @@ def hello(session: Session, _request: Request) -> Apply:
 
 def view(session: Session, request: Request) -> Apply:
     """Show a part of one or two maps."""
-    number, layers = requests.number, session.state.layers
+    number, layers = requests.number, session.layers
     ends = {name: number(request, name, -1e7, 1e7) for name in ("y0", "y1", "x0", "x1")}
     size = tuple(requests.integer(request, each, 1, 8192) for each in ("height", "width"))
     window = session.window(
@@ -67,5 +74,45 @@ def view(session: Session, request: Request) -> Apply:
             if side in keys:
                 drawn.show(layers[keys[side]], session.state, window, with_outlines=lines)
         return {"legends": legends}
+
+    return apply
+
+
+# --- windows of channels ------------------------------------------------------------------------
+
+
+def window(session: Session, request: Request) -> Apply:
+    """Make the map of a window of the spectral axis, from whole bins of channels: at once."""
+    return _window(session, request, exact=False)
+
+
+def exact_window(session: Session, request: Request) -> Apply:
+    """Make the map of exactly a window of channels, which are read from the file."""
+    return _window(session, request, exact=True)
+
+
+def _window(session: Session, request: Request, *, exact: bool) -> Apply:
+    state = session.state
+    if state.cube is None or state.overview is None or state.axis is None:
+        raise ValueError("a map of a window needs the cube; start with --cube FILE")
+    ends = (requests.number(request, name, -1e30, 1e30) for name in ("low", "high"))
+    first, stop = channels_between(state.cube, *ends)
+    if exact:
+        found = state.overview.exact_window(state.cube, first, stop)
+    else:
+        found = state.overview.window(first, stop)
+    middle = state.axis.values
+    low, high = sorted((float(middle[found.low]), float(middle[found.high - 1])))
+    unit = state.axis.unit
+    words = f"{low:.5g} to {high:.5g} {unit}".strip()
+    said = {"low": low, "high": high, "first": found.low, "stop": found.high, "words": words}
+    said["exact"] = (found.low, found.high) == (first, stop)
+    image = found.map
+    layer = Layer(WINDOW, f"Band: {words}", "Cube", "value", lambda: image)
+    _ = layer.levels, layer.limits  # in this thread
+
+    def apply() -> Answer:
+        session.window_layer = layer
+        return {"window": said}
 
     return apply

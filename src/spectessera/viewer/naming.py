@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from spectessera.naming.names import lines_of, name_clusters, title_of
 
 from .session import Region
 from .state import State
+
+# Of the full width at half maximum: to either side of a line, its window holds most of it.
+HALF_WIDTH = 0.75
 
 
 def names_of(region: Region, state: State) -> Naming | None:
@@ -59,3 +63,16 @@ def marks_of(
     )  # fmt: skip
     said = {"name": without_math(title_of(naming)), "lines": list(lines_of(naming))}
     return labelled_lines(card, axis), said
+
+
+def lines_named(namings: Sequence[Naming]) -> list[dict[str, Any]]:
+    """Return the detected lines of all clusters, each once: name, low and high end, by position."""
+    found: dict[str, dict[str, Any]] = {}
+    for naming in namings:
+        for candidate in naming.of_kind("element", "line", "instrument"):
+            for line in candidate.lines:
+                if line.peak is not None and line.name not in found:
+                    half = line.peak.width * HALF_WIDTH
+                    ends = {"low": line.position - half, "high": line.position + half}
+                    found[line.name] = {"name": without_math(line.name), **ends}
+    return sorted(found.values(), key=lambda each: each["low"])

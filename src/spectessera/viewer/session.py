@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .drawing import MOST_SIDE, Window
+from .layers import Layer
 from .mapview import MapView
 from .spectrumview import SpectrumView
 from .state import State
@@ -57,7 +58,7 @@ class Session:
         self.state = state
         self.pins: list[Pin] = []
         self.region: Region | None = None
-        self.shown: dict[str, Any] = {}  # which lines are drawn beside
+        self.window_layer: Layer | None = None  # the map of a window of channels
         height, width = state.shape
         ends = (-0.5, height - 0.5) if state.upwards else (height - 0.5, -0.5)
         ranges = (
@@ -73,6 +74,12 @@ class Session:
         self.spectrum: SpectrumView | None = None
         if state.axis is not None:
             self.spectrum = SpectrumView(state.axis, state.unit)
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The maps that can be shown."""
+        own = self.window_layer
+        return self.state.layers if own is None else self.state.layers | {own.key: own}
 
     def roots(self) -> list[Any]:
         """Return the figures, each with a name."""

@@ -42,7 +42,7 @@ def _values_at(session: Session, request: Request, y: int, x: int) -> Answer:
     found: Answer = {}
     for side in SIDES:
         key = request.get(side)
-        layer = session.state.layers.get(key) if isinstance(key, str) else None
+        layer = session.layers.get(key) if isinstance(key, str) else None
         if layer is not None and layer.kind == "value":
             value = float(layer.values[y, x])
             found[layer.title] = value if np.isfinite(value) else None

@@ -238,6 +238,47 @@ function sources() {
   }
 }
 
+// --- windows of channels -------------------------------------------------------------------------
+
+function band(low, high) {
+  if (!Number.isFinite(low) || !Number.isFinite(high)) return;
+  [low, high] = [Math.min(low, high), Math.max(low, high)];
+  $("band-low").value = number(low);
+  $("band-high").value = number(high);
+  $("band-slide").value = (low + high) / 2;
+  page.band = [low, high];
+  ask("window", {low, high});
+}
+
+function band_typed() {
+  band($("band-low").valueAsNumber, $("band-high").valueAsNumber);
+}
+
+// Move the window, with its width, along the axis.
+function band_moved() {
+  const {low, high, step} = page.about.axis;
+  const [left, right] = page.band ?? [low, low + Math.max(step, 0.02 * (high - low))];
+  const [middle, half] = [$("band-slide").valueAsNumber, (right - left) / 2];
+  band(middle - half, middle + half);
+}
+
+function window_made(answer) {
+  say("");
+  const {low, high, words, exact, first, stop} = answer.window;
+  page.models.window.setv({left: low, right: high, visible: true}, {sync: false});
+  $("band-said").textContent = `Channels ${first} to ${stop - 1}: ${words}` +
+    (exact ? "." : ", by whole bins of channels.");
+  $("exact").hidden = exact;
+  const old = [...$("left").options].find((each) => each.value === "window");
+  for (const side of old == null ? ["left", "right"] : []) {
+    const option = element("option", "Band");
+    option.value = "window";
+    $(side).append(option);
+  }
+  if ($("right").value !== "window") $("left").value = "window";
+  seen();
+}
+
 // --- lists -------------------------------------------------------------------------------------
 
 const title = (cluster) => cluster.name ? `${cluster.number}: ${cluster.name}` : `${cluster.number}`;
@@ -267,6 +308,7 @@ function about(answer) {
   for (const each of answer.layers) {
     groups.set(each.group, [...(groups.get(each.group) ?? []), [each.key, each.title]]);
   }
+  if (page.band != null) groups.set("Band", [["window", "Band"]]);
   options($("left"), [...groups], $("left").value);
   options($("right"), [["", [["", "nothing"]]], ...groups], $("right").value);
   clusters();
@@ -276,6 +318,9 @@ function about(answer) {
     $("band-panel").hidden = !answer.cube;
     $("band-unit").textContent = answer.axis.unit;
     Object.assign($("band-slide"), {min: low, max: high, step: answer.axis.step});
+    const named = answer.lines.map((each, at) => [String(at), each.name]);
+    options($("line"), [["", [["", "choose"], ...named]]], "");
+    $("line-label").hidden = named.length === 0;
   }
   if (!page.ready) {
     if (answer.clusters.length <= 12) answer.clusters.forEach((each) => page.shown.add(each.number));
@@ -360,6 +405,8 @@ const ANSWERS = {
   unpin: pins,
   region,
   "no-region": region,
+  window: window_made,
+  "exact-window": window_made,
   curves: scale_spectrum,
   scale: scale_spectrum,
 };
@@ -418,6 +465,19 @@ function start() {
   for (const id of ["show-mean", "show-maximum", "first", "second"]) {
     $(id)?.addEventListener("change", curves);
   }
+  for (const id of ["band-low", "band-high"]) $(id).addEventListener("change", band_typed);
+  $("band-slide").addEventListener("input", band_moved);
+  $("exact").addEventListener("click", () => {
+    say("Reading these channels ...");
+    ask("exact-window", {low: page.band[0], high: page.band[1]});
+  });
+  $("line").addEventListener("change", () => {
+    const line = page.about.lines[Number($("line").value)];
+    if ($("line").value !== "" && line != null) band(line.low, line.high);
+  });
+  spectrum?.on_event("selectiongeometry", ({geometry, final}) => {
+    if (page.about.cube && final !== false && geometry.type === "rect") band(geometry.x0, geometry.x1);
+  });
   $("log")?.addEventListener("change", () => ask("scale", {log: $("log").checked}));
   new ResizeObserver(() => setTimeout(() => { square(); seen_soon(); }, 50)).observe($("pair"));
   colour_figures();
