@@ -18,6 +18,9 @@ def made_case() -> tuple[xr.Dataset, xr.DataArray]:
     confidence[0, 0] = np.nan
     result = made_result(SHAPE, channels=CHANNELS, label=label, confidence=confidence)
     result.attrs |= {"confidence_noise": "counts", "object": HOSTILE}
+    latent = np.stack([label + 0.1 * np.arange(SHAPE[1]) / SHAPE[1], -label, label**2], axis=-1)
+    latent = np.where((label == 0)[..., None], np.nan, latent).astype(np.float32)
+    result["latent_cube"] = (("y", "x", "latent"), latent)
     expected = np.concatenate([np.zeros((1, CHANNELS)), result["mean_spectrum"].values])
     counts = np.random.default_rng(4).poisson(expected[label]).astype(np.float32)
     cube = spt.make_cube(counts, energy=(1.0, 20.0))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reportcases import HOSTILE
-from viewercases import made_case
+from viewercases import SHAPE, made_case
 
 MUST = bool(os.environ.get("CI") or os.environ.get("SPECTESSERA_BROWSER"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -302,7 +302,7 @@ def test_the_map_of_a_window_is_the_sum_of_its_channels(screen, case):
     wanted = case[1].values[..., inside].sum(axis=2)
     values, shape, x, y = image(screen)
     assert (x, y) == (-0.5, -0.5)
-    assert shape == [12, 20]
+    assert shape == list(SHAPE)
     numbers = colour_numbers(wanted, *limits_of(wanted))
     assert np.array_equal(values, numbers.ravel())
     screen.hover(3, 3)
@@ -341,3 +341,29 @@ def test_two_maps_side_by_side_show_the_same_part(screen):
     assert screen.run("return page.models['map-left'].x_range === page.models['map-right'].x_range")
     assert "Confidence" in screen.text("scale-right")
     screen.choose("right", "")
+
+
+def test_the_lasso_around_latents_is_a_region_of_the_map_and_back(screen, case):
+    result, cube = case
+    screen.run("document.getElementById('scatter-panel').open = true")
+    screen.wait("page.models['scatter-points'].data.row.length > 0")
+    screen.idle()
+    points = screen.run(
+        "const d = page.models['scatter-points'].data;"
+        "return [d.x, d.y, d.row, d.column].map((each) => [...each])"
+    )
+    x, y, row, column = (np.array(each) for each in points)
+    assert len(row) == SHAPE[0] * SHAPE[1] - 1  # all but the masked one
+    latent = result["latent_cube"].values[row, column]
+    assert np.array_equal(np.stack([x, y], axis=1).astype(np.float32), latent[:, :2])
+    lasso = "{geometry: {type: 'poly', x: [1.9, 2.5, 2.2], y: [-2.1, -2.1, 0]}}"
+    screen.run(f"drawn({lasso}, 'choose')")
+    label = result["label"].values
+    screen.wait(f"document.getElementById('region').innerText.includes('{(label == 2).sum()} pix')")
+    screen.idle()
+    mean = cube.values[label == 2].mean(axis=0)
+    assert np.allclose(screen.curve("region-curve"), mean, rtol=1e-6)
+    alpha = np.array(screen.run("return [...page.models['scatter-points'].data.alpha]"))
+    assert np.array_equal(alpha > 0.5, label[row, column] == 2)
+    screen.run("ask('no-region')")
+    screen.run("document.getElementById('scatter-panel').open = false")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import mapacts, regionacts, spectrumacts
+from . import mapacts, regionacts, scatteracts, spectrumacts
 from .actions import Act
 
 ACTS = {
@@ -17,5 +17,7 @@ ACTS = {
     "curves": Act(spectrumacts.curves),
     "scale": Act(spectrumacts.scale),
     "region": Act(regionacts.region, slow=True),
+    "latents": Act(scatteracts.latents, slow=True),
+    "choose": Act(scatteracts.choose, slow=True),
     "no-region": Act(regionacts.no_region),
 }

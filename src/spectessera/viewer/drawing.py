@@ -105,3 +105,20 @@ def inside(corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         for begin, end in zip(begins, ends, strict=True):
             mask[row, begin:end] = True
     return mask
+
+
+def holds(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return which points (n, 2) are inside a polygon (even-odd rule), bool (n,).
+
+    Examples
+    --------
+    >>> holds(np.array([[0, 0], [2, 0], [0, 2]]), np.array([[0.5, 0.5], [2, 2]])).tolist()
+    [True, False]
+    """
+    found = np.zeros(len(points), dtype=bool)
+    x, y = np.asarray(points, dtype=np.float64).T
+    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if y1 != y2:
+            crossed = (y1 <= y) != (y2 <= y)
+            found ^= crossed & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+    return found

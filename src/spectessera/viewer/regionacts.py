@@ -16,10 +16,11 @@ def region(session: Session, request: Request) -> Apply:
     """Show the mean and the spread of the pixels inside a polygon, with named lines."""
     polygon = requests.corners(request)
     mask = inside(polygon, session.state.shape)
-    return _region_of(session, mask, polygon)
+    return region_of(session, mask, polygon)
 
 
-def _region_of(session: Session, mask: np.ndarray, polygon: np.ndarray) -> Apply:
+def region_of(session: Session, mask: np.ndarray, polygon: np.ndarray | None) -> Apply:
+    """Return what shows a region, with its outline where it has one."""
     if not mask.any():
         raise ValueError("no pixel has its centre inside; draw a larger region")
     found: Region | None = None
@@ -35,15 +36,23 @@ def _region_of(session: Session, mask: np.ndarray, polygon: np.ndarray) -> Apply
     said |= {"pixels": int(mask.sum()), "clusters": _shares(session, mask)}
 
     def apply() -> Answer:
-        session.region = found
-        closed = np.concatenate([polygon, polygon[:1]])
-        session.outline.data = {"xs": [closed[:, 0]], "ys": [closed[:, 1]]}
+        session.region, session.mask = found, mask
+        _draw(session, polygon)
         if session.spectrum is not None and found is not None:
             session.spectrum.show_region(found.mean, found.std)
             session.spectrum.show_marks(marks)
         return {"region": said}
 
     return apply
+
+
+def _draw(session: Session, polygon: np.ndarray | None) -> None:
+    """Draw the outline of the region on the maps, and its points in the scatter plot."""
+    closed = None if polygon is None else np.concatenate([polygon, polygon[:1]])
+    empty: dict[str, list[float]] = {"xs": [], "ys": []}
+    session.outline.data = empty if closed is None else {"xs": [closed[:, 0]], "ys": [closed[:, 1]]}
+    session.points.data = {"x": [], "y": []}
+    session.mark_scatter()
 
 
 def _shares(session: Session, mask: np.ndarray) -> list[Answer]:
@@ -60,8 +69,8 @@ def no_region(session: Session, _request: Request) -> Apply:
     """Take the region away."""
 
     def apply() -> Answer:
-        session.region = None
-        session.outline.data = {"xs": [], "ys": []}
+        session.region = session.mask = None
+        _draw(session, None)
         if session.spectrum is not None:
             session.spectrum.show_region(None, None)
             session.spectrum.show_marks([])

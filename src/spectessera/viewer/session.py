@@ -10,6 +10,7 @@ import numpy as np
 from .drawing import MOST_SIDE, Window
 from .layers import Layer
 from .mapview import MapView
+from .scatterview import ScatterView
 from .spectrumview import SpectrumView
 from .state import State
 
@@ -58,6 +59,9 @@ class Session:
         self.state = state
         self.pins: list[Pin] = []
         self.region: Region | None = None
+        self.mask: np.ndarray | None = None  # of the region, also where there is no cube
+        self.scatter = ScatterView() if "label" in state.layers else None
+        self.scatter_dims: tuple[int, int] | None = None
         self.window_layer: Layer | None = None  # the map of a window of channels
         height, width = state.shape
         ends = (-0.5, height - 0.5) if state.upwards else (height - 0.5, -0.5)
@@ -84,7 +88,18 @@ class Session:
     def roots(self) -> list[Any]:
         """Return the figures, each with a name."""
         found = [view.figure for view in self.maps.values()]
-        return found if self.spectrum is None else [*found, self.spectrum.figure]
+        others = (self.spectrum, self.scatter)
+        return found + [each.figure for each in others if each is not None]
+
+    def mark_scatter(self) -> None:
+        """Show in the scatter plot which pixels are in the region, and the colours of today."""
+        if self.scatter is None or self.scatter_dims is None:
+            return
+        known = self.state.latents()
+        palette, label = self.state.palette(), self.state.layers["label"].values
+        colours = [palette[each] for each in label[known.y, known.x].tolist()]
+        chosen = None if self.mask is None else self.mask[known.y, known.x]
+        self.scatter.show(known, self.scatter_dims, colours, chosen)
 
     def window(
         self, y: tuple[float, float], x: tuple[float, float], size: tuple[int, int]

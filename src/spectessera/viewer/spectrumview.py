@@ -93,7 +93,7 @@ class SpectrumView:
                 "xs", "ys", source=source, line_color="colour", line_dash="dash", line_width=1.5
             )
         drawn.line("x", "y", source=self.region, line_color=REGION, line_width=2)
-        drawn.line("x", "y", source=self.hover, line_color=HOVER, line_width=1.2)
+        drawn.line("x", "y", source=self.hover, line_color=HOVER, line_width=1.2, name="hover-line")
         if len(self.axis) == 1:  # one channel is no line
             for each, ink in ((self.region, REGION), (self.hover, HOVER)):
                 drawn.scatter("x", "y", source=each, size=8, color=ink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from spectessera.naming.names import name_clusters, title_of
 from spectessera.plots.drawing import origin
 from spectessera.result import cluster_colours, cluster_names
 
+from .latents import Latents, latents_of
 from .layers import Layer, layers_of
 from .opening import Opened
 from .spectra import PixelSpectra
@@ -65,6 +67,8 @@ class State:
         self.overview = overview
         self.cube = opened.cube
         self.pixels = None if self.cube is None else PixelSpectra(self.cube)
+        self._latents: Latents | None = None
+        self._lock = threading.Lock()
         self.title = opened.title
         self.namings: list[Naming] = []
         self.suggested: dict[int, str] = {}
@@ -108,6 +112,16 @@ class State:
         if result is not None and "mean_spectrum" in result:
             return spectral_axis(result["mean_spectrum"])
         return None
+
+    def latents(self) -> Latents:
+        """Return the latents of a sample of pixels, the same every time."""
+        with self._lock:
+            if self._latents is None:
+                opened = self.opened.result
+                if opened is None:
+                    raise ValueError("latents belong to a result; a cube alone has none")
+                self._latents = latents_of(self.opened, opened["label"].values, self.pixels)
+            return self._latents
 
     @property
     def unit(self) -> str:

@@ -139,6 +139,7 @@ function sides() {
   $("pair").classList.toggle("two", two);
   $("side-right").hidden = !two;
   seen();
+  setTimeout(fit, 120);
 }
 
 const RAMP = "linear-gradient(90deg, #00224e, #123570, #3b496c, #575d6d, #707173, #8a8678, " +
@@ -169,7 +170,7 @@ function moved(event) {
   if (at != null) ask("hover", at);
 }
 
-function drawn(event) {
+function drawn(event, act = "region") {
   const {type} = event.geometry;
   const {x, y, x0, x1, y0, y1} = event.geometry;
   let corners = null;
@@ -177,7 +178,7 @@ function drawn(event) {
   if (type === "rect") corners = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
   if (corners == null || event.final === false || corners.length < 3) return;
   say("Reading the spectra of the region ...");
-  ask("region", {corners});
+  ask(act, {corners}, "region");
 }
 
 // --- spectra -----------------------------------------------------------------------------------
@@ -392,6 +393,35 @@ function lines(rows) {
   return table;
 }
 
+// --- latents -----------------------------------------------------------------------------------
+
+function latents() {
+  say("Computing latents ...");
+  ask("latents", {first: Number($("scatter-first").value), second: Number($("scatter-second").value)});
+}
+
+function latents_shown(answer) {
+  say("");
+  const dims = [...Array(answer.dims).keys()].map((each) => [String(each), `latent ${each + 1}`]);
+  options($("scatter-first"), [["", dims]], $("scatter-first").value);
+  options($("scatter-second"), [["", dims]], $("scatter-second").value || String(Math.min(1, answer.dims - 1)));
+  $("scatter-said").textContent = `${answer.points} pixels; the lasso shows them on the map.`;
+}
+
+// Show the pixel of the point under the mouse as if it was pointed at on the map.
+function scatter_moved(event) {
+  const box = frame("scatter");
+  const {x_range, y_range} = page.models.scatter;
+  const {x, y, row, column} = page.models["scatter-points"].data;
+  const [wide, high] = [box.width / (x_range.end - x_range.start), box.height / (y_range.end - y_range.start)];
+  let [best, far] = [-1, 64];
+  for (let at = 0; at < row.length; at++) {
+    const away = ((x[at] - event.x) * wide) ** 2 + ((y[at] - event.y) * high) ** 2;
+    if (away < far) [best, far] = [at, away];
+  }
+  if (best >= 0) ask("hover", over({x: column[best], y: row[best]}));
+}
+
 const ANSWERS = {
   hello: about,
   changed: () => ask("hello"),
@@ -405,6 +435,8 @@ const ANSWERS = {
   unpin: pins,
   region,
   "no-region": region,
+  latents: latents_shown,
+  choose: region,
   window: window_made,
   "exact-window": window_made,
   curves: scale_spectrum,
@@ -430,6 +462,7 @@ function colour_figures() {
       }
     }
     for (const each of drawn.renderers) {
+      if (each.name === "hover-line") each.glyph.setv({line_color: own("ink")}, quiet);
       if (each.name === "line-names") each.glyph.setv({text_color: own("ink")}, quiet);
     }
   }
@@ -440,7 +473,7 @@ function colour_figures() {
 function start() {
   const doc = Bokeh.documents[0];
   for (const name of ["ask", "answer", "map-left", "map-right", "spectrum", "scatter", "window",
-    "curves", "pin-curves", "hover-curve", "region-curve", "marks", "band"]) {
+    "curves", "pin-curves", "hover-curve", "region-curve", "marks", "band", "scatter-points"]) {
     page.models[name] = doc.get_model_by_name(name);
   }
   const {answer, spectrum} = page.models;
@@ -450,7 +483,7 @@ function start() {
     map.on_event("mousemove", moved);
     map.on_event("mouseleave", () => ask("leave", {}, "hover"));
     map.on_event("tap", (event) => { const at = over(event); if (at != null) ask("pin", at); });
-    map.on_event("selectiongeometry", drawn);
+    map.on_event("selectiongeometry", (event) => drawn(event));
   }
   const {x_range, y_range} = page.models["map-left"];
   for (const range of [x_range, y_range]) {
@@ -478,6 +511,16 @@ function start() {
   spectrum?.on_event("selectiongeometry", ({geometry, final}) => {
     if (page.about.cube && final !== false && geometry.type === "rect") band(geometry.x0, geometry.x1);
   });
+  $("scatter-panel")?.addEventListener("toggle", () => {
+    if ($("scatter-panel").open && $("scatter-first").value === "") {
+      options($("scatter-first"), [["", [["0", "latent 1"]]]], "0");
+      options($("scatter-second"), [["", [["0", "latent 1"], ["1", "latent 2"]]]], "1");
+      latents();
+    }
+  });
+  for (const id of ["scatter-first", "scatter-second"]) $(id)?.addEventListener("change", latents);
+  page.models.scatter?.on_event("mousemove", scatter_moved);
+  page.models.scatter?.on_event("selectiongeometry", (event) => drawn(event, "choose"));
   $("log")?.addEventListener("change", () => ask("scale", {log: $("log").checked}));
   new ResizeObserver(() => setTimeout(() => { square(); seen_soon(); }, 50)).observe($("pair"));
   colour_figures();
