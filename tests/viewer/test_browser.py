@@ -154,14 +154,19 @@ def case():
 
 
 @pytest.fixture(scope="module")
-def screen(driver, case):
+def viewer(case):
     from spectessera.viewer import view
 
     viewer = view(*case, browser=False)
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture(scope="module")
+def screen(driver, viewer):
     screen = Screen(driver)
     screen.visit(viewer.address)
-    yield screen
-    viewer.close()
+    return screen
 
 
 def test_the_hover_tells_the_pixel_and_shows_its_own_spectrum(screen, case):
@@ -367,3 +372,49 @@ def test_the_lasso_around_latents_is_a_region_of_the_map_and_back(screen, case):
     assert np.array_equal(alpha > 0.5, label[row, column] == 2)
     screen.run("ask('no-region')")
     screen.run("document.getElementById('scatter-panel').open = false")
+
+
+def test_corrections_change_the_map_and_undo_restores_its_bits(screen, case, viewer):
+    from spectessera.edits import Mask, Merge, Polygon, Rename, apply_edits
+    from spectessera.result import cluster_names
+
+    result = case[0]
+    screen.choose("left", "label")
+    screen.run("edit('rename', {cluster: 2, name: arguments[0]})", HOSTILE)
+    screen.wait("page.about.clusters[1].given")
+    screen.idle()
+    named = "return document.querySelectorAll('#clusters .name')[1].value"
+    assert screen.run(named) == cluster_names(viewer.result)[2]
+    assert screen.run("return document.querySelectorAll('#clusters script, img').length") == 0
+    for number in (0, 2):
+        screen.run(f"document.querySelectorAll('#clusters .number')[{number}].click()")
+    screen.run("document.getElementById('merge').click()")
+    screen.wait("page.about.clusters.length === 2")
+    screen.idle()
+    merged = apply_edits(result, [Rename(2, HOSTILE), Merge((1, 3))])
+    assert viewer.result.identical(merged)
+    assert np.array_equal(image(screen)[0], merged["label"].values.ravel())
+    screen.hover(18, 10)
+    assert "cluster 1" in screen.text("pixel")
+    corners = [[1.5, 1.5], [8.5, 1.5], [8.5, 5.5], [1.5, 5.5]]
+    screen.run("ask('region', {corners: arguments[0]}, 'region')", corners)
+    screen.wait("page.drawn")
+    screen.run("document.getElementById('mask').click()")
+    screen.wait("page.about.clusters[0].size < 170")
+    screen.idle()
+    act = Mask(Polygon(tuple((y, x) for x, y in corners)))
+    assert viewer.result.identical(apply_edits(merged, [act], case[1]))
+    for _ in range(3):
+        screen.run("document.getElementById('undo').click()")
+        screen.idle()
+    screen.wait("!page.about.edits.undo")
+    screen.idle()
+    assert viewer.result.identical(result)
+    assert np.array_equal(image(screen)[0], result["label"].values.ravel())
+    screen.run("document.getElementById('redo').click()")
+    screen.wait("page.about.clusters[1].given")
+    screen.run("document.getElementById('undo').click()")
+    screen.wait("!page.about.clusters[1].given")
+    screen.run("ask('no-region')")
+    screen.idle()
+    assert screen.errors() == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import mapacts, regionacts, scatteracts, spectrumacts
+from . import editacts, mapacts, regionacts, scatteracts, spectrumacts
 from .actions import Act
 
 ACTS = {
@@ -19,5 +19,12 @@ ACTS = {
     "region": Act(regionacts.region, slow=True),
     "latents": Act(scatteracts.latents, slow=True),
     "choose": Act(scatteracts.choose, slow=True),
+    "rename": Act(editacts.rename, slow=True),
+    "recolour": Act(editacts.recolour, slow=True),
+    "merge": Act(editacts.merge, slow=True),
+    "split": Act(editacts.split, slow=True),
+    "mask": Act(editacts.mask, slow=True),
+    "undo": Act(editacts.undo, slow=True),
+    "redo": Act(editacts.redo, slow=True),
     "no-region": Act(regionacts.no_region),
 }

@@ -75,38 +75,6 @@ def outlines(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     return edges
 
 
-def inside(corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return which pixels have their centre inside a polygon (even-odd rule), bool (y, x).
-
-    Parameters
-    ----------
-    corners : array (n, 2)
-        x and y of the corners, in pixels from the centre of the first one; the last one is joined
-        to the first.
-    shape : (rows, columns)
-
-    Examples
-    --------
-    >>> inside(np.array([[0.5, -0.5], [2.5, -0.5], [2.5, 0.5], [0.5, 0.5]]), (2, 4)).astype(int)
-    array([[0, 1, 1, 0],
-           [0, 0, 0, 0]])
-    """
-    height, width = shape
-    x, y = np.asarray(corners, dtype=np.float64).T
-    x2, y2 = np.roll(x, -1), np.roll(y, -1)
-    mask = np.zeros(shape, dtype=bool)
-    first = max(0, int(np.ceil(y.min())))
-    last = min(height - 1, int(np.floor(y.max())))
-    for row in range(first, last + 1):
-        crossed = (y <= row) != (y2 <= row)
-        at = np.sort(x[crossed] + (row - y[crossed]) * (x2 - x)[crossed] / (y2 - y)[crossed])
-        begins = np.clip(np.ceil(at[0::2]), 0, width).astype(int)
-        ends = np.clip(np.ceil(at[1::2]), 0, width).astype(int)
-        for begin, end in zip(begins, ends, strict=True):
-            mask[row, begin:end] = True
-    return mask
-
-
 def holds(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return which points (n, 2) are inside a polygon (even-odd rule), bool (n,).
 

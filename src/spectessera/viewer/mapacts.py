@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from spectessera._util.text import counted
+
 from . import requests
 from .actions import Answer, Apply, Request
 from .layers import Layer
 from .naming import lines_named
 from .session import SIDES, Session
 from .spectra import channels_between
+from .state import State
 
 WINDOW = "window"  # the key of the map of a window of channels
 
@@ -30,6 +33,8 @@ def hello(session: Session, _request: Request) -> Apply:
         ],
         "clusters": [asdict(each) for each in state.clusters],
         "axis": None,
+        "edits": _edits(state),
+        "slow": "" if state.pixels is None else state.pixels.slow,
         "lines": lines_named(state.namings),
         "exact": state.overview is None or state.overview.exact,
     }
@@ -43,6 +48,19 @@ def hello(session: Session, _request: Request) -> Apply:
             "unit": axis.unit,
         }
     return lambda: said
+
+
+def _edits(state: State) -> Answer:
+    """Return what people have done to the result."""
+    editing = state.editing
+    if editing is None:
+        return {"undo": False, "redo": False, "words": ""}
+    words = f"{counted(len(editing.acts), 'correction')}; the last one {editing.words()}."
+    return {
+        "undo": bool(editing.acts),
+        "redo": bool(editing.undone),
+        "words": words if editing.acts else "",
+    }
 
 
 def view(session: Session, request: Request) -> Apply:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from spectessera._util.text import shown
 from spectessera.cube import check_cube
+from spectessera.edits import Act
 from spectessera.htmlreport import text as words
 from spectessera.io import read, read_maps, read_result, result_in
 from spectessera.result import check_result
@@ -34,6 +35,10 @@ class Opened:
     title : str
     file : Path or None
         Of the cube, if it was opened from one.
+    recorded : Dataset or None
+        The result of the run, where people have changed it since.
+    acts : tuple of Act
+        What they have changed.
     """
 
     result: xr.Dataset | None
@@ -42,6 +47,8 @@ class Opened:
     maps: xr.Dataset | None = None
     title: str = ""
     file: Path | None = None
+    recorded: xr.Dataset | None = None
+    acts: tuple[Act, ...] = ()
 
 
 def opened(source: Any, cube: Any = None) -> Opened:

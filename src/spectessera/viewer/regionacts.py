@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from spectessera.edits import Polygon
+
 from . import requests
 from .actions import Answer, Apply, Request
-from .drawing import inside
 from .naming import marks_of, names_of
 from .session import Region, Session
 from .spectra import region_spectrum
@@ -15,7 +16,7 @@ from .spectra import region_spectrum
 def region(session: Session, request: Request) -> Apply:
     """Show the mean and the spread of the pixels inside a polygon, with named lines."""
     polygon = requests.corners(request)
-    mask = inside(polygon, session.state.shape)
+    mask = Polygon(tuple((y, x) for x, y in polygon.tolist())).inside(session.state.shape)
     return region_of(session, mask, polygon)
 
 
@@ -36,7 +37,7 @@ def region_of(session: Session, mask: np.ndarray, polygon: np.ndarray | None) ->
     said |= {"pixels": int(mask.sum()), "clusters": _shares(session, mask)}
 
     def apply() -> Answer:
-        session.region, session.mask = found, mask
+        session.region, session.mask, session.polygon = found, mask, polygon
         _draw(session, polygon)
         if session.spectrum is not None and found is not None:
             session.spectrum.show_region(found.mean, found.std)
@@ -69,7 +70,7 @@ def no_region(session: Session, _request: Request) -> Apply:
     """Take the region away."""
 
     def apply() -> Answer:
-        session.region = session.mask = None
+        session.region = session.mask = session.polygon = None
         _draw(session, None)
         if session.spectrum is not None:
             session.spectrum.show_region(None, None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_CORNERS = 20_000  # of a polygon
+MOST_CORNERS = 10_000  # of a polygon
 MOST_LETTERS = 2**21  # of a request
 
 

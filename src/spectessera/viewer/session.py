@@ -60,6 +60,7 @@ class Session:
         self.pins: list[Pin] = []
         self.region: Region | None = None
         self.mask: np.ndarray | None = None  # of the region, also where there is no cube
+        self.polygon: np.ndarray | None = None  # its corners, (n, 2): x and y
         self.scatter = ScatterView() if "label" in state.layers else None
         self.scatter_dims: tuple[int, int] | None = None
         self.window_layer: Layer | None = None  # the map of a window of channels

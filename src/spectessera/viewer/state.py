@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -20,10 +20,14 @@ from spectessera.naming.names import name_clusters, title_of
 from spectessera.plots.drawing import origin
 from spectessera.result import cluster_colours, cluster_names
 
-from .latents import Latents, latents_of
+from .editing import Editing
+from .latents import Latents, latents_of, model_of
 from .layers import Layer, layers_of
 from .opening import Opened
 from .spectra import PixelSpectra
+
+if TYPE_CHECKING:
+    from spectessera.segmenter import SpectralSegmenter
 
 LONGEST_NAME = 200  # letters
 GREY = "#{:02x}{:02x}{:02x}".format(*MASKED.tolist())
@@ -68,6 +72,7 @@ class State:
         self.cube = opened.cube
         self.pixels = None if self.cube is None else PixelSpectra(self.cube)
         self._latents: Latents | None = None
+        self._loaded: SpectralSegmenter | None = None
         self._lock = threading.Lock()
         self.title = opened.title
         self.namings: list[Naming] = []
@@ -76,6 +81,12 @@ class State:
         self.clusters: list[Cluster] = []
         self.layers: dict[str, Layer] = {}
         self.axis = self._axis()
+        self.editing: Editing | None = None
+        if opened.result is not None:
+            recorded = opened.result if opened.recorded is None else opened.recorded
+            self.editing = Editing(
+                recorded, opened.acts, opened.result, opened.cube, self._segmenter
+            )
         self.show_result(opened.result)
         self.upwards = origin(self.cube if opened.result is None else opened.result) == "lower"
 
@@ -112,6 +123,19 @@ class State:
         if result is not None and "mean_spectrum" in result:
             return spectral_axis(result["mean_spectrum"])
         return None
+
+    def _segmenter(self) -> SpectralSegmenter | None:
+        """Return the segmenter of the run; None where its model is not known."""
+        with self._lock:
+            folder = self.opened.folder
+            model = None if folder is None else model_of(folder)
+            if model is None:
+                return None
+            if self._loaded is None:
+                from spectessera.segmenter import load
+
+                self._loaded = load(str(model))
+            return self._loaded
 
     def latents(self) -> Latents:
         """Return the latents of a sample of pixels, the same every time."""

@@ -47,6 +47,11 @@ class Viewer:
             f'style="width: 100%; height: {HEIGHT}px; border: 1px solid #888888"></iframe>'
         )
 
+    @property
+    def result(self) -> xr.Dataset | None:
+        """The result with the corrections that were made in the viewer; None of a cube alone."""
+        return self.state.result
+
     def wait(self) -> None:
         """Wait until the viewer is closed; Ctrl-C raises KeyboardInterrupt."""
         self._server.wait()

@@ -3,7 +3,8 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const page = {about: null, models: {}, ready: false, shown: new Set(), region: false};
+const page = {about: null, models: {}, ready: false, shown: new Set(), chosen: new Set(),
+  region: false, drawn: false};
 
 // --- asking ----------------------------------------------------------------------------------
 // Of a kind (a lane), the next request is sent only after the answer to the last one; of those that
@@ -297,14 +298,54 @@ function clusters() {
       page.shown[box.checked ? "add" : "delete"](each.number);
       curves();
     });
-    row.append(box, chip(each.colour), element("span", String(each.number), "number"),
-      element("span", each.name, "name"), element("span", `${each.size} pixels`, "size"));
+    const ink = element("input");
+    ink.type = "color";
+    ink.value = each.colour;
+    ink.setAttribute("aria-label", `Colour of cluster ${each.number}`);
+    ink.addEventListener("change", () => edit("recolour", {cluster: each.number, colour: ink.value}));
+    const choose = element("button", String(each.number), "number");
+    choose.type = "button";
+    choose.setAttribute("aria-pressed", String(page.chosen.has(each.number)));
+    choose.title = "Choose, to merge or split";
+    choose.addEventListener("click", () => {
+      page.chosen[page.chosen.has(each.number) ? "delete" : "add"](each.number);
+      choose.setAttribute("aria-pressed", String(page.chosen.has(each.number)));
+      buttons();
+    });
+    const name = element("input", "", each.given ? "name given" : "name");
+    name.value = each.name;
+    name.maxLength = 200;
+    name.placeholder = "no name";
+    name.setAttribute("aria-label", `Name of cluster ${each.number}`);
+    name.addEventListener("change", () => edit("rename", {cluster: each.number, name: name.value}));
+    row.append(box, ink, choose, name, element("span", `${each.size} pixels`, "size"));
     return row;
   }));
 }
 
+// --- corrections -----------------------------------------------------------------------------------
+
+function edit(act, what = {}) {
+  say(act === "split" ? "Clustering these pixels again ..." : "");
+  page.chosen.clear();
+  ask(act, what);
+}
+
+function buttons() {
+  const {edits} = page.about;
+  $("merge").disabled = page.chosen.size < 2;
+  $("split").disabled = page.chosen.size !== 1 || !page.about.cube;
+  $("mask").disabled = !page.drawn;
+  $("undo").disabled = !edits.undo;
+  $("redo").disabled = !edits.redo;
+}
+
 function about(answer) {
   page.about = answer;
+  page.shown = new Set([...page.shown].filter((n) => answer.clusters.some((each) => each.number === n)));
+  $("edit-said").textContent = answer.edits.words ||
+    "Choose clusters by their numbers to merge or split them.";
+  buttons();
   const groups = new Map();
   for (const each of answer.layers) {
     groups.set(each.group, [...(groups.get(each.group) ?? []), [each.key, each.title]]);
@@ -330,7 +371,7 @@ function about(answer) {
     fit();
     page.ready = true;
     document.documentElement.dataset.ready = "yes";
-    say(answer.cube ? "" : "Spectra of pixels need the cube: start with --cube FILE.");
+    say(answer.cube ? answer.slow : "Spectra of pixels need the cube: start with --cube FILE.");
   }
   if (page.models.spectrum != null) curves();
   seen();
@@ -362,6 +403,8 @@ function words(at) {
 function region(answer) {
   const {region} = answer;
   page.region = region != null && region.read === true;
+  page.drawn = region != null;
+  buttons();
   $("no-region").hidden = region == null;
   const into = $("region");
   into.replaceChildren();
@@ -424,7 +467,11 @@ function scatter_moved(event) {
 
 const ANSWERS = {
   hello: about,
-  changed: () => ask("hello"),
+  changed: (answer) => {
+    say(answer.words ?? "");
+    ask("hello");
+  },
+  saved: (answer) => say(answer.words, answer.wrong === true),
   view: (answer) => ["left", "right"].forEach((side) => scale(side, answer.legends[side])),
   hover: (answer) => {
     $("pixel").textContent = words(answer.pixel);
@@ -521,6 +568,12 @@ function start() {
   for (const id of ["scatter-first", "scatter-second"]) $(id)?.addEventListener("change", latents);
   page.models.scatter?.on_event("mousemove", scatter_moved);
   page.models.scatter?.on_event("selectiongeometry", (event) => drawn(event, "choose"));
+  $("merge").addEventListener("click", () => edit("merge", {clusters: [...page.chosen]}));
+  $("split").addEventListener("click", () => {
+    const k = $("parts").value === "" ? null : $("parts").valueAsNumber;
+    edit("split", {cluster: [...page.chosen][0], k});
+  });
+  for (const act of ["mask", "undo", "redo"]) $(act).addEventListener("click", () => edit(act));
   $("log")?.addEventListener("change", () => ask("scale", {log: $("log").checked}));
   new ResizeObserver(() => setTimeout(() => { square(); seen_soon(); }, 50)).observe($("pair"));
   colour_figures();
