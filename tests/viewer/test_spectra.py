@@ -53,11 +53,30 @@ def stored(tmp_path, chunks=(5, 6, 16), name="a.h5", **arguments):
     return spt.read(path, chunks="auto", **arguments)
 
 
-@pytest.mark.parametrize("name", ["a.h5", "a.zarr", "a.npy"])
-def test_one_pixel_reads_one_pixel(tmp_path, read, name):
-    cube = stored(tmp_path, name=name)
+@pytest.mark.parametrize(
+    ("name", "shape"), [("a.h5", (5, 6, 16)), ("a.zarr", (5, 6, 16)), ("a.npy", (1, 1, 16))]
+)
+def test_one_pixel_reads_one_pixel_or_its_piece_once(tmp_path, read, name, shape):
+    spectra = PixelSpectra(stored(tmp_path, name=name))
     read.clear()
-    np.testing.assert_array_equal(pixel_spectrum(cube, 13, 29), counts()[13, 29])
+    np.testing.assert_array_equal(spectra.read(13, 29), counts()[13, 29])
+    assert read == [shape]
+    np.testing.assert_array_equal(spectra.read(14, 24), counts()[14, 24])
+    assert len(read) == (2 if name == "a.npy" else 1)
+
+
+def test_pieces_are_kept_up_to_a_limit(tmp_path, read, monkeypatch):
+    """Each has 1920 bytes here; a spectrum that needs more than the limit is read alone."""
+    cube = stored(tmp_path)
+    monkeypatch.setattr("spectessera.viewer.spectra.KEPT_BYTES", 4000)
+    spectra = PixelSpectra(cube)
+    read.clear()
+    for x in (0, 6, 0, 12, 0, 6):  # the third one displaces that of column 6
+        np.testing.assert_array_equal(spectra.read(0, x), counts()[0, x])
+    assert len(read) == 4
+    monkeypatch.setattr("spectessera.viewer.spectra.KEPT_BYTES", 1000)
+    read.clear()
+    np.testing.assert_array_equal(PixelSpectra(cube).read(0, 0), counts()[0, 0])
     assert read == [(1, 1, 16)]
 
 
@@ -232,6 +251,7 @@ def test_boxes_cover_every_value_once_and_cut_no_piece(monkeypatch, tmp_path, pi
     monkeypatch.setattr("spectessera.viewer.boxes.PIECE_BYTES", 3 * budget)
     cube = Stored(stored(tmp_path))
     cube.source = replace(cube.source, chunks=pieces)
+    cube.in_pieces = True
     cube.edges = cube._edges()
     seen = np.zeros(SHAPE, int)
     for tile in cube.tiles():
@@ -244,6 +264,15 @@ def test_boxes_cover_every_value_once_and_cut_no_piece(monkeypatch, tmp_path, pi
                 3 * budget, 4 * np.prod((pieces or (1, 30, 16))[1:])
             )
     assert (seen == 1).all()
+
+
+def test_a_few_channels_are_read_from_few_pieces_at_a_time(monkeypatch, tmp_path):
+    """Each piece is unpacked as a whole, so their number at a time follows from its size."""
+    monkeypatch.setattr("spectessera.viewer.boxes.BOX_BYTES", 4000)
+    cube = Stored(stored(tmp_path))  # a piece has 1920 bytes
+    boxes = [box for tile in cube.tiles(3, 5) for box in tile.boxes()]
+    assert {box.channel for box in boxes} == {slice(3, 5)}
+    assert {box.shape[:2] for box in boxes} == {(5, 12), (5, 6)}
 
 
 def test_a_box_of_a_chunked_cube_is_that_of_the_cube():
