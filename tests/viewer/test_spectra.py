@@ -271,7 +271,7 @@ def test_a_few_channels_are_read_from_few_pieces_at_a_time(monkeypatch, tmp_path
     monkeypatch.setattr("spectessera.viewer.boxes.BOX_BYTES", 4000)
     cube = Stored(stored(tmp_path))  # a piece has 1920 bytes
     boxes = [box for tile in cube.tiles(3, 5) for box in tile.boxes()]
-    assert {box.channel for box in boxes} == {slice(3, 5)}
+    assert all(box.channel == slice(3, 5) for box in boxes)
     assert {box.shape[:2] for box in boxes} == {(5, 12), (5, 6)}
 
 
