@@ -59,6 +59,8 @@ class Stored:
     ----------
     shape : tuple of int
     dtype : numpy.dtype
+    in_pieces : bool
+        Whether a spectrum can be read only with those of its neighbours.
     edges : list of list of int
         Along y, x and channel: where the pieces begin in which it is stored, and the end.
 
@@ -79,16 +81,17 @@ class Stored:
         self.lazy = hasattr(self.data, "dask")
         source = source_of(self.data) if self.lazy else None
         self.source = None if self.lazy and self.data.name.startswith(USABLE) else source
+        self.in_pieces = True
         self.edges = self._edges()
 
     def _edges(self) -> list[list[int]]:
         pieces = getattr(self.source, "chunks", None)
-        if self.source is None and self.lazy:
-            return [[0, *np.cumsum(sizes).tolist()] for sizes in self.data.chunks]
-        if pieces is None and self.source is not None and not _is_file(self.source):
+        known = self.source is not None and (pieces is not None or _is_file(self.source))
+        if self.lazy and not known:
             return [[0, *np.cumsum(sizes).tolist()] for sizes in self.data.chunks]
         if pieces is None or len(pieces) != 3:
             pieces = (1, *self.shape[1:])
+            self.in_pieces = False
         return [
             [*range(0, size, max(1, int(piece))), size]
             for size, piece in zip(self.shape, pieces, strict=True)
@@ -138,28 +141,23 @@ class Stored:
 
     def spectrum_bytes(self) -> int:
         """Bytes that are unpacked to read one spectrum."""
-        rows, columns, _ = self.piece
-        if self.source is not None and (rows, columns) == (1, self.shape[1]):
-            return self.shape[2] * self.dtype.itemsize  # not in pieces
-        if not self.lazy:
-            return 0
+        rows, columns, _ = self.piece if self.in_pieces else (1, 1, 0)
         return rows * columns * self.shape[2] * self.dtype.itemsize
 
     def tiles(self, low: int = 0, high: int | None = None) -> Iterator[Tile]:
         """Yield tiles that cover the cube, of which every stored piece is in one box.
 
         Pieces of more than 96 MiB are cut by rows. Of the channels, those from ``low`` up to but
-        without ``high`` are covered.
+        without ``high`` are covered; the pieces with them are unpacked as a whole.
         """
         item = self.dtype.itemsize
         rows, columns, channels = self.piece
         high = self.shape[2] if high is None else high
         inner = [low, *(edge for edge in self.edges[2] if low < edge < high), high]
-        channels = min(channels, high - low)
         if rows * columns * channels * item > PIECE_BYTES:
             rows = max(1, BOX_BYTES // (columns * channels * item))
         columns = _grown(columns, self.shape[1], BOX_BYTES // (rows * channels * item))
-        channels = _grown(channels, high - low, BOX_BYTES // (rows * columns * item))
+        channels = _grown(channels, max(channels, high - low), BOX_BYTES // (rows * columns * item))
         rows = _grown(rows, self.shape[0], BOX_BYTES // (channels * columns * item))
         parts = [
             _joined(edges, most)

@@ -21,6 +21,8 @@ _FLAT = 1e-3
 # A projective alignment whose scale differs more between the corners of the points has its
 # horizon among them.
 _LARGEST_RATIO = 1e3
+# Least size of a number that others are divided by, relative to them.
+_HORIZON = 1e-9
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def align(
 ) -> Alignment:
     """Return the alignment that brings points of an image to their partners in a map.
 
-    The sum of the squared distances in the map is least for "affine"; for "projective" it is that
-    of the equations of Hartley (1997), with normalised coordinates.
+    The sum of the squared distances in the map is the least. ("projective" begins with the
+    normalised linear solution of Hartley 1997.)
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ def _estimated(image: np.ndarray, partners: np.ndarray, kind: str) -> np.ndarray
         solved, *_ = np.linalg.lstsq(rows, target, rcond=None)
         inner = np.vstack([solved.T, [0.0, 0.0, 1.0]])
     else:
-        inner = _homography(unit, target)
+        inner = _refined(_homography(unit, target), unit, target)
     matrix = np.linalg.inv(from_unit) @ inner @ to_unit
     depths = np.column_stack([image, np.ones(len(image))]) @ matrix[2]
     if np.abs(depths).min() * _LARGEST_RATIO < np.abs(depths).max() or np.ptp(np.sign(depths)):
@@ -178,6 +180,25 @@ def _homography(unit: np.ndarray, target: np.ndarray) -> np.ndarray:
     return basis[-1].reshape(3, 3)
 
 
+def _refined(start: np.ndarray, unit: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the matrix (3, 3) with the least sum of squared distances, from a good one."""
+    if len(unit) == LEAST_POINTS["projective"]:  # the distances are 0
+        return start
+    from scipy.optimize import least_squares
+
+    start = start / np.linalg.norm(start)
+    fixed = int(np.abs(start).argmax())
+
+    def matrix_of(numbers: np.ndarray) -> np.ndarray:
+        return np.insert(numbers, fixed, start.ravel()[fixed]).reshape(3, 3)
+
+    def distances(numbers: np.ndarray) -> np.ndarray:
+        apart = (_applied(matrix_of(numbers), unit) - target).ravel()
+        return np.nan_to_num(apart, nan=1e6, posinf=1e6, neginf=-1e6)
+
+    return matrix_of(least_squares(distances, np.delete(start.ravel(), fixed)).x)
+
+
 def _check_spread(points: np.ndarray, where: str, kind: str) -> None:
     """Raise ValueError unless enough different points are there, not on a line."""
     different = len(np.unique(points, axis=0))
@@ -195,9 +216,7 @@ def _check_spread(points: np.ndarray, where: str, kind: str) -> None:
 
 
 def _normalised(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the matrix that brings points to a mean of 0 and a mean distance of sqrt(2), and it
-    applied to them.
-    """
+    """Return a matrix (3, 3), and the points that it gives: of mean 0 and mean length sqrt(2)."""
     centre = points.mean(axis=0)
     scale = math.sqrt(2) / np.linalg.norm(points - centre, axis=1).mean()
     matrix = np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1]])
@@ -283,7 +302,7 @@ def warp(
     from_result = np.array([[(x1 - x0) / width, 0, x0], [0, (y1 - y0) / height, y0], [0, 0, 1]])
     to_image = np.linalg.inv(alignment.matrix) @ from_result
     picture = Image.fromarray(image)
-    factor = _pixels_covered(to_image, (height, width))
+    factor = min(_pixels_covered(to_image, (height, width)), *image.shape[:2])
     if factor > 1:
         picture = picture.reduce(factor)
         to_image = np.diag([1 / factor, 1 / factor, 1]) @ to_image
@@ -306,13 +325,16 @@ def _transformed(picture: Any, to_image: np.ndarray, shape: tuple[int, int]) -> 
     from PIL import Image
 
     height, width = shape
-    if abs(to_image[2, 2]) < 1e-9 * np.abs(to_image[2]).max():
-        raise ValueError(
-            "the horizon of the alignment goes through the corner of the map; mark more places, "
-            "or use kind='affine'"
-        )
-    numbers = (to_image / to_image[2, 2]).ravel()[:8].tolist()
+    corner = to_image[2, 2]
+    if abs(corner) < _HORIZON * np.abs(to_image[2]).max():  # Pillow divides by it
+        corner = math.copysign(_HORIZON * np.abs(to_image[2]).max(), corner)
+    numbers = (to_image / corner).ravel()[:8].tolist()
     seen = picture.transform(
         (width, height), Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BILINEAR
     )
-    return np.array(seen)
+    image = np.array(seen)
+    # Beyond the horizon a picture is seen once more, upside down.
+    y, x = np.ogrid[0.5:height, 0.5:width]
+    behind = to_image[2, 0] * x + to_image[2, 1] * y + to_image[2, 2] <= 0
+    image[np.broadcast_to(behind, image.shape[:2])] = 0
+    return image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,8 +21,8 @@ Progress = Callable[[str, int, int], None]
 # Returns whether the work is to stop.
 Stop = Callable[[], bool]
 
-# Bytes of computed chunks that are kept for the next pixel.
-KEPT_BYTES = 2**26
+# Bytes of unpacked pieces that are kept for the next pixel.
+KEPT_BYTES = 3 * 2**25
 # A spectrum for which more is unpacked is slow.
 SLOW_BYTES = 2**26
 
@@ -64,10 +65,11 @@ class Difference(NamedTuple):
 
 
 class PixelSpectra:
-    """Reads the spectra of single pixels.
+    """Reads the spectra of single pixels, one after the other.
 
-    A pixel of an array in a file is read alone. Where values are computed from the file, whole
-    chunks are, and the last ones (64 MiB) are kept for the next pixel.
+    A pixel of an array that is not stored in pieces is read alone. Otherwise the pieces (or, where
+    values are computed from the file, the chunks) with its spectrum have to be unpacked: they are
+    kept, up to 96 MiB, because the next pixel is often near. Several threads may read.
 
     Parameters
     ----------
@@ -85,6 +87,7 @@ class PixelSpectra:
     def __init__(self, cube: xr.DataArray) -> None:
         self.stored = Stored(cube)
         self._kept: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
 
     @property
     def slow(self) -> str:
@@ -104,7 +107,8 @@ class PixelSpectra:
         check_number("y", y, low=0, high=height - 1, integer=True)
         check_number("x", x, low=0, high=width - 1, integer=True)
         y, x = int(y), int(x)
-        if self.stored.source is not None or not self.stored.lazy:
+        alone = not self.stored.in_pieces or self.stored.spectrum_bytes() > KEPT_BYTES
+        if alone and (self.stored.source is not None or not self.stored.lazy):
             one = Box(slice(y, y + 1), slice(x, x + 1), slice(0, channels))
             return np.array(self.stored.read(one)[0, 0])
         rows, columns = (
@@ -115,14 +119,18 @@ class PixelSpectra:
         return np.array(chunk[y - rows.start, x - columns.start])
 
     def _chunk(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return a computed chunk (y, x, channel), and keep it."""
+        """Return the pieces (y, x, channel) of some pixels, and keep them."""
         key = rows.start, columns.start
-        if key not in self._kept:
-            self._kept[key] = self.stored.read(Box(rows, columns, slice(0, self.stored.shape[2])))
-        self._kept.move_to_end(key)
-        while len(self._kept) > 1 and sum(each.nbytes for each in self._kept.values()) > KEPT_BYTES:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = self.stored.read(Box(rows, columns, slice(0, self.stored.shape[2])))
+        with self._lock:
+            self._kept[key] = found
+            while sum(each.nbytes for each in self._kept.values()) > KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return found
 
 
 def _around(edges: list[int], place: int) -> slice:
@@ -132,9 +140,9 @@ def _around(edges: list[int], place: int) -> slice:
 
 
 def pixel_spectrum(cube: xr.DataArray, y: int, x: int) -> np.ndarray:
-    """Return the spectrum (channel,) of one pixel, as the cube has it; nothing else is read.
+    """Return the spectrum (channel,) of one pixel, as the cube has it; no other blocks are read.
 
-    Of a file in compressed pieces, the pieces with this pixel are unpacked.
+    Of a file in pieces, the pieces with this pixel are unpacked.
 
     Parameters
     ----------
