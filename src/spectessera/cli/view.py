@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,19 +51,17 @@ def view_command(
     Point at a pixel to see its spectrum; draw a region to see its mean. The page is served to this
     machine only, at an address with a random token. Ctrl-C ends it.
     """
-    from spectessera.viewer import is_result, recorded_cube, view
+    from spectessera.viewer import is_result, view
 
-    shown: Any = source
-    given: Any = None
-    if is_result(source):
-        file = cube or (recorded_cube(source) if source.is_dir() else None)
-        if file is not None:
-            given = _as_recorded(source, reading).open(file)
-    elif cube is not None:
-        raise ValueError("--cube belongs to a result; the file of a cube is enough alone")
-    else:
-        shown = reading.open(source)
     with progress(quiet) as bar:
+        shown: Any = source
+        given: Any = None
+        if is_result(source):
+            given = _cube_of(source, cube, reading, bar)
+        elif cube is not None:
+            raise ValueError("--cube belongs to a result; the file of a cube is enough alone")
+        else:
+            shown = reading.open(source)
         viewer = view(shown, given, port=port, browser=not no_browser, cache=cache, progress=bar)
     try:
         output.print(f"open {viewer.address} in a browser of this machine; Ctrl-C ends it")
@@ -75,31 +72,15 @@ def view_command(
         viewer.close()
 
 
-# How the cube of a result was read, which is read in the same way again. Not among them: other
-# files, and links to them.
-RECORDED = (
-    "key", "axes", "shape", "energy", "wavelength", "axis", "unit", "medium", "log10", "missing",
-    "detectors", "live_time",
-)  # fmt: skip
-
-
-def _as_recorded(folder: Path, reading: FileOptions) -> FileOptions:
-    """Return how the cube of a result is read: as it is said now, or as it was read for it."""
+def _cube_of(source: Path, cube: Path | None, reading: FileOptions, bar: Any) -> Any:
+    """Return the cube of a result: read as it is said now, or as for its run."""
     from spectessera.resultfolder import read_manifest
 
-    from .app import load_command
+    from .origin import cube_of_run
 
-    manifest = read_manifest(folder) if folder.is_dir() else None
-    words = None if manifest is None else manifest.facts.get("command")
-    said = asdict(reading)
-    if any(said[name] for name in RECORDED) or not isinstance(words, list) or not words:
-        return reading
-    if words[0] != "segment" or not all(isinstance(each, str) for each in words):
-        return reading
-    try:
-        context = load_command("segment").make_context("segment", words[1:], help_option_names=[])
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # the mark of all errors of usage
-            raise
-        return reading  # of another version: the file is read as if nothing was said
-    return replace(reading, **{name: context.params[name] for name in RECORDED})
+    manifest = read_manifest(source) if source.is_dir() else None
+    said_now = cube is not None and reading != FileOptions()
+    if manifest is None or said_now:
+        return None if cube is None else reading.open(cube)
+    moved = {} if cube is None else {"cube": str(cube)}
+    return cube_of_run(source, manifest, moved, bar, outside=reading.outside)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from spectessera.edits import Act, Merge, Recolour, Rename, apply_edits
+from spectessera.edits import (
+    Act,
+    Mask,
+    Merge,
+    Recolour,
+    Rename,
+    apply_edits,
+    needs_cube,
+    save_edits,
+)
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -32,6 +42,8 @@ class Editing:
     cube : DataArray (y, x, channel) or None
     load_segmenter : callable
         Returns the segmenter of the run; None where it is not known.
+    folder : Path or None
+        In which the acts are kept.
     """
 
     def __init__(
@@ -41,6 +53,7 @@ class Editing:
         current: xr.Dataset,
         cube: xr.DataArray | None,
         load_segmenter: LoadSegmenter,
+        folder: Path | None = None,
     ) -> None:
         self.acts: tuple[Act, ...] = tuple(acts)
         self.undone: list[Act] = []
@@ -49,6 +62,7 @@ class Editing:
         self._load = load_segmenter
         self._results = {(): recorded, self.acts: current}
         self._lock = threading.RLock()
+        self.folder, self._saved = folder, self.acts
 
     def do(self, act: Act) -> None:
         """Apply one more act; what was undone before can no longer be done again."""
@@ -78,19 +92,32 @@ class Editing:
         if acts not in self._results:
             known = max((each for each in self._results if acts[: len(each)] == each), key=len)
             rest = acts[len(known) :]
-            self._results[acts] = apply_edits(
-                self._results[known], rest, self._cube, self._segmenter(rest)
-            )
+            result = self._results[known]
+            for act in rest:
+                result = self._applied(result, act)
+            self._results[acts] = result
         self.acts, self.result = acts, self._results[acts]
         old = [each for each in self._results if each not in ((), acts)]
         for each in old[: max(0, len(old) - KEPT)]:
             del self._results[each]
 
-    def _segmenter(self, acts: Sequence[Act]) -> SpectralSegmenter | None:
-        """Return the segmenter where one of the acts uses it: loading it loads torch."""
-        if all(isinstance(each, (Rename, Recolour)) for each in acts):
-            return None
-        return self._load()
+    def _applied(self, result: xr.Dataset, act: Act) -> xr.Dataset:
+        """Return a result with one more act; the model is loaded for those that use the cube."""
+        if not needs_cube(act):
+            return apply_edits(result, [act])
+        segmenter = self._load()
+        means = segmenter is not None or not isinstance(act, Mask)
+        return apply_edits(result, [act], self._cube, segmenter, means=means)
+
+    def save(self) -> bool:
+        """Keep the acts in the folder of the result, where there is one; whether it was needed."""
+        with self._lock:
+            acts, result = self.acts, self.result
+        if self.folder is None or acts == self._saved:
+            return False
+        save_edits(self.folder, acts, edited=result)
+        self._saved = acts
+        return True
 
     def words(self) -> str:
         """Return what was done last, in words."""

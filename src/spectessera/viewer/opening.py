@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import xarray as xr
 
 from spectessera._util.text import shown
 from spectessera.cube import check_cube
-from spectessera.edits import Act
+from spectessera.edits import Act, open_edits
 from spectessera.htmlreport import text as words
 from spectessera.io import read, read_maps, read_result, result_in
 from spectessera.result import check_result
-from spectessera.resultfolder import MAPS, RESULTS, as_table, read_manifest
+from spectessera.resultfolder import EDITS, MAPS, RESULTS, as_table, read_manifest
 
 LONGEST = 120  # letters of a title
 
@@ -91,13 +91,19 @@ def is_result(path: Path) -> bool:
 
 def _from_result(path: Path, cube: Any) -> Opened:
     """Return the result of a path."""
-    source = result_in(path)
-    folder = path if source != path else None
-    maps = _maps(folder) if folder is not None else None
-    if cube is None and folder is not None:
-        cube = recorded_cube(folder)
-    given, file = _cube_of(cube)
-    return _checked(read_result(source), given, folder, maps, file)
+    folder = path if result_in(path) != path else None
+    if folder is None or read_manifest(folder) is None:
+        given, file = _cube_of(cube)
+        return _checked(read_result(path), given, None, None, file)
+    edits = open_edits(folder)
+    if edits.edits != edits.applied:
+        raise ValueError(
+            f"{folder / EDITS} was changed by hand; apply it first: spectessera edit {folder}"
+        )
+    given, file = _cube_of(recorded_cube(folder) if cube is None else cube)
+    result = read_result(folder) if edits.applied else edits.recorded
+    shown = _checked(result, given, folder, _maps(folder), file)
+    return replace(shown, recorded=_turned(edits.recorded), acts=edits.applied)
 
 
 def recorded_cube(folder: Path) -> Path | None:
@@ -148,7 +154,7 @@ def _checked(
 ) -> Opened:  # fmt: skip
     """Return a result after a look at it, and whether the cube fits."""
     check_result(result)
-    result = result.transpose("y", "x", "cluster", ..., missing_dims="ignore")
+    result = _turned(result)
     if cube is not None:
         shape, wanted = cube.shape[:2], result["label"].shape
         if shape != wanted:
@@ -163,6 +169,11 @@ def _checked(
                 "cube that it was made from (--cube)"
             )
     return Opened(result, cube, folder, maps, shown(words.heading(result), LONGEST), file)
+
+
+def _turned(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose maps are (y, x)."""
+    return result.transpose("y", "x", "cluster", ..., missing_dims="ignore")
 
 
 def _title(cube: xr.DataArray, file: Path | None) -> str:

@@ -36,6 +36,7 @@ class Pages:
         # under the mouse do not wait for it.
         self.quick = ThreadPoolExecutor(1, thread_name_prefix="spectessera-quick")
         self.slow = ThreadPoolExecutor(1, thread_name_prefix="spectessera-slow")
+        self.saving = ThreadPoolExecutor(1, thread_name_prefix="spectessera-save")
         self.open: list[Page] = []
 
     def fill(self, doc: Any) -> None:
@@ -49,10 +50,29 @@ class Pages:
         for page in list(self.open):
             page.doc.add_next_tick_callback(partial(page.send, message))
 
+    def save(self) -> None:
+        """Keep the corrections, in a thread of its own: the page goes on meanwhile."""
+        self.saving.submit(self._save)
+
+    def _save(self) -> None:
+        editing = self.state.editing
+        assert editing is not None
+        try:
+            if editing.save():
+                words = f"Your corrections are kept in {editing.folder}."
+                self.tell({"act": "saved", "words": words})
+        except EXPECTED as error:
+            log.warning("corrections are not kept: %s", error)
+            self.tell({"act": "saved", "words": f"Not kept: {error}", "wrong": True})
+        except Exception:
+            log.exception("corrections are not kept")
+            self.tell({"act": "saved", "words": "Not kept; the terminal says why", "wrong": True})
+
     def close(self) -> None:
-        """End the threads; what has not begun is dropped."""
+        """End the threads; corrections are kept first, what else has not begun is dropped."""
         for pool in (self.quick, self.slow):
             pool.shutdown(wait=False, cancel_futures=True)
+        self.saving.shutdown(wait=True)
 
 
 class Page:
@@ -119,6 +139,7 @@ class Page:
         self.send(answer)
         if changed:
             self.pages.tell({"act": "changed"})
+            self.pages.save()
 
 
 def _data(name: str) -> str:

@@ -85,8 +85,9 @@ class State:
         if opened.result is not None:
             recorded = opened.result if opened.recorded is None else opened.recorded
             self.editing = Editing(
-                recorded, opened.acts, opened.result, opened.cube, self._segmenter
-            )
+                recorded, opened.acts, opened.result, opened.cube, self._segmenter,
+                opened.folder,
+            )  # fmt: skip
         self.show_result(opened.result)
         self.upwards = origin(self.cube if opened.result is None else opened.result) == "lower"
 
