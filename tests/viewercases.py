@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from PIL import Image
 
 import spectessera as spt
 from reportcases import HOSTILE, made_result
@@ -40,4 +41,12 @@ def made_folder(folder: Path) -> Path:
         for name in files:
             spt.write(result, staging.path / name)
         staging.commit({"inputs": {"cube": {"path": str(folder / "cube.zarr")}}})
+    Image.fromarray(made_photograph()).save(folder / "photo.png")
     return place
+
+
+def made_photograph() -> np.ndarray:
+    """Return a picture of the map, (y, x, 3) uint8: each pixel is 6 x 6 of a colour of its own."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    colours = np.stack([20 * y, 12 * x, 255 - 20 * y], axis=-1).astype(np.uint8)
+    return colours.repeat(6, axis=0).repeat(6, axis=1)

@@ -162,7 +162,10 @@ def case(folder):
 
 @pytest.fixture(scope="module")
 def viewer(folder):
-    viewer = spt.view(folder, browser=False)
+    beside = folder.parent
+    viewer = spt.view(
+        folder, browser=False, photo=beside / "photo.png", points=beside / "points.csv"
+    )
     yield viewer
     viewer.close()
 
@@ -295,7 +298,8 @@ def test_no_width_of_the_window_needs_sideways_scrolling(screen):
 def image(screen):
     """Return the colour numbers of the left map, (y, x), and the row and column of the first."""
     return screen.run(
-        "const d = page.models['map-left'].renderers[0].data_source.data;"
+        "const d = page.models['map-left'].renderers.find((r) => r.name === 'map-image')"
+        ".data_source.data;"
         "return [[...d.image[0]], d.image[0].shape ?? null, d.x[0], d.y[0]]"
     )
 
@@ -441,4 +445,31 @@ def test_corrections_change_map_and_files_and_undo_restores_the_bits(screen, cas
     screen.wait("!page.about.clusters[1].given")
     screen.run("ask('no-region')")
     screen.idle()
+    assert screen.errors() == []
+
+
+def test_a_photograph_lies_under_the_map_where_its_points_say(screen, folder):
+    from spectessera.viewer.points import read_points
+
+    screen.run("document.getElementById('photo-panel').open = true")
+    for x, y in ((2, 1), (18, 2), (3, 10), (17, 11)):
+        # The centre of a pixel of the map, and the same place in the photograph.
+        screen.run(f"photo_clicked({{x: {6 * (x + 0.5)}, y: {6 * (y + 0.5)}}})")
+        screen.run(f"tapped({{x: {x}, y: {y}}})")
+        screen.wait("page.photo_at === null")
+        screen.idle()
+    assert "affine by 4 pairs: residual" in screen.text("photo-fit")
+    pairs = read_points(folder.parent / "points.csv")
+    assert np.allclose(pairs.image, 6 * pairs.map)
+    screen.run("document.getElementById('opacity').value = 0; opacity(); fit()")
+    screen.idle()
+    time.sleep(0.1)
+    for y, x in ((6, 5), (3, 15), (9, 9)):
+        seen = screen.pixel(x, y)
+        assert np.abs(np.array(seen) - [20 * y, 12 * x, 255 - 20 * y]).max() <= 2
+    screen.choose("kind", "projective")
+    assert "projective by 4 pairs" in screen.text("photo-fit")
+    screen.run("document.querySelector('#pairs button').click()")
+    screen.wait("document.querySelectorAll('#pairs li').length === 3")
+    assert "1 more pair" in screen.text("photo-fit")
     assert screen.errors() == []
