@@ -47,6 +47,7 @@ PUBLIC = [
     "split_scans",
     "stability",
     "synth",
+    "view",
     "write",
 ]
 HEAVY = {

@@ -68,6 +68,16 @@ COMMANDS = {
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
+    "edit": Entry(
+        "edit",
+        "edit_command",
+        "Change a result by hand: merge, split, rename, recolour clusters, mask regions; undo.",
+    ),
+    "view": Entry(
+        "view",
+        "view_command",
+        "Look at a result or a cube in a browser: maps and spectra.",
+    ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
     "rerun": Entry(
         "rerun",
