@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 TITLE = "What a viewer reads"
-CHANNELS, CHUNK = 4096, 64
+CHANNELS, CHUNK = 4096, 32  # chunks of 8 MiB, as this package writes them
 PLANES = (512, 512, 2048)  # of the file that is stored channel by channel
 PIXELS, WINDOWS = 200, 20
 
@@ -31,7 +32,7 @@ def largest() -> float:
 
 
 def make_store(path: Path, gibibytes: float) -> None:
-    """Write counts along an energy axis, uint16, in chunks of 64 x 64 whole spectra."""
+    """Write counts along an energy axis, uint16, in chunks of 32 x 32 whole spectra."""
     import zarr
 
     side = int(np.sqrt(gibibytes * 2**30 / 2 / CHANNELS)) // CHUNK * CHUNK
@@ -104,10 +105,19 @@ def again(cube: str, cache: str) -> dict:
     windows = milliseconds(one_window, WINDOWS)
     found = {"opened": opened, "windows": windows, "peak of windows": largest()}
     found["pixels"] = milliseconds(lambda: spectra.read(*next(at)), pixels)
+    way = iter(walk(height, width))
+    found["near"] = milliseconds(lambda: spectra.read(*next(way)), pixels)
     found["bins"] = milliseconds(lambda: overview.pixel(*rng.integers(0, height, 2).tolist()), 20)
     start = time.perf_counter()
     overview.exact_window(values, 1001, 1100)
     return {**found, "exact": time.perf_counter() - start, "peak": largest()}
+
+
+def walk(height: int, width: int) -> list[list[int]]:
+    """Return pixels on a way like that of a mouse: steps of up to 8 pixels."""
+    steps = np.random.default_rng(3).integers(-8, 9, (PIXELS, 2)).cumsum(axis=0)
+    middle = np.array([height // 2, width // 2])
+    return ((middle + steps) % (height, width)).tolist()
 
 
 def hyperspy(cube: str, cache: str) -> dict:
@@ -126,16 +136,84 @@ def hyperspy(cube: str, cache: str) -> dict:
     width, height = signal.axes_manager.navigation_shape
     rng = np.random.default_rng(2)
 
-    def pixel() -> None:
-        x, y = rng.integers(0, (width, height)).tolist()
+    def pixel(y: int, x: int) -> None:
         np.asarray(signal.inav[x, y].data)
 
-    found["pixels"] = milliseconds(pixel, PIXELS)
+    at = iter(rng.integers(0, (height, width), (PIXELS, 2)).tolist())
+    found["pixels"] = milliseconds(lambda: pixel(*next(at)), PIXELS)
+    way = iter(walk(height, width))
+    found["near"] = milliseconds(lambda: pixel(*next(way)), PIXELS)
     start = time.perf_counter()
     window = signal.isig[1001:1100].sum(axis=-1)
     window.compute(show_progressbar=False)
     return {**found, "exact": time.perf_counter() - start, "peak": largest(),
             "version": hs.__version__}  # fmt: skip
+
+
+def server(cube: str, cache: str) -> dict:
+    """Look at the cube in a browser: hover, windows, a region; return what the server needed."""
+    import spectessera as spt
+    from spectessera import read
+
+    start = time.perf_counter()
+    viewer = spt.view(read(cube, chunks="auto"), cache=cache, browser=False)
+    driver = browser()
+    try:
+        driver.get(viewer.address)
+        wait(driver, "document.documentElement.dataset.ready === 'yes'")
+        opened = time.perf_counter() - start
+        height, width = viewer.state.shape
+        driver.execute_script("page.answered = []")
+        for y, x in walk(height, width):
+            ask(driver, "hover", {"y": y, "x": x, "left": "total"})
+            time.sleep(0.05)
+        wait(driver, IDLE)
+        hover = np.percentile(driver.execute_script("return page.answered"), (50, 95)).tolist()
+        for low in np.linspace(0, 30, WINDOWS):
+            ask(driver, "window", {"low": float(low), "high": float(low) + 5})
+            wait(driver, IDLE)
+        ask(driver, "exact-window", {"low": 5.0, "high": 5.9})
+        wait(driver, IDLE)
+        top, left = height // 3, width // 3  # a triangle
+        corners = [[left, top], [left + 300, top + 20], [left + 100, top + 300]]
+        ask(driver, "region", {"corners": corners})
+        wait(driver, IDLE)
+        refused = driver.execute_script("return document.querySelector('#status.error') != null")
+        return {"opened": opened, "hover": hover, "peak": largest(), "refused": refused}
+    finally:
+        driver.quit()
+        viewer.close()
+
+
+IDLE = "[...lanes.values()].every((each) => each.waiting === 0)"
+
+
+def browser():
+    """Start Chromium without a window."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("chromium-browser")
+    for each in ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(each)
+    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    driver.set_script_timeout(600)
+    return driver
+
+
+def ask(driver, act: str, what: dict) -> None:
+    """Send a request, as the page does."""
+    driver.execute_script("ask(arguments[0], arguments[1])", act, what)
+
+
+def wait(driver, condition: str, seconds: float = 600) -> None:
+    """Wait until something is true in the page."""
+    until = time.monotonic() + seconds
+    while not driver.execute_script(f"return {condition}"):
+        if time.monotonic() > until:
+            raise TimeoutError(condition)
+        time.sleep(0.05)
 
 
 def milliseconds(function, times: int) -> list[float]:
@@ -148,7 +226,7 @@ def milliseconds(function, times: int) -> list[float]:
     return [1000 * float(each) for each in np.percentile(seconds, (50, 95))]
 
 
-JOBS = {each.__name__: each for each in (first, again, hyperspy)}
+JOBS = {each.__name__: each for each in (first, again, hyperspy, server)}
 
 
 def run(name: str, cube: Path, cache: Path, place: Path | None = None) -> dict:
@@ -166,19 +244,43 @@ def run(name: str, cube: Path, cache: Path, place: Path | None = None) -> dict:
 # --- the table -----------------------------------------------------------------------------------
 
 
-def lines_of(name: str, made: dict, seen: dict) -> list[str]:
-    """Return the lines of a table about one file."""
-    p50, p95 = seen["pixels"]
+def pair(numbers: list[float]) -> str:
+    """Return the median and the 95th percentile as a cell."""
+    return " / ".join(f"{each:.3g}" for each in numbers)
+
+
+def column(made: dict | None, seen: dict) -> dict[str, str]:
+    """Return the cells of a column, by the names of their rows."""
+    cells = {}
+    if made is not None:
+        cells |= {
+            "overview, made once, s": f"{made['seconds']:.0f}",
+            "largest memory while it is made, MiB": f"{made['peak']:.0f}",
+            "its size, MB; bins": f"{made['bytes'] / 1e6:.0f}; {made['bins']}",
+            "map of a window of bins, 900 x 900, ms": pair(seen["windows"]),
+            "spectrum of a pixel by bins, ms": pair(seen["bins"]),
+        }
+    return {
+        "opened, with imports and first map, s": f"{seen['opened'] + seen.get('total', 0):.1f}",
+        **cells,
+        "spectrum of a pixel anywhere, ms": pair(seen["pixels"]),
+        "of a pixel near the last one, ms": pair(seen["near"]),
+        "exact map of 99 channels, s": f"{seen['exact']:.1f}",
+        "largest memory, MiB": f"{seen['peak']:.0f}",
+    }
+
+
+def table(columns: dict[str, dict[str, str]]) -> list[str]:
+    """Return the lines of a table."""
+    rows = list(dict.fromkeys(row for cells in columns.values() for row in cells))
+    rows.sort(key=lambda row: row == "largest memory, MiB")  # the last one
     return [
-        f"- {name}: overview of {made['bins']} bins, {made['bytes'] / 1e6:.0f} MB, made in "
-        f"{made['seconds']:.1f} s with at most {made['peak']:.0f} MiB of memory "
-        f"({made['before']:.0f} MiB before, of Python).",
-        f"  Opened again, with all imports and the first map: {seen['opened']:.2f} s. "
-        f"A map of any window of bins, at 900 x 900: {seen['windows'][0]:.0f} ms (95 %: "
-        f"{seen['windows'][1]:.0f}). The spectrum of a pixel: {p50:.1f} ms (95 %: {p95:.1f}); from "
-        f"the bins alone {seen['bins'][0]:.1f} ms. The exact map of 99 channels: "
-        f"{seen['exact']:.1f} s. Largest memory: {seen['peak of windows']:.0f} MiB before "
-        f"pixels and that map, {seen['peak']:.0f} MiB in all.",
+        f"| | {' | '.join(columns)} |",
+        f"|{'---|' * (1 + len(columns))}",
+        *(
+            f"| {row} | {' | '.join(cells.get(row, '') for cells in columns.values())} |"
+            for row in rows
+        ),
     ]
 
 
@@ -189,23 +291,38 @@ def main(folder: Path, gibibytes: float = 8.0, place: Path | None = None) -> lis
         make_store(store, gibibytes)
     if not planes.exists():
         make_planes(planes)
-    found = []
-    for name, path in (
-        (f"Zarr, {gibibytes:g} GiB of uint16 in chunks of 64 x 64 x 4096", store),
-        ("HDF5, 512 x 512 x 2048 uint16 (1 GiB), gzip, in pieces of one channel", planes),
-    ):
-        found += lines_of(name, run("first", path, cache), run("again", path, cache))
+    load = os.getloadavg()[0]
+    columns = {}
+    for name, path in (("Zarr", store), ("HDF5 in planes", planes)):
+        shutil.rmtree(cache, ignore_errors=True)
+        made = run("first", path, cache)
+        columns[name] = column(made, run("again", path, cache))
+        if path == store:
+            page = run("server", path, cache)
+    lines = [
+        f"Zarr: {gibibytes:g} GiB of uint16 in chunks of 32 x 32 x 4096. HDF5 in planes: 512 x 512 "
+        "x 2048 uint16 (1 GiB), gzip, each piece one channel of all pixels. Pairs are median / 95 "
+        f"%. {os.cpu_count()} processors with a load of {load:.1f} at the start; files from the "
+        "cache of the system.",
+        "",
+    ]
     try:
         other = run("hyperspy", store, cache, place)
     except subprocess.CalledProcessError:
-        return [*found, "- HyperSpy is not installed."]
-    p50, p95 = other["pixels"]
+        lines += ["HyperSpy was not installed.", ""]
+    else:
+        columns[f"HyperSpy {other['version']}, lazy, the same Zarr"] = column(None, other)
     return [
-        *found,
-        f"- HyperSpy {other['version']}, the same Zarr as a lazy signal: opened in "
-        f"{other['opened']:.2f} s; the map of all channels, each time it is opened: "
-        f"{other['total']:.1f} s; the spectrum of a pixel: {p50:.1f} ms (95 %: {p95:.1f}); a map "
-        f"of 99 channels: {other['exact']:.1f} s; largest memory {other['peak']:.0f} MiB.",
+        *lines,
+        *table(columns),
+        "",
+        "HyperSpy keeps no overview: its first map is made each time.",
+        "",
+        f"In a browser (headless Chromium), the Zarr: page ready after {page['opened']:.1f} s; "
+        f"{PIXELS} moves of the mouse, 20 a second, answered within {pair(page['hover'])} ms; "
+        f"after {WINDOWS} windows, an exact one and a region of 40,000 pixels, the largest memory "
+        f"of the server is {page['peak']:.0f} MiB"
+        + (" (a request was refused)." if page["refused"] else "."),
     ]
 
 

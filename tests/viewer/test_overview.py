@@ -79,6 +79,7 @@ def test_a_kept_overview_has_the_numbers_of_numpy(tmp_path, folder, monkeypatch,
         np.testing.assert_array_equal(exact.map, values[..., low:high].sum(axis=2))
     want = values[7, 3].reshape(100, 3).mean(axis=1)
     np.testing.assert_allclose(overview.pixel(7, 3), want, rtol=1e-7)
+    np.testing.assert_array_equal(overview.spectrum(7, 3), np.repeat(overview.pixel(7, 3), 3))
 
 
 def hostile():

@@ -22,7 +22,15 @@ class Act(NamedTuple):
         changes the figures and returns the answer, of plain values.
     slow : bool
         Whether it may take more than a moment: it has a thread of its own.
+    reads : bool
+        Whether it is slow where the spectrum of a single pixel is slow to read.
     """
 
     work: Callable[[Session, Request], Apply]
     slow: bool = False
+    reads: bool = False
+
+    def is_slow(self, session: Session) -> bool:
+        """Whether it may take more than a moment, for the cube of a session."""
+        pixels = session.state.pixels
+        return self.slow or (self.reads and pixels is not None and bool(pixels.slow))

@@ -12,7 +12,7 @@ ACTS = {
     "exact-window": Act(mapacts.exact_window, slow=True),
     "hover": Act(spectrumacts.hover),
     "leave": Act(spectrumacts.leave),
-    "pin": Act(spectrumacts.pin),
+    "pin": Act(spectrumacts.pin, reads=True),
     "unpin": Act(spectrumacts.unpin),
     "curves": Act(spectrumacts.curves),
     "scale": Act(spectrumacts.scale),

@@ -39,7 +39,7 @@ def hello(session: Session, _request: Request) -> Apply:
         "edits": _edits(state),
         "photo": state.underlay is not None,
         "photo_size": None if state.underlay is None else list(state.underlay.shape[::-1]),
-        "slow": "" if state.pixels is None else state.pixels.slow,
+        "slow": _about_slow(state),
         "lines": lines_named(state.namings),
         "exact": state.overview is None or state.overview.exact,
     }
@@ -53,6 +53,15 @@ def hello(session: Session, _request: Request) -> Apply:
             "unit": axis.unit,
         }
     return lambda: said
+
+
+def _about_slow(state: State) -> str:
+    """Return what is different where the spectrum of a single pixel is slow to read, in words."""
+    slow = "" if state.pixels is None else state.pixels.slow
+    if not slow or state.overview is None:
+        return slow
+    bins = len(state.overview.edges) - 1
+    return f"Under the mouse: {bins} bins of channels; click for the spectrum itself. {slow}."
 
 
 def _edits(state: State) -> Answer:

@@ -114,7 +114,7 @@ class Page:
         except (ValueError, LookupError, StopIteration) as error:
             log.warning("a request of the page was refused: %s", error)
             return
-        pool = self.pages.slow if act.slow else self.pages.quick
+        pool = self.pages.slow if act.is_slow(self.session) else self.pages.quick
         future = pool.submit(act.work, self.session, request)
         future.add_done_callback(partial(self._done, request))
 

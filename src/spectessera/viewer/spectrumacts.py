@@ -23,10 +23,18 @@ def _spectrum(session: Session, y: int, x: int) -> np.ndarray | None:
     return None if pixels is None else np.asarray(pixels.read(y, x), dtype=np.float64)
 
 
+def _rough_spectrum(session: Session, y: int, x: int) -> np.ndarray | None:
+    """Return the spectrum of a pixel; from the bins of the overview where reading it takes long."""
+    state = session.state
+    if state.pixels is not None and state.pixels.slow and state.overview is not None:
+        return np.asarray(state.overview.spectrum(y, x))
+    return _spectrum(session, y, x)
+
+
 def hover(session: Session, request: Request) -> Apply:
     """Say what is known of a pixel, and show its spectrum."""
     y, x = _pixel(session, request)
-    said, spectrum = session.state.pixel(y, x), _spectrum(session, y, x)
+    said, spectrum = session.state.pixel(y, x), _rough_spectrum(session, y, x)
     said["values"] = _values_at(session, request, y, x)
 
     def apply() -> Answer:

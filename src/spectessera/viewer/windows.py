@@ -109,6 +109,10 @@ class Overview:
         check_number("x", x, low=0, high=self.total.shape[1] - 1, integer=True)
         return self._bins_at(int(y), int(x))
 
+    def spectrum(self, y: int, x: int) -> np.ndarray:
+        """Return the spectrum of a pixel, the same value in all channels of a bin: (channel,)."""
+        return np.repeat(self.pixel(y, x), np.diff(self.edges))
+
     def exact_window(
         self,
         cube: xr.DataArray,
