@@ -1,10 +1,14 @@
 """A cube and a result of known truth for the tests of the viewer."""
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
+from PIL import Image
 
 import spectessera as spt
 from reportcases import HOSTILE, made_result
+from spectessera.resultfolder import Plan, result_folder
 
 SHAPE, CHANNELS = (12, 20), 120
 
@@ -25,3 +29,24 @@ def made_case() -> tuple[xr.Dataset, xr.DataArray]:
     counts = np.random.default_rng(4).poisson(expected[label]).astype(np.float32)
     cube = spt.make_cube(counts, energy=(1.0, 20.0))
     return result, cube
+
+
+def made_folder(folder: Path) -> Path:
+    """Return a folder as segment writes it, of the result, and its cube beside it."""
+    result, cube = made_case()
+    place = folder / "run"
+    spt.write(cube, folder / "cube.zarr")
+    files = ("result.nc", "labels.png")
+    with result_folder(place, Plan(files)) as staging:
+        for name in files:
+            spt.write(result, staging.path / name)
+        staging.commit({"inputs": {"cube": {"path": str(folder / "cube.zarr")}}})
+    Image.fromarray(made_photograph()).save(folder / "photo.png")
+    return place
+
+
+def made_photograph() -> np.ndarray:
+    """Return a picture of the map, (y, x, 3) uint8: each pixel is 6 x 6 of a colour of its own."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    colours = np.stack([20 * y, 12 * x, 255 - 20 * y], axis=-1).astype(np.uint8)
+    return colours.repeat(6, axis=0).repeat(6, axis=1)

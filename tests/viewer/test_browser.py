@@ -10,8 +10,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+import spectessera as spt
 from reportcases import HOSTILE
-from viewercases import SHAPE, made_case
+from viewercases import SHAPE, made_case, made_folder
 
 MUST = bool(os.environ.get("CI") or os.environ.get("SPECTESSERA_BROWSER"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -149,15 +150,22 @@ def driver(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def case():
-    return made_case()
+def folder(tmp_path_factory):
+    return made_folder(tmp_path_factory.mktemp("viewer"))
 
 
 @pytest.fixture(scope="module")
-def viewer(case):
-    from spectessera.viewer import view
+def case(folder):
+    """Return the result and the cube, as they are in the files."""
+    return spt.read_result(folder), made_case()[1]
 
-    viewer = view(*case, browser=False)
+
+@pytest.fixture(scope="module")
+def viewer(folder):
+    beside = folder.parent
+    viewer = spt.view(
+        folder, browser=False, photo=beside / "photo.png", points=beside / "points.csv"
+    )
     yield viewer
     viewer.close()
 
@@ -290,7 +298,8 @@ def test_no_width_of_the_window_needs_sideways_scrolling(screen):
 def image(screen):
     """Return the colour numbers of the left map, (y, x), and the row and column of the first."""
     return screen.run(
-        "const d = page.models['map-left'].renderers[0].data_source.data;"
+        "const d = page.models['map-left'].renderers.find((r) => r.name === 'map-image')"
+        ".data_source.data;"
         "return [[...d.image[0]], d.image[0].shape ?? null, d.x[0], d.y[0]]"
     )
 
@@ -374,7 +383,20 @@ def test_the_lasso_around_latents_is_a_region_of_the_map_and_back(screen, case):
     screen.run("document.getElementById('scatter-panel').open = false")
 
 
-def test_corrections_change_the_map_and_undo_restores_its_bits(screen, case, viewer):
+def kept(screen, folder, count):
+    """Wait until so many acts are in the folder; return the result that it has then."""
+    from spectessera.edits import read_edits
+
+    until, path = time.monotonic() + 8, folder / "edits.toml"
+    while len(read_edits(path) if path.exists() else ()) != count and time.monotonic() < until:
+        time.sleep(0.02)
+    return spt.read_result(folder)
+
+
+def test_corrections_change_map_and_files_and_undo_restores_the_bits(screen, case, viewer, folder):
+    from PIL import Image
+
+    from spectessera.colours import paint
     from spectessera.edits import Mask, Merge, Polygon, Rename, apply_edits
     from spectessera.result import cluster_names
 
@@ -404,6 +426,11 @@ def test_corrections_change_the_map_and_undo_restores_its_bits(screen, case, vie
     screen.idle()
     act = Mask(Polygon(tuple((y, x) for x, y in corners)))
     assert viewer.result.identical(apply_edits(merged, [act], case[1], means=False))
+    assert kept(screen, folder, 3).identical(viewer.result.drop_vars("latent_cube"))
+    with Image.open(folder / "labels.png") as labels:
+        side = labels.width // SHAPE[1]
+        seen = np.array(labels)[side // 2 :: side, side // 2 :: side]
+    assert np.array_equal(seen, paint(viewer.result["label"].values))
     for _ in range(3):
         screen.run("document.getElementById('undo').click()")
         screen.idle()
@@ -411,10 +438,38 @@ def test_corrections_change_the_map_and_undo_restores_its_bits(screen, case, vie
     screen.idle()
     assert viewer.result.identical(result)
     assert np.array_equal(image(screen)[0], result["label"].values.ravel())
+    assert kept(screen, folder, 0).identical(result)
     screen.run("document.getElementById('redo').click()")
     screen.wait("page.about.clusters[1].given")
     screen.run("document.getElementById('undo').click()")
     screen.wait("!page.about.clusters[1].given")
     screen.run("ask('no-region')")
     screen.idle()
+    assert screen.errors() == []
+
+
+def test_a_photograph_lies_under_the_map_where_its_points_say(screen, folder):
+    from spectessera.viewer.points import read_points
+
+    screen.run("document.getElementById('photo-panel').open = true")
+    for x, y in ((2, 1), (18, 2), (3, 10), (17, 11)):
+        # The centre of a pixel of the map, and the same place in the photograph.
+        screen.run(f"photo_clicked({{x: {6 * (x + 0.5)}, y: {6 * (y + 0.5)}}})")
+        screen.run(f"tapped({{x: {x}, y: {y}}})")
+        screen.wait("page.photo_at === null")
+        screen.idle()
+    assert "affine by 4 pairs: residual" in screen.text("photo-fit")
+    pairs = read_points(folder.parent / "points.csv")
+    assert np.allclose(pairs.image, 6 * pairs.map)
+    screen.run("document.getElementById('opacity').value = 0; opacity(); fit()")
+    screen.idle()
+    time.sleep(0.1)
+    for y, x in ((6, 5), (3, 15), (9, 9)):
+        seen = screen.pixel(x, y)
+        assert np.abs(np.array(seen) - [20 * y, 12 * x, 255 - 20 * y]).max() <= 2
+    screen.choose("kind", "projective")
+    assert "projective by 4 pairs" in screen.text("photo-fit")
+    screen.run("document.querySelector('#pairs button').click()")
+    screen.wait("document.querySelectorAll('#pairs li').length === 3")
+    assert "1 more pair" in screen.text("photo-fit")
     assert screen.errors() == []

@@ -30,6 +30,18 @@ NoBrowser = Annotated[
         "--no-browser", help="Only print the address, for a browser elsewhere (ssh -L), or later."
     ),
 ]
+Photo = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A photograph or infrared picture to lay under the maps."),
+]
+Points = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Pairs of points that align the photograph (.csv, .json, .toml); clicked ones are "
+        "written there.",
+    ),
+]
 Cache = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where overviews of large cubes are kept.")
 ]
@@ -41,6 +53,8 @@ def view_command(
     source: Source,
     reading: FileOptions,
     cube: Cube = None,
+    photo: Photo = None,
+    points: Points = None,
     port: Port = 0,
     no_browser: NoBrowser = False,
     cache: Cache = None,
@@ -62,7 +76,10 @@ def view_command(
             raise ValueError("--cube belongs to a result; the file of a cube is enough alone")
         else:
             shown = reading.open(source)
-        viewer = view(shown, given, port=port, browser=not no_browser, cache=cache, progress=bar)
+        viewer = view(
+            shown, given, port=port, browser=not no_browser, photo=photo, points=points,
+            cache=cache, progress=bar,
+        )  # fmt: skip
     try:
         output.print(f"open {viewer.address} in a browser of this machine; Ctrl-C ends it")
         viewer.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import editacts, mapacts, regionacts, scatteracts, spectrumacts
+from . import editacts, mapacts, photoacts, regionacts, scatteracts, spectrumacts
 from .actions import Act
 
 ACTS = {
@@ -26,5 +26,9 @@ ACTS = {
     "mask": Act(editacts.mask, slow=True),
     "undo": Act(editacts.undo, slow=True),
     "redo": Act(editacts.redo, slow=True),
+    "photo": Act(photoacts.photo),
+    "pair": Act(photoacts.pair),
+    "unpair": Act(photoacts.unpair),
+    "kind": Act(photoacts.kind),
     "no-region": Act(regionacts.no_region),
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import numpy as np
+
 from spectessera._util.text import counted
 
 from . import requests
 from .actions import Answer, Apply, Request
+from .drawing import Window
 from .layers import Layer
 from .naming import lines_named
 from .session import SIDES, Session
@@ -34,6 +37,8 @@ def hello(session: Session, _request: Request) -> Apply:
         "clusters": [asdict(each) for each in state.clusters],
         "axis": None,
         "edits": _edits(state),
+        "photo": state.underlay is not None,
+        "photo_size": None if state.underlay is None else list(state.underlay.shape[::-1]),
         "slow": _about_slow(state),
         "lines": lines_named(state.namings),
         "exact": state.overview is None or state.overview.exact,
@@ -86,6 +91,7 @@ def view(session: Session, request: Request) -> Apply:
     if request.get("right") is not None:
         keys["right"] = requests.word(request, "right", layers)
     lines = requests.flag(request, "outlines")
+    under = _under(session, request, window)
     legends: Answer = {}
     for side, key in keys.items():
         layer = layers[key]
@@ -99,10 +105,21 @@ def view(session: Session, request: Request) -> Apply:
             if drawn.figure.visible != (side in keys):
                 drawn.figure.visible = side in keys
             if side in keys:
-                drawn.show(layers[keys[side]], session.state, window, with_outlines=lines)
+                drawn.show(
+                    layers[keys[side]], session.state, window, with_outlines=lines, under=under
+                )
         return {"legends": legends}
 
     return apply
+
+
+def _under(session: Session, request: Request, window: Window) -> np.ndarray | None:
+    """Return what lies under the part of the map; None where nothing changes."""
+    underlay = session.state.underlay
+    if underlay is None:
+        return None
+    image = underlay.under(window) if requests.flag(request, "photo") else None
+    return np.zeros((1, 1, 4), dtype=np.uint8) if image is None else image
 
 
 # --- windows of channels ------------------------------------------------------------------------

@@ -41,6 +41,11 @@ def _placed(image: np.ndarray, window: Window) -> dict[str, Any]:
     return {"image": [image], "x": [x], "y": [y], "dw": [width], "dh": [height]}
 
 
+def packed(image: np.ndarray) -> np.ndarray:
+    """Return red, green, blue and opacity (y, x, 4) as one number for each pixel (y, x), uint32."""
+    return np.ascontiguousarray(image).view(np.uint32)[..., 0]
+
+
 class MapView:
     """One map.
 
@@ -50,7 +55,7 @@ class MapView:
     ranges : (x_range, y_range)
         Shared by maps side by side.
     shared : dict of str to ColumnDataSource
-        "region" (xs, ys), "pins" (x, y) and "points" (x, y): what is drawn on all maps.
+        "region" (xs, ys), "pins" and "points" (x, y), "placed" (x, y, text): drawn on all maps.
     """
 
     def __init__(self, name: str, ranges: tuple[Any, Any], shared: dict[str, Any]) -> None:
@@ -68,15 +73,20 @@ class MapView:
         self.source, self.lines = image_source(), image_source()
         self.mapper: Any = LinearColorMapper(palette=[GREY], low=-0.5, high=0.5)
         places: dict[str, Any] = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
-        made.image(**places, source=self.source, color_mapper=self.mapper)
+        self.photo = image_source(np.zeros((1, 1), dtype=np.uint32))
+        made.image_rgba(**places, source=self.photo)
+        made.image(**places, source=self.source, color_mapper=self.mapper, name="map-image")
         two: Any = LinearColorMapper(palette=[CLEAR, INK], low=-0.5, high=1.5)
         made.image(**places, source=self.lines, color_mapper=two)
         _draw_shared(made, shared)
 
     def show(
-        self, layer: Layer, state: State, window: Window, *, with_outlines: bool = False
-    ) -> None:
-        """Show a part of a map."""
+        self, layer: Layer, state: State, window: Window, *, with_outlines: bool = False,
+        under: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Show a part of a map, and what lies under it: a photograph, (y, x, 4) uint8."""
+        if under is not None:
+            self.photo.data = _placed(packed(under), window)
         seen = layer.levels.view(*window)
         if layer.kind == "label":
             palette = state.palette()
@@ -94,6 +104,20 @@ class MapView:
             self.lines.data = _placed(EMPTY, Window(0, 0, 0, 0, 1, 1))
 
 
+def draw_numbers(drawn: Any, marks: Any) -> None:
+    """Draw numbered points."""
+    drawn.scatter(
+        "x", "y", source=marks, size=9, marker="cross", line_color="#ffffff", line_width=4
+    )
+    drawn.scatter(
+        "x", "y", source=marks, size=9, marker="cross", line_color="#d00000", line_width=2
+    )
+    drawn.text(
+        "x", "y", "text", source=marks, x_offset=6, y_offset=-4, text_color="#d00000",
+        text_font_size="12px", text_font_style="bold", text_outline_color="#ffffff",
+    )  # fmt: skip
+
+
 def _draw_shared(drawn: Any, shared: dict[str, Any]) -> None:
     """Draw the region, the pins and the points of the scatter plot."""
     drawn.multi_line(
@@ -104,6 +128,7 @@ def _draw_shared(drawn: Any, shared: dict[str, Any]) -> None:
         "x", "y", source=shared["points"], marker="circle", size=5, fill_color="#ffffff",
         line_color="#111111",
     )  # fmt: skip
+    draw_numbers(drawn, shared["placed"])
     drawn.scatter(
         "x", "y", source=shared["pins"], marker="circle", size=12, fill_color="colour",
         line_color="#ffffff", line_width=2,

@@ -10,7 +10,7 @@ import xarray as xr
 
 from spectessera._util.text import shown
 from spectessera.cube import check_cube
-from spectessera.edits import Act, open_edits
+from spectessera.edits import Act, edited_result, open_edits
 from spectessera.htmlreport import text as words
 from spectessera.io import read, read_maps, read_result, result_in
 from spectessera.result import check_result
@@ -101,7 +101,7 @@ def _from_result(path: Path, cube: Any) -> Opened:
             f"{folder / EDITS} was changed by hand; apply it first: spectessera edit {folder}"
         )
     given, file = _cube_of(recorded_cube(folder) if cube is None else cube)
-    result = read_result(folder) if edits.applied else edits.recorded
+    result = edited_result(edits, edits.applied)
     shown = _checked(result, given, folder, _maps(folder), file)
     return replace(shown, recorded=_turned(edits.recorded), acts=edits.applied)
 

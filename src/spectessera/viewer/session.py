@@ -10,6 +10,7 @@ import numpy as np
 from .drawing import MOST_SIDE, Window
 from .layers import Layer
 from .mapview import MapView
+from .photoview import PhotoView
 from .scatterview import ScatterView
 from .spectrumview import SpectrumView
 from .state import State
@@ -73,9 +74,16 @@ class Session:
         self.outline = ColumnDataSource({"xs": [], "ys": []}, name="region")
         self.pinned = ColumnDataSource({"x": [], "y": [], "colour": []}, name="pins")
         self.points = ColumnDataSource({"x": [], "y": []}, name="points")
-        shared = {"region": self.outline, "pins": self.pinned, "points": self.points}
+        self.placed = ColumnDataSource({"x": [], "y": [], "text": []}, name="placed")
+        shared = {
+            "placed": self.placed,
+            "region": self.outline,
+            "pins": self.pinned,
+            "points": self.points,
+        }
         self.maps = {side: MapView(f"map-{side}", ranges, shared) for side in SIDES}
         self.maps["right"].figure.visible = False
+        self.photo = None if state.underlay is None else PhotoView(state.underlay.shape)
         self.spectrum: SpectrumView | None = None
         if state.axis is not None:
             self.spectrum = SpectrumView(state.axis, state.unit)
@@ -89,7 +97,7 @@ class Session:
     def roots(self) -> list[Any]:
         """Return the figures, each with a name."""
         found = [view.figure for view in self.maps.values()]
-        others = (self.spectrum, self.scatter)
+        others = (self.spectrum, self.scatter, self.photo)
         return found + [each.figure for each in others if each is not None]
 
     def mark_scatter(self) -> None:

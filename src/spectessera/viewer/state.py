@@ -25,6 +25,7 @@ from .latents import Latents, latents_of, model_of
 from .layers import Layer, layers_of
 from .opening import Opened
 from .spectra import PixelSpectra
+from .underlay import Underlay
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -64,11 +65,15 @@ class State:
     opened : Opened
     overview : Overview or None
         Of the cube; None where there is no cube.
+    underlay : Underlay or None
+        A photograph under the maps.
     """
 
-    def __init__(self, opened: Opened, overview: Any = None) -> None:
+    def __init__(
+        self, opened: Opened, overview: Any = None, underlay: Underlay | None = None
+    ) -> None:
         self.opened = opened
-        self.overview = overview
+        self.overview, self.underlay = overview, underlay
         self.cube = opened.cube
         self.pixels = None if self.cube is None else PixelSpectra(self.cube)
         self._latents: Latents | None = None
@@ -100,7 +105,7 @@ class State:
 
     def show_result(self, result: xr.Dataset | None) -> None:
         """Show this result from now on: that of the file, or one with edits."""
-        self.result = result
+        before, self.result = self.result, result
         self.layers = layers_of(result, self.opened.maps)
         if self.overview is not None:
             total = self.overview.total
@@ -109,7 +114,7 @@ class State:
             )
         if result is None:
             return
-        if "mean_spectrum" in result:
+        if "mean_spectrum" in result and not _same_spectra(before, result):
             self.namings = name_clusters(result)
             numbers = (int(each) for each in result["cluster"].values)
             named = zip(numbers, self.namings, strict=True)
@@ -183,6 +188,14 @@ class State:
                 value = float(self.layers[name].values[y, x])
                 said[name] = value if np.isfinite(value) else None
         return said
+
+
+def _same_spectra(before: xr.Dataset | None, result: xr.Dataset) -> bool:
+    """Return whether two results have the same mean spectra, and so the same suggested names."""
+    if before is None:
+        return False
+    names = ("mean_spectrum", "std_spectrum", "size")
+    return all(each in before and before[each].equals(result[each]) for each in names)
 
 
 def _clusters(result: xr.Dataset, suggested: Mapping[int, str]) -> list[Cluster]:

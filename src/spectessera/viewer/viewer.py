@@ -15,6 +15,7 @@ from .overview import open_overview
 from .page import Pages
 from .server import Server, check_bokeh
 from .state import State
+from .underlay import Underlay
 
 HEIGHT = 900  # pixels of the screen, in a notebook
 Progress = Callable[[str, int, int], None]
@@ -68,6 +69,8 @@ def view(
     *,
     port: int = 0,
     browser: bool | None = None,
+    photo: str | Path | None = None,
+    points: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Viewer:
@@ -89,6 +92,11 @@ def view(
         0: any free one.
     browser : bool, optional
         Whether to open the page in a browser; by default not in a notebook, which shows it itself.
+    photo : str or Path, optional
+        A photograph or an infrared picture, to be laid under the maps.
+    points : str or Path, optional
+        File of pairs of points that align the photograph (.csv, .json or .toml); it is written when
+        points are clicked, and made if it is not there.
     cache : str or Path, optional
         Folder for the overviews of large cubes; see :func:`spectessera.viewer.open_overview`.
     progress : callable, optional
@@ -104,7 +112,7 @@ def view(
     FileNotFoundError
         If there is no such file, or the cube of a result is no longer where it was.
     ValueError
-        If a cube and its result have other sizes.
+        If a cube and its result have other sizes, or points are given without a photograph.
     OSError
         If the port is taken.
     ImportError
@@ -122,11 +130,14 @@ def view(
     >>> viewer.close()
     """
     check_bokeh()
+    if points is not None and photo is None:
+        raise ValueError("points belong to a photograph: give photo= (--photo FILE) as well")
+    underlay = None if photo is None else Underlay(photo, points)
     shown = opened(source, cube)
     overview = None
     if shown.cube is not None:
         overview = open_overview(shown.cube, cache, progress)
-    viewer = Viewer(State(shown, overview), port)
+    viewer = Viewer(State(shown, overview, underlay), port)
     if browser is None:
         browser = not in_notebook()
     if browser:

@@ -90,19 +90,25 @@ function frame(name) {
   return view == null ? null : view.frame.bbox;
 }
 
-// Show the whole image, with square pixels.
-function fit() {
-  const [rows, columns] = page.about.shape;
-  const box = frame("map-left");
+// Show the whole image of a figure, with square pixels.
+function fit_figure(name) {
+  const drawn = page.models[name];
+  const box = frame(name);
   if (box == null || box.width < 2 || box.height < 2) return;
+  const [columns, rows] = page.size[name];
   const step = Math.max(columns / box.width, rows / box.height);
-  const x = [columns / 2 - 0.5 - step * box.width / 2, columns / 2 - 0.5 + step * box.width / 2];
-  let y = [rows / 2 - 0.5 - step * box.height / 2, rows / 2 - 0.5 + step * box.height / 2];
-  if (!page.about.upwards) y = y.reverse();
-  const {x_range, y_range} = page.models["map-left"];
-  x_range.setv({start: x[0], end: x[1]}, {sync: false});
-  y_range.setv({start: y[0], end: y[1]}, {sync: false});
+  const ends = (count, length) => {
+    const middle = count / 2 - 0.5;
+    return [middle - step * length / 2, middle + step * length / 2];
+  };
+  const [left, right] = ends(columns, box.width);
+  const [low, high] = ends(rows, box.height);
+  const upwards = drawn.y_range.start < drawn.y_range.end;
+  drawn.x_range.setv({start: left, end: right}, {sync: false});
+  drawn.y_range.setv(upwards ? {start: low, end: high} : {start: high, end: low}, {sync: false});
 }
+
+const fit = () => fit_figure("map-left");
 
 // After a change of the size of the frame: the same centre and width, square pixels.
 function square() {
@@ -126,6 +132,7 @@ function seen() {
     width: Math.max(1, Math.round(box.width * ratio)),
     height: Math.max(1, Math.round(box.height * ratio)),
     left: $("left").value, right: $("right").value || null, outlines: $("outlines").checked,
+    photo: page.about.photo && $("photo-on").checked,
   });
 }
 
@@ -342,6 +349,7 @@ function buttons() {
 
 function about(answer) {
   page.about = answer;
+  page.size = {"map-left": [...answer.shape].reverse(), photo: answer.photo_size};
   page.shown = new Set([...page.shown].filter((n) => answer.clusters.some((each) => each.number === n)));
   $("edit-said").textContent = answer.edits.words ||
     "Choose clusters by their numbers to merge or split them.";
@@ -369,6 +377,7 @@ function about(answer) {
     $("show-mean").checked = answer.clusters.length === 0 && answer.cube;
     clusters();
     fit();
+    photo_start();
     page.ready = true;
     document.documentElement.dataset.ready = "yes";
     say(answer.cube ? answer.slow : "Spectra of pixels need the cube: start with --cube FILE.");
@@ -465,6 +474,64 @@ function scatter_moved(event) {
   if (best >= 0) ask("hover", over({x: column[best], y: row[best]}));
 }
 
+// --- the photograph ------------------------------------------------------------------------------
+
+function opacity() {
+  const shown = page.about.photo && $("photo-on").checked && page.aligned;
+  const alpha = shown ? $("opacity").valueAsNumber : 1;
+  for (const side of ["left", "right"]) {
+    const {glyph} = page.models[`map-${side}`].renderers.find((each) => each.name === "map-image");
+    glyph.setv({global_alpha: {value: alpha}}, {sync: false});
+  }
+}
+
+function photo_clicked(event) {
+  page.photo_at = [event.x, event.y];
+  $("photo-said").textContent = "Now click the same place in the map.";
+}
+
+function photo_shown(answer) {
+  page.aligned = answer.pairs.length > 0 && answer.pairs.every((each) => each.residual != null);
+  $("photo-fit").textContent = answer.sentence;
+  $("kind").value = answer.kind;
+  $("photo-said").textContent = "Click a place in the photograph, then the same place in the map.";
+  $("pairs").replaceChildren(...answer.pairs.map((each, place) => {
+    const row = element("li");
+    const far = each.residual == null ? "" : `: ${number(each.residual)} pixels away`;
+    const gone = element("button", "Remove");
+    gone.type = "button";
+    gone.addEventListener("click", () => ask("unpair", {place}));
+    const [x, y] = each.map.map((value) => Number(value.toFixed(1)));
+    row.append(element("strong", String(place + 1)), element("span", `column ${x}, row ${y}${far}`), gone);
+    return row;
+  }));
+  opacity();
+  seen();
+}
+
+function tapped(event) {
+  if (page.photo_at != null) {
+    const [image_x, image_y] = page.photo_at;
+    page.photo_at = null;
+    ask("pair", {image_x, image_y, map_x: event.x, map_y: event.y});
+    return;
+  }
+  const at = over(event);
+  if (at != null) ask("pin", at);
+}
+
+function photo_start() {
+  if (page.models.photo == null) return;
+  page.models.photo.on_event("tap", photo_clicked);
+  $("photo-on").addEventListener("change", () => { opacity(); seen(); });
+  $("opacity").addEventListener("input", opacity);
+  $("kind").addEventListener("change", () => ask("kind", {kind: $("kind").value}));
+  $("photo-panel").addEventListener("toggle", () => {
+    if ($("photo-panel").open) setTimeout(() => fit_figure("photo"), 100);
+  });
+  ask("photo");
+}
+
 const ANSWERS = {
   hello: about,
   changed: (answer) => {
@@ -484,6 +551,10 @@ const ANSWERS = {
   "no-region": region,
   latents: latents_shown,
   choose: region,
+  photo: photo_shown,
+  pair: photo_shown,
+  unpair: photo_shown,
+  kind: photo_shown,
   window: window_made,
   "exact-window": window_made,
   curves: scale_spectrum,
@@ -495,7 +566,7 @@ const ANSWERS = {
 function colour_figures() {
   const style = getComputedStyle(document.documentElement);
   const own = (name) => style.getPropertyValue(`--${name}`).trim();
-  for (const name of ["map-left", "map-right", "spectrum", "scatter"]) {
+  for (const name of ["map-left", "map-right", "spectrum", "scatter", "photo"]) {
     const drawn = page.models[name];
     if (drawn == null) continue;
     const quiet = {sync: false};
@@ -504,7 +575,7 @@ function colour_figures() {
       if ("axis_line_color" in axis.properties) {
         axis.setv({axis_line_color: own("soft"), major_tick_line_color: own("soft"),
           axis_label_text_color: own("ink"), major_label_text_color: own("ink")}, quiet);
-      } else if ("grid_line_color" in axis.properties && name !== "map-left" && name !== "map-right") {
+      } else if ("grid_line_color" in axis.properties && (name === "spectrum" || name === "scatter")) {
         axis.setv({grid_line_color: own("rule")}, quiet);
       }
     }
@@ -519,7 +590,7 @@ function colour_figures() {
 
 function start() {
   const doc = Bokeh.documents[0];
-  for (const name of ["ask", "answer", "map-left", "map-right", "spectrum", "scatter", "window",
+  for (const name of ["ask", "answer", "map-left", "map-right", "spectrum", "scatter", "photo", "window",
     "curves", "pin-curves", "hover-curve", "region-curve", "marks", "band", "scatter-points"]) {
     page.models[name] = doc.get_model_by_name(name);
   }
@@ -529,7 +600,7 @@ function start() {
     const map = page.models[name];
     map.on_event("mousemove", moved);
     map.on_event("mouseleave", () => ask("leave", {}, "hover"));
-    map.on_event("tap", (event) => { const at = over(event); if (at != null) ask("pin", at); });
+    map.on_event("tap", tapped);
     map.on_event("selectiongeometry", (event) => drawn(event));
   }
   const {x_range, y_range} = page.models["map-left"];
