@@ -281,18 +281,19 @@ def test_a_request_that_is_none_is_refused(screen, caplog):
     assert screen.errors() == []
 
 
+SQUARE = """(() => {
+  const box = frame("map-left"), {x_range, y_range} = page.models["map-left"];
+  const wide = box.width / (x_range.end - x_range.start);
+  return innerWidth === %d && Math.abs(wide * (y_range.end - y_range.start)) / box.height;
+})()"""
+
+
 def test_no_width_of_the_window_needs_sideways_scrolling(screen):
-    for width in (1920, 1280, 800):
+    for width in (1920, 800, 1280):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         screen.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        time.sleep(0.15)
+        screen.wait(f"Math.abs({SQUARE % width} - 1) < 0.02", "square pixels")
         assert screen.run("return document.documentElement.scrollWidth") <= width
-        ratio = screen.run(
-            "const b = frame('map-left'), m = page.models['map-left'];"
-            "return b.width / (m.x_range.end - m.x_range.start)"
-            " / (b.height / Math.abs(m.y_range.end - m.y_range.start))"
-        )
-        assert ratio == pytest.approx(1, rel=0.02)  # square pixels
 
 
 def image(screen):

@@ -18,6 +18,8 @@ from .session import Session
 from .state import State
 
 log = logging.getLogger(__name__)
+# The parts of the script of the page, in their order.
+SCRIPTS = ("asking", "maps", "spectra", "lists", "more", "start")
 # What a person, a file or a full disk may cause: said on the page. Anything else is a fault.
 EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
@@ -97,8 +99,9 @@ class Page:
             doc.add_root(root)
         doc.title = f"{pages.state.title} - spectessera"
         doc.template = Template(_data("viewer.html"), autoescape=True)
+        script = "\n".join(_data(f"{name}.js") for name in SCRIPTS)
         doc.template_variables.update(
-            nonce=secrets.token_urlsafe(16), style=_data("viewer.css"), script=_data("viewer.js"),
+            nonce=secrets.token_urlsafe(16), style=_data("viewer.css"), script=script,
             heading=pages.state.title, figures=[each.name for each in self.session.roots()],
         )  # fmt: skip
 
