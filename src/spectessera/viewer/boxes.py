@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,6 +109,18 @@ class Stored:
         from dask.local import get_sync
 
         return np.asarray(part.compute(scheduler=get_sync))
+
+    def read_ahead(self, boxes: Iterable[Box]) -> Generator[np.ndarray, None, None]:
+        """Yield the values of boxes; the next one is read meanwhile, unless it is large."""
+        with ThreadPoolExecutor(1, thread_name_prefix="spectessera-read") as pool:
+            waiting: deque[Future[np.ndarray]] = deque()
+            for box in boxes:
+                waiting.append(pool.submit(self.read, box))
+                large = math.prod(box.shape) * self.dtype.itemsize > BOX_BYTES
+                while len(waiting) > (0 if large else 1):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     @property
     def path(self) -> Path | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,8 @@ class Writer:
         self.path = folder / BINS.format(0)
         create(self.path, (len(sums.used), *shape))
 
-    def tile(self, tile: Tile, read: Callable[[Box], np.ndarray]) -> None:
-        """Read the boxes of a tile, and write its maps."""
+    def tile(self, tile: Tile, values: Iterator[np.ndarray]) -> None:
+        """Take the values of the boxes of a tile, and write its maps."""
         edges, used = self.sums.edges, self.sums.used
         shape = tile.y.stop - tile.y.start, tile.x.stop - tile.x.start
         total, present = np.zeros((2, math.prod(shape)))
@@ -153,7 +154,7 @@ class Writer:
             low, high = box.channel.start, box.channel.stop
             first, last = (int(np.searchsorted(edges, at, "right")) - 1 for at in (low, high - 1))
             cuts = np.array([low, *edges[first + 1 : last + 1], high])
-            sums, counts = self.sums.add(box, read(box), cuts)
+            sums, counts = self.sums.add(box, next(values), cuts)
             total += sums.sum(axis=0)
             present += counts.sum(axis=0)
             if before is not None:
@@ -208,22 +209,24 @@ def make(
     sums = Sums(cube, edges)
     writer = Writer(folder, stored.shape[:2], sums)
     total, done = math.prod(stored.shape) * stored.dtype.itemsize, 0
-    count = 0
+    boxes = (box for tile in stored.tiles() for box in tile.boxes())
 
-    def read(box: Box) -> np.ndarray:
-        nonlocal done, count
-        if stop is not None and stop():
-            raise Stopped("the overview was stopped; nothing of it is kept")
-        if progress is not None:
-            progress("overview", done, total)
-        if (count := count + 1) % _RELEASE_AFTER == 0:
-            release_memory()
-        values = stored.read(box)
-        done += values.nbytes
-        return values
+    def watched() -> Generator[np.ndarray, None, None]:
+        nonlocal done
+        with closing(stored.read_ahead(boxes)) as read:
+            for count, values in enumerate(read, start=1):
+                if stop is not None and stop():
+                    raise Stopped("the overview was stopped; nothing of it is kept")
+                if progress is not None:
+                    progress("overview", done, total)
+                yield values
+                done += values.nbytes
+                if count % _RELEASE_AFTER == 0:
+                    release_memory()
 
-    for tile in stored.tiles():
-        writer.tile(tile, read)
+    with closing(watched()) as values:
+        for tile in stored.tiles():
+            writer.tile(tile, values)
     np.save(folder / SPECTRA, sums.spectra(), allow_pickle=False)
     np.save(folder / TOTAL, writer.total, allow_pickle=False)
     used = sums.used
