@@ -28,7 +28,7 @@ LIMIT = 1e36
 # clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:
 # where evidence chose k; rare: where there are rare groups; neighbours: where pixels are averaged
 # with their neighbours; cube: where the cube has this attribute; rest: by a
-# model of lines at rest; never.
+# model of lines at rest; people: by no function, only by people; never.
 When = Literal[
     "always",
     "keep",
@@ -40,6 +40,7 @@ When = Literal[
     "neighbours",
     "cube",
     "rest",
+    "people",
     "never",
 ]
 
@@ -402,6 +403,30 @@ ATTRIBUTES = (
     Attribute(
         "provenance", str, "JSON: version, seed, settings; see the function provenance",
         "always", "always", low=0,
+    ),
+    # --- by people ---
+    Attribute(
+        "cluster_names", str,
+        "JSON: names that people have given to clusters, by their numbers; see the function "
+        "cluster_names",
+        "people", "people",
+    ),
+    Attribute(
+        "cluster_colours", str,
+        "JSON: colours that people have given to clusters, as #rrggbb, by their numbers; see the "
+        "function cluster_colours",
+        "people", "people",
+    ),
+    Attribute(
+        "edits", str,
+        "JSON: what people have changed, a list of objects with edit (a line of edits.toml) and "
+        "words (what it did); see the function stored_edits",
+        "people", "people",
+    ),
+    Attribute(
+        "chosen_clusters", int,
+        "number of clusters without rare groups that the run had, where people have changed it",
+        "people", "people", low=0, high=MAX_CLUSTERS,
     ),
     # --- of variables and coordinates ---
     Attribute("flag_masks", str, "the quality bits", "always", "always", owner="quality"),
