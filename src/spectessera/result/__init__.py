@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         quality_bits,
         rare_in_words,
     )
+    from .places import PixelSize, pixel_size
     from .schema import (
         ATTRIBUTES,
         COORDINATES,
@@ -38,6 +39,7 @@ __all__ = [
     "VARIABLES",
     "Attribute",
     "KCurves",
+    "PixelSize",
     "Variable",
     "assemble",
     "attributes_of",
@@ -49,6 +51,7 @@ __all__ = [
     "mean_spectra",
     "number_chosen",
     "number_of_clusters",
+    "pixel_size",
     "preprocessing",
     "provenance",
     "quality_bits",
@@ -66,6 +69,7 @@ __getattr__, __dir__ = door(
         "Attribute": "schema",
         "COORDINATES": "schema",
         "KCurves": "curves",
+        "PixelSize": "places",
         "SPLIT_BELOW": "schema",
         "VARIABLES": "schema",
         "Variable": "schema",
@@ -79,6 +83,7 @@ __getattr__, __dir__ = door(
         "mean_spectra": "assembly",
         "number_chosen": "metadata",
         "number_of_clusters": "metadata",
+        "pixel_size": "places",
         "preprocessing": "metadata",
         "provenance": "metadata",
         "quality_bits": "metadata",
