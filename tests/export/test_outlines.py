@@ -1,5 +1,7 @@
 """Outlines of label maps: drawn again, they give the map; every ring is simple."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ def drawn(polygons, shape):
     for each in polygons:
         inside = np.zeros(shape, bool)
         for ring in (each.outer, *each.holes):
-            for (x0, y0), (x1, y1) in zip(ring[:-1], ring[1:], strict=True):
+            for (x0, y0), (x1, y1) in pairwise(ring):
                 if x0 == x1:  # upright: crossed by the ray to the right
                     inside ^= (x < x0) & (y > min(y0, y1)) & (y < max(y0, y1))
         assert not label[inside].any()

@@ -129,7 +129,6 @@ def _corners(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     The pixel at the right hand of an edge from corner (y, x) is (y, x) to the right, (y, x - 1)
     down, (y - 1, x - 1) to the left and (y - 1, x) up.
     """
-    height, width = regions.shape
     padded = np.pad(regions, 1)  # corner (y, x) is between padded (y, x) and (y + 1, x + 1)
     up_left, up_right = padded[:-1, :-1], padded[:-1, 1:]
     down_left, down_right = padded[1:, :-1], padded[1:, 1:]
