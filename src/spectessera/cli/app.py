@@ -68,6 +68,11 @@ COMMANDS = {
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
+    "export": Entry(
+        "export",
+        "export_command",
+        "Write a result for other programs: QGIS, ImageJ, ENVI, HyperSpy, DS9, tables, figures.",
+    ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
     "rerun": Entry(
         "rerun",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import unicodedata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,7 @@ import xarray as xr
 from spectessera._version import __version__
 from spectessera.axis import Axis, even_steps
 from spectessera.cube import DIMS, spectral_axis
-from spectessera.result import VARIABLES
+from spectessera.result import VARIABLES, cluster_colours, cluster_names
 
 from ._common import CREATOR
 from ._fits_coordinates import coordinate_extensions
@@ -76,7 +77,40 @@ def write_result_fits(result: xr.Dataset, path: Path) -> None:
             header["NCLUSTER"] = (clusters, "labels are 1 to this; 0 = masked")
             dtype = "int16" if largest <= np.iinfo(np.int16).max else dtype
         images.append(Image(each.fits, xr.Variable(each.dims, values.astype(dtype)), header))
-    write_images(path, _primary().header, images, [])
+    write_images(path, _primary().header, images, [_clusters(result)])
+
+
+def _clusters(result: xr.Dataset) -> Any:
+    """Return the table of the clusters: number, name, colour and pixels of each label."""
+    from astropy.io import fits
+
+    numbers = np.arange(1, int(result["label"].max()) + 1)
+    if "cluster" in result.coords:
+        numbers = result["cluster"].values
+    given, colours = cluster_names(result), cluster_colours(result.assign_coords(cluster=numbers))
+    names = [_ascii(given.get(n, f"cluster {n}")) for n in numbers.tolist()]
+    rgb = colours[numbers - 1] if len(numbers) else np.zeros((0, 3), np.uint8)
+    counts = np.bincount(result["label"].values.ravel(), minlength=int(numbers.max(initial=0)) + 1)
+    hexes = ["#" + bytes(each.tolist()).hex() for each in rgb]
+    width = max((len(each) for each in names), default=1)
+    columns = [
+        fits.Column("CLUSTER", "J", array=numbers.astype(np.int32)),
+        fits.Column("NAME", f"{width}A", array=np.array(names, f"S{width}")),
+        fits.Column("COLOUR", "7A", array=np.array(hexes, "S7")),
+        *(
+            fits.Column(name, "B", array=rgb[:, n])
+            for n, name in enumerate(("RED", "GREEN", "BLUE"))
+        ),
+        fits.Column("PIXELS", "K", array=counts[numbers]),
+    ]
+    return fits.BinTableHDU.from_columns(columns, name="CLUSTERS")
+
+
+def _ascii(text: str) -> str:
+    """Return a text in the characters that FITS has: accents go, others become escapes."""
+    split = unicodedata.normalize("NFKD", text)
+    bare = "".join(each for each in split if not unicodedata.combining(each))
+    return bare.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _primary() -> Any:

@@ -58,9 +58,8 @@ def envi_words(found: dict[str, Any], image: tuple[int, int]) -> tuple[Coordinat
     words = found.get("map info")
     if not isinstance(words, list) or len(words) < 7:
         return {}, {}
-    named = dict(
-        (part.strip().lower() for part in word.split("=", 1)) for word in words if "=" in word
-    )
+    pairs = (word.lower().partition("=") for word in words if "=" in word)
+    named = {name.strip(): value.strip() for name, _, value in pairs}
     unit = UNITS.get(named.get("units", "").lower(), "")
     try:
         column, row, x, y, dx, dy = (float(word) for word in words[1:7])

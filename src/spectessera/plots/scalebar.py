@@ -58,7 +58,7 @@ def draw_scale_bar(axes: Axes, array: Any, columns: int) -> None:
     rim = [withStroke(linewidth=4, foreground="white")]
     axes.plot(
         [0.04, 0.04 + share], [0.05, 0.05], color="black", lw=2, solid_capstyle="butt",
-        transform=axes.transAxes, path_effects=rim, gid="scale bar", zorder=5,
+        transform=axes.transAxes, path_effects=rim, gid="scale-bar", zorder=5,
     )  # fmt: skip
     axes.text(
         0.04 + share / 2, 0.065, in_words(length), transform=axes.transAxes, ha="center",

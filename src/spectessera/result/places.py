@@ -60,8 +60,10 @@ def pixel_size(array: Any) -> PixelSize | None:
     """
     steps, units = [], set()
     for name in ("y", "x"):
-        coordinate = getattr(array, "coords", {}).get(name)
-        if coordinate is None or coordinate.ndim != 1 or coordinate.dtype.kind not in "iuf":
+        if name not in getattr(array, "coords", ()):
+            return None
+        coordinate = array.coords[name]
+        if coordinate.ndim != 1 or coordinate.dtype.kind not in "iuf":
             return None
         values = coordinate.values.astype(np.float64)
         even = even_steps(values) if len(values) > 1 else None
