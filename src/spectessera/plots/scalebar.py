@@ -61,7 +61,7 @@ def draw_scale_bar(axes: Axes, array: Any, columns: int) -> None:
         transform=axes.transAxes, path_effects=rim, gid="scale-bar", zorder=5,
     )  # fmt: skip
     axes.text(
-        0.04 + share / 2, 0.065, in_words(length), transform=axes.transAxes, ha="center",
-        va="bottom", fontsize=8, color="black", path_effects=[withStroke(linewidth=2.5,
-        foreground="white")], zorder=5,
+        0.04 + share / 2, 0.08, in_words(length), transform=axes.transAxes, ha="center",
+        va="bottom", fontsize=8, color="black", zorder=5,
+        bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1},
     )  # fmt: skip
