@@ -236,8 +236,9 @@ def test_fits_has_a_table_of_names_and_colours(tmp_path):
         file.verify("exception")
         rows = file["CLUSTERS"].data
         assert rows["CLUSTER"].tolist() == [1, 2, 3, 4]
-        assert rows["NAME"].tolist() == [SHOWN[1], SHOWN[2], "cluster 3", "{e}; = ] & 'x'"]
+        assert rows["NAME"].tolist() == [SHOWN[1], SHOWN[2], "", "{e}; = ] & 'x'"]
         assert rows["COLOUR"][1] == "#aa3366"
+        assert [rows[name][1] for name in ("RED", "GREEN", "BLUE")] == list(ROBE)
         assert rows["PIXELS"].tolist() == a_result()["size"].values.tolist()
 
 

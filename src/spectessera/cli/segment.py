@@ -348,18 +348,15 @@ def _table(summary: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from spectessera.colours import colours
-
     number = summary["n_clusters"]
     table = Table(title=counted(number, "cluster"), box=None)
     for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
     table.add_column("what it may be")
     for row in summary["clusters"]:
-        red, green, blue = colours(row["cluster"])[-1].tolist()
         confidence = row["confidence"]
         table.add_row(
-            Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
+            Text.assemble(("██", row["colour"]), f" {row['cluster']}"),
             str(row["size"]),
             per_cent(row["share"], 1),
             "-" if confidence is None else f"{confidence:.2f}",

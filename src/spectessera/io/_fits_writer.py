@@ -14,6 +14,7 @@ import xarray as xr
 
 from spectessera._version import __version__
 from spectessera.axis import Axis, even_steps
+from spectessera.colours import as_hex
 from spectessera.cube import DIMS, spectral_axis
 from spectessera.result import VARIABLES, cluster_colours, cluster_names
 
@@ -66,7 +67,7 @@ def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
 
 
 def write_result_fits(result: xr.Dataset, path: Path) -> None:
-    """Write the maps that have a FITS extension in the schema, for DS9 and QGIS."""
+    """Write the maps that have a FITS extension in the schema, and a table of the clusters."""
     images = []
     for each in [each for each in VARIABLES.values() if each.fits and each.name in result]:
         header, dtype = _sky(result.attrs.get("wcs")), each.dtype
@@ -77,37 +78,35 @@ def write_result_fits(result: xr.Dataset, path: Path) -> None:
             header["NCLUSTER"] = (clusters, "labels are 1 to this; 0 = masked")
             dtype = "int16" if largest <= np.iinfo(np.int16).max else dtype
         images.append(Image(each.fits, xr.Variable(each.dims, values.astype(dtype)), header))
-    write_images(path, _primary().header, images, [_clusters(result)])
+    tables = [_clusters(result)] if result.sizes.get("cluster", 0) else []
+    write_images(path, _primary().header, images, tables)
 
 
 def _clusters(result: xr.Dataset) -> Any:
-    """Return the table of the clusters: number, name, colour and pixels of each label."""
+    """Return the table CLUSTERS: number, name by people, colour and pixels of every cluster."""
     from astropy.io import fits
 
-    numbers = np.arange(1, int(result["label"].max()) + 1)
-    if "cluster" in result.coords:
-        numbers = result["cluster"].values
-    given, colours = cluster_names(result), cluster_colours(result.assign_coords(cluster=numbers))
-    names = [_ascii(given.get(n, f"cluster {n}")) for n in numbers.tolist()]
-    rgb = colours[numbers - 1] if len(numbers) else np.zeros((0, 3), np.uint8)
-    counts = np.bincount(result["label"].values.ravel(), minlength=int(numbers.max(initial=0)) + 1)
-    hexes = ["#" + bytes(each.tolist()).hex() for each in rgb]
-    width = max((len(each) for each in names), default=1)
+    numbers, names = result["cluster"].values.astype(np.int32), cluster_names(result)
+    texts = [_ascii(names.get(each, "")) for each in numbers.tolist()]
+    rgb = cluster_colours(result)[numbers - 1]
     columns = [
-        fits.Column("CLUSTER", "J", array=numbers.astype(np.int32)),
-        fits.Column("NAME", f"{width}A", array=np.array(names, f"S{width}")),
-        fits.Column("COLOUR", "7A", array=np.array(hexes, "S7")),
-        *(
-            fits.Column(name, "B", array=rgb[:, n])
-            for n, name in enumerate(("RED", "GREEN", "BLUE"))
-        ),
-        fits.Column("PIXELS", "K", array=counts[numbers]),
+        fits.Column("CLUSTER", "J", array=numbers),
+        fits.Column("NAME", f"{max(map(len, [*texts, ' ']))}A", array=texts),
+        fits.Column("COLOUR", "7A", array=[as_hex(each) for each in rgb]),
     ]
+    for place, name in enumerate(("RED", "GREEN", "BLUE")):
+        columns.append(fits.Column(name, "B", array=rgb[:, place]))
+    if "size" in result:
+        columns.append(fits.Column("PIXELS", "K", array=result["size"].values))
     return fits.BinTableHDU.from_columns(columns, name="CLUSTERS")
 
 
 def _ascii(text: str) -> str:
-    """Return a text in the characters that FITS has: accents go, others become escapes."""
+    r"""Return a text in the characters that FITS has: accents go, others become escapes.
+
+    >>> _ascii("né μ")
+    'ne \\u03bc'
+    """
     split = unicodedata.normalize("NFKD", text)
     bare = "".join(each for each in split if not unicodedata.combining(each))
     return bare.encode("ascii", "backslashreplace").decode("ascii")
