@@ -53,6 +53,7 @@ def export_command(
 
     source = result_in(result)
     refuse_input(out, source)
+    _refuse_own(out)
     maps, abundances = _maps(source.parent) if result != source else (None, None)
     opened = read_result(source)
     files = export_result(
@@ -63,6 +64,15 @@ def export_command(
     elif not quiet:
         for each in files:
             output.print(str(each))
+
+
+def _refuse_own(out: Path) -> None:
+    """Raise FileExistsError if a file is one of those that a run has written into its folder."""
+    from spectessera.resultfolder import MANIFEST, read_manifest
+
+    manifest = read_manifest(out.resolve().parent)
+    if manifest is not None and out.name in (MANIFEST, *manifest.names):
+        raise FileExistsError(f"{out} is a file of the result in this folder; give another --out")
 
 
 def _maps(folder: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
