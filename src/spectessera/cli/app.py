@@ -68,6 +68,11 @@ COMMANDS = {
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
+    "edit": Entry(
+        "edit",
+        "edit_command",
+        "Change a result by hand: merge, split, rename, recolour clusters, mask regions; undo.",
+    ),
     "export": Entry(
         "export",
         "export_command",

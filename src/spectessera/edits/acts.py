@@ -232,12 +232,12 @@ def _listed(value: Any, name: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def in_line(act: Act) -> str:
+def as_line(act: Act) -> str:
     """Return an act as its line in edits.toml, a table of TOML.
 
     Examples
     --------
-    >>> in_line(Rename(2, "robe"))
+    >>> as_line(Rename(2, "robe"))
     '{ act = "rename", cluster = 2, name = "robe" }'
     """
     # Texts and numbers of JSON are such of TOML too; control characters are not in names.

@@ -19,7 +19,7 @@ from spectessera.result import (
     with_given,
 )
 
-from .acts import Act, Mask, Merge, Recolour, Rename, Split, as_table, in_line, of_table
+from .acts import Act, Mask, Merge, Recolour, Rename, Split, as_line, as_table, of_table
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -115,7 +115,7 @@ def apply_edits(
         try:
             result, words = _applied(result, act, with_what)
         except ValueError as error:
-            line = shown(in_line(act), 100)
+            line = shown(as_line(act), 100)
             raise ValueError(f"edit {len(done) + 1}, {line}: {error}") from error
         done.append({"edit": as_table(act), "words": words})
     if not edits:

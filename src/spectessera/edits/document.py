@@ -13,7 +13,7 @@ from spectessera._util.files import atomic_text
 from spectessera._util.text import shown
 from spectessera.result import MAX_CLUSTERS, clean_name
 
-from .acts import Act, Rename, in_line, of_table
+from .acts import Act, Rename, as_line, of_table
 
 MOST = 10_000  # acts
 HEAD = (
@@ -125,7 +125,7 @@ def edits_text(acts: Sequence[Act], owner: str | None = None) -> str:
         If it would be larger than 1 MiB, which could not be read again, or has too many acts.
     """
     head = "" if owner is None else f"result = {json.dumps(owner)}\n"
-    lines = "".join(f"  {in_line(each)},\n" for each in acts)
+    lines = "".join(f"  {as_line(each)},\n" for each in acts)
     text = f"{HEAD}{head}edit = [\n{lines}]\n"
     if len(text.encode()) > MOST_BYTES or len(acts) > MOST:
         raise ValueError(
