@@ -17,6 +17,7 @@ from spectessera.axis import Axis
 from spectessera.cube import with_axis
 from spectessera.export import FORMATS, export_result, formats, napari_layers
 from spectessera.export.envi import in_braces
+from spectessera.export.georeference import georeference_of
 
 SHAPE = (5, 8)  # not square
 LABEL = np.array(
@@ -104,6 +105,14 @@ def test_a_geopackage_holds_the_outlines_on_the_map(tmp_path):
     assert struct.unpack("<BII", blob[40:49]) == (1, 6, 2)
     corners = np.frombuffer(blob[49 + 9 + 4 : 49 + 9 + 4 + 80], "<f8").reshape(5, 2)
     assert {tuple(each) for each in corners.tolist()} == {(19, 86), (22, 86), (22, 88), (19, 88)}
+
+
+def test_a_scan_whose_y_grows_downwards_is_not_upside_down():
+    result = a_result(place="").assign_coords(
+        y=("y", 0.25 + 0.5 * np.arange(5), {"units": "mm"}),
+        x=("x", 2.25 + 0.5 * np.arange(8), {"units": "mm"}),
+    )
+    assert georeference_of(result).transform == (2, 0.5, 0, 0, 0, -0.5)
 
 
 def test_polygons_need_a_place(tmp_path):

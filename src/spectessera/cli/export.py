@@ -54,7 +54,7 @@ def export_command(
     source = result_in(result)
     refuse_input(out, source)
     _refuse_own(out)
-    maps, abundances = _maps(source.parent) if result != source else (None, None)
+    maps, abundances = _maps(source) if result != source else (None, None)
     opened = read_result(source)
     files = export_result(
         opened, out, to or None, overwrite=overwrite, maps=maps, abundances=abundances
@@ -75,16 +75,13 @@ def _refuse_own(out: Path) -> None:
         raise FileExistsError(f"{out} is a file of the result in this folder; give another --out")
 
 
-def _maps(folder: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
-    """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
-    from spectessera.io import read_maps
-    from spectessera.resultfolder import ABUNDANCES, MAPS, read_manifest
+def _maps(source: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
+    """Return the maps of elements or lines, and of mixtures, beside a result; None without them.
 
-    manifest = read_manifest(folder)
-    own = () if manifest is None else manifest.names
+    Mixtures are of the clusters of the run: they do not belong to a result that people have edited.
+    """
+    from spectessera.io import EDITED
+    from spectessera.resultfolder import maps_in, read_manifest
 
-    def of(name: str) -> xr.Dataset | None:
-        there = name in own and (folder / name).exists()
-        return read_maps(folder / name) if there else None
-
-    return of(MAPS[0]), of(ABUNDANCES[0])
+    maps, abundances = maps_in(source.parent, read_manifest(source.parent))
+    return maps, None if source.name == EDITED else abundances

@@ -47,7 +47,8 @@ def georeference_of(result: xr.Dataset) -> Georeference | None:
 
     Coordinates of rows and columns with even steps are used first, where they have a unit or the
     result has a coordinate system; maps that are turned have the attribute ``geotransform``, which
-    counts for the whole image only. Images of the sky, and mosaics of scans, are on no map.
+    counts for the whole image only. Without a coordinate system, as of a scanner, y is negative where
+    it grows from row to row: on maps it grows upwards, and the image would be upside down. Images of the sky, and mosaics of scans, are on no map.
     """
     attrs = result.attrs
     if "wcs" in attrs or "scans" in attrs:
@@ -58,6 +59,8 @@ def georeference_of(result: xr.Dataset) -> Georeference | None:
         units = {str(result[name].attrs.get("units", "")) for name in ("y", "x")}
         if crs or (len(units) == 1 and units != {""} and units != {"pixel"}):
             (y, dy), (x, dx) = along_y, along_x
+            if not crs and dy > 0:
+                y, dy = -y, -dy
             return Georeference((x - dx / 2, dx, 0.0, y - dy / 2, 0.0, dy), crs)
     image = f"{result.sizes['y']} {result.sizes['x']}"
     whole = attrs.get("geotransform_size", image) == image
