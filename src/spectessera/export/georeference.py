@@ -47,8 +47,10 @@ def georeference_of(result: xr.Dataset) -> Georeference | None:
 
     Coordinates of rows and columns with even steps are used first, where they have a unit or the
     result has a coordinate system; maps that are turned have the attribute ``geotransform``, which
-    counts for the whole image only. Without a coordinate system, as of a scanner, y is negative where
-    it grows from row to row: on maps it grows upwards, and the image would be upside down. Images of the sky, and mosaics of scans, are on no map.
+    counts for the whole image only. Images of the sky, and mosaics of scans, are on no map.
+
+    Without a coordinate system, as of a scanner, y gets a minus sign where it grows from row to
+    row: on maps it grows upwards, and the image would be upside down.
     """
     attrs = result.attrs
     if "wcs" in attrs or "scans" in attrs:
