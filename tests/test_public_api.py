@@ -32,6 +32,7 @@ PUBLIC = [
     "baselines",
     "compare",
     "degrade",
+    "export",
     "io",
     "join_scans",
     "kmeans",
