@@ -232,6 +232,7 @@ def make(
     used = sums.used
     for level in range(1, LEVELS):
         used = _join(folder, level, used, stop)
+    release_memory()
     if progress is not None:
         progress("overview", total, total)
 
