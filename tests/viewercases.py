@@ -33,14 +33,16 @@ def made_case() -> tuple[xr.Dataset, xr.DataArray]:
 
 def made_folder(folder: Path) -> Path:
     """Return a folder as segment writes it, of the result, and its cube beside it."""
-    result, cube = made_case()
+    result, values = made_case()
     place = folder / "run"
-    spt.write(cube, folder / "cube.zarr")
+    spt.write(values, folder / "cube.zarr")
     files = ("result.nc", "labels.png")
     with result_folder(place, Plan(files)) as staging:
         for name in files:
             spt.write(result, staging.path / name)
-        staging.commit({"inputs": {"cube": {"path": str(folder / "cube.zarr")}}})
+        cube = str(folder / "cube.zarr")
+        facts = {"command": ["segment", cube, "--out", str(place)], "directory": str(folder)}
+        staging.commit({"inputs": {"cube": {"path": cube}}, **facts})
     Image.fromarray(made_photograph()).save(folder / "photo.png")
     return place
 

@@ -28,8 +28,8 @@ def test_commands_are_listed_in_the_order_of_work():
     places = [text.index(f" {name} ") for name in COMMANDS]
     assert places == sorted(places)
     assert list(COMMANDS) == [
-        "info", "convert", "train", "segment", "encode", "decode", "maps", "report", "view",
-        "compare", "rerun", "check", "synth", "reproduce", "search",
+        "info", "convert", "train", "segment", "encode", "decode", "maps", "report", "edit",
+        "view", "compare", "rerun", "check", "synth", "reproduce", "search",
     ]  # fmt: skip
 
 

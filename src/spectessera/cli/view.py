@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +68,9 @@ def view_command(
     """
     from spectessera.viewer import is_result, view
 
+    # A page that is closed, or an address with a wrong token, is nothing to report here.
+    for name in ("bokeh", "tornado.access"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with progress(quiet) as bar:
         shown: Any = source
         given: Any = None
@@ -92,6 +96,7 @@ def view_command(
 def _cube_of(source: Path, cube: Path | None, reading: FileOptions, bar: Any) -> Any:
     """Return the cube of a result: read as it is said now, or as for its run."""
     from spectessera.resultfolder import read_manifest
+    from spectessera.viewer import recorded_cube
 
     from .origin import cube_of_run
 
@@ -99,5 +104,7 @@ def _cube_of(source: Path, cube: Path | None, reading: FileOptions, bar: Any) ->
     said_now = cube is not None and reading != FileOptions()
     if manifest is None or said_now:
         return None if cube is None else reading.open(cube)
+    if cube is None:
+        recorded_cube(source)  # an error says if it is not where it was
     moved = {} if cube is None else {"cube": str(cube)}
     return cube_of_run(source, manifest, moved, bar, outside=reading.outside)

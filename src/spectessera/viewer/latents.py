@@ -16,7 +16,7 @@ from .opening import Opened
 from .spectra import PixelSpectra
 
 MOST_POINTS = 4000
-FEWEST_POINTS = 200
+FEWEST_PIECES = 8
 _MOST_BYTES = 2**28  # that are unpacked for the sample
 _SEED = 0
 
@@ -64,11 +64,23 @@ def latents_of(opened: Opened, label: np.ndarray, pixels: PixelSpectra | None) -
                 "the latents need the model and the cube of the result, or a result that was "
                 "written with its latents (segment --also latent)"
             )
-        most = int(_MOST_BYTES // max(1, pixels.stored.spectrum_bytes()))
-        y, x = _sample(label, min(MOST_POINTS, max(FEWEST_POINTS, most)))
+        y, x = _sample(_near(label, pixels), MOST_POINTS)
         values = _encoded(model, opened.cube, pixels, y, x)
     known = np.isfinite(values).all(axis=1)
     return Latents(values[known], y[known], x[known])
+
+
+def _near(label: np.ndarray, pixels: PixelSpectra) -> np.ndarray:
+    """Return labels (y, x), 0 except in so few pieces of a file that they are soon unpacked."""
+    rows, columns, _ = pixels.stored.piece
+    y, x = np.ogrid[: label.shape[0], : label.shape[1]]
+    piece = (y // rows) * -(-label.shape[1] // columns) + x // columns
+    used = np.unique(piece[label > 0])
+    most = max(FEWEST_PIECES, int(_MOST_BYTES // max(1, pixels.stored.spectrum_bytes())))
+    if len(used) <= most:
+        return label
+    chosen = np.random.default_rng(_SEED).choice(used, most, replace=False)
+    return np.where(np.isin(piece, chosen), label, 0)
 
 
 def _sample(label: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -113,15 +113,15 @@ class Server:
     ----------
     make_page : callable
         Fills a document of bokeh; called once for every page that is opened.
-    port : int
-        0: any free one.
+    bound : socket, optional
+        Of :func:`bind`; by default on any free port.
     """
 
-    def __init__(self, make_page: MakePage, port: int = 0) -> None:
+    def __init__(self, make_page: MakePage, bound: socket.socket | None = None) -> None:
         check_bokeh()
         self.token = secrets.token_urlsafe(24)
         self._make_page = make_page
-        self._socket = bind(port)
+        self._socket = bind(0) if bound is None else bound
         self.port: int = self._socket.getsockname()[1]
         self._started, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None

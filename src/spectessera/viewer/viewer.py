@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import socket
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import xarray as xr
 from .opening import opened
 from .overview import open_overview
 from .page import Pages
-from .server import Server, check_bokeh
+from .server import Server, bind, check_bokeh
 from .state import State
 from .underlay import Underlay
 
@@ -30,10 +31,10 @@ class Viewer:
         Of the page, for a browser on this machine. Whoever knows it can see and edit what is shown.
     """
 
-    def __init__(self, state: State, port: int = 0) -> None:
+    def __init__(self, state: State, bound: socket.socket | None = None) -> None:
         self.state = state
         self._pages = Pages(state)
-        self._server = Server(self._pages.fill, port)
+        self._server = Server(self._pages.fill, bound)
         self._server.start()
         self.address = self._server.address
         self.port = self._server.port
@@ -132,12 +133,15 @@ def view(
     check_bokeh()
     if points is not None and photo is None:
         raise ValueError("points belong to a photograph: give photo= (--photo FILE) as well")
-    underlay = None if photo is None else Underlay(photo, points)
-    shown = opened(source, cube)
-    overview = None
-    if shown.cube is not None:
-        overview = open_overview(shown.cube, cache, progress)
-    viewer = Viewer(State(shown, overview, underlay), port)
+    bound = bind(port)  # before the work
+    try:
+        underlay = None if photo is None else Underlay(photo, points)
+        shown = opened(source, cube)
+        overview = None if shown.cube is None else open_overview(shown.cube, cache, progress)
+        viewer = Viewer(State(shown, overview, underlay), bound)
+    except BaseException:
+        bound.close()
+        raise
     if browser is None:
         browser = not in_notebook()
     if browser:

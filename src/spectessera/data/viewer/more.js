@@ -50,7 +50,7 @@ function photo_shown(answer) {
   $("photo-said").textContent = "Click a place in the photograph, then the same place in the map.";
   $("pairs").replaceChildren(...answer.pairs.map((each, place) => {
     const row = element("li");
-    const far = each.residual == null ? "" : `: ${number(each.residual)} pixels away`;
+    const far = each.residual == null ? "" : `: ${number(Math.round(1000 * each.residual) / 1000)} pixels away`;
     const gone = element("button", "Remove");
     gone.type = "button";
     gone.addEventListener("click", () => ask("unpair", {place}));
