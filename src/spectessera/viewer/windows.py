@@ -197,6 +197,8 @@ def map_in_memory(values: np.ndarray, channels: np.ndarray, outside: np.ndarray)
     wanted = slice(int(channels[0]), int(channels[-1]) + 1) if run else channels
     for first in range(0, height, rows):
         part = values[first : first + rows, :, wanted]
+        if part.dtype == np.float16:  # 1e30 is beyond its range
+            part = part.astype(np.float32)
         if values.dtype.kind != "f" or (np.abs(part) <= LARGEST).all():
             image[first : first + rows] = part.sum(axis=2, dtype=np.float64)
             continue
