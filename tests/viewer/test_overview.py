@@ -139,6 +139,26 @@ def test_bad_channels_are_in_spectra_but_in_no_map(tmp_path, folder, lazy):
     assert np.isnan(overview.pixel(0, 0)[3 if lazy else 9])
 
 
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "i8", "u8", "?", ">u2"])
+def test_values_of_any_type_are_added_up(folder, dtype, lazy):
+    """The sum of two integers near the end of 64 bits is not one of 64 bits."""
+    values = np.ones((3, 4, 6), dtype)
+    if values.dtype.itemsize == 8:
+        values[:] = 2**62
+    missing = values.dtype.kind == "f"
+    if missing:
+        values[0, 0, 0], values[1, 1, 1] = np.inf, np.nan
+    cube = make_cube(values)
+    overview = open_overview(cube.chunk({"y": 2}) if lazy else cube, folder)
+    one = float(values[2, 2, 2])
+    np.testing.assert_array_equal(overview.mean, np.full(6, one))
+    np.testing.assert_array_equal(overview.maximum, np.full(6, one))
+    np.testing.assert_allclose(overview.total, 6 * one)
+    np.testing.assert_allclose(overview.window(0, 2).map, 2 * one)
+    np.testing.assert_allclose(exact_window(cube, 0, 2).map, 2 * one)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 40), (5, 1, 1)])
 def test_the_smallest_cubes_have_an_overview(tmp_path, folder, shape):
     values = np.arange(np.prod(shape), dtype=float).reshape(shape) + 1
@@ -273,6 +293,13 @@ def test_a_disk_without_space_is_said_before_the_work(tmp_path, folder, monkeypa
     monkeypatch.setattr("spectessera.viewer.keeping.shutil.disk_usage", lambda _: usage)
     with pytest.raises(OSError, match="SPECTESSERA_CACHE"):
         open_overview(cube, folder)
+
+
+def test_a_cache_that_cannot_be_made_says_what_to_do(tmp_path, folder):
+    cube = stored(tmp_path, counts(), (13, 17, 10))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="SPECTESSERA_CACHE"):
+        open_overview(cube, tmp_path / "file" / "cache")
 
 
 def test_overviews_are_listed_and_the_oldest_removed(tmp_path, folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def make_kept(
     stop: Stop | None,
 ) -> None:
     """Make an overview and put it into the cache, completely or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(path.parent)
     pixels = stored.shape[0] * stored.shape[1]
     needed = int(4 * pixels * (2 + len(edges) * sum(JOIN**-level for level in range(LEVELS))))
     remove_overviews(path.parent, most_bytes=max(0, MOST_BYTES - needed), keep=path)
@@ -121,6 +122,17 @@ def make_kept(
             temporary,
             {**FORMAT, **about, "source": source, "edges": edges.tolist(), "sizes": sizes},
         )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the cache folder, if it is not there."""
+    advice = "name another folder for overviews by the environment variable SPECTESSERA_CACHE"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(error.errno, f"{error.strerror}; {advice}", str(folder)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"no permission to write into the folder {folder}; {advice}")
 
 
 def _check_ours(path: Path) -> None:

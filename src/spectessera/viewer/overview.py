@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,8 @@ def open_overview(
     if path.exists():
         fault = fault_of(path, about, edges)
         if not fault:
-            os.utime(path / ABOUT)  # it is used
+            with suppress(PermissionError):  # of a cache that others share
+                os.utime(path / ABOUT)  # it is used
             return open_kept(path, cube, edges)
         note = f"the overview of {about['path'] or 'this cube'} {fault}: it is made anew"
         log.warning("%s", note)

@@ -92,13 +92,16 @@ class Sums:
         self, channel: slice, part: np.ndarray, cuts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Add rows (n, channel), and return sums and counts (part, n) between cuts."""
+        if part.dtype == np.float16:  # 1e30 is beyond its range
+            part = part.astype(np.float32)
         highest = part.max(axis=0)
         there = None
         if part.dtype.kind == "f" and not _all_there(part, highest):
             there = np.abs(part) <= LARGEST  # False for NaN
             part = np.where(there, part, 0)
             highest = np.where(there, part, -np.inf).max(axis=0)
-        self.sums[channel] += part.sum(axis=0, dtype=np.float64 if part.dtype.kind == "f" else None)
+        small = part.dtype.kind != "f" and part.dtype.itemsize <= 4  # sums of 64 bits are exact
+        self.sums[channel] += part.sum(axis=0, dtype=None if small else np.float64)
         self.counts[channel] += len(part) if there is None else there.sum(axis=0)
         np.maximum(self.highest[channel], highest, out=self.highest[channel])
         bad = self.bad[channel]
@@ -232,6 +235,7 @@ def make(
     used = sums.used
     for level in range(1, LEVELS):
         used = _join(folder, level, used, stop)
+    release_memory()
     if progress is not None:
         progress("overview", total, total)
 

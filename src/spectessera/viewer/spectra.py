@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_number, check_numeric, check_same_shape
+from spectessera._util.threads import release_memory
 from spectessera.cube import check_cube, mask_of, spectral_axis
 from spectessera.scale import LARGEST
 
@@ -22,7 +25,9 @@ Progress = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
 
 # Bytes of unpacked pieces that are kept for the next pixel.
-KEPT_BYTES = 3 * 2**25
+KEPT_BYTES = 2**26
+# Values that are added up at a time: 4 MiB of float64.
+_VALUES = 2**19
 # A spectrum for which more is unpacked is slow.
 SLOW_BYTES = 2**26
 
@@ -69,7 +74,7 @@ class PixelSpectra:
 
     A pixel of an array that is not stored in pieces is read alone. Otherwise the pieces (or, where
     values are computed from the file, the chunks) with its spectrum have to be unpacked: they are
-    kept, up to 96 MiB, because the next pixel is often near. Several threads may read.
+    kept, up to 64 MiB, because the next pixel is often near. Several threads may read.
 
     Parameters
     ----------
@@ -187,7 +192,7 @@ def region_spectrum(
     weights : array (y, x), optional
         Weight of every pixel, at least 0; those of the region count. By default all are 1.
     progress : callable, optional
-        Called with "region", the pixels that are read and those of the region.
+        Called with "region", the values that are read and all that are to be read.
     stop : callable, optional
         Asked between blocks: if it returns True, :class:`Stopped` is raised.
 
@@ -213,19 +218,18 @@ def region_spectrum(
     weight = _weights(cube, weights, inside)
     stored, total = Stored(cube), int(inside.sum())
     sums = _Sums(stored.shape[2])
-    done = 0
-    for tile in stored.tiles():
-        here = inside[tile.y, tile.x]
-        if not here.any():
-            continue
-        for box in _bounded(tile, here).boxes():
+    boxes = [box for tile in stored.tiles() for box in _boxes_inside(tile, inside)]
+    done, whole = 0, sum(math.prod(box.shape) for box in boxes)
+    with closing(stored.read_ahead(boxes)) as read:
+        for box, values in zip(boxes, read, strict=True):
             if stop is not None and stop():
                 raise Stopped("the spectrum of the region was stopped")
             some = inside[box.y, box.x]
-            sums.add(box.channel, stored.read(box)[some], weight[box.y, box.x][some])
-        done += int(here.sum())
-        if progress is not None:
-            progress("region", done, total)
+            sums.add(box.channel, values, some, weight[box.y, box.x])
+            done += values.size
+            if progress is not None:
+                progress("region", done, whole)
+    release_memory()
     return sums.spectrum(total)
 
 
@@ -256,13 +260,16 @@ def _weights(cube: xr.DataArray, weights: Any, inside: np.ndarray) -> np.ndarray
     return weights.astype(np.float64)
 
 
-def _bounded(tile: Tile, here: np.ndarray) -> Tile:
-    """Return the smallest part of a tile with all pixels (y, x) that are true."""
+def _boxes_inside(tile: Tile, inside: np.ndarray) -> Iterator[Box]:
+    """Yield the boxes of the smallest part of a tile with all of its pixels in a region."""
+    here = inside[tile.y, tile.x]
+    if not here.any():
+        return
     sides = []
     for side, axis in ((tile.y, 1), (tile.x, 0)):
         true = np.flatnonzero(here.any(axis=axis))
         sides.append(slice(side.start + int(true[0]), side.start + int(true[-1]) + 1))
-    return Tile(sides[0], sides[1], tile.channels)
+    yield from Tile(sides[0], sides[1], tile.channels).boxes()
 
 
 class _Sums:
@@ -272,10 +279,15 @@ class _Sums:
         self.weight, self.mean, self.squares = np.zeros((3, channels))
         self.counts = np.zeros(channels, np.int64)
 
-    def add(self, channel: slice, values: np.ndarray, weights: np.ndarray) -> None:
-        """Add rows (n, channel) of some channels with weights (n,)."""
-        for first, rows in _in_parts(values):
-            self._add(channel, rows, weights[first : first + len(rows), None])
+    def add(
+        self, channel: slice, values: np.ndarray, inside: np.ndarray, weights: np.ndarray
+    ) -> None:
+        """Add some pixels (y, x) of values (y, x, channel) with their weights (y, x)."""
+        y, x = np.nonzero(inside)
+        most = max(1, _VALUES // values.shape[2])
+        for first in range(0, len(y), most):
+            some = y[first : first + most], x[first : first + most]
+            self._add(channel, values[some].astype(np.float64), weights[some][:, None])
 
     def _add(self, channel: slice, values: np.ndarray, weights: np.ndarray) -> None:
         there = np.abs(values) <= LARGEST
@@ -301,13 +313,6 @@ class _Sums:
         mean = np.where(known, self.mean, np.nan)
         std = np.where(known, np.sqrt(self.squares / safe), np.nan)
         return RegionSpectrum(mean, std, n, self.counts)
-
-
-def _in_parts(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield rows in parts of 8 MiB, float64, with the number of the first."""
-    most = max(1, 2**20 // max(1, values.shape[1]))
-    for first in range(0, len(values), most):
-        yield first, values[first : first + most].astype(np.float64)
 
 
 def difference(region: RegionSpectrum, background: RegionSpectrum) -> Difference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.check import check_number
+from spectessera._util.threads import release_memory
 from spectessera.cube import check_cube
 from spectessera.scale import LARGEST
 
@@ -168,11 +170,11 @@ def exact_window(
     check_window(low, high, stored.shape[2])
     total, present = np.zeros((2, *stored.shape[:2]))
     done, whole = 0, math.prod(stored.shape[:2]) * (high - low) * stored.dtype.itemsize
-    for tile in stored.tiles(low, high):
-        for box in tile.boxes():
+    boxes = [box for tile in stored.tiles(low, high) for box in tile.boxes()]
+    with closing(stored.read_ahead(boxes)) as read:
+        for box, values in zip(boxes, read, strict=True):
             if stop is not None and stop():
                 raise Stopped("the map was stopped")
-            values = stored.read(box)
             ends = np.array([box.channel.start, box.channel.stop])
             found = sums.add(box, values, ends)
             for image, one in zip((total, present), found, strict=True):
@@ -180,6 +182,7 @@ def exact_window(
             done += values.nbytes
             if progress is not None:
                 progress("window", done, whole)
+    release_memory()
     return Window(estimated(total, present, float((~sums.bad[low:high]).sum())), low, high)
 
 
@@ -194,6 +197,8 @@ def map_in_memory(values: np.ndarray, channels: np.ndarray, outside: np.ndarray)
     wanted = slice(int(channels[0]), int(channels[-1]) + 1) if run else channels
     for first in range(0, height, rows):
         part = values[first : first + rows, :, wanted]
+        if part.dtype == np.float16:  # 1e30 is beyond its range
+            part = part.astype(np.float32)
         if values.dtype.kind != "f" or (np.abs(part) <= LARGEST).all():
             image[first : first + rows] = part.sum(axis=2, dtype=np.float64)
             continue
