@@ -140,12 +140,14 @@ def save_edits(
         Of ``spectessera segment``.
     acts : sequence of Act
         All of them; those that the folder has are replaced.
-    cube, segmenter, progress
+    cube, segmenter
         As of :func:`apply_edits`.
     edited : Dataset, optional
         What :func:`apply_edits` made of these acts and the result of the run, if it is known.
     library : Dataset, optional
         Of :func:`spectessera.read_library`, to name clusters by.
+    progress : callable, optional
+        As of :func:`apply_edits`.
 
     Returns
     -------
