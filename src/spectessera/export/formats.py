@@ -227,8 +227,8 @@ def _figures(
     drawn = figures_of(contents, maps, abundances)
     if not drawn:
         raise ValueError(
-            "figures need mean spectra and confidence, integrated images or scores; this result has "
-            "none of them: segment the cube again, or export another format (npy, tiff)"
+            "figures need mean spectra and confidence, integrated images or scores; this result "
+            "has none of them: segment the cube again, or export another format (npy, tiff)"
         )
 
     def writer(name: str) -> Writer:
