@@ -32,6 +32,7 @@ PUBLIC = [
     "baselines",
     "compare",
     "degrade",
+    "edits",
     "export",
     "io",
     "join_scans",

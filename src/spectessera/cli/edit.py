@@ -66,7 +66,6 @@ Replace = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of a split.")]
 
 
-# Over 40 lines: its flags.
 @command
 def edit_command(
     folder: Folder,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
-class Means(NamedTuple):
+class Sources(NamedTuple):
     """What acts are applied with.
 
     Attributes
@@ -109,11 +109,11 @@ def apply_edits(
         raise ValueError(
             f"edits need clusters 1 to K; this result has {shown(numbers.tolist(), 60)}"
         )
-    with_what = Means(cube, segmenter, means, progress)
+    sources = Sources(cube, segmenter, means, progress)
     done = stored_edits(result)
     for act in edits:
         try:
-            result, words = _applied(result, act, with_what)
+            result, words = _applied(result, act, sources)
         except ValueError as error:
             line = shown(as_line(act), 100)
             raise ValueError(f"edit {len(done) + 1}, {line}: {error}") from error
@@ -148,7 +148,7 @@ def needs_cube(act: Act) -> bool:
     return isinstance(act, (Split, Mask))
 
 
-def _applied(result: xr.Dataset, act: Act, how: Means) -> tuple[xr.Dataset, str]:
+def _applied(result: xr.Dataset, act: Act, how: Sources) -> tuple[xr.Dataset, str]:
     """Return a result with one act, and what it did in words."""
     _check_there(act, result.sizes["cluster"])
     match act:
