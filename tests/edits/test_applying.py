@@ -75,9 +75,7 @@ def test_a_merged_cluster_is_the_union_of_its_pixels(result):
 
 def test_a_merge_needs_neither_cube_nor_model(result):
     merged = apply_edits(result, [Merge((1, 2, 3))])
-    assert np.isnan(
-        merged["decoded_mean"].values[0]
-    ).all()  # not known
+    assert np.isnan(merged["decoded_mean"].values[0]).all()  # not known
     assert np.isfinite(merged["decoded_mean"].values[1]).all()
     assert merged["label_alone"].values.max() == 2
     assert "Cluster 4 is now 2." in stored_edits(merged)[0]["words"]
