@@ -159,6 +159,13 @@ def test_values_of_any_type_are_added_up(folder, dtype, lazy):
     np.testing.assert_allclose(exact_window(cube, 0, 2).map, 2 * one)
 
 
+def test_huge_values_of_both_signs_are_added_up(folder):
+    values = np.full((40, 50, 6), 1e30)
+    values[1::2] *= -1
+    overview = open_overview(make_cube(values).chunk({"y": 9}), folder)
+    np.testing.assert_allclose(overview.window(0, 3).map, values[..., :3].sum(axis=2), rtol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 40), (5, 1, 1)])
 def test_the_smallest_cubes_have_an_overview(tmp_path, folder, shape):
     values = np.arange(np.prod(shape), dtype=float).reshape(shape) + 1
