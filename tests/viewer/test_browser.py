@@ -398,7 +398,7 @@ def test_corrections_change_map_and_files_and_undo_restores_the_bits(screen, cas
     from PIL import Image
 
     from spectessera.colours import paint
-    from spectessera.edits import Mask, Merge, Polygon, Rename, apply_edits
+    from spectessera.edits import Mask, Merge, Rename, Runs, apply_edits
     from spectessera.result import cluster_names
 
     result = case[0]
@@ -419,14 +419,15 @@ def test_corrections_change_map_and_files_and_undo_restores_the_bits(screen, cas
     assert np.array_equal(image(screen)[0], merged["label"].values.ravel())
     screen.hover(18, 10)
     assert "cluster 1" in screen.text("pixel")
-    corners = [[1.5, 1.5], [8.5, 1.5], [8.5, 5.5], [1.5, 5.5]]
-    screen.run("ask('region', {corners: arguments[0]}, 'region')", corners)
+    screen.run("ask('latents', {first: 0, second: 1})")
+    screen.idle()
+    screen.run("ask('choose', {corners: [[1.9, -2.1], [2.5, -2.1], [2.2, 0]]}, 'region')")
     screen.wait("page.drawn")
     screen.run("document.getElementById('mask').click()")
-    screen.wait("page.about.clusters[0].size < 170")
+    screen.wait("page.about.clusters[1].size === 0")
     screen.idle()
-    act = Mask(Polygon(tuple((y, x) for x, y in corners)))
-    assert viewer.result.identical(apply_edits(merged, [act], case[1], means=False))
+    act = Mask(Runs.of(merged["label"].values == 2))
+    assert viewer.result.identical(apply_edits(merged, [act]))
     assert kept(screen, folder, 3).identical(viewer.result.drop_vars("latent_cube"))
     with Image.open(folder / "labels.png") as labels:
         side = labels.width // SHAPE[1]

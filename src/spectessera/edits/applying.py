@@ -67,8 +67,7 @@ def apply_edits(
     cube : DataArray (y, x, channel), optional
         The cube that was segmented: for Split, and for Mask where some pixels of a cluster stay.
     segmenter : SpectralSegmenter, optional
-        The one of the run, for the same acts. With it a merged cluster has its decoded center;
-        without it, that is NaN.
+        The one of the run, for the same acts.
     means : bool
         False: Mask needs no cube; the spectra of a cluster that lost pixels are NaN.
     progress : callable, optional
@@ -80,7 +79,8 @@ def apply_edits(
         Numbers, sizes, names, colours and spectra are those of the new clusters. ``confidence`` is
         that of the run: of merged clusters a lower bound; of parts of a split one its product with
         the confidence among these parts; NaN where pixels are masked. ``center`` of a merged
-        cluster is the mean of the centers by their pixels. Scores for k, ``structure`` and the
+        cluster is the mean of the centers by their pixels; its ``decoded_mean`` is not known: NaN.
+        Scores for k, ``structure`` and the
         like stay those of the run; the map ``silhouette`` is left out after Merge and Split,
         ``label_alone`` after Split. The attribute ``edits`` lists what was done.
 
@@ -155,7 +155,7 @@ def _applied(result: xr.Dataset, act: Act, how: Sources) -> tuple[xr.Dataset, st
         case Merge(clusters):
             from .merging import merge
 
-            return merge(result, clusters, how.segmenter)
+            return merge(result, clusters)
         case Split():
             from .splitting import split
 

@@ -106,7 +106,8 @@ class Editing:
         if not needs_cube(act):
             return apply_edits(result, [act])
         segmenter = self._load()
-        means = segmenter is not None or not isinstance(act, Mask)
+        # In a folder, a mask is kept only with the spectra of what is left.
+        means = self.folder is not None or segmenter is not None or not isinstance(act, Mask)
         return apply_edits(result, [act], self._cube, segmenter, means=means)
 
     def save(self) -> bool:

@@ -106,6 +106,22 @@ def _gate(make_page: MakePage, token: str) -> Any:
     )
 
 
+def _http(application: Any) -> Any:
+    """Return a server that sends short messages at once.
+
+    Otherwise the system holds the parts of an answer back until the browser has acknowledged the
+    first one, which it does after up to 40 ms.
+    """
+    from tornado.httpserver import HTTPServer
+
+    class Prompt(HTTPServer):
+        def handle_stream(self, stream: Any, address: Any) -> None:
+            stream.set_nodelay(True)
+            super().handle_stream(stream, address)
+
+    return Prompt(application)
+
+
 class Server:
     """A server that shows pages, in a thread of its own.
 
@@ -147,11 +163,10 @@ class Server:
         asyncio.set_event_loop(asyncio.new_event_loop())
         try:
             from bokeh.server.server import BaseServer
-            from tornado.httpserver import HTTPServer
             from tornado.ioloop import IOLoop
 
             application = _gate(self._make_page, self.token)
-            http = HTTPServer(application)
+            http = _http(application)
             http.add_socket(self._socket)
             self._loop = IOLoop.current()
             server = BaseServer(self._loop, application, http)

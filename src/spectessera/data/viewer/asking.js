@@ -33,7 +33,8 @@ function answered() {
   for (const [lane, at] of lanes) {
     if (at.waiting > 0 && at.n === answer.n) {
       at.waiting -= 1;
-      if (lane === "hover") page.answered.push(performance.now() - at.since);
+      at.took = performance.now() - at.since;
+      if (lane === "hover") page.answered.push(at.took);
       const next = at.next;
       at.next = null;
       if (next != null) ask(next[0], next[1], lane);
