@@ -15,6 +15,7 @@ from spectessera.viewer import overview as overviews
 from spectessera.viewer.cache import ABOUT, cache_folder, kept_overviews, remove_overviews
 from spectessera.viewer.keeping import bin_edges, pieces
 from spectessera.viewer.overview import exact_window, open_overview
+from spectessera.viewer.overviewpass import added
 from spectessera.viewer.spectra import Stopped
 
 SHAPE = (13, 17, 300)
@@ -157,6 +158,14 @@ def test_values_of_any_type_are_added_up(folder, dtype, lazy):
     np.testing.assert_allclose(overview.total, 6 * one)
     np.testing.assert_allclose(overview.window(0, 2).map, 2 * one)
     np.testing.assert_allclose(exact_window(cube, 0, 2).map, 2 * one)
+
+
+def test_maps_whose_sum_overflows_are_added_up():
+    """The sum of all pixels is infinite as float32, or even inf - inf; that of each is not."""
+    one = np.full((40, 40), 1e38, np.float32)
+    one[20:] *= -1
+    np.testing.assert_array_equal(added([(one, 3), (one.copy(), 3)], (40, 40)), 2 * one)
+    assert np.isnan(added([(one, 0)], (40, 40))).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 40), (5, 1, 1)])

@@ -23,8 +23,7 @@ from .overviewpass import (
     LEVELS,
     SPECTRA,
     TOTAL,
-    add_map,
-    estimated,
+    added,
     make,
     read_map,
     write_about,
@@ -152,11 +151,13 @@ def open_kept(path: Path, cube: xr.DataArray, edges: np.ndarray) -> Overview:
         widths.append(np.add.reduceat(widths[-1], np.arange(0, len(widths[-1]), JOIN)))
 
     def window_of(first: int, last: int) -> np.ndarray:
-        sums, counts = np.zeros(shape), np.zeros(shape, np.float32)
-        for level, number in pieces(first, last, len(used)):
-            one = read_map(path / BINS.format(level), number)
-            add_map(one, float(widths[level][number]), sums, counts)
-        return estimated(sums, counts, float(used[first:last].sum()))
+        return added(
+            (
+                (read_map(path / BINS.format(level), number), int(widths[level][number]))
+                for level, number in pieces(first, last, len(used))
+            ),
+            shape,
+        )
 
     def bins_at(y: int, x: int) -> np.ndarray:
         bins = np.load(path / BINS.format(0), mmap_mode="r", allow_pickle=False)

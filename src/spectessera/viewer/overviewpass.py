@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -250,24 +250,39 @@ def _join(folder: Path, level: int, used: np.ndarray, stop: Stop | None) -> np.n
     for number, start in enumerate(starts.tolist()):
         if stop is not None and stop():
             raise Stopped("the overview was stopped; nothing of it is kept")
-        sums, counts = np.zeros((2, *shape[1:]), np.float32)
-        for one in range(start, min(start + JOIN, shape[0])):
-            add_map(read_map(finer, one), float(used[one]), sums, counts)
+        joined = range(start, min(start + JOIN, shape[0]))
+        maps = ((read_map(finer, one), int(used[one])) for one in joined)
         here = np.load(coarse, mmap_mode="r+", allow_pickle=False)
-        here[number] = estimated(sums, counts, float(used[start : start + JOIN].sum()))
+        here[number] = added(maps, (shape[1], shape[2]))
         del here
     return np.add.reduceat(used, starts)
 
 
-def add_map(one: np.ndarray, used: float, sums: np.ndarray, counts: np.ndarray) -> None:
-    """Add a map of a bin, of so many channels, to sums and to what they are of."""
-    there = one == one  # not NaN
-    if there.all():
+def added(maps: Iterable[tuple[np.ndarray, int]], shape: tuple[int, int]) -> np.ndarray:
+    """Return the sum, float32, of maps (y, x) of bins, each with its number of channels.
+
+    NaN in a map counts as the mean of the others.
+    """
+    sums, whole = np.zeros(shape), 0
+    absent: np.ndarray | None = None  # channels that a pixel lacks
+    for one, channels in maps:
+        whole += channels
+        if not channels:
+            continue
+        with np.errstate(over="ignore", invalid="ignore"):  # then it is looked at more closely
+            none_missing = not np.isnan(one.sum())
+        if none_missing:
+            sums += one
+            continue
+        missing = np.isnan(one)
+        absent = np.zeros(shape, np.float32) if absent is None else absent
+        absent[missing] += channels
+        one[missing] = 0
         sums += one
-        counts += used
-    else:
-        sums[there] += one[there]
-        counts[there] += used
+    if absent is None and whole:
+        return sums.astype(np.float32)
+    present = np.broadcast_to(whole, shape) if absent is None else whole - absent
+    return estimated(sums, present, float(whole))
 
 
 def read_map(path: Path, number: int) -> np.ndarray:
