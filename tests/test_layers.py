@@ -23,6 +23,7 @@ WITHOUT_TORCH = (
     "axis", "settings", "colours", "channels", "conventions", "scale", "variance", "foreign",
     "cube", "evaluate", "optical", "preprocess", "scans", "result", "evidence", "warning", "plots",
     "io", "naming", "maps", "diagnostics", "htmlreport", "resultfolder", "export",
+    "edits", "viewer",
 )  # fmt: skip
 AFTER_HELP = {"torch", "sklearn", "xarray", "matplotlib", "scipy", "numpy", "pandas", "dask"}
 OPEN_TO_ALL = {"_util", "_version"}

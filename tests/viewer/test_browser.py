@@ -271,6 +271,12 @@ def test_hostile_names_stay_text_and_there_is_no_error(screen):
     assert screen.errors() == []
 
 
+def test_a_notebook_shows_the_page_in_a_frame(viewer):
+    shown = viewer._repr_html_()
+    assert shown.startswith(f'<iframe src="{viewer.address}"')
+    assert HOSTILE[:8] not in shown
+
+
 def test_a_request_that_is_none_is_refused(screen, caplog):
     for text in ("no json", "[]", '{"act": "hello"}', '{"act": "open", "n": 1, "path": "/etc"}'):
         screen.run("page.models.ask.data = {text: [arguments[0]]}", text)

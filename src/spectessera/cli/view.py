@@ -92,6 +92,7 @@ def view_command(
         output.print(f"open {viewer.address} in a browser of this machine; Ctrl-C ends it")
         viewer.wait()
     except KeyboardInterrupt:
+        viewer.close()  # corrections that are being written are complete then
         output.print("the viewer is closed")
     finally:
         viewer.close()

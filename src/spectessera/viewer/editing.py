@@ -12,13 +12,11 @@ import xarray as xr
 from spectessera.edits import (
     Act,
     Mask,
-    Merge,
-    Recolour,
-    Rename,
     apply_edits,
     needs_cube,
     save_edits,
 )
+from spectessera.result import stored_edits
 
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
@@ -122,15 +120,5 @@ class Editing:
 
     def words(self) -> str:
         """Return what was done last, in words."""
-        return "" if not self.acts else _words(self.acts[-1])
-
-
-def _words(act: Act) -> str:
-    match act:
-        case Merge(clusters):
-            return f"merged {', '.join(map(str, clusters))}"
-        case Rename(cluster, _):
-            return f"renamed {cluster}"
-        case Recolour(cluster, _):
-            return f"recoloured {cluster}"
-    return type(act).__name__.lower()
+        done = stored_edits(self.result)
+        return str(done[-1]["words"]) if done else ""

@@ -69,7 +69,7 @@ def _edits(state: State) -> Answer:
     editing = state.editing
     if editing is None:
         return {"undo": False, "redo": False, "words": ""}
-    words = f"{counted(len(editing.acts), 'correction')}; the last one {editing.words()}."
+    words = f"{counted(len(editing.acts), 'correction')}. The last one: {editing.words()}"
     return {
         "undo": bool(editing.acts),
         "redo": bool(editing.undone),

@@ -71,6 +71,7 @@ function about(answer) {
   if (page.band != null) groups.set("Band", [["window", "Band"]]);
   options($("left"), [...groups], $("left").value);
   options($("right"), [["", [["", "nothing"]]], ...groups], $("right").value);
+  $("outlines-label").hidden = answer.clusters.length === 0;
   clusters();
   if (page.models.spectrum != null) {
     sources();
