@@ -62,3 +62,17 @@ def test_the_address_is_printed_and_ctrl_c_ends_it(folder, monkeypatch):
     assert last == "the viewer is closed"
     with pytest.raises(OSError):
         urllib.request.urlopen(address, timeout=5)
+
+
+def test_the_size_and_the_place_of_an_overview_are_printed(folder, tmp_path, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spectessera.viewer.viewer.Viewer.wait", interrupted)
+    monkeypatch.setattr("spectessera.viewer.overview.SMALL_BYTES", 0)
+    monkeypatch.setenv("SPECTESSERA_CACHE", str(tmp_path / "cache"))
+    done = run("view", folder.parent / "cube.zarr", "--no-browser", check=0)
+    words = " ".join(done.stdout.split())
+    assert "its overview (" in words
+    assert "MB) is kept in" in words
+    assert len(list((tmp_path / "cache").iterdir())) == 1

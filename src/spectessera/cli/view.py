@@ -84,6 +84,10 @@ def view_command(
             shown, given, port=port, browser=not no_browser, photo=photo, points=points,
             cache=cache, progress=bar,
         )  # fmt: skip
+    overview = viewer.state.overview
+    if overview is not None and overview.path is not None and not quiet:
+        size = f"{overview.nbytes / 1e6:,.1f} MB"
+        output.print(f"its overview ({size}) is kept in {overview.path.parent}")
     try:
         output.print(f"open {viewer.address} in a browser of this machine; Ctrl-C ends it")
         viewer.wait()

@@ -21,7 +21,7 @@ from spectessera.scale import LARGEST
 from .boxes import Stored
 from .cache import ABOUT, cache_folder, folder_name, identity
 from .keeping import bin_edges, fault_of, make_kept, open_kept
-from .overviewpass import Sums, estimated
+from .overviewpass import MEGABYTE, STEP, Sums, estimated
 from .spectra import Progress, Stop, Stopped
 from .windows import Overview, Window, exact_window, map_in_memory
 
@@ -52,7 +52,7 @@ def open_overview(
     folder : str or Path, optional
         The cache, by default :func:`spectessera.viewer.cache.cache_folder`.
     progress : callable, optional
-        Called with "overview", the bytes that are read and those of the cube.
+        Called with a step, the megabytes that are read and those of the cube.
     stop : callable, optional
         Asked between blocks: if it returns True, :class:`Stopped` is raised. After that, and after
         an interruption, nothing incomplete is left.
@@ -116,7 +116,7 @@ def _in_memory(
                 image[box.y, box.x] += one[0].reshape(part.shape[:2])
             done += part.nbytes
             if progress is not None:
-                progress("overview", done, values.nbytes)
+                progress(STEP, done // MEGABYTE, values.nbytes // MEGABYTE)
     good, outside = ~sums.bad, sums.mask
 
     def window_of(first: int, last: int) -> np.ndarray:

@@ -25,6 +25,8 @@ from .spectra import Progress, Stop, Stopped
 SPECTRA, TOTAL, BINS = "spectra.npy", "total.npy", "bins-{}.npy"
 # So many bins are added to one of the next level, of which there are two.
 JOIN, LEVELS = 8, 3
+# The step of the progress, whose numbers are of megabytes.
+STEP, MEGABYTE = "overview, MB", 10**6
 # Values that are processed together: float32 copies of 4 MiB.
 _VALUES = 2**20
 # Bytes of bins that are written at a time: pages of a file that is mapped count as memory.
@@ -221,7 +223,7 @@ def make(
                 if stop is not None and stop():
                     raise Stopped("the overview was stopped; nothing of it is kept")
                 if progress is not None:
-                    progress("overview", done, total)
+                    progress(STEP, done // MEGABYTE, total // MEGABYTE)
                 yield values
                 done += values.nbytes
                 if count % _RELEASE_AFTER == 0:
@@ -237,7 +239,7 @@ def make(
         used = _join(folder, level, used, stop)
     release_memory()
     if progress is not None:
-        progress("overview", total, total)
+        progress(STEP, total // MEGABYTE, total // MEGABYTE)
 
 
 def _join(folder: Path, level: int, used: np.ndarray, stop: Stop | None) -> np.ndarray:
