@@ -299,7 +299,7 @@ def test_no_width_of_the_window_needs_sideways_scrolling(screen):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         screen.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         screen.wait(f"Math.abs({SQUARE % width} - 1) < 0.02", "square pixels")
-        assert screen.run("return document.documentElement.scrollWidth") <= width
+        screen.wait(f"document.documentElement.scrollWidth <= {width}", "no sideways scrolling")
 
 
 def image(screen):

@@ -18,7 +18,7 @@ from spectessera.htmlreport.figures import without_math
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import name_clusters, title_of
 from spectessera.plots.drawing import origin
-from spectessera.result import cluster_colours, cluster_names
+from spectessera.result import cluster_names, palette
 
 from .editing import Editing
 from .latents import Latents, latents_of, model_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 LONGEST_NAME = 200  # letters
+NAMED = ("mean_spectrum", "std_spectrum", "size")  # what clusters are named from
 GREY = "#{:02x}{:02x}{:02x}".format(*MASKED.tolist())
 
 
@@ -115,7 +116,7 @@ class State:
             )
         if result is None:
             return
-        if "mean_spectrum" in result and not _same_spectra(before, result):
+        if all(name in result for name in NAMED) and not _same_spectra(before, result):
             self.namings = name_clusters(result)
             numbers = (int(each) for each in result["cluster"].values)
             named = zip(numbers, self.namings, strict=True)
@@ -195,16 +196,18 @@ def _same_spectra(before: xr.Dataset | None, result: xr.Dataset) -> bool:
     """Return whether two results have the same mean spectra, and so the same suggested names."""
     if before is None:
         return False
-    names = ("mean_spectrum", "std_spectrum", "size")
-    return all(each in before and before[each].equals(result[each]) for each in names)
+    return all(each in before and before[each].equals(result[each]) for each in NAMED)
 
 
 def _clusters(result: xr.Dataset, suggested: Mapping[int, str]) -> list[Cluster]:
     """Return the clusters of a result."""
-    names, colours = cluster_names(result), cluster_colours(result)
-    numbers = [int(each) for each in result["cluster"].values]
     label = result["label"].values
-    sizes = np.bincount(label.ravel(), minlength=max(numbers, default=0) + 1)
+    most = max(int(label.max(initial=0)), result.sizes.get("cluster", 0))
+    listed = result["cluster"].values if "cluster" in result.coords else range(1, most + 1)
+    numbers = [int(each) for each in listed]
+    most = max([most, *numbers])
+    names, colours = cluster_names(result), palette(result, most)
+    sizes = np.bincount(label.ravel(), minlength=most + 1)
     return [
         Cluster(
             number,

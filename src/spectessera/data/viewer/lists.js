@@ -79,13 +79,14 @@ function about(answer) {
     $("band-panel").hidden = !answer.cube;
     $("band-unit").textContent = answer.axis.unit;
     Object.assign($("band-slide"), {min: low, max: high, step: answer.axis.step});
+    if (page.band == null) $("band-slide").value = (low + high) / 2;
     const named = answer.lines.map((each, at) => [String(at), each.name]);
     options($("line"), [["", [["", "choose"], ...named]]], "");
     $("line-label").hidden = named.length === 0;
   }
   if (!page.ready) {
     if (answer.clusters.length <= 12) answer.clusters.forEach((each) => page.shown.add(each.number));
-    $("show-mean").checked = answer.clusters.length === 0 && answer.cube;
+    if (answer.axis != null) $("show-mean").checked = answer.clusters.length === 0 && answer.cube;
     clusters();
     fit();
     photo_start();
