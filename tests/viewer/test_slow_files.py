@@ -61,3 +61,19 @@ def test_a_fast_file_is_read_under_the_mouse(session, monkeypatch):
     np.testing.assert_array_equal(shown[0], counts[4, 7])
     assert not ACTS["pin"].is_slow(page)
     assert ACTS["hello"].work(page, {})()["slow"] == ""
+
+
+def test_a_viewer_that_is_closed_reads_no_further(session):
+    """Otherwise Ctrl-C would wait until a region of a large cube is read."""
+    from spectessera.viewer.acts import ACTS
+    from spectessera.viewer.page import Pages
+    from spectessera.viewer.spectra import Stopped
+
+    page, _ = session
+    corners = {"corners": [[0, 0], [9, 0], [0, 8]]}
+    assert ACTS["region"].work(page, corners)()["region"]["read"]
+    Pages(page.state).close()
+    with pytest.raises(Stopped):
+        ACTS["region"].work(page, corners)
+    with pytest.raises(Stopped):
+        ACTS["exact-window"].work(page, {"low": 1.0, "high": 1.5})

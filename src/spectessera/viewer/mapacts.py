@@ -142,7 +142,7 @@ def _window(session: Session, request: Request, *, exact: bool) -> Apply:
     ends = (requests.number(request, name, -1e30, 1e30) for name in ("low", "high"))
     first, stop = channels_between(state.cube, *ends)
     if exact:
-        found = state.overview.exact_window(state.cube, first, stop)
+        found = state.overview.exact_window(state.cube, first, stop, stop=state.closing.is_set)
     else:
         found = state.overview.window(first, stop)
     middle = state.axis.values

@@ -72,6 +72,7 @@ class Pages:
 
     def close(self) -> None:
         """End the threads; corrections are kept first, what else has not begun is dropped."""
+        self.state.closing.set()
         for pool in (self.quick, self.slow):
             pool.shutdown(wait=False, cancel_futures=True)
         self.saving.shutdown(wait=True)
@@ -123,7 +124,7 @@ class Page:
 
     def _done(self, request: dict[str, Any], future: Future[Apply]) -> None:
         """Hand what a thread has computed to the loop of the server."""
-        if not future.cancelled():
+        if not (future.cancelled() or self.pages.state.closing.is_set()):
             self.doc.add_next_tick_callback(partial(self._finish, request, future))
 
     def _finish(self, request: dict[str, Any], future: Future[Apply]) -> None:

@@ -29,7 +29,7 @@ def region_of(session: Session, mask: np.ndarray, polygon: np.ndarray | None) ->
     said: Answer = {"read": False}
     state = session.state
     if state.cube is not None and state.axis is not None:
-        measured = region_spectrum(state.cube, mask)
+        measured = region_spectrum(state.cube, mask, stop=state.closing.is_set)
         found = Region(mask, np.asarray(measured.mean), np.asarray(measured.std), int(measured.n))
         naming = names_of(found, state)
         marks, named = marks_of(found, naming, state.axis)

@@ -80,6 +80,7 @@ class State:
         self._latents: Latents | None = None
         self._loaded: SpectralSegmenter | None = None
         self._lock = threading.Lock()
+        self.closing = threading.Event()  # what reads a file for long asks this
         self.title = opened.title
         self.namings: list[Naming] = []
         self.suggested: dict[int, str] = {}
