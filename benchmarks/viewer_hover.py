@@ -21,8 +21,11 @@ CHANNELS, CLUSTERS, CHUNK = 64, 6, 64
 PER_SECOND = 20
 PLACE = """
 const view = Bokeh.index.find_one(page.models["map-left"]);
-const box = view.canvas.el.getBoundingClientRect(), frame = view.frame.bbox;
-return [box.left + frame.left, box.top + frame.top, frame.width, frame.height];
+const box = view.canvas.el.getBoundingClientRect(), {x_scale, y_scale} = view.frame;
+const [rows, columns] = page.about.shape;
+const [left, top] = [x_scale.compute(0), y_scale.compute(0)];
+return [box.left + left, box.top + top, x_scale.compute(columns - 1) - left,
+        y_scale.compute(rows - 1) - top];
 """
 
 
