@@ -10,7 +10,7 @@ from commands import one_line, run, two_stripes
 from spectessera import load, read_result, studies, write
 from spectessera.cli import app, check, console, segment
 from spectessera.cli.options import parse
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 
 FAST = ("--epochs", "3", "--k-max", "3", "--encoder", "8", "--restarts", "2")
 

@@ -18,7 +18,7 @@ import typer
 from rich.markup import escape
 
 from spectessera._util.documents import read_toml
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 from spectessera.segmenter.defaults import CONFIGS, DEFAULTS, fine_tuning
 from spectessera.settings import from_dict
 
