@@ -10,7 +10,7 @@ import pytest
 from commands import one_line, run, two_stripes
 from spectessera import read_result, write
 from spectessera.plots import result as plots
-from spectessera.resultfolder import clean_name, verify
+from spectessera.resultfolder import verify
 
 FAST = ("--epochs", "2", "--k-max", "3", "--encoder", "8", "--restarts", "2", "-q")
 
@@ -200,8 +200,7 @@ def test_a_folder_that_cannot_be_written_to_still_gives_a_report_elsewhere(out, 
     assert "Smalt" in (out.parent / "r.html").read_text()
 
 
-def test_names_are_one_line_of_characters_that_are_seen_and_no_mathematics(home):
-    assert clean_name(" a\n\x1b[1m\u202e ") == r"a \x1b[1m\u202e"
+def test_a_long_name_is_shortened_in_a_figure_and_is_no_mathematics(home):
     figure = plots.clusters(read_result(home / "out"), {1: r"$\frac{ " + "x" * 300})
     (legend,) = figure.legends
     text = legend.get_texts()[0].get_text()

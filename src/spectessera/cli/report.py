@@ -179,7 +179,7 @@ def _can_keep(folder: Path) -> bool:
 
 
 def _cluster_and_name(text: str) -> tuple[int, str]:
-    from spectessera.resultfolder import clean_name
+    from spectessera.result import clean_name
 
     cluster, sign, name = text.partition("=")
     number = cluster.strip()

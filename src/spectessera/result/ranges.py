@@ -14,6 +14,7 @@ import xarray as xr
 
 from spectessera._util.text import shown
 
+from .given import check_given
 from .schema import ATTRIBUTES, COORDINATES, VARIABLES, Attribute, Variable
 
 # Means and shares of float32 numbers may be beyond their range by rounding.
@@ -30,6 +31,7 @@ def check_attributes(result: xr.Dataset) -> None:
     if "quality" in result.variables:
         _check_bits(result.variables["quality"].attrs)
     _check_rare(result)
+    check_given(result)
 
 
 def _check_attribute(attributes: Mapping[Any, Any], known: Attribute) -> None:

@@ -28,7 +28,7 @@ LIMIT = 1e36
 # clusters="trained"; noise: where stability chose k and the noise of the cube is known; evidence:
 # where evidence chose k; rare: where there are rare groups; neighbours: where pixels are averaged
 # with their neighbours; cube: where the cube has this attribute; rest: by a
-# model of lines at rest; never.
+# model of lines at rest; people: by no function, only by people; never.
 When = Literal[
     "always",
     "keep",
@@ -40,6 +40,7 @@ When = Literal[
     "neighbours",
     "cube",
     "rest",
+    "people",
     "never",
 ]
 
@@ -402,6 +403,19 @@ ATTRIBUTES = (
     Attribute(
         "provenance", str, "JSON: version, seed, settings; see the function provenance",
         "always", "always", low=0,
+    ),
+    # --- by people ---
+    Attribute(
+        "cluster_names", str,
+        "JSON: names that people have given to clusters, by their numbers; see the function "
+        "cluster_names",
+        "people", "people",
+    ),
+    Attribute(
+        "cluster_colours", str,
+        "JSON: colours that people have given to clusters, as #rrggbb, by their numbers; see the "
+        "function cluster_colours",
+        "people", "people",
     ),
     # --- of variables and coordinates ---
     Attribute("flag_masks", str, "the quality bits", "always", "always", owner="quality"),

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .anymaps import write_any_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
-    from .edits import clean_name, edited_files, read_edits, write_edited
+    from .edits import edited_files, read_edits, write_edited
     from .linefiles import write_line_maps
     from .manifest import (
         ABUNDANCES,
@@ -52,7 +52,6 @@ __all__ = [
     "as_table",
     "check_place",
     "circumstances",
-    "clean_name",
     "compare_results",
     "edited_files",
     "names_of",
@@ -89,7 +88,6 @@ __getattr__, __dir__ = door(
         "check_place": "staging",
         "circumstances": "repetition",
         "compare_results": "repetition",
-        "clean_name": "edits",
         "edited_files": "edits",
         "names_of": "contents",
         "read_edits": "edits",

@@ -12,36 +12,19 @@ import tomli_w
 import xarray as xr
 
 from spectessera._util.documents import read_json, read_toml
-from spectessera._util.text import shown
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
+from spectessera.result import clean_name
 
 from .clustertable import plain
 from .manifest import CLUSTER_TABLE, EDITS, Manifest
 
-LONGEST = 200  # characters of a name
 _MOST_BYTES = 2**26  # of a summary
 _FIGURE, _SUMMARY = "clusters.png", "summary.json"
 _HEAD = (
     "# Your names of clusters. Reports, summary, table and figure of the clusters show them.\n"
     "# After a change by hand, run: spectessera report FOLDER --overwrite\n"
 )
-
-
-def clean_name(name: str) -> str:
-    """Return a name of a cluster as one line.
-
-    Raises
-    ------
-    ValueError
-        If it is empty or longer than 200 characters.
-    """
-    name = shown(" ".join(name.split()), most=10 * LONGEST)
-    if not 0 < len(name) <= LONGEST:
-        raise ValueError(
-            f"a name of a cluster has 1 to {LONGEST} characters; got {len(name)}: {name[:40]!r}"
-        )
-    return name
 
 
 def read_edits(folder: Path, manifest: Manifest) -> dict[int, str]:
