@@ -213,12 +213,12 @@ def test_every_setting_has_a_flag_with_help():
         entries = documented(kind)
         for name in kind.__dataclass_fields__:
             assert all(entries[name]), name
-    text = run("train", "--help", env={"COLUMNS": "200"}, check=0).stdout
+    text = run("train", "--help-all", env={"COLUMNS": "200"}, check=0).stdout
     for name in ("--learning-rate", "--k-max", "--rebin-to", "--latent-activation"):
         assert name in text
-    words = " ".join(text.replace("│", " ").split())
+    words = " ".join(text.split())
     assert "Probability of dropping a hidden unit in training, in [0, 1). (default: 0)" in words
-    assert "squared, variance, poisson, multinomial." in words
+    assert "--loss [squared|variance|poisson|multinomial]" in words
     assert f"(default: {DEFAULTS['network'].latent})" in words
 
 

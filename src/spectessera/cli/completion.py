@@ -1,8 +1,8 @@
 """What a flag takes, for the pages of help and for the completion of the shell.
 
-Both come from one text, such as ``[auto|maxrf|FILE]``: words in small letters are choices, words in
-capital letters stand for a value. ``spectessera --install-completion`` sets the shell up; completing
-imports neither torch nor the cube.
+Both come from one text, such as ``[auto|maxrf|FILE]``: words in small letters are choices, words
+in capital letters stand for a value. ``spectessera --install-completion`` sets the shell up;
+completing a command imports no torch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
+
+import typer
 
 from .flags import with_parameters
 from .helppage import HelpAll
@@ -33,6 +35,7 @@ def helped(function: Callable[..., None]) -> Callable[..., None]:
     )
 
     def command(**values: Any) -> None:
+        values.pop("help_all", None)  # some versions of typer give it, although it is not exposed
         function(**values)
 
     return with_parameters(command, function, [*signature.parameters.values(), every])
@@ -46,8 +49,11 @@ def _describe(parameter: inspect.Parameter) -> None:
     is_argument = type(info).__name__ == "ArgumentInfo"
     if info.metavar is None:
         info.metavar = parameter.name.upper() if is_argument else _value_of(kind)
-    if info.metavar and "|" in info.metavar and info.autocompletion is None:
+    words = choices(info.metavar or "")
+    if words and info.autocompletion is None:
         info.autocompletion = completer(info.metavar)
+        if info.callback is None and len(words) == info.metavar.count("|") + 1:
+            info.callback = _checker(words)
 
 
 def _value_of(kind: Any) -> str | None:
@@ -66,6 +72,24 @@ def choices(metavar: str) -> list[str]:
     """
     words = metavar.strip("[]").split("|")
     return [each for each in words if each and not each.isupper() and "," not in each]
+
+
+def _checker(words: list[str]) -> Callable[[Any], Any]:
+    """Return what raises an error of usage unless a value is one of the words."""
+    said = f"{', '.join(words[:-1])} or {words[-1]}"
+
+    def check(value: Any) -> Any:
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if each is not None and str(each).strip().lower() not in _meant(words):
+                raise typer.BadParameter(f"takes {said}; got {each!r}")
+        return value
+
+    return check
+
+
+def _meant(words: list[str]) -> set[str]:
+    """Return the words that are understood; those of yes and no are more than are shown."""
+    return {*words, "true", "false"} if words == ["yes", "no"] else set(words)
 
 
 def completer(metavar: str) -> Callable[[str], list[str]]:

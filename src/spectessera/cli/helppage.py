@@ -29,6 +29,7 @@ _SEE = re.compile(
     r"\s*\((?:see )?:\w+:`[^`]+`\)"  # in brackets
     r"|[,;] see\s+:\w+:`[^`]+`(?= ?[:;,.])"  # at the end of a clause
 )
+_SENTENCE = re.compile(r"(?:^|(?<=\. ))See :\w+:`[^`]+`\. ?")
 _NUMBERS = re.compile(r"(\w+)=\(([\d, ]+)\)")
 
 
@@ -53,7 +54,7 @@ def plain(text: str, flags: Iterable[str] = ()) -> str:
         name, sign, rest = found[1].partition(" ")
         return as_flag(name) + sign + rest if name in known else found[1]
 
-    text = _ROLE.sub(r"\1", _SEE.sub("", text))
+    text = _ROLE.sub(r"\1", _SENTENCE.sub("", _SEE.sub("", text)))
     text = re.sub(r"``([^`]+)``", word, text)
     text = _NUMBERS.sub(
         lambda found: (
@@ -61,7 +62,7 @@ def plain(text: str, flags: Iterable[str] = ()) -> str:
         ),
         text,
     )
-    text = re.sub(r"\bNone\b", "none", text).replace("(none: ", "(none: ")
+    text = re.sub(r"\bNone\b", "none", text)
     return re.sub(r"(^|\. )none\b", r"\1None", text).replace("`", "")
 
 
@@ -164,9 +165,8 @@ def _panels(command: Any, parameters: Sequence[Any]) -> dict[str, list[Any]]:
     for each in parameters:
         if each.param_type_name == "option":
             name = getattr(each, "rich_help_panel", None)
-            panels.setdefault(FLAGS if name is None or each.name in first else name, []).append(
-                each
-            )
+            panel = FLAGS if name is None or each.name in first else name
+            panels.setdefault(panel, []).append(each)
     panels[FLAGS].sort(key=lambda each: (not each.required, each.name in ("help", "help_all")))
     return panels
 
@@ -194,7 +194,7 @@ def _print_entries(
     output.print(Text(title, "bold"))
     for name, words in entries:
         head = Text(" " * INDENT).append(name, "cyan")
-        lines = textwrap.wrap(words, max(width - column, NARROWEST // 2)) or [""]
+        lines = _wrapped(words, max(width - column, NARROWEST // 2)) or [""]
         if len(head) + 2 > column:
             for line in _folded(name, width - INDENT):
                 output.print(Text(" " * INDENT).append(line, "cyan"))
@@ -233,8 +233,9 @@ def _print_examples(ctx: Any, width: int) -> None:
         return
     output.print(Text("Examples", "bold"))
     column = max(len(line) for line, _ in examples) + 4
+    fits = all(column + len(words) <= width - 2 * INDENT for _, words in examples)
     for line, words in examples:
-        if column + len(words) > width - INDENT:
+        if not fits:
             output.print(f"  # {words}")
             output.print(f"  {line}")
         else:
@@ -242,5 +243,9 @@ def _print_examples(ctx: Any, width: int) -> None:
 
 
 def _print_wrapped(text: str, width: int) -> None:
-    for line in textwrap.wrap(text, width):
+    for line in _wrapped(text, width):
         output.print(line)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)

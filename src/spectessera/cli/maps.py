@@ -33,17 +33,23 @@ METHOD = "pca"  # of the clusters where no result is given
 Result = Annotated[
     Path | None,
     typer.Option(
+        metavar="FOLDER",
         help="The folder that segment wrote for this cube, or the result.nc or result.zarr in it. "
-        "By default, pixels are clustered by their principal components."
+        "By default, pixels are clustered by their principal components.",
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="The folder to write the maps to; by default that of the result."),
+    typer.Option(
+        metavar="FOLDER", help="The folder to write the maps to; by default that of the result."
+    ),
 ]
 Anode = Annotated[
     str | None,
-    typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not the sample's."),
+    typer.Option(
+        metavar="ELEMENT",
+        help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not the sample's.",
+    ),
 ]
 SinglePixels = Annotated[
     bool,

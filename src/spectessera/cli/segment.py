@@ -34,12 +34,22 @@ if TYPE_CHECKING:
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
-Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
+
+def _check_clusters(text: str) -> str:
+    """Return the clusters that are asked for; raise an error of usage if it is none of these."""
+    if text not in ("cube", "trained") and not text.isdecimal():
+        raise typer.BadParameter(f"takes cube, trained or a number of clusters; got {text!r}")
+    return text
+
+
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write the results to.")]
 ClustersOption = Annotated[
     str,
     typer.Option(
+        metavar="[cube|trained|NUMBER]",
+        callback=_check_clusters,
         help="cube: cluster this cube anew; trained: the clusters of the trained model; or a "
-        "number of clusters."
+        "number of clusters.",
     ),
 ]
 
@@ -73,8 +83,10 @@ class ResultOptions:
     also: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="[latent|decoded|silhouette|alone]",
+            rich_help_panel="More results",
             help="Also write a cube: latent or decoded; or a map: silhouette, or alone (the "
-            "clusters without neighbours). May be given several times."
+            "clusters without neighbours). May be given several times.",
         ),
     ] = None
     report: Annotated[
@@ -82,16 +94,20 @@ class ResultOptions:
     ] = False
     anode: Annotated[
         str | None,
-        typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines."),
+        typer.Option(
+            metavar="ELEMENT",
+            help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines.",
+        ),
     ] = None
     library: LibraryFile = None
     library_unit: LibraryUnit = None
     neighbours: Annotated[
         str,
         typer.Option(
+            metavar="[auto|0|WEIGHT]",
             help="How far the spectra of neighbouring pixels are used: auto, as far as a part of "
             "the measurement shows that it helps; 0, not at all; or the weight of a neighbour, up "
-            "to 1."
+            "to 1.",
         ),
     ] = "auto"
     maps: Annotated[
@@ -129,10 +145,11 @@ def segment_command(
     out: Out,
     settings: Fields,
     source: ModelOptions,
+    *,
+    clusters: ClustersOption = "cube",
     results: ResultOptions,
     together: TogetherOptions,
     reading: FileOptions,
-    clusters: ClustersOption = "cube",
     where: Scheduler = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -13,6 +13,8 @@ from spectessera._util.text import shown
 from .console import arguments, errors
 from .helppage import plain, takes_none
 
+_NUMBERS = {"INTEGER": "an integer", "NUMBER": "a number"}
+
 
 def is_usage_error(error: BaseException) -> bool:
     """Whether an error is one of usage.
@@ -40,6 +42,8 @@ def words_of(error: Any) -> str:
         words = _no_such_flag(str(name), flags)
     elif name is not None and name in flags:
         words = f"{name} needs a value: {name} {flags[name].metavar or 'VALUE'}"
+    elif name is not None:
+        words = f"{name} needs a value"
     elif type(error).__name__ == "MissingParameter" and parameter is not None:
         what = plain(parameter.help or "").strip().rstrip(".")
         words = f"{_place(parameter)} is missing" + (f": {what[0].lower()}{what[1:]}" * bool(what))
@@ -85,6 +89,20 @@ def _bad_value(error: Any, parameter: Any) -> str:
     """Return what a flag takes, and what came."""
     given = arguments.get()
     places = [at for at, each in enumerate(given[:-1]) if each in parameter.opts]
-    got = f"; got {given[places[-1] + 1]!r}" if places else ""
+    text = given[places[-1] + 1] if places else None
+    got = "" if text is None else f"; got {text!r}"
     reason = " ".join(str(error.message).split()).rstrip(".")
+    if reason.startswith("takes "):  # of our own checks, which know what they got
+        return f"{max(parameter.opts, key=len)} {reason}"
+    kind = _NUMBERS.get(parameter.metavar)
+    if kind is not None and text is not None and not _is_number(text, kind):
+        return f"{max(parameter.opts, key=len)} takes {kind}; got {text!r}"
     return f"{_place(parameter)}: {reason[:1].lower()}{reason[1:]}{got}"
+
+
+def _is_number(text: str, kind: str) -> bool:
+    try:
+        (int if kind == "an integer" else float)(text)
+    except ValueError:
+        return False
+    return True
