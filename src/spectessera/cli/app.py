@@ -151,6 +151,8 @@ def load_command(name: str) -> Any:
     if isinstance(function, typer.Typer):
         program.info.cls = PlainGroup
         for each in program.registered_commands:
+            if each.cls is PlainCommand:
+                continue  # loaded before
             each.callback, each.cls = helped(each.callback), PlainCommand
     else:
         program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

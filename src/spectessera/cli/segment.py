@@ -12,22 +12,21 @@ import typer
 
 from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
-from spectessera._util.text import counted, per_cent
 
 from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
-from .console import arguments, command, errors, output, print_json, progress, repeating
+from .console import arguments, command, errors, print_json, progress, repeating
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 from .libraries import LibraryFile, LibraryUnit, opened_library
 from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
 from .neighbours import fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
-from .together import CubeFiles, Scans, TogetherOptions, in_words
+from .summary import picture_of, print_summary
+from .together import CubeFiles, Scans, TogetherOptions
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.table import Table
 
     from spectessera.inference import Neighbours
     from spectessera.preprocess.frame import Frame
@@ -197,8 +196,13 @@ def segment_command(
             how = _how(source, results, stored, made) | {"library": library}
         run = scans.said() | _run(source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, cubes=scans.cubes, **how)
+        silent = quiet or as_json or repeating.get()
+        drawn = [] if silent else picture_of(result)  # before a store moves
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
-    _print_summary(summary, out, as_json, quiet)
+    if as_json:
+        print_json(summary)
+    elif not silent:
+        print_summary(summary, result, drawn, out)
 
 
 def _kept(
@@ -334,52 +338,3 @@ def _run(
         "neighbours": results.neighbours,
         "library": None if results.library is None else encodable(str(results.library)),
     }
-
-
-def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
-    """Print the table of clusters, the warnings, and where the results are."""
-    from rich.text import Text
-
-    from spectessera.resultfolder import REPORT
-
-    if as_json:
-        print_json(summary)
-    elif not (quiet or repeating.get()):
-        output.print(_table(summary))
-        for row in summary.get("scans", ()):
-            output.print(in_words(row))
-        if summary["rare"]:
-            output.print(summary["rare"])
-        for row in summary["clusters"]:
-            if row.get("bands_in_words"):
-                output.print(Text(f"cluster {row['cluster']}: {row['bands_in_words']}"))
-        for warning in summary["warnings"]:
-            output.print(f"warning: {warning['text']} [{warning['code']}]")
-        output.print(f"results in {out}")
-        if (out / REPORT).exists():
-            output.print(f"open {out / REPORT} in a browser")
-
-
-def _table(summary: dict[str, Any]) -> Table:
-    """Return the clusters of a summary as a table."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from spectessera.colours import colours
-
-    number = summary["n_clusters"]
-    table = Table(title=counted(number, "cluster"), box=None)
-    for heading in ("cluster", "pixels", "share", "confidence"):
-        table.add_column(heading, justify="right")
-    table.add_column("what it may be")
-    for row in summary["clusters"]:
-        red, green, blue = colours(row["cluster"])[-1].tolist()
-        confidence = row["confidence"]
-        table.add_row(
-            Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {row['cluster']}"),
-            str(row["size"]),
-            per_cent(row["share"], 1),
-            "-" if confidence is None else f"{confidence:.2f}",
-            Text(row["name"] or "-"),
-        )
-    return table
