@@ -85,13 +85,27 @@ def colours(n: int) -> np.ndarray:
     return _table()[np.arange(n) % _COUNT]
 
 
-def paint(label_map: Any) -> np.ndarray:
+def as_hex(colour: Any) -> str:
+    """Return a colour, three numbers of 0..255, as "#rrggbb".
+
+    Examples
+    --------
+    >>> as_hex([213, 94, 0])
+    '#d55e00'
+    """
+    red, green, blue = (int(each) for each in colour)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def paint(label_map: Any, palette: Any = None) -> np.ndarray:
     """Return an image of a label map in the colours of the clusters.
 
     Parameters
     ----------
     label_map : array (y, x) of integers
         0 = masked, 1..K = clusters.
+    palette : array (K or more, 3), uint8, optional
+        Their colours; by default :func:`colours`.
 
     Returns
     -------
@@ -100,7 +114,8 @@ def paint(label_map: Any) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If it does not have two axes, or its values are not integers of at least 0.
+        If it does not have two axes, its values are not integers of at least 0, or the palette
+        has too few colours.
     """
     labels = np.asarray(label_map)
     check_ndim("a label map", labels, 2, "(y, x)")
@@ -114,7 +129,10 @@ def paint(label_map: Any) -> np.ndarray:
             f"labels are 0 (masked) or 1..K; got {int(labels.min())}; add 1 to labels that count "
             "from 0"
         )
-    return np.concatenate([MASKED[None], colours(most)])[labels]
+    shades = colours(most) if palette is None else np.asarray(palette, np.uint8)
+    if len(shades) < most:
+        raise ValueError(f"the palette has {len(shades)} colours; the largest label is {most}")
+    return np.concatenate([MASKED[None], shades])[labels]
 
 
 @cache

@@ -5,8 +5,12 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
+from matplotlib.colors import to_hex
+from PIL import Image
 
 import spectessera as spt
+from reportcases import made_result
 from spectessera.colours import colours
 from spectessera.result import (
     check_result,
@@ -100,3 +104,42 @@ def test_a_name_is_one_line_of_some_length():
     for wrong in ("", " \n", "a" * 201):
         with pytest.raises(ValueError, match="1 to 200 characters"):
             clean_name(wrong)
+
+
+def test_pictures_figures_and_the_report_show_given_names_and_colours(tmp_path, monkeypatch):
+    """The second cluster is #123456 and "robe" wherever it is drawn or listed."""
+    monkeypatch.setattr("spectessera.htmlreport.stills.uri", lambda _: "data:,")
+    result = with_given(made_result(), {2: "robe <b>"}, {2: "#123456"})
+    rgb = (0x12, 0x34, 0x56)
+    spt.write(result, tmp_path / "labels.png")
+    picture = np.asarray(Image.open(tmp_path / "labels.png"))
+    step = picture.shape[0] // 9
+    found = (picture[::step, ::step] == rgb).all(axis=-1)
+    np.testing.assert_array_equal(found, result["label"].values == 2)
+    (legend,) = spt.plots.clusters(result).legends
+    assert legend.get_texts()[1].get_text().startswith("2: robe <b>, ")
+    assert to_hex(legend.get_patches()[1].get_facecolor()) == "#123456"
+    page = spt.report(result, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "2: robe &lt;b&gt;" in page
+    assert 'style="background:#123456"' in page
+    assert "robe <b>" not in page
+
+
+def test_the_lines_of_spectra_and_the_map_have_the_given_colour():
+    result = with_given(made_result(), {}, {2: "#123456"})
+    figure = spt.plots.clusters(result)
+    lines = [line.get_color() for axes in figure.axes for line in axes.lines]
+    assert [to_hex(each) for each in lines] == ["#0072b2", "#123456", "#009e73"]
+    (image,) = figure.axes[0].images
+    assert to_hex(image.cmap(image.norm(2))) == "#123456"
+
+
+def test_label_files_have_a_table_of_names_and_colours(tmp_path):
+    result = with_given(a_result(), {3: "Grünspan"}, {2: "#123456"})
+    spt.write(result, tmp_path / "labels.fits")
+    with fits.open(tmp_path / "labels.fits") as file:
+        table = file["CLUSTERS"].data
+        assert table["CLUSTER"].tolist() == [1, 2, 3]
+        assert table["NAME"].tolist() == ["", "", "Gr?nspan"]
+        assert table["COLOUR"].tolist() == ["#0072b2", "#123456", "#009e73"]
+        assert table["PIXELS"].tolist() == [2, 1, 2]

@@ -202,7 +202,7 @@ def segment_command(
     if as_json:
         print_json(summary)
     elif not silent:
-        print_summary(summary, result, drawn, out)
+        print_summary(summary, drawn, out)
 
 
 def _kept(

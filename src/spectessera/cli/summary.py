@@ -14,7 +14,6 @@ from .picture import can_show, picture
 from .together import in_words
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
     from rich.table import Table
 
@@ -27,28 +26,23 @@ def picture_of(result: xr.Dataset) -> list[Text]:
     return picture(result) if can_show() else []
 
 
-def print_summary(
-    summary: dict[str, Any], result: xr.Dataset, drawn: list[Text], out: Path
-) -> None:
+def print_summary(summary: dict[str, Any], drawn: list[Text], out: Path) -> None:
     """Print the map, the table of clusters, the warnings, and where the results are.
 
     Parameters
     ----------
     summary : dict
         That of the folder.
-    result : Dataset
-        For the names and colours of its clusters.
     drawn : list of Text
         The picture of the map.
     out : Path
         The folder.
     """
-    from spectessera.result import cluster_colours, cluster_names
     from spectessera.resultfolder import REPORT
 
     for line in drawn:
         output.print(line)
-    output.print(cluster_table(summary, cluster_names(result), cluster_colours(result)))
+    output.print(cluster_table(summary))
     for row in summary.get("scans", ()):
         output.print(in_words(row))
     if summary["rare"]:
@@ -63,17 +57,8 @@ def print_summary(
         output.print(f"open {out / REPORT} in a browser")
 
 
-def cluster_table(summary: dict[str, Any], names: dict[int, str], colours: np.ndarray) -> Table:
-    """Return the clusters of a summary: number, colour, name, share, confidence, lines.
-
-    Parameters
-    ----------
-    summary : dict
-        That of the folder.
-    names : dict of int to str
-        Those of people, which come before what a cluster may be.
-    colours : array (cluster, 3), uint8
-    """
+def cluster_table(summary: dict[str, Any]) -> Table:
+    """Return the clusters of a summary: number, colour, share, confidence, name, lines."""
     from rich.table import Table
 
     table = Table(title=counted(summary["n_clusters"], "cluster"), title_justify="left", box=None)
@@ -84,15 +69,13 @@ def cluster_table(summary: dict[str, Any], names: dict[int, str], colours: np.nd
     if with_lines:
         table.add_column("lines", overflow="fold")
     for row in summary["clusters"]:
-        number, confidence = row["cluster"], row["confidence"]
-        name = names.get(number) or row["name"] or "-"
-        red, green, blue = colours[number - 1].tolist()
+        confidence = row["confidence"]
         table.add_row(
-            Text.assemble(("██", f"rgb({red},{green},{blue})"), f" {number}"),
+            Text.assemble(("██", row["colour"]), f" {row['cluster']}"),
             per_cent(row["share"], 1),
             str(row["size"]),
             "-" if confidence is None else f"{confidence:.2f}",
-            Text(shown(name, LONGEST)),
+            Text(shown(row["name"] or "-", LONGEST)),
             *([Text(_lines(row["lines"]))] if with_lines else []),
         )
     return table

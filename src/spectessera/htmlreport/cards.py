@@ -9,8 +9,9 @@ from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 from spectessera.naming.numbers import MEANINGS, quantities_of
 
 from .bandtables import bands_html, library_html
+from .chips import chip
 from .facts import Card
-from .text import DASH, chip, count, number, safe, share, table, warning_list, with_error
+from .text import DASH, count, number, safe, share, table, warning_list, with_error
 
 MOST_ROWS = 20
 PAGE_ROWS = 20  # a card of more rows may be longer than a page of paper
@@ -33,7 +34,7 @@ def card_html(card: Card, figure_html: str, unit: str, axis: Axis) -> str:
     origin = "" if not card.name or card.given else f'<span class="soft">({_origin(card)})</span>'
     name = f" {safe(card.name)} {origin}" if card.name else ""
     parts = [
-        f"<header><h3>{chip(card.cluster)}<span>Cluster {card.cluster}"
+        f"<header><h3>{chip(card.colour)}<span>Cluster {card.cluster}"
         f"{':' if name else ''}{name}</span></h3>"
         f'<p class="numbers">{" · ".join(numbers)}</p></header>',
         figure_html,

@@ -14,7 +14,8 @@ import xarray as xr
 
 from spectessera.colours import MASKED
 
-from .text import DASH, chip, number, safe, table, with_error
+from .chips import chips
+from .text import DASH, number, safe, table, with_error
 
 LARGEST = 400  # pixels of the longer side of a map; means of squares of pixels where it is longer
 BRIGHT = 99  # per cent of the pixels are within the scale
@@ -131,7 +132,7 @@ def _table(maps: xr.Dataset, order: np.ndarray) -> str:
             high, low, sigma = apart
             words = f"{clusters[high]} from {clusters[low]} ({number(sigma, 2)} sigma)"
         rows.append([safe(maps["element"].values[index]), *cells, words])
-    heads = ["lines", *(f"{chip(each)} {each}" for each in clusters), "separates best"]
+    heads = ["lines", *chips(maps, clusters), "separates best"]
     caption = "Net counts of a mean pixel of each cluster, with standard errors"
     return table(caption, heads, rows, numeric=range(1, len(clusters) + 1))
 

@@ -10,9 +10,11 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.channels import Windows, bad_channels, bad_windows, good_channels
+from spectessera.colours import as_hex
 from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Line, Naming
 from spectessera.naming.names import title_of
+from spectessera.result import cluster_colours
 
 MOST_DIFFERENCES = 5
 # Differences below this share of the largest are left out.
@@ -69,6 +71,8 @@ class Card:
         From that cluster, the largest first.
     bad : tuple of (low, high)
         Windows of the axis with channels that are marked as bad.
+    colour : str
+        "#rrggbb".
     """
 
     cluster: int
@@ -83,6 +87,7 @@ class Card:
     nearest: int | None
     differences: tuple[Difference, ...]
     bad: Windows = ()
+    colour: str = "#000000"
 
     def lines(self) -> list[Line]:
         """Return the detected lines of all candidates, each once, the most significant first."""
@@ -133,7 +138,7 @@ def _cards(
     sizes = [int(each) for each in result["size"].values]
     listed = [None] * len(numbers) if namings is None else list(namings)
     nearest = most_similar(mean, deviation, np.array(sizes) > 0)
-    total = max(1, sum(sizes))
+    total, shades = max(1, sum(sizes)), cluster_colours(result)
     made = []
     for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
         other, naming = nearest[place], listed[place]
@@ -155,6 +160,7 @@ def _cards(
                 differences=()
                 if other is None
                 else differences(mean[[place, other]], deviation[[place, other]], axis, known),
+                colour=as_hex(shades[cluster - 1]),
             )
         )
     return made

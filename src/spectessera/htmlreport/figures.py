@@ -11,7 +11,6 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.channels import runs
-from spectessera.colours import colours
 from spectessera.plots.drawing import with_gaps
 from spectessera.result import number_chosen
 
@@ -30,11 +29,6 @@ INK = "#333333"
 BAND = "#ebebeb"  # behind channels that are marked as bad
 FONT = "Helvetica, Arial, sans-serif"
 TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
-
-
-def colour(cluster: int) -> str:
-    """Return the colour of a cluster as "#rrggbb"."""
-    return "#{:02x}{:02x}{:02x}".format(*colours(cluster)[cluster - 1].tolist())
 
 
 def without_math(text: str) -> str:
@@ -166,7 +160,7 @@ def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
         x_axis_label=without_math(axis.label()),
         y_axis_label=without_math(y_label(unit)),
     )
-    ink = colour(card.cluster)
+    ink = card.colour
     _draw_bands(drawn, card, axis, scale)
     x, y = with_gaps(axis, np.stack([card.mean, card.deviation]))
     data = {"x": x, "mean": y[0], "sd": y[1], "drawn": scale.inside(y[0])}
@@ -194,7 +188,7 @@ def _draw_bands(drawn: Any, card: Card, axis: Axis, scale: Scale) -> None:
             x=axis.values[part].astype(np.float32),
             y1=scale.inside(card.mean[part] - card.deviation[part]).astype(np.float32),
             y2=scale.inside(card.mean[part] + card.deviation[part]).astype(np.float32),
-            fill_color=colour(card.cluster),
+            fill_color=card.colour,
             fill_alpha=0.22,
         )
 

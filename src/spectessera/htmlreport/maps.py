@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera.colours import MASKED
+from spectessera.colours import MASKED, as_hex
 from spectessera.cube import spectral_axis
 from spectessera.plots.drawing import MAX_RATIO, origin
+from spectessera.result import cluster_colours
 
 from .facts import Card
-from .figures import TOOLS, colour, score_panels, spectrum, style, with_figure, without_math
+from .figures import TOOLS, score_panels, spectrum, style, with_figure, without_math
 
 NO_CONFIDENCE = 255  # instead of per cent, for pixels without a value
 SKY_PIXELS = 512 * 512  # larger images have no sky coordinates, to keep the file small
-GREY = "#{:02x}{:02x}{:02x}".format(*MASKED.tolist())
+GREY = as_hex(MASKED)
 
 
 def per_cents(confidence: np.ndarray) -> np.ndarray:
@@ -85,7 +86,7 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
         Range1d(start=-0.5, end=width - 0.5),
         Range1d(start=low, end=high),
     )
-    palette = [GREY, *(colour(each) for each in range(1, count + 1))]
+    palette = [GREY, *map(as_hex, cluster_colours(result))]
     mappers = {
         "label": LinearColorMapper(palette=palette, low=-0.5, high=count + 0.5),
         "confidence": LinearColorMapper(palette=Cividis256, low=50, high=100, high_color=GREY),

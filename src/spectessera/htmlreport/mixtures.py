@@ -10,8 +10,9 @@ import xarray as xr
 from spectessera._util.text import per_cent
 
 from . import stills
+from .chips import chips
 from .elementmaps import thumbnail
-from .text import DASH, chip, safe, share, table, with_error
+from .text import DASH, safe, share, table, with_error
 
 MOST_PAIRS = 3
 SMALL = 0.005  # abundances below are not shown
@@ -37,8 +38,7 @@ def mixture_section(maps: xr.Dataset) -> str:
         strict=True,
     )
     rows = [
-        [f"{chip(one)} {one}", f"{chip(other)} {other}", with_error(cost, error)]
-        for one, other, cost, error in merges
+        [*chips(maps, (one, other)), with_error(cost, error)] for one, other, cost, error in merges
     ]
     caption = "Merges in their order; the group goes on under the smaller number"
     return (
@@ -98,9 +98,10 @@ def _composition(maps: xr.Dataset) -> str:
     """Return the mean abundances in the pixels of every cluster."""
     numbers = [int(each) for each in maps["cluster"].values]
     rows = []
-    for label, row in zip(maps["label"].values.tolist(), maps["composition"].values, strict=True):
+    labels = chips(maps, maps["label"].values.tolist())
+    for label, row in zip(labels, maps["composition"].values, strict=True):
         cells = [share(v) if np.isfinite(v) and v >= SMALL else DASH for v in row.tolist()]
-        rows.append([f"{chip(label)} {label}", *cells])
-    heads = ["pixels of", *(f"{chip(each)} {each}" for each in numbers)]
+        rows.append([label, *cells])
+    heads = ["pixels of", *chips(maps, numbers)]
     caption = "Mean abundances in the pixels of each cluster"
     return table(caption, heads, rows, numeric=range(1, len(numbers) + 1))

@@ -18,7 +18,7 @@ from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import name_clusters
-from spectessera.result import check_result, quality_bits, require
+from spectessera.result import check_result, cluster_names, quality_bits, require
 from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
@@ -82,7 +82,8 @@ def report(
         What is said of the mean spectrum of every cluster, in the order of ``result["cluster"]``;
         by default :func:`spectessera.naming.name_clusters`.
     names : mapping of int to str, optional
-        The user's own names by the number of the cluster; they come before those of ``namings``.
+        The user's own names by the number of the cluster; they come before those that are in the
+        result, and these before those of ``namings``.
     warnings : sequence of str
         Sentences for the reader, in addition to those of
         :func:`spectessera.diagnostics.warnings_of`.
@@ -130,7 +131,7 @@ def report(
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another name, or overwrite=True")
     result = _check(result)
-    names = _check_names(result, namings, names or {})
+    names = _check_names(result, namings, cluster_names(result) | dict(names or {}))
     if isinstance(warnings, str):
         raise TypeError(f"warnings is a list of sentences, such as [{warnings!r}]")
     if namings is None:
@@ -168,7 +169,7 @@ def _check(result: xr.Dataset) -> xr.Dataset:
 
 def _seen(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes that are texts, without characters that are not seen."""
-    whole = ("provenance", "wcs", "findings")  # these are parsed
+    whole = ("provenance", "wcs", "findings", "cluster_names", "cluster_colours")  # are parsed
     texts = {name: value for name, value in attributes.items() if isinstance(value, str)}
     return {n: encodable(v) if n in whole else shown(v) for n, v in texts.items()}
 

@@ -7,7 +7,8 @@ import xarray as xr
 from spectessera._util.text import per_cent
 from spectessera.scans import places_of, shares_of
 
-from .text import DASH, chip, safe, table
+from .chips import chips
+from .text import DASH, safe, table
 
 
 def scan_section(result: xr.Dataset) -> dict[str, str]:
@@ -32,7 +33,7 @@ def scan_section(result: xr.Dataset) -> dict[str, str]:
         ]
         for place, row in zip(places, shares_of(result), strict=True)
     ]
-    heads = ["Scan", "Rows", "Columns", "Pixels", *(f"{chip(n)} {n}" for n in clusters)]
+    heads = ["Scan", "Rows", "Columns", "Pixels", *chips(result, clusters)]
     words = (
         "<p>These scans were segmented together: a cluster has the same number, colour and mean "
         "spectrum in all of them. In the maps they are side by side, or one below the other.</p>"

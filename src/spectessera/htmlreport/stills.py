@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import xarray as xr
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from spectessera._util.text import in_figure
@@ -15,7 +16,6 @@ from spectessera.axis import Axis
 from spectessera.plots import mixtures
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import (
-    colour,
     draw_labels,
     draw_pixels,
     fit_channels,
@@ -83,7 +83,7 @@ def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
     scale = Scale(card.mean, card.deviation, [each[2] for each in names])
     figure = Figure(figsize=(8.5, 3.0))
     axes = figure.add_axes((0.085, 0.16, 0.905, 0.81))  # fixed: the spectra are aligned
-    ink = colour(card.cluster)
+    ink = to_rgb(card.colour)
     shade_channels(axes, card.bad)
     for part in windows(card, axis):
         low, high = card.mean[part] - card.deviation[part], card.mean[part] + card.deviation[part]
@@ -92,9 +92,7 @@ def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
         )
     x, y = with_gaps(axis, card.mean)
     dot = "o" if len(axis) == 1 else None
-    axes.plot(
-        x, scale.inside(y), color=ink, lw=1.1, marker=dot, path_effects=rim(card.cluster, 1.1)
-    )
+    axes.plot(x, scale.inside(y), color=ink, lw=1.1, marker=dot, path_effects=rim(ink, 1.1))
     for position, height, name in names:
         bottom = float(np.max(scale.inside(height)))
         axes.plot([position] * 2, [bottom, scale.names], ":", color="0.6", lw=0.8)

@@ -12,7 +12,6 @@ import xarray as xr
 
 from spectessera._util.text import per_cent, visible
 from spectessera.channels import bad_channels
-from spectessera.colours import colours
 from spectessera.result import (
     SPLIT_BELOW,
     number_chosen,
@@ -23,6 +22,7 @@ from spectessera.result import (
 from spectessera.scans import between
 from spectessera.warning import ResultWarning
 
+from .chips import chip
 from .facts import Card
 
 NARROW = "\u202f"  # a narrow space that does not break
@@ -97,15 +97,6 @@ def with_error(value: float, error: float) -> str:
 def title_of(card: Card) -> str:
     """Return number and name of a cluster, not escaped."""
     return f"{card.cluster}: {card.name}" if card.name else str(card.cluster)
-
-
-def chip(cluster: int) -> str:
-    """Return a square of the colour of a cluster."""
-    red, green, blue = colours(cluster)[cluster - 1].tolist()
-    return (
-        f'<span class="chip" aria-hidden="true" style="background:rgb({red},{green},{blue})">'
-        "</span>"
-    )
 
 
 def table(
@@ -300,7 +291,7 @@ def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> s
 def legend(cards: Sequence[Card]) -> str:
     """Return the clusters with their colours, each linked to its card."""
     rows = "".join(
-        f'<li>{chip(card.cluster)}<a href="#cluster-{card.cluster}">{safe(title_of(card))}</a>'
+        f'<li>{chip(card.colour)}<a href="#cluster-{card.cluster}">{safe(title_of(card))}</a>'
         f'<span class="soft">{share(card.share)}</span></li>'
         for card in cards
     )
@@ -364,6 +355,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
     shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings", "scans"}
+    shown |= {"cluster_names", "cluster_colours"}  # everywhere in the report
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",

@@ -13,8 +13,9 @@ import xarray as xr
 
 from spectessera._version import __version__
 from spectessera.axis import Axis, even_steps
+from spectessera.colours import as_hex
 from spectessera.cube import DIMS, spectral_axis
-from spectessera.result import VARIABLES
+from spectessera.result import VARIABLES, cluster_colours, cluster_names
 
 from ._common import CREATOR
 from ._fits_coordinates import coordinate_extensions
@@ -65,7 +66,7 @@ def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
 
 
 def write_result_fits(result: xr.Dataset, path: Path) -> None:
-    """Write the maps that have a FITS extension in the schema, for DS9 and QGIS."""
+    """Write the maps that have a FITS extension in the schema, and a table of the clusters."""
     images = []
     for each in [each for each in VARIABLES.values() if each.fits and each.name in result]:
         header, dtype = _sky(result.attrs.get("wcs")), each.dtype
@@ -76,7 +77,29 @@ def write_result_fits(result: xr.Dataset, path: Path) -> None:
             header["NCLUSTER"] = (clusters, "labels are 1 to this; 0 = masked")
             dtype = "int16" if largest <= np.iinfo(np.int16).max else dtype
         images.append(Image(each.fits, xr.Variable(each.dims, values.astype(dtype)), header))
-    write_images(path, _primary().header, images, [])
+    tables = [_clusters(result)] if result.sizes.get("cluster", 0) else []
+    write_images(path, _primary().header, images, tables)
+
+
+def _clusters(result: xr.Dataset) -> Any:
+    """Return the table CLUSTERS: number, name by people, colour and pixels of every cluster.
+
+    FITS holds ASCII alone: any other character of a name is a question mark.
+    """
+    from astropy.io import fits
+
+    numbers, names = result["cluster"].values.astype(np.int32), cluster_names(result)
+    texts = [names.get(each, "").encode("ascii", "replace").decode() for each in numbers.tolist()]
+    shades = cluster_colours(result)
+    colours = [as_hex(shades[each - 1]) for each in numbers.tolist()]
+    columns = [
+        fits.Column("CLUSTER", "J", array=numbers),
+        fits.Column("NAME", f"{max(map(len, [*texts, ' ']))}A", array=texts),
+        fits.Column("COLOUR", "7A", array=colours),
+    ]
+    if "size" in result:
+        columns.append(fits.Column("PIXELS", "K", array=result["size"].values))
+    return fits.BinTableHDU.from_columns(columns, name="CLUSTERS")
 
 
 def _primary() -> Any:

@@ -22,7 +22,7 @@ from spectessera._util.writing import hdf5_sink
 from spectessera.axis import KINDS
 from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
-from spectessera.result import check_result
+from spectessera.result import check_result, palette
 
 from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
 from ._fits_coordinates import EXTENSIONS
@@ -284,7 +284,8 @@ def _result_png(result: xr.Dataset, path: Path) -> None:
     """Write a picture of the label map, in which every pixel is a square."""
     from PIL import Image
 
-    picture = paint(result["label"].transpose("y", "x").values)
+    label = result["label"].transpose("y", "x").values
+    picture = paint(label, palette(result, int(label.max(initial=0))))
     factor = -(-PNG_SIDE // max(picture.shape[:2]))
     picture = picture.repeat(factor, axis=0).repeat(factor, axis=1)
     Image.fromarray(picture).save(path, format="PNG")

@@ -18,7 +18,15 @@ from matplotlib.ticker import MaxNLocator
 
 from spectessera.axis import Axis
 
-from .drawing import colour, draw_image, draw_mesh, legend_handles, panel_size, rim
+from .drawing import (
+    colour,
+    draw_image,
+    draw_mesh,
+    legend_handles,
+    panel_size,
+    rim,
+    shades_of,
+)
 
 MAX_AXES = 4  # latent axes that a grid shows
 # Tints of the parts of a network, paler than the colours of clusters.
@@ -182,7 +190,7 @@ def latent_grid(
     """
     image = np.asarray(latent, dtype=float)
     label_map = np.asarray(label)
-    count = min(image.shape[2], MAX_AXES)
+    count, shades = min(image.shape[2], MAX_AXES), shades_of(label, int(label_map.max(initial=0)))
     values, labels = image[label_map > 0][:, :count], label_map[label_map > 0]
     shown = _some(len(labels), points, generator)
     small = count == MAX_AXES
@@ -204,24 +212,24 @@ def latent_grid(
             axes = figure.add_subplot(grid[row + 1, column])
             pair, box = values[:, [column, row]], (ranges[column], ranges[row])
             if row == column:
-                _draw_histogram(axes, values[:, row], labels, ranges[row])
+                _draw_histogram(axes, values[:, row], labels, ranges[row], shades)
             elif row > column:
-                _draw_points(axes, pair[shown], labels[shown])
+                _draw_points(axes, pair[shown], labels[shown], shades)
             else:
-                _draw_contours(axes, pair, labels, box)
+                _draw_contours(axes, pair, labels, box, shades)
             axes.set(xlim=box[0], xlabel=f"latent {column + 1}")
             if row != column:
                 axes.set(ylim=box[1], ylabel=f"latent {row + 1}")
             axes.tick_params(labelsize=7)
-    figure.legend(handles=_legend(labels), title="cluster", loc="outside right center")
+    figure.legend(handles=_legend(labels, shades), title="cluster", loc="outside right center")
     return figure
 
 
-def _legend(labels: np.ndarray) -> list[Any]:
+def _legend(labels: np.ndarray, shades: np.ndarray) -> list[Any]:
     """Return the legend of the clusters that have pixels."""
     sizes = np.bincount(labels)
     numbers = [number for number in range(1, len(sizes)) if sizes[number]]
-    return legend_handles(numbers, [int(sizes[number]) for number in numbers])
+    return legend_handles(numbers, [int(sizes[n]) for n in numbers], shades=shades)
 
 
 def _some(count: int, points: int, generator: np.random.Generator) -> np.ndarray:
@@ -236,7 +244,11 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _draw_histogram(
-    axes: Axes, values: np.ndarray, labels: np.ndarray, limits: tuple[float, float]
+    axes: Axes,
+    values: np.ndarray,
+    labels: np.ndarray,
+    limits: tuple[float, float],
+    shades: np.ndarray,
 ) -> None:
     numbers = np.unique(labels)
     axes.hist(
@@ -244,20 +256,23 @@ def _draw_histogram(
         bins=np.linspace(*limits, BINS + 1).tolist(),
         stacked=True,
         histtype="stepfilled",
-        color=[colour(int(number)) for number in numbers],
+        color=[colour(int(number), shades) for number in numbers],
     )
     axes.set_ylabel("pixels")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def _draw_points(axes: Axes, pair: np.ndarray, labels: np.ndarray) -> None:
-    shades = np.array([colour(int(label)) for label in labels])
+def _draw_points(axes: Axes, pair: np.ndarray, labels: np.ndarray, shades: np.ndarray) -> None:
     # Without antialiasing: thousands of half-tones would make the file large.
-    axes.scatter(pair[:, 0], pair[:, 1], c=shades, s=4, lw=0, antialiased=False)
+    axes.scatter(pair[:, 0], pair[:, 1], c=shades[labels - 1] / 255, s=4, lw=0, antialiased=False)
 
 
 def _draw_contours(
-    axes: Axes, pair: np.ndarray, labels: np.ndarray, box: tuple[tuple[float, float], ...]
+    axes: Axes,
+    pair: np.ndarray,
+    labels: np.ndarray,
+    box: tuple[tuple[float, float], ...],
+    shades: np.ndarray,
 ) -> None:
     from scipy.ndimage import gaussian_filter
 
@@ -269,10 +284,9 @@ def _draw_contours(
         members = pair[labels == number]
         density = gaussian_filter(np.histogram2d(members[:, 0], members[:, 1], edges)[0], 1.5)
         density /= density.max()
-        drawn = axes.contour(
-            *middles, density.T, levels=levels, colors=[colour(int(number))], linewidths=1
-        )
-        drawn.set_path_effects(rim(int(number), 1.0))
+        shade = colour(int(number), shades)
+        drawn = axes.contour(*middles, density.T, levels=levels, colors=[shade], linewidths=1)
+        drawn.set_path_effects(rim(shade, 1.0))
 
 
 def latent_3d(
@@ -312,13 +326,15 @@ def latent_3d(
     shown = _some(len(labels), points, generator)
     figure = Figure(figsize=(7.5, 6), layout="constrained")
     space: Any = figure.add_subplot(projection="3d")
-    shades = np.array([colour(int(each)) for each in labels[shown]])
-    space.scatter(*values[shown].T, c=shades, s=6, lw=0, alpha=0.8, depthshade=False)
+    shades = shades_of(label, int(label_map.max(initial=0)))
+    space.scatter(
+        *values[shown].T, c=shades[labels[shown] - 1] / 255, s=6, lw=0, alpha=0.8, depthshade=False
+    )
     space.set_box_aspect((1, 1, 1), zoom=0.85)
     for name, axis in zip("xyz", axes, strict=True):
         getattr(space, f"set_{name}label")(f"latent {axis + 1}", labelpad=7)
         getattr(space, f"{name}axis").set_major_locator(MaxNLocator(5))
-    figure.legend(handles=_legend(labels), title="cluster", loc="outside right center")
+    figure.legend(handles=_legend(labels, shades), title="cluster", loc="outside right center")
     return figure
 
 

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import matplotlib
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
@@ -23,6 +24,7 @@ from spectessera._util.text import in_figure, per_cent
 from spectessera.axis import Axis
 from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
+from spectessera.result import palette
 
 # Largest number of clusters whose spectra a figure shows; the map shows all clusters.
 MAX_SPECTRA = 20
@@ -40,10 +42,22 @@ BAND = "0.92"  # grey of a window of the spectral axis that is not used
 GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
 
-def colour(label: int) -> RGB:
-    """Return the colour of a cluster (1, 2, 3 ...) as red, green and blue in 0..1."""
-    red, green, blue = (colours(label)[label - 1] / 255).tolist()
+def colour(label: int, shades: np.ndarray | None = None) -> RGB:
+    """Return the colour of a cluster (1, 2, 3 ...) as red, green and blue in 0..1.
+
+    ``shades (number, 3)`` are those of :func:`spectessera.result.palette`; by default, and for
+    larger labels, the fixed colours.
+    """
+    table = colours(label) if shades is None or label > len(shades) else shades
+    red, green, blue = (table[label - 1] / 255).tolist()
     return red, green, blue
+
+
+def shades_of(like: Any, count: int = 0) -> np.ndarray:
+    """Return the colours of clusters that the attributes of an array say, (number, 3) uint8."""
+    if isinstance(like, (xr.DataArray, xr.Dataset)):
+        return palette(like, count)
+    return colours(count)
 
 
 def grey_where_missing(name: str) -> Colormap:
@@ -124,8 +138,12 @@ def keep_outer_labels(axes: Axes, place: int, columns: int, count: int) -> None:
 
 
 def draw_labels(axes: Axes, label: Any, n_clusters: int) -> AxesImage:
-    """Draw a label map (y, x) in the colours of clusters; its attributes decide where row 0 is."""
-    table = np.concatenate([np.reshape(MASKED, (1, 3)), colours(n_clusters)]) / 255
+    """Draw a label map (y, x) in the colours of clusters.
+
+    Its attributes decide where row 0 is, and which colours people have given.
+    """
+    shades = shades_of(label, n_clusters)[:n_clusters]
+    table = np.concatenate([np.reshape(MASKED, (1, 3)), shades]) / 255
     return draw_pixels(
         axes,
         np.asarray(label),
@@ -154,9 +172,9 @@ def draw_image(figure: Figure, axes: Axes, image: Any, like: Any, unit: str = ""
     return drawn
 
 
-def rim(label: int, width: float) -> list[AbstractPathEffect]:
-    """Return a dark rim for a line of this width where the colour of the cluster is light."""
-    if np.dot(colour(label), (0.2126, 0.7152, 0.0722)) < LIGHT:
+def rim(shade: RGB, width: float) -> list[AbstractPathEffect]:
+    """Return a dark rim for a line of this width where its colour is light."""
+    if np.dot(shade, (0.2126, 0.7152, 0.0722)) < LIGHT:
         return []
     return [withStroke(linewidth=width + 1.0, foreground="0.35")]
 
@@ -174,17 +192,24 @@ def shade_channels(axes: Axes, windows: Windows) -> None:
         axes.axvspan(low, high, color=BAND, lw=0, zorder=0)
 
 
-def draw_spectra(axes: Axes, spectra: Any, labels: Sequence[int], axis: Axis) -> None:
-    """Draw one line per cluster, spectra (cluster, channel), each in the colour of its label."""
-    for label, spectrum in zip(labels, np.asarray(spectra), strict=True):
+def draw_spectra(axes: Axes, spectra: xr.DataArray, axis: Axis) -> None:
+    """Draw one line per cluster, spectra (cluster, channel), each in the colour of its label.
+
+    Their attributes say which colours people have given.
+    """
+    labels = [int(each) for each in spectra["cluster"].values]
+    shades = shades_of(spectra, max(labels, default=0))
+    values = spectra.transpose("cluster", ...).values
+    for label, spectrum in zip(labels, values, strict=True):
         x, y = with_gaps(axis, spectrum)
+        shade = colour(label, shades)
         axes.plot(
             x,
             y,
-            color=colour(label),
+            color=shade,
             lw=1.2,
             marker="o" if len(axis) == 1 else None,
-            path_effects=rim(label, 1.2),
+            path_effects=rim(shade, 1.2),
         )
     axes.set_xlabel(axis.label())
     fit_channels(axes, axis)
@@ -245,14 +270,17 @@ def fit_channels(axes: Axes, axis: Axis) -> None:
 
 
 def legend_handles(
-    labels: Sequence[int], sizes: Sequence[int], names: Mapping[int, str] | None = None
+    labels: Sequence[int],
+    sizes: Sequence[int],
+    names: Mapping[int, str] | None = None,
+    shades: np.ndarray | None = None,
 ) -> list[Patch]:
     """Return the entries of a legend: every cluster with its name and share of the pixels."""
     names = {label: f"{in_figure(name, NAME)}, " for label, name in (names or {}).items()}
     total = max(1, sum(sizes))
     return [
         Patch(
-            facecolor=colour(label),
+            facecolor=colour(label, shades),
             edgecolor="0.35",
             lw=0.5,
             label=f"{label}: {names.get(label, '')}{per_cent(size / total, 1)}",

@@ -18,6 +18,7 @@ from .drawing import (
     image_grid,
     keep_outer_labels,
     rim,
+    shades_of,
     with_gaps,
 )
 
@@ -97,15 +98,15 @@ def _draw_components(figure: Any, axes: Axes, maps: xr.Dataset, shares: np.ndarr
 
 def _draw_spectra(axes: Axes, maps: xr.Dataset) -> None:
     """Draw the end spectra, each over its largest value."""
-    axis = spectral_axis(maps["end_spectrum"])
+    axis, shades = spectral_axis(maps["end_spectrum"]), shades_of(maps)
     for number, values in zip(
         maps["cluster"].values, maps["end_spectrum"].values.astype(float), strict=True
     ):
         largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
         x, y = with_gaps(axis, values / largest if largest > 0 else values)
+        shade = colour(int(number), shades)
         axes.plot(
-            x, y, color=colour(int(number)), lw=1, label=str(int(number)),
-            path_effects=rim(int(number), 1) or None,
+            x, y, color=shade, lw=1, label=str(int(number)), path_effects=rim(shade, 1) or None,
         )  # fmt: skip
     axes.set(xlabel=axis.label(), ylabel="over the largest", title="end spectra")
     axes.legend(title="cluster", fontsize=7, ncols=-(-maps.sizes["cluster"] // 10))
@@ -160,8 +161,11 @@ def tree(tree: xr.Dataset) -> Figure:
         axes.errorbar(middle, high, 2 * error, color="0.25", lw=0.8, capsize=2)
         branches[first] = _Branch(middle, high)
     axes.set_xticks(range(len(order)), [str(each) for each in order])
+    shades = shades_of(tree)
     for place, number in enumerate(order):
-        axes.plot(place, 0, "s", color=colour(number), ms=7, mec="0.35", mew=0.5, clip_on=False)
+        axes.plot(
+            place, 0, "s", color=colour(number, shades), ms=7, mec="0.35", mew=0.5, clip_on=False
+        )
     _scale(axes, np.array(steps[2]))
     axes.set(xlabel="cluster", ylabel="evidence that a merge costs")
     return figure

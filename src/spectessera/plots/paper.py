@@ -24,11 +24,19 @@ from spectessera.axis import Axis
 from spectessera.channels import bad_channels, hidden
 from spectessera.colours import MASKED
 from spectessera.cube import spectral_axis
-from spectessera.result import input_axis_of, number_of_clusters, require
+from spectessera.result import (
+    cluster_colours,
+    cluster_names,
+    input_axis_of,
+    number_of_clusters,
+    require,
+)
 
 from .drawing import (
     GREY,
     MAX_SPECTRA,
+    NAME,
+    RGB,
     colour,
     draw_labels,
     draw_mesh,
@@ -40,6 +48,7 @@ from .drawing import (
     keep_outer_labels,
     legend_handles,
     panel_size,
+    shades_of,
     with_gaps,
 )
 
@@ -108,7 +117,7 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     image = figure.add_subplot(grid[0, 0])
     draw_labels(image, label, number_of_clusters(result))
     image.set_title("clusters")
-    _draw_flattened(figure, grid[0, 1], label.values, cube, numbers)
+    _draw_flattened(figure, grid[0, 1], label, cube, numbers)
     filled = _with_pixels(result)
     axis, above = input_axis_of(result), None
     for place, (name, title) in enumerate(
@@ -116,9 +125,10 @@ def segmentation(result: xr.Dataset, cube: xr.DataArray) -> Figure:
     ):
         axes = figure.add_subplot(grid[1, place], sharey=above)
         above = above or axes
-        draw_spectra(axes, filled[name].values, filled["cluster"].values.tolist(), axis)
+        draw_spectra(axes, filled[name].assign_attrs(result.attrs), axis)
         axes.set(title=f"{title} of each cluster", ylabel=INPUT if place == 0 else "")
-    keys = legend_handles(numbers, sizes)[:MAX_SPECTRA]
+    keys = legend_handles(numbers, sizes, cluster_names(result), cluster_colours(result))
+    keys = keys[:MAX_SPECTRA]
     figure.legend(handles=keys, title="cluster", loc="outside right center")
     return figure
 
@@ -130,9 +140,10 @@ def _with_pixels(result: xr.Dataset) -> xr.Dataset:
 
 
 def _draw_flattened(
-    figure: Figure, place: Any, label: np.ndarray, cube: xr.DataArray, numbers: Sequence[int]
+    figure: Figure, place: Any, image: xr.DataArray, cube: xr.DataArray, numbers: Sequence[int]
 ) -> None:
     """Draw pixels by channels in the order of the labels, beside a strip of the labels."""
+    label, shades = image.values, shades_of(image, max(numbers, default=0))
     axis = spectral_axis(cube)
     values = cube.transpose("y", "x", "channel").values
     spectra = hidden(values, bad_channels(cube)).reshape(label.size, -1)
@@ -143,7 +154,7 @@ def _draw_flattened(
     total, start = edges[-1], 0
     for number in numbers:
         size = int((label == number).sum())
-        strip.bar(0, size, bottom=start, width=1, color=colour(number))
+        strip.bar(0, size, bottom=start, width=1, color=colour(number, shades))
         if size > 0.04 * total:
             outline = [withStroke(linewidth=2, foreground="white")]
             middle = start + size / 2
@@ -203,6 +214,7 @@ def means(result: xr.Dataset) -> Figure:
     )
     filled = _with_pixels(result)
     axis, count = input_axis_of(result), filled.sizes["cluster"]
+    names, shades = cluster_names(result), cluster_colours(result)
     columns = min(count, 4)
     lines = math.ceil(count / columns)
     figure = Figure(figsize=(3.4 * columns + 0.4, 3.1 * lines + 0.9), layout="constrained")
@@ -215,26 +227,26 @@ def means(result: xr.Dataset) -> Figure:
         )
         upper = figure.add_subplot(parts[0])
         lower = figure.add_subplot(parts[1], sharex=upper)
-        _draw_means(upper, lower, one, axis)
-        upper.set_title(
-            f"cluster {int(one['cluster'])}: {per_cent(int(one['size']) / total, 1)}", size=10
-        )
+        number = int(one["cluster"])
+        _draw_means(upper, lower, one, axis, colour(number, shades))
+        words = f"{in_figure(names[number], NAME)}, " if number in names else ""
+        words += per_cent(int(one["size"]) / total, 1)
+        upper.set_title(f"cluster {number}: {words}", size=10)
         lower.set_xlabel(axis.label() if place + columns >= count else "")
         upper.set_ylabel("network input" if place % columns == 0 else "")
         lower.set_ylabel("difference" if place % columns == 0 else "")
-    words = [
+    keys = [
         Patch(color="0.7", label="mean input"),
         *upper.lines,
         Patch(facecolor="0.35", label="|mean input - decoded center|"),
     ]
     side_by_side = {1: 1, 2: 2}.get(columns, 4)
-    figure.legend(handles=words, loc="outside upper center", ncols=side_by_side, frameon=False)
+    figure.legend(handles=keys, loc="outside upper center", ncols=side_by_side, frameon=False)
     return figure
 
 
-def _draw_means(upper: Axes, lower: Axes, one: xr.Dataset, axis: Axis) -> None:
+def _draw_means(upper: Axes, lower: Axes, one: xr.Dataset, axis: Axis, shade: RGB) -> None:
     """Draw the means of one cluster above, the absolute difference below."""
-    shade = colour(int(one["cluster"]))
     x, given = with_gaps(axis, one["input_mean"].values)
     reconstruction, center = (
         with_gaps(axis, one[f"{name}_mean"].values)[1] for name in ("reconstructed", "decoded")
@@ -274,6 +286,7 @@ def masked_rgb(image: Any, label: Any, n_clusters: int) -> Figure:
         figsize=((wide + 0.3) * columns + 0.5, (high + 0.4) * lines + 0.5), layout="constrained"
     )
     total = max(1, int((label_map > 0).sum()))
+    shades = shades_of(label, n_clusters)
     for number in range(1, n_clusters + 1):
         axes = figure.add_subplot(lines, columns, number)
         inside = label_map == number
@@ -281,6 +294,6 @@ def masked_rgb(image: Any, label: Any, n_clusters: int) -> Figure:
         share = per_cent(inside.sum() / total, 1) if inside.any() else "no pixels"
         axes.set_title(f"cluster {number}: {share}", size=9)
         for spine in axes.spines.values():
-            spine.set(edgecolor=colour(number), linewidth=3)
+            spine.set(edgecolor=colour(number, shades), linewidth=3)
         keep_outer_labels(axes, number - 1, columns, n_clusters)
     return figure

@@ -30,6 +30,7 @@ from .drawing import (
     keep_outer_labels,
     panel_size,
     rim,
+    shades_of,
 )
 
 # Errors of a class: not the colour of any cluster, and of different lightness for all eyes.
@@ -54,7 +55,7 @@ def class_masks(label: Any, reference: Any, scores: Scores) -> Figure:
     """
     labels, truth = np.asarray(label), np.asarray(reference)
     left_out = (labels == 0) | (truth == 0)
-    count = len(scores.classes)
+    count, shades = len(scores.classes), shades_of(label)
     wide, high = panel_size(labels.shape, 2.2 if count < 7 else 1.7)
     figure = Figure(
         figsize=(3 * wide + 3.4, (max(high, 1.2) + 0.6) * count + 0.8), layout="constrained"
@@ -63,7 +64,7 @@ def class_masks(label: Any, reference: Any, scores: Scores) -> Figure:
     rows = zip(panels, scores.classes, scores.cluster_of, scores.names, strict=True)
     for row, (line, number, cluster, name) in enumerate(rows):
         inside, wanted = (labels == cluster) & (cluster > 0), truth == number
-        shade = colour(int(cluster)) if cluster else NO_CLUSTER
+        shade = colour(int(cluster), shades) if cluster else NO_CLUSTER
         for axes, mask in zip(line, (inside, wanted), strict=False):
             _draw_kinds(axes, np.where(left_out, 0, 1 + mask), (GREY, WHITE, shade), label)
         kinds = np.where(left_out, 0, 1 + wanted + 2 * inside)
@@ -127,7 +128,8 @@ def confusion(scores: Scores) -> Figure:
     axes.set_xticks(range(count + 1), [*below, "other"])
     for tick, cluster in zip(axes.get_xticklabels(), scores.cluster_of, strict=False):
         if cluster:
-            tick.set(path_effects=rim(int(cluster), 1.0), color=colour(int(cluster)), weight="bold")
+            shade = colour(int(cluster))
+            tick.set(path_effects=rim(shade, 1.0), color=shade, weight="bold")
     axes.axvline(count - 0.5, color="0.2", lw=1)
     axes.set(xlabel="cluster", ylabel="reference class")
     means = {"accuracy": "accuracy", "F1": "f1", "Tversky": "tversky"}

@@ -16,7 +16,13 @@ from spectessera._util.text import counted, in_figure
 from spectessera.axis import Axis
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
-from spectessera.result import number_chosen, number_of_clusters, require
+from spectessera.result import (
+    cluster_colours,
+    cluster_names,
+    number_chosen,
+    number_of_clusters,
+    require,
+)
 
 from .drawing import (
     MAX_SPECTRA,
@@ -51,7 +57,8 @@ def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figu
     result : Dataset
         Of :func:`spectessera.segment`.
     names : mapping of int to str, optional
-        Names of clusters, for the legend, by their numbers.
+        Names of clusters, for the legend, by their numbers; they come before those that are in
+        the result.
 
     Raises
     ------
@@ -93,13 +100,16 @@ def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figu
     first = result.isel(cluster=slice(MAX_SPECTRA))
     filled = first.isel(cluster=first["size"].values > 0)
     bad = bad_channels(result)
-    means = hidden(filled["mean_spectrum"].values, bad)
-    draw_spectra(spectra, means, filled["cluster"].values.tolist(), axis)
+    means = filled["mean_spectrum"].transpose("cluster", "channel")
+    means = means.copy(data=hidden(means.values, bad)).assign_attrs(result.attrs)
+    draw_spectra(spectra, means, axis)
     shade_channels(spectra, bad_windows(axis, bad))
     unit = in_figure(result.attrs.get("unit", ""))
     spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
     sizes = result["size"].values.tolist()
-    keys = legend_handles(result["cluster"].values.tolist(), sizes, names)
+    shown = cluster_names(result) | dict(names or {})
+    numbers = result["cluster"].values.tolist()
+    keys = legend_handles(numbers, sizes, shown, cluster_colours(result))
     figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
     return figure
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         cluster_colours,
         cluster_names,
         given_colours,
+        palette,
         with_given,
     )
     from .metadata import (
@@ -64,6 +65,7 @@ __all__ = [
     "mean_spectra",
     "number_chosen",
     "number_of_clusters",
+    "palette",
     "preprocessing",
     "provenance",
     "quality_bits",
@@ -98,6 +100,7 @@ __getattr__, __dir__ = door(
         "mean_spectra": "assembly",
         "number_chosen": "metadata",
         "number_of_clusters": "metadata",
+        "palette": "given",
         "preprocessing": "metadata",
         "provenance": "metadata",
         "quality_bits": "metadata",

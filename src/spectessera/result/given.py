@@ -77,14 +77,36 @@ def cluster_colours(result: xr.Dataset) -> np.ndarray:
     >>> cluster_colours(xr.Dataset(attrs=attrs)).tolist()
     [[0, 114, 178], [170, 51, 102]]
     """
-    given = given_colours(result)
-    table = colours(max(_largest(result), *given, 0)).copy()
+    return palette(result, _largest(result))
+
+
+def palette(thing: xr.Dataset | xr.DataArray, count: int) -> np.ndarray:
+    """Return colours of clusters 1 to ``count`` or more, with those that people have given.
+
+    Parameters
+    ----------
+    thing : Dataset or DataArray
+        Its attribute ``cluster_colours`` is read.
+    count : int
+
+    Returns
+    -------
+    array (number, 3), uint8
+        As many as ``count``, or as the largest number of a cluster with a given colour.
+
+    Raises
+    ------
+    ValueError
+        As :func:`cluster_colours`.
+    """
+    given = given_colours(thing)
+    table = colours(max(count, *given, 0)).copy()
     for number, colour in given.items():
         table[number - 1] = list(bytes.fromhex(colour[1:]))
     return table
 
 
-def given_colours(result: xr.Dataset) -> dict[int, str]:
+def given_colours(result: xr.Dataset | xr.DataArray) -> dict[int, str]:
     """Return the colours that people have given, as "#rrggbb"; errors: :func:`cluster_colours`."""
     return _read(result, COLOURS, clean_colour)
 
@@ -191,7 +213,9 @@ def _largest(result: xr.Dataset) -> int:
     return largest
 
 
-def _read(result: xr.Dataset, attribute: str, clean: Callable[[str], str]) -> dict[int, str]:
+def _read(
+    result: xr.Dataset | xr.DataArray, attribute: str, clean: Callable[[str], str]
+) -> dict[int, str]:
     """Return one of the attributes, by the numbers of the clusters."""
     text = result.attrs.get(attribute, "{}")
     try:

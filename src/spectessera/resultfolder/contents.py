@@ -14,6 +14,7 @@ import tomli_w
 import xarray as xr
 
 from spectessera._version import __version__
+from spectessera.colours import as_hex
 from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
 from spectessera.htmlreport.page import report
@@ -24,7 +25,7 @@ from spectessera.naming.numbers import Quantity, quantities_of
 from spectessera.naming.shapes import bands_in_words
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
-from spectessera.result import rare_in_words
+from spectessera.result import cluster_colours, rare_in_words
 
 from ._numbers import finite
 from .abundancefiles import write_abundances
@@ -126,11 +127,13 @@ def _summarise(
     total = max(1, int((label > 0).sum()))
     clusters, unit = [], spectral_axis(result["mean_spectrum"]).unit
     numbers, sizes = result["cluster"].values, result["size"].values
+    shades = cluster_colours(result)
     for cluster, size, naming, own in zip(numbers, sizes, namings, measured, strict=True):
         mean_confidence = float(confidence[label == cluster].mean()) if size else None
         clusters.append(
             {
                 "cluster": int(cluster),
+                "colour": as_hex(shades[cluster - 1]),
                 "size": int(size),
                 "share": int(size) / total,
                 "confidence": mean_confidence,
