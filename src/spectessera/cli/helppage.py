@@ -24,7 +24,7 @@ WIDEST, NARROWEST = 100, 40
 INDENT, COLUMN = 2, 26  # of the flags, and of what is said of them
 FLAGS = "Flags"
 ALL = "--help-all"
-_ROLE = re.compile(r":\w+:`(?:~[\w.]*?)?([^`]+)`")  # of reStructuredText
+_ROLE = re.compile(r":\w+:`(?:~(?:\w+\.)*)?([^`]+)`")  # of reStructuredText
 _SEE = re.compile(
     r"\s*\((?:see )?:\w+:`[^`]+`\)"  # in brackets
     r"|[,;] see\s+:\w+:`[^`]+`(?= ?[:;,.])"  # at the end of a clause
@@ -122,7 +122,7 @@ def usage(command: Any, ctx: Any) -> str:
     parameters = command.get_params(ctx)
     required = [each for each in parameters if each.param_type_name == "option" and each.required]
     words += [_argument(each) for each in parameters if each.param_type_name == "argument"]
-    return " ".join([*words, *(_flag(each) for each in required), "[FLAGS]"])
+    return " ".join([*words, *(_short(each) for each in required), "[FLAGS]"])
 
 
 def _argument(parameter: Any) -> str:
@@ -137,6 +137,12 @@ def _flag(parameter: Any) -> str:
         names += f" / {', '.join(parameter.secondary_opts)}"
     takes = parameter.metavar
     return names if takes is None or takes_none(parameter) else f"{names} {takes}"
+
+
+def _short(parameter: Any) -> str:
+    """Return a flag with the kind of its value alone."""
+    last = str(parameter.metavar).strip("[]").rpartition("|")[2]
+    return f"{max(parameter.opts, key=len)} {last}"
 
 
 def takes_none(parameter: Any) -> bool:

@@ -63,7 +63,7 @@ def cluster_table(summary: dict[str, Any]) -> Table:
 
     table = Table(title=counted(summary["n_clusters"], "cluster"), title_justify="left", box=None)
     with_lines = any(row["lines"] for row in summary["clusters"])
-    for heading in ("cluster", "share", "pixels", "confidence"):
+    for heading in ("cluster", "pixels", "share", "confidence"):
         table.add_column(heading, justify="right")
     table.add_column("what it may be", overflow="fold")
     if with_lines:
@@ -72,8 +72,8 @@ def cluster_table(summary: dict[str, Any]) -> Table:
         confidence = row["confidence"]
         table.add_row(
             Text.assemble(("██", row["colour"]), f" {row['cluster']}"),
-            per_cent(row["share"], 1),
             str(row["size"]),
+            per_cent(row["share"], 1),
             "-" if confidence is None else f"{confidence:.2f}",
             Text(shown(row["name"] or "-", LONGEST)),
             *([Text(_lines(row["lines"]))] if with_lines else []),

@@ -110,6 +110,23 @@ Mode = Annotated[
 ]
 
 
+Kind = Annotated[str, typer.Option(metavar="[xrf|nebulae]", help="What the spectra are of.")]
+RangeOfCounts = Annotated[
+    str,
+    typer.Option(
+        metavar="NUMBER|LOW,HIGH",
+        help="XRF: counts of every spectrum. A number, or a range such as 200,3000.",
+    ),
+]
+Snr = Annotated[
+    str,
+    typer.Option(
+        metavar="NUMBER|LOW,HIGH",
+        help="Nebulae: the peak of H alpha over the noise. A number, or a range: 10,100.",
+    ),
+]
+
+
 @app.command("cube")
 @command
 @with_flag_groups
@@ -171,13 +188,7 @@ def _pigment_shares(truth: xr.Dataset) -> dict[str, float]:
 def make_nebula_file(
     image: Picture,
     out: Out,
-    snr: Annotated[
-        str,
-        typer.Option(
-            help="Signal-to-noise ratio: the peak of H alpha over the noise. A number, or a range "
-            "such as 10,100."
-        ),
-    ] = "30",
+    snr: Snr = "30",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -204,26 +215,12 @@ def make_spectra_file(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="The file to write (.h5), a cube one pixel wide.")
     ],
-    kind: Annotated[
-        str, typer.Option(metavar="[xrf|nebulae]", help="What the spectra are of.")
-    ] = "xrf",
+    kind: Kind = "xrf",
     n: Annotated[int, typer.Option("-n", min=1, help="Number of spectra.")] = 10_000,
     palette: PaletteOption = "choirbook",
     mode: Mode = "load",
-    counts: Annotated[
-        str,
-        typer.Option(
-            metavar="NUMBER|LOW,HIGH",
-            help="XRF: counts of every spectrum. A number, or a range such as 200,3000.",
-        ),
-    ] = "400",
-    snr: Annotated[
-        str,
-        typer.Option(
-            metavar="NUMBER|LOW,HIGH",
-            help="Nebulae: the peak of H alpha over the noise. A number, or a range: 10,100.",
-        ),
-    ] = "10,100",
+    counts: RangeOfCounts = "400",
+    snr: Snr = "10,100",
     expectation: Annotated[
         bool, typer.Option("--expectation", help="Also write the noise-free spectra.")
     ] = False,
