@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import xarray as xr
 
-from .elementmaps import element_section
+from .elementmaps import LARGEST, element_section
 from .linemaps import line_section
 from .mixtures import mixture_section
 
 
-def map_sections(maps: xr.Dataset | None, mixtures: xr.Dataset | None) -> dict[str, str]:
+def map_sections(
+    maps: xr.Dataset | None, mixtures: xr.Dataset | None, most: int = LARGEST
+) -> dict[str, str]:
     """Return the sections by their names; none where there are no maps.
 
     Parameters
@@ -18,12 +20,14 @@ def map_sections(maps: xr.Dataset | None, mixtures: xr.Dataset | None) -> dict[s
         Of :func:`spectessera.maps.elements` or :func:`spectessera.maps.lines`.
     mixtures : Dataset or None
         Of :func:`spectessera.maps.abundances`.
+    most : int
+        Points of the longer side of a small map.
     """
     found = {}
     if maps is not None:
         of_elements = "element" in maps.dims
         name = "elements" if of_elements else "lines"
-        found[name] = element_section(maps) if of_elements else line_section(maps)
+        found[name] = element_section(maps, most) if of_elements else line_section(maps, most)
     if mixtures is not None:
-        found["mixtures"] = mixture_section(mixtures)
+        found["mixtures"] = mixture_section(mixtures, most)
     return found
