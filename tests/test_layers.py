@@ -17,7 +17,7 @@ ORDER = (
     "variance", "foreign", "cube", "evaluate", "warning", "optical", "preprocess", "scans",
     "evidence", "result", "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining",
     "inference", "baselines", "naming", "maps", "diagnostics", "htmlreport", "resultfolder",
-    "studies", "cli",
+    "edits", "studies", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "axis", "settings", "colours", "channels", "conventions", "scale", "variance", "foreign",

@@ -71,6 +71,7 @@ def test_a_name_is_in_every_later_report_the_summary_and_the_figure(out):
     for row, old in zip(after["clusters"], before["clusters"], strict=True):
         assert row.pop("suggested", old["name"]) == old["name"]
         row["name"] = old["name"]
+    assert len(after.pop("edits")) == 3  # in words
     assert after == before  # nothing else has changed
     assert "Azurite" not in (out / "report.html").read_text()
 

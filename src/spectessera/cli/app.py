@@ -70,6 +70,11 @@ COMMANDS = {
     "report": Entry(
         "report", "report_command", "Write a report of a segmentation as one HTML file."
     ),
+    "edit": Entry(
+        "edit",
+        "edit_command",
+        "Change a result by hand: merge, split, rename, recolour clusters, mask regions; undo.",
+    ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
     "rerun": Entry(
         "rerun",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,8 @@ from .libraries import LibraryFile, LibraryUnit, opened_library
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from spectessera.edits import Act, Opened
 
 MOST_DIGITS = 9  # of the number of a cluster
 
@@ -72,7 +74,7 @@ def report_command(
     from spectessera.htmlreport import report
     from spectessera.io import read_result, result_in
     from spectessera.naming.names import name_clusters
-    from spectessera.resultfolder import REPORT
+    from spectessera.resultfolder import REPORT, maps_in, read_manifest
 
     source, spectra = result_in(result), opened_library(library, library_unit)
     path = out or source.parent / REPORT
@@ -82,85 +84,110 @@ def report_command(
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another --out, or --overwrite")
     new = dict(_cluster_and_name(each) for each in names or ())
-    with _places(path, source, new, result != source) as (place, shown, staged):
-        opened = read_result(source)
-        _check_clusters(shown, opened)
+    folder = result if result != source else None
+    manifest = None if folder is None else read_manifest(folder)
+    if folder is not None and manifest is not None:
+        shown, staged = _with_edits(folder, path, new), {}
+    else:
+        shown, staged = _alone(read_result(source), source, path, new, folder), new
+    with shown as (opened, place, done):
+        _check_clusters(staged, opened)
         namings = name_clusters(opened, redshift=redshift, anode=anode, library=spectra)
-        maps, mixtures = _maps(source.parent) if result != source else (None, None)
+        maps, mixtures = (None, None) if folder is None else maps_in(folder, manifest)
         report(
-            opened, place, namings=namings, names=shown, maps=maps, mixtures=mixtures,
+            opened, place, namings=namings, names=staged, maps=maps, mixtures=mixtures,
             overwrite=overwrite,
         )  # fmt: skip
-        staged(opened)
+        done()
     output.print(f"open {path} in a browser")
 
 
-def _maps(folder: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:
-    """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
-    from spectessera.io import read_maps
-    from spectessera.resultfolder import ABUNDANCES, MAPS, read_manifest
-
-    manifest = read_manifest(folder)
-    own = () if manifest is None else manifest.names
-
-    def of(name: str) -> xr.Dataset | None:
-        there = name in own and (folder / name).exists()
-        return read_maps(folder / name) if there else None
-
-    return of(MAPS[0]), of(ABUNDANCES[0])
-
-
-Staged = Callable[["xr.Dataset"], None]
+# The result, the path to write the report to, and what is to be done when it is written.
+Shown = AbstractContextManager[tuple["xr.Dataset", Path, Callable[[], None]]]
 
 
 @contextmanager
-def _places(
-    path: Path, source: Path, new: dict[int, str], is_folder: bool
-) -> Iterator[tuple[Path, dict[int, str], Staged]]:
-    """Give the path to write to, the names to show, and what is to be done when it is written.
+def _alone(
+    opened: xr.Dataset, source: Path, path: Path, new: dict[int, str], folder: Path | None
+) -> Iterator[tuple[xr.Dataset, Path, Callable[[], None]]]:
+    """Give a result whose folder keeps no edits: it has no manifest, or only the file was given."""
+    from spectessera.resultfolder import REPORT, Plan, result_folder
 
-    The report in the folder of the result is part of the result: it is in the manifest, and no
-    other file of that name is replaced. So are the names of the user, if the folder was given.
-    """
-    from spectessera.resultfolder import (
-        EDITS,
-        REPORT,
-        Plan,
-        edited_files,
-        read_edits,
-        read_manifest,
-        result_folder,
-        write_edited,
-    )
-
-    folder = source.parent
-    inside = path.name == REPORT and path.parent.resolve() == folder.resolve()
-    manifest = read_manifest(folder) if is_folder else None
-    names, edited = new, tuple[str, ...]()
-    if manifest is not None:
-        names = read_edits(folder, manifest) | new
-        if new or EDITS in manifest.names or (folder / EDITS).exists():
-            edited = edited_files(folder, manifest)
-    elif new and is_folder:
+    if new and folder is not None:
         output.print(f"the names are in this report only: {folder} has no manifest.json")
-    planned = ((REPORT,) if inside else ()) + (edited if inside or new else ())
-    if not planned or not (inside or _can_keep(folder)):
-        yield path, names, lambda _: None
+    inside = _is_inside(path, source.parent)
+    if not inside:
+        yield opened, path, _nothing
         return
-    plan = Plan(planned, (source,), overwrite=True, add=True)
-    with result_folder(folder, plan) as staging:
+    with result_folder(source.parent, Plan((REPORT,), (source,), True, True)) as staging:
 
-        def finish(opened: xr.Dataset) -> None:
-            if manifest is not None and edited:
-                write_edited(opened, names, folder, staging.path, manifest)
+        def done() -> None:
             if staging.older.manifest is not None:
                 staging.commit(staging.older.manifest.facts)
-            elif inside:  # a result alone, or of an earlier version
+            else:  # a result alone, or of an earlier version
                 os.replace(staging.path / REPORT, path)
 
-        yield (staging.path / REPORT if inside else path), names, finish
-    if new and edited:
-        output.print(f"the names are kept in {folder / EDITS}")
+        yield opened, staging.path / REPORT, done
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@contextmanager
+def _with_edits(
+    folder: Path, path: Path, new: dict[int, str]
+) -> Iterator[tuple[xr.Dataset, Path, Callable[[], None]]]:
+    """Give the result of a folder with its edits, and with new names that are kept there.
+
+    The report in the folder of the result is part of the result: it is in the manifest, and no
+    other file of that name is replaced. So are the edits.
+    """
+    from spectessera.edits import as_files, edited_result, open_edits, refuse_changed
+    from spectessera.io import result_in
+    from spectessera.resultfolder import REPORT, Plan, edited_files, result_folder, write_edited
+
+    opened, inside = open_edits(folder), _is_inside(path, folder)
+    acts = _with_names(opened, new)
+    result = edited_result(opened, acts)
+    made = as_files(opened, acts, result, with_report=not inside)
+    keep = acts != opened.applied or (bool(acts) and acts != opened.edits)
+    planned = edited_files(made, folder, opened.manifest) if keep and (inside or new) else ()
+    planned += (REPORT,) if inside else ()
+    if not planned or not (inside or _can_keep(folder)):
+        yield result, path, _nothing
+        return
+    plan = Plan(planned, (result_in(folder, recorded=True),), overwrite=True, add=True)
+    with result_folder(folder, plan) as staging:
+        refuse_changed(opened)
+
+        def done() -> None:
+            if len(planned) > inside:
+                write_edited(made, folder, staging.path, opened.manifest)
+            staging.commit(opened.manifest.facts)
+
+        yield result, staging.path / REPORT if inside else path, done
+    if new and len(planned) > inside:
+        output.print(f"the names are kept in {folder / 'edits.toml'}")
+
+
+def _with_names(opened: Opened, new: dict[int, str]) -> tuple[Act, ...]:
+    """Return the edits of a folder and new names; raise if some need the cube."""
+    from spectessera.edits import Rename, acts_to_do, needs_cube
+
+    acts = (*opened.edits, *(Rename(number, name) for number, name in new.items()))
+    if any(needs_cube(each) for each in acts_to_do(opened, acts)):
+        raise ValueError(
+            f"edits.toml has edits that need the cube; run spectessera edit {opened.folder} first"
+        )
+    return acts
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path is that of the report in a folder."""
+    from spectessera.resultfolder import REPORT
+
+    return path.name == REPORT and path.parent.resolve() == folder.resolve()
 
 
 def _check_clusters(names: dict[int, str], result: xr.Dataset) -> None:
@@ -169,8 +196,8 @@ def _check_clusters(names: dict[int, str], result: xr.Dataset) -> None:
     for number, name in names.items():
         if number not in known:
             raise ValueError(
-                f"there is no cluster {number}, named {name!r} (--name, or edits.toml in the "
-                f"folder); the clusters are {', '.join(map(str, known))}"
+                f"there is no cluster {number}, named {name!r} (--name); the clusters are "
+                f"{', '.join(map(str, known))}"
             )
 
 

@@ -65,7 +65,7 @@ def rerun_command(
     from spectessera.resultfolder import EDITS, circumstances, compare_results, recorded_result
 
     manifest = _manifest(folder)
-    program, context = _context(folder, manifest, _moved(inputs), outside)
+    program, context = recorded_call(folder, manifest, moved_inputs(inputs), outside)
     recorded, touched = recorded_result(folder, manifest)
     with _temporary(folder) as place:
         again = place / "result"
@@ -124,7 +124,7 @@ def _manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _moved(given: list[str] | None) -> dict[str, str]:
+def moved_inputs(given: list[str] | None) -> dict[str, str]:
     """Return where inputs are now, by their names."""
     moved = {}
     for text in given or ():
@@ -138,7 +138,7 @@ def _moved(given: list[str] | None) -> dict[str, str]:
 # --- the command of the manifest, which may come from strangers ---------------------------------
 
 
-def _context(
+def recorded_call(
     folder: Path, manifest: Manifest, moved: Mapping[str, str], outside: bool
 ) -> tuple[Any, Any]:
     """Return our own command `segment`, and a context of the flags that are recorded.

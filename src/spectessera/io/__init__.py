@@ -8,13 +8,22 @@ if TYPE_CHECKING:
     from ._formats import Format, formats
     from ._read import read
     from ._result_store import ResultStore, result_store
-    from ._results import RESULT, RESULT_STORE, open_result, read_maps, read_result, result_in
+    from ._results import (
+        EDITED,
+        RESULT,
+        RESULT_STORE,
+        open_result,
+        read_maps,
+        read_result,
+        result_in,
+    )
     from ._synthetic import read_truth, write_synthetic
     from ._writers import check_destination, left_out, write
     from ._zarr_writer import remove_store
     from .library import read_library
 
 __all__ = [
+    "EDITED",
     "RESULT",
     "RESULT_STORE",
     "Format",
@@ -38,6 +47,7 @@ __all__ = [
 __getattr__, __dir__ = door(
     __name__,
     {
+        "EDITED": "_results",
         "Format": "_formats",
         "RESULT": "_results",
         "RESULT_STORE": "_results",

@@ -22,13 +22,17 @@ from .hdf5 import check_size
 
 RESULT, RESULT_STORE = "result.nc", "result.zarr"  # in the folder of a segmentation
 MAPS = "maps.nc"  # beside them
+EDITED = "edited.nc"  # the result with the changes of people
 
 
-def result_in(path: str | Path) -> Path:
-    """Return the result in the folder of a segmentation; any other path as it is."""
+def result_in(path: str | Path, *, recorded: bool = False) -> Path:
+    """Return the result in the folder of a segmentation; any other path as it is.
+
+    Where people have changed it, that is the changed one; ``recorded``: the one of the run.
+    """
     path = Path(path)
     if path.is_dir() and not is_store(path):
-        for name in (RESULT, RESULT_STORE):
+        for name in (*(() if recorded else (EDITED,)), RESULT, RESULT_STORE):
             if (path / name).exists():
                 return path / name
     return path
@@ -40,7 +44,8 @@ def read_result(path: str | Path) -> xr.Dataset:
     Parameters
     ----------
     path : str or Path
-        A ``.nc`` file, a ``.zarr`` folder, or the folder of ``spectessera segment``.
+        A ``.nc`` file, a ``.zarr`` folder, or the folder of ``spectessera segment``: the result
+        with the changes of people where there are some (:mod:`spectessera.edits`).
 
     Returns
     -------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         cluster_names,
         given_colours,
         palette,
+        stored_edits,
         with_given,
     )
     from .metadata import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .schema import (
         ATTRIBUTES,
         COORDINATES,
+        MAX_CLUSTERS,
         SPLIT_BELOW,
         VARIABLES,
         Attribute,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTRIBUTES",
     "COORDINATES",
+    "MAX_CLUSTERS",
     "SPLIT_BELOW",
     "VARIABLES",
     "Attribute",
@@ -72,6 +75,7 @@ __all__ = [
     "rare_in_words",
     "require",
     "silhouette_curves",
+    "stored_edits",
     "variable_attributes",
     "with_given",
     "with_maps",
@@ -92,6 +96,7 @@ __getattr__, __dir__ = door(
         "cluster_colours": "given",
         "cluster_names": "given",
         "COORDINATES": "schema",
+        "MAX_CLUSTERS": "schema",
         "curves_of": "curves",
         "given_colours": "given",
         "input_axis_of": "metadata",
@@ -107,6 +112,7 @@ __getattr__, __dir__ = door(
         "rare_in_words": "metadata",
         "require": "check",
         "silhouette_curves": "curves",
+        "stored_edits": "given",
         "SPLIT_BELOW": "schema",
         "Variable": "schema",
         "variable_attributes": "schema",

@@ -19,7 +19,7 @@ from spectessera.colours import colours
 
 from .schema import MAX_CLUSTERS
 
-NAMES, COLOURS = "cluster_names", "cluster_colours"
+NAMES, COLOURS, EDITS = "cluster_names", "cluster_colours", "edits"
 LONGEST_NAME = 200  # characters of a name
 _MOST = 2**25  # characters of one of the texts
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -152,12 +152,56 @@ def with_given(
 
 def check_given(result: xr.Dataset) -> None:
     """Raise ValueError unless names and colours are such, and of clusters of the result."""
+    stored_edits(result)
     for attribute, values in ((NAMES, cluster_names(result)), (COLOURS, given_colours(result))):
         if values and max(values) > _largest(result):
             raise ValueError(
                 f"{attribute!r} of a result has cluster {max(values)}; the clusters are 1 to "
                 f"{_largest(result)}"
             )
+
+
+def stored_edits(result: xr.Dataset) -> list[dict[str, Any]]:
+    """Return what people have changed in a result, in the order of their acts.
+
+    Parameters
+    ----------
+    result : Dataset
+
+    Returns
+    -------
+    list of dict
+        ``edit``: the values of a line of edits.toml; ``words``: what it did, a sentence.
+
+    Raises
+    ------
+    ValueError
+        If the attribute ``edits`` is not such a list.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> stored_edits(xr.Dataset())
+    []
+    """
+    try:
+        stored = _json(result.attrs.get(EDITS, "[]"))
+        sound = isinstance(stored, list) and all(map(_is_edit, stored))
+        if not sound:
+            raise ValueError(f"it must be a list of edits and their words; got {_start(stored)}")
+    except ValueError as error:
+        raise ValueError(f"{EDITS!r} of a result: {error}") from error
+    return [{"edit": each["edit"], "words": shown(each["words"])} for each in stored]
+
+
+def _is_edit(each: Any) -> bool:
+    if not isinstance(each, dict) or set(each) != {"edit", "words"}:
+        return False
+    return isinstance(each["edit"], dict) and isinstance(each["words"], str)
+
+
+def _start(stored: Any) -> str:
+    return shown(repr(stored), 60)
 
 
 def clean_name(name: str) -> str:
@@ -225,16 +269,21 @@ def _read(
         raise ValueError(f"{attribute!r} of a result: {error}") from error
 
 
-def _parsed(text: Any) -> dict[str, str]:
-    """Return a JSON object of texts."""
+def _json(text: Any) -> Any:
+    """Return what a JSON text holds."""
     if not isinstance(text, str) or len(text) > _MOST:
-        raise ValueError("it must be a JSON object, by the numbers of the clusters")
+        raise ValueError(f"it must be a JSON text of at most {_MOST >> 20} MiB")
     try:
-        stored = json.loads(text)
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _parsed(text: Any) -> dict[str, str]:
+    """Return a JSON object of texts."""
+    stored = _json(text)
     if not isinstance(stored, dict) or not all(isinstance(each, str) for each in stored.values()):
-        raise ValueError(f"it must be a JSON object of texts; got {shown(text, 60)}")
+        raise ValueError(f"it must be a JSON object of texts; got {_start(stored)}")
     return stored
 
 

@@ -57,7 +57,12 @@ def number_of_clusters(result: xr.Dataset) -> int:
 
 
 def number_chosen(result: xr.Dataset) -> int:
-    """Return the number of clusters that was chosen: without the rare groups after them."""
+    """Return the number of clusters that was chosen: without the rare groups after them.
+
+    Where people have changed the clusters it is that of the run, as the scores are.
+    """
+    if "chosen_clusters" in result.attrs:
+        return int(result.attrs["chosen_clusters"])
     return number_of_clusters(result) - int(result.attrs.get("rare_clusters", 0))
 
 

@@ -417,6 +417,17 @@ ATTRIBUTES = (
         "function cluster_colours",
         "people", "people",
     ),
+    Attribute(
+        "edits", str,
+        "JSON: what people have changed, a list of objects with edit (a line of edits.toml) and "
+        "words (what it did); see the function stored_edits",
+        "people", "people",
+    ),
+    Attribute(
+        "chosen_clusters", int,
+        "number of clusters without rare groups that the run had, where people have changed it",
+        "people", "people", low=0, high=MAX_CLUSTERS,
+    ),
     # --- of variables and coordinates ---
     Attribute("flag_masks", str, "the quality bits", "always", "always", owner="quality"),
     Attribute("flag_meanings", str, "names of the quality bits", "always", "always", "quality"),

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .anymaps import write_any_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
-    from .edits import edited_files, read_edits, write_edited
+    from .edits import Edited, edited_files, maps_in, write_edited
     from .linefiles import write_line_maps
     from .manifest import (
         ABUNDANCES,
@@ -44,6 +44,7 @@ __all__ = [
     "RESULTS",
     "RESULT_STORE",
     "Difference",
+    "Edited",
     "Manifest",
     "Origin",
     "Plan",
@@ -54,8 +55,8 @@ __all__ = [
     "circumstances",
     "compare_results",
     "edited_files",
+    "maps_in",
     "names_of",
-    "read_edits",
     "read_manifest",
     "recorded_result",
     "result_folder",
@@ -74,6 +75,8 @@ __getattr__, __dir__ = door(
         "ABUNDANCES": "manifest",
         "Difference": "repetition",
         "EDITS": "manifest",
+        "Edited": "edits",
+        "maps_in": "edits",
         "MANIFEST": "manifest",
         "MAPS": "manifest",
         "MODEL": "manifest",
@@ -90,7 +93,6 @@ __getattr__, __dir__ = door(
         "compare_results": "repetition",
         "edited_files": "edits",
         "names_of": "contents",
-        "read_edits": "edits",
         "read_manifest": "manifest",
         "recorded_result": "repetition",
         "result_folder": "staging",

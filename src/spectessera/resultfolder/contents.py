@@ -76,8 +76,7 @@ def write_files(
     """
     namings = name_clusters(result, library=library)
     write_bands(result, namings, folder)
-    axis, unit = spectral_axis(result["mean_spectrum"]), str(result.attrs.get("unit", ""))
-    numbers = [quantities_of(each, axis, unit) for each in namings]
+    numbers = numbers_of(result, namings)
     summary = _summarise(result, run, namings, numbers)
     write_cluster_table(summary["clusters"], numbers, folder / CLUSTER_TABLE)
     if maps is not None:
@@ -101,6 +100,12 @@ def write_files(
     return summary
 
 
+def numbers_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[Sequence[Quantity]]:
+    """Return the numbers of every cluster, with their errors."""
+    axis, unit = spectral_axis(result["mean_spectrum"]), str(result.attrs.get("unit", ""))
+    return [quantities_of(each, axis, unit) for each in namings]
+
+
 def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) -> None:
     """Write the figures of a result, and of the training if there was one."""
     figures = {
@@ -122,6 +127,25 @@ def _summarise(
     measured: Sequence[Sequence[Quantity]],
 ) -> dict[str, Any]:
     """Return the summary of a result as plain values, for a person or a script."""
+    return {
+        "spectessera": __version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **run,
+        "shape": [int(result.sizes["y"]), int(result.sizes["x"]), int(result.sizes["channel"])],
+        **summary_of_clusters(result, namings, measured),
+        "scores": _scores(result),
+        "criterion": result.attrs["criterion"],
+        "frame": str(result.attrs.get("frame", "")),
+        "metric": result.attrs["metric"],
+        "confidence_noise": result.attrs["confidence_noise"],
+        "seed_agreement": finite(result.attrs.get("seed_agreement")),
+    }
+
+
+def summary_of_clusters(
+    result: xr.Dataset, namings: Sequence[Naming], measured: Sequence[Sequence[Quantity]]
+) -> dict[str, Any]:
+    """Return what a summary says of the clusters, and of what depends on them."""
     label = result["label"].values
     confidence = result["confidence"].values
     total = max(1, int((label > 0).sum()))
@@ -142,20 +166,10 @@ def _summarise(
             | {"numbers": [_plain(each) for each in own]}
         )
     return {
-        "spectessera": __version__,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **run,
-        "shape": [int(result.sizes["y"]), int(result.sizes["x"]), int(result.sizes["channel"])],
         "n_clusters": int(result.attrs["n_clusters"]),
         "clusters": clusters,
-        "scores": _scores(result),
-        "criterion": result.attrs["criterion"],
         "rare": rare_in_words(result),
-        "frame": str(result.attrs.get("frame", "")),
-        "metric": result.attrs["metric"],
-        "confidence_noise": result.attrs["confidence_noise"],
         "quality": json.loads(result.attrs["quality_counts"]),
-        "seed_agreement": finite(result.attrs.get("seed_agreement")),
         "warnings": [each._asdict() for each in warnings_of(result, namings)],
     }
 

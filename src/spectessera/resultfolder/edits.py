@@ -1,4 +1,4 @@
-"""The names that a user gives to clusters: kept in the folder of a result, and applied to it."""
+"""The files of a result folder that show what people have changed, written anew."""
 
 from __future__ import annotations
 
@@ -6,83 +6,77 @@ import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import tomli_w
 import xarray as xr
 
-from spectessera._util.documents import read_json, read_toml
+from spectessera._util.documents import read_json
+from spectessera.colours import as_hex
+from spectessera.htmlreport.page import report
+from spectessera.io import EDITED, read_maps, write
+from spectessera.naming.names import name_clusters
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
-from spectessera.result import clean_name
+from spectessera.result import cluster_colours, cluster_names, stored_edits
+from spectessera.scans import shares_of
 
-from .clustertable import plain
-from .manifest import CLUSTER_TABLE, EDITS, Manifest
-
-_MOST_BYTES = 2**26  # of a summary
-_FIGURE, _SUMMARY = "clusters.png", "summary.json"
-_HEAD = (
-    "# Your names of clusters. Reports, summary, table and figure of the clusters show them.\n"
-    "# After a change by hand, run: spectessera report FOLDER --overwrite\n"
+from .bandfile import write_bands
+from .clustertable import plain, write_cluster_table
+from .contents import numbers_of, summary_of_clusters
+from .manifest import (
+    ABUNDANCES,
+    BANDS,
+    CLUSTER_TABLE,
+    EDITS,
+    MAPS,
+    REPORT,
+    Manifest,
 )
 
+_MOST_BYTES = 2**26  # of a summary
+_FIGURE, _SUMMARY, _INTEGRATED = "clusters.png", "summary.json", "integrated.png"
+_LABELS = ("labels.png", "labels.fits")
+_CUBES = ("latent_cube", "decoded_cube")  # which nobody changes
 
-def read_edits(folder: Path, manifest: Manifest) -> dict[int, str]:
-    """Return the names that a user has given to clusters, by their numbers; none without a file.
 
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, has anything else in it, or is of another result.
+class Edited(NamedTuple):
+    """A result with the changes of people, and how its files are made.
+
+    Attributes
+    ----------
+    result : Dataset
+    text : str
+        Of edits.toml; "": nothing is changed (any more).
+    anew : bool
+        Whether clusters are, or were, other than in the run: everything about them is made anew.
+    library : Dataset or None
+        To name clusters by.
+    with_report : bool
+        Whether a report in the folder is written anew, too.
     """
-    path = folder / EDITS
-    if not path.exists() and not path.is_symlink():
-        return {}
-    if path.is_symlink():
-        raise ValueError(f"{path} is a link; put the file itself there")
-    stored = read_toml(path)
-    owner, names = stored.pop("result", manifest.id), stored.pop("names", {})
-    if stored:
-        raise ValueError(f"{path}: {next(iter(stored))} is not known; it has a table [names] only")
-    if owner != manifest.id:
-        raise ValueError(
-            f"{path} belongs to another result, run {owner}; move it away, or remove its line "
-            "'result' if the clusters are the same"
-        )
-    if not isinstance(names, dict) or not all(isinstance(each, str) for each in names.values()):
-        raise ValueError(f'{path}: [names] has lines such as 2 = "Azurite"')
-    try:
-        return {_number(each): clean_name(name) for each, name in names.items()}
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+
+    result: xr.Dataset
+    text: str
+    anew: bool
+    library: xr.Dataset | None = None
+    with_report: bool = True
 
 
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise ValueError(f"{text!r} is not the number of a cluster")
-    return int(text)
+def edited_files(edited: Edited, folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Return the names of the files that :func:`write_edited` writes or removes."""
+    shown = [_SUMMARY, CLUSTER_TABLE, _FIGURE, *_LABELS]
+    shown += [BANDS, _INTEGRATED] if edited.anew else []
+    shown += [REPORT] if edited.with_report else []
+    there = [name for name in shown if name in manifest.names and (folder / name).exists()]
+    return (EDITS, EDITED, *there)
 
 
-def edited_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return the names of the files that :func:`write_edited` writes."""
-    there = [
-        n
-        for n in (_SUMMARY, CLUSTER_TABLE, _FIGURE)
-        if n in manifest.names and (folder / n).exists()
-    ]
-    return (EDITS, *there)
-
-
-def write_edited(
-    result: xr.Dataset, names: Mapping[int, str], folder: Path, new: Path, manifest: Manifest
-) -> None:
-    """Write the names, and the summary, the table and the figure with them, into a new folder.
+def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) -> None:
+    """Write everything that shows changes of people into a new folder.
 
     Parameters
     ----------
-    result : Dataset
-    names : mapping of int to str
-        By the number of the cluster.
+    edited : Edited
     folder : Path
         That of the result, with its summary.
     new : Path
@@ -94,33 +88,85 @@ def write_edited(
     ValueError
         If the summary or the table cannot be read.
     """
-    edits = {"result": manifest.id, "names": {str(n): names[n] for n in sorted(names)}}
-    (new / EDITS).write_text(_HEAD + tomli_w.dumps(edits), encoding="utf-8")
-    files = edited_files(folder, manifest)
+    result, files = edited.result, edited_files(edited, folder, manifest)
+    if edited.text:
+        (new / EDITS).write_text(edited.text, encoding="utf-8")
+        write(result.drop_vars(_CUBES, errors="ignore"), new / EDITED)
+    namings = None
+    if edited.anew or REPORT in files:
+        namings = name_clusters(result, library=edited.library)
     if _SUMMARY in files:
-        summary = _summary_with(folder / _SUMMARY, names)
-        text = json.dumps(summary, indent=2, allow_nan=False)
-        (new / _SUMMARY).write_text(text + "\n", encoding="utf-8")
-        if CLUSTER_TABLE in files:
-            titles = {str(row["cluster"]): row["name"] for row in summary["clusters"]}
-            _write_table(folder / CLUSTER_TABLE, titles, new / CLUSTER_TABLE)
+        _write_summary(edited, namings, folder, new, files)
+    if edited.anew and namings is not None and BANDS in files:
+        write_bands(result, namings, new)
     if _FIGURE in files:
-        save_png(plots.clusters(result, names), new / _FIGURE, dpi=110)
+        save_png(plots.clusters(result), new / _FIGURE, dpi=110)
+    if _INTEGRATED in files:
+        save_png(plots.integrated(result), new / _INTEGRATED, dpi=110)
+    for name in _LABELS:
+        if name in files:
+            write(result, new / name)
+    if REPORT in files:
+        maps, mixtures = maps_in(folder, manifest)
+        report(result, new / REPORT, namings=namings, maps=maps, mixtures=mixtures)
 
 
-def _summary_with(path: Path, names: Mapping[int, str]) -> dict[str, Any]:
-    """Return a summary with the names of a user; ``suggested`` is what was suggested instead."""
-    summary: dict[str, Any] = read_json(path, _MOST_BYTES)
+def maps_in(folder: Path, manifest: Manifest | None) -> tuple[xr.Dataset | None, xr.Dataset | None]:
+    """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
+    own = () if manifest is None else manifest.names
+
+    def of(name: str) -> xr.Dataset | None:
+        there = name in own and (folder / name).exists()
+        return read_maps(folder / name) if there else None
+
+    return of(MAPS[0]), of(ABUNDANCES[0])
+
+
+def _write_summary(
+    edited: Edited, namings: Any, folder: Path, new: Path, files: tuple[str, ...]
+) -> None:
+    """Write the summary of a result, and the table of the clusters."""
+    result = edited.result
+    summary = _read_summary(folder / _SUMMARY)
+    numbers = numbers_of(result, namings) if edited.anew else []
+    if edited.anew:
+        summary |= summary_of_clusters(result, namings, numbers)
+        summary |= {"scans": shares_of(result)} if "scans" in summary else {}
+    _name_rows(summary, result, folder / _SUMMARY)
+    summary.pop("edits", None)
+    if done := stored_edits(result):
+        summary["edits"] = [each["words"] for each in done]
+    text = json.dumps(summary, indent=2, allow_nan=False)
+    (new / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+    if CLUSTER_TABLE not in files:
+        return
+    if edited.anew:
+        write_cluster_table(summary["clusters"], numbers, new / CLUSTER_TABLE)
+    else:
+        titles = {str(row["cluster"]): row["name"] for row in summary["clusters"]}
+        _write_table(folder / CLUSTER_TABLE, titles, new / CLUSTER_TABLE)
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    summary = read_json(path, _MOST_BYTES)
+    if not isinstance(summary, dict) or not isinstance(summary.get("clusters"), list):
+        raise ValueError(f"{path} is not a summary of spectessera: it has no list of clusters")
+    return summary
+
+
+def _name_rows(summary: dict[str, Any], result: xr.Dataset, path: Path) -> None:
+    """Give the clusters of a summary names by people; ``suggested`` is what was suggested."""
+    names, shades = cluster_names(result), cluster_colours(result)
     try:
         for row in summary["clusters"]:
             suggested = row.pop("suggested", row["name"])
             given = names.get(row["cluster"])
             row["name"] = given or suggested
+            row["colour"] = as_hex(shades[int(row["cluster"]) - 1])
             if given:
                 row["suggested"] = suggested
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(f"{path} is not a summary of spectessera: {error}") from error
-    return summary
 
 
 def _write_table(path: Path, titles: Mapping[str, str | None], new: Path) -> None:

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spectessera.io import RESULT, RESULT_STORE
+from spectessera.io import EDITED, RESULT, RESULT_STORE
 
 __all__ = [
-    "ABUNDANCES", "CLUSTER_TABLE", "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES", "REPORT",
-    "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences", "Manifest", "Record",
+    "ABUNDANCES", "CLUSTER_TABLE", "EDITED", "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES",
+    "REPORT", "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences", "Manifest", "Record",
     "differences", "read_manifest", "record_file", "record_files", "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
-EDITS = "edits.toml"  # names of the user
+EDITS = "edits.toml"  # what people have changed; edited.nc is the result with that
 # Maps: the numbers, their figure, and a folder of images, of elements or of lines.
 MAPS = ("maps.nc", "maps.png", "element-maps", "line-maps")
 CLUSTER_TABLE = "clusters.csv"
@@ -34,7 +34,7 @@ RESULTS = (RESULT, RESULT_STORE)
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
     HISTORY, REPORT, BANDS, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, *ABUNDANCES,
-    SCANS, CLUSTER_TABLE,
+    SCANS, CLUSTER_TABLE, EDITED,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1

@@ -80,7 +80,7 @@ def compare_results(recorded: xr.Dataset, folder: Path) -> list[Difference]:
 
 def _open(folder: Path) -> xr.Dataset:
     """Return the result of a folder; the maps of a store stay there."""
-    path = result_in(folder)
+    path = result_in(folder, recorded=True)
     return open_result(path) if path.name == RESULT_STORE else read_result(path)
 
 

@@ -118,7 +118,7 @@ class Staging:
             self._move()
         if self.older.edits is not None:
             log.warning(
-                "the names that you gave to clusters of the older result are in %s",
+                "what you changed in the older result is in %s",
                 self.target / self.older.edits,
             )
 

@@ -1,0 +1,64 @@
+"""The cube and the model of a result again, as its manifest names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .flags import FileOptions
+from .rerun import recorded_call
+from .together import Scans, TogetherOptions
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from spectessera.resultfolder import Manifest
+    from spectessera.segmenter import SpectralSegmenter
+
+
+def cube_and_model(
+    folder: Path, manifest: Manifest, moved: Mapping[str, str], progress: Any, *, outside: bool
+) -> tuple[xr.DataArray, SpectralSegmenter]:
+    """Return the cube of a result, which stays in its file, and the model of its run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the result.
+    manifest : Manifest
+    moved : mapping of str to str
+        Where inputs are now, by their names in the manifest.
+    progress : Bar
+    outside : bool
+        Whether a run that followed links to other files is repeated.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If one of them is not there any more; the message says what to give.
+    """
+    from spectessera.resultfolder import MODEL, as_table
+    from spectessera.segmenter import load
+
+    _, context = recorded_call(folder, manifest, moved, outside)
+    flags = context.params
+    reading = FileOptions(**{each.name: flags[each.name] for each in fields(FileOptions)})
+    together = TogetherOptions(**{each.name: flags[each.name] for each in fields(TogetherOptions)})
+    seed = manifest.facts.get("seed", 0)
+    files = [Path(each) for each in flags["files"]]
+    cube = Scans(files, together).read(reading, seed if isinstance(seed, int) else 0, progress)
+    if MODEL in manifest.names and (folder / MODEL).exists():
+        return cube, load(folder / MODEL)
+    known = as_table(as_table(manifest.facts.get("inputs")).get("model")).get("path")
+    path = moved.get("model", known)
+    if path is None:
+        raise FileNotFoundError(
+            f"{folder} names no model: give --input model=FILE, the one of the run"
+        )
+    if not Path(str(path)).exists():
+        raise FileNotFoundError(
+            f"there is no file {path}; if it was moved, give --input model=PATH"
+        )
+    return cube, load(str(path))
