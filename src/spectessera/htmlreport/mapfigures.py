@@ -18,14 +18,7 @@ def map_figures(result: xr.Dataset, made: list[Card], step: int) -> str:
     where = "the first row is at the bottom, as on the sky" if "wcs" in result.attrs else ""
     where = where or "the first row is at the top"
     hint = f"Rows and columns count from 0; {where}. Grey pixels have no cluster."
-    live = (
-        '<span class="screen"> Point at a pixel to read its values; the maps zoom together.</span>'
-    )
-    if step > 1:
-        live += (
-            f'<span class="screen"> To keep this file small, they have one pixel of each {step} x '
-            f"{step}; the result has all.</span>"
-        )
+    live = _of_live_maps(step)
     left = text.figure(
         "map-label",
         stills.uri(stills.label_map(result)),
@@ -56,6 +49,17 @@ def map_figures(result: xr.Dataset, made: list[Card], step: int) -> str:
     number = 2 + ("label_alone" in result) + ("novelty" in result)
     shape = " wide" if width > WIDE * height else " three" if number == 3 else ""
     return f'<div class="maps{shape}">{drawn}</div>{text.legend(made)}'
+
+
+def _of_live_maps(step: int) -> str:
+    """Return what is said of the live maps, which have one pixel of each ``step x step``."""
+    words = " Point at a pixel to read its values; the maps zoom together."
+    if step > 1:
+        words += (
+            f" To keep this file small, they have one pixel of each {step} x {step}; the result "
+            "has all."
+        )
+    return f'<span class="screen">{words}</span>'
 
 
 def _map_alone(result: xr.Dataset) -> str:
