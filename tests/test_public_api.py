@@ -44,6 +44,7 @@ PUBLIC = [
     "read_result",
     "report",
     "segment",
+    "show",
     "split_scans",
     "stability",
     "synth",
