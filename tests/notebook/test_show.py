@@ -91,11 +91,14 @@ def test_all_text_is_escaped(what):
 
 def test_a_cube_in_memory_has_an_image_and_a_lazy_one_is_not_read():
     counts = np.zeros((4, 5, 6))
-    counts[1, 2] = 9
+    counts[1, 2, 0] = counts[1, 3, 3] = counts[2, 2, 5] = 9
     cube = spt.make_cube(counts, energy=(1.0, 6.0))
     html = html_of(cube)
-    drawn = image_in(html).astype(int).sum(axis=2)
-    assert np.unravel_index(drawn.argmax(), drawn.shape) == (1, 2)
+    drawn = image_in(html)
+    assert drawn[1, 2].tolist() == [255, 0, 0]
+    assert drawn[1, 3].tolist() == [0, 255, 0]
+    assert drawn[2, 2].tolist() == [0, 0, 255]
+    assert drawn[0, 0].tolist() == [0, 0, 0]
     assert "<polyline" in html
 
     def fail(_):

@@ -13,6 +13,7 @@ from spectessera.plots.drawing import origin
 from ._page import beside, block, curve, picture, table
 
 MOST_VALUES = 2**27  # of a cube in memory, of which an image is made
+CAPTION = "Red, green, blue: three bands of channels with the same mean sum."
 BRIGHT = 99.5  # per cent of the pixels are within the scale of the image
 
 
@@ -43,21 +44,32 @@ def cube_html(cube: xr.DataArray) -> str:
 
 
 def _pictures(cube: xr.DataArray) -> tuple[str, str]:
-    """Return the image of the sums of all spectra, and the mean spectrum; "" if not in memory."""
+    """Return an image of three bands, and the mean spectrum; "" for values not in memory."""
     if cube.chunks is not None or cube.size > MOST_VALUES or not _in_memory(cube):
         return "", ""
-    from matplotlib import colormaps
-
     values = cube.transpose(*DIMS).values
-    total = np.nansum(values, axis=2, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        counts = np.maximum(np.isfinite(values).sum(axis=(0, 1)), 1)
-        mean = np.nansum(values, axis=(0, 1), dtype=np.float64) / counts
-    low, high = (float(each) for each in np.percentile(total, (100 - BRIGHT, BRIGHT)))
-    share = np.clip((total - low) / ((high - low) or 1.0), 0, 1)
-    rgb = np.rint(255 * colormaps["cividis"](share)[..., :3]).astype(np.uint8)
-    upright = origin(cube) == "lower"
-    return picture(rgb[::-1] if upright else rgb, "Sum of all channels"), curve(mean)
+    known = np.maximum(np.isfinite(values).sum(axis=(0, 1)), 1)
+    mean = np.nansum(values, axis=(0, 1), dtype=np.float64) / known
+    rgb = np.stack([_shade(values[..., part]) for part in _bands(mean)], axis=-1)
+    image = picture(rgb[::-1] if origin(cube) == "lower" else rgb, CAPTION)
+    return f"{image}<div>{CAPTION}</div>", curve(mean)
+
+
+def _bands(mean: np.ndarray) -> list[slice]:
+    """Return three bands of channels that have the same sum in the mean spectrum, red first."""
+    sums = np.cumsum(np.maximum(mean, 0))
+    ends = np.searchsorted(sums, sums[-1] * np.array([1, 2]) / 3) + 1
+    first = min(int(ends[0]), len(mean))
+    second = min(max(int(ends[1]), first), len(mean))
+    return [slice(0, first), slice(first, second), slice(second, None)]
+
+
+def _shade(band: np.ndarray) -> np.ndarray:
+    """Return the sums of a band (y, x, channel) as grey levels (y, x)."""
+    sums = np.nansum(band, axis=2, dtype=np.float64)
+    low, high = (float(each) for each in np.percentile(sums, (100 - BRIGHT, BRIGHT)))
+    share = np.clip((sums - low) / ((high - low) or 1.0), 0, 1)
+    return np.rint(255 * share).astype(np.uint8)
 
 
 def _in_memory(cube: xr.DataArray) -> bool:

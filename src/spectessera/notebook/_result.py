@@ -23,7 +23,7 @@ def result_words(result: xr.Dataset) -> str:
     """Return a result in a few words."""
     height, width = result.sizes["y"], result.sizes["x"]
     number = counted(number_of_clusters(result), "cluster")
-    return f"result of {number}, {height} x {width} pixels (y, x), of {shown(heading(result), 80)}"
+    return f"result of {number}, {height} x {width} pixels (y, x), of {shown(heading(result), 160)}"
 
 
 def result_html(result: xr.Dataset) -> str:
