@@ -32,6 +32,7 @@ PUBLIC = [
     "baselines",
     "compare",
     "degrade",
+    "edits",
     "io",
     "join_scans",
     "kmeans",

@@ -6,7 +6,7 @@ from ._util.doors import door
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import baselines, io, kmeans, maps, plots, synth
+    from . import baselines, edits, io, kmeans, maps, plots, synth
     from .cube import make_cube
     from .evaluate import compare
     from .htmlreport import report
@@ -31,6 +31,7 @@ __all__ = [
     "baselines",
     "compare",
     "degrade",
+    "edits",
     "io",
     "join_scans",
     "kmeans",
@@ -65,6 +66,7 @@ __getattr__, __dir__ = door(
         "baselines": "baselines",
         "compare": "evaluate",
         "degrade": "studies",
+        "edits": "edits",
         "io": "io",
         "join_scans": "scans",
         "kmeans": "kmeans",

@@ -28,8 +28,8 @@ def test_commands_are_listed_in_the_order_of_work():
     places = [text.index(f" {name} ") for name in COMMANDS]
     assert places == sorted(places)
     assert list(COMMANDS) == [
-        "info", "convert", "train", "segment", "encode", "decode", "maps", "report", "compare",
-        "rerun", "check", "synth", "reproduce", "search",
+        "info", "convert", "train", "segment", "encode", "decode", "maps", "report", "edit",
+        "compare", "rerun", "check", "synth", "reproduce", "search",
     ]  # fmt: skip
 
 

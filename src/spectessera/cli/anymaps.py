@@ -62,4 +62,9 @@ def maps_of(
         mixtures = abundances(cube, result, progress=bar)
     except NothingToMap as error:
         log.warning("no maps of mixtures: %s", error)
+    if "edits" in result.attrs:  # by which it is known of which clusters they are
+        own = {"edits": result.attrs["edits"]}
+        found, mixtures = (
+            None if each is None else each.assign_attrs(own) for each in (found, mixtures)
+        )
     return Maps(found, mixtures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -172,8 +172,8 @@ def _act(name: str, text: str, seed: int) -> Act:
     if not sign:
         example = {"rename": "2=robe", "recolour": "2=#aa3366"}[name]
         raise ValueError(f"--{name} is a cluster and its {name[2:]}, as in {example}; got {text!r}")
-    made: Callable[[int, str], Act] = {"rename": Rename, "recolour": Recolour}[name]
-    return made(_number(name, cluster), value.strip())
+    number, value = _number(name, cluster), value.strip()
+    return Rename(number, value) if name == "rename" else Recolour(number, value)
 
 
 def _number(name: str, text: str) -> int:

@@ -21,6 +21,7 @@ from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import inside_windows, rest_frame
 from spectessera.result import (
     SPLIT_BELOW,
+    clusters_changed,
     input_axis_of,
     number_of_clusters,
     preprocessing,
@@ -161,7 +162,7 @@ def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
 def _split_by_noise(result: xr.Dataset) -> list[ResultWarning]:
     """Return a warning where two of the clusters differ by no more than the noise."""
     count = number_of_clusters(result)
-    if "excess" not in result or count not in result["k"].values:
+    if "excess" not in result or count not in result["k"].values or clusters_changed(result):
         return []
     excess = result["excess"]
     of_count = excess.values[result["k"].values == count][0]

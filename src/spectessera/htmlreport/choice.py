@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
+from spectessera.result import number_chosen
+
 from . import stills, text
 from .figures import score_panels
 
@@ -18,7 +20,7 @@ EXPLAINED = {
 
 def choice_section(result: xr.Dataset) -> str:
     """Return how the number of clusters was chosen, with the scores of all of them."""
-    count = result.sizes["cluster"]
+    count = number_chosen(result) + int(result.attrs.get("rare_clusters", 0))
     words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}.</p>"
     panels = [each.name for each in score_panels(result)]
     if not panels:

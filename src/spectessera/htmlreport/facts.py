@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from spectessera._util.text import shown
 from spectessera.axis import Axis
 from spectessera.channels import Windows, bad_channels, bad_windows, good_channels
 from spectessera.colours import as_hex
@@ -17,6 +18,7 @@ from spectessera.naming.names import title_of
 from spectessera.result import cluster_colours
 
 MOST_DIFFERENCES = 5
+LONGEST_NAME = 200  # characters of a name by people
 # Differences below this share of the largest are left out.
 SMALL = 0.2
 WINDOW = 0.015  # of the channels; within it only the largest difference is listed
@@ -101,6 +103,24 @@ class Card:
 
 def _significance(line: Line) -> float:
     return abs(line.peak.significance) if line.peak else 0.0
+
+
+def checked_names(
+    result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
+) -> dict[int, str]:
+    """Return names by people as one line each; raise if they, or namings, fit no clusters."""
+    known = [int(each) for each in result["cluster"].values]
+    if namings is not None and len(namings) != len(known):
+        raise ValueError(
+            f"namings has {len(namings)} entries but the result has {len(known)} clusters; give "
+            "one Naming per cluster, in their order"
+        )
+    strange = [each for each in names if each not in known]
+    if strange:
+        raise ValueError(
+            f"names has a name for cluster {strange[0]}; the clusters are {known[0]} to {known[-1]}"
+        )
+    return {int(n): shown(" ".join(str(name).split()), LONGEST_NAME) for n, name in names.items()}
 
 
 def cards(

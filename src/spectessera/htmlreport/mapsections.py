@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import xarray as xr
 
+from .changes import OLDER, in_colours_of, of_same_clusters
 from .elementmaps import LARGEST, element_section
 from .linemaps import line_section
 from .mixtures import mixture_section
 
 
 def map_sections(
-    maps: xr.Dataset | None, mixtures: xr.Dataset | None, most: int = LARGEST
+    result: xr.Dataset,
+    maps: xr.Dataset | None,
+    mixtures: xr.Dataset | None,
+    most: int = LARGEST,
 ) -> dict[str, str]:
     """Return the sections by their names; none where there are no maps.
 
     Parameters
     ----------
+    result : Dataset
+        Whose names and colours of clusters they have, unless its clusters were changed after them.
     maps : Dataset or None
         Of :func:`spectessera.maps.elements` or :func:`spectessera.maps.lines`.
     mixtures : Dataset or None
@@ -24,10 +30,17 @@ def map_sections(
         Points of the longer side of a small map.
     """
     found = {}
+    maps, mixtures = in_colours_of(result, maps), in_colours_of(result, mixtures)
     if maps is not None:
         of_elements = "element" in maps.dims
         name = "elements" if of_elements else "lines"
-        found[name] = element_section(maps, most) if of_elements else line_section(maps, most)
+        drawn = element_section(maps, most) if of_elements else line_section(maps, most)
+        found[name] = _note(result, maps) + drawn
     if mixtures is not None:
-        found["mixtures"] = mixture_section(mixtures, most)
+        found["mixtures"] = _note(result, mixtures) + mixture_section(mixtures, most)
     return found
+
+
+def _note(result: xr.Dataset, maps: xr.Dataset) -> str:
+    """Return a note where the clusters of maps are not those of the result."""
+    return "" if of_same_clusters(result, maps) else OLDER

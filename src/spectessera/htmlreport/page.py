@@ -23,16 +23,16 @@ from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
+from .changes import GIVEN, change_section
 from .choice import choice_section
 from .detail import LEVELS, MOST_BYTES, Detail
-from .facts import Card, cards
+from .facts import Card, cards, checked_names
 from .figures import with_figure
 from .mapfigures import map_figures
 from .maps import Pixels, document, frame_ratio
 from .mapsections import map_sections
 from .scans import scan_section
 
-LONGEST_NAME = 200  # characters of a name of the user
 TALLEST = 560  # pixels of the screen, of a map
 PARTS = {
     "overview": "Overview",
@@ -42,6 +42,7 @@ PARTS = {
     "elements": "Elements",
     "lines": "Lines",
     "mixtures": "Mixtures",
+    "changes": "Changes by people",
     "choice": "How many clusters",
     "warnings": "Warnings",
     "settings": "Settings",
@@ -129,7 +130,7 @@ def report(
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; give another name, or overwrite=True")
     result = _check(result)
-    names = _check_names(result, namings, cluster_names(result) | dict(names or {}))
+    names = checked_names(result, namings, cluster_names(result) | dict(names or {}))
     if isinstance(warnings, str):
         raise TypeError(f"warnings is a list of sentences, such as [{warnings!r}]")
     if namings is None:
@@ -171,26 +172,9 @@ def _check(result: xr.Dataset) -> xr.Dataset:
 
 def _seen(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes that are texts, without characters that are not seen."""
-    whole = ("provenance", "wcs", "findings", "cluster_names", "cluster_colours")  # are parsed
+    whole = ("provenance", "wcs", "findings", *GIVEN)  # these are parsed
     texts = {name: value for name, value in attributes.items() if isinstance(value, str)}
     return {n: encodable(v) if n in whole else shown(v) for n, v in texts.items()}
-
-
-def _check_names(
-    result: xr.Dataset, namings: Sequence[Naming] | None, names: Mapping[int, str]
-) -> dict[int, str]:
-    known = [int(each) for each in result["cluster"].values]
-    if namings is not None and len(namings) != len(known):
-        raise ValueError(
-            f"namings has {len(namings)} entries but the result has {len(known)} clusters; give "
-            "one Naming per cluster, in their order"
-        )
-    strange = [each for each in names if each not in known]
-    if strange:
-        raise ValueError(
-            f"names has a name for cluster {strange[0]}; the clusters are {known[0]} to {known[-1]}"
-        )
-    return {int(n): shown(" ".join(str(name).split()), LONGEST_NAME) for n, name in names.items()}
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -290,7 +274,8 @@ def _sections(
         "map": map_figures(result, made, step),
         **scan_section(result),
         "clusters": _cards(result, made, detail),
-        **map_sections(*maps, detail.thumbnail),
+        **change_section(result),
+        **map_sections(result, *maps, detail.thumbnail),
         "choice": choice_section(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),

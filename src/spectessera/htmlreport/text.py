@@ -14,6 +14,7 @@ from spectessera._util.text import per_cent, visible
 from spectessera.channels import bad_channels
 from spectessera.result import (
     SPLIT_BELOW,
+    clusters_changed,
     number_chosen,
     number_of_clusters,
     provenance,
@@ -30,7 +31,7 @@ DASH = "\u2013"
 TIMES = "\u00d7"
 MOST_NAMED = 12
 QUALITY_WORDS = {
-    "masked": "masked in the file, left out",
+    "masked": "masked in the file or by people, left out",
     "not_finite": "too many values that are not finite, left out",
     "empty": "zeros only, left out",
     "saturated": "saturated, left out",
@@ -169,12 +170,15 @@ def how_chosen(result: xr.Dataset) -> str:
     how = ONE_CLUSTER if alone else CRITERIA.get(criterion, criterion)
     how += BY_NEIGHBOURS if result.attrs.get("judged_by") == "neighbours" else ""
     how = CRITERIA[criterion] if criterion == "equal" else how
-    return how + split_by_noise(result) + (f"; besides, {rare}" if rare else "")
+    how += split_by_noise(result) + (f"; besides, {rare}" if rare else "")
+    now = count(number_of_clusters(result), "cluster")
+    return how + (f"; since then, people have made {now} of them" * clusters_changed(result))
 
 
 def only_noise(result: xr.Dataset) -> bool:
     """Return whether evidence found no groups beyond the noise."""
-    return "structure" in result.attrs and number_of_clusters(result) == 1
+    one = "structure" in result.attrs and number_of_clusters(result) == 1
+    return one and not clusters_changed(result)
 
 
 def split_by_noise(result: xr.Dataset) -> str:
@@ -183,9 +187,10 @@ def split_by_noise(result: xr.Dataset) -> str:
         return ""
     excess = result["excess"]
     cut = result["k"].values[excess.values < excess.attrs.get("noise_alone_below", SPLIT_BELOW)]
-    if number_of_clusters(result) in cut:
+    count = number_chosen(result) + int(result.attrs.get("rare_clusters", 0))
+    if count in cut:
         return "; two of these clusters differ by no more than the noise"
-    ks = " and ".join(str(k) for k in cut if k > number_of_clusters(result))
+    ks = " and ".join(str(k) for k in cut if k > count)
     if not ks:
         return ""
     return f"; with k = {ks}, two of the clusters differ by no more than the noise"
@@ -283,7 +288,7 @@ def in_words(result: xr.Dataset, cards: Sequence[Card], sure: float | None) -> s
     if sure is not None:
         words.append(
             f"In a repeated measurement, a pixel would on average get the same cluster with a "
-            f"probability of {share(sure)}."
+            f"probability of {'at least ' if clusters_changed(result) else ''}{share(sure)}."
         )
     return " ".join(words)
 
@@ -355,7 +360,7 @@ def origins(result: xr.Dataset, version: str) -> str:
         ("Date", result.attrs.get("created", origin.get("created", "not recorded"))),
     ]
     shown = {"provenance", "wcs", "created", "quality_counts", "source", "findings", "scans"}
-    shown |= {"cluster_names", "cluster_colours"}  # everywhere in the report
+    shown |= {"cluster_names", "cluster_colours", "edits"}  # elsewhere in the report
     words = {
         "unit": "Unit of the spectra",
         "metric": "Distance between spectra",

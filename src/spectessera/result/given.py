@@ -20,6 +20,7 @@ from spectessera.colours import colours
 from .schema import MAX_CLUSTERS
 
 NAMES, COLOURS, EDITS = "cluster_names", "cluster_colours", "edits"
+_OF_CLUSTERS = ("merge", "split", "mask")  # acts
 LONGEST_NAME = 200  # characters of a name
 _MOST = 2**25  # characters of one of the texts
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -192,6 +193,11 @@ def stored_edits(result: xr.Dataset) -> list[dict[str, Any]]:
     except ValueError as error:
         raise ValueError(f"{EDITS!r} of a result: {error}") from error
     return [{"edit": each["edit"], "words": shown(each["words"])} for each in stored]
+
+
+def clusters_changed(result: xr.Dataset) -> bool:
+    """Return whether people have changed clusters themselves: more than names and colours."""
+    return any(each["edit"].get("act") in _OF_CLUSTERS for each in stored_edits(result))
 
 
 def _is_edit(each: Any) -> bool:

@@ -1,0 +1,228 @@
+"""`spectessera edit`: what a person changes is in all files of the folder, and can be undone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+
+from commands import one_line, run
+from editcases import striped_counts, striped_cube
+from spectessera import read_result, write
+from spectessera.edits import Merge, Rename, Split, apply_edits, open_edits, save_edits
+from spectessera.io import result_in
+from spectessera.resultfolder import recorded_result, verify
+
+FAST = ("--epochs", "20", "--encoder", "16", "--restarts", "2", "--k-max", "5")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a folder with a cube and its result, which has a report."""
+    folder = tmp_path_factory.mktemp("edit")
+    write(striped_cube(), folder / "scan.h5")
+    run("segment", folder / "scan.h5", "--fit", *FAST, "--out", folder / "out", "--report", "-q",
+        check=0)  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def out(home, tmp_path, monkeypatch):
+    """Return a copy of the result; its reports and figures take little time."""
+
+    def page(result, cards, warnings, maps):
+        return '<meta name="generator" content="spectessera">' + ", ".join(c.name for c in cards)
+
+    def figure(_figure, path, **_settings):
+        path.write_bytes(b"a figure")
+
+    monkeypatch.setattr("spectessera.htmlreport.page._page", page)
+    monkeypatch.setattr("spectessera.resultfolder.edits.save_png", figure)
+    shutil.copytree(home / "out", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def edit(out, *flags, check=0):
+    return run("edit", out, *flags, check=check)
+
+
+def summary(out):
+    return json.loads((out / "summary.json").read_text())
+
+
+def content(out):
+    return {p.relative_to(out): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+def test_every_file_shows_the_changes_and_undo_restores_them(out):
+    first, before = content(out), summary(out)
+    said = edit(out, "--merge", "3,4", "--rename", "3=robe <b>", "--recolour", "2=#aa3366").stdout
+    assert "are merged into cluster 3" in said
+    assert verify(out).sound
+    after = read_result(out)
+    assert after.attrs["n_clusters"] == before["n_clusters"] - 1
+    assert result_in(out).name == "edited.nc"
+    assert (out / "result.nc").read_bytes() == first[Path("result.nc")]
+    rows = summary(out)["clusters"]
+    assert [row["size"] for row in rows] == after["size"].values.tolist()
+    assert (rows[2]["name"], rows[1]["colour"]) == ("robe <b>", "#aa3366")
+    assert "robe <b>" in (out / "clusters.csv").read_text()
+    assert "robe <b>" in (out / "report.html").read_text()  # here of names alone: see above
+    picture = np.asarray(Image.open(out / "labels.png"))
+    assert (picture == (0xAA, 0x33, 0x66)).all(axis=-1).any()
+    edit(out, "--undo", "-q")
+    edit(out, "--undo", "-q")
+    assert "it is as the run wrote it" in edit(out, "--undo").stdout
+    last = content(out)
+    assert last.keys() == first.keys()
+    changed = {str(name) for name in first if first[name] != last[name]}
+    stubs = {"report.html", "clusters.png", "integrated.png"}
+    assert changed == {*stubs, "manifest.json"}
+    assert summary(out) == before
+    assert "no edit to undo" in one_line(edit(out, "--undo", check=2))
+
+
+def test_flags_are_applied_in_the_order_in_which_they_are_typed(out):
+    edit(out, "--rename", "4=last", "--merge", "1,2", "--rename=3=robe", "--merge", "1,2", "-q")
+    lines = json.loads(edit(out, "--list", "--json").stdout)
+    assert [each.split('"')[1] for each in lines["edits"]] == ["rename", "merge"] * 2
+    assert lines["applied"]
+    assert summary(out)["clusters"][1]["name"] == "robe"
+
+
+def test_a_split_and_a_mask_read_the_cube_of_the_run(out, home):
+    edit(out, "--merge", "1,2", "--split", "1", "--mask", "0:4,0:9", "-q")
+    result = read_result(out)
+    for number in result["cluster"].values:
+        pixels = striped_counts()[result["label"].values == number]
+        np.testing.assert_allclose(
+            result["mean_spectrum"].sel(cluster=number), pixels.mean(axis=0), rtol=1e-5
+        )
+    said = json.loads(edit(out, "--rename", "2=a", "--json").stdout)  # (without the cube)
+    assert "by evidence" in said["edits"][1]["words"]
+    assert said["clusters"][1]["name"] == "a"
+    whole = open_edits(out)
+    again = apply_edits(whole.recorded, whole.edits, *_cube_and_model(home))
+    xr.testing.assert_identical(again, read_result(out))
+
+
+def _cube_and_model(home):
+    from spectessera import load, read
+
+    return read(home / "scan.h5"), load(home / "out" / "model.safetensors")
+
+
+def test_a_cube_that_was_moved_is_asked_for(home, tmp_path):
+    shutil.copytree(home / "out", tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    gone = str(tmp_path / "gone.h5")
+    manifest["inputs"]["cube"]["path"] = gone
+    manifest["command"] = [gone if each.endswith("scan.h5") else each
+                           for each in manifest["command"]]  # fmt: skip
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(manifest))
+    said = one_line(edit(tmp_path / "out", "--split", "1", check=2))
+    assert "give --input cube=PATH" in said
+    edit(tmp_path / "out", "--split", "1", "--input", f"cube={home / 'scan.h5'}", "-q")
+
+
+def test_a_file_of_edits_replaces_others_only_if_that_is_said(out, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[[edit]]\nact = "merge"\nclusters = [1, 3]\n')
+    edit(out, file, "-q")
+    assert summary(out)["n_clusters"] == 3
+    file.write_text('edit = [{ act = "rename", cluster = 1, name = "a" }]')
+    assert "--overwrite replaces them" in one_line(edit(out, file, check=2))
+    edit(out, file, "--overwrite", "-q")
+    assert summary(out)["n_clusters"] == 4
+    assert summary(out)["clusters"][0]["name"] == "a"
+
+
+def test_report_names_are_lines_and_other_commands_see_the_changes(out):
+    edit(out, "--merge", "3,4", "-q")
+    run("report", out, "--overwrite", "--name", "3=robe", check=0)
+    assert open_edits(out).edits == (Merge((3, 4)), Rename(3, "robe"))
+    assert "robe" in (out / "report.html").read_text()
+    assert verify(out).sound
+    said = run("compare", out, out / "result.nc").stdout
+    assert said  # labels of both are read
+    recorded, touched = recorded_result(out, verify(out).manifest)
+    assert (recorded.attrs["n_clusters"], touched) == (4, [])  # rerun repeats that one
+    text = (out / "edits.toml").read_text()
+    (out / "edits.toml").write_text(text.replace("robe", "coat"))
+    assert "was changed: apply it" in edit(out, "--list").stdout
+    edit(out, "-q")
+    assert summary(out)["clusters"][2]["name"] == "coat"
+    (out / "edits.toml").write_text(
+        text.replace('"merge", clusters = [3, 4]', '"split", cluster = 1')
+    )
+    assert "run spectessera edit" in one_line(run("report", out, "--overwrite"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--merge", "2"), ("--merge", "1,99"), ("--merge", "a,b"), ("--rename", "2"),
+        ("--rename", "2=" + "a" * 201), ("--recolour", "2=red"), ("--mask", "0:4"),
+        ("--mask", "4:4,0:1"), ("--mask", "900:901,0:1"), ("--split", "0"), ("--split", "1=1"),
+        ("--split", "9" * 10), ("--list", "--undo"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_one_line_and_changes_nothing(out, flags):
+    before = content(out)
+    one_line(edit(out, *flags, check=2))
+    assert content(out) == before
+
+
+def test_a_file_or_a_folder_without_a_manifest_keeps_no_edits(out, tmp_path):
+    assert "is not a folder" in one_line(edit(out / "result.nc", "--undo", check=2))
+    (out / "manifest.json").unlink()
+    assert "no manifest.json" in one_line(edit(out, "--undo", check=2))
+
+
+FULL = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("write", FULL), ("save_png", KeyboardInterrupt()), ("_write_summary", FULL)],
+)
+def test_an_interruption_leaves_the_folder_as_it_was(out, monkeypatch, where, error):
+    edit(out, "--rename", "1=kept", "-q")
+    before = content(out)
+
+    def fails(*_arguments, **_settings):
+        raise error
+
+    monkeypatch.setattr(f"spectessera.resultfolder.edits.{where}", fails)
+    done = edit(out, "--merge", "1,2", check=130 if isinstance(error, KeyboardInterrupt) else 2)
+    assert "stopped" in done.stderr or "the disk is full" in done.stderr
+    assert content(out) == before
+    assert not [each for each in out.parent.iterdir() if each.name != "out"]
+    assert verify(out).sound
+
+
+def test_edits_of_another_program_meanwhile_are_not_lost(out, monkeypatch):
+    from spectessera.edits import folder
+
+    real = folder.edited_result
+
+    def meanwhile(opened, *arguments):
+        (out / "edits.toml").write_text('edit = [{ act = "rename", cluster = 1, name = "b" }]')
+        return real(opened, *arguments)
+
+    monkeypatch.setattr(folder, "edited_result", meanwhile)
+    with pytest.raises(BlockingIOError, match="changed by another program"):
+        save_edits(out, [Merge((1, 2))])
+    assert open_edits(out).edits == (Rename(1, "b"),)
+
+
+def test_a_known_result_is_kept_as_it_is_and_one_of_other_acts_is_not(out):
+    opened = open_edits(out)
+    edited = apply_edits(opened.recorded, [Merge((1, 2))])
+    save_edits(out, [Merge((1, 2))], edited=edited)
+    xr.testing.assert_identical(read_result(out), edited)
+    with pytest.raises(ValueError, match="other acts"):
+        save_edits(out, [Split(1)], edited=edited)
