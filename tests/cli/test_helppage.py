@@ -22,7 +22,7 @@ MARKUP = re.compile(r"``|:\w+:`|\*\w|\w\*|\[/?\w+\](?=\S)|\bWORD\b|\bTEXT\b|<\w+
 # These take long, and tests of their own run them; here their flags are checked alone.
 LONG = (
     "rerun", "reproduce", "search", "maps", "train scan.h5 --start", "synth cube",
-    "segment scan.h5 --model", "segment scan.h5 --fit --clusters",
+    "segment scan.h5 --model", "segment scan.h5 --fit --clusters", "view",
 )  # fmt: skip
 
 

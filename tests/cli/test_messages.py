@@ -9,7 +9,9 @@ import pytest
 import spectessera
 
 ROOT = Path(spectessera.__file__).parent
-MARKUP = re.compile(r"``|:\w+:`|\*\*|(?<![\w*])\*\w+\*(?![\w*])|\[/?(?:bold|red|dim|italic)\]")
+MARKUP = re.compile(
+    r"``|:\w+:`|(?<!\w)\*\*|(?<![\w*])\*\w+\*(?![\w*])|\[/?(?:bold|red|dim|italic)\]"
+)
 CALLS = {"print", "warn", "warning", "info", "error", "ResultWarning", "make_warning"}
 
 

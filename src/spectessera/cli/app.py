@@ -109,7 +109,7 @@ def _in_one_line() -> Iterator[None]:
         raise stop(error) from error
 
 
-class PlainGroup(TyperGroup):
+class _PlainGroup(TyperGroup):
     """A group of commands with one of our pages of help, and errors of usage in one line."""
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
@@ -127,7 +127,7 @@ class PlainGroup(TyperGroup):
         show_page(self, ctx, everything=True)
 
 
-class CommandGroup(PlainGroup):
+class CommandGroup(_PlainGroup):
     """The commands of the table; help needs their names and lines only."""
 
     def __init__(self, **settings: Any) -> None:
@@ -154,7 +154,7 @@ def load_command(name: str) -> Any:
         raise typer.Exit(130) from None
     program = function
     if isinstance(function, typer.Typer):
-        program.info.cls = PlainGroup
+        program.info.cls = _PlainGroup
         for each in program.registered_commands:
             if each.cls is PlainCommand:
                 continue  # loaded before

@@ -40,6 +40,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("spectessera report result --out share.html", "one file to share"),
         ('spectessera report result --name "1=paper" --overwrite', "with your name for a cluster"),
     ),
+    "edit": (
+        ("spectessera edit result --rename 1=robe --recolour 1=#aa3366", "name and colour"),
+        ("spectessera edit result --undo", "take the last change back"),
+    ),
+    "export": (("spectessera export result --to csv --out tables", "tables for R or pandas"),),
+    "view": (
+        ("spectessera view result", "maps and spectra in a browser"),
+        ("spectessera view scan.h5", "a cube that is not segmented yet"),
+    ),
     "compare": (("spectessera compare result trained", "two segmentations, or one and the truth"),),
     "rerun": (("spectessera rerun own", "is it the same, bit for bit?"),),
     "check": (("spectessera check result", "are the files as they were written?"),),
