@@ -122,6 +122,13 @@ def test_every_example_of_the_pages_runs(monkeypatch):
         (("compare", "a", "--seed", "x", "b"), "--seed takes an integer; got 'x'"),
         (("segment", "a", "--out", "q", "--continuum", "no"), "--continuum takes median or none"),
         (("segment", "a", "--out", "q", "--clusters", "no"), "--clusters takes cube, trained or"),
+        (("segment", "a", "--out", "q", "--clusters", "1"), "number of clusters from 2 on"),
+        (("segment", "a", "--out", "q", "--neighbours", "7"), "a number from 0 (none) to 1"),
+        (
+            ("segment", "a", "--out", "q", "--fit", "--k-min", "5", "--k-max", "3"),
+            "--k-max must be at least --k-min; got 5 to 3",
+        ),
+        (("segment", "a", "--out", "q", "--fit", "--epochs", "0"), "--epochs must be at least 1"),
         (("segment", "a", "--out", "q", "--model"), "--model needs a value"),
         (("search", "a", "--space", "s", "--out", "q", "--sampler", "no"), "takes grid or tpe"),
     ],

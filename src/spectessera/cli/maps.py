@@ -128,6 +128,8 @@ def _folder(source: Path | None, out: Path | None) -> Path:
     if source is None:
         raise ValueError("give --result, the folder of a segmentation, or --out, a new folder")
     if not (source.parent / MANIFEST).exists():
+        if source.is_dir():
+            raise ValueError(f"{source} is no folder that segment wrote: it has no {MANIFEST}")
         raise ValueError(
             f"{source.parent} has no {MANIFEST}, so nothing is added to it; give --out, a folder "
             "for the maps"

@@ -19,7 +19,7 @@ from .console import arguments, command, errors, print_json, progress, repeating
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 from .libraries import LibraryFile, LibraryUnit, opened_library
 from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
-from .neighbours import fit_on, neighbours_of
+from .neighbours import check_neighbours, fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
 from .summary import picture_of, print_summary
@@ -34,10 +34,15 @@ if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
+FEWEST = 2  # clusters that can be asked for
+
+
 def _check_clusters(text: str) -> str:
     """Return the clusters that are asked for; raise an error of usage if it is none of these."""
-    if text not in ("cube", "trained") and not text.isdecimal():
-        raise typer.BadParameter(f"takes cube, trained or a number of clusters; got {text!r}")
+    if text not in ("cube", "trained") and not (text.isdecimal() and int(text) >= FEWEST):
+        raise typer.BadParameter(
+            f"takes cube, trained or a number of clusters from {FEWEST} on; got {text!r}"
+        )
     return text
 
 
@@ -104,6 +109,7 @@ class ResultOptions:
         str,
         typer.Option(
             metavar="[auto|0|WEIGHT]",
+            callback=check_neighbours,
             help="How far the spectra of neighbouring pixels are used: auto, as far as a part of "
             "the measurement shows that it helps; 0, not at all; or the weight of a neighbour, up "
             "to 1.",
