@@ -32,3 +32,10 @@ def as_table(path: Path) -> str:
     lines = [" | ".join(rows[0]), "---|" * (len(rows[0]) - 1) + "---"]
     lines += [" | ".join(row.values()) for row in rows]
     return "".join(f"| {line} |\n" if "---" not in line else f"|{line}|\n" for line in lines)
+
+
+def write_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a page, in place of what was there."""
+    whole = page.read_text(encoding="utf-8")
+    start = whole.index(begin) + len(begin)
+    page.write_text(whole[:start] + text + whole[whole.index(end, start) :], encoding="utf-8")

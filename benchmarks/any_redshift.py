@@ -40,7 +40,7 @@ from spectessera.synth.nebulae.lines import (
 from spectessera.synth.nebulae.nebula import CLASSES, draw_models
 
 from . import engines, quality
-from ._rows import append, rows_of
+from ._rows import append, rows_of, write_between
 from .drawn import Drawn
 from .evidence import known_noise
 
@@ -319,9 +319,7 @@ def table() -> str:
 
 def page() -> None:
     """Write the tables into the page, between two marks."""
-    text = PAGE.read_text(encoding="utf-8")
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    PAGE.write_text(text[:start] + table() + text[end:], encoding="utf-8")
+    write_between(PAGE, BEGIN, END, table())
 
 
 if __name__ == "__main__":

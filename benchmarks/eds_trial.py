@@ -36,7 +36,7 @@ from spectessera.result import number_chosen
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import eds_model, eds_spectra
-from ._rows import append, rows_of
+from ._rows import append, rows_of, write_between
 from .eds_spectra import EARTH, ORE, ROCK, WORKS, Map, Setting
 from .evidence import ari
 
@@ -311,12 +311,8 @@ def table_of_files() -> str:
 
 def page() -> None:
     """Write the tables into the page, between marks."""
-    text = PAGE.read_text(encoding="utf-8")
     for name, made in (("maps", table()), ("files", table_of_files())):
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-        start, stop = text.index(begin) + len(begin), text.index(end)
-        text = text[:start] + made + text[stop:]
-    PAGE.write_text(text, encoding="utf-8")
+        write_between(PAGE, f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->", made)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from spectessera.evaluate import compare
 from spectessera.segmenter.defaults import DEFAULTS, choose_settings
 
 from . import quality
-from ._rows import append, rows_of
+from ._rows import append, rows_of, write_between
 from .drawn import SPECTRA
 from .evidence import known_noise
 
@@ -147,9 +147,7 @@ def _score(value: float) -> str:
 
 def write() -> None:
     """Write the table into the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    PAGE.write_text(before + BEGIN + table() + END + after, encoding="utf-8")
+    write_between(PAGE, BEGIN, END, table())
 
 
 if __name__ == "__main__":

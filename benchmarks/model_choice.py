@@ -26,7 +26,7 @@ from spectessera.network.modelfile import model_path
 from spectessera.segmenter.defaults import DEFAULTS
 
 from . import engines, quality
-from ._rows import append, rows_of
+from ._rows import append, rows_of, write_between
 from .evidence import ari, known_noise
 
 HERE = Path(__file__).parent
@@ -113,9 +113,7 @@ def table() -> str:
 
 def page() -> None:
     """Write the table into the page, between two marks."""
-    text = PAGE.read_text(encoding="utf-8")
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    PAGE.write_text(text[:start] + table() + text[end:], encoding="utf-8")
+    write_between(PAGE, BEGIN, END, table())
 
 
 if __name__ == "__main__":

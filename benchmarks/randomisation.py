@@ -37,7 +37,7 @@ from spectessera.synth.xrf.instrument import draw_instrument, measure, model_axi
 from spectessera.synth.xrf.tube import Tube
 
 from . import engines
-from ._rows import append, rows_of
+from ._rows import append, rows_of, write_between
 from .drawn import SETS as SETS_OF_OURS
 from .drawn import Drawn
 from .quality import WIDEST, scored
@@ -389,9 +389,7 @@ def _shown(cells: Sequence[float] | np.ndarray) -> str:
 
 def page() -> None:
     """Write the table into the page, between two marks."""
-    text = PAGE.read_text(encoding="utf-8")
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    PAGE.write_text(text[:start] + table(rows_of(ROWS)) + text[end:], encoding="utf-8")
+    write_between(PAGE, BEGIN, END, table(rows_of(ROWS)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from spectessera.cube import spectral_axis
 from spectessera.evaluate import adjusted_rand_index
 from spectessera.synth import Realism, miniature
 
-from ._rows import append, rows_of
+from ._rows import append, rows_of, write_between
 
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "scans.csv", HERE.parent / "docs" / "scans.md"
@@ -108,9 +108,7 @@ def main(arguments: list[str]) -> None:
                 for model in ("maxrf", "trained"):
                     if (palette, str(seed), model) not in done:
                         measure(palette, seed, model)
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1], encoding="utf-8")
+    write_between(PAGE, BEGIN, END, table())
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from spectessera.synth import load_palette, miniature
 from spectessera.synth.paint.scene import Scene
 from spectessera.synth.paint.tiles import make_values
 
+from ._rows import write_between
 from .pages import PAGES
 
 SIDE = 96
@@ -251,9 +252,7 @@ def main() -> None:
     table = "\n".join(lines_of(rows)) + "\n"
     print(table)
     if not tuning:
-        text = PLACE.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        PLACE.write_text(before + BEGIN + table + END + rest.partition(END)[2], encoding="utf-8")
+        write_between(PLACE, BEGIN, END, table)
 
 
 if __name__ == "__main__":

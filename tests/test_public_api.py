@@ -33,6 +33,7 @@ PUBLIC = [
     "compare",
     "degrade",
     "edits",
+    "export",
     "io",
     "join_scans",
     "kmeans",

@@ -228,3 +228,23 @@ def test_a_channel_without_a_variance_in_a_file_is_marked_and_pixels_stay_usable
     cube = with_usable_variance(read(tmp_path / "cube.npz", chunks=chunks), compute=True)
     assert cube["bad_channel"].values.tolist() == [False, False, True, True, False]
     assert np.isfinite(to_spectra(cube).values).all()
+
+
+@pytest.mark.parametrize("kind", [int, np.float32])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_multiples_of_counts_have_no_noise_of_counts(kind, chunked):
+    """Multiplied by 20, noise became nine clusters: its variance is 20 times the value."""
+    counts = np.random.default_rng(3).poisson(9.0, (5, 6, 40)).astype(kind)
+
+    def used(values, axis="energy", **settings):
+        values = da.from_array(values, chunks=(2, 3, 40)) if chunked else values
+        cube = make_cube(values, **{axis: (1, 20)}, **settings)
+        return with_usable_variance(cube, compute=True)
+
+    assert "noise" not in used(counts).attrs
+    cube = used(20 * counts)
+    assert noise_of(cube, 20 * counts.reshape(-1, 40)) == "residual"
+    assert "all values are multiples of 20" in cube.attrs["reading_notes"]
+    assert "noise" not in used(20 * counts, "wavelength").attrs
+    assert used(20 * counts, attrs={"noise": "counts"}).attrs["noise"] == "counts"
+    assert "noise" not in used(20 * (counts > 9).astype(kind)).attrs  # says nothing

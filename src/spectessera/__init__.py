@@ -6,12 +6,13 @@ from ._util.doors import door
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import baselines, edits, io, kmeans, maps, plots, synth
+    from . import baselines, edits, export, io, kmeans, maps, plots, synth
     from .cube import make_cube
     from .evaluate import compare
+    from .export import write
     from .htmlreport import report
     from .inference import segment
-    from .io import read, read_library, read_result, write
+    from .io import read, read_library, read_result
     from .kmeans import Clusters
     from .network import Network, Schedule, Training
     from .notebook import show
@@ -32,6 +33,7 @@ __all__ = [
     "compare",
     "degrade",
     "edits",
+    "export",
     "io",
     "join_scans",
     "kmeans",
@@ -67,6 +69,7 @@ __getattr__, __dir__ = door(
         "compare": "evaluate",
         "degrade": "studies",
         "edits": "edits",
+        "export": "export",
         "io": "io",
         "join_scans": "scans",
         "kmeans": "kmeans",
@@ -83,7 +86,7 @@ __getattr__, __dir__ = door(
         "split_scans": "scans",
         "stability": "studies",
         "synth": "synth",
-        "write": "io",
+        "write": "export",
     },
 )
 

@@ -24,6 +24,9 @@ SMALLEST_SIZE, LARGEST_SIZE = 1e-6, 1e12
 DECADES = 5
 # Spectra that determine the size of a cube, and places where they are looked for.
 SPECTRA, PLACES = 3, 64
+# Values, and different values, that say of what all of them are multiples; larger ones are not all
+# whole numbers as float32.
+LEAST_VALUES, LEAST_SIZES, MOST_WHOLE = 30, 5, 2**24
 # Begins the name of a dask array that has the values of another one, some of them NaN, or its
 # channels in another order; a token and the name of the other one follow.
 USABLE = "usable-"
@@ -132,6 +135,33 @@ def scaled(cube: xr.DataArray) -> xr.DataArray:
     if "saturation" in cube.attrs:
         out.attrs["saturation"] = float(cube.attrs["saturation"]) / scale
     return out
+
+
+def common_step(spectra: np.ndarray) -> int:
+    """Return the number of which all values of some spectra are multiples; 1 if there is none.
+
+    Counts have the step 1. A larger one says that they were multiplied after they were counted
+    (by the gain of a converter, or to fill 16 bits), and that their variance is not their value.
+    Few values, or values of hardly any different sizes, say nothing.
+
+    Parameters
+    ----------
+    spectra : array (n, channel)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectessera.scale import common_step
+    >>> counts = np.arange(60).reshape(6, 10)
+    >>> common_step(counts), common_step(20 * counts)
+    (1, 20)
+    """
+    used = spectra[_usable(spectra)]
+    sizes = np.unique(used)
+    whole = len(sizes) > 0 and np.array_equal(sizes, np.rint(sizes)) and sizes[0] > 0
+    if not whole or len(used) < LEAST_VALUES or len(sizes) < LEAST_SIZES or sizes[-1] > MOST_WHOLE:
+        return 1
+    return int(np.gcd.reduce(sizes.astype(np.int64)))
 
 
 def keep_saturation(dtype: np.dtype[Any] | None, attrs: dict[str, Any]) -> None:

@@ -13,12 +13,14 @@ import numpy as np
 import xarray as xr
 
 from .channels import also_marked, bad_channels
-from .scale import LARGEST, PLACES, places, source_of
+from .scale import LARGEST, PLACES, common_step, places, source_of
 
 # Smaller variances are none: as float32 they have no digits left.
 SMALLEST = float(np.finfo(np.float32).tiny)
 # Pixels at fixed places that are looked at where the first ones (as many as PLACES) have none.
 MOST_PLACES = 256
+# Pixels that show whether all values are multiples of a number.
+FOR_STEP = 4
 # Share of the channels that must have a variance; else the noise of the cube is not known.
 _ENOUGH = 0.5
 # Probability that a channel was seen without a variance by chance, above which it may have one.
@@ -115,7 +117,7 @@ def with_usable_variance(
     ([False, True, False, False], '1 of 4 channels has no variance and is not used')
     """
     if "variance" not in cube.coords:
-        return cube
+        return _unknown_if_multiplied(cube) if compute else cube
     variance = stored_as(cube.coords["variance"])
     if source_of(variance) is None and not compute:
         return cube
@@ -125,6 +127,25 @@ def with_usable_variance(
         note = "the variance is that of counts, which the values are; it is not used"
         return _noted(cube.drop_vars("variance").assign_attrs(noise="counts"), note)
     return cube
+
+
+def _unknown_if_multiplied(cube: xr.DataArray) -> xr.DataArray:
+    """Return a cube with a note if it has multiples of counts, whose noise is not that of counts.
+
+    Values along other axes than energies are not taken for counts anyway.
+    """
+    if "energy" not in cube.coords or "noise" in cube.attrs:
+        return cube
+    values = stored_as(cube)
+    pixels = places(values.shape[:2])[:FOR_STEP]
+    step = common_step(np.array([spectrum for _, spectrum in spectra_at(values, pixels)]))
+    if step == 1:
+        return cube
+    note = (
+        f"all values are multiples of {step}, so their noise is not that of counts and is not "
+        f"known; divide them by {step} if they were counts"
+    )
+    return _noted(cube.assign_attrs(noise="residual"), note)
 
 
 def _with_known_channels(cube: xr.DataArray, known: np.ndarray, seen: _Spectra) -> xr.DataArray:

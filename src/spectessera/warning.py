@@ -42,9 +42,7 @@ KINDS = {
         "read (--axes, --key, --energy, --wavelength, --unit)",
     ),
     # --- the data
-    "W-DATA-MASKED": Kind(
-        "Masked pixels", "{spectra} masked, in the file or by people, and left out ({where})"
-    ),
+    "W-DATA-MASKED": Kind("Masked pixels", "{spectra} masked and left out ({where})"),
     "W-DATA-NOT-FINITE": Kind(
         "Spectra with missing values",
         "{spectra} with too many values that are not finite, left out ({where})",

@@ -129,7 +129,7 @@ def test_an_unknown_format_is_one_line_before_any_work(scan, tmp_path):
 
 
 def test_the_formats_that_are_written_are_in_the_table():
-    assert [one.writes for one in io.formats() if one.name == "HyperSpy"] == ["cube"]
+    assert [one.writes for one in io.formats() if one.name == "HyperSpy"] == ["cube, result"]
 
 
 def test_a_cube_onto_itself_is_refused_as_such_at_once(scan):

@@ -158,7 +158,7 @@ def test_the_hover_of_a_masked_pixel_says_so(browser, plain):
     visit(browser, plain[1])
     text = point(browser, "map-label", 0, 0)
     assert "none (masked)" in text
-    assert "masked in the file or by people, left out" in text
+    assert "masked, left out" in text
 
 
 def test_the_first_row_is_at_the_top_of_a_scan_and_at_the_bottom_of_the_sky(

@@ -232,7 +232,7 @@ def test_settings_provenance_score_warnings_and_citation_are_told(tmp_path):
         "0.0.7",
         "0.700 ± 0.010",
         "look at k = 4 too",
-        "1 spectrum masked, in the file or by people, and left out (row ",
+        "1 spectrum masked and left out (row ",
         "arXiv:2401.17695",
     ):
         assert words in page.text

@@ -267,7 +267,7 @@ def test_a_label_map_without_a_sky_or_confidence_is_a_fits_image_too(tmp_path):
     result = a_result().drop_vars("confidence").drop_attrs()
     write(result, tmp_path / "map.fits")
     with fits.open(tmp_path / "map.fits") as file:
-        assert [hdu.name for hdu in file] == ["PRIMARY", "LABEL"]
+        assert [hdu.name for hdu in file] == ["PRIMARY", "LABEL", "CLUSTERS"]
 
 
 def test_a_label_map_is_a_picture_of_whole_pixels(tmp_path):

@@ -88,6 +88,16 @@ def test_spikes_of_a_raman_cube_are_reported_and_removed_from_the_means():
     assert (np.abs(mean[:, 60:70] - 100) < 10).all()
 
 
+def test_workers_of_a_cluster_remove_the_same_spikes(client):
+    cube = spt.make_cube(scene(seed=3, spikes=40)[0], axis=AXIS)
+    settings = {"preprocess": Preprocess(despike=True), "clusters": spt.Clusters(2, 2)}
+    whole = spt.baselines.cluster_cube(cube, "pca", **settings)
+    parts = spt.baselines.cluster_cube(cube.chunk(y=5, x=4), "pca", **settings)
+    assert whole.attrs["spikes_removed"] == parts.attrs["spikes_removed"] > 30
+    for name in ("label", "mean_spectrum", "integrated_input"):
+        np.testing.assert_array_equal(whole[name], parts[name])
+
+
 def test_baselines_are_removed_and_bands_stay():
     channel = np.arange(500)
     smooth = 300 * np.exp(-(((channel - 100) / 300) ** 2)) + 0.2 * channel

@@ -140,6 +140,6 @@ def test_label_files_have_a_table_of_names_and_colours(tmp_path):
     with fits.open(tmp_path / "labels.fits") as file:
         table = file["CLUSTERS"].data
         assert table["CLUSTER"].tolist() == [1, 2, 3]
-        assert table["NAME"].tolist() == ["", "", "Gr?nspan"]
+        assert table["NAME"].tolist() == ["", "", "Grunspan"]
         assert table["COLOUR"].tolist() == ["#0072b2", "#123456", "#009e73"]
         assert table["PIXELS"].tolist() == [2, 1, 2]

@@ -59,6 +59,14 @@ def test_the_layout_is_that_with_fewer_pixels(sizes):
     assert height * width <= 1.1 * max(sum(a * b for a, b in sizes) + 8 * 100, 1)
 
 
+def test_a_long_scan_and_a_tall_one_make_no_image_of_empty_pixels():
+    long, tall = (xr.DataArray(da.zeros(shape, chunks=4000), dims=("y", "x", "channel"))
+                  for shape in ((2, 4000, 3), (4000, 2, 3)))  # fmt: skip
+    with pytest.raises(ValueError, match=r"4010 x 4000 pixels.* 0.1 %"):
+        spt.join_scans([long, tall])
+    assert spt.join_scans([long, long]).shape == (2, 8008, 3)
+
+
 def test_photons_on_other_channels_have_the_noise_of_counts():
     """Sums with weights would not: the noise of a bin of two halves is half that of counts."""
     one, expected = counts((60, 60), channels=60)

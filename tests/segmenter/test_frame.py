@@ -116,14 +116,35 @@ def test_a_slope_is_subtracted_and_a_line_on_it_is_not():
     assert np.array_equal(left[0, :20], spectra[0, :20])  # outside of what is covered
 
 
-def test_a_result_says_redshift_and_continuum_and_is_the_same_in_chunks(galaxy, found):
+SEGMENTED = ("label", "confidence", "novelty", "integrated_latent")
+
+
+@pytest.fixture(scope="module")
+def small(galaxy, found):
+    """Return what segments a part of the galaxy, and its result in memory."""
     model, part = spt.load("nebulae"), galaxy.isel(y=slice(3, 9), x=slice(4, 11))
     model.set_params(clusters=spt.Clusters(2, 2))
-    result = spt.segment(part, model, 2, neighbours=0, redshift=found, means=False)
+
+    def segmented(**chunks):
+        cube = part.chunk(**chunks) if chunks else part
+        return spt.segment(cube, model, 2, neighbours=0, redshift=found, means=False)
+
+    return segmented, segmented()
+
+
+def test_a_result_says_redshift_and_continuum_and_is_the_same_in_chunks(small, found):
+    segmented, result = small
     assert result.attrs["redshift"] == found.redshift
     assert (result.attrs["continuum"], result.attrs["redshift_given"]) == ("median", 0)
     assert result.attrs["frame"] == found.words
-    chunked = part.chunk({"y": 4, "x": 3})
-    again = spt.segment(chunked, model, 2, neighbours=0, redshift=found, means=False)
-    for name in ("label", "confidence", "novelty", "integrated_latent"):
+    again = segmented(y=4, x=3)
+    for name in SEGMENTED:
         assert np.array_equal(result[name], again[name]), name
+
+
+def test_workers_of_a_cluster_find_the_same_redshift_and_labels(galaxy, found, small, client):
+    segmented, result = small
+    assert frame_of(galaxy.chunk(y=5, x=4), LINES) == found
+    shared = segmented(y=4, x=3)
+    for name in SEGMENTED:
+        assert np.array_equal(result[name], shared[name]), name

@@ -75,6 +75,11 @@ COMMANDS = {
         "edit_command",
         "Change a result by hand: merge, split, rename, recolour clusters, mask regions; undo.",
     ),
+    "export": Entry(
+        "export",
+        "export_command",
+        "Write a result for other programs: QGIS, ImageJ, ENVI, HyperSpy, DS9, tables, figures.",
+    ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
     "rerun": Entry(
         "rerun",

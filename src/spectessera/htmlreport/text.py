@@ -31,7 +31,7 @@ DASH = "\u2013"
 TIMES = "\u00d7"
 MOST_NAMED = 12
 QUALITY_WORDS = {
-    "masked": "masked in the file or by people, left out",
+    "masked": "masked, left out",
     "not_finite": "too many values that are not finite, left out",
     "empty": "zeros only, left out",
     "saturated": "saturated, left out",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import unicodedata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -82,24 +83,33 @@ def write_result_fits(result: xr.Dataset, path: Path) -> None:
 
 
 def _clusters(result: xr.Dataset) -> Any:
-    """Return the table CLUSTERS: number, name by people, colour and pixels of every cluster.
-
-    FITS holds ASCII alone: any other character of a name is a question mark.
-    """
+    """Return the table CLUSTERS: number, name by people, colour and pixels of every cluster."""
     from astropy.io import fits
 
     numbers, names = result["cluster"].values.astype(np.int32), cluster_names(result)
-    texts = [names.get(each, "").encode("ascii", "replace").decode() for each in numbers.tolist()]
-    shades = cluster_colours(result)
-    colours = [as_hex(shades[each - 1]) for each in numbers.tolist()]
+    texts = [_ascii(names.get(each, "")) for each in numbers.tolist()]
+    rgb = cluster_colours(result)[numbers - 1]
     columns = [
         fits.Column("CLUSTER", "J", array=numbers),
         fits.Column("NAME", f"{max(map(len, [*texts, ' ']))}A", array=texts),
-        fits.Column("COLOUR", "7A", array=colours),
+        fits.Column("COLOUR", "7A", array=[as_hex(each) for each in rgb]),
     ]
+    for place, name in enumerate(("RED", "GREEN", "BLUE")):
+        columns.append(fits.Column(name, "B", array=rgb[:, place]))
     if "size" in result:
         columns.append(fits.Column("PIXELS", "K", array=result["size"].values))
     return fits.BinTableHDU.from_columns(columns, name="CLUSTERS")
+
+
+def _ascii(text: str) -> str:
+    r"""Return a text in the characters that FITS has: accents go, others become escapes.
+
+    >>> _ascii("né μ")
+    'ne \\u03bc'
+    """
+    split = unicodedata.normalize("NFKD", text)
+    bare = "".join(each for each in split if not unicodedata.combining(each))
+    return bare.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _primary() -> Any:

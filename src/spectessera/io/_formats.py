@@ -44,7 +44,7 @@ class Format(NamedTuple):
 
 FORMATS = (
     Format("HDF5", (".h5", ".hdf5", ".hdf", ".he5", ".nxs"), True, "cube, result"),
-    Format("HyperSpy", (".hspy",), True, "cube"),
+    Format("HyperSpy", (".hspy",), True, "cube, result"),
     Format("NetCDF", (".nc", ".nc4"), True, "cube, result"),
     Format("FITS", (".fits", ".fit", ".fts", ".fits.gz"), True, "cube, result"),
     Format("Zarr", (".zarr",), True, "cube, result"),

@@ -18,6 +18,7 @@ from ._beside import (
 from ._candidates import choose, described, detector_axis, spectral_arrays
 from ._choice import AxisValues, Choice
 from ._common import Request, StoredCube
+from ._geography import add_grid_mapping
 from ._lazy import LazyArray, load
 from ._marks import add_marks
 from ._packing import unpacked
@@ -70,6 +71,7 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     place = choice.place if as_points else None
     add_beside(cube, tree, beside, choice.entries, frame, place, request)
     add_positions(cube, tree, beside, scales, axes)
+    add_grid_mapping(cube, tree, entry)
     add_marks(cube, tree, entry)
     return cube
 

@@ -12,8 +12,10 @@ import numpy as np
 from spectessera.conventions.units import guessed_unit
 
 from ._channels import BadChannels, bad_channels_of, marks_channels
+from ._geography import placed_image
 
 MAX_XML = 2**24
+_METRE = 9001  # ProjLinearUnitsGeoKey
 # Names of an item of GDAL for each band, in lower case.
 WAVELENGTHS = ("wavelength", "wavelengths", "center_wavelength", "central_wavelength")
 UNITS = {
@@ -202,13 +204,12 @@ def geo_words(
     transform = _transform(tags)
     if transform is None:
         return {}, attrs
-    x0, dx, rx, y0, ry, dy = transform
-    attrs["geotransform"] = " ".join(f"{one:.17g}" for one in transform)
-    if rx or ry or not (dx and dy):
-        return {}, attrs
-    middle = 0.0 if int(tags.get("GTRasterTypeGeoKey") or 1) == 2 else 0.5  # of a pixel, or a point
-    y, x = (np.arange(n) + middle for n in image)
-    return {"y": (("y",), y0 + dy * y, {}), "x": (("x",), x0 + dx * x, {})}, attrs
+    if int(tags.get("GTRasterTypeGeoKey") or 1) == 2:  # of the middle of a pixel, not its corner
+        x0, dx, rx, y0, ry, dy = transform
+        transform = (x0 - (dx + rx) / 2, dx, rx, y0 - (dy + ry) / 2, ry, dy)
+    metres = int(tags.get("ProjLinearUnitsGeoKey") or 0) == _METRE
+    coords, more = placed_image(transform, image, "m" if metres else "")
+    return coords, attrs | more
 
 
 def _transform(tags: dict[str, Any]) -> tuple[float, ...] | None:

@@ -28,7 +28,7 @@ from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
 from ._fits_coordinates import EXTENSIONS
 from ._fits_writer import CARDS, write_cube_fits, write_result_fits
 from ._hdf5_writer import tiles_of, write_hdf5
-from ._hspy_writer import write_cube_hspy
+from ._hspy_writer import write_cube_hspy, write_result_hspy
 from ._zarr_writer import check_replaceable, write_zarr
 
 PNG_SIDE = 512  # pixels, the least length of the longer side of a picture
@@ -48,10 +48,11 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         Maps are Datasets whose attribute ``content`` ends with "maps".
     path : str or Path
         The suffix gives the format. For both: ``.nc`` (NetCDF), ``.h5`` (HDF5), ``.zarr`` (a
-        folder), ``.fits`` (a cube with its variance and mask; a label map with its confidence).
-        For a cube: ``.hspy`` (HyperSpy). For a result: ``.png`` (a picture of the label map).
-        ``.nc``, ``.h5``, ``.zarr`` and ``.hspy`` keep everything. For maps: ``.nc``, ``.h5`` and
-        ``.zarr``. A lazy cube is written block by block.
+        folder), ``.fits`` (a cube with its variance and mask; a label map with its confidence and a
+        table of names and colours), ``.hspy`` (HyperSpy: a cube; the maps and the mean spectra).
+        For a result: ``.png`` (a picture of the label map). ``.nc``, ``.h5`` and ``.zarr`` keep
+        everything, and ``.hspy`` everything of a cube. For maps: ``.nc``, ``.h5`` and ``.zarr``. A
+        lazy cube is written block by block.
     overwrite : bool
         False: raise if the file exists already. A folder is only replaced if everything in it
         belongs to a Zarr store.
@@ -308,6 +309,7 @@ _WRITERS: dict[str, dict[str, Callable[[Any, Path], None]]] = {
         ".zarr": _result_zarr,
         ".fits": write_result_fits,
         ".fits.gz": write_result_fits,
+        ".hspy": write_result_hspy,
         ".png": _result_png,
     },
     "maps": {

@@ -15,6 +15,7 @@ import numpy as np
 from ._common import Request, StoredCube, listing
 from ._envi_channels import add_channels
 from ._envi_header import as_image, is_header, layout_of, numbers_in, parse
+from ._geography import envi_words
 from ._lazy import load
 from ._numbers import Numbers, check_request, lazy_numbers
 from ._packing import without_ignored
@@ -96,6 +97,9 @@ def read_envi(path: Path, request: Request) -> StoredCube:
         ignored = numbers_in(found.get("data ignore value"))
     values = without_ignored(values, ignored, attrs, notes)
     cube = StoredCube(values, attrs=attrs, notes=notes)
+    coords, placed = envi_words(found, values.shape[:2])
+    cube.coords |= coords
+    attrs |= placed
     cube.origin["axes"] = "the argument axes" if request.axes else f"interleave in {header.name}"
     add_channels(cube, header, found)
     return cube

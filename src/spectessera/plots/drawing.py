@@ -26,6 +26,8 @@ from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
 from spectessera.result import palette
 
+from .scalebar import draw_scale_bar
+
 # Largest number of clusters whose spectra a figure shows; the map shows all clusters.
 MAX_SPECTRA = 20
 # Largest ratio of the sides of an image. A longer image is stretched, so that its rows are visible.
@@ -114,7 +116,8 @@ def draw_pixels(
     axes : Axes
     values : array (y, x), or (y, x, 3) of colours
     like : array
-        Its attributes decide where row 0 is: see :func:`origin`.
+        Its attributes decide where row 0 is: see :func:`origin`. Where it has positions of rows
+        and columns in a unit of length, a scale bar is drawn.
     cmap, norm, vmin, vmax
         As in :meth:`matplotlib.axes.Axes.imshow`.
 
@@ -137,6 +140,7 @@ def draw_pixels(
         ticks = MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
         each.set_major_locator(ticks)
     axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
+    draw_scale_bar(axes, like, width)
     return image
 
 

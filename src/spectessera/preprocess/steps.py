@@ -6,6 +6,7 @@ input of a spectrum does not depend on the other spectra.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -263,6 +264,15 @@ def rebin_weights(axis: Axis, bins: int) -> Rebinning:
     ValueError
         If there are more bins than channels or fewer than windows.
     """
+    values = np.ascontiguousarray(axis.values, dtype=np.float64)
+    return _rebinning(values.tobytes(), axis.unit, axis.kind, axis.medium, bins)
+
+
+# Spectra are preprocessed a few hundred at a time, all of them with the same bins.
+@lru_cache(maxsize=16)
+def _rebinning(positions: bytes, unit: str, kind: str, medium: str, bins: int) -> Rebinning:
+    """Return the result of :func:`rebin_weights`; assumes a checked axis."""
+    axis = Axis(np.frombuffer(positions), unit, kind, medium)
     from scipy import sparse
 
     windows = axis.segments()

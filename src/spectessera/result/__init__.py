@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         quality_bits,
         rare_in_words,
     )
+    from .places import PixelSize, pixel_size
     from .schema import (
         ATTRIBUTES,
         COORDINATES,
@@ -52,6 +53,7 @@ __all__ = [
     "VARIABLES",
     "Attribute",
     "KCurves",
+    "PixelSize",
     "Variable",
     "assemble",
     "attributes_of",
@@ -71,6 +73,7 @@ __all__ = [
     "number_chosen",
     "number_of_clusters",
     "palette",
+    "pixel_size",
     "preprocessing",
     "provenance",
     "quality_bits",
@@ -109,6 +112,8 @@ __getattr__, __dir__ = door(
         "number_chosen": "metadata",
         "number_of_clusters": "metadata",
         "palette": "given",
+        "pixel_size": "places",
+        "PixelSize": "places",
         "preprocessing": "metadata",
         "provenance": "metadata",
         "quality_bits": "metadata",

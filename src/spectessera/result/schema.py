@@ -306,6 +306,15 @@ ATTRIBUTES = (
         "reading_notes", str, "guesses that were made when the file was read", "cube", "cube"
     ),
     Attribute("wcs", str, "FITS header of the sky coordinates, as text", "cube", "cube"),
+    Attribute("crs", str, "coordinate system of a map: EPSG code or WKT", "cube", "cube"),
+    Attribute("crs_name", str, "its name, as the file has it", "cube", "cube"),
+    Attribute(
+        "geotransform", str,
+        "where the image is on the map: x0, dx/column, dx/row, y0, dy/column, dy/row",
+        "cube", "cube",
+    ),
+    Attribute("geotransform_size", str, "rows and columns of that image", "cube", "cube"),
+    Attribute("map_info", str, "the map info of an ENVI header", "cube", "cube"),
     Attribute("object", str, "observed object", "cube", "cube"),
     Attribute("instrument", str, "instrument", "cube", "cube"),
     Attribute("telescope", str, "telescope", "cube", "cube"),

@@ -23,7 +23,7 @@ from spectessera.cube import (
 from spectessera.variance import with_usable_variance
 
 from .mosaic import Scan, in_one_image, mask_between, values_of, variance_of
-from .places import ATTRIBUTE, MOST_SCANS, as_text, check_names, layout
+from .places import ATTRIBUTE, MOST_SCANS, as_text, check_area, check_names, layout
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,7 @@ def _checked(cubes: Any, names: Sequence[str] | None) -> list[Scan]:
         _check_units(cubes, names)
     sizes = [(each.sizes["y"], each.sizes["x"]) for each in cubes]
     places = layout(sizes, names)
+    check_area(places)
     return [Scan(cube, place, kind == "counts")
             for cube, place, kind in zip(cubes, places, noise, strict=True)]  # fmt: skip
 

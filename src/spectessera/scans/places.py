@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spectessera._util.text import shown
+from spectessera._util.text import per_cent, shown
 
 ATTRIBUTE = "scans"
 GAP = 8  # masked rows or columns between two scans: no window of neighbours crosses them
 MOST_SCANS = 1000
 LONGEST_NAME = 64
+# An image of scans that has more pixels than both is refused: so many times those of the scans,
+# and so many in all.
+MOST_EMPTY, LEAST_LARGE = 8, 4_000_000
 
 
 class Place(NamedTuple):
@@ -97,6 +100,24 @@ def layout(sizes: Sequence[tuple[int, int]], names: Sequence[str]) -> list[Place
         places.append(Place(name, at if below else 0, 0 if below else at, height, width))
         at += (height if below else width) + GAP
     return places
+
+
+def check_area(places: Sequence[Place]) -> None:
+    """Raise if the image of all scans would be mostly empty, and too large for that.
+
+    Raises
+    ------
+    ValueError
+    """
+    rows = max(each.y + each.rows for each in places)
+    columns = max(each.x + each.columns for each in places)
+    used = sum(each.rows * each.columns for each in places)
+    if rows * columns > max(MOST_EMPTY * used, LEAST_LARGE):
+        raise ValueError(
+            f"one image of all scans would have {rows} x {columns} pixels, of which they fill "
+            f"{per_cent(used / (rows * columns), 1)}: a long scan and a tall one do not fit "
+            "together; cut the long one into several, or segment them apart"
+        )
 
 
 def as_text(places: Sequence[Place]) -> str:

@@ -1,0 +1,67 @@
+"""A bar of a round physical length in a map whose pixels have a size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+
+from spectessera.result import pixel_size
+
+SHARE = 0.3  # of the width of the map, the longest that a bar may be
+NAMES = {1e3: "km", 1.0: "m", 1e-3: "mm", 1e-6: "µm", 1e-9: "nm"}  # metres; the first that fits
+
+
+def round_length(longest: float) -> float:
+    """Return the largest of 1, 2 and 5 times a power of ten that is no longer.
+
+    Examples
+    --------
+    >>> [round_length(each) for each in (0.7, 3.0, 99.0)]
+    [0.5, 2.0, 50.0]
+    """
+    power = 10.0 ** math.floor(math.log10(longest))
+    found = max(each for each in (1.0, 2.0, 5.0) if each * power <= longest * (1 + 1e-9))
+    return found * power
+
+
+def in_words(metres: float) -> str:
+    """Return a length with the unit in which it is a short number.
+
+    >>> in_words(0.002), in_words(5e-7), in_words(2e4)
+    ('2 mm', '500 nm', '20 km')
+    """
+    size = next((one for one in NAMES if metres >= 0.999999 * one), 1e-9)
+    return f"{metres / size:.6g} {NAMES[size]}"
+
+
+def draw_scale_bar(axes: Axes, array: Any, columns: int) -> None:
+    """Draw a scale bar in a map (y, x); none unless rows and columns have positions in a length.
+
+    Parameters
+    ----------
+    axes : Axes
+        In which the map is drawn, pixel by pixel.
+    array : DataArray or Dataset
+        Whose coordinates y and x say how large a pixel is.
+    columns : int
+        Width of the map.
+    """
+    size = pixel_size(array)
+    if size is None:
+        return
+    metres = size.x * size.metres  # of a pixel
+    length = round_length(SHARE * columns * metres)
+    share = length / metres / columns
+    rim = [withStroke(linewidth=4, foreground="white")]
+    axes.plot(
+        [0.04, 0.04 + share], [0.05, 0.05], color="black", lw=2, solid_capstyle="butt",
+        transform=axes.transAxes, path_effects=rim, gid="scale-bar", zorder=5,
+    )  # fmt: skip
+    axes.text(
+        0.04 + share / 2, 0.08, in_words(length), transform=axes.transAxes, ha="center",
+        va="bottom", fontsize=8, color="black", zorder=5,
+        bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1},
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+"""How large the pixels of a map are, from the coordinates of its rows and columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spectessera.axis import even_steps
+
+# Lengths in metres. Angles, such as degrees of longitude, are no lengths.
+LENGTHS = {
+    "m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0,
+    "km": 1e3, "kilometer": 1e3, "kilometers": 1e3, "kilometre": 1e3, "kilometres": 1e3,
+    "cm": 1e-2, "centimeter": 1e-2, "centimeters": 1e-2, "centimetre": 1e-2,
+    "mm": 1e-3, "millimeter": 1e-3, "millimeters": 1e-3, "millimetre": 1e-3,
+    "um": 1e-6, "µm": 1e-6, "μm": 1e-6, "micron": 1e-6, "microns": 1e-6, "micrometer": 1e-6,
+    "micrometers": 1e-6, "micrometre": 1e-6,
+    "nm": 1e-9, "nanometer": 1e-9, "nanometers": 1e-9, "nanometre": 1e-9,
+    "foot": 0.3048, "feet": 0.3048, "ft": 0.3048, "inch": 0.0254, "inches": 0.0254,
+}  # fmt: skip
+
+
+class PixelSize(NamedTuple):
+    """Height and width of a pixel, both positive, and their unit as the file has it."""
+
+    y: float
+    x: float
+    unit: str
+
+    @property
+    def metres(self) -> float:
+        """One of the unit in metres."""
+        return LENGTHS[self.unit.lower()]
+
+
+def pixel_size(array: Any) -> PixelSize | None:
+    """Return the size of the pixels of a map.
+
+    Parameters
+    ----------
+    array : DataArray or Dataset with dimensions y and x
+
+    Returns
+    -------
+    PixelSize or None
+        None unless both coordinates have even steps and the same unit, which is one of length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> image = xr.DataArray(np.zeros((3, 4)), dims=("y", "x"))
+    >>> pixel_size(image) is None
+    True
+    >>> image["y"] = ("y", [0.0, -0.5, -1.0], {"units": "mm"})
+    >>> image["x"] = ("x", [1.0, 1.25, 1.5, 1.75], {"units": "mm"})
+    >>> pixel_size(image)
+    PixelSize(y=0.5, x=0.25, unit='mm')
+    """
+    steps, units = [], set()
+    for name in ("y", "x"):
+        if name not in getattr(array, "coords", ()):
+            return None
+        coordinate = array.coords[name]
+        if coordinate.ndim != 1 or coordinate.dtype.kind not in "iuf":
+            return None
+        values = coordinate.values.astype(np.float64)
+        even = even_steps(values) if len(values) > 1 else None
+        if even is None or not np.isfinite(even[1]) or even[1] == 0:
+            return None
+        steps.append(abs(even[1]))
+        units.add(str(coordinate.attrs.get("units", "")).strip())
+    unit = units.pop() if len(units) == 1 else ""
+    return PixelSize(steps[0], steps[1], unit) if unit.lower() in LENGTHS else None
