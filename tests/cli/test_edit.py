@@ -12,7 +12,16 @@ from PIL import Image
 from commands import one_line, run
 from editcases import striped_counts, striped_cube
 from spectessera import read_result, write
-from spectessera.edits import Merge, Rename, Split, apply_edits, open_edits, save_edits
+from spectessera.edits import (
+    Mask,
+    Merge,
+    Rectangle,
+    Rename,
+    Split,
+    apply_edits,
+    open_edits,
+    save_edits,
+)
 from spectessera.io import result_in
 from spectessera.resultfolder import recorded_result, verify
 
@@ -226,3 +235,7 @@ def test_a_known_result_is_kept_as_it_is_and_one_of_other_acts_is_not(out):
     xr.testing.assert_identical(read_result(out), edited)
     with pytest.raises(ValueError, match="other acts"):
         save_edits(out, [Split(1)], edited=edited)
+    half = [Mask(Rectangle(0, 2, 0, 2))]
+    unknown = apply_edits(opened.recorded, half, means=False)
+    with pytest.raises(ValueError, match="give the cube and the model"):
+        save_edits(out, half, edited=unknown)

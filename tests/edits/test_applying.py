@@ -53,8 +53,8 @@ def assert_spectra_are_those_of_the_pixels(result, counts):
         np.testing.assert_allclose(row["std_spectrum"], pixels.std(axis=0), rtol=1e-5)
 
 
-def test_a_merged_cluster_is_the_union_of_its_pixels(result, segmenter):
-    merged = check_result(apply_edits(result, [Merge((4, 2))], segmenter=segmenter))
+def test_a_merged_cluster_is_the_union_of_its_pixels(result):
+    merged = check_result(apply_edits(result, [Merge((4, 2))]))
     old = result["label"].values
     np.testing.assert_array_equal(merged["label"], np.array([0, 1, 2, 3, 2])[old])
     assert_spectra_are_those_of_the_pixels(merged, striped_counts())
@@ -64,8 +64,6 @@ def test_a_merged_cluster_is_the_union_of_its_pixels(result, segmenter):
     latents = result["latent_cube"].values
     members = latents[(old == 2) | (old == 4)].mean(axis=0)
     np.testing.assert_allclose(merged["center"].values[1], members, atol=1e-4)
-    decoded = segmenter.codec.decode(merged["center"].values[[1]])
-    np.testing.assert_array_equal(merged["decoded_mean"].values[1], decoded[0])
     for other in ("mean_spectrum", "decoded_mean", "center"):  # not a bit of the others changes
         np.testing.assert_array_equal(merged[other].values[[0, 2]], result[other].values[[0, 2]])
     np.testing.assert_array_equal(merged["confidence"], result["confidence"])
@@ -77,7 +75,9 @@ def test_a_merged_cluster_is_the_union_of_its_pixels(result, segmenter):
 
 def test_a_merge_needs_neither_cube_nor_model(result):
     merged = apply_edits(result, [Merge((1, 2, 3))])
-    assert np.isnan(merged["decoded_mean"].values[0]).all()  # not known without the model
+    assert np.isnan(
+        merged["decoded_mean"].values[0]
+    ).all()  # not known
     assert np.isfinite(merged["decoded_mean"].values[1]).all()
     assert merged["label_alone"].values.max() == 2
     assert "Cluster 4 is now 2." in stored_edits(merged)[0]["words"]

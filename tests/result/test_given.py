@@ -87,6 +87,20 @@ def test_hostile_attributes_are_refused_with_their_name(attribute, text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "{}", "[1]", '[{"edit": 1, "words": "a"}]', '[{"edit": {}, "words": 1}]', "[[]]", 3,
+        '[{"edit": {}}]', '[{"edit": {}, "words": "a", "more": 1}]', "[" * 100_000, "\x1b[31m",
+    ],
+)  # fmt: skip
+def test_hostile_lists_of_changes_are_refused(text):
+    with pytest.raises(ValueError, match="'edits'") as refused:
+        check_structure(a_result(edits=text))
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 3000
+
+
+@pytest.mark.parametrize(
     "colour", ["red", "#fff", "#12345g", "#1234567", "#aabbcc;}", "url(x)", "#aabbcc\n"]
 )
 def test_a_colour_that_is_none_is_refused(colour):

@@ -13,7 +13,6 @@ from spectessera._util.text import counted
 from .console import arguments, command, output, print_json, progress
 from .flags import AsJson, Quiet
 from .rerun import Inputs, Outside, moved_inputs
-from .scheduler import Scheduler, use_scheduler
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,7 +65,6 @@ Replace = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of a split.")]
 
 
-# Over 40 lines: its flags.
 @command
 def edit_command(
     folder: Folder,
@@ -82,7 +80,6 @@ def edit_command(
     inputs: Inputs = None,
     outside: Outside = False,
     overwrite: Replace = False,
-    where: Scheduler = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -104,7 +101,7 @@ def edit_command(
         _print_list(opened, as_json)
         return
     acts = (*_start(opened, file, undo, overwrite), *new)
-    with use_scheduler(where), progress(quiet or as_json) as bar:
+    with progress(quiet or as_json) as bar:
         result = _save(opened, acts, moved_inputs(inputs), outside, bar)
     if as_json:
         print_json(_said(folder, result))

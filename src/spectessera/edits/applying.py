@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
-class Means(NamedTuple):
+class Sources(NamedTuple):
     """What acts are applied with.
 
     Attributes
@@ -67,8 +67,7 @@ def apply_edits(
     cube : DataArray (y, x, channel), optional
         The cube that was segmented: for Split, and for Mask where some pixels of a cluster stay.
     segmenter : SpectralSegmenter, optional
-        The one of the run, for the same acts. With it a merged cluster has its decoded center;
-        without it, that is NaN.
+        The one of the run, for the same acts.
     means : bool
         False: Mask needs no cube; the spectra of a cluster that lost pixels are NaN.
     progress : callable, optional
@@ -80,7 +79,8 @@ def apply_edits(
         Numbers, sizes, names, colours and spectra are those of the new clusters. ``confidence`` is
         that of the run: of merged clusters a lower bound; of parts of a split one its product with
         the confidence among these parts; NaN where pixels are masked. ``center`` of a merged
-        cluster is the mean of the centers by their pixels. Scores for k, ``structure`` and the
+        cluster is the mean of the centers by their pixels; its ``decoded_mean`` is not known: NaN.
+        Scores for k, ``structure`` and the
         like stay those of the run; the map ``silhouette`` is left out after Merge and Split,
         ``label_alone`` after Split. The attribute ``edits`` lists what was done.
 
@@ -109,11 +109,11 @@ def apply_edits(
         raise ValueError(
             f"edits need clusters 1 to K; this result has {shown(numbers.tolist(), 60)}"
         )
-    with_what = Means(cube, segmenter, means, progress)
+    sources = Sources(cube, segmenter, means, progress)
     done = stored_edits(result)
     for act in edits:
         try:
-            result, words = _applied(result, act, with_what)
+            result, words = _applied(result, act, sources)
         except ValueError as error:
             line = shown(as_line(act), 100)
             raise ValueError(f"edit {len(done) + 1}, {line}: {error}") from error
@@ -148,14 +148,14 @@ def needs_cube(act: Act) -> bool:
     return isinstance(act, (Split, Mask))
 
 
-def _applied(result: xr.Dataset, act: Act, how: Means) -> tuple[xr.Dataset, str]:
+def _applied(result: xr.Dataset, act: Act, how: Sources) -> tuple[xr.Dataset, str]:
     """Return a result with one act, and what it did in words."""
     _check_there(act, result.sizes["cluster"])
     match act:
         case Merge(clusters):
             from .merging import merge
 
-            return merge(result, clusters, how.segmenter)
+            return merge(result, clusters)
         case Split():
             from .splitting import split
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from spectessera.io import EDITED, RESULT_STORE, open_result, read_result, result_in
@@ -140,12 +141,14 @@ def save_edits(
         Of ``spectessera segment``.
     acts : sequence of Act
         All of them; those that the folder has are replaced.
-    cube, segmenter, progress
+    cube, segmenter
         As of :func:`apply_edits`.
     edited : Dataset, optional
         What :func:`apply_edits` made of these acts and the result of the run, if it is known.
     library : Dataset, optional
         Of :func:`spectessera.read_library`, to name clusters by.
+    progress : callable, optional
+        As of :func:`apply_edits`.
 
     Returns
     -------
@@ -168,6 +171,7 @@ def save_edits(
         result = edited_result(opened, acts, cube, segmenter, progress)
     elif edits_of(result) != acts:
         raise ValueError("edited is a result with other acts than those that are to be kept")
+    _refuse_unknown(result)
     made = as_files(opened, acts, result, library)
     folder, manifest = opened.folder, opened.manifest
     plan = Plan(edited_files(made, folder, manifest), overwrite=True, add=True)
@@ -176,6 +180,18 @@ def save_edits(
         write_edited(made, folder, staging.path, manifest)
         staging.commit(manifest.facts)
     return result
+
+
+def _refuse_unknown(result: xr.Dataset) -> None:
+    """Raise ValueError if mean spectra were left unknown: the folder would not be reproducible."""
+    if "mean_spectrum" not in result:
+        return
+    means = result["mean_spectrum"].transpose("cluster", ...).values[result["size"].values > 0]
+    if np.isnan(means).all(axis=1).any():
+        raise ValueError(
+            "the mean spectrum of a cluster of which pixels are masked is not known; to keep the "
+            "mask, give the cube and the model of the run"
+        )
 
 
 def as_files(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,13 +12,8 @@ from spectessera.result import cluster_names
 from .tables import MEANS, counted_again, rare_number, travelled, with_rows
 from .words import cluster_in_words, listed, renumbered
 
-if TYPE_CHECKING:
-    from spectessera.segmenter import SpectralSegmenter
 
-
-def merge(
-    result: xr.Dataset, clusters: tuple[int, ...], segmenter: SpectralSegmenter | None
-) -> tuple[xr.Dataset, str]:
+def merge(result: xr.Dataset, clusters: tuple[int, ...]) -> tuple[xr.Dataset, str]:
     """Return a result in which clusters, ascending, are one, and what was done in words."""
     count, kept = result.sizes["cluster"], clusters[0]
     stay = [number for number in range(1, count + 1) if number not in clusters[1:]]
@@ -26,7 +21,7 @@ def merge(
     lut = np.arange(count + 1)
     lut[stay] = np.arange(1, len(stay) + 1)
     lut[list(clusters[1:])] = kept
-    row = _row(result, clusters, segmenter)
+    row = _row(result, clusters)
     new = with_rows(relabelled(result, lut), stay, {kept: row})
     rare = sum(number > count - rare_number(result) for number in stay)
     names = cluster_names(result)
@@ -47,10 +42,12 @@ def relabelled(result: xr.Dataset, lut: np.ndarray) -> xr.Dataset:
     return result.assign(maps)
 
 
-def _row(
-    result: xr.Dataset, clusters: tuple[int, ...], segmenter: SpectralSegmenter | None
-) -> dict[str, Any]:
-    """Return the values of the merged cluster, by their names in a result."""
+def _row(result: xr.Dataset, clusters: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of the merged cluster, by their names in a result.
+
+    They follow from those of the clusters alone, so its decoded center, for which the model would
+    be needed, is not among them.
+    """
     place = np.array(clusters) - 1
     sizes = result["size"].values[place].astype(np.int64)
     total = int(sizes.sum())
@@ -63,8 +60,6 @@ def _row(
         apart = _values(result, "mean_spectrum")[place] - row["mean_spectrum"]
         within = _values(result, "std_spectrum")[place] ** 2
         row["std_spectrum"] = np.sqrt(weights @ (within + apart**2))
-    if "decoded_mean" in result and "center" in row and segmenter is not None:
-        row["decoded_mean"] = segmenter.codec.decode(row["center"][None].astype(np.float32))[0]
     return row
 
 

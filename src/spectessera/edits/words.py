@@ -34,9 +34,11 @@ def renumbered(numbers: dict[int, int]) -> str:
     words = []
     for run in runs:
         (old, new), (last, end) = run[0], run[-1]
+        joint = "and" if len(run) == 2 else "to"
         words.append(
-            f"cluster {old} is now {new}" if len(run) == 1
-            else f"clusters {old} to {last} are now {new} to {end}"
-        )  # fmt: skip
+            f"cluster {old} is now {new}"
+            if len(run) == 1
+            else f"clusters {old} {joint} {last} are now {new} {joint} {end}"
+        )
     text = listed(words) if words else ""
     return f" {text[0].upper()}{text[1:]}." if text else ""
