@@ -7,7 +7,8 @@ Images of 48 x 48 pixels with six materials in patches; the spectrum of each is 
 five lines at random places, drawn by the seed. Poisson counts, so many in a pixel on average. Each
 image is segmented into six clusters by a model that is trained on it. Every cluster of which 98 %
 or more are one material is split once; every cluster is merged with the next one and split again.
-Nothing in the package was settled with these images; seed 5000 was for trying the script.
+No rule was settled with these images. Seed 5000 was for trying the script; with 5101 to 5103 a
+cluster of 20 counts was divided where evidence is silent, which is now taken for one cluster.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ._rows import append, rows_of, write_between
 HERE = Path(__file__).parent
 ROWS, PAGE = HERE / "edits.csv", HERE.parent / "docs" / "edits.md"
 FIELDS = ("counts", "seed", "case", "clusters", "parts", "ari")
-COUNTS, SEEDS = (20, 50, 200), (5101, 5102, 5103)
+COUNTS, SEEDS = (20, 50, 200), (5201, 5202, 5203)
 SIDE, CHANNELS, MATERIALS = 48, 128, 6
 
 

@@ -75,9 +75,7 @@ def test_a_merged_cluster_is_the_union_of_its_pixels(result):
 
 def test_a_merge_needs_neither_cube_nor_model(result):
     merged = apply_edits(result, [Merge((1, 2, 3))])
-    assert np.isnan(
-        merged["decoded_mean"].values[0]
-    ).all()  # not known
+    assert np.isnan(merged["decoded_mean"].values[0]).all()  # not known
     assert np.isfinite(merged["decoded_mean"].values[1]).all()
     assert merged["label_alone"].values.max() == 2
     assert "Cluster 4 is now 2." in stored_edits(merged)[0]["words"]
@@ -216,3 +214,13 @@ def test_a_merge_in_a_large_image_takes_less_than_half_a_second():
     merged = apply_edits(result, [Merge((7, 400))])
     assert time.perf_counter() - start < 0.5
     assert int((merged["label"] == 7).sum()) == size[6] + size[399]
+
+
+def test_where_evidence_is_silent_a_cluster_stays_one(result, segmenter):
+    """Stability would divide noise: of 24 pixels, too few for evidence, it makes several."""
+    few = apply_edits(result, [Mask(Rectangle(3, 18, 0, 24))], striped_cube(), segmenter)
+    assert int(few["size"][0]) == 24
+    split = apply_edits(few, [Split(1)], striped_cube(), segmenter)
+    assert split.attrs["n_clusters"] == 4
+    assert "nothing speaks for more" in stored_edits(split)[-1]["words"]
+    assert apply_edits(few, [Split(1, 2)], striped_cube(), segmenter).attrs["n_clusters"] == 5

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spectessera.axis import Axis
+from spectessera.preprocess.rebinning import rebin_weights
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.preprocess.steps import (
     NORMALISE,
@@ -15,7 +16,6 @@ from spectessera.preprocess.steps import (
     channel_mask,
     log_quantile,
     median_continuum,
-    rebin_weights,
     rest_frame,
     scale_of,
     screen,

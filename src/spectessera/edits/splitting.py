@@ -20,6 +20,8 @@ from .words import cluster_in_words, listed, renumbered
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
+_JUDGED = ("evidence", "equal")  # criteria that say whether there are groups at all
+
 
 def split(
     result: xr.Dataset,
@@ -34,11 +36,8 @@ def split(
     parts = _clustered(result, act, members, cube, segmenter, progress)
     number = parts.sizes["cluster"]
     whole = cluster_in_words(result, act.cluster)
-    if number < 2:
-        return result, (
-            f"Cluster {whole} was clustered again and stays one: its spectra differ by no more "
-            "than the noise."
-        )
+    if number < 2 or not (act.k or parts.attrs["criterion"] in _JUDGED):
+        return result, f"Cluster {whole} was clustered again and stays one: {_why_one(parts)}."
     count, rare = result.sizes["cluster"], rare_number(result)
     last = count - rare
     sources = [*range(1, last + 1), *[act.cluster] * (number - 1), *range(last + 1, count + 1)]
@@ -52,6 +51,20 @@ def split(
     into = [cluster_in_words(new, each) for each in of_part]
     words = f"Cluster {whole} is split {how} (seed {act.seed}): clusters {listed(into)}."
     return new, words + renumbered({o: n for o, n in numbers.items() if o != act.cluster})
+
+
+def _why_one(parts: xr.Dataset) -> str:
+    """Return why a cluster is not divided.
+
+    Where evidence is silent, other criteria would divide noise: a cluster is chosen by the noise of
+    its pixels, too, so that these are more alike than repeated measurements of them.
+    """
+    if parts.attrs["criterion"] in _JUDGED:
+        return "its spectra differ by no more than the noise"
+    return (
+        "nothing speaks for more (its pixels are few, or more alike than repeated measurements, "
+        "or their noise is not known)"
+    )
 
 
 def _clustered(

@@ -226,7 +226,10 @@ def _figures(
 
     drawn = figures_of(contents, maps, abundances)
     if not drawn:
-        raise ValueError("this result has none of the variables that figures show")
+        raise ValueError(
+            "figures need mean spectra and confidence, integrated images or scores; this result "
+            "has none of them: segment the cube again, or export another format (npy, tiff)"
+        )
 
     def writer(name: str) -> Writer:
         return lambda _, path: write_figure(drawn[name], path)

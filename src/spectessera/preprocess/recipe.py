@@ -10,6 +10,7 @@ import numpy as np
 from spectessera._util.check import check_choice, check_number
 from spectessera.axis import Axis
 
+from .rebinning import rebin_weights
 from .steps import (
     AUTO,
     NORMALISE,
@@ -19,7 +20,6 @@ from .steps import (
     channel_mask,
     combine,
     median_continuum,
-    rebin_weights,
     rest_frame,
     scale_of,
     smooth_weights,
