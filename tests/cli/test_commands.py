@@ -162,7 +162,7 @@ def test_wrong_arguments_give_one_line(scan, tmp_path):
     assert "--model" in one_line(run(*start, "--fit", "--model", scan))
     assert "--latent" in one_line(run(*start, "--fit", "--latent", "many"))
     assert "latent" in one_line(run(*start, "--fit", "--latent", "0"))
-    assert "k_max" in one_line(run(*start, "--fit", "--k-min", "5", "--k-max", "3"))
+    assert "--k-max" in one_line(run(*start, "--fit", "--k-min", "5", "--k-max", "3"))
     assert "rebinned" in one_line(run(*start, "--fit", "--rebin-to", "1000"))
     assert "--energy" in one_line(run(*start, "--fit", "--energy", "1"))
     assert "safetensors" in one_line(run(*start, "--model", scan))
