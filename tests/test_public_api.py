@@ -50,6 +50,7 @@ PUBLIC = [
     "split_scans",
     "stability",
     "synth",
+    "view",
     "write",
 ]
 HEAVY = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .scans import join_scans, split_scans
     from .segmenter import SpectralSegmenter, load
     from .studies import degrade, stability
+    from .viewer import view
 
 __all__ = [
     "Clusters",
@@ -50,6 +51,7 @@ __all__ = [
     "split_scans",
     "stability",
     "synth",
+    "view",
     "write",
 ]
 
@@ -86,6 +88,7 @@ __getattr__, __dir__ = door(
         "split_scans": "scans",
         "stability": "studies",
         "synth": "synth",
+        "view": "viewer",
         "write": "export",
     },
 )

@@ -29,7 +29,7 @@ def test_commands_are_listed_in_the_order_of_work():
     assert places == sorted(places)
     assert list(COMMANDS) == [
         "info", "convert", "train", "segment", "encode", "decode", "maps", "report", "edit",
-        "export", "compare", "rerun", "check", "synth", "reproduce", "search",
+        "export", "view", "compare", "rerun", "check", "synth", "reproduce", "search",
     ]  # fmt: skip
 
 

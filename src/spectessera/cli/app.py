@@ -80,6 +80,11 @@ COMMANDS = {
         "export_command",
         "Write a result for other programs: QGIS, ImageJ, ENVI, HyperSpy, DS9, tables, figures.",
     ),
+    "view": Entry(
+        "view",
+        "view_command",
+        "Look at a result or a cube in a browser: maps and spectra.",
+    ),
     "compare": Entry("compare", "compare_command", "Compare a segmentation with reference labels."),
     "rerun": Entry(
         "rerun",
