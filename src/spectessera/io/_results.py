@@ -155,7 +155,10 @@ def _open_netcdf(path: Path) -> xr.Dataset:
     import h5py
 
     if path.is_dir():
-        raise ValueError(f"{path} is a folder but not a Zarr store; give a .nc file or a .zarr")
+        raise ValueError(
+            f"{path} is a folder without {RESULT} or {RESULT_STORE}; give one that spectessera "
+            "segment wrote, a .nc file or a .zarr"
+        )
     check_regular(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
