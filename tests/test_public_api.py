@@ -46,9 +46,11 @@ PUBLIC = [
     "read_result",
     "report",
     "segment",
+    "show",
     "split_scans",
     "stability",
     "synth",
+    "view",
     "write",
 ]
 HEAVY = {

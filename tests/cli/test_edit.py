@@ -42,7 +42,7 @@ def home(tmp_path_factory):
 def out(home, tmp_path, monkeypatch):
     """Return a copy of the result; its reports and figures take little time."""
 
-    def page(result, cards, warnings, maps):
+    def page(result, cards, warnings, maps, detail):
         return '<meta name="generator" content="spectessera">' + ", ".join(c.name for c in cards)
 
     def figure(_figure, path, **_settings):
@@ -249,3 +249,12 @@ def test_lines_give_the_same_file_at_once_and_one_after_the_other(out, home, tmp
     edit(other, "--merge", "1,2", "-q")
     edit(other, "--mask", "0:4,0:9", "-q")
     assert (out / "edited.nc").read_bytes() == (other / "edited.nc").read_bytes()
+
+
+def test_a_file_of_the_user_in_the_place_of_ours_is_neither_replaced_nor_read(out):
+    (out / "edited.nc").write_text("mine")
+    line = one_line(run("edit", out, "--merge", "1,2"))
+    assert "edited.nc is not a file that a run has recorded there" in line
+    assert (out / "edited.nc").read_text() == "mine"
+    assert not (out / "edits.toml").exists()
+    assert result_in(out).name == "result.nc"

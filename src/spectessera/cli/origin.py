@@ -39,18 +39,33 @@ def cube_and_model(
     FileNotFoundError, ValueError
         If one of them is not there any more; the message says what to give.
     """
-    from spectessera.resultfolder import MODEL, as_table
-    from spectessera.segmenter import load
+    cube = cube_of_run(folder, manifest, moved, progress, outside=outside)
+    return cube, _model(folder, manifest, moved)
 
+
+def cube_of_run(
+    folder: Path, manifest: Manifest, moved: Mapping[str, str], progress: Any, *, outside: bool
+) -> xr.DataArray:
+    """Return the cube of a result, read as for the run; its values stay in their file.
+
+    Arguments and errors as of :func:`cube_and_model`.
+    """
     _, context = recorded_call(folder, manifest, moved, outside)
     flags = context.params
     reading = FileOptions(**{each.name: flags[each.name] for each in fields(FileOptions)})
     together = TogetherOptions(**{each.name: flags[each.name] for each in fields(TogetherOptions)})
     seed = manifest.facts.get("seed", 0)
     files = [Path(each) for each in flags["files"]]
-    cube = Scans(files, together).read(reading, seed if isinstance(seed, int) else 0, progress)
+    return Scans(files, together).read(reading, seed if isinstance(seed, int) else 0, progress)
+
+
+def _model(folder: Path, manifest: Manifest, moved: Mapping[str, str]) -> SpectralSegmenter:
+    """Return the model of a run."""
+    from spectessera.resultfolder import MODEL, as_table
+    from spectessera.segmenter import load
+
     if MODEL in manifest.names and (folder / MODEL).exists():
-        return cube, load(folder / MODEL)
+        return load(folder / MODEL)
     known = as_table(as_table(manifest.facts.get("inputs")).get("model")).get("path")
     path = moved.get("model", known)
     if path is None:
@@ -61,4 +76,4 @@ def cube_and_model(
         raise FileNotFoundError(
             f"there is no file {path}; if it was moved, give --input model=PATH"
         )
-    return cube, load(str(path))
+    return load(str(path))

@@ -1,0 +1,99 @@
+"""What the pages of a viewer share: what was opened, the maps, the clusters, the corrections."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+pytest.importorskip("bokeh")
+
+import spectessera as spt
+from spectessera.edits import Merge, Rename, Split
+from spectessera.viewer.editing import Editing
+from spectessera.viewer.opening import opened
+from spectessera.viewer.session import Session
+from spectessera.viewer.state import State
+from viewercases import SHAPE, made_case, made_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return made_folder(tmp_path_factory.mktemp("state"))
+
+
+def test_labels_alone_can_be_shown():
+    labels = np.array([[1, 1, 0], [2, 2, 2]], dtype=np.int32)
+    state = State(opened(xr.Dataset({"label": (("y", "x"), labels)})))
+    assert [(each.number, each.size) for each in state.clusters] == [(1, 2), (2, 3)]
+    assert state.shape == (2, 3)
+    assert state.axis is None
+    assert state.pixel(0, 2) == {"y": 0, "x": 2, "label": 0, "cluster": "none (masked)"}
+    assert len(Session(state).roots()) == 3  # two maps and the latents
+
+
+def test_the_cube_of_a_result_is_the_one_of_its_manifest(folder):
+    found = opened(folder)
+    assert found.cube.shape[:2] == SHAPE
+    assert np.array_equal(found.cube.values, made_case()[1].values)
+    assert found.folder == folder
+
+
+def test_a_cube_of_another_size_is_refused(folder):
+    result, cube = made_case()
+    with pytest.raises(ValueError, match=r"12 x 20 pixels .* 11 x 20"):
+        opened(result, cube[1:])
+    with pytest.raises(ValueError, match="120 channels but the cube has 119"):
+        opened(result, cube[..., 1:])
+    with pytest.raises(ValueError, match="given twice"):
+        opened(cube, cube)
+
+
+def test_edits_that_were_changed_by_hand_are_not_shown(folder):
+    (folder / "edits.toml").write_text('edit = [ { act = "rename", cluster = 2, name = "robe" } ]')
+    try:
+        with pytest.raises(ValueError, match="spectessera edit"):
+            opened(folder)
+    finally:
+        (folder / "edits.toml").unlink()
+
+
+def test_undo_and_redo_give_the_same_bits_also_when_earlier_results_are_gone(monkeypatch):
+    monkeypatch.setattr("spectessera.viewer.editing.KEPT", 0)
+    result = made_case()[0]
+    editing = Editing(result, (), result, None, lambda: None)
+    editing.do(Rename(1, "robe"))
+    named = editing.result
+    editing.do(Merge((1, 3)))
+    merged = editing.result
+    editing.undo()
+    assert editing.result.identical(named)
+    editing.redo()
+    assert editing.result.identical(merged)
+    for _ in range(2):
+        editing.undo()
+    assert editing.result.identical(result)
+    with pytest.raises(ValueError, match="nothing to undo"):
+        editing.undo()
+    editing.do(Rename(2, "sky"))
+    with pytest.raises(ValueError, match="nothing to do again"):
+        editing.redo()
+
+
+def test_an_act_that_fails_changes_nothing():
+    result = made_case()[0]
+    editing = Editing(result, (), result, None, lambda: None)
+    with pytest.raises(ValueError, match="split"):
+        editing.do(Split(1))
+    assert editing.acts == ()
+    assert editing.result.identical(result)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_cubes_of_one_or_two_channels_are_shown(channels):
+    cube = spt.make_cube(np.arange(12.0 * channels).reshape(3, 4, channels))
+    viewer = spt.view(cube, browser=False)
+    try:
+        session = Session(viewer.state)
+        session.spectrum.show_hover(cube.values[1, 2])
+        assert list(session.spectrum.hover.data["y"]) == cube.values[1, 2].tolist()
+    finally:
+        viewer.close()
