@@ -7,6 +7,7 @@ import resource
 import signal
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -187,6 +188,14 @@ def test_the_error_of_a_full_disk_says_what_to_do(tmp_path, number, words):
 
 def test_free_space_that_the_system_does_not_say_is_left_out(tmp_path):
     with pytest.raises(OSError, match="disk is full: free"), writing(tmp_path / "a" / "b"):
+        raise OSError(errno.ENOSPC, "")
+
+
+def test_free_space_is_that_of_the_folder_itself(tmp_path, monkeypatch):
+    """A folder may be the top of a disk: its parent is on another one, with room."""
+    free = {tmp_path: 0, tmp_path.parent: 7e9}
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=free[path]))
+    with pytest.raises(OSError, match=r"\(0\.0 MB are left"), writing(tmp_path):
         raise OSError(errno.ENOSPC, "")
 
 

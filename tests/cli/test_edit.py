@@ -241,6 +241,16 @@ def test_a_known_result_is_kept_as_it_is_and_one_of_other_acts_is_not(out):
         save_edits(out, half, edited=unknown)
 
 
+def test_lines_give_the_same_file_at_once_and_one_after_the_other(out, home, tmp_path):
+    """The values were the same, the numbers of dimensions in the file not."""
+    other = tmp_path / "other"
+    shutil.copytree(out, other)
+    edit(out, "--merge", "1,2", "--mask", "0:4,0:9", "-q")
+    edit(other, "--merge", "1,2", "-q")
+    edit(other, "--mask", "0:4,0:9", "-q")
+    assert (out / "edited.nc").read_bytes() == (other / "edited.nc").read_bytes()
+
+
 def test_a_file_of_the_user_in_the_place_of_ours_is_neither_replaced_nor_read(out):
     (out / "edited.nc").write_text("mine")
     line = one_line(run("edit", out, "--merge", "1,2"))

@@ -65,3 +65,21 @@ def test_a_file_that_a_run_has_written_is_not_replaced(result, tmp_path):
 def test_help_names_every_format():
     text = run("export", "--help", env={"COLUMNS": "200"}, check=0).stdout
     assert all(name in text for name in FORMATS)
+
+
+@pytest.mark.parametrize("place", ["", "scans/a", "scans/a/labels.npy"])
+def test_nothing_is_written_among_the_files_of_a_result(result, tmp_path, place):
+    """Figures of a scan, which belong to the folder of the whole, were replaced."""
+    other = tmp_path / "other"
+    (other / "scans" / "a").mkdir(parents=True)
+    manifest = {"program": "spectessera", "format": 1, "id": "a", "files": {}}
+    manifest["files"]["scans/a/clusters.png"] = {"size": 4, "sha256": ""}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    line = one_line(run("export", result, "--to", "npy", "--out", other / place, "--overwrite"))
+    assert "another --out" in line
+    assert len(list(other.rglob("*"))) == 3
+
+
+def test_a_manifest_of_another_program_is_no_hindrance(result, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "a web page"}')
+    run("export", result, "--out", tmp_path / "labels.npy", check=0)

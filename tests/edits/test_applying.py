@@ -16,6 +16,7 @@ from spectessera.edits import (
     Recolour,
     Rectangle,
     Rename,
+    Runs,
     Split,
     apply_edits,
     edits_of,
@@ -224,3 +225,15 @@ def test_where_evidence_is_silent_a_cluster_stays_one(result, segmenter):
     assert split.attrs["n_clusters"] == 4
     assert "nothing speaks for more" in stored_edits(split)[-1]["words"]
     assert apply_edits(few, [Split(1, 2)], striped_cube(), segmenter).attrs["n_clusters"] == 5
+
+
+def test_a_cluster_of_one_or_two_pixels_stays_one(result, segmenter):
+    """It was an error that spoke of masked pixels of the cube."""
+    one = np.argwhere(result["label"].values == 1)[2:]
+    runs = Runs(tuple((int(y), int(x), int(x) + 1) for y, x in one))
+    few = apply_edits(result, [Mask(runs)], striped_cube(), segmenter)
+    split = apply_edits(few, [Split(1)], striped_cube(), segmenter)
+    np.testing.assert_array_equal(split["label"], few["label"])
+    assert "1 (2 pixels) stays one" in stored_edits(split)[-1]["words"]
+    with pytest.raises(ValueError, match="has 2 pixels; a split into 2 parts needs at least 3"):
+        apply_edits(few, [Split(1, 2)], striped_cube(), segmenter)

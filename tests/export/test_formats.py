@@ -391,3 +391,23 @@ def test_no_two_formats_write_files_of_one_name():
     names = [name for each in FORMATS.values() for name in each.writers]
     names += formats._beside(list(FORMATS.values()), None)
     assert len(set(names)) == len(names)
+
+
+def test_a_folder_does_not_get_the_name_of_a_file(tmp_path):
+    """`--out labels.npy --to npz` made a folder labels.npy."""
+    for to, words in (("npz", "suffix .npz"), (["npy", "csv"], "npy, csv give the name of a fol")):
+        with pytest.raises(ValueError, match=words):
+            export_result(a_result(), tmp_path / "labels.npy", to)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".NPY", ".NPZ", ".FITS", ".IMG", ".ZIP"])
+def test_a_file_has_the_name_that_was_given(tmp_path, suffix):
+    """Another file, labels.npy, was replaced for LABELS.NPY."""
+    if suffix == ".ZIP":
+        pytest.importorskip("roifile")
+    (tmp_path / f"labels{suffix.lower()}").write_text("other")
+    files = export_result(a_result(), tmp_path / f"labels{suffix}", overwrite=True)
+    assert tmp_path / f"labels{suffix}" in files
+    assert (tmp_path / f"labels{suffix}").exists()
+    assert (tmp_path / f"labels{suffix.lower()}").read_text() == "other"

@@ -118,6 +118,8 @@ def test_a_name_is_one_line_of_some_length():
     for wrong in ("", " \n", "a" * 201):
         with pytest.raises(ValueError, match="1 to 200 characters"):
             clean_name(wrong)
+    with pytest.raises(ValueError, match="got 9000"):
+        clean_name("a" * 9000)
 
 
 def test_pictures_figures_and_the_report_show_given_names_and_colours(tmp_path, monkeypatch):

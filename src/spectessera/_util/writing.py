@@ -60,8 +60,13 @@ def writing(target: str | Path) -> Iterator[None]:
 def _free(target: Path) -> str:
     """Return how much space there is, in words; nothing where the system does not say it."""
     with suppress(OSError):
-        return f" ({shutil.disk_usage(target.parent).free / 1e6:,.1f} MB are left)"
+        return f" ({shutil.disk_usage(_there(target)).free / 1e6:,.1f} MB are left)"
     return ""
+
+
+def _there(target: Path) -> Path:
+    """Return a folder, or that of a file: a folder may itself be the top of a disk."""
+    return target if target.is_dir() else target.parent
 
 
 def allocate(descriptor: int, size: int) -> None:

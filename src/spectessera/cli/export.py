@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,12 +68,21 @@ def export_command(
 
 
 def _refuse_own(out: Path) -> None:
-    """Raise FileExistsError if a file is one of those that a run has written into its folder."""
+    """Raise FileExistsError if it is a folder of a result, or something that a run wrote there."""
     from spectessera.resultfolder import MANIFEST, read_manifest
 
-    manifest = read_manifest(out.resolve().parent)
-    if manifest is not None and out.name in (MANIFEST, *manifest.names):
-        raise FileExistsError(f"{out} is a file of the result in this folder; give another --out")
+    where = out.resolve()
+    for folder in (where, *where.parents):
+        manifest = None
+        with suppress(ValueError):  # manifest.json of another program: no folder of a result
+            manifest = read_manifest(folder)
+        if manifest is None:
+            continue
+        inside = where.relative_to(folder).parts
+        if not inside:
+            raise FileExistsError(f"{out} is the folder of a result; give another --out")
+        if inside[0] in (MANIFEST, *manifest.names):
+            raise FileExistsError(f"{out} belongs to the result in {folder}; give another --out")
 
 
 def _maps(source: Path) -> tuple[xr.Dataset | None, xr.Dataset | None]:

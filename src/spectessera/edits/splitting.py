@@ -20,6 +20,7 @@ from .words import cluster_in_words, listed, renumbered
 if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
+FEWEST = 3  # pixels that can be clustered again
 _JUDGED = ("evidence", "equal")  # criteria that say whether there are groups at all
 
 
@@ -33,6 +34,10 @@ def split(
     """Return a result in which one cluster is several, and that in words."""
     label = result["label"].transpose("y", "x").values
     members = label == act.cluster
+    _check_enough(act, int(members.sum()))
+    if not act.k and members.sum() < FEWEST:
+        whole = cluster_in_words(result, act.cluster)
+        return result, f"Cluster {whole} stays one: its pixels are too few to be clustered again."
     parts = _clustered(result, act, members, cube, segmenter, progress)
     number = parts.sizes["cluster"]
     whole = cluster_in_words(result, act.cluster)
@@ -51,6 +56,15 @@ def split(
     into = [cluster_in_words(new, each) for each in of_part]
     words = f"Cluster {whole} is split {how} (seed {act.seed}): clusters {listed(into)}."
     return new, words + renumbered({o: n for o, n in numbers.items() if o != act.cluster})
+
+
+def _check_enough(act: Split, pixels: int) -> None:
+    """Raise ValueError if a cluster cannot be divided into as many parts as given."""
+    if act.k and pixels <= act.k:
+        raise ValueError(
+            f"cluster {act.cluster} has {counted(pixels, 'pixel')}; a split into {act.k} parts "
+            f"needs at least {act.k + 1}"
+        )
 
 
 def _why_one(parts: xr.Dataset) -> str:

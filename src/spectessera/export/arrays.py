@@ -13,7 +13,8 @@ from .contents import Contents
 
 def write_npy(contents: Contents, path: Path) -> None:
     """Write the label map (y, x), int32; 0 = masked."""
-    np.save(path, contents.label.astype(np.int32), allow_pickle=False)
+    with path.open("wb") as file:  # of a name, numpy would make another: LABELS.NPY.npy
+        np.save(file, contents.label.astype(np.int32), allow_pickle=False)
 
 
 def write_npz(contents: Contents, path: Path) -> None:

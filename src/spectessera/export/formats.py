@@ -153,10 +153,10 @@ def export_result(
     """
     out = Path(out)
     formats = formats_of(out, to)
-    single = len(formats) == 1 and out.suffix.lower() == formats[0].suffix and not out.is_dir()
+    single = _is_file(out, formats)
     folder = out.parent if single else out
     contents = contents_of(result)
-    plan = _plan(contents, formats, out.stem if single else None, maps, abundances)
+    plan = _plan(contents, formats, out.name if single else None, maps, abundances)
     names = [name for name, _ in plan] + _beside(formats, out.stem if single else None)
     if folder.exists() or single:
         check_names(folder, names, overwrite)
@@ -193,21 +193,42 @@ def formats_of(out: Path, to: str | Sequence[str] | None) -> list[Format]:
     return [FORMATS[name] for name in names]
 
 
+def _is_file(out: Path, formats: Sequence[Format]) -> bool:
+    """Return whether a name is that of a file of one format, and not of a folder.
+
+    Raises
+    ------
+    ValueError
+        If its suffix is that of another format, so that a folder of this name would mislead.
+    """
+    suffix = out.suffix.lower()
+    if out.is_dir() or suffix not in {each.suffix for each in FORMATS.values()}:
+        return False
+    if len(formats) == 1 and suffix == formats[0].suffix:
+        return True
+    asked = ", ".join(each.name for each in formats)
+    file = f", or of a file with the suffix {formats[0].suffix}" if len(formats) == 1 else ""
+    raise ValueError(
+        f"{out.name!r} is the name of one {suffix[1:]} file; for {asked} give the name of a folder"
+        f"{file}"
+    )
+
+
 def _plan(
     contents: Contents,
     formats: Sequence[Format],
-    stem: str | None,
+    file: str | None,
     maps: xr.Dataset | None,
     abundances: xr.Dataset | None,
 ) -> list[tuple[str, Writer]]:
-    """Return the names of files and what writes them; with a stem, the first of each format."""
+    """Return the names of files and what writes them; of one file, the first of its format."""
     plan: list[tuple[str, Writer]] = []
     for each in formats:
         if each.name in FIGURES:
             own = _figures(contents, each, maps, abundances)
         else:
             own = [(name, _writer(where)) for name, where in each.writers.items()]
-        plan += own if stem is None else [(f"{stem}{each.suffix}", own[0][1])]
+        plan += own if file is None else [(file, own[0][1])]
     return plan
 
 

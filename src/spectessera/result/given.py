@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spectessera._util.text import shown
+from spectessera._util.text import shown, visible
 from spectessera.colours import colours
 
 from .schema import MAX_CLUSTERS
@@ -223,7 +223,7 @@ def clean_name(name: str) -> str:
     >>> clean_name(" the\nrobe ")
     'the robe'
     """
-    line = shown(" ".join(name.split()), most=10 * LONGEST_NAME)
+    line = visible(" ".join(name.split()))
     if not 0 < len(line) <= LONGEST_NAME:
         raise ValueError(
             f"a name of a cluster has 1 to {LONGEST_NAME} characters; got {len(line)}: "

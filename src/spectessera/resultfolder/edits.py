@@ -91,7 +91,7 @@ def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) ->
     result, files = edited.result, edited_files(edited, folder, manifest)
     if edited.text:
         (new / EDITS).write_text(edited.text, encoding="utf-8")
-        write(result.drop_vars(_CUBES, errors="ignore"), new / EDITED)
+        write(_ordered(result.drop_vars(_CUBES, errors="ignore")), new / EDITED)
     namings = None
     if edited.anew or REPORT in files:
         namings = name_clusters(result, library=edited.library)
@@ -109,6 +109,19 @@ def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) ->
     if REPORT in files:
         maps, mixtures = maps_in(folder, manifest)
         report(result, new / REPORT, namings=namings, maps=maps, mixtures=mixtures)
+
+
+def _ordered(result: xr.Dataset) -> xr.Dataset:
+    """Return a result in the order of its names, whether changed at once or line after line.
+
+    The numbers of dimensions in a file follow the order of the variables: so the same lines give
+    the same bytes.
+    """
+    data, coords = (
+        {str(n): part[n].variable for n in part} for part in (result.data_vars, result.coords)
+    )
+    named = xr.Dataset(dict(sorted(data.items())), dict(sorted(coords.items())))
+    return named.assign_attrs(dict(sorted((str(n), v) for n, v in result.attrs.items())))
 
 
 def maps_in(folder: Path, manifest: Manifest | None) -> tuple[xr.Dataset | None, xr.Dataset | None]:
