@@ -7,7 +7,7 @@ import xarray as xr
 pytest.importorskip("bokeh")
 
 import spectessera as spt
-from spectessera.edits import Merge, Rename, Split
+from spectessera.edits import Merge, Rename, Split, open_edits, save_edits
 from spectessera.viewer.editing import Editing
 from spectessera.viewer.opening import opened
 from spectessera.viewer.session import Session
@@ -76,6 +76,16 @@ def test_undo_and_redo_give_the_same_bits_also_when_earlier_results_are_gone(mon
     editing.do(Rename(2, "sky"))
     with pytest.raises(ValueError, match="nothing to do again"):
         editing.redo()
+
+
+def test_corrections_of_another_program_are_not_overwritten(tmp_path):
+    folder = made_folder(tmp_path)
+    editing = State(opened(folder)).editing
+    save_edits(folder, [Rename(2, "sky")])
+    editing.do(Rename(3, "ground"))
+    with pytest.raises(BlockingIOError, match="another program"):
+        editing.save()
+    assert open_edits(folder).edits == (Rename(2, "sky"),)
 
 
 def test_an_act_that_fails_changes_nothing():
