@@ -1,15 +1,21 @@
 """What the pages of a viewer share: what was opened, the maps, the clusters, the corrections."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 
 pytest.importorskip("bokeh")
 
+from bokeh.document import Document
+
 import spectessera as spt
 from spectessera.edits import Merge, Rename, Split, open_edits, save_edits
+from spectessera.viewer import editacts
 from spectessera.viewer.editing import Editing
 from spectessera.viewer.opening import opened
+from spectessera.viewer.page import Page, Pages
 from spectessera.viewer.session import Session
 from spectessera.viewer.state import State
 from viewercases import SHAPE, made_case, made_folder
@@ -86,6 +92,35 @@ def test_corrections_of_another_program_are_not_overwritten(tmp_path):
     with pytest.raises(BlockingIOError, match="another program"):
         editing.save()
     assert open_edits(folder).edits == (Rename(2, "sky"),)
+
+
+def test_a_correction_is_kept_also_if_its_page_is_closed_meanwhile(tmp_path):
+    folder = made_folder(tmp_path)
+    pages = Pages(State(opened(folder)))
+    closed, told = Page(Document(), pages), []
+    pages.tell = told.append
+    request = {"act": "rename", "cluster": 2, "name": "robe", "numbering": 1, "n": 1}
+    closed._receive("data", None, {"text": [json.dumps(request)]})  # nobody runs its document
+    pages.slow.shutdown(wait=True)
+    pages.close()
+    assert told[0] == {"act": "changed"}
+    assert open_edits(folder).edits == (Rename(2, "robe"),)
+
+
+def test_numbers_of_clusters_that_are_no_longer_those_of_the_page_are_refused():
+    session = Session(State(opened(made_case()[0])))
+    editacts.rename(session, {"cluster": 2, "name": "robe", "numbering": 1})
+    editacts.recolour(session, {"cluster": 2, "colour": "#102030", "numbering": 1})
+    editacts.merge(session, {"clusters": [1, 2], "numbering": 1})
+    for act, more in (
+        (editacts.rename, {"cluster": 2, "name": "sky"}),
+        (editacts.recolour, {"cluster": 2, "colour": "#000000"}),
+        (editacts.merge, {"clusters": [1, 2]}),
+        (editacts.split, {"cluster": 2}),
+    ):
+        with pytest.raises(ValueError, match="other numbers"):
+            act(session, more | {"numbering": 1})
+    assert len(session.state.editing.acts) == 3
 
 
 def test_an_act_that_fails_changes_nothing():
