@@ -1,6 +1,7 @@
 """What the pages of a viewer share: what was opened, the maps, the clusters, the corrections."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from bokeh.document import Document
 
 import spectessera as spt
 from spectessera.edits import Merge, Rename, Split, open_edits, save_edits
-from spectessera.viewer import editacts
+from spectessera.viewer import editacts, spectrumacts
 from spectessera.viewer.editing import Editing
 from spectessera.viewer.opening import opened
 from spectessera.viewer.page import Page, Pages
@@ -121,6 +122,30 @@ def test_numbers_of_clusters_that_are_no_longer_those_of_the_page_are_refused():
         with pytest.raises(ValueError, match="other numbers"):
             act(session, more | {"numbering": 1})
     assert len(session.state.editing.acts) == 3
+
+
+def test_the_value_of_an_element_is_told_with_its_error_and_unit():
+    result = made_case()[0]
+    counts = np.arange(240, dtype=np.float32).reshape(1, *SHAPE)
+    maps = xr.Dataset(
+        {
+            "net_counts": (("element", "y", "x"), counts, {"units": "counts"}),
+            "net_counts_error": (("element", "y", "x"), counts / 8),
+        },
+        {"element": ["Hg L"]},
+    )
+    session = Session(State(replace(opened(result), maps=maps)))
+    request = {"y": 2, "x": 4, "left": "element-0", "right": "confidence"}
+    said = spectrumacts.hover(session, request)()["pixel"]["values"]
+    assert said["Hg L"] == {"value": 44.0, "error": 5.5, "unit": "counts"}
+    assert said["Confidence"]["error"] is None
+
+
+def test_a_lasso_dims_no_kept_pixel():
+    session = Session(State(opened(made_case()[0])))
+    drawn = session.maps["left"].figure.renderers
+    assert len(drawn) > 5
+    assert all(each.nonselection_glyph is each.selection_glyph is None for each in drawn)
 
 
 def test_an_act_that_fails_changes_nothing():

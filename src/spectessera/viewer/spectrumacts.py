@@ -52,9 +52,14 @@ def _values_at(session: Session, request: Request, y: int, x: int) -> Answer:
         key = request.get(side)
         layer = session.layers.get(key) if isinstance(key, str) else None
         if layer is not None and layer.kind == "value":
-            value = float(layer.values[y, x])
-            found[layer.title] = value if np.isfinite(value) else None
+            value = _known(layer.values[y, x])
+            error = None if layer.error is None else _known(layer.error()[y, x])
+            found[layer.title] = {"value": value, "error": error, "unit": layer.unit}
     return found
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def leave(session: Session, _request: Request) -> Apply:

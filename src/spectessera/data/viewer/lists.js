@@ -135,8 +135,10 @@ function words(at) {
   if (at.cluster != null) parts.push(`cluster ${at.cluster}`);
   if (at.confidence != null) parts.push(`confidence ${Math.round(100 * at.confidence)} %`);
   if (at.novelty != null) parts.push(`novelty ${Math.round(100 * at.novelty)} %`);
-  for (const [name, value] of Object.entries(at.values ?? {})) {
-    if (name !== "Confidence" && name !== "Novelty") parts.push(`${name} ${number(value)}`);
+  for (const [name, {value, error, unit}] of Object.entries(at.values ?? {})) {
+    if (name === "Confidence" || name === "Novelty") continue;
+    const spread = value == null || error == null ? "" : ` ± ${number(Number(error.toPrecision(2)))}`;
+    parts.push(`${name} ${number(value)}${spread} ${value == null ? "" : unit}`.trim());
   }
   return parts.join(" · ");
 }
