@@ -18,7 +18,7 @@ from spectessera.evaluate import compare
 from spectessera.kmeans.points import cluster_points
 from spectessera.network.autoencoder import Autoencoder
 from spectessera.network.codec import Codec
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 from spectessera.network.training import train
 from spectessera.studies.experiments import PAGES
 from spectessera.studies.published import OF_COLOURS, held_out

@@ -46,6 +46,7 @@ PUBLIC = [
     "read_result",
     "report",
     "segment",
+    "show",
     "split_scans",
     "stability",
     "synth",

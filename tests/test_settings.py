@@ -8,10 +8,10 @@ import pytest
 import tomli_w
 
 from spectessera.kmeans import Clusters
-from spectessera.network.autoencoder import Network
 from spectessera.network.checkpoint import History
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.settings import from_dict, to_dict
 

@@ -248,7 +248,7 @@ def napari_headless(folder: Path, result: xr.Dataset) -> str:
     import npe2
 
     write(result, folder / "result.nc")
-    data = Path(sys.modules["spectessera"].__file__ or "").parent / "export/data/napari.yaml"
+    data = Path(sys.modules["spectessera"].__file__ or "").parent / "export/napari.yaml"
     manager = npe2.PluginManager.instance()
     manifest = npe2.PluginManifest.from_file(data)
     if manifest.name not in manager:

@@ -1,6 +1,6 @@
 """Segment a spectral datacube into regions of similar spectra, by deep spectral clustering."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._util.doors import door
 from ._version import __version__
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .io import read, read_library, read_result
     from .kmeans import Clusters
     from .network import Network, Schedule, Training
+    from .notebook import show
     from .preprocess import Preprocess
     from .scans import join_scans, split_scans
     from .segmenter import SpectralSegmenter, load
@@ -46,6 +47,7 @@ __all__ = [
     "read_result",
     "report",
     "segment",
+    "show",
     "split_scans",
     "stability",
     "synth",
@@ -82,6 +84,7 @@ __getattr__, __dir__ = door(
         "read_result": "io",
         "report": "htmlreport",
         "segment": "inference",
+        "show": "notebook",
         "split_scans": "scans",
         "stability": "studies",
         "synth": "synth",
@@ -89,3 +92,17 @@ __getattr__, __dir__ = door(
         "write": "export",
     },
 )
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Have IPython show results, cubes and segmenters: ``%load_ext spectessera``."""
+    from .notebook import register
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Have IPython show them as before: ``%unload_ext spectessera``."""
+    from .notebook import unregister
+
+    unregister(shell)

@@ -7,18 +7,20 @@ them out, and so does everything that reads spectra through it.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import xarray as xr
 
 from ._util.check import check_same_shape
 from .axis import Axis, channel_edges
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 BAD = "bad_channel"
 Windows = tuple[tuple[float, float], ...]  # (low, high) on a spectral axis
 
-_Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
+_Owner = TypeVar("_Owner", "xr.DataArray", "xr.Dataset")
 
 
 def marked(array: _Owner, bad: Any) -> _Owner:

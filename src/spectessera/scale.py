@@ -7,10 +7,12 @@ is scaled once, when it is made; everything after that works on numbers near 1.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Larger numbers are fill values (3.4e38, 9.97e36, ...), not measurements; their sums and quotients
 # would overflow float32.

@@ -8,9 +8,10 @@ import typer
 
 from commands import one_line, run, two_stripes
 from spectessera import load, read_result, studies, write
-from spectessera.cli import app, check, console, segment
+from spectessera.cli import app, check, console
 from spectessera.cli.options import parse
-from spectessera.network.losses import Schedule
+from spectessera.cli.summary import cluster_table, print_summary
+from spectessera.network.schedule import Schedule
 
 FAST = ("--epochs", "3", "--k-max", "3", "--encoder", "8", "--restarts", "2")
 
@@ -75,12 +76,13 @@ def test_segment_prints_a_row_for_every_cluster_and_where_the_results_are(
 def test_warnings_and_clusters_without_pixels_are_printed(tmp_path):
     summary = {
         "n_clusters": 1, "warnings": [{"text": "too [few] spectra", "code": "few"}], "rare": "",
-        "clusters": [{"cluster": 1, "size": 0, "share": 0.0, "confidence": None, "name": ""}],
+        "clusters": [{"cluster": 1, "size": 0, "share": 0.0, "confidence": None, "name": "",
+                      "colour": "#0072b2", "lines": []}],
     }  # fmt: skip
     with console.output.capture() as shown:
-        segment._print_summary(summary, tmp_path, False, False)
+        print_summary(summary, [], tmp_path)
     assert "warning: too [few] spectra [few]" in shown.get()
-    (row,) = zip(*(column.cells for column in segment._table(summary).columns), strict=True)
+    (row,) = zip(*(column.cells for column in cluster_table(summary).columns), strict=True)
     assert row[3] == "-"
     assert str(row[4]) == "-"
 
@@ -213,7 +215,7 @@ def test_a_developer_may_ask_for_the_traceback(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_outside_of_a_command_is_one_line_and_status_130(monkeypatch):
-    def stop():
+    def stop(**_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(app, "app", stop)

@@ -162,7 +162,7 @@ def test_wrong_arguments_give_one_line(scan, tmp_path):
     assert "--model" in one_line(run(*start, "--fit", "--model", scan))
     assert "--latent" in one_line(run(*start, "--fit", "--latent", "many"))
     assert "latent" in one_line(run(*start, "--fit", "--latent", "0"))
-    assert "k_max" in one_line(run(*start, "--fit", "--k-min", "5", "--k-max", "3"))
+    assert "--k-max" in one_line(run(*start, "--fit", "--k-min", "5", "--k-max", "3"))
     assert "rebinned" in one_line(run(*start, "--fit", "--rebin-to", "1000"))
     assert "--energy" in one_line(run(*start, "--fit", "--energy", "1"))
     assert "safetensors" in one_line(run(*start, "--model", scan))
@@ -213,12 +213,12 @@ def test_every_setting_has_a_flag_with_help():
         entries = documented(kind)
         for name in kind.__dataclass_fields__:
             assert all(entries[name]), name
-    text = run("train", "--help", env={"COLUMNS": "200"}, check=0).stdout
+    text = run("train", "--help-all", env={"COLUMNS": "200"}, check=0).stdout
     for name in ("--learning-rate", "--k-max", "--rebin-to", "--latent-activation"):
         assert name in text
-    words = " ".join(text.replace("│", " ").split())
+    words = " ".join(text.split())
     assert "Probability of dropping a hidden unit in training, in [0, 1). (default: 0)" in words
-    assert "squared, variance, poisson, multinomial." in words
+    assert "--loss [squared|variance|poisson|multinomial]" in words
     assert f"(default: {DEFAULTS['network'].latent})" in words
 
 

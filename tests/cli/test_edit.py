@@ -42,7 +42,7 @@ def home(tmp_path_factory):
 def out(home, tmp_path, monkeypatch):
     """Return a copy of the result; its reports and figures take little time."""
 
-    def page(result, cards, warnings, maps):
+    def page(result, cards, warnings, maps, detail):
         return '<meta name="generator" content="spectessera">' + ", ".join(c.name for c in cards)
 
     def figure(_figure, path, **_settings):
@@ -239,3 +239,12 @@ def test_a_known_result_is_kept_as_it_is_and_one_of_other_acts_is_not(out):
     unknown = apply_edits(opened.recorded, half, means=False)
     with pytest.raises(ValueError, match="give the cube and the model"):
         save_edits(out, half, edited=unknown)
+
+
+def test_a_file_of_the_user_in_the_place_of_ours_is_neither_replaced_nor_read(out):
+    (out / "edited.nc").write_text("mine")
+    line = one_line(run("edit", out, "--merge", "1,2"))
+    assert "edited.nc is not a file that a run has recorded there" in line
+    assert (out / "edited.nc").read_text() == "mine"
+    assert not (out / "edits.toml").exists()
+    assert result_in(out).name == "result.nc"

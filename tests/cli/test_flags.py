@@ -16,7 +16,7 @@ READERS = ("info", "train", "segment", "encode", "search")
 
 @pytest.mark.parametrize("command", READERS)
 def test_every_command_that_reads_a_cube_has_all_flags_of_a_file(command):
-    text = run(command, "--help", env={"COLUMNS": "200"}, check=0).stdout
+    text = run(command, "--help-all", env={"COLUMNS": "200"}, check=0).stdout
     assert "Reading the file" in text
     for name in FileOptions.__dataclass_fields__:
         assert f"--{name.replace('_', '-')} " in text

@@ -19,6 +19,8 @@ from spectessera.naming.candidates import Naming, Peak
 
 pytest.importorskip("bokeh", reason="a report needs bokeh")
 
+from spectessera.htmlreport import page as page_module
+from spectessera.htmlreport.detail import Detail
 from spectessera.htmlreport.facts import cards
 from spectessera.htmlreport.figures import Scale, without_math
 from spectessera.htmlreport.maps import per_cents, sky
@@ -37,6 +39,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self.scripts: list[str] = []
+        self.source = html
         self.feed(html)
         self.close()
         assert self.open == []
@@ -126,12 +129,46 @@ def test_the_maps_hold_the_true_label_confidence_and_quality_of_every_pixel(plai
 
 
 def test_more_than_255_clusters_keep_their_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr("spectessera.htmlreport.figures.MOST_SPECTRA", 2)
+    monkeypatch.setattr(page_module, "LEVELS", (Detail(2**22, 2, 400),))
     label = np.arange(1, 301, dtype=np.int32).reshape(15, 20)
     result = made_result((15, 20), k=300, channels=8, label=label)
     page = write(tmp_path, result)
     np.testing.assert_array_equal(array_of(page.told(), "label"), label)
     assert "Spectra are drawn for the 2 largest clusters." in page.text
+
+
+def test_a_report_that_would_be_too_large_shows_less_and_says_so(tmp_path, monkeypatch):
+    """The live maps have one pixel of each 3 x 3, from the first row and column on."""
+    label = np.random.default_rng(0).integers(1, 4, (31, 47)).astype(np.int32)
+    result = made_result((31, 47), label=label)
+    whole = len(write(tmp_path, result).source.encode())
+    levels = (Detail(2**22, 3, 400), Detail(31 * 47 * 3 // 8, 1, 400))
+    monkeypatch.setattr(page_module, "LEVELS", levels)
+    monkeypatch.setattr(page_module, "MOST_BYTES", whole - 1)
+    page = write(tmp_path, result, overwrite=True)
+    told = page.told()
+    assert told["step"] == 3
+    assert told["width"] == 16
+    np.testing.assert_array_equal(array_of(told, "label"), label[::3, ::3])
+    assert "they have one pixel of each 3 x 3; the result has all." in page.text
+    assert "Spectra are drawn for the 1 largest clusters." in page.text
+
+
+def test_three_maps_share_a_row(tmp_path):
+    result = made_result()
+    assert 'class="maps"' in write(tmp_path, result, overwrite=True).source
+    result["novelty"] = result["confidence"]
+    assert 'class="maps three"' in write(tmp_path, result, overwrite=True).source
+
+
+def test_the_evidence_of_every_k_is_a_curve(tmp_path):
+    result = made_result()
+    assert "fig-score-evidence" not in write(tmp_path, result, overwrite=True).source
+    result["gain"] = ("k", np.array([0.5, 0.9, 1.0, 1.1, np.nan]))
+    result["gain_error"] = ("k", np.full(5, 0.1))
+    page = write(tmp_path, result, overwrite=True)
+    assert 'id="fig-score-evidence"' in page.source
+    assert "0 is no evidence" in page.text
 
 
 def test_confidence_is_rounded_to_whole_per_cents():

@@ -6,8 +6,9 @@ import torch
 
 from spectessera import Clusters
 from spectessera.kmeans import choose_k, k_means
-from spectessera.kmeans.metric import METRICS, fit_metric
+from spectessera.kmeans.metric import fit_metric
 from spectessera.kmeans.points import by_size, cluster_points
+from spectessera.kmeans.settings import METRICS
 
 SEED = 3
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from spectessera.network.autoencoder import Autoencoder, Network, resolve_output
+from spectessera.network.autoencoder import Autoencoder, resolve_output
+from spectessera.network.shape import Network
 
 
 def seeded(seed=0):

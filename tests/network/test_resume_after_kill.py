@@ -18,10 +18,11 @@ from safetensors.numpy import save
 
 from spectessera.kmeans import Clusters
 from spectessera.network import modelfile
-from spectessera.network.autoencoder import Autoencoder, Network
+from spectessera.network.autoencoder import Autoencoder
 from spectessera.network.checkpoint import Checkpoint
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.network.training import train
 
 EPOCHS = 8

@@ -6,12 +6,14 @@ import torch
 
 from spectessera.kmeans import Clusters, choose_k
 from spectessera.network import training as training_module
-from spectessera.network.autoencoder import Autoencoder, Network
+from spectessera.network.autoencoder import Autoencoder
 from spectessera.network.balance import balanced_weight
 from spectessera.network.batches import Batch, split
 from spectessera.network.checkpoint import Checkpoint
-from spectessera.network.losses import Schedule, weighted_squares
+from spectessera.network.losses import weighted_squares
+from spectessera.network.schedule import Schedule
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.network.training import train, validate
 
 

@@ -28,7 +28,7 @@ def home(tmp_path_factory):
 def out(home, tmp_path, monkeypatch):
     """Return a copy of a result; reports of it are their names only, which takes less time."""
 
-    def page(result, cards, warnings, maps):
+    def page(result, cards, warnings, maps, detail):
         return '<meta name="generator" content="spectessera">' + ", ".join(c.name for c in cards)
 
     monkeypatch.setattr("spectessera.htmlreport.page._page", page)

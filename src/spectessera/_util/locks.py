@@ -81,7 +81,7 @@ def flock(handle: int) -> bool:
 def _acquire(path: Path, what: str) -> int:
     """Return the open file of a lock that is held."""
     for _ in range(_TRIES):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = _created(path, what)
         try:
             if _held(handle, path, what):
                 return handle
@@ -90,6 +90,16 @@ def _acquire(path: Path, what: str) -> int:
             raise
         os.close(handle)
     raise BlockingIOError(f"other processes work on {what}; try again")
+
+
+def _created(path: Path, what: str) -> int:
+    """Return the open file of a lock; the user knows only what it is for."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        words = f"nothing can be written into {path.parent}, where {what} is to be ({reason})"
+        raise type(error)(error.errno, f"{words}; give another place") from error
 
 
 def _held(handle: int, path: Path, what: str) -> bool:

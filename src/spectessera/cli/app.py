@@ -14,10 +14,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spectessera._util.imports import uncollected
-from spectessera._util.text import shown
 from spectessera._version import __version__
 
+from .completion import helped
 from .console import PlainFormatter, arguments, errors, format_warning, output
+from .helppage import PlainCommand, show_page
+from .usageerrors import is_usage_error, stop
 
 HELP = "Segment spectral datacubes into regions of similar spectra."
 
@@ -107,32 +109,32 @@ COMMANDS = {
 
 
 @contextmanager
-def _plain_usage_errors() -> Iterator[None]:
-    """Make the messages of errors of usage safe to show: they quote what was typed.
-
-    typer writes them itself. Their class has different modules in its versions, so they are known
-    by what makes them: they can format their message.
-    """
+def _in_one_line() -> Iterator[None]:
+    """Print errors of usage as one line; they quote what was typed."""
     try:
         yield
     except Exception as error:
-        if hasattr(error, "format_message"):
-            error.message = shown(error.message)  # type: ignore[attr-defined]
-        raise
+        if not is_usage_error(error) or type(error).__name__ == "NoArgsIsHelpError":
+            raise
+        raise stop(error) from error
 
 
 class _PlainGroup(TyperGroup):
-    """A group of commands whose errors of usage are text, whatever was typed."""
+    """A group of commands with one of our pages of help, and errors of usage in one line."""
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Return the context of a call."""
-        with _plain_usage_errors():
+        with _in_one_line():
             return super().make_context(*args, **settings)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with _plain_usage_errors():
+        with _in_one_line():
             return super().invoke(ctx)
+
+    def format_help(self, ctx: Any, _formatter: Any) -> None:
+        """Print the page of help."""
+        show_page(self, ctx, everything=True)
 
 
 class CommandGroup(_PlainGroup):
@@ -161,9 +163,15 @@ def load_command(name: str) -> Any:
         errors.print("stopped by Ctrl-C")
         raise typer.Exit(130) from None
     program = function
-    if not isinstance(function, typer.Typer):
+    if isinstance(function, typer.Typer):
+        program.info.cls = _PlainGroup
+        for each in program.registered_commands:
+            if each.cls is PlainCommand:
+                continue  # loaded before
+            each.callback, each.cls = helped(each.callback), PlainCommand
+    else:
         program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        program.command(name)(function)
+        program.command(name, cls=PlainCommand)(helped(function))
     command = typer.main.get_command(program)
     command.name = name
     return command
@@ -172,7 +180,6 @@ def load_command(name: str) -> Any:
 app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=HELP,
@@ -202,7 +209,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     warnings.formatwarning = format_warning  # type: ignore[assignment]
     try:
-        app()
+        app(prog_name="spectessera")
     except KeyboardInterrupt:  # outside a command
         errors.print("stopped by Ctrl-C")
         sys.exit(130)

@@ -11,6 +11,8 @@ import typer
 from spectessera._util.files import check_file_place
 from spectessera._util.inputs import refuse_input
 
+from .flags import TRAINING
+
 if TYPE_CHECKING:
     from spectessera.network.checkpoint import Checkpoint
     from spectessera.segmenter import SpectralSegmenter
@@ -19,6 +21,8 @@ CheckpointOption = Annotated[
     Path | None,
     typer.Option(
         "--checkpoint",
+        metavar="FILE",
+        rich_help_panel=TRAINING,
         help="Save the state of the training in this file (.safetensors). If the file exists, "
         "training continues from it. It is removed when the training is complete.",
     ),

@@ -76,6 +76,7 @@ EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 ARGUMENTS = (*(each.name for each in fields(FileOptions)), "overwrite")
 _NAMES = "|".join(ARGUMENTS)
 _BOTH = re.compile(rf"(?<![\w./'\"-])(?:{_NAMES})(?:=\S*)? \((--[a-z0-9-]+[^()]*)\)")
+_MAKE_CUBE = re.compile(r",? or make_cube\((?:[^()]|\([^()]*\))*\)")  # of Python alone
 _ARGUMENT = re.compile(rf"(?<![\w./'\"-])({_NAMES})=(\([^()]*\)|'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]*)")
 
 
@@ -95,7 +96,28 @@ def as_flags(text: str) -> str:
         name = f"--{found[1].replace('_', '-')}"
         return name if value in ("", "True") else f"{name} {value}"
 
-    return _ARGUMENT.sub(flag, _BOTH.sub(r"\1", text))
+    return _ARGUMENT.sub(flag, _BOTH.sub(r"\1", _MAKE_CUBE.sub("", text)))
+
+
+def settings_as_flags(text: str) -> str:
+    """Return a message about settings, by their names, as one about flags.
+
+    Examples
+    --------
+    >>> settings_as_flags("k_max must be at least k_min; got 5 to 3")
+    '--k-max must be at least --k-min; got 5 to 3'
+    """
+    from spectessera.segmenter.defaults import CONFIGS
+
+    names = {each.name for kind in CONFIGS.values() for each in fields(kind)}
+    first, rest = text.partition(" ")[::2]
+    if first not in names or not rest.startswith("must "):
+        return text
+    words = (
+        f"--{word.replace('_', '-')}" if (at == 0 or "_" in word) and word in names else word
+        for at, word in enumerate(re.split(r"(\W+)", text))
+    )
+    return "".join(words)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -109,7 +131,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if os.environ.get("SPECTESSERA_DEBUG"):
                 raise
             text = " ".join(_words(error).split()) or type(error).__name__
-            errors.print(Text("error: ", "bold red"), as_flags(text), sep="")
+            words = settings_as_flags(as_flags(text))
+            errors.print(Text("error: ", "bold red"), words, sep="")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             errors.print("stopped by Ctrl-C; no file was left half-written")

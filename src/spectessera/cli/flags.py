@@ -22,6 +22,7 @@ from .besides import is_file, mask_file, noise_file
 if TYPE_CHECKING:
     import xarray as xr
 
+TRAINING = "Training"  # panel of the help page
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no table.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
@@ -30,11 +31,16 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
+        metavar="FILE",
+        rich_help_panel=TRAINING,
         help="Settings from a TOML file, such as settings.toml of an earlier run. Flags override "
         "the file.",
     ),
 ]
 
+# Models that ship with the package, as spectessera.network.modelfile.MODELS has them.
+SHIPPED = "maxrf|nebulae|nebulae-wide"
+MODEL = f"[{SHIPPED}|FILE]"
 _option = functools.partial(typer.Option, rich_help_panel="Reading the file")
 
 
@@ -85,8 +91,9 @@ class FileOptions:
     key: Annotated[
         str | None,
         _option(
+            metavar="NAME",
             help="Which array of the file to read: path of an HDF5 dataset or Zarr array, name or "
-            "number of a FITS extension, name in an NPZ archive."
+            "number of a FITS extension, name in an NPZ archive.",
         ),
     ] = None
     axes: Annotated[
@@ -110,11 +117,14 @@ class FileOptions:
     ] = None
     unit: Annotated[
         str | None,
-        _option(help="Unit of the axis: of the one given here, or of the file's own."),
+        _option(
+            metavar="UNIT",
+            help="Unit of the axis: of the one given here, or of the file's own.",
+        ),
     ] = None
     medium: Annotated[
         str | None,
-        _option(metavar="air|vacuum", help="Whether the wavelengths are in air or in vacuum."),
+        _option(metavar="[air|vacuum]", help="Whether the wavelengths are in air or in vacuum."),
     ] = None
     log10: Annotated[
         bool,
@@ -134,7 +144,7 @@ class FileOptions:
     detectors: Annotated[
         str | None,
         _option(
-            metavar="sum|NUMBER",
+            metavar="[sum|NUMBER]",
             help="Of a file with several detectors: the sum of all, or one of them, from 0.",
         ),
     ] = None

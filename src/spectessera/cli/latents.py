@@ -12,7 +12,7 @@ from spectessera._util.inputs import refuse_input
 from spectessera._util.text import counted, per_cent
 
 from .console import command, output, print_json, progress
-from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
+from .flags import MODEL, AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
 
 
 @command
@@ -22,10 +22,13 @@ def encode_command(
     model: Annotated[
         str,
         typer.Option(
-            help="A trained model: a file (.safetensors), or maxrf, nebulae or nebulae-wide."
+            metavar=MODEL,
+            help="A trained model: one that ships with the package, or a file (.safetensors).",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The latent cube to write (.nc, .h5 or .zarr).")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The latent cube to write (.nc, .h5 or .zarr).")
+    ],
     reading: FileOptions,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -66,9 +69,11 @@ def decode_command(
     file: Annotated[Path, typer.Argument(help="A latent cube that encode wrote.")],
     model: Annotated[
         str,
-        typer.Option(help="The model that encoded it: a file, or maxrf, nebulae or nebulae-wide."),
+        typer.Option(metavar=MODEL, help="The model that encoded it."),
     ],
-    out: Annotated[Path, typer.Option(help="The cube to write (.nc, .h5 or .zarr).")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The cube to write (.nc, .h5 or .zarr).")
+    ],
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:

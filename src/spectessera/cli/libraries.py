@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 LibraryFile = Annotated[
     Path | None,
     typer.Option(
+        metavar="FILE|FOLDER",
         help="Name clusters by a library of spectra: an ENVI library (.sli), a table of text with "
-        "the axis in its first column, or a folder of such tables."
+        "the axis in its first column, or a folder of such tables.",
     ),
 ]
 LibraryUnit = Annotated[
     str | None,
-    typer.Option(help="Unit of the axis of the library, such as um, nm or cm-1."),
+    typer.Option(
+        metavar="UNIT",
+        help="Unit of the axis of the library, such as um, nm or cm-1.",
+        rich_help_panel="Names",
+    ),
 ]
 
 

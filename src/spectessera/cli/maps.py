@@ -33,17 +33,23 @@ METHOD = "pca"  # of the clusters where no result is given
 Result = Annotated[
     Path | None,
     typer.Option(
+        metavar="FOLDER",
         help="The folder that segment wrote for this cube, or the result.nc or result.zarr in it. "
-        "By default, pixels are clustered by their principal components."
+        "By default, pixels are clustered by their principal components.",
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="The folder to write the maps to; by default that of the result."),
+    typer.Option(
+        metavar="FOLDER", help="The folder to write the maps to; by default that of the result."
+    ),
 ]
 Anode = Annotated[
     str | None,
-    typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not the sample's."),
+    typer.Option(
+        metavar="ELEMENT",
+        help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not the sample's.",
+    ),
 ]
 SinglePixels = Annotated[
     bool,
@@ -122,6 +128,8 @@ def _folder(source: Path | None, out: Path | None) -> Path:
     if source is None:
         raise ValueError("give --result, the folder of a segmentation, or --out, a new folder")
     if not (source.parent / MANIFEST).exists():
+        if source.is_dir():
+            raise ValueError(f"{source} is no folder that segment wrote: it has no {MANIFEST}")
         raise ValueError(
             f"{source.parent} has no {MANIFEST}, so nothing is added to it; give --out, a folder "
             "for the maps"

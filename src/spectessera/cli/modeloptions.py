@@ -9,7 +9,7 @@ import typer
 
 from .checkpoint import CheckpointOption
 from .console import errors
-from .flags import ConfigOption
+from .flags import MODEL, SHIPPED, TRAINING, ConfigOption
 from .neighbours import given_neighbours
 from .options import Fields, base_settings, configurations
 
@@ -51,16 +51,19 @@ class ModelOptions:
     model: Annotated[
         str | None,
         typer.Option(
-            help="A trained model: a file (.safetensors), or maxrf, nebulae or nebulae-wide; or "
-            "auto: one of these if it suits the cube, else one that is trained on it (the default)."
+            metavar=f"[auto|{SHIPPED}|FILE]",
+            help="A trained model: one that ships with the package, or a file (.safetensors). "
+            "auto (the default): one of these if it suits the cube, else one that is trained on "
+            "it.",
         ),
     ] = None
     fit: Annotated[bool, typer.Option("--fit", help="Train a model on this cube.")] = False
     start: Annotated[
         str | None,
         typer.Option(
-            help="With --fit: continue from a trained model: a file, or maxrf, nebulae or "
-            "nebulae-wide."
+            metavar=MODEL,
+            help="With --fit: continue from a trained model.",
+            rich_help_panel=TRAINING,
         ),
     ] = None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -30,6 +32,17 @@ def given_neighbours(given: str) -> str | float:
         raise ValueError(
             f"--neighbours is auto, or a number from 0 (none) to 1; got {given!r}"
         ) from None
+
+
+def check_neighbours(given: str) -> str:
+    """Return the value of the flag; raise an error of usage if it is none, before any work."""
+    try:
+        wanted = given_neighbours(given)
+    except ValueError:
+        wanted = -1.0
+    if wanted != "auto" and not 0 <= float(wanted) <= 1:
+        raise typer.BadParameter(f"takes auto, or a number from 0 (none) to 1; got {given!r}")
+    return given
 
 
 def neighbours_of(

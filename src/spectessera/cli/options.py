@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
-from rich.markup import escape
 
 from spectessera._util.documents import read_toml
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 from spectessera.segmenter.defaults import CONFIGS, DEFAULTS, fine_tuning
 from spectessera.settings import from_dict
 
 from .flags import number, numbers, with_parameters
+from .helppage import plain
 
 Fields = dict[str, dict[str, Any]]
 """Fields given as flags, by the name of their configuration."""
 
 _WINDOWS = ("keep", "exclude")
-_ROLE = re.compile(r":\w+:`(?:~[\w.]*?)?([\w.]+)`|``")  # of reStructuredText
+_FIELDS = frozenset(each.name for kind in CONFIGS.values() for each in fields(kind))
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
@@ -79,10 +79,10 @@ def _flags(config: str, kind: type) -> list[inspect.Parameter]:
     for each in fields(kind):
         option = typer.Option(
             f"--{each.name.replace('_', '-')}",
-            help=_help(*entries[each.name], getattr(DEFAULTS[config], each.name)),
+            help=_help(entries[each.name][1], getattr(DEFAULTS[config], each.name)),
             show_default=False,
             rich_help_panel=f"Settings: {config}",
-            metavar=_metavar(each.name, hints[each.name]),
+            metavar=_metavar(each.name, hints[each.name], entries[each.name][0]),
         )
         parameters.append(
             inspect.Parameter(
@@ -97,16 +97,12 @@ def _flags(config: str, kind: type) -> list[inspect.Parameter]:
     return parameters
 
 
-def _help(type_text: str, description: str, default: Any) -> str:
-    """Return the help of a flag: the words it takes, its description and its default."""
-    words = _QUOTED.findall(type_text)
-    sentences = [_ROLE.sub(r"\1", description)]
-    if words:
-        optional = "None" in type_text or "optional" in type_text
-        sentences.insert(0, f"{', '.join(words + ['none'] * optional)}.")
+def _help(description: str, default: Any) -> str:
+    """Return the help of a flag: its description and its default."""
+    text = plain(description, _FIELDS)
     if default not in (None, ()):
-        sentences.append(f"(default: {_as_flag(default)})")
-    return escape(" ".join(sentences))  # brackets are markup to rich
+        text += f" (default: {_as_flag(default)})"
+    return text
 
 
 def _as_flag(value: Any) -> str:
@@ -123,7 +119,8 @@ def _types_of(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _metavar(name: str, hint: Any) -> str:
+def _metavar(name: str, hint: Any, type_text: str) -> str:
+    """Return what a flag takes: its choices, or the kind of its value."""
     kinds = _types_of(hint)
     if name in _WINDOWS:
         return "LOW,HIGH"
@@ -131,10 +128,12 @@ def _metavar(name: str, hint: Any) -> str:
         return "NUMBER|FIRST,LAST,START,END"
     if any(get_origin(kind) is tuple for kind in kinds):
         return "N,N,..."
-    for kind, word in ((bool, "yes|no"), (int, "INTEGER"), (float, "NUMBER")):
-        if kind in kinds:
-            return word
-    return "WORD"
+    words = _QUOTED.findall(type_text)
+    if bool in kinds:
+        words = ["yes", "no"]
+    if not words:
+        return "INTEGER" if int in kinds else "NUMBER" if float in kinds else "TEXT"
+    return f"[{'|'.join(words + ['none'] * (type(None) in kinds and bool not in kinds))}]"
 
 
 def parse(name: str, text: str | list[str], hint: Any) -> Any:

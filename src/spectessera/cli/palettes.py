@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from spectessera.synth import Palette
 
 PaletteOption = Annotated[
-    str, typer.Option(help="Name of a palette (see `synth palettes`), or a TOML or JSON file.")
+    str,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Name of a palette (see `synth palettes`), or a TOML or JSON file.",
+    ),
 ]
 
 
@@ -29,7 +33,9 @@ def show_palettes(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Also draw the spectra of that palette (.png, .pdf or .svg)."),
+        typer.Option(
+            metavar="FILE", help="Also draw the spectra of that palette (.png, .pdf or .svg)."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

@@ -27,7 +27,10 @@ Result = Annotated[
     Path, typer.Argument(help="A folder that segment wrote, or the result.nc or result.zarr in it.")
 ]
 Out = Annotated[
-    Path | None, typer.Option(help="The file to write; by default report.html beside the result.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="The file to write; by default report.html beside the result."
+    ),
 ]
 Names = Annotated[
     list[str] | None,
@@ -40,8 +43,9 @@ Names = Annotated[
 Anode = Annotated[
     str | None,
     typer.Option(
+        metavar="ELEMENT",
         help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not taken for an element of "
-        "the sample."
+        "the sample.",
     ),
 ]
 Redshift = Annotated[

@@ -13,12 +13,16 @@ from .console import command, errors, output, print_json, print_lines, progress
 from .flags import AsJson, Quiet
 
 Out = Annotated[
-    Path, typer.Option(help="The folder to write to. A run that was stopped there continues.")
+    Path,
+    typer.Option(
+        metavar="FOLDER", help="The folder to write to. A run that was stopped there continues."
+    ),
 ]
 Scale = Annotated[
     str,
     typer.Option(
-        help="quick, middle or published (the sizes and settings that the authors released)."
+        metavar="[quick|middle|published]",
+        help="Size; published: the sizes and settings that the authors released.",
     ),
 ]
 Quick = Annotated[
@@ -27,17 +31,25 @@ Quick = Annotated[
 Seeds = Annotated[int, typer.Option(min=1, help="Number of runs, each with its own seed.")]
 Pictures = Annotated[
     Path | None,
-    typer.Option(help="A folder of pictures that the heritage experiment trains on as well."),
+    typer.Option(
+        metavar="FOLDER",
+        help="A folder of pictures that the heritage experiment trains on as well.",
+    ),
 ]
 Methods = Annotated[
     str | None,
-    typer.Option(help="Networks and baselines to run, such as paper,umap; by default all."),
+    typer.Option(
+        metavar="NAME,NAME,...",
+        help="Networks and baselines to run, such as paper,umap; by default all.",
+    ),
 ]
 
 
 @command
 def reproduce_command(
-    experiment: Annotated[str, typer.Argument(help="astro or heritage.")],
+    experiment: Annotated[
+        str, typer.Argument(metavar="astro|heritage", help="Nebulae, or painted pages.")
+    ],
     out: Out,
     scale: Scale = "middle",
     quick: Quick = False,

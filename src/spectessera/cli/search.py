@@ -21,24 +21,36 @@ if TYPE_CHECKING:
 MOST_ROWS = 20
 
 
-Files = Annotated[list[Path], typer.Argument(help="Cubes to train on, all on one axis.")]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Cubes to train on, all on one axis.")
+]
 SpaceFile = Annotated[
     Path,
-    typer.Option(help="A TOML file of settings, in which lists and ranges are what is tried."),
+    typer.Option(
+        metavar="FILE", help="A TOML file of settings, in which lists and ranges are what is tried."
+    ),
 ]
 Folder = Annotated[
-    Path, typer.Option(help="The folder of the search. A search that was stopped there continues.")
+    Path,
+    typer.Option(
+        metavar="FOLDER",
+        help="The folder of the search. A search that was stopped there continues.",
+    ),
 ]
 Objective = Annotated[
     str,
     typer.Option(
+        metavar="[validation|silhouette|ari|f1]",
         help="What the best settings are best at: validation (loss) or silhouette; ari or f1 if "
-        "the cubes have reference labels."
+        "the cubes have reference labels.",
     ),
 ]
 Sampler = Annotated[
     str,
-    typer.Option(help="grid: all combinations; tpe: guided by earlier trials, also over ranges."),
+    typer.Option(
+        metavar="[grid|tpe]",
+        help="grid: all combinations; tpe: guided by earlier trials, also over ranges.",
+    ),
 ]
 Trials = Annotated[
     int | None,

@@ -12,34 +12,48 @@ import typer
 
 from spectessera._util.files import encodable
 from spectessera._util.imports import uncollected
-from spectessera._util.text import counted, per_cent
 
 from .anymaps import Maps, kind_of, maps_of
 from .checkpoint import checkpoint_at, remove_completed
-from .console import arguments, command, errors, output, print_json, progress, repeating
+from .console import arguments, command, errors, print_json, progress, repeating
 from .flags import AsJson, FileOptions, Quiet, with_flag_groups
 from .libraries import LibraryFile, LibraryUnit, opened_library
 from .modeloptions import ModelOptions, chosen_for, frame_for, trained_model
-from .neighbours import fit_on, neighbours_of
+from .neighbours import check_neighbours, fit_on, neighbours_of
 from .options import Fields, base_settings, configurations, with_settings
 from .scheduler import LARGE, Scheduler, use_scheduler
-from .together import CubeFiles, Scans, TogetherOptions, in_words
+from .summary import picture_of, print_summary
+from .together import CubeFiles, Scans, TogetherOptions
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.table import Table
 
     from spectessera.inference import Neighbours
     from spectessera.preprocess.frame import Frame
     from spectessera.resultfolder import Origin, Staging
     from spectessera.segmenter import SpectralSegmenter
 
-Out = Annotated[Path, typer.Option(help="The folder to write the results to.")]
+
+FEWEST = 2  # clusters that can be asked for
+
+
+def _check_clusters(text: str) -> str:
+    """Return the clusters that are asked for; raise an error of usage if it is none of these."""
+    if text not in ("cube", "trained") and not (text.isdecimal() and int(text) >= FEWEST):
+        raise typer.BadParameter(
+            f"takes cube, trained or a number of clusters from {FEWEST} on; got {text!r}"
+        )
+    return text
+
+
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write the results to.")]
 ClustersOption = Annotated[
     str,
     typer.Option(
+        metavar="[cube|trained|NUMBER]",
+        callback=_check_clusters,
         help="cube: cluster this cube anew; trained: the clusters of the trained model; or a "
-        "number of clusters."
+        "number of clusters.",
     ),
 ]
 
@@ -73,8 +87,10 @@ class ResultOptions:
     also: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="[latent|decoded|silhouette|alone]",
+            rich_help_panel="More results",
             help="Also write a cube: latent or decoded; or a map: silhouette, or alone (the "
-            "clusters without neighbours). May be given several times."
+            "clusters without neighbours). May be given several times.",
         ),
     ] = None
     report: Annotated[
@@ -82,16 +98,21 @@ class ResultOptions:
     ] = False
     anode: Annotated[
         str | None,
-        typer.Option(help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines."),
+        typer.Option(
+            metavar="ELEMENT",
+            help="Anode of the X-ray tube (Rh, Mo, W, ...), to name its lines.",
+        ),
     ] = None
     library: LibraryFile = None
     library_unit: LibraryUnit = None
     neighbours: Annotated[
         str,
         typer.Option(
+            metavar="[auto|0|WEIGHT]",
+            callback=check_neighbours,
             help="How far the spectra of neighbouring pixels are used: auto, as far as a part of "
             "the measurement shows that it helps; 0, not at all; or the weight of a neighbour, up "
-            "to 1."
+            "to 1.",
         ),
     ] = "auto"
     maps: Annotated[
@@ -129,10 +150,11 @@ def segment_command(
     out: Out,
     settings: Fields,
     source: ModelOptions,
+    *,
+    clusters: ClustersOption = "cube",
     results: ResultOptions,
     together: TogetherOptions,
     reading: FileOptions,
-    clusters: ClustersOption = "cube",
     where: Scheduler = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -180,8 +202,13 @@ def segment_command(
             how = _how(source, results, stored, made) | {"library": library}
         run = scans.said() | _run(source, results, seed, number)
         summary = write_files(result, segmenter, staging.path, run, cubes=scans.cubes, **how)
+        silent = quiet or as_json or repeating.get()
+        drawn = [] if silent else picture_of(result)  # before a store moves
         staging.commit(_facts(origin, {"seed": seed}, quiet or as_json))
-    _print_summary(summary, out, as_json, quiet)
+    if as_json:
+        print_json(summary)
+    elif not silent:
+        print_summary(summary, drawn, out)
 
 
 def _kept(
@@ -317,49 +344,3 @@ def _run(
         "neighbours": results.neighbours,
         "library": None if results.library is None else encodable(str(results.library)),
     }
-
-
-def _print_summary(summary: dict[str, Any], out: Path, as_json: bool, quiet: bool) -> None:
-    """Print the table of clusters, the warnings, and where the results are."""
-    from rich.text import Text
-
-    from spectessera.resultfolder import REPORT
-
-    if as_json:
-        print_json(summary)
-    elif not (quiet or repeating.get()):
-        output.print(_table(summary))
-        for row in summary.get("scans", ()):
-            output.print(in_words(row))
-        if summary["rare"]:
-            output.print(summary["rare"])
-        for row in summary["clusters"]:
-            if row.get("bands_in_words"):
-                output.print(Text(f"cluster {row['cluster']}: {row['bands_in_words']}"))
-        for warning in summary["warnings"]:
-            output.print(f"warning: {warning['text']} [{warning['code']}]")
-        output.print(f"results in {out}")
-        if (out / REPORT).exists():
-            output.print(f"open {out / REPORT} in a browser")
-
-
-def _table(summary: dict[str, Any]) -> Table:
-    """Return the clusters of a summary as a table."""
-    from rich.table import Table
-    from rich.text import Text
-
-    number = summary["n_clusters"]
-    table = Table(title=counted(number, "cluster"), box=None)
-    for heading in ("cluster", "pixels", "share", "confidence"):
-        table.add_column(heading, justify="right")
-    table.add_column("what it may be")
-    for row in summary["clusters"]:
-        confidence = row["confidence"]
-        table.add_row(
-            Text.assemble(("██", row["colour"]), f" {row['cluster']}"),
-            str(row["size"]),
-            per_cent(row["share"], 1),
-            "-" if confidence is None else f"{confidence:.2f}",
-            Text(row["name"] or "-"),
-        )
-    return table

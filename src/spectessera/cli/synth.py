@@ -29,7 +29,9 @@ app = typer.Typer(
     help="Make synthetic cubes and spectra, with their truth.",
 )
 
-Out = Annotated[Path, typer.Option(help="The file to write (.h5): cube, axis and truth.")]
+Out = Annotated[
+    Path, typer.Option(metavar="FILE", help="The file to write (.h5): cube, axis and truth.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.")]
 Picture = Annotated[Path, typer.Argument(help="A picture, such as a PNG or JPEG file.")]
 _realistic = functools.partial(typer.Option, rich_help_panel="With --realistic")
@@ -95,12 +97,32 @@ Counts = Annotated[float, typer.Option(help="Counts of every pixel; with --reali
 Threshold = Annotated[
     float, typer.Option(help="Least similarity of a pigment to a colour, 0 to 1.")
 ]
-Distance = Annotated[str, typer.Option(help="Distance between colours: ciede2000 or cie94.")]
+Distance = Annotated[
+    str, typer.Option(metavar="[ciede2000|cie94]", help="Distance between colours.")
+]
 Mode = Annotated[
     str,
     typer.Option(
+        metavar="[pure|load|mix]",
         help="XRF: pure, layers of nominal thickness; load, of varying thickness; mix, of varying "
-        "thickness with a second pigment."
+        "thickness with a second pigment.",
+    ),
+]
+
+
+Kind = Annotated[str, typer.Option(metavar="[xrf|nebulae]", help="What the spectra are of.")]
+RangeOfCounts = Annotated[
+    str,
+    typer.Option(
+        metavar="NUMBER|LOW,HIGH",
+        help="XRF: counts of every spectrum. A number, or a range such as 200,3000.",
+    ),
+]
+Snr = Annotated[
+    str,
+    typer.Option(
+        metavar="NUMBER|LOW,HIGH",
+        help="Nebulae: the peak of H alpha over the noise. A number, or a range: 10,100.",
     ),
 ]
 
@@ -166,13 +188,7 @@ def _pigment_shares(truth: xr.Dataset) -> dict[str, float]:
 def make_nebula_file(
     image: Picture,
     out: Out,
-    snr: Annotated[
-        str,
-        typer.Option(
-            help="Signal-to-noise ratio: the peak of H alpha over the noise. A number, or a range "
-            "such as 10,100."
-        ),
-    ] = "30",
+    snr: Snr = "30",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -196,21 +212,15 @@ def make_nebula_file(
 @app.command("spectra")
 @command
 def make_spectra_file(
-    out: Annotated[Path, typer.Option(help="The file to write (.h5), a cube one pixel wide.")],
-    kind: Annotated[str, typer.Option(help="xrf or nebulae.")] = "xrf",
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The file to write (.h5), a cube one pixel wide.")
+    ],
+    kind: Kind = "xrf",
     n: Annotated[int, typer.Option("-n", min=1, help="Number of spectra.")] = 10_000,
     palette: PaletteOption = "choirbook",
     mode: Mode = "load",
-    counts: Annotated[
-        str,
-        typer.Option(help="XRF: counts of every spectrum. A number, or a range such as 200,3000."),
-    ] = "400",
-    snr: Annotated[
-        str,
-        typer.Option(
-            help="Nebulae: the peak of H alpha over the noise. A number, or a range such as 10,100."
-        ),
-    ] = "10,100",
+    counts: RangeOfCounts = "400",
+    snr: Snr = "10,100",
     expectation: Annotated[
         bool, typer.Option("--expectation", help="Also write the noise-free spectra.")
     ] = False,
@@ -258,7 +268,7 @@ def _stream(
 @app.command("page")
 @command
 def make_page(
-    out: Annotated[Path, typer.Option(help="The picture to write (.png).")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write (.png).")],
     palette: PaletteOption = "choirbook",
     size: Annotated[
         str, typer.Option(metavar="HEIGHT,WIDTH", help="Size of the page in pixels.")

@@ -12,7 +12,16 @@ from spectessera._util.inputs import refuse_input
 
 from .checkpoint import CheckpointOption, checkpoint_at, remove_completed
 from .console import Bar, command, errors, output, print_json, progress
-from .flags import AsJson, ConfigOption, FileOptions, Overwrite, Quiet, with_flag_groups
+from .flags import (
+    MODEL,
+    TRAINING,
+    AsJson,
+    ConfigOption,
+    FileOptions,
+    Overwrite,
+    Quiet,
+    with_flag_groups,
+)
 from .options import Fields, base_settings, configurations, with_settings
 
 if TYPE_CHECKING:
@@ -20,22 +29,31 @@ if TYPE_CHECKING:
     from spectessera.segmenter import SpectralSegmenter
 
 
-ModelFile = Annotated[Path, typer.Option(help="The model file to write (.safetensors).")]
+ModelFile = Annotated[
+    Path, typer.Option(metavar="FILE", help="The model file to write (.safetensors).")
+]
 Files = Annotated[
-    list[Path] | None, typer.Argument(help="Cubes to train on; none with --simulate.")
+    list[Path] | None,
+    typer.Argument(metavar="FILE...", help="Cubes to train on; none with --simulate."),
 ]
 Start = Annotated[
     str | None,
-    typer.Option(help="Continue from a trained model: a file, or maxrf, nebulae or nebulae-wide."),
+    typer.Option(metavar=MODEL, help="Continue from a trained model."),
 ]
 Simulate = Annotated[
     str | None,
     typer.Option(
-        help="Train on simulated spectra, each of them new: xrf, nebulae or nebulae-wide."
+        metavar="[xrf|nebulae|nebulae-wide]",
+        help="Train on simulated spectra, each of them new.",
     ),
 ]
 Half = Annotated[
-    bool, typer.Option("--half", help="Write the weights as float16, in half the space.")
+    bool,
+    typer.Option(
+        "--half",
+        help="Write the weights as float16, in half the space.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 
 

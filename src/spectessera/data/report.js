@@ -13,14 +13,14 @@
 
   const inWords = (data) => {
     const [label, sure, quality] = [data.label[0], data.confidence[0], data.quality[0]];
-    const width = report.width;
+    const [width, step] = [report.width, report.step];
     data.cluster_words = lazy((at) => report.names[label[at]]);
     data.confidence_words = lazy((at) => (sure[at] > 100 ? "none" : `${sure[at]} %`));
     if (data.novelty) {
       const unlike = data.novelty[0];
       data.novelty_words = lazy((at) => (unlike[at] > 100 ? "none" : `${unlike[at]} %`));
     }
-    data.place_words = lazy((at) => `${Math.floor(at / width)}, ${at % width}`);
+    data.place_words = lazy((at) => `${step * Math.floor(at / width)}, ${step * (at % width)}`);
     data.quality_words = lazy((at) => {
       const found = report.quality.filter(([bit]) => quality[at] & bit).map(([, words]) => words);
       return found.length ? found.join("; ") : "good";

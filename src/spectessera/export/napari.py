@@ -1,4 +1,4 @@
-"""Layers for napari: a reader of results and a writer of labels, named in data/napari.yaml.
+"""Layers for napari: a reader of results and a writer of labels, named in napari.yaml.
 
 napari itself is imported only while it asks for layers.
 """

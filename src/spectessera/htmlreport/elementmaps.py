@@ -22,21 +22,24 @@ BRIGHT = 99  # per cent of the pixels are within the scale
 APART = 5.0  # standard errors, from which clusters differ
 
 
-def element_section(maps: xr.Dataset) -> str:
+def element_section(maps: xr.Dataset, most: int = LARGEST) -> str:
     """Return the section of the report of a result.
 
     Parameters
     ----------
     maps : Dataset
         Of :func:`spectessera.maps.elements`, for the same result.
+    most : int
+        Points of the longer side of a small map.
     """
     order = np.argsort(maps["kind"].values != "element", kind="stable")
-    drawn = "".join(_thumbnail(maps, int(index)) for index in order)
+    drawn = "".join(_thumbnail(maps, int(index), most) for index in order)
     found = str(maps.attrs.get("found_in_single_pixels", ""))
     left = str(maps.attrs.get("unexplained_in_single_pixels", ""))
     words = [
         "Net counts of the lines of each element in every pixel. Click on a map to enlarge it.",
         f"No cluster shows {safe(found)}; single pixels do." if found else "",
+        reduced(maps, most),
         f"Single pixels show something that is not identified at {safe(left)}." if left else "",
     ]
     return (
@@ -47,12 +50,13 @@ def element_section(maps: xr.Dataset) -> str:
     )
 
 
-def _thumbnail(maps: xr.Dataset, index: int) -> str:
+def _thumbnail(maps: xr.Dataset, index: int, most: int) -> str:
     """Return one map with its name and its scale."""
     image = maps["net_counts"].transpose("element", "y", "x").values[index]
     kind = " (instrument)" if maps["kind"].values[index] != "element" else ""
     name = str(maps["element"].values[index])
-    return thumbnail(image, name, _brightest(image), kind=kind, upright="wcs" in maps.attrs)
+    upright = "wcs" in maps.attrs
+    return thumbnail(image, name, _brightest(image), kind=kind, upright=upright, most=most)
 
 
 def thumbnail(
@@ -64,12 +68,13 @@ def thumbnail(
     kind: str = "",
     upright: bool = False,
     scale: str = "cividis",
+    most: int = LARGEST,
 ) -> str:
     """Return a map (y, x) with its name and its scale, from ``low`` to ``high``; it enlarges.
 
     ``upright``: the first row is at the bottom, as on the sky; ``scale``: colours of matplotlib.
     """
-    source = _png(image[::-1] if upright else image, low, high, scale)
+    source = _png(image[::-1] if upright else image, low, high, scale, most)
     return (
         f'<details class="element"><summary><img src="{source}" alt="Map of {safe(name)}">'
         f"<span>{safe(name)}{safe(kind)}: {number(low, 2)} to {number(high, 2)}</span></summary>"
@@ -83,12 +88,12 @@ def _brightest(image: np.ndarray) -> float:
     return max(float(np.percentile(finite, BRIGHT)), 1.0) if finite.size else 1.0
 
 
-def _png(image: np.ndarray, low: float, high: float, scale: str) -> str:
+def _png(image: np.ndarray, low: float, high: float, scale: str, most: int) -> str:
     """Return a map (y, x) as a data URI of a PNG of 256 colours, grey where there is no value."""
     from matplotlib import colormaps
     from PIL import Image
 
-    step = -(-max(image.shape) // LARGEST)
+    step = _step(image.shape, most)
     if step > 1:
         image = _means(image, step)
     share = (np.nan_to_num(image) - low) / (high - low)
@@ -100,6 +105,17 @@ def _png(image: np.ndarray, low: float, high: float, scale: str) -> str:
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _step(shape: tuple[int, ...], most: int) -> int:
+    """Return how many pixels a point of a small map spans along a side."""
+    return -(-max(shape) // most)
+
+
+def reduced(maps: xr.Dataset, most: int) -> str:
+    """Return what is said of small maps that have fewer points than there are pixels."""
+    step = _step((maps.sizes["y"], maps.sizes["x"]), most)
+    return f"A point of these maps is the mean of {step} x {step} pixels." if step > 1 else ""
 
 
 def _means(image: np.ndarray, step: int) -> np.ndarray:

@@ -16,7 +16,6 @@ from spectessera.result import number_chosen
 
 from .facts import Card
 
-MOST_SPECTRA = 40  # clusters beyond this number have no figure
 MOST_LABELS = 14
 SPECTRUM_HEIGHT = 330  # pixels of the screen
 LONGEST_UNIT = 34  # letters; a longer one does not fit beside an axis
@@ -64,10 +63,10 @@ def style(drawn: Any) -> None:
 # --- spectra -----------------------------------------------------------------------------------
 
 
-def with_figure(made: Sequence[Card]) -> list[Card]:
-    """Return the cards that get a figure: those of the largest clusters that are not empty."""
+def with_figure(made: Sequence[Card], most: int) -> list[Card]:
+    """Return the cards that get a figure: of the ``most`` largest clusters that are not empty."""
     filled = [card for card in made if card.size > 0]
-    largest = sorted(filled, key=lambda card: -card.size)[:MOST_SPECTRA]
+    largest = sorted(filled, key=lambda card: -card.size)[:most]
     return [card for card in filled if card in largest]
 
 
@@ -247,13 +246,16 @@ def _mark(drawn: Any, names: list[tuple[float, float, str]], scale: Scale) -> No
 
 
 def score_panels(result: xr.Dataset) -> list[Any]:
-    """Return a panel of the silhouette and, where it is known, one of the stability."""
+    """Return a panel of the silhouette and, where they are known, of stability and evidence."""
     if "score" not in result or "score_error" not in result or result.sizes["k"] < 2:
         return []
     found = [_score_panel(result, "silhouette", "score")]
     drawn = all(each in result for each in ("stability", "stability_error", "agreement"))
     if drawn and np.isfinite(result["stability"].values).any():
         found.append(_score_panel(result, "stability", "stability"))
+    known = "gain" in result and "gain_error" in result
+    if known and np.isfinite(result["gain"].values).any():
+        found.append(_score_panel(result, "evidence", "gain"))
     return found
 
 

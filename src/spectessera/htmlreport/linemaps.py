@@ -7,7 +7,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from .elementmaps import thumbnail
+from .elementmaps import LARGEST, reduced, thumbnail
 from .text import DASH, count, number, safe, table, with_error
 
 DETECTED = 3.0  # standard errors, of a flux in a pixel
@@ -15,20 +15,22 @@ INNER = (2.0, 98.0)  # per cent of the pixels that the scale of the velocities s
 BRIGHT = 99.0  # per cent of the pixels within the scale of a flux
 
 
-def line_section(maps: xr.Dataset) -> str:
+def line_section(maps: xr.Dataset, most: int = LARGEST) -> str:
     """Return the section of the report of a result.
 
     Parameters
     ----------
     maps : Dataset
         Of :func:`spectessera.maps.lines`, for the same result.
+    most : int
+        Points of the longer side of a small map.
     """
     upright = "wcs" in maps.attrs
     unit = str(maps["flux"].attrs.get("units", ""))
     fluxes = maps["flux"].transpose("line", "y", "x").values
-    drawn = [_velocities(maps, upright)]
+    drawn = [_velocities(maps, upright, most)]
     for name, image in zip(maps["line"].values.tolist(), fluxes, strict=True):
-        drawn.append(thumbnail(image, name, _brightest(image), upright=upright))
+        drawn.append(thumbnail(image, name, _brightest(image), upright=upright, most=most))
     words = (
         f"Redshift {number(float(maps.attrs['redshift']), 6)}. Of the pixels, "
         f"{count(int(maps.attrs['pixels_alone']))} were fitted alone, "
@@ -39,7 +41,8 @@ def line_section(maps: xr.Dataset) -> str:
     return (
         f"<p>{words}</p>"
         '<p class="note">Velocity and dispersion in km/s, where they are known, and the flux of '
-        "each line in every pixel. Click on a map to enlarge it.</p>"
+        "each line in every pixel. Click on a map to enlarge it. "
+        f"{reduced(maps, most)}</p>"
         f'<div class="elements">{"".join(drawn)}</div>{_table(maps)}{_classes(maps)}'
         f"<details><summary>What the numbers mean</summary><p>{fluxes_in} are integrals over the "
         "wavelength, not corrected for reddening or for the absorption of stars below the Balmer "
@@ -55,7 +58,7 @@ def _brightest(image: np.ndarray) -> float:
     return high if high > 0 else 1.0
 
 
-def _velocities(maps: xr.Dataset, upright: bool) -> str:
+def _velocities(maps: xr.Dataset, upright: bool, most: int) -> str:
     """Return the maps of velocity, on a symmetric scale, and of dispersion."""
     shown = []
     velocity, dispersion = (
@@ -65,10 +68,14 @@ def _velocities(maps: xr.Dataset, upright: bool) -> str:
     if known.size:
         high = max(float(np.abs(np.percentile(known, INNER)).max()), 1.0)
         shown.append(
-            thumbnail(velocity, "velocity", high, low=-high, upright=upright, scale="RdBu_r")
+            thumbnail(
+                velocity, "velocity", high, low=-high, upright=upright, scale="RdBu_r", most=most
+            )
         )
     if np.isfinite(dispersion).any():
-        shown.append(thumbnail(dispersion, "dispersion", _brightest(dispersion), upright=upright))
+        shown.append(
+            thumbnail(dispersion, "dispersion", _brightest(dispersion), upright=upright, most=most)
+        )
     return "".join(shown)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -14,11 +14,12 @@ from spectessera.cube import spectral_axis
 from spectessera.plots.drawing import MAX_RATIO, origin
 from spectessera.result import cluster_colours
 
+from .detail import SKY_BYTES, Detail, step_of
 from .facts import Card
-from .figures import TOOLS, score_panels, spectrum, style, with_figure, without_math
+from .figures import TOOLS, score_panels, spectrum, style, without_math
 
 NO_CONFIDENCE = 255  # instead of per cent, for pixels without a value
-SKY_PIXELS = 512 * 512  # larger images have no sky coordinates, to keep the file small
+FEW = 256  # clusters, of which a label is one byte
 GREY = as_hex(MASKED)
 
 
@@ -29,18 +30,18 @@ def per_cents(confidence: np.ndarray) -> np.ndarray:
     return np.where(known, rounded, NO_CONFIDENCE).astype(np.uint8)
 
 
-def sky(result: xr.Dataset) -> dict[str, Any] | None:
-    """Return the sky coordinates of every pixel, or None if there are none (or too many).
+def sky(result: xr.Dataset, step: int = 1) -> dict[str, Any] | None:
+    """Return the sky coordinates of every step-th pixel, or None if there are none.
 
     ``lng`` and ``lat (y, x)`` are float32 degrees from ``origin``; ``words`` names the two.
     """
     height, width = result["label"].shape
-    if "wcs" not in result.attrs or height * width > SKY_PIXELS:
+    if "wcs" not in result.attrs:
         return None
     from astropy.io.fits import Header
     from astropy.wcs import WCS
 
-    y, x = np.mgrid[:height, :width]
+    y, x = np.mgrid[:height:step, :width:step]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -50,7 +51,7 @@ def sky(result: xr.Dataset) -> dict[str, Any] | None:
             world = wcs.wcs_pix2world(x.ravel(), y.ravel(), 0)
         except (ValueError, KeyError, TypeError, AssertionError, OSError):
             return None  # a header without usable coordinates; the map works without them
-    lng, lat = (world[each].reshape(height, width) for each in (wcs.wcs.lng, wcs.wcs.lat))
+    lng, lat = (world[each].reshape(y.shape) for each in (wcs.wcs.lng, wcs.wcs.lat))
     if not (np.isfinite(lng).all() and np.isfinite(lat).all()):
         return None
     start = float(lng[0, 0]), float(lat[0, 0])
@@ -67,7 +68,23 @@ def frame_ratio(shape: Sequence[int]) -> float:
     return min(max(shape[0] / shape[1], 1 / MAX_RATIO), MAX_RATIO)
 
 
-def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
+class Pixels(NamedTuple):
+    """The pixels of the live maps: one of each ``step x step``, and where they are on the sky."""
+
+    step: int
+    places: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, result: xr.Dataset, detail: Detail) -> Pixels:
+        """Return those of a result, as many as the report may have."""
+        label = 1 if int(result["cluster"].values.max()) < FEW else 2
+        alone, novelty = label * ("label_alone" in result), "novelty" in result
+        sized = label + 2 + alone + novelty + SKY_BYTES * ("wcs" in result.attrs)
+        step = step_of(result, detail, sized)
+        return cls(step, sky(result, step))
+
+
+def maps(result: xr.Dataset, pixels: Pixels) -> list[Any]:
     """Return the maps of clusters, of the confidence and of the novelty, which move together."""
     from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
     from bokeh.palettes import Cividis256
@@ -75,8 +92,11 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
     label = result["label"].values
     height, width = label.shape
     count = int(result["cluster"].values.max())
-    kind = np.uint8 if count < 256 else np.uint16
-    data = _columns(result, kind)
+    kind = np.uint8 if count < FEW else np.uint16
+    places = pixels.places
+    data = _columns(
+        result.isel(y=slice(None, None, pixels.step), x=slice(None, None, pixels.step)), kind
+    )
     if places is not None:
         data |= {"lng": [places["lng"]], "lat": [places["lat"]]}
     source = ColumnDataSource(data=data, name="pixels")
@@ -104,7 +124,8 @@ def maps(result: xr.Dataset, places: dict[str, Any] | None) -> list[Any]:
     if places is not None:
         rows.append((without_math(places["words"]), "@{sky_words}"))
     rows.append(("quality", "@{quality_words}"))
-    return [_map(name, source, mapper, shared, rows) for name, mapper in mappers.items()]
+    size = (-(-width // pixels.step) * pixels.step, -(-height // pixels.step) * pixels.step)
+    return [_map(name, source, mapper, shared, rows, size) for name, mapper in mappers.items()]
 
 
 def _columns(result: xr.Dataset, kind: type) -> dict[str, Any]:
@@ -127,6 +148,7 @@ def _map(
     mapper: Any,
     ranges: tuple[Any, Any],
     rows: list[tuple[str, str]],
+    size: tuple[int, int],
 ) -> Any:
     """Return one map of a column of the pixels."""
     from bokeh.models import HoverTool
@@ -146,7 +168,7 @@ def _map(
         min_border_right=10,
     )
     left, top = -0.5, -0.5
-    width, height = abs(ranges[0].end - ranges[0].start), abs(ranges[1].end - ranges[1].start)
+    width, height = size  # of the image; the last of its pixels may reach out of the map
     image = drawn.image(
         image=name, x=left, y=top, dw=width, dh=height, source=source, color_mapper=mapper
     )
@@ -160,7 +182,7 @@ def _map(
 
 
 def document(
-    result: xr.Dataset, listed: Sequence[Card], places: dict[str, Any] | None
+    result: xr.Dataset, listed: Sequence[Card], pixels: Pixels
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return all figures as JSON of bokeh, and the element of the page that each belongs to.
 
@@ -174,8 +196,8 @@ def document(
     margin = 0.5 if ends[0] == ends[1] else 0.0
     shared = Range1d(start=ends[0] - margin, end=ends[1] + margin)
     unit = str(result.attrs.get("unit", ""))
-    drawn = maps(result, places) + score_panels(result)
-    drawn += [spectrum(card, axis, unit, shared) for card in with_figure(listed)]
+    drawn = maps(result, pixels) + score_panels(result)
+    drawn += [spectrum(card, axis, unit, shared) for card in listed]
     doc = Document()
     for each in drawn:
         doc.add_root(each)

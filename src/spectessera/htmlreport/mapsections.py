@@ -5,13 +5,16 @@ from __future__ import annotations
 import xarray as xr
 
 from .changes import OLDER, in_colours_of, of_same_clusters
-from .elementmaps import element_section
+from .elementmaps import LARGEST, element_section
 from .linemaps import line_section
 from .mixtures import mixture_section
 
 
 def map_sections(
-    result: xr.Dataset, maps: xr.Dataset | None, mixtures: xr.Dataset | None
+    result: xr.Dataset,
+    maps: xr.Dataset | None,
+    mixtures: xr.Dataset | None,
+    most: int = LARGEST,
 ) -> dict[str, str]:
     """Return the sections by their names; none where there are no maps.
 
@@ -23,16 +26,18 @@ def map_sections(
         Of :func:`spectessera.maps.elements` or :func:`spectessera.maps.lines`.
     mixtures : Dataset or None
         Of :func:`spectessera.maps.abundances`.
+    most : int
+        Points of the longer side of a small map.
     """
     found = {}
     maps, mixtures = in_colours_of(result, maps), in_colours_of(result, mixtures)
     if maps is not None:
         of_elements = "element" in maps.dims
         name = "elements" if of_elements else "lines"
-        drawn = element_section(maps) if of_elements else line_section(maps)
+        drawn = element_section(maps, most) if of_elements else line_section(maps, most)
         found[name] = _note(result, maps) + drawn
     if mixtures is not None:
-        found["mixtures"] = _note(result, mixtures) + mixture_section(mixtures)
+        found["mixtures"] = _note(result, mixtures) + mixture_section(mixtures, most)
     return found
 
 

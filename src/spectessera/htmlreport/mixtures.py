@@ -11,7 +11,7 @@ from spectessera._util.text import per_cent
 
 from . import stills
 from .chips import chips
-from .elementmaps import thumbnail
+from .elementmaps import LARGEST, reduced, thumbnail
 from .text import DASH, safe, share, table, with_error
 
 MOST_PAIRS = 3
@@ -19,17 +19,19 @@ SMALL = 0.005  # abundances below are not shown
 ALIKE = 0.9  # mean abundance of another cluster, of which a cluster has the end spectrum
 
 
-def mixture_section(maps: xr.Dataset) -> str:
+def mixture_section(maps: xr.Dataset, most: int = LARGEST) -> str:
     """Return the section of the report of a result.
 
     Parameters
     ----------
     maps : Dataset
         Of :func:`spectessera.maps.abundances`, for the same result.
+    most : int
+        Points of the longer side of a small map.
     """
     images = maps["abundance"].transpose("cluster", "y", "x").values
     drawn = "".join(
-        thumbnail(image, f"cluster {int(number)}", 1.0, upright="wcs" in maps.attrs)
+        thumbnail(image, f"cluster {int(number)}", 1.0, upright="wcs" in maps.attrs, most=most)
         for number, image in zip(maps["cluster"].values, images, strict=True)
     )
     still = stills.uri(stills.tree(maps))
@@ -45,7 +47,7 @@ def mixture_section(maps: xr.Dataset) -> str:
         f"<p>{safe(in_words(maps))}</p>"
         '<p class="note">How much of the end spectrum of each cluster is in every pixel, from 0 to '
         "1. Click on a map to enlarge it. A pixel is a mixture where two abundances or more are "
-        "beyond three standard errors and at least 5 %.</p>"
+        f"beyond three standard errors and at least 5 %. {reduced(maps, most)}</p>"
         f'<div class="elements">{drawn}</div>{_composition(maps)}'
         "<h3>Tree of clusters</h3>"
         f'<figure><img class="small" src="{still}" alt="Tree of clusters; the costs are in the '

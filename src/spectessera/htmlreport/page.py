@@ -18,15 +18,18 @@ from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
 from spectessera.naming.candidates import Naming
 from spectessera.naming.names import name_clusters
-from spectessera.result import check_result, cluster_names, number_chosen, quality_bits, require
+from spectessera.result import check_result, cluster_names, quality_bits, require
 from spectessera.warning import ResultWarning, make_warning
 
 from . import stills, text
 from .cards import card_html
 from .changes import GIVEN, change_section
+from .choice import choice_section
+from .detail import LEVELS, MOST_BYTES, Detail
 from .facts import Card, cards, checked_names
-from .figures import score_panels, with_figure
-from .maps import document, frame_ratio, sky
+from .figures import with_figure
+from .mapfigures import map_figures
+from .maps import Pixels, document, frame_ratio
 from .mapsections import map_sections
 from .scans import scan_section
 
@@ -45,11 +48,6 @@ PARTS = {
     "settings": "Settings",
     "provenance": "Provenance",
     "cite": "How to cite",
-}
-EXPLAINED = {
-    "score-silhouette": "Silhouette: how well the clusters are separated (1 is best).",
-    "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
-    "the pixels (1 is best).",
 }
 Maps = tuple[xr.Dataset | None, xr.Dataset | None]  # of elements or lines, and of mixtures
 NEEDED = ("quality", "mean_spectrum", "std_spectrum", "size", "cluster")
@@ -138,7 +136,11 @@ def report(
     if namings is None:
         namings = name_clusters(result, anode=anode)
     listed = [*(ResultWarning("", each) for each in warnings), *warnings_of(result, namings)]
-    page = _page(result, cards(result, namings, names), listed, (maps, mixtures))
+    made = cards(result, namings, names)
+    for detail in LEVELS:
+        page = _page(result, made, listed, (maps, mixtures), detail)
+        if len(page.encode("utf-8", "replace")) <= MOST_BYTES:
+            break
     # half of a surrogate pair, in a name that was no UTF-8, cannot be written
     atomic_text(path, encodable(page))
     return path
@@ -178,7 +180,9 @@ def _seen(attributes: Mapping[str, Any]) -> dict[str, str]:
 # --- the page ----------------------------------------------------------------------------------
 
 
-def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: Maps) -> str:
+def _page(
+    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: Maps, detail: Detail
+) -> str:
     """Return the whole file."""
     from bokeh.resources import Resources
 
@@ -186,7 +190,8 @@ def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], m
     library = "\n".join(inline.js_raw).replace("\r\n", "\n")
     script = _data("report.js")
     title = text.safe(f"Clusters of {text.heading(result)}")
-    sections = _sections(result, made, warnings, maps)
+    data, step = _script_data(result, made, detail)
+    sections = _sections(result, made, warnings, maps, detail, step)
     inner = "".join(
         f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{PARTS[name]}'
         f"</h2>{html}</section>\n"
@@ -205,7 +210,7 @@ def _page(result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], m
         f'<main id="main" tabindex="-1">\n{inner}</main>\n'
         f"<footer><p>Written by spectessera {text.safe(__version__)}. This file is complete: it "
         "loads nothing from the network.</p></footer>\n</div>\n"
-        f'<script type="application/json" id="report-data">{_script_data(result, made)}</script>\n'
+        f'<script type="application/json" id="report-data">{data}</script>\n'
         f"<script>{library}</script>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
@@ -226,10 +231,13 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _script_data(result: xr.Dataset, made: list[Card]) -> str:
-    """Return the figures and the names of the clusters, as JSON that is safe inside HTML."""
-    places = sky(result)
-    figures, roots = document(result, made, places)
+def _script_data(result: xr.Dataset, made: list[Card], detail: Detail) -> tuple[str, int]:
+    """Return the figures and the names of the clusters, as JSON that is safe inside HTML.
+
+    Also how many pixels apart those of the live maps are.
+    """
+    pixels = Pixels.of(result, detail)
+    figures, roots = document(result, with_figure(made, detail.spectra), pixels)
     names = ["none (masked)"] + [""] * int(result["cluster"].values.max())
     for card in made:
         names[card.cluster] = text.title_of(card)
@@ -240,29 +248,35 @@ def _script_data(result: xr.Dataset, made: list[Card]) -> str:
         "quality": [
             (bit, text.QUALITY_WORDS.get(name, name)) for bit, name in quality_bits(result)
         ],
-        "sky": None if places is None else places["origin"],
-        "width": result.sizes["x"],
+        "sky": None if pixels.places is None else pixels.places["origin"],
+        "width": -(-result.sizes["x"] // pixels.step),
+        "step": pixels.step,
         "ratio": frame_ratio(result["label"].shape),
         "tallest": TALLEST,
     }
     plain = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for mark in "<>&\u2028\u2029":
         plain = plain.replace(mark, f"\\u{ord(mark):04x}")
-    return plain
+    return plain, pixels.step
 
 
 def _sections(
-    result: xr.Dataset, made: list[Card], warnings: list[ResultWarning], maps: Maps
+    result: xr.Dataset,
+    made: list[Card],
+    warnings: list[ResultWarning],
+    maps: Maps,
+    detail: Detail,
+    step: int,
 ) -> dict[str, str]:
     """Return the content of every section."""
     return {
         "overview": text.overview(result, made),
-        "map": _maps(result, made),
+        "map": map_figures(result, made, step),
         **scan_section(result),
-        "clusters": _cards(result, made),
+        "clusters": _cards(result, made, detail),
         **change_section(result),
-        **map_sections(result, *maps),
-        "choice": _choice(result),
+        **map_sections(result, *maps, detail.thumbnail),
+        "choice": choice_section(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),
         "provenance": text.origins(result, __version__),
@@ -270,70 +284,10 @@ def _sections(
     }
 
 
-def _maps(result: xr.Dataset, made: list[Card]) -> str:
-    where = "the first row is at the bottom, as on the sky" if "wcs" in result.attrs else ""
-    where = where or "the first row is at the top"
-    hint = f"Rows and columns count from 0; {where}. Grey pixels have no cluster."
-    live = (
-        '<span class="screen"> Point at a pixel to read its values; the maps zoom together.</span>'
-    )
-    left = text.figure(
-        "map-label",
-        stills.uri(stills.label_map(result)),
-        f"Map of the {len(made)} clusters; their shares are in the list below the maps",
-        hint + live,
-        "Clusters",
-    )
-    right = text.figure(
-        "map-confidence",
-        stills.uri(stills.share_map(result, "confidence")),
-        "Map of the confidence of every pixel",
-        "The probability that a repeated measurement of the pixel gives the same cluster."
-        + _colour_bar(),
-        "Confidence",
-    )
-    drawn = left + right
-    if "label_alone" in result:
-        drawn += _map_alone(result)
-    if "novelty" in result:
-        drawn += text.figure(
-            "map-novelty",
-            stills.uri(stills.share_map(result, "novelty")),
-            "Map of the novelty of every pixel",
-            "How unlike the training spectra: 5 % of those are above 95 %." + _colour_bar(),
-            "Novelty",
-        )
-    height, width = result["label"].shape
-    wide = " wide" if width > 2.2 * height else ""
-    return f'<div class="maps{wide}">{drawn}</div>{text.legend(made)}'
-
-
-def _map_alone(result: xr.Dataset) -> str:
-    """Return the map that shows what neighbours changed."""
-    return text.figure(
-        "map-alone",
-        stills.uri(stills.label_map(result, "label_alone")),
-        "Map of the clusters by the spectrum of each pixel alone",
-        "The cluster of each pixel if its neighbours are not used.",
-        "Without neighbours",
-    )
-
-
-def _colour_bar() -> str:
-    """Return the scale of the confidence."""
-    from bokeh.palettes import Cividis256
-
-    stops = ", ".join(Cividis256[at] for at in range(0, 256, 15))
-    return (
-        f'<div class="bar" aria-hidden="true" style="background:linear-gradient(90deg, {stops})">'
-        '</div><div class="ends"><span>50 % or less</span><span>100 %</span></div>'
-    )
-
-
-def _cards(result: xr.Dataset, made: list[Card]) -> str:
+def _cards(result: xr.Dataset, made: list[Card], detail: Detail) -> str:
     axis = spectral_axis(result["mean_spectrum"])
     unit = str(result.attrs.get("unit", ""))
-    drawn = {card.cluster for card in with_figure(made)}
+    drawn = {card.cluster for card in with_figure(made, detail.spectra)}
     parts = [
         '<p class="note">Each card shows the mean spectrum of a cluster (line) and the spread of '
         "its pixels (band: one standard deviation to either side)."
@@ -354,29 +308,6 @@ def _cards(result: xr.Dataset, made: list[Card]) -> str:
             )
         parts.append(card_html(card, figure, unit, axis))
     return "\n".join(parts)
-
-
-def _choice(result: xr.Dataset) -> str:
-    """Return how the number of clusters was chosen, with the scores of all of them."""
-    count = number_chosen(result) + int(result.attrs.get("rare_clusters", 0))
-    words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}.</p>"
-    panels = [each.name for each in score_panels(result)]
-    if not panels:
-        return words + "<p>No other number of clusters was tried.</p>"
-    still = stills.uri(stills.scores(result))
-    places = "".join(
-        f'<div class="plot" id="fig-{name}" role="group" '
-        f'aria-label="{name.removeprefix("score-")} against the number of clusters"></div>'
-        for name in panels
-    )
-    explained = " ".join(EXPLAINED[name] for name in panels)
-    return (
-        f'{words}<figure><div class="pair">{places}</div>'
-        f'<img class="still small" src="{still}" alt="Scores against the number of clusters; '
-        f'the values are in the table below"><figcaption>{explained} Bars are two standard '
-        "errors; the dashed line is the number that was chosen.</figcaption></figure>"
-        f"<details><summary>Values</summary>{text.score_table(result)}</details>"
-    )
 
 
 def _warnings(result: xr.Dataset, warnings: list[ResultWarning]) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._result_store import ResultStore, result_store
     from ._results import (
         EDITED,
+        EDITS,
         RESULT,
         RESULT_STORE,
         open_result,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EDITED",
+    "EDITS",
     "RESULT",
     "RESULT_STORE",
     "Format",
@@ -48,6 +50,7 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "EDITED": "_results",
+        "EDITS": "_results",
         "Format": "_formats",
         "RESULT": "_results",
         "RESULT_STORE": "_results",

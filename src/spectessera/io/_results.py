@@ -22,17 +22,20 @@ from .hdf5 import check_size
 
 RESULT, RESULT_STORE = "result.nc", "result.zarr"  # in the folder of a segmentation
 MAPS = "maps.nc"  # beside them
-EDITED = "edited.nc"  # the result with the changes of people
+EDITED = "edited.nc"  # the result with the changes of people, beside them in EDITS
+EDITS = "edits.toml"
 
 
 def result_in(path: str | Path, *, recorded: bool = False) -> Path:
     """Return the result in the folder of a segmentation; any other path as it is.
 
-    Where people have changed it, that is the changed one; ``recorded``: the one of the run.
+    Where people have changed it, that is the changed one, beside the list of the changes;
+    ``recorded``: the one of the run.
     """
     path = Path(path)
     if path.is_dir() and not is_store(path):
-        for name in (*(() if recorded else (EDITED,)), RESULT, RESULT_STORE):
+        changed = (EDITED,) if not recorded and (path / EDITS).exists() else ()
+        for name in (*changed, RESULT, RESULT_STORE):
             if (path / name).exists():
                 return path / name
     return path
@@ -155,7 +158,10 @@ def _open_netcdf(path: Path) -> xr.Dataset:
     import h5py
 
     if path.is_dir():
-        raise ValueError(f"{path} is a folder but not a Zarr store; give a .nc file or a .zarr")
+        raise ValueError(
+            f"{path} is a folder without {RESULT} or {RESULT_STORE}; give one that spectessera "
+            "segment wrote, a .nc file or a .zarr"
+        )
     check_regular(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")

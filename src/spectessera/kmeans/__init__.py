@@ -1,7 +1,7 @@
 """k-means and silhouette on tensors, and the choice of k (IKMeans).
 
-The clustering of arXiv 2401.17695, section 2. `metric`, `points` and `rule` are open to other
-rooms; the other modules are reached through the names here.
+The clustering of arXiv 2401.17695, section 2. `metric`, `points`, `rule` and `settings` are open to
+other rooms; the other modules are reached through the names here.
 """
 
 from typing import TYPE_CHECKING
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from ._choose import EXACT_POINTS, Choice, Clusters, Partition, choose_k, k_means
+    from ._choose import Choice, Partition, choose_k, k_means
     from ._seeding import assign, seed_centers
     from ._silhouette import half_tiles, silhouette
     from ._silhouette_estimate import Estimate, silhouette_estimate
     from ._silhouette_image import ImageSilhouette, PairProgress, silhouette_image
     from ._stability import STABLE_FROM, adjusted_rand
+    from .settings import EXACT_POINTS, Clusters
 
 __all__ = [
     "EXACT_POINTS",
@@ -40,8 +41,8 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "Choice": "_choose",
-        "Clusters": "_choose",
-        "EXACT_POINTS": "_choose",
+        "Clusters": "settings",
+        "EXACT_POINTS": "settings",
         "Estimate": "_silhouette_estimate",
         "ImageSilhouette": "_silhouette_image",
         "PairProgress": "_silhouette_image",

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-METRICS = ("euclidean", "half-whitened", "whitened", "half-whitened-sphere", "whitened-sphere")
 # Power of the eigenvalues of the covariance with which each metric multiplies.
 _POWER = {
     "half-whitened": -0.25,
@@ -37,7 +36,7 @@ class Metric(NamedTuple):
     Attributes
     ----------
     name : str
-        One of :data:`METRICS`.
+        One of :data:`spectessera.kmeans.settings.METRICS`.
     mean : tensor (d,)
     matrix : tensor (d, d)
         Symmetric; the identity for "euclidean".
@@ -80,7 +79,7 @@ def fit_metric(points: Tensor, name: str) -> Metric:
     ----------
     points : tensor (n, d)
     name : str
-        One of :data:`METRICS`; "auto" is "euclidean".
+        One of :data:`spectessera.kmeans.settings.METRICS`; "auto" is "euclidean".
     """
     points = points.detach()
     d = points.shape[1]

@@ -16,12 +16,13 @@ import torch
 from spectessera.evidence import Gain
 from spectessera.result import KCurves, silhouette_curves
 
-from ._choose import Choice, Clusters, choose_k, k_means
+from ._choose import Choice, choose_k, k_means
 from ._samples import CENTER_TOLERANCE
 from ._seeding import assign
 from ._silhouette_image import PairProgress, silhouette_image
 from ._stability import adjusted_rand, contingency
 from .rule import Evidence, Rule, SplitCheck, rule_of
+from .settings import Clusters
 
 # Number of other seeds that are tried, each on a sample of this size.
 SEEDS = 3

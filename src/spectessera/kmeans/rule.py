@@ -20,7 +20,7 @@ class Rule(NamedTuple):
     Attributes
     ----------
     metric : str
-        One of :data:`spectessera.kmeans.metric.METRICS`.
+        One of :data:`spectessera.kmeans.settings.METRICS`.
     mean : array (d,), float32
     matrix : array (d, d), float32
         See :class:`spectessera.kmeans.metric.Metric`.

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .autoencoder import Autoencoder, Network
+    from .autoencoder import Autoencoder
     from .checkpoint import Checkpoint
-    from .losses import Schedule
+    from .schedule import Schedule
     from .settings import Training
+    from .shape import Network
 
 __all__ = [
     "Autoencoder",
@@ -23,8 +24,8 @@ __getattr__, __dir__ = door(
     {
         "Autoencoder": "autoencoder",
         "Checkpoint": "checkpoint",
-        "Network": "autoencoder",
-        "Schedule": "losses",
+        "Network": "shape",
+        "Schedule": "schedule",
         "Training": "settings",
     },
 )

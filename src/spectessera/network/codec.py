@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .autoencoder import Autoencoder, Network
+from .autoencoder import Autoencoder
+from .shape import Network
 
 # Spectra are encoded in zero-padded blocks of exactly this many rows: a matrix product of one
 # shape gives the same bits for a row wherever it stands and however the cube is cut.

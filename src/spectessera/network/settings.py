@@ -8,7 +8,7 @@ from typing import NamedTuple
 from spectessera._util.check import check_choice, check_number
 from spectessera.kmeans import EXACT_POINTS, Clusters
 
-from .losses import RECONSTRUCTIONS, TOTALS, Schedule, as_schedule
+from .schedule import RECONSTRUCTIONS, TOTALS, Schedule, as_schedule
 
 
 @dataclass(frozen=True)

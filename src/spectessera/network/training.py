@@ -26,7 +26,6 @@ from .checkpoint import (
     training_fingerprint,
 )
 from .losses import (
-    as_schedule,
     cluster_term,
     composition_error,
     contrast,
@@ -38,6 +37,7 @@ from .losses import (
     total_loss,
     weighted_squares,
 )
+from .schedule import as_schedule
 from .settings import TermWeights, Training, batch_clusters, weights_at
 
 log = logging.getLogger(__name__)
@@ -338,7 +338,7 @@ def reconstruction(output: Tensor, batch: Batch, loss: str, activation: str) -> 
     output : tensor (n, channel)
     batch : Batch
     loss : str
-        One of :data:`spectessera.network.losses.RECONSTRUCTIONS`.
+        One of :data:`spectessera.network.schedule.RECONSTRUCTIONS`.
     activation : str
         Output activation of the network.
     """

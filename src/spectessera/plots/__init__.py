@@ -8,16 +8,20 @@ if TYPE_CHECKING:
     from .elementmaps import elements
     from .linemaps import lines
     from .mixtures import abundances, tree
+    from .panels import confidence, labels, spectra
     from .result import clusters, history, integrated, scores, spectra_of_palette
 
 __all__ = [
     "abundances",
     "clusters",
+    "confidence",
     "elements",
     "history",
     "integrated",
+    "labels",
     "lines",
     "scores",
+    "spectra",
     "spectra_of_palette",
     "tree",
 ]
@@ -27,11 +31,14 @@ __getattr__, __dir__ = door(
     {
         "abundances": "mixtures",
         "clusters": "result",
+        "confidence": "panels",
         "elements": "elementmaps",
         "history": "result",
         "integrated": "result",
+        "labels": "panels",
         "lines": "linemaps",
         "scores": "result",
+        "spectra": "panels",
         "spectra_of_palette": "result",
         "tree": "mixtures",
     },

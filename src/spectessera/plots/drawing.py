@@ -44,6 +44,26 @@ BAND = "0.92"  # grey of a window of the spectral axis that is not used
 GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
 
+def figure_of(figure: Any, size: tuple[float, float]) -> Any:
+    """Return the figure, or part of one, that is drawn into; a new one of a size by default.
+
+    Parameters
+    ----------
+    figure : Figure, SubFigure or None
+    size : tuple of float
+        Inches of a new one.
+    """
+    return Figure(figsize=size, layout="constrained") if figure is None else figure
+
+
+def axes_of(ax: Axes | None, size: tuple[float, float]) -> tuple[Any, Axes]:
+    """Return a figure and the axes that are drawn into; new ones of a size by default."""
+    if ax is not None:
+        return ax.get_figure(), ax
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.add_subplot()
+
+
 def colour(label: int, shades: np.ndarray | None = None) -> RGB:
     """Return the colour of a cluster (1, 2, 3 ...) as red, green and blue in 0..1.
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
-from .drawing import draw_image, image_grid, keep_outer_labels
+from .drawing import draw_image, figure_of, image_grid, keep_outer_labels
 
 SIDE = 2.6  # inches, of one map
 
 
-def elements(maps: xr.Dataset) -> Figure:
+def elements(maps: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     """Draw the maps of net counts, each on its own scale, those of the instrument last.
 
     Parameters
     ----------
     maps : Dataset
         Of :func:`spectessera.maps.elements`.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -45,16 +47,16 @@ def elements(maps: xr.Dataset) -> Figure:
     counts = maps["net_counts"].transpose("element", "y", "x")
     columns, wide, high = image_grid(counts.shape[1:], count, SIDE)
     rows = -(-count // columns)
-    figure = Figure(figsize=(columns * (wide + 0.9), rows * (high + 0.55)), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    whole = figure_of(figure, (columns * (wide + 0.9), rows * (high + 0.55)))
+    grid = whole.subplots(rows, columns, squeeze=False).ravel()
     for place, (axes, index) in enumerate(zip(grid, order, strict=False)):
         image = counts[index]
-        draw_image(figure, axes, image.values, image.assign_attrs(maps.attrs))
+        draw_image(whole, axes, image.values, image.assign_attrs(maps.attrs))
         axes.set_title(_title(maps, int(index)))
         keep_outer_labels(axes, place, columns, count)
     for axes in grid[count:]:
         axes.remove()
-    return figure
+    return whole
 
 
 def _title(maps: xr.Dataset, index: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
 
 from spectessera._util.text import in_figure
@@ -20,6 +20,7 @@ from .drawing import (
     GREY,
     draw_image,
     draw_pixels,
+    figure_of,
     grey_where_missing,
     image_grid,
     keep_outer_labels,
@@ -32,13 +33,15 @@ DETECTED = 3.0  # standard errors
 FITTED = (("alone", 0, "#21618c"), ("pooled", 1, "#a9cce3"), ("too faint", 2, "#e59866"))
 
 
-def lines(maps: xr.Dataset) -> Figure:
+def lines(maps: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     """Draw the fluxes of the brightest lines, velocity, dispersion, class of the gas, and quality.
 
     Parameters
     ----------
     maps : Dataset
         Of :func:`spectessera.maps.lines`.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -64,24 +67,24 @@ def lines(maps: xr.Dataset) -> Figure:
     count = len(brightest) + 4
     columns, wide, high = image_grid(maps["velocity"].shape, count, 2.6)
     rows = -(-count // columns)
-    figure = Figure(figsize=(columns * (wide + 1.3), rows * (high + 1.2)), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    whole = figure_of(figure, (columns * (wide + 1.3), rows * (high + 1.2)))
+    panels = list(whole.subplots(rows, columns, squeeze=False).ravel())
     for axes in panels[count:]:
         axes.set_axis_off()
     unit = in_figure(str(maps["flux"].attrs.get("units", "")))
     for axes, line in zip(panels, brightest, strict=False):
         flux = maps["flux"].isel(line=line)
-        draw_image(figure, axes, flux.values, maps, unit)
+        draw_image(whole, axes, flux.values, maps, unit)
         axes.set_title(in_figure(str(maps["line"].values[line])))
     velocity, dispersion, gas, quality = panels[len(brightest) : count]
-    _draw_velocity(figure, velocity, maps)
-    draw_image(figure, dispersion, maps["dispersion"].values, maps, "km/s")
+    _draw_velocity(whole, velocity, maps)
+    draw_image(whole, dispersion, maps["dispersion"].values, maps, "km/s")
     dispersion.set_title("dispersion")
     _draw_class(gas, maps)
     _draw_quality(quality, maps)
     for place, axes in enumerate(panels[:count]):
         keep_outer_labels(axes, place, columns, count)
-    return figure
+    return whole
 
 
 def _brightest(maps: xr.Dataset) -> list[int]:

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from spectessera.cube import spectral_axis
 
 from .drawing import (
+    axes_of,
     colour,
     draw_pixels,
+    figure_of,
     grey_where_missing,
     image_grid,
     keep_outer_labels,
@@ -26,13 +28,15 @@ SIDE = 2.6  # inches, of one map
 MOST = 10  # components in the scale of their number
 
 
-def abundances(maps: xr.Dataset) -> Figure:
+def abundances(maps: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     """Draw the abundance of every cluster from 0 to 1, the number of components, end spectra.
 
     Parameters
     ----------
     maps : Dataset
         Of :func:`spectessera.maps.abundances`.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -62,8 +66,8 @@ def abundances(maps: xr.Dataset) -> Figure:
     columns, wide, high = image_grid(shares.shape[1:], count, SIDE)
     rows = -(-count // columns)
     size = (max(columns * (wide + 0.9), 6.0), rows * (high + 0.55) + 2.6)
-    figure = Figure(figsize=size, layout="constrained")
-    upper, lower = _parts(figure, size[1] - 2.6, 2.6)
+    whole = figure_of(figure, size)
+    upper, lower = _parts(whole, size[1] - 2.6, 2.6)
     grid = upper.subplots(rows, columns, squeeze=False).ravel()
     drawn = None
     for place, (axes, number) in enumerate(zip(grid, maps["cluster"].values, strict=False)):
@@ -77,7 +81,7 @@ def abundances(maps: xr.Dataset) -> Figure:
     for axes in grid[count:]:
         axes.remove()
     _draw_spectra(lower.subplots(), maps)
-    return figure
+    return whole
 
 
 def _parts(figure: Figure, upper: float, lower: float) -> list[Any]:
@@ -119,13 +123,15 @@ class _Branch(NamedTuple):
     height: float
 
 
-def tree(tree: xr.Dataset) -> Figure:
+def tree(tree: xr.Dataset, *, ax: Axes | None = None) -> Figure:
     """Draw the tree of clusters: the height of a merge is the evidence that it costs.
 
     Parameters
     ----------
     tree : Dataset
         Of :func:`spectessera.maps.tree` or :func:`spectessera.maps.abundances`.
+    ax : Axes, optional
+        To draw into; those of a new figure by default.
 
     Raises
     ------
@@ -148,8 +154,7 @@ def tree(tree: xr.Dataset) -> Figure:
         )
     steps = [tree[name].values.tolist() for name in ("first", "second", "cost", "cost_error")]
     order = leaves(list(zip(steps[0], steps[1], strict=True)))
-    figure = Figure(figsize=(max(4.5, 1.2 + 0.32 * len(order)), 3.6), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = axes_of(ax, (max(4.5, 1.2 + 0.32 * len(order)), 3.6))
     branches = {number: _Branch(place, 0.0) for place, number in enumerate(order)}
     for first, second, cost, error in zip(*steps, strict=True):
         one, other = branches[first], branches.pop(second)

@@ -9,32 +9,26 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from spectessera._util.text import counted, in_figure
 from spectessera.axis import Axis
-from spectessera.channels import bad_channels, bad_windows, hidden
-from spectessera.cube import spectral_axis
 from spectessera.result import (
     cluster_colours,
     cluster_names,
     number_chosen,
-    number_of_clusters,
     require,
 )
 
 from .drawing import (
     MAX_SPECTRA,
     draw_image,
-    draw_labels,
-    draw_pixels,
-    draw_spectra,
-    grey_where_missing,
+    figure_of,
     legend_handles,
     panel_size,
-    shade_channels,
 )
+from .panels import confidence, labels, spectra
 
 # Terms of the loss in the order of their panels, with the titles of the panels.
 TERMS = {
@@ -47,7 +41,12 @@ TERMS = {
 LOGARITHMIC = ("total", "reconstruction", "discrepancy")
 
 
-def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figure:
+def clusters(
+    result: xr.Dataset,
+    names: Mapping[int, str] | None = None,
+    *,
+    figure: FigureBase | None = None,
+) -> Figure:
     """Draw the label map, the confidence map and the mean spectrum of every cluster.
 
     Channels that are marked as bad are a gap in the spectra, on grey.
@@ -59,6 +58,8 @@ def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figu
     names : mapping of int to str, optional
         Names of clusters, for the legend, by their numbers; they come before those that are in
         the result.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -78,43 +79,20 @@ def clusters(result: xr.Dataset, names: Mapping[int, str] | None = None) -> Figu
     True
     """
     require(result, "mean_spectrum", "confidence", "size", "cluster", purpose="this figure")
-    count = number_of_clusters(result)
-    axis = spectral_axis(result["mean_spectrum"])
-    figure = Figure(figsize=(12, 8.5), layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=(1.1, 1))
-    image, confidence = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    label = result["label"].assign_attrs(result.attrs)
-    draw_labels(image, label, count)
-    image.set_title("clusters")
-    drawn = draw_pixels(
-        confidence,
-        result["confidence"].values,
-        label,
-        cmap=grey_where_missing("cividis"),
-        vmin=0.5,
-        vmax=1,
-    )
-    confidence.set_title("confidence")
-    figure.colorbar(drawn, ax=confidence, shrink=0.8, extend="min", label="probability")
-    spectra = figure.add_subplot(grid[1, :])
-    first = result.isel(cluster=slice(MAX_SPECTRA))
-    filled = first.isel(cluster=first["size"].values > 0)
-    bad = bad_channels(result)
-    means = filled["mean_spectrum"].transpose("cluster", "channel")
-    means = means.copy(data=hidden(means.values, bad)).assign_attrs(result.attrs)
-    draw_spectra(spectra, means, axis)
-    shade_channels(spectra, bad_windows(axis, bad))
-    unit = in_figure(result.attrs.get("unit", ""))
-    spectra.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
+    whole = figure_of(figure, (12, 8.5))
+    grid = whole.add_gridspec(2, 2, height_ratios=(1.1, 1))
+    labels(result, ax=whole.add_subplot(grid[0, 0]))
+    confidence(result, ax=whole.add_subplot(grid[0, 1]))
+    spectra(result, ax=whole.add_subplot(grid[1, :]))
     sizes = result["size"].values.tolist()
     shown = cluster_names(result) | dict(names or {})
     numbers = result["cluster"].values.tolist()
     keys = legend_handles(numbers, sizes, shown, cluster_colours(result))
-    figure.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
-    return figure
+    whole.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
+    return whole
 
 
-def integrated(result: xr.Dataset) -> Figure:
+def integrated(result: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     """Draw the images integrated over the channels: input, decoded, and summed latent.
 
     Figures 5 and 11 of arXiv 2401.17695.
@@ -123,6 +101,8 @@ def integrated(result: xr.Dataset) -> Figure:
     ----------
     result : Dataset
         Of :func:`spectessera.segment`.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -132,16 +112,14 @@ def integrated(result: xr.Dataset) -> Figure:
     titles = ("input", "decoded", "latent")
     require(result, *(f"integrated_{title}" for title in titles), purpose="this figure")
     wide, high = panel_size(result["label"].shape, 3.4)
-    figure = Figure(figsize=(3 * (wide + 1.3), high + 1.0), layout="constrained")
-    for axes, title in zip(figure.subplots(1, 3), titles, strict=True):
-        draw_image(
-            figure, axes, result[f"integrated_{title}"].values, result, "sum (network units)"
-        )
+    whole = figure_of(figure, (3 * (wide + 1.3), high + 1.0))
+    for axes, title in zip(whole.subplots(1, 3), titles, strict=True):
+        draw_image(whole, axes, result[f"integrated_{title}"].values, result, "sum (network units)")
         axes.set_title(f"integrated {title}")
-    return figure
+    return whole
 
 
-def scores(result: xr.Dataset) -> Figure:
+def scores(result: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     """Draw the criteria for each number of clusters, with two standard errors.
 
     The silhouette; and, where it was computed, the stability: how well the worst cluster is
@@ -152,6 +130,8 @@ def scores(result: xr.Dataset) -> Figure:
     ----------
     result : Dataset
         Of :func:`spectessera.segment` or a baseline.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -165,8 +145,8 @@ def scores(result: xr.Dataset) -> Figure:
     stable = stable and bool(np.isfinite(result["stability"]).any())
     judged = "gain" in result and "gain_error" in result
     rows = 1 + stable + judged
-    figure = Figure(figsize=(6, 2 + 2 * rows), layout="constrained")
-    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    whole = figure_of(figure, (6, 2 + 2 * rows))
+    panels = whole.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     k = result["k"].values
     style = {"marker": "o", "color": "0.2", "capsize": 3, "lw": 1}
     panels[0].errorbar(k, result["score"].values, yerr=2 * result["score_error"].values, **style)
@@ -194,7 +174,7 @@ def scores(result: xr.Dataset) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_title(_title_of_scores(result))
     panels[-1].set_xlabel("number of clusters k")
-    return figure
+    return whole
 
 
 def _title_of_scores(result: xr.Dataset) -> str:
@@ -208,7 +188,9 @@ def _title_of_scores(result: xr.Dataset) -> str:
     return title
 
 
-def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
+def history(
+    rows: Sequence[dict[str, Any]], best_epoch: int = -1, *, figure: FigureBase | None = None
+) -> Figure:
     """Draw everything that was recorded during the training.
 
     A panel for every term of the loss that had a weight, then the k chosen in the batches, the
@@ -220,6 +202,8 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
         ``segmenter.history_.rows``.
     best_epoch : int
         Marked if it is not negative.
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
 
     Raises
     ------
@@ -238,15 +222,15 @@ def history(rows: Sequence[dict[str, Any]], best_epoch: int = -1) -> Figure:
     ]
     columns = min(4, math.ceil(len(names) / 2) if len(names) > 3 else len(names))
     lines = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(3.4 * columns, 2.9 * lines), layout="constrained")
+    whole = figure_of(figure, (3.4 * columns, 2.9 * lines))
     for place, name in enumerate(names, start=1):
-        axes = figure.add_subplot(lines, columns, place)
+        axes = whole.add_subplot(lines, columns, place)
         _draw_history(axes, rows, name)
         if best_epoch >= 0:
             axes.axvline(best_epoch, color="0.6", ls=":", lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         axes.set(xlabel="epoch", xlim=_epochs(rows))
-    return figure
+    return whole
 
 
 _WEIGHTS = {"weights": ("beta", "gamma")}
@@ -319,7 +303,12 @@ def _draw_chosen(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def spectra_of_palette(
-    pigments: Sequence[str], rgb: np.ndarray, template: np.ndarray, axis: Axis
+    pigments: Sequence[str],
+    rgb: np.ndarray,
+    template: np.ndarray,
+    axis: Axis,
+    *,
+    figure: FigureBase | None = None,
 ) -> Figure:
     """Draw the spectrum of every pigment of a palette, each beside its colour.
 
@@ -330,9 +319,11 @@ def spectra_of_palette(
     template : array (pigment, channel)
         Spectra normalised to 1.
     axis : Axis
+    figure : Figure or SubFigure, optional
+        To draw into, such as a part of a larger figure; a new one by default.
     """
-    figure = Figure(figsize=(10, 1.0 + 0.8 * len(pigments)), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(len(pigments), 1, sharex=True))
+    whole = figure_of(figure, (10, 1.0 + 0.8 * len(pigments)))
+    panels = np.atleast_1d(whole.subplots(len(pigments), 1, sharex=True))
     for axes, name, colour, spectrum in zip(panels, pigments, rgb, template, strict=True):
         axes.fill_between(axis.values, spectrum, 1e-6, color=np.asarray(colour) / 255, lw=0)
         axes.plot(axis.values, spectrum, color="0.15", lw=0.7)
@@ -340,5 +331,5 @@ def spectra_of_palette(
         axes.tick_params(labelsize=7)
         axes.set_title(name, loc="left", fontsize=9, pad=2)
     panels[-1].set(xlabel=axis.label(), xlim=(axis.values.min(), axis.values.max()))
-    figure.supylabel("share of the counts per channel")
-    return figure
+    whole.supylabel("share of the counts per channel")
+    return whole

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spectessera.io import EDITED, RESULT, RESULT_STORE
+from spectessera.io import EDITED, EDITS, RESULT, RESULT_STORE
 
 __all__ = [
     "ABUNDANCES", "CLUSTER_TABLE", "EDITED", "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES",
@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
-EDITS = "edits.toml"  # what people have changed; edited.nc is the result with that
+
 # Maps: the numbers, their figure, and a folder of images, of elements or of lines.
 MAPS = ("maps.nc", "maps.png", "element-maps", "line-maps")
 CLUSTER_TABLE = "clusters.csv"

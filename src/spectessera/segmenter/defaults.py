@@ -13,8 +13,8 @@ import numpy as np
 
 from spectessera.channels import BAD
 from spectessera.kmeans import Clusters
-from spectessera.network.autoencoder import Network
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.preprocess.auto import (
     OF_COUNTS,
     are_reflectances,

@@ -16,11 +16,11 @@ from spectessera.cube import check_cube
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import Clustering, Points, cluster_points
 from spectessera.kmeans.rule import Evidence, SplitCheck
-from spectessera.network.autoencoder import Network
 from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.codec import Codec
 from spectessera.network.modelfile import model_path
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.network.training import Progress
 from spectessera.preprocess.frame import Frame
 from spectessera.preprocess.intake import Intake, intake_of

@@ -8,8 +8,8 @@ from typing import Any
 
 from spectessera._util.check import check_choice
 from spectessera.kmeans import Clusters
-from spectessera.network.autoencoder import Network
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.synth.nebulae.nebula import CLASSES
 from spectessera.synth.pairs import KNOWN, NebularSimulation, Simulation, XrfSimulation

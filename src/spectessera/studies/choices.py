@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 
 
 class Choice(NamedTuple):

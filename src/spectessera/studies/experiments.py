@@ -16,9 +16,9 @@ import xarray as xr
 
 from spectessera.cube import make_cube
 from spectessera.kmeans import Clusters
-from spectessera.network.autoencoder import Network
-from spectessera.network.losses import Schedule
+from spectessera.network.schedule import Schedule
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.synth.cube import cube_from_rgb, nebular_cube
 from spectessera.synth.nebulae.nebula import nebular_spectra

@@ -15,8 +15,8 @@ import xarray as xr
 
 from spectessera.cube import make_cube
 from spectessera.kmeans import Clusters
-from spectessera.network.autoencoder import Network
 from spectessera.network.settings import Training
+from spectessera.network.shape import Network
 from spectessera.preprocess.recipe import Preprocess
 from spectessera.synth.cube import cube_from_rgb, nebular_cube
 from spectessera.synth.nebulae.lines import nebular_axis

@@ -1,0 +1,42 @@
+"""The section of a report about the number of clusters: the scores of all that were tried."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from spectessera.result import number_chosen
+
+from . import stills, text
+from .figures import score_panels
+
+EXPLAINED = {
+    "score-silhouette": "Silhouette: how well the clusters are separated (1 is best).",
+    "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
+    "the pixels (1 is best).",
+    "score-evidence": "Evidence: how much better the clusters of one part of the measurement "
+    "predict the other part than all pixels together do; higher is better, 0 is no evidence.",
+}
+
+
+def choice_section(result: xr.Dataset) -> str:
+    """Return how the number of clusters was chosen, with the scores of all of them."""
+    count = number_chosen(result) + int(result.attrs.get("rare_clusters", 0))
+    words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}.</p>"
+    panels = [each.name for each in score_panels(result)]
+    if not panels:
+        return words + "<p>No other number of clusters was tried.</p>"
+    grid = "pair trio" if len(panels) == 3 else "pair"
+    still = stills.uri(stills.scores(result))
+    places = "".join(
+        f'<div class="plot" id="fig-{name}" role="group" '
+        f'aria-label="{name.removeprefix("score-")} against the number of clusters"></div>'
+        for name in panels
+    )
+    explained = " ".join(EXPLAINED[name] for name in panels)
+    return (
+        f'{words}<figure><div class="{grid}">{places}</div>'
+        f'<img class="still small" src="{still}" alt="Scores against the number of clusters; '
+        f'the values are in the table below"><figcaption>{explained} Bars are two standard '
+        "errors; the dashed line is the number that was chosen.</figcaption></figure>"
+        f"<details><summary>Values</summary>{text.score_table(result)}</details>"
+    )

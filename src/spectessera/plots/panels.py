@@ -1,0 +1,121 @@
+"""Figures of one panel: the map of the clusters, its confidence, the mean spectra."""
+
+from __future__ import annotations
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spectessera._util.text import in_figure
+from spectessera.channels import bad_channels, bad_windows, hidden
+from spectessera.cube import spectral_axis
+from spectessera.result import number_of_clusters, require
+
+from .drawing import (
+    MAX_SPECTRA,
+    axes_of,
+    draw_labels,
+    draw_pixels,
+    draw_spectra,
+    grey_where_missing,
+    panel_size,
+    shade_channels,
+)
+
+
+def labels(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
+    """Draw the map of the clusters in their colours.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment` or a baseline.
+    ax : Axes, optional
+        To draw into; those of a new figure by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import spectessera as spt
+    >>> result = xr.Dataset({"label": (("y", "x"), np.eye(3, 4, dtype=int))})
+    >>> spt.plots.labels(result.assign_attrs(n_clusters=1)).axes[0].get_title()
+    'clusters'
+    """
+    require(result, "label", purpose="this figure")
+    wide, high = panel_size(result["label"].shape, 4.0)
+    figure, axes = axes_of(ax, (wide + 0.8, high + 0.8))
+    draw_labels(axes, result["label"].assign_attrs(result.attrs), number_of_clusters(result))
+    axes.set_title("clusters")
+    return figure
+
+
+def confidence(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
+    """Draw the probability that a repeated measurement of a pixel gives the same cluster.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment`.
+    ax : Axes, optional
+        To draw into; those of a new figure by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import spectessera as spt
+    >>> maps = {"label": (("y", "x"), np.ones((3, 4), int))}
+    >>> maps["confidence"] = ("y", "x"), np.ones((3, 4))
+    >>> spt.plots.confidence(xr.Dataset(maps)).axes[0].get_title()
+    'confidence'
+    """
+    require(result, "label", "confidence", purpose="this figure")
+    wide, high = panel_size(result["label"].shape, 4.0)
+    figure, axes = axes_of(ax, (wide + 1.6, high + 0.8))
+    like, shades = result["label"].assign_attrs(result.attrs), grey_where_missing("cividis")
+    drawn = draw_pixels(axes, result["confidence"].values, like, cmap=shades, vmin=0.5, vmax=1)
+    axes.set_title("confidence")
+    figure.colorbar(drawn, ax=axes, shrink=0.8, extend="min", label="probability")
+    return figure
+
+
+def spectra(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
+    """Draw the mean spectrum of every cluster that has pixels; bad channels are gaps, on grey.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment`.
+    ax : Axes, optional
+        To draw into; those of a new figure by default.
+
+    Raises
+    ------
+    ValueError
+        If it has no mean spectra.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spectessera as spt
+    >>> counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    >>> counts[:, :4, 10] += 60
+    >>> cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    >>> result = spt.baselines.linear(cube, spt.Clusters(2, 2), seed=0)
+    >>> len(spt.plots.spectra(result).axes[0].lines) >= 2
+    True
+    """
+    require(result, "mean_spectrum", "size", "cluster", purpose="this figure")
+    axis = spectral_axis(result["mean_spectrum"])
+    figure, axes = axes_of(ax, (10, 4))
+    first = result.isel(cluster=slice(MAX_SPECTRA))
+    filled = first.isel(cluster=first["size"].values > 0)
+    bad = bad_channels(result)
+    means = filled["mean_spectrum"].transpose("cluster", "channel")
+    means = means.copy(data=hidden(means.values, bad)).assign_attrs(result.attrs)
+    draw_spectra(axes, means, axis)
+    shade_channels(axes, bad_windows(axis, bad))
+    unit = in_figure(result.attrs.get("unit", ""))
+    axes.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")
+    return figure
