@@ -12,8 +12,8 @@ pytest.importorskip("bokeh")
 from bokeh.document import Document
 
 import spectessera as spt
-from spectessera.edits import Merge, Rename, Split, open_edits, save_edits
-from spectessera.viewer import editacts, spectrumacts
+from spectessera.edits import Merge, Recolour, Rename, Split, open_edits, save_edits
+from spectessera.viewer import editacts, regionacts, scatteracts, spectrumacts
 from spectessera.viewer.editing import Editing
 from spectessera.viewer.opening import opened
 from spectessera.viewer.page import Page, Pages
@@ -139,6 +139,21 @@ def test_the_value_of_an_element_is_told_with_its_error_and_unit():
     said = spectrumacts.hover(session, request)()["pixel"]["values"]
     assert said["Hg L"] == {"value": 44.0, "error": 5.5, "unit": "counts"}
     assert said["Confidence"]["error"] is None
+
+
+def test_what_is_kept_has_the_clusters_and_colours_since_a_correction():
+    session = Session(State(opened(made_case()[0])))
+    scatteracts.latents(session, {"first": 0, "second": 1})()
+    spectrumacts.pin(session, {"y": 6, "x": 18})()
+    corners = [[12.5, -0.5], [19.5, -0.5], [19.5, 1.5], [12.5, 1.5]]
+    regionacts.region(session, {"corners": corners})()
+    session.state.editing.do(Rename(1, "robe"))
+    session.state.editing.do(Recolour(1, "#102030"))
+    editacts.merge(session, {"clusters": [1, 3], "numbering": 1})()
+    said = regionacts.again(session, {})()
+    assert [each["cluster"] for each in said["pins"]] == ["1: robe"]
+    assert said["shares"] == [{"cluster": "1: robe", "pixels": 14}]
+    assert set(session.scatter.source.data["colour"]) >= {"#102030"}
 
 
 def test_a_lasso_dims_no_kept_pixel():

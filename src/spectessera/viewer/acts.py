@@ -30,5 +30,6 @@ ACTS = {
     "pair": Act(photoacts.pair),
     "unpair": Act(photoacts.unpair),
     "kind": Act(photoacts.kind),
+    "again": Act(regionacts.again),
     "no-region": Act(regionacts.no_region),
 }

@@ -83,7 +83,7 @@ def pin(session: Session, request: Request) -> Apply:
         if len(kept) == len(session.pins):
             kept = [*kept, Pin(y, x, spectrum)][-len(PINS) :]
         session.pins = kept
-        return _show_pins(session)
+        return show_pins(session)
 
     return apply
 
@@ -93,12 +93,13 @@ def unpin(session: Session, _request: Request) -> Apply:
 
     def apply() -> Answer:
         session.pins = []
-        return _show_pins(session)
+        return show_pins(session)
 
     return apply
 
 
-def _show_pins(session: Session) -> Answer:
+def show_pins(session: Session) -> Answer:
+    """Show the pixels that are kept, with what is known of them now."""
     colours = PINS[: len(session.pins)]
     session.pinned.data = {
         "x": [each.x for each in session.pins],

@@ -149,11 +149,18 @@ function region(answer) {
   page.drawn = region != null;
   buttons();
   $("no-region").hidden = region == null;
+  if (region != null) say("");
+  region_list(region);
+  sources();
+  scale_spectrum();
+}
+
+function region_list(region) {
+  page.said = region;
   const into = $("region");
   into.replaceChildren();
   if (region == null) into.append(element("p", "Box select or lasso select, above the map.", "soft"));
   else {
-    say("");
     into.append(element("p", `${region.pixels} pixels` + (region.name ? `: ${region.name}` : "")));
     const list = element("ul", "", "plain");
     for (const each of region.clusters) {
@@ -162,8 +169,6 @@ function region(answer) {
     into.append(list);
     if ((region.lines ?? []).length > 0) into.append(lines(region.lines));
   }
-  sources();
-  scale_spectrum();
 }
 
 function lines(rows) {
