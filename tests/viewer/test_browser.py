@@ -456,6 +456,26 @@ def test_corrections_change_map_and_files_and_undo_restores_the_bits(screen, cas
     assert screen.errors() == []
 
 
+def test_names_that_are_typed_one_after_the_other_are_all_kept(screen, viewer):
+    before = viewer.result
+    names = ("robe", "sky", "gold")
+    for number, name in enumerate(names):  # faster than the answers
+        screen.run(f"edit('rename', {{cluster: {number + 1}, name: '{name}'}})")
+    field = "document.querySelectorAll('#clusters .name')[1]"
+    screen.run(f"{field}.focus(); {field}.value = 'ultra'")
+    screen.wait("page.about.clusters[2].given")
+    screen.idle()
+    assert [each.name for each in viewer.state.clusters] == list(names)
+    assert screen.run(f"return document.activeElement === {field} && {field}.value") == "ultra"
+    screen.run(f"{field}.blur()")
+    screen.wait("page.about.clusters[1].name === 'ultra'")
+    for _ in (*names, "ultra"):
+        screen.run("edit('undo')")
+    screen.wait("!page.about.edits.undo")
+    screen.idle()
+    assert viewer.result.identical(before)
+
+
 def test_a_photograph_lies_under_the_map_where_its_points_say(screen, folder):
     from spectessera.viewer.points import read_points
 

@@ -128,6 +128,7 @@ def save_edits(
     edited: xr.Dataset | None = None,
     library: xr.Dataset | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    before: Sequence[Act] | None = None,
 ) -> xr.Dataset:
     """Keep acts in the folder of a result, and write all files anew that show them.
 
@@ -149,6 +150,8 @@ def save_edits(
         Of :func:`spectessera.read_library`, to name clusters by.
     progress : callable, optional
         As of :func:`apply_edits`.
+    before : sequence of Act, optional
+        The acts that the folder had when it was opened, some time ago.
 
     Returns
     -------
@@ -162,10 +165,15 @@ def save_edits(
     FileExistsError
         If a file that would be replaced is not as it was written.
     BlockingIOError
-        If another program is writing into the folder.
+        If another program is writing into the folder, or has changed its acts since ``before``.
     """
     opened = open_edits(folder)
     acts = tuple(acts)
+    if before is not None and opened.edits != tuple(before):
+        raise BlockingIOError(
+            f"{opened.folder / EDITS} was changed by another program since it was opened, and is "
+            "left as it is; open the folder again and repeat what you have done since"
+        )
     result = edited
     if result is None:
         result = edited_result(opened, acts, cube, segmenter, progress)

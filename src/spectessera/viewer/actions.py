@@ -24,11 +24,14 @@ class Act(NamedTuple):
         Whether it may take more than a moment: it has a thread of its own.
     reads : bool
         Whether it is slow where the spectrum of a single pixel is slow to read.
+    edits : bool
+        Whether it changes the result, for all pages.
     """
 
     work: Callable[[Session, Request], Apply]
     slow: bool = False
     reads: bool = False
+    edits: bool = False
 
     def is_slow(self, session: Session) -> bool:
         """Whether it may take more than a moment, for the cube of a session."""

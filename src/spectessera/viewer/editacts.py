@@ -8,7 +8,7 @@ from typing import Any
 from spectessera.edits import Act, Mask, Merge, Polygon, Recolour, Rename, Runs, Split
 
 from . import requests
-from .actions import Answer, Apply, Request
+from .actions import Apply, Request
 from .editing import Editing
 from .session import Session
 
@@ -18,23 +18,27 @@ MOST_PARTS = 50
 
 def rename(session: Session, request: Request) -> Apply:
     """Give a cluster a name; an empty one takes a given one away."""
+    _check_numbering(session, request)
     name = requests.text(request, "name", LONGEST_NAME)
     return _do(session, Rename(_cluster(session, request), name.strip()))
 
 
 def recolour(session: Session, request: Request) -> Apply:
     """Give a cluster a colour; an empty one takes a given one away."""
+    _check_numbering(session, request)
     colour = requests.text(request, "colour", LONGEST_COLOUR)
     return _do(session, Recolour(_cluster(session, request), colour))
 
 
 def merge(session: Session, request: Request) -> Apply:
     """Make one cluster of several."""
+    _check_numbering(session, request)
     return _do(session, Merge(tuple(requests.integers(request, "clusters", _numbers(session)))))
 
 
 def split(session: Session, request: Request) -> Apply:
     """Cluster the pixels of one cluster again, into k parts or as many as evidence finds."""
+    _check_numbering(session, request)
     given = request.get("k") is not None
     k = requests.integer(request, "k", 2, MOST_PARTS) if given else None
     return _do(session, Split(_cluster(session, request), k))
@@ -72,10 +76,16 @@ def _changed(session: Session, change: Callable[[Editing], None]) -> Apply:
     change(editing)
     session.state.show_result(editing.result)
 
-    def apply() -> Answer:
-        return {"changed": True}
+    return dict
 
-    return apply
+
+def _check_numbering(session: Session, request: Request) -> None:
+    """Raise ValueError if the numbers of the clusters are no longer those that the page showed."""
+    if requests.integer(request, "numbering", 0, 2**53) != session.state.numbering:
+        raise ValueError(
+            "the clusters have other numbers since this was asked for; nothing was done: look at "
+            "the list again"
+        )
 
 
 def _numbers(session: Session) -> list[int]:

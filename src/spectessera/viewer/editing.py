@@ -114,7 +114,7 @@ class Editing:
             acts, result = self.acts, self.result
         if self.folder is None or acts == self._saved:
             return False
-        save_edits(self.folder, acts, edited=result)
+        save_edits(self.folder, acts, edited=result, before=self._saved)
         self._saved = acts
         return True
 

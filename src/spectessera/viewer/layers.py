@@ -48,6 +48,8 @@ class Layer:
     ends : (low, high) or None
         Values of the first and the last colour; None: found from the values.
     unit : str
+    error : callable or None
+        Returns the standard errors of the values (y, x), where they are known.
     """
 
     key: str
@@ -57,6 +59,7 @@ class Layer:
     load: Callable[[], np.ndarray] = field(repr=False)
     ends: tuple[float, float] | None = None
     unit: str = ""
+    error: Callable[[], np.ndarray] | None = field(default=None, repr=False)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -127,8 +130,12 @@ def _of_maps(maps: xr.Dataset) -> list[Layer]:
     found = []
     for at, word in enumerate(maps[dim].values.tolist()):
         image = maps[name].isel({dim: at}).transpose("y", "x")
-        title = shown(word, LONGEST)
-        found.append(Layer(f"{dim}-{at}", title, group, "value", _values(image), unit=unit))
+        title, error = shown(word, LONGEST), None
+        if f"{name}_error" in maps:
+            error = _values(maps[f"{name}_error"].isel({dim: at}).transpose("y", "x"))
+        found.append(
+            Layer(f"{dim}-{at}", title, group, "value", _values(image), unit=unit, error=error)
+        )
     others = ("velocity", "dispersion") if dim == "line" else ()
     for each in others:
         if each in maps and set(maps[each].dims) == {"y", "x"}:

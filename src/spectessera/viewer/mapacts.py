@@ -72,6 +72,7 @@ def _edits(state: State) -> Answer:
     words = f"{counted(len(editing.acts), 'correction')}. The last one: {editing.words()}"
     return {
         "undo": bool(editing.acts),
+        "numbering": state.numbering,
         "redo": bool(editing.undone),
         "words": words if editing.acts else "",
     }

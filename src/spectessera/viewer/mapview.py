@@ -79,6 +79,8 @@ class MapView:
         two: Any = LinearColorMapper(palette=[CLEAR, INK], low=-0.5, high=1.5)
         made.image(**places, source=self.lines, color_mapper=two)
         _draw_shared(made, shared)
+        for each in made.renderers:  # a lasso chooses pixels, and dims no pin or point
+            each.nonselection_glyph = each.selection_glyph = None
 
     def show(
         self, layer: Layer, state: State, window: Window, *, with_outlines: bool = False,

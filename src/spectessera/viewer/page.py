@@ -120,30 +120,29 @@ class Page:
             return
         pool = self.pages.slow if act.is_slow(self.session) else self.pages.quick
         future = pool.submit(act.work, self.session, request)
-        future.add_done_callback(partial(self._done, request))
+        future.add_done_callback(partial(self._done, request, act.edits))
 
-    def _done(self, request: dict[str, Any], future: Future[Apply]) -> None:
+    def _done(self, request: dict[str, Any], edits: bool, future: Future[Apply]) -> None:
         """Hand what a thread has computed to the loop of the server."""
-        if not (future.cancelled() or self.pages.state.closing.is_set()):
+        if future.cancelled():
+            return
+        if edits and future.exception() is None:  # also if this page was closed meanwhile
+            self.pages.tell({"act": "changed"})
+            self.pages.save()
+        if not self.pages.state.closing.is_set():
             self.doc.add_next_tick_callback(partial(self._finish, request, future))
 
     def _finish(self, request: dict[str, Any], future: Future[Apply]) -> None:
         """Show what was computed, and answer."""
         answer = {"act": request["act"], "n": request["n"]}
-        changed = False
         try:
-            said = future.result()()
-            changed = bool(said.pop("changed", False))
-            answer |= said
+            answer |= future.result()()
         except EXPECTED as error:
             answer["error"] = str(error) or type(error).__name__
         except Exception:
             log.exception("a request of the page failed")
             answer["error"] = "this did not work; the terminal of the viewer says why"
         self.send(answer)
-        if changed:
-            self.pages.tell({"act": "changed"})
-            self.pages.save()
 
 
 def _data(name: str) -> str:

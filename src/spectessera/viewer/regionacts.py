@@ -11,6 +11,7 @@ from .actions import Answer, Apply, Request
 from .naming import marks_of, names_of
 from .session import Region, Session
 from .spectra import region_spectrum
+from .spectrumacts import show_pins
 
 
 def region(session: Session, request: Request) -> Apply:
@@ -64,6 +65,17 @@ def _shares(session: Session, mask: np.ndarray) -> list[Answer]:
     order = np.argsort(-counts, kind="stable")
     about = session.state.about
     return [{"cluster": about(int(labels[at])), "pixels": int(counts[at])} for at in order]
+
+
+def again(session: Session, _request: Request) -> Apply:
+    """Say of the region and of the pixels that are kept what is known since a correction."""
+    shares = None if session.mask is None else _shares(session, session.mask)
+
+    def apply() -> Answer:
+        session.mark_scatter()
+        return show_pins(session) | {"shares": shares}
+
+    return apply
 
 
 def no_region(session: Session, _request: Request) -> Apply:

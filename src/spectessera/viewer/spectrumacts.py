@@ -52,9 +52,14 @@ def _values_at(session: Session, request: Request, y: int, x: int) -> Answer:
         key = request.get(side)
         layer = session.layers.get(key) if isinstance(key, str) else None
         if layer is not None and layer.kind == "value":
-            value = float(layer.values[y, x])
-            found[layer.title] = value if np.isfinite(value) else None
+            value = _known(layer.values[y, x])
+            error = None if layer.error is None else _known(layer.error()[y, x])
+            found[layer.title] = {"value": value, "error": error, "unit": layer.unit}
     return found
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def leave(session: Session, _request: Request) -> Apply:
@@ -78,7 +83,7 @@ def pin(session: Session, request: Request) -> Apply:
         if len(kept) == len(session.pins):
             kept = [*kept, Pin(y, x, spectrum)][-len(PINS) :]
         session.pins = kept
-        return _show_pins(session)
+        return show_pins(session)
 
     return apply
 
@@ -88,12 +93,13 @@ def unpin(session: Session, _request: Request) -> Apply:
 
     def apply() -> Answer:
         session.pins = []
-        return _show_pins(session)
+        return show_pins(session)
 
     return apply
 
 
-def _show_pins(session: Session) -> Answer:
+def show_pins(session: Session) -> Answer:
+    """Show the pixels that are kept, with what is known of them now."""
     colours = PINS[: len(session.pins)]
     session.pinned.data = {
         "x": [each.x for each in session.pins],

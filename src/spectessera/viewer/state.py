@@ -86,6 +86,7 @@ class State:
         self.suggested: dict[int, str] = {}
         self.result: xr.Dataset | None = None
         self.clusters: list[Cluster] = []
+        self.numbering = 0  # changes with the map of clusters, so that a page knows the numbers
         self.layers: dict[str, Layer] = {}
         self.axis = self._axis()
         self.editing: Editing | None = None
@@ -108,6 +109,7 @@ class State:
     def show_result(self, result: xr.Dataset | None) -> None:
         """Show this result from now on: that of the file, or one with edits."""
         before, self.result = self.result, result
+        self.numbering += not _same_map(before, result)
         self.layers = layers_of(result, self.opened.maps)
         if self.overview is not None:
             total = self.overview.total
@@ -190,6 +192,11 @@ class State:
                 value = float(self.layers[name].values[y, x])
                 said[name] = value if np.isfinite(value) else None
         return said
+
+
+def _same_map(before: xr.Dataset | None, result: xr.Dataset | None) -> bool:
+    """Return whether two results have the same clusters under the same numbers."""
+    return before is not None and result is not None and before["label"].equals(result["label"])
 
 
 def _same_spectra(before: xr.Dataset | None, result: xr.Dataset) -> bool:

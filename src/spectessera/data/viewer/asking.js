@@ -8,17 +8,18 @@ const page = {about: null, models: {}, ready: false, shown: new Set(), chosen: n
 
 // --- asking ----------------------------------------------------------------------------------
 // Of a kind (a lane), the next request is sent only after the answer to the last one; of those that
-// come meanwhile only the newest is kept.
+// come meanwhile only the newest is kept. Corrections wait in one lane, all of them.
 const lanes = new Map();
 let count = 0;
 page.most = 0;  // the most requests of one lane that were on the way at a time
 page.answered = [];  // milliseconds that the last answers took
 
 function ask(act, what = {}, lane = act) {
-  const at = lanes.get(lane) ?? {waiting: 0, next: null};
+  const at = lanes.get(lane) ?? {waiting: 0, next: []};
   lanes.set(lane, at);
   if (at.waiting > 0) {
-    at.next = [act, what];
+    if (lane !== "edit") at.next = [];
+    at.next.push([act, what]);
     return;
   }
   at.waiting += 1;
@@ -35,8 +36,8 @@ function answered() {
       at.waiting -= 1;
       at.took = performance.now() - at.since;
       if (lane === "hover") page.answered.push(at.took);
-      const next = at.next;
-      at.next = null;
+      if (lane === "edit" && answer.error != null) at.next = [];  // they were meant to follow it
+      const next = at.next.shift();
       if (next != null) ask(next[0], next[1], lane);
     }
   }

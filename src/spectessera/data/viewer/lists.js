@@ -3,6 +3,8 @@
 const title = (cluster) => cluster.name ? `${cluster.number}: ${cluster.name}` : `${cluster.number}`;
 
 function clusters() {
+  const typing = document.activeElement?.closest("#clusters .name");
+  page.listing = true;  // a field that goes away is not one that was left
   $("clusters-panel").hidden = page.about.clusters.length === 0;
   $("clusters").replaceChildren(...page.about.clusters.map((each) => {
     const row = element("li");
@@ -31,13 +33,31 @@ function clusters() {
     });
     const name = element("input", "", each.given ? "name given" : "name");
     name.value = each.name;
+    Object.assign(name.dataset, {sent: each.name, of: [page.about.edits.numbering, each.number]});
     name.maxLength = 200;
     name.placeholder = "no name";
     name.setAttribute("aria-label", `Name of cluster ${each.number}`);
-    name.addEventListener("change", () => edit("rename", {cluster: each.number, name: name.value}));
+    const send = () => {
+      if (page.listing || name.value === name.dataset.sent) return;
+      name.dataset.sent = name.value;
+      edit("rename", {cluster: each.number, name: name.value});
+    };
+    for (const done of ["change", "blur"]) name.addEventListener(done, send);
     row.append(box, ink, choose, name, element("span", `${each.size} pixels`, "size"));
     return row;
   }));
+  if (typing != null) keep_typing(typing);
+  page.listing = false;
+}
+
+// The list was made anew while a person typed a name: go on there, if it is still the same cluster.
+function keep_typing(typing) {
+  const {of, sent} = typing.dataset;
+  const now = [...document.querySelectorAll("#clusters .name")].find((each) => each.dataset.of === of);
+  if (now == null) return;
+  if (typing.value !== sent) Object.assign(now, {value: typing.value});
+  now.focus({preventScroll: true});
+  now.setSelectionRange(typing.selectionStart, typing.selectionEnd);
 }
 
 // --- corrections -----------------------------------------------------------------------------------
@@ -45,7 +65,7 @@ function clusters() {
 function edit(act, what = {}) {
   say(act === "split" ? "Clustering these pixels again ..." : "");
   page.chosen.clear();
-  ask(act, what);
+  ask(act, {...what, numbering: page.about.edits.numbering}, "edit");
 }
 
 function buttons() {
@@ -115,8 +135,10 @@ function words(at) {
   if (at.cluster != null) parts.push(`cluster ${at.cluster}`);
   if (at.confidence != null) parts.push(`confidence ${Math.round(100 * at.confidence)} %`);
   if (at.novelty != null) parts.push(`novelty ${Math.round(100 * at.novelty)} %`);
-  for (const [name, value] of Object.entries(at.values ?? {})) {
-    if (name !== "Confidence" && name !== "Novelty") parts.push(`${name} ${number(value)}`);
+  for (const [name, {value, error, unit}] of Object.entries(at.values ?? {})) {
+    if (name === "Confidence" || name === "Novelty") continue;
+    const spread = value == null || error == null ? "" : ` ± ${number(Number(error.toPrecision(2)))}`;
+    parts.push(`${name} ${number(value)}${spread} ${value == null ? "" : unit}`.trim());
   }
   return parts.join(" · ");
 }
@@ -127,11 +149,18 @@ function region(answer) {
   page.drawn = region != null;
   buttons();
   $("no-region").hidden = region == null;
+  if (region != null) say("");
+  region_list(region);
+  sources();
+  scale_spectrum();
+}
+
+function region_list(region) {
+  page.said = region;
   const into = $("region");
   into.replaceChildren();
   if (region == null) into.append(element("p", "Box select or lasso select, above the map.", "soft"));
   else {
-    say("");
     into.append(element("p", `${region.pixels} pixels` + (region.name ? `: ${region.name}` : "")));
     const list = element("ul", "", "plain");
     for (const each of region.clusters) {
@@ -140,8 +169,6 @@ function region(answer) {
     into.append(list);
     if ((region.lines ?? []).length > 0) into.append(lines(region.lines));
   }
-  sources();
-  scale_spectrum();
 }
 
 function lines(rows) {

@@ -30,6 +30,11 @@ const ANSWERS = {
   changed: (answer) => {
     say(answer.words ?? "");
     ask("hello");
+    ask("again");
+  },
+  again: (answer) => {
+    pins(answer);
+    if (page.said != null && answer.shares != null) region_list({...page.said, clusters: answer.shares});
   },
   saved: (answer) => say(answer.words, answer.wrong === true),
   view: (answer) => ["left", "right"].forEach((side) => scale(side, answer.legends[side])),
