@@ -2,38 +2,17 @@
 
 import base64
 import json
-import os
-import shutil
 import time
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
+from browsercases import made_browser, needs_browser
 from reportcases import HOSTILE, made_naming, made_result
 from spectessera.htmlreport.page import report
 
-MUST = bool(os.environ.get("CI") or os.environ.get("SPECTESSERA_BROWSER"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
+pytestmark = needs_browser
 
-MISSING = [name for name in ("bokeh", "selenium") if find_spec(name) is None]
-MISSING += [name for name, at in (("chromium", CHROMIUM), ("chromedriver", DRIVER)) if not at]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) and not MUST, reason=f"not installed: {', '.join(MISSING)}"
-)
-
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "about:blank",
-)
 WCS = "\n".join(
     [
         "CTYPE1  = 'RA---TAN'",
@@ -74,17 +53,7 @@ return [box.left + frame.x_scale.compute(x), box.top + frame.y_scale.compute(y)]
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    if CHROMIUM:
-        options.binary_location = CHROMIUM
-    for each in OPTIONS:
-        options.add_argument(each)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver = made_browser(tmp_path_factory.mktemp("profile"), browser="ALL", performance="ALL")
     yield driver
     driver.quit()
 

@@ -2,33 +2,18 @@
 
 import base64
 import io
-import os
-import shutil
 import time
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import spectessera as spt
+from browsercases import made_browser, needs_browser
 from reportcases import HOSTILE
 from viewercases import SHAPE, made_case, made_folder
 
-MUST = bool(os.environ.get("CI") or os.environ.get("SPECTESSERA_BROWSER"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
+pytestmark = needs_browser
 
-MISSING = [name for name in ("bokeh", "selenium") if find_spec(name) is None]
-MISSING += [name for name, at in (("chromium", CHROMIUM), ("chromedriver", DRIVER)) if not at]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) and not MUST, reason=f"not installed: {', '.join(MISSING)}"
-)
-
-OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "about:blank",
-)  # fmt: skip
 # Where a place of a figure is on the screen.
 PLACE = """
 const [name, x, y] = arguments;
@@ -134,17 +119,7 @@ class Screen:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    if CHROMIUM:
-        options.binary_location = CHROMIUM
-    for each in OPTIONS:
-        options.add_argument(each)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver = made_browser(tmp_path_factory.mktemp("profile"), browser="ALL")
     yield driver
     driver.quit()
 
