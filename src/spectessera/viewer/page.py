@@ -65,7 +65,8 @@ class Pages:
                 self.tell({"act": "saved", "words": words})
         except EXPECTED as error:
             log.warning("corrections are not kept: %s", error)
-            self.tell({"act": "saved", "words": f"Not kept: {error}", "wrong": True})
+            reason = (error.strerror if isinstance(error, OSError) else "") or error
+            self.tell({"act": "saved", "words": f"Not kept: {reason}", "wrong": True})
         except Exception:
             log.exception("corrections are not kept")
             self.tell({"act": "saved", "words": "Not kept; the terminal says why", "wrong": True})

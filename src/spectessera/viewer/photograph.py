@@ -63,13 +63,13 @@ class Alignment:
 
     def sentence(self) -> str:
         """Return how well it fits, in words."""
+        pairs = f"{self.kind} by {counted(len(self.residuals), 'pair')}"
+        if len(self.residuals) == LEAST_POINTS[self.kind]:
+            return f"{pairs}; so few always fit, give more to see how well"
         words = (
-            f"{self.kind} by {counted(len(self.residuals), 'pair')}: residual "
-            f"{self.rms:.2g} pixels of the map (root mean square), at most "
+            f"{pairs}: residual {self.rms:.2g} pixels of the map (root mean square), at most "
             f"{self.residuals.max():.2g}"
         )
-        if len(self.residuals) == LEAST_POINTS[self.kind]:
-            return f"{words}; so few pairs always fit, give more to see how well"
         if self.left_out is not None:
             rms = float(np.sqrt(np.mean(np.square(self.left_out))))
             words += f"; of pairs that are left out {rms:.2g}"
