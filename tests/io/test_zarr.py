@@ -210,7 +210,7 @@ def test_read_result_tells_what_is_no_result(tmp_path):
     with pytest.raises(ValueError, match=r"cube\.zarr: a result has a variable 'label'.*img"):
         read_result(tmp_path / "cube.zarr")
     (tmp_path / "folder.zarr").mkdir()
-    with pytest.raises(ValueError, match="a folder but not a Zarr store"):
+    with pytest.raises(ValueError, match="a folder, but neither a Zarr store nor"):
         read_result(tmp_path / "folder.zarr")
     with pytest.raises(FileNotFoundError):
         read_result(tmp_path / "none.zarr")

@@ -9,8 +9,6 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from spectessera.network.losses import (
-    Schedule,
-    as_schedule,
     cluster_term,
     composition_error,
     contrast,
@@ -21,6 +19,7 @@ from spectessera.network.losses import (
     total_loss,
     weighted_squares,
 )
+from spectessera.network.schedule import Schedule, as_schedule
 
 
 def normal(n, d=2, seed=0, shift=0.0):

@@ -159,8 +159,8 @@ def _open_netcdf(path: Path) -> xr.Dataset:
 
     if path.is_dir():
         raise ValueError(
-            f"{path} is a folder without {RESULT} or {RESULT_STORE}; give one that spectessera "
-            "segment wrote, a .nc file or a .zarr"
+            f"{path} is a folder, but neither a Zarr store nor one with {RESULT} or "
+            f"{RESULT_STORE}; give one that spectessera segment wrote, a .nc file or a .zarr"
         )
     check_regular(path)
     if not path.is_file():
