@@ -349,6 +349,7 @@ if __name__ == "__main__":
 
         arguments.folder.mkdir(parents=True, exist_ok=True)
         lines = main(arguments.folder, arguments.gibibytes, arguments.hyperspy)
-        page = Path(__file__).parent / "viewer.md"
+        size = "" if arguments.gibibytes == 8 else f"-{arguments.gibibytes:g}"
+        page = Path(__file__).parent / f"viewer{size}.md"
         page.write_text("\n".join(measured(TITLE, lines)) + "\n", encoding="utf-8")
         print(page.read_text(encoding="utf-8"))
