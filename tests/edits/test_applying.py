@@ -223,7 +223,7 @@ def test_where_evidence_is_silent_a_cluster_stays_one(result, segmenter):
     assert int(few["size"][0]) == 24
     split = apply_edits(few, [Split(1)], striped_cube(), segmenter)
     assert split.attrs["n_clusters"] == 4
-    assert "nothing speaks for more" in stored_edits(split)[-1]["words"]
+    assert "there is no evidence for more" in stored_edits(split)[-1]["words"]
     assert apply_edits(few, [Split(1, 2)], striped_cube(), segmenter).attrs["n_clusters"] == 5
 
 

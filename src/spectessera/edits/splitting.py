@@ -76,8 +76,8 @@ def _why_one(parts: xr.Dataset) -> str:
     if parts.attrs["criterion"] in _JUDGED:
         return "its spectra differ by no more than the noise"
     return (
-        "nothing speaks for more (its pixels are few, or more alike than repeated measurements, "
-        "or their noise is not known)"
+        "there is no evidence for more (few pixels, spectra more alike than repeated measurements, "
+        "or noise that is not known)"
     )
 
 
