@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 WORKERS := 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test coverage lint hooks build check-wheel sbom bench quality mutants hostile clean
+.PHONY: demo test coverage lint hooks build check-wheel sbom docs bench quality mutants hostile clean
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
@@ -67,6 +67,12 @@ sbom: check-wheel
 	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
 	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --sv 1.5 \
 	    --output-reproducible --validate -o dist/spectessera.cdx.json $(WHEEL)/bin/python
+
+# The site, in build/site; a warning, a cell that fails and a link to nothing stop it.
+docs: $(STAMP)
+	$(BIN)/python $(INSTALL) --group docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+	$(BIN)/python -m tools.check_site build/site
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
