@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import click
-import typer
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 import spectessera
-from spectessera.cli.app import COMMANDS, app
+from spectessera.cli.app import COMMANDS, load_command
+from spectessera.cli.helppage import plain
 
 FOLDER = Path(__file__).resolve().parents[1] / "_generated"
 # Methods that scikit-learn adds to every estimator; its own pages describe them.
@@ -114,7 +114,8 @@ def _row(parameter: click.Parameter) -> str:
     flags = ", ".join(f"`{each}`" for each in (*parameter.opts, *parameter.secondary_opts))
     if isinstance(parameter, click.Argument):
         flags = f"`{parameter.human_readable_name}`"
-    words = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|")
+    words = " ".join(plain(getattr(parameter, "help", None) or "").split())
+    words = words.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
     default = parameter.default
     shown = default is not None and default is not False and not callable(default)
     told = f"`{default}`" if shown and str(default) not in ("", "()", "[]") else ""
@@ -122,7 +123,7 @@ def _row(parameter: click.Parameter) -> str:
 
 
 def _command(name: str, command: click.Command, level: int = 2) -> list[str]:
-    words = inspect.cleandoc(command.help or "").replace("\b", "").replace("\f", "")
+    words = plain(inspect.cleandoc(command.help or "").replace("\b", "").replace("\f", ""))
     lines = [f"{'#' * level} {name}", "", words, ""]
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=name)
@@ -136,8 +137,6 @@ def _command(name: str, command: click.Command, level: int = 2) -> list[str]:
 
 def command_page() -> str:
     """Return the page of all commands with their flags, from the program's own help."""
-    program = typer.main.get_command(app)
-    context = click.Context(program, info_name="spectessera")
     lines = [
         "# Command line",
         "",
@@ -145,7 +144,7 @@ def command_page() -> str:
         "",
     ]
     for name in COMMANDS:
-        lines += _command(name, program.get_command(context, name))
+        lines += _command(name, load_command(name))
     return "\n".join(lines) + "\n"
 
 
