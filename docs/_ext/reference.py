@@ -5,18 +5,17 @@ in no topic below stops the build, so that none can be forgotten.
 """
 
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import click
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 import spectessera
 from spectessera.cli.app import COMMANDS, load_command
-from spectessera.cli.helppage import plain
 
 FOLDER = Path(__file__).resolve().parents[1] / "_generated"
 # Methods that scikit-learn adds to every estimator; its own pages describe them.
@@ -110,25 +109,36 @@ def api_pages() -> dict[str, str]:
     return pages
 
 
-def _row(parameter: click.Parameter) -> str:
+def _row(parameter: Any) -> str:
     flags = ", ".join(f"`{each}`" for each in (*parameter.opts, *parameter.secondary_opts))
-    if isinstance(parameter, click.Argument):
-        flags = f"`{parameter.human_readable_name}`"
-    words = " ".join(plain(getattr(parameter, "help", None) or "").split())
-    words = words.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+    if parameter.param_type_name == "argument":
+        flags = f"`{parameter.metavar or parameter.name.upper()}`"
+    words = " ".join((getattr(parameter, "help", None) or "").split())
     default = parameter.default
-    shown = default is not None and default is not False and not callable(default)
-    told = f"`{default}`" if shown and str(default) not in ("", "()", "[]") else ""
-    return f"| {flags} | {words} | {told} |"
+    shown = default not in (None, False, "", (), []) and not callable(default)
+    told = f"`{default}`" if shown and not str(default).startswith("Sentinel") else ""
+    return f"| {flags} | {_plain(words)} | {told} |"
 
 
-def _command(name: str, command: click.Command, level: int = 2) -> list[str]:
-    words = plain(inspect.cleandoc(command.help or "").replace("\b", "").replace("\f", ""))
-    lines = [f"{'#' * level} {name}", "", words, ""]
-    if isinstance(command, click.Group):
-        context = click.Context(command, info_name=name)
-        for each in command.list_commands(context):
-            below = command.get_command(context, each)
+def _plain(words: str) -> str:
+    """Return words in which no sign means anything to Markdown, as code in them is no code."""
+    return re.sub(r"([\\`*_<>\[\]|$#{}])", r"\\\1", words)
+
+
+def _words(help_: str) -> str:
+    """Return the help of a command: paragraphs, and lines that keep their breaks as code."""
+    pieces = []
+    for piece in inspect.cleandoc(help_).replace("\f", "").split("\n\n"):
+        kept = piece.lstrip("\n").startswith("\b")
+        text = piece.replace("\b\n", "").replace("\b", "").strip("\n")
+        pieces.append(f"```text\n{text}\n```" if kept else _plain(text))
+    return "\n\n".join(pieces)
+
+
+def _command(name: str, command: Any, level: int = 2) -> list[str]:
+    lines = [f"{'#' * level} {name}", "", _words(command.help or ""), ""]
+    if hasattr(command, "commands"):
+        for each, below in command.commands.items():
             lines += _command(f"{name} {each}", below, level + 1)
         return lines
     rows = [_row(each) for each in command.params if not getattr(each, "hidden", False)]

@@ -137,11 +137,20 @@ class Formatter(dict):
     def for_type_by_name(self, module, name, function):
         self[f"{module}.{name}"] = function
 
+    def lookup_by_type(self, kind):
+        return self[kind]
+
+
+def shell_of(html, png):
+    shell = type("Shell", (), {})()
+    formatters = {"text/html": html, "image/png": png}
+    shell.display_formatter = type("Display", (), {"formatters": formatters})()
+    return shell
+
 
 def test_the_extension_shows_ours_and_leaves_others():
     html = Formatter()
-    shell = type("Shell", (), {})()
-    shell.display_formatter = type("Display", (), {"formatters": {"text/html": html}})()
+    shell = shell_of(html, Formatter())
     spt.load_ipython_extension(shell)
     assert 'class="spectessera"' in html[xr.Dataset](made_result())
     other = xr.Dataset({"a": ("x", [1, 2])})
@@ -150,3 +159,21 @@ def test_the_extension_shows_ours_and_leaves_others():
     assert "spectessera.segmenter.estimator.SpectralSegmenter" in html
     spt.unload_ipython_extension(shell)
     assert html == {}
+
+
+def test_figures_are_pictures_where_pyplot_was_never_imported():
+    png = Formatter()
+    shell = shell_of(Formatter(), png)
+    spt.load_ipython_extension(shell)
+    picture = png["matplotlib.figure.Figure"](spt.plots.labels(made_result()))
+    assert picture.startswith(b"\x89PNG")
+    spt.unload_ipython_extension(shell)
+    assert png == {}
+
+
+def test_the_pictures_of_pyplot_are_left_to_it():
+    png = Formatter({"matplotlib.figure.Figure": repr})
+    shell = shell_of(Formatter(), png)
+    spt.load_ipython_extension(shell)
+    spt.unload_ipython_extension(shell)
+    assert png == {"matplotlib.figure.Figure": repr}

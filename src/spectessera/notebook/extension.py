@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from .display import is_cube, is_result, is_segmenter, show
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE = ("matplotlib.figure", "Figure")
 SEGMENTER = ("spectessera.segmenter.estimator", "SpectralSegmenter")  # need not be loaded
 
 
 def register(shell: Any) -> None:
     """Have IPython show results, cubes and segmenters as :func:`spectessera.show` does.
 
-    Other arrays and datasets of xarray are shown as before.
+    Other arrays and datasets of xarray are shown as before. Figures are pictures also where
+    ``matplotlib.pyplot``, which has IPython show them so, was never imported.
 
     Parameters
     ----------
@@ -25,6 +31,9 @@ def register(shell: Any) -> None:
     html.for_type(xr.Dataset, as_html)
     html.for_type(xr.DataArray, as_html)
     html.for_type_by_name(*SEGMENTER, as_html)
+    png = shell.display_formatter.formatters["image/png"]
+    if ".".join(FIGURE) not in png:
+        png.for_type_by_name(*FIGURE, as_png)
 
 
 def unregister(shell: Any) -> None:
@@ -32,6 +41,16 @@ def unregister(shell: Any) -> None:
     html = shell.display_formatter.formatters["text/html"]
     for kind in (xr.Dataset, xr.DataArray, ".".join(SEGMENTER)):
         html.pop(kind, None)
+    png, figure = shell.display_formatter.formatters["image/png"], ".".join(FIGURE)
+    if figure in png and png.lookup_by_type(figure) is as_png:
+        png.pop(figure)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=figure.dpi)
+    return picture.getvalue()
 
 
 def as_html(value: Any) -> str:
