@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 # What a folder of the sources says that was never installed: no version is invented for it.
-UNKNOWN = "0.0.0+unknown"
+UNKNOWN = "0.0.0"
 
 
 def _installed() -> str:
