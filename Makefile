@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED := 1
 WORKERS := 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test coverage lint hooks build check-wheel sbom docs bench quality mutants hostile clean
+.PHONY: demo test coverage lint hooks build check-reproducible check-wheel review sbom docs bench quality mutants hostile clean
 demo: $(STAMP)
 	$(BIN)/spectessera segment examples/data/abell478.fits.gz --fit --out $(DEMO) \
 	    --keep 7060,7340 --continuum median --continuum-width 101 --smooth 3 \
@@ -49,7 +49,24 @@ hooks: $(STAMP)
 
 build: $(STAMP)
 	rm -rf build dist
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --quiet
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python tools/reproducible.py --once dist
+
+# Two builds of the last commit, in two folders: the same bytes?
+check-reproducible: $(STAMP)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python tools/reproducible.py
+
+# The repository, its metadata, its distributions and its workflows by the checkers of others.
+review: build
+	$(PYTHON) -m venv build/review
+	build/review/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	build/review/bin/python -m pip install --quiet --disable-pip-version-check --group review
+	build/review/bin/repo-review .
+	build/review/bin/pyroma --min 9 .  # the tenth point is for an e-mail address
+	build/review/bin/twine check --strict dist/*.whl dist/*.tar.gz
+	build/review/bin/validate-pyproject pyproject.toml
+	build/review/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	build/review/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	build/review/bin/zizmor --offline .github
 
 # The wheel alone, outside this folder: are its data, its models and its command complete?
 check-wheel: build

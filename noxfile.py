@@ -54,6 +54,18 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def minimum(session: nox.Session) -> None:
+    """Run the tests on the lowest versions of what the package needs.
+
+    Newer helpers of these versions warn about them: warnings are no errors here.
+    """
+    lowest = ("--constraint", "constraints-minimum.txt")
+    session.install(*lowest, "--editable", ".[all]", "pytest>=8", "pytest-xdist>=3.5", "fabio")
+    arguments = ("-n", "2", "--dist", "loadfile", "-o", "filterwarnings=default")
+    session.run("pytest", "-q", *arguments, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Run the tests and measure which lines and branches of the package they reach."""
     install(session, "test")

@@ -9,9 +9,11 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from .positioned import open_file, read_at
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +21,15 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 # What a file system that has no locks says.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 _TRIES = 10
+_LOCKED_BYTE = 2**30  # beyond the text of the file: Windows lets nobody read a locked byte
 
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock of a file while it is worked on.
 
-    Where the system has locks (flock), it releases them with the process; elsewhere the existence
-    of the file is the lock, and one whose process is gone is taken over.
+    Where the system has locks (flock; a locked byte on Windows), it releases them with the process;
+    elsewhere the existence of the file is the lock, and one whose process is gone is taken over.
 
     Parameters
     ----------
@@ -48,8 +51,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         os.write(handle, json.dumps(_owner()).encode())
         yield
     finally:
-        path.unlink(missing_ok=True)  # before the lock ends: nobody else's file is removed
-        os.close(handle)
+        _release(handle, path)
 
 
 def locked_beside(target: Path, what: str) -> AbstractContextManager[None]:
@@ -65,10 +67,10 @@ def flock(handle: int) -> bool:
     BlockingIOError
         If another process holds it.
     """
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:
+        return _lock_byte(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -76,6 +78,40 @@ def flock(handle: int) -> bool:
             return False
         raise
     return True
+
+
+def _lock_byte(handle: int) -> bool:
+    """Lock a byte of an open file, as Windows does; False on a system that has no such locks."""
+    try:
+        import msvcrt
+    except ImportError:
+        return False
+    lock: Any = msvcrt  # its functions are declared for Windows only
+    before = os.lseek(handle, 0, os.SEEK_CUR)
+    os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+    try:
+        lock.locking(handle, lock.LK_NBLCK, 1)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EDEADLK):
+            raise BlockingIOError(error.errno, error.strerror) from error
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    finally:
+        os.lseek(handle, before, os.SEEK_SET)
+    return True
+
+
+def _release(handle: int, path: Path) -> None:
+    """Remove the file of a lock and end the lock."""
+    try:
+        path.unlink(missing_ok=True)  # before the lock ends: nobody else's file is removed
+    except PermissionError:  # Windows removes no open file: another process may open it first
+        os.close(handle)
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
+    else:
+        os.close(handle)
 
 
 def _acquire(path: Path, what: str) -> int:
@@ -95,7 +131,7 @@ def _acquire(path: Path, what: str) -> int:
 def _created(path: Path, what: str) -> int:
     """Return the open file of a lock; the user knows only what it is for."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        return open_file(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         words = f"nothing can be written into {path.parent}, where {what} is to be ({reason})"
@@ -117,7 +153,7 @@ def _held(handle: int, path: Path, what: str) -> bool:
         log.warning("%s was locked by %s, which was killed", what, _words(before))
     if not has_locks:
         path.unlink(missing_ok=True)
-        new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        new = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         os.dup2(new, handle)
         os.close(new)
     return True
@@ -146,7 +182,7 @@ def _owner() -> dict[str, Any]:
 
 def _read(handle: int) -> dict[str, Any]:
     """Return what the owner has written; empty if there is none, or it was killed before."""
-    text = os.pread(handle, 1000, 0) if hasattr(os, "pread") else os.read(handle, 1000)
+    text = read_at(handle, 1000, 0)
     try:
         owner = json.loads(text)
     except (ValueError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -31,9 +32,31 @@ def _of_machine() -> int:
     try:
         lines = _MEMINFO.read_text(encoding="ascii").splitlines()
     except OSError:  # not Linux
+        if not hasattr(os, "sysconf"):
+            return _of_windows()
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     sizes = dict(line.split(":", 1) for line in lines)
     return int(sizes["MemAvailable"].split()[0]) * 1024
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of Windows."""
+
+    _fields_ = [
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("all", "free", "all_pages", "free_pages")),
+        *((name, ctypes.c_uint64) for name in ("all_virtual", "free_virtual", "extended")),
+    ]
+
+
+def _of_windows() -> int:
+    """Return the free memory that Windows reports."""
+    status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]  # on Windows only
+    if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
+        raise OSError("the system does not say how much memory is free (GlobalMemoryStatusEx)")
+    return int(status.free)
 
 
 def _number(path: Path) -> int | None:

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .positioned import open_file, read_at, write_at
+
 REASONS = {
     errno.ENOSPC: "the disk is full{}: free some space",
     errno.EDQUOT: "your quota on this disk is used up{}: remove files of yours",
@@ -81,7 +83,7 @@ class Sink(io.RawIOBase):
     """A new file that takes every write: after one that fails, or Ctrl-C, :meth:`check` raises."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        self.descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         self.error: BaseException | None = None
         self.position = 0
         self.end = 0
@@ -119,7 +121,7 @@ class Sink(io.RawIOBase):
         start, done = self.position, 0
         while self.error is None and done < len(view):
             try:
-                done += os.pwrite(self.descriptor, view[done:], start + done)
+                done += write_at(self.descriptor, view[done:], start + done)
             except OSError as error:
                 self.error = error
         if done < len(view) <= KEPT:
@@ -133,7 +135,7 @@ class Sink(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         part = b""
         with suppress(OSError):
-            part = os.pread(self.descriptor, len(view), self.position)
+            part = read_at(self.descriptor, len(view), self.position)
         view[: len(part)] = part
         view[len(part) :] = bytes(len(view) - len(part))
         for start, data in self.lost:
