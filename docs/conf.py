@@ -32,7 +32,7 @@ extensions = [
 ]
 exclude_patterns = ["_ext", "gallery", "**/*.ipynb", "_generated/gallery/*.md5"]
 # Tables that scripts write are put together from parts, whose headings may skip a level.
-suppress_warnings = ["config.cache", "myst.header", "toc.empty_glob"]
+suppress_warnings = ["config.cache", "myst.header"]
 
 # Markdown
 myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_block", "deflist"]
