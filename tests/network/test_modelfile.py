@@ -151,6 +151,20 @@ def test_weights_that_are_not_finite_are_refused_by_name(path, bad, dtype):
         read_model(path)
 
 
+def test_what_was_not_measured_is_nan_in_the_arrays_named_and_nowhere_else(path):
+    write_model(path, {"choices.agreement": np.array([np.nan, 0.5]), "a": np.ones(2)}, META)
+    found, _ = read_model(path, unmeasured="choices.")
+    np.testing.assert_array_equal(found["choices.agreement"], [np.nan, 0.5])
+    with pytest.raises(ValueError, match=r"choices\.agreement holds values that are not finite"):
+        read_model(path)
+    write_model(path, {"choices.agreement": np.array([np.inf])}, META)
+    with pytest.raises(ValueError, match=r"choices\.agreement holds values that are not finite"):
+        read_model(path, unmeasured="choices.")
+    write_model(path, {"a": np.array([np.nan])}, META)
+    with pytest.raises(ValueError, match="a holds values that are not finite"):
+        read_model(path, unmeasured="choices.")
+
+
 def test_weights_that_float32_cannot_hold_are_refused(path):
     """They would be infinite once the network has them."""
     write_model(path, {"a": np.array([1e300])}, META)

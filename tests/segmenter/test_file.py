@@ -7,7 +7,7 @@ import pytest
 from safetensors import safe_open
 
 from segmentercases import four_line_cube, quick
-from spectessera import Preprocess, Training, load
+from spectessera import Clusters, Preprocess, Training, load
 from spectessera.network.modelfile import read_model, write_model
 
 
@@ -82,3 +82,12 @@ def test_a_loaded_model_is_written_as_it_was(tmp_path):
     load(tmp_path / "one.safetensors").save(tmp_path / "two.safetensors")
     one, two = ((tmp_path / f"{name}.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
+
+
+def test_a_model_of_one_number_of_clusters_can_be_loaded(tmp_path):
+    """Nothing is compared then, and what was not measured is not a number."""
+    cube, _ = four_line_cube()
+    segmenter = quick(clusters=Clusters(2, 2), training=Training(epochs=1)).fit(cube)
+    segmenter.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.cluster_centers_, segmenter.cluster_centers_)

@@ -57,8 +57,17 @@ def write_model(
         temporary.write_bytes(content)
 
 
-def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_model(
+    path: str | Path, *, unmeasured: str | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what :func:`write_model` wrote; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : str or Path
+    unmeasured : str, optional
+        Beginning of the names of arrays in which NaN says "not measured"; in all others every
+        value is finite.
 
     Returns
     -------
@@ -104,6 +113,11 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             f"{FORMAT}: update the package, or save the model again"
         )
     for name, array in tensors.items():
-        if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
+        if array.dtype.kind != "f":
+            continue
+        fine = np.abs(array) <= np.finfo(np.float32).max
+        if unmeasured is not None and name.startswith(unmeasured):
+            fine |= np.isnan(array)
+        if not fine.all():
             raise ValueError(f"{path}: {name} holds values that are not finite")
     return tensors, metadata

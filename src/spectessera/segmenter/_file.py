@@ -91,7 +91,7 @@ def read_trained(path: str | Path) -> TrainedModel:
     ValueError
         If it is not a model, or is incomplete, or of a format that this version does not read.
     """
-    tensors, metadata = read_model(path)
+    tensors, metadata = read_model(path, unmeasured="choices.")
     try:
         return _restored(tensors, metadata)
     except Exception as error:  # whatever a description that makes no sense leads to
