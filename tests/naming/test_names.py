@@ -233,6 +233,20 @@ def test_a_title_has_only_candidates_of_a_score_of_one_half_or_more():
     assert titled(("night sky", "instrument", 0.9)) == ""
 
 
+def test_of_many_elements_the_strongest_are_in_the_title():
+    """Aluminium explains its peak better, but a silicate without silicon is no answer."""
+
+    def element(name, score, significance):
+        line = Line(f"{name} Ka", 1.7, Peak(1.7, 0.1, 0.1, 5.0, significance))
+        missing = Line(f"{name} Kb", 1.8, None)
+        return Candidate(name, "element", score, (line, missing), "")
+
+    rows = [("O", 0.99, 79), ("Al", 0.98, 57), ("K", 0.97, 45), ("Na", 0.96, 26), ("Si", 0.95, 141)]
+    candidates = tuple(element(*row) for row in rows)
+    assert title_of(Naming(candidates=candidates)) == "O, Al, K, Si"
+    assert title_of(Naming(candidates=candidates[1:])) == "Al, K, Na, Si"
+
+
 def test_a_baseline_is_named_and_reported_too(tmp_path):
     """Its result has neither stability nor novelty."""
     palette = load_palette("choirbook")

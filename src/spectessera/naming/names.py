@@ -297,7 +297,15 @@ def title_of(naming: Naming) -> str:
         if best and best[0].score >= LIKELY:
             return best[0].name
     likely = [each for each in naming.of_kind("element", "line") if each.score >= LIKELY]
-    return ", ".join(each.name for each in likely[:FEW])
+    # More than a few: those of the strongest lines, or silicon would be missing in a silicate.
+    few = sorted(likely, key=_strength, reverse=True)[:FEW]
+    return ", ".join(each.name for each in likely if each in few)
+
+
+def _strength(candidate: Candidate) -> float:
+    """Return the significance of the strongest detected line of a candidate."""
+    peaks = (each.peak for each in candidate.lines)
+    return max((each.significance for each in peaks if each is not None), default=0.0)
 
 
 def naming_warnings(namings: list[Naming], numbers: list[int] | None = None) -> list[ResultWarning]:

@@ -112,6 +112,12 @@ def read_model(
             f"{path} has model format {number!r}, but this version of spectessera reads format "
             f"{FORMAT}: update the package, or save the model again"
         )
+    _refuse_not_finite(path, tensors, unmeasured)
+    return tensors, metadata
+
+
+def _refuse_not_finite(path: Path, tensors: dict[str, np.ndarray], unmeasured: str | None) -> None:
+    """Raise an error for a value that float32 cannot hold; NaN may say "not measured"."""
     for name, array in tensors.items():
         if array.dtype.kind != "f":
             continue
@@ -120,4 +126,3 @@ def read_model(
             fine |= np.isnan(array)
         if not fine.all():
             raise ValueError(f"{path}: {name} holds values that are not finite")
-    return tensors, metadata
