@@ -1,7 +1,7 @@
 """Build the distributions twice, in two folders, and tell whether their bytes are the same.
 
 ``python tools/reproducible.py`` needs the packages of the group ``build``. The time that is written
-into the files is that of the last commit, or SOURCE_DATE_EPOCH.
+into the files is that of the last commit, or SOURCE_DATE_EPOCH; without git, that of CHANGELOG.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ def commit_time() -> int:
     if given:
         return int(given)
     command = ["git", "log", "-1", "--format=%ct"]
-    return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
+    try:
+        return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        # A copy without git, or an unpacked source distribution: its files keep their times.
+        return int((ROOT / "CHANGELOG.md").stat().st_mtime)
 
 
 def normalise(path: Path, epoch: int) -> None:

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from ._util.doors import door
-from ._version import __version__
 
 if TYPE_CHECKING:
     from . import baselines, edits, export, io, kmeans, maps, plots, synth
+    from ._version import __version__
     from .cube import make_cube
     from .evaluate import compare
     from .export import write

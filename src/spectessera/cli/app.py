@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spectessera._util.imports import uncollected
-from spectessera._version import __version__
 
 from .completion import helped
 from .console import PlainFormatter, arguments, errors, format_warning, output
@@ -188,6 +187,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from spectessera._version import __version__  # asks the installation, which takes a moment
+
         output.print(f"spectessera {__version__}")
         raise typer.Exit
 
