@@ -69,3 +69,50 @@ def test_a_part_of_a_figure_is_drawn_into(name, what):
     assert right.axes
     assert not left.axes
     figure.canvas.draw()
+
+
+# --- axes of maps -------------------------------------------------------------------------------
+
+
+def axes_of_a_map(**sizes):
+    """Return the axes of a map of 9 x 14 pixels whose coordinates have these steps, in mm."""
+    result = made_result()
+    for name, step in sizes.items():
+        values = 7.0 + step * np.arange(result.sizes[name])
+        result = result.assign_coords({name: (name, values, {"units": "mm"})})
+    figure = spt.plots.labels(result)
+    figure.draw_without_rendering()
+    return figure.axes[0]
+
+
+def labelled(axis):
+    """Return which number is written at which position in pixels."""
+    ticks = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
+    low, high = sorted(axis.get_view_interval())
+    return {float(at): float(text.get_text()) for at, text in ticks if low <= at <= high}
+
+
+def test_axes_of_a_map_whose_pixels_have_a_size_are_lengths_from_the_first_pixel():
+    axes = axes_of_a_map(y=-0.5, x=0.25)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x (mm)", "y (mm)")
+    for axis, step in ((axes.xaxis, 0.25), (axes.yaxis, 0.5)):
+        shown = labelled(axis)
+        assert len(shown) >= 2
+        for at, length in shown.items():
+            assert length == pytest.approx(at * step)
+    assert axes.images[0].get_extent() == [-0.5, 13.5, 8.5, -0.5]  # positions stay pixels
+
+
+@pytest.mark.parametrize(
+    ("step", "label"), [(1e-4, "x (µm)"), (1e-6, "x (nm)"), (500.0, "x (m)"), (1e-9, "x (nm)")]
+)
+def test_lengths_are_in_the_unit_in_which_they_are_short(step, label):
+    assert axes_of_a_map(y=step, x=step).get_xlabel() == label
+
+
+@pytest.mark.parametrize("sizes", [{}, {"x": 0.25}])
+def test_axes_of_a_map_whose_pixels_have_no_size_count_pixels(sizes):
+    axes = axes_of_a_map(**sizes)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x (pixel)", "y (pixel)")
+    for at, number in labelled(axes.xaxis).items():
+        assert at == number == int(number)

@@ -26,7 +26,7 @@ from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
 from spectessera.result import palette
 
-from .scalebar import draw_scale_bar
+from .scalebar import draw_lengths, draw_scale_bar
 
 # Largest number of clusters whose spectra a figure shows; the map shows all clusters.
 MAX_SPECTRA = 20
@@ -109,7 +109,7 @@ def draw_pixels(
     vmin: float | None = None,
     vmax: float | None = None,
 ) -> AxesImage:
-    """Draw an image (y, x) or (y, x, 3), pixel by pixel, with its axes in pixels.
+    """Draw an image (y, x) or (y, x, 3), pixel by pixel.
 
     Parameters
     ----------
@@ -117,7 +117,8 @@ def draw_pixels(
     values : array (y, x), or (y, x, 3) of colours
     like : array
         Its attributes decide where row 0 is: see :func:`origin`. Where it has positions of rows
-        and columns in a unit of length, a scale bar is drawn.
+        and columns in a unit of length, the axes are lengths from the first pixel and a scale bar
+        is drawn; elsewhere the axes count pixels.
     cmap, norm, vmin, vmax
         As in :meth:`matplotlib.axes.Axes.imshow`.
 
@@ -136,10 +137,12 @@ def draw_pixels(
         vmin=vmin,
         vmax=vmax,
     )
-    for each, most in ((axes.xaxis, 3 if height > width else 5), (axes.yaxis, 5)):
-        ticks = MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
-        each.set_major_locator(ticks)
-    axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
+    most = 3 if height > width else 5, 5
+    if not draw_lengths(axes, like, (height, width), most):
+        for each, number in zip((axes.xaxis, axes.yaxis), most, strict=True):
+            ticks = MaxNLocator(number, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+            each.set_major_locator(ticks)
+        axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
     draw_scale_bar(axes, like, width)
     return image
 

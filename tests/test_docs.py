@@ -1,0 +1,33 @@
+"""What the pages say is what the program does: lines to install, words, commands."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# The first installation, from a folder of the repository; everywhere else one line is the same.
+FIRST = ("README.md", "install.md", "quickstart.md", "tour.md", "release.md", "development.md")
+
+
+def test_one_line_adds_an_extra_in_every_page_and_message():
+    """Double quotes work in every shell, and ``spectessera[...]`` in every folder."""
+    lines = 0
+    for path in [*PAGES, *SOURCES]:
+        for found in re.findall(r"pip install ([^\n]*?\[[a-z0-9,]+\].?)", path.read_text()):
+            lines += 1
+            what = re.fullmatch(
+                r'(?:-c constraints.txt )?"(spectessera|\.)\[([a-z0-9,]+)\]"', found
+            )
+            assert what, f"{path.name}: {found}"
+            assert what[1] == "spectessera" or path.name in FIRST, f"{path.name}: {found}"
+            assert set(what[2].split(",")) <= set(EXTRAS), f"{path.name}: {found}"
+    assert lines > 15
+
+
+def test_the_page_of_installation_lists_every_extra():
+    text = (ROOT / "docs" / "install.md").read_text()
+    listed = set(re.findall(r"`([a-z0-9]+)`", "".join(re.findall(r"^\| (.*?) \|", text, re.M))))
+    assert listed == set(EXTRAS)
