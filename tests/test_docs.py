@@ -9,6 +9,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 # The first installation, from a folder of the repository; everywhere else one line is the same.
+LINE = r'(?:-c constraints.txt |--no-index .*)?"(spectessera|\.)\[([a-z0-9,]+)\]"'
 FIRST = ("README.md", "install.md", "quickstart.md", "tour.md", "release.md", "development.md")
 
 
@@ -18,9 +19,7 @@ def test_one_line_adds_an_extra_in_every_page_and_message():
     for path in [*PAGES, *SOURCES]:
         for found in re.findall(r"pip install ([^\n]*?\[[a-z0-9,]+\].?)", path.read_text()):
             lines += 1
-            what = re.fullmatch(
-                r'(?:-c constraints.txt )?"(spectessera|\.)\[([a-z0-9,]+)\]"', found
-            )
+            what = re.fullmatch(LINE, found)
             assert what, f"{path.name}: {found}"
             assert what[1] == "spectessera" or path.name in FIRST, f"{path.name}: {found}"
             assert set(what[2].split(",")) <= set(EXTRAS), f"{path.name}: {found}"

@@ -54,7 +54,7 @@ def _images(maps: xr.Dataset) -> Iterator[Image]:
     """Yield the images of all variables, by names that occur once."""
     used: set[str] = set()
     for name, variable in maps.data_vars.items():
-        stack = [dim for dim in variable.dims if dim not in IMAGE]
+        stack = [str(dim) for dim in variable.dims if dim not in IMAGE]
         if not set(IMAGE) <= set(variable.dims) or len(stack) > 1:
             continue
         for at in range(variable.sizes[stack[0]] if stack else 1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -54,10 +53,10 @@ class _Lengths(MaxNLocator):
         super().__init__(most, min_n_ticks=1, steps=[1, 2, 5, 10])
         self.length = length
 
-    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
         """Return the positions in pixels."""
-        ticks = super().tick_values(vmin * self.length, vmax * self.length)  # type: ignore[no-untyped-call]
-        return np.asarray(ticks) / self.length
+        ticks = super().tick_values(vmin * self.length, vmax * self.length)
+        return [float(each) / self.length for each in ticks]
 
 
 def draw_lengths(axes: Axes, array: Any, shape: tuple[int, int], most: tuple[int, int]) -> bool:
