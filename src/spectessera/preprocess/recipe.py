@@ -19,6 +19,7 @@ from .steps import (
     Undone,
     channel_mask,
     combine,
+    deep_negatives,
     median_continuum,
     rest_frame,
     scale_of,
@@ -186,7 +187,7 @@ class Preprocess:
             values = combine(values, weights)
             variance = None if variance is None else combine(variance, weights.power(2))
         clips = self.stabilise in ("sqrt", "anscombe")
-        clipped = values.min(axis=1) < 0 if clips else np.zeros(len(values), dtype=bool)
+        clipped = deep_negatives(values) if clips else np.zeros(len(values), dtype=bool)
         if self.stabilise is not None:
             if self.stabilise == "log-quantile":
                 variance = None  # a function of all channels, whose variance is not propagated
