@@ -2,7 +2,10 @@
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
+
+from spectessera.segmenter.defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,3 +33,20 @@ def test_the_page_of_installation_lists_every_extra():
     text = (ROOT / "docs" / "install.md").read_text()
     listed = set(re.findall(r"`([a-z0-9]+)`", "".join(re.findall(r"^\| (.*?) \|", text, re.M))))
     assert listed == set(EXTRAS)
+
+
+def test_the_page_of_settings_lists_where_the_defaults_are_not_those_of_an_object():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    table = text.partition("<!-- defaults: begin -->\n")[2].partition("<!-- defaults: end -->")[0]
+    rows = [
+        f"| `{name}__{each.name}` | `{json_like(default)}` | `{json_like(own)}` |"
+        for name, settings in DEFAULTS.items()
+        for each in fields(settings)
+        if (default := getattr(settings, each.name))
+        != (own := getattr(type(settings)(), each.name))
+    ]
+    assert table.splitlines()[2:] == rows
+
+
+def json_like(value):
+    return repr(value).replace("'", '"')

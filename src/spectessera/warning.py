@@ -56,7 +56,7 @@ KINDS = {
     "W-DATA-NEGATIVE": Kind(
         "Negative values",
         "{spectra} with values below 0 by more than noise, set to 0 before the square root "
-        "({where}); if they are a signal, such as absorption, keep them (--stabilise asinh or none)",
+        "({where}); if they are a signal, such as absorption, keep them (--stabilise none)",
     ),
     "W-DATA-DESPIKED": Kind(
         "Spikes that were removed",

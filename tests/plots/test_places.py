@@ -116,3 +116,52 @@ def test_axes_of_a_map_whose_pixels_have_no_size_count_pixels(sizes):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x (pixel)", "y (pixel)")
     for at, number in labelled(axes.xaxis).items():
         assert at == number == int(number)
+
+
+# --- legends, and room for everything -----------------------------------------------------------
+
+
+def test_a_map_of_clusters_has_a_legend_of_its_own_but_not_in_given_axes():
+    result = made_result().assign_attrs(cluster_names='{"2": "robe"}')
+    (axes,) = spt.plots.labels(result).axes
+    texts = [each.get_text() for each in axes.get_legend().get_texts()]
+    assert texts[1].startswith("2: robe, ")
+    assert len(texts) == 3
+    given = Figure().add_subplot()
+    spt.plots.labels(result, ax=given)
+    assert given.get_legend() is None
+    spt.plots.labels(result, ax=given, legend=True)
+    assert given.get_legend() is not None
+    assert spt.plots.labels(result, legend=False).axes[0].get_legend() is None
+
+
+def abundances():
+    shares = np.random.default_rng(0).dirichlet(np.ones(3), (9, 14)).transpose(2, 0, 1)
+    data = {"abundance": (("cluster", "y", "x"), shares),
+            "components": (("y", "x"), np.full((9, 14), 3)),
+            "end_spectrum": (("cluster", "channel"), np.ones((3, 5)))}  # fmt: skip
+    return xr.Dataset(data, coords={"cluster": [1, 2, 3]})
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("abundances", abundances), ("clusters", made_result), ("integrated", integrated)],
+)
+def test_in_an_empty_figure_without_a_layout_nothing_lies_over_something_else(name, what):
+    """Such as ``plt.figure()``."""
+    figure = Figure(figsize=(9, 7))
+    getattr(spt.plots, name)(what(), figure=figure)
+    figure.draw_without_rendering()
+    boxes = [axes.get_window_extent() for axes in figure.axes]  # bars and maps
+    for at, one in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+            high = min(one.y1, other.y1) - max(one.y0, other.y0)
+            assert min(wide, high) <= 0, f"{one} lies over {other}"
+
+
+def test_the_layout_of_a_figure_that_is_in_use_stays():
+    figure = Figure()
+    figure.add_subplot(2, 1, 1)
+    spt.plots.clusters(made_result(), figure=figure)
+    assert figure.get_layout_engine() is None

@@ -48,13 +48,21 @@ GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 def figure_of(figure: Any, size: tuple[float, float]) -> Any:
     """Return the figure, or part of one, that is drawn into; a new one of a size by default.
 
+    An empty figure without a layout, such as ``plt.figure()``, gets the one of new figures:
+    otherwise titles and bars would lie over the images beside them.
+
     Parameters
     ----------
     figure : Figure, SubFigure or None
     size : tuple of float
         Inches of a new one.
     """
-    return Figure(figsize=size, layout="constrained") if figure is None else figure
+    if figure is None:
+        return Figure(figsize=size, layout="constrained")
+    bare = isinstance(figure, Figure) and not (figure.axes or figure.subfigs)
+    if bare and figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")
+    return figure
 
 
 def axes_of(ax: Axes | None, size: tuple[float, float]) -> tuple[Any, Axes]:

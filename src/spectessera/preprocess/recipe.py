@@ -48,6 +48,9 @@ def _windows(name: str, given: Any) -> tuple[tuple[float, float], ...]:
 class Preprocess:
     """The steps from a measured spectrum to a network input, in the order listed.
 
+    What is not named is as in the paper, and not as in the defaults of a segmenter, of which
+    ``SpectralSegmenter().set_params(preprocess__smooth=3)`` changes one setting.
+
     Parameters
     ----------
     despike : bool
