@@ -31,25 +31,24 @@ LEGEND = 1.6  # inches, of a legend beside a map
 def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = None) -> Figure:
     """Draw the map of the clusters in their colours.
 
-        Parameters
-        ----------
-        result : Dataset
-            Of :func:`spectessera.segment` or a baseline.
-        ax : Axes, optional
-            To draw into; those of a new figure by default.
-        legend : bool, optional
-            Whether numbers, names and shares of the clusters are beside the map (the first 20); by
-            default in a new figure, where there is room.
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment` or a baseline.
+    ax : Axes, optional
+        To draw into; those of a new figure by default.
+    legend : bool, optional
+        Whether numbers, names and shares of the clusters are beside the map (the first 20); by
+        default in a new figure, where there is room.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import numpy as np
-    import xarray as xr
-        >>> import spectessera as spt
-        >>> result = xr.Dataset({"label": (("y", "x"), np.eye(3, 4, dtype=int))})
-        >>> spt.plots.labels(result.assign_attrs(n_clusters=1)).axes[0].get_title()
-        'clusters'
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import spectessera as spt
+    >>> result = xr.Dataset({"label": (("y", "x"), np.eye(3, 4, dtype=int))})
+    >>> spt.plots.labels(result.assign_attrs(n_clusters=1)).axes[0].get_title()
+    'clusters'
     """
     require(result, "label", purpose="this figure")
     wide, high = panel_size(result["label"].shape, 4.0)
@@ -70,23 +69,22 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = 
 def confidence(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
     """Draw the probability that a repeated measurement of a pixel gives the same cluster.
 
-        Parameters
-        ----------
-        result : Dataset
-            Of :func:`spectessera.segment`.
-        ax : Axes, optional
-            To draw into; those of a new figure by default.
+    Parameters
+    ----------
+    result : Dataset
+        Of :func:`spectessera.segment`.
+    ax : Axes, optional
+        To draw into; those of a new figure by default.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import numpy as np
-    import xarray as xr
-        >>> import spectessera as spt
-        >>> maps = {"label": (("y", "x"), np.ones((3, 4), int))}
-        >>> maps["confidence"] = ("y", "x"), np.ones((3, 4))
-        >>> spt.plots.confidence(xr.Dataset(maps)).axes[0].get_title()
-        'confidence'
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import spectessera as spt
+    >>> maps = {"label": (("y", "x"), np.ones((3, 4), int))}
+    >>> maps["confidence"] = ("y", "x"), np.ones((3, 4))
+    >>> spt.plots.confidence(xr.Dataset(maps)).axes[0].get_title()
+    'confidence'
     """
     require(result, "label", "confidence", purpose="this figure")
     wide, high = panel_size(result["label"].shape, 4.0)
