@@ -5,6 +5,9 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
+from crosslinks import object_of
 from spectessera.segmenter.defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[1]
@@ -50,3 +53,22 @@ def test_the_page_of_settings_lists_where_the_defaults_are_not_those_of_an_objec
 
 def json_like(value):
     return repr(value).replace("'", '"')
+
+
+ROLES = re.compile(r":(?:func|class|mod|data|meth):`~?(spectessera\.[\w.]+)`")
+
+
+def test_every_name_of_the_package_in_a_docstring_or_page_exists():
+    """The build of the site checks the short ones too."""
+    names = {name for path in [*PAGES, *SOURCES] for name in ROLES.findall(path.read_text())}
+    assert len(names) > 100
+    for name in names:
+        object_of(name)
+
+
+def test_a_name_that_is_not_there_is_found_out():
+    assert object_of("spectessera.Training.epochs") is None  # the default of a field
+    assert object_of("spectessera.kmeans.silhouette").__name__ == "silhouette"
+    for name in ("spectessera.trainings", "spectessera.Training.epoch", "no_such_package.name"):
+        with pytest.raises(LookupError):
+            object_of(name)

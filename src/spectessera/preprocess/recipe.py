@@ -157,7 +157,7 @@ class Preprocess:
         Parameters
         ----------
         values : array (n, channel), float32
-            After :func:`screen`.
+            After :func:`spectessera.preprocess.steps.screen`.
         axis : Axis
         variance : array (n, channel), optional
             Propagated to first order.
@@ -227,7 +227,7 @@ class Preprocess:
         ----------
         inputs : array (n, input channel)
         scale : array (n,), optional
-            As in :class:`Inputs`.
+            As in ``Inputs``.
         """
         if AUTO in (self.stabilise, self.normalise):
             return self.settled().undo(inputs, scale)
