@@ -127,12 +127,6 @@ def _noise_of(apart: list[np.ndarray], labels: np.ndarray, k: int) -> np.ndarray
     return np.stack(found)
 
 
-def mixture_of_parts(repeated: Repeated, labels: np.ndarray, k: int) -> Mixture:
-    """Return the mixture of pixels with labels (n,), from 0; its noise is half that of halves."""
-    noise = _noise_of([one - other for one, other in repeated.halves], labels, k) / 2
-    return fit_mixture(repeated.whole, labels, noise, repeated.weight)
-
-
 # --- how often labels agree ----------------------------------------------------------------------
 
 

@@ -64,16 +64,23 @@ class Calibration(NamedTuple):
         Over the logarithm of the odds of the model.
     bend : float
         Over twice its probability less 1.
+    kept, chance : array (k,), or None
+        The share of what is beyond chance that is left of the probability, and chance.
     """
 
     offset: np.ndarray
     slope: float
     bend: float
+    kept: np.ndarray | None = None
+    chance: np.ndarray | None = None
 
     def apply(self, probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities (n,), float32, for labels (n,) from 0."""
-        found = self.offset[labels] + line_of(probability) @ [self.slope, self.bend]
-        return expit(found).astype(np.float32)
+        found = expit(self.offset[labels] + line_of(probability) @ [self.slope, self.bend])
+        if self.kept is not None and self.chance is not None:
+            chance = self.chance[labels]
+            found = chance + self.kept[labels] * (found - chance)
+        return found.astype(np.float32)
 
 
 def line_of(probability: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from spectessera.evidence import finite_variance
@@ -11,7 +9,7 @@ from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import Intake
 
-from .calibration import Pair, Repeated, nearest
+from .calibration import Repeated, nearest
 from .confidence import NOISE_PIXELS
 from .job import Job
 from .passes import SampledPixels
@@ -61,46 +59,20 @@ def measured_in_parts(
         found = job.segmenter.codec.encode(pooled_inputs(job, intake, part, times))
         return rule.move(found).astype(np.float64)
 
-    splits = SPLITS if alone else SPLITS - 1
-    halves, quarters = parts_of_pieces(pieces, moved, generator, splits=splits)
+    halves, quarters = [], []
+    for number in range(SPLITS if alone else SPLITS - 1):
+        pair = pieces.split(generator, 0.5)
+        halves.append((moved(pair[0], 2), moved(pair[1], 2)))
+        if number == 0:
+            parts = [part for half in pair for part in half.split(generator, 0.5)]
+            one, two, three, four = (moved(part, 4) for part in parts)
+            quarters = [(one, three), (two, four), (one, four), (two, three)]
     points = rule.move(whole).astype(np.float64) if alone else moved(pieces, 1)
     weight = np.ones(len(points))
     if alone:
         labels = nearest(points, rule.centers)
         weight = (sizes / np.maximum(np.bincount(labels, minlength=len(sizes)), 1))[labels]
     return Repeated(points, halves, quarters, weight)
-
-
-def parts_of_pieces(
-    pieces: Patches,
-    moved: Callable[[Patches, int], np.ndarray],
-    generator: np.random.Generator,
-    *,
-    splits: int,
-    times: int = 1,
-) -> tuple[list[Pair], list[Pair]]:
-    """Return halves and quarters of the measurement of pieces, in the space of the metric.
-
-    Parameters
-    ----------
-    pieces : Patches
-        One of ``times`` parts of a measurement.
-    moved : callable
-        Returns the points (n, d) of a part, and how many such parts there are.
-    generator : numpy Generator
-    splits : int
-        How often the pieces are split in halves; the first ones are split again in quarters.
-    times : int
-    """
-    halves, quarters = [], []
-    for number in range(splits):
-        pair = pieces.split(generator, 0.5)
-        halves.append((moved(pair[0], 2 * times), moved(pair[1], 2 * times)))
-        if number == 0:
-            parts = [part for half in pair for part in half.split(generator, 0.5)]
-            one, two, three, four = (moved(part, 4 * times) for part in parts)
-            quarters = [(one, three), (two, four), (one, four), (two, three)]
-    return halves, quarters
 
 
 def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:
@@ -149,7 +121,7 @@ def fullest_rows(usable: np.ndarray, rows: int) -> int:
     return int(fullest[np.abs(fullest - (len(usable) - rows) // 2).argmin()])
 
 
-def pooled_inputs(job: Job, intake: Intake, part: Patches, times: int) -> np.ndarray:
+def pooled_inputs(job: Job, intake: Intake, part: Patches, times: float) -> np.ndarray:
     """Return the network inputs of a part, one of so many, of the measurement of pixels."""
     values = part.values
     if job.neighbours.window > 1:
