@@ -38,7 +38,7 @@ _GROWTH, _MORE, _TOO_FAR, _LEAST = 0.6, 0.75, 0.25, 0.05
 # The share of agreeing labels in a cluster is that of all clusters in so many pixels more.
 _PIXELS = 4.0
 # Shares of agreeing labels are taken to be in this range; the smallest slope.
-_SHARES, _FLATTEST = (0.005, 0.999), 0.1
+SHARES, _FLATTEST = (0.005, 0.999), 0.1
 # One over the variance of the normal priors of offset, slope and bend around no change, and of the
 # offsets of clusters around the first.
 _LINE, _CLUSTER = 1.0, 10.0
@@ -181,8 +181,8 @@ def growth_of_model(foretold: tuple[float, ...], seen: tuple[float, ...]) -> flo
     >>> growth_of_model((0.3, 0.5, 0.8), (0.2, 0.3))
     0.0
     """
-    quarters, halves, whole = logit(np.clip(foretold, *_SHARES))
-    away = float(np.abs(logit(np.clip(seen, *_SHARES)) - (quarters, halves)).max())
+    quarters, halves, whole = logit(np.clip(foretold, *SHARES))
+    away = float(np.abs(logit(np.clip(seen, *SHARES)) - (quarters, halves)).max())
     more = (whole - halves) / max(halves - quarters, _LEAST) - 1
     return float(np.clip(more, 0, _MORE)) * max(0.0, 1 - away / _TOO_FAR)
 
@@ -202,7 +202,7 @@ def grown(quarters: np.ndarray, halves: np.ndarray, more: float = 0.0) -> np.nda
     >>> grown(np.array([0.6, 0.2]), np.array([0.8, 0.2])).round(2).tolist()
     [0.91, 0.2]
     """
-    less, known = (logit(np.clip(each, *_SHARES)) for each in (quarters, halves))
+    less, known = (logit(np.clip(each, *SHARES)) for each in (quarters, halves))
     growth = np.minimum(1, _GROWTH + halves) + more * np.minimum(1, 2 * halves)
     return expit(known + growth * (known - less))
 

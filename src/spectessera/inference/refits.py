@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import logit
 
 from spectessera.kmeans import Clusters
 from spectessera.kmeans.points import rule_near
@@ -22,7 +23,7 @@ from spectessera.network import Network, Training
 from spectessera.network.codec import Codec, principal_codec
 from spectessera.preprocess.intake import Intake
 
-from .calibration import calibration_of, nearest
+from .calibration import SHARES, calibration_of, nearest
 from .confidence import Calibration, Mixture
 from .job import Job
 from .parts import measured_in_parts, pieces_of, pooled_inputs
@@ -33,6 +34,8 @@ from .patches import Patches
 QUARTERS = 4
 # The share of the agreement in a cluster is that of all clusters in so many pixels more.
 _PIXELS = 20.0
+# The least agreement beyond chance, in logarithms of odds, of which a share is taken.
+_LEAST = 0.01
 
 
 class Agreement(NamedTuple):
@@ -58,16 +61,20 @@ class Agreement(NamedTuple):
     def kept(self) -> np.ndarray:
         """Return the share of the agreement beyond chance that is left outside, (k,), 0 to 1.
 
+        Agreement and chance are logarithms of odds: of a difference that all parts have, as much
+        is left of larger agreement.
+
         Examples
         --------
         >>> Agreement(*np.array([[900.0], [630.0], [390.0], [300.0]])).kept().round(2).tolist()
-        [0.27]
+        [0.28]
         """
-        inside, outside = self.inside - self.chance, self.outside - self.chance
         total = max(float(self.pixels.sum()), 1.0)
-        more = [_PIXELS * each.sum() / total for each in (outside, inside)]
-        least = 1e-9 * (self.pixels + _PIXELS)
-        return np.clip((outside + more[0]) / np.maximum(inside + more[1], least), 0, 1)
+        inside, outside, chance = (
+            logit(np.clip((each + _PIXELS * each.sum() / total) / (self.pixels + _PIXELS), *SHARES))
+            for each in (self.inside, self.outside, self.chance)
+        )
+        return np.clip((outside - chance) / np.maximum(inside - chance, _LEAST), 0, 1)
 
 
 def _agreement(
@@ -108,7 +115,10 @@ def together(parts: Sequence[Patches]) -> Patches:
 
 
 def _codec(job: Job, inputs: np.ndarray) -> Codec:
-    """Return the principal components of inputs if the encoder is such; the encoder if not."""
+    """Return the principal components of inputs if the encoder is such; the encoder if not.
+
+    (A model does not say which cube its components are those of: they are taken for this one's.)
+    """
     network, training = job.segmenter.config("network"), job.segmenter.config("training")
     assert isinstance(network, Network)
     assert isinstance(training, Training)
@@ -140,7 +150,7 @@ def calibrated(
     mixture, draws
         See :func:`spectessera.inference.calibration.calibration_of`.
     report : callable
-        Called with the name of the step, how many halves are done, and of how many.
+        Called with the name of the step, how many times clusters were found, and of how many.
     """
     repeated = measured_in_parts(job, intake, sample, whole, rule, sizes)
     found = calibration_of(repeated, rule, mixture, draws)
@@ -162,4 +172,4 @@ def calibrated(
         parts.append(_agreement(job, intake, turned, own, k))
     report("refits", QUARTERS, QUARTERS)
     kept = Agreement(*np.sum(parts, axis=0)).kept()
-    return found._replace(kept=kept, chance=np.bincount(own, minlength=k) / len(own))
+    return found.nearer(np.clip(np.bincount(own, minlength=k) / len(own), *SHARES), kept)
