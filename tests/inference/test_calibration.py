@@ -7,7 +7,6 @@ from spectessera import Clusters, Preprocess, SpectralSegmenter, Training, make_
 from spectessera.cube import spectral_axis
 from spectessera.inference.calibration import (
     Repeated,
-    _of_patches,
     agreement,
     calibration_of,
     grown,
@@ -23,6 +22,7 @@ from spectessera.inference.confidence import (
     same_label_probability,
 )
 from spectessera.inference.job import Job
+from spectessera.inference.parts import pieces_of
 from spectessera.kmeans.rule import Rule
 from spectessera.preprocess.intake import intake_of
 
@@ -127,7 +127,7 @@ def test_a_small_map_without_its_middle_is_calibrated_too():
     cube = make_cube(counts.astype(np.uint16), energy=(1.0, 20.0), mask=mask)
     intake = intake_of(cube, Preprocess(), spectral_axis(cube))
     job = Job(cube, SpectralSegmenter(), 2, 0, (), means=False)
-    pieces = _of_patches(job, intake, counted=True)
+    pieces = pieces_of(job, intake, counted=True)
     assert pieces.usable.shape == (1, 58, 70)
     assert pieces.usable.sum() == 35 * 70
 

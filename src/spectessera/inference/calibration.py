@@ -15,25 +15,16 @@ import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 
-from spectessera.evidence import finite_variance
-from spectessera.evidence.correlation import INDEPENDENT
 from spectessera.kmeans.rule import Rule
-from spectessera.preprocess.intake import Intake
 
 from .confidence import (
-    NOISE_PIXELS,
     Calibration,
     Mixture,
     fit_mixture,
     line_of,
     same_label_probability,
 )
-from .job import Job
-from .passes import SampledPixels
-from .patches import Patches, patches_of
 
-# How often the sampled spectra are split in halves; the first ones are split again in quarters.
-SPLITS = 3
 # With fewer labels that differ, a confidence stays as it is.
 _DIFFERENT = 20
 # Splits to which the model of clusters is fitted.
@@ -47,7 +38,7 @@ _GROWTH, _MORE, _TOO_FAR, _LEAST = 0.6, 0.75, 0.25, 0.05
 # The share of agreeing labels in a cluster is that of all clusters in so many pixels more.
 _PIXELS = 4.0
 # Shares of agreeing labels are taken to be in this range; the smallest slope.
-_SHARES, _FLATTEST = (0.005, 0.999), 0.1
+SHARES, _FLATTEST = (0.005, 0.999), 0.1
 # One over the variance of the normal priors of offset, slope and bend around no change, and of the
 # offsets of clusters around the first.
 _LINE, _CLUSTER = 1.0, 10.0
@@ -93,9 +84,9 @@ def calibration_of(
     if repeated is None:
         return None
     k, centers, weight = len(rule.centers), rule.centers, repeated.weight
-    own = _nearest(repeated.whole, centers)
+    own = nearest(repeated.whole, centers)
     halves, quarters = (
-        [(_nearest(one, centers), _nearest(other, centers)) for one, other in pairs]
+        [(nearest(one, centers), nearest(other, centers)) for one, other in pairs]
         for pairs in (repeated.halves, repeated.quarters)
     )
     if sum(np.count_nonzero(one != other) for one, other in halves) < _DIFFERENT:
@@ -122,7 +113,7 @@ def calibration_of(
     return Calibration(offsets_for(grown(*seen, more), line_of(model) @ line, own), *line)
 
 
-def _nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Return the nearest of the centers (k, d), from 0, of points (n, d)."""
     centers = centers.astype(np.float64)
     return (np.square(centers).sum(axis=1) - 2 * points @ centers.T).argmin(axis=1)
@@ -190,8 +181,8 @@ def growth_of_model(foretold: tuple[float, ...], seen: tuple[float, ...]) -> flo
     >>> growth_of_model((0.3, 0.5, 0.8), (0.2, 0.3))
     0.0
     """
-    quarters, halves, whole = logit(np.clip(foretold, *_SHARES))
-    away = float(np.abs(logit(np.clip(seen, *_SHARES)) - (quarters, halves)).max())
+    quarters, halves, whole = logit(np.clip(foretold, *SHARES))
+    away = float(np.abs(logit(np.clip(seen, *SHARES)) - (quarters, halves)).max())
     more = (whole - halves) / max(halves - quarters, _LEAST) - 1
     return float(np.clip(more, 0, _MORE)) * max(0.0, 1 - away / _TOO_FAR)
 
@@ -211,7 +202,7 @@ def grown(quarters: np.ndarray, halves: np.ndarray, more: float = 0.0) -> np.nda
     >>> grown(np.array([0.6, 0.2]), np.array([0.8, 0.2])).round(2).tolist()
     [0.91, 0.2]
     """
-    less, known = (logit(np.clip(each, *_SHARES)) for each in (quarters, halves))
+    less, known = (logit(np.clip(each, *SHARES)) for each in (quarters, halves))
     growth = np.minimum(1, _GROWTH + halves) + more * np.minimum(1, 2 * halves)
     return expit(known + growth * (known - less))
 
@@ -281,117 +272,3 @@ def offsets_for(expected: np.ndarray, line: np.ndarray, labels: np.ndarray) -> n
 
         offsets[c] = brentq(above, low, high)
     return offsets
-
-
-# --- parts of the measurement ----------------------------------------------------------------
-
-
-def measured_in_parts(
-    job: Job,
-    intake: Intake,
-    sample: SampledPixels,
-    whole: np.ndarray,
-    rule: Rule,
-    sizes: np.ndarray,
-) -> Repeated | None:
-    """Return some pixels of a cube, and parts of their measurement; None if noise is not known.
-
-    Where pixels are averaged with their neighbours, those are measured in parts too: square pieces
-    of the cube. Otherwise they are the sampled pixels.
-
-    Parameters
-    ----------
-    job : Job
-    intake : Intake
-    sample : SampledPixels
-    whole : array (s, latent)
-        Of the sampled pixels.
-    rule : Rule
-        Of the clusters.
-    sizes : array (k,)
-        Numbers of pixels of the clusters, of which unequal shares are sampled.
-    """
-    noise = job.noise(sample.values)
-    if noise == "residual" or len(sizes) == 1:
-        return None
-    alone, correlation = job.neighbours.window == 1, job.neighbours.correlation
-    if alone:
-        pieces = _of_sample(sample, counted=noise == "counts")
-        pieces = pieces._replace(correlation=correlation._replace(pixels=INDEPENDENT.pixels))
-    else:
-        pieces = _of_patches(job, intake, counted=noise == "counts")
-    generator = np.random.default_rng([job.seed, 10])
-
-    def moved(part: Patches, times: int) -> np.ndarray:
-        return rule.move(_encoded(job, intake, part, times)).astype(np.float64)
-
-    halves, quarters = [], []
-    for number in range(SPLITS if alone else SPLITS - 1):
-        pair = pieces.split(generator, 0.5)
-        halves.append((moved(pair[0], 2), moved(pair[1], 2)))
-        if number == 0:
-            parts = [part for half in pair for part in half.split(generator, 0.5)]
-            one, two, three, four = (moved(part, 4) for part in parts)
-            quarters = [(one, three), (two, four), (one, four), (two, three)]
-    points = rule.move(whole).astype(np.float64) if alone else moved(pieces, 1)
-    weight = np.ones(len(points))
-    if alone:
-        labels = _nearest(points, rule.centers)
-        weight = (sizes / np.maximum(np.bincount(labels, minlength=len(sizes)), 1))[labels]
-    return Repeated(points, halves, quarters, weight)
-
-
-def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:
-    """Return sampled pixels as one piece, a single column."""
-    variance = None
-    if not counted:
-        assert sample.variance is not None
-        variance = finite_variance(sample.variance)[None, :, None]
-    usable = np.ones((1, len(sample.values), 1), bool)
-    return Patches(sample.values[None, :, None], variance, usable)
-
-
-def _of_patches(job: Job, intake: Intake, *, counted: bool) -> Patches:
-    """Return every other patch of the cube, or some rows of a small one, the fullest.
-
-    About as many pixels as are sampled.
-    """
-    found = patches_of(job.cube, intake, job.seed)
-    _, height, width = found.usable.shape
-    rows = min(height, max(3, 2 * NOISE_PIXELS // width))
-    first = fullest_rows(found.usable.sum(axis=(0, 2)), rows)
-    part = slice(None, None, 2), slice(first, first + rows)
-    found = found._replace(values=found.values[part], usable=found.usable[part])
-    if counted or found.variance is None:
-        return found._replace(variance=None, correlation=INDEPENDENT)
-    return found._replace(variance=found.variance[part])
-
-
-def fullest_rows(usable: np.ndarray, rows: int) -> int:
-    """Return the first of so many rows with the most usable pixels; of several, those amidst.
-
-    Parameters
-    ----------
-    usable : array (row,)
-        How many pixels of each row are usable.
-    rows : int
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> fullest_rows(np.array([5, 5, 5, 5, 5]), 3), fullest_rows(np.array([5, 5, 0, 0, 4]), 2)
-    (1, 0)
-    """
-    count = np.convolve(usable, np.ones(rows, int), mode="valid")
-    fullest = np.flatnonzero(count == count.max())
-    return int(fullest[np.abs(fullest - (len(usable) - rows) // 2).argmin()])
-
-
-def _encoded(job: Job, intake: Intake, part: Patches, times: int) -> np.ndarray:
-    """Return the latents (n, latent) of a part, one of so many, of the measurement of pixels."""
-    values = part.values
-    if job.neighbours.window > 1:
-        values = job.neighbours.pool(values, part.variance, part.usable).values
-    scale = np.float32(1 if part.variance is not None else times)
-    inputs = intake.apply((scale * values[part.usable]).astype(np.float32)).values
-    return job.segmenter.codec.encode(inputs)

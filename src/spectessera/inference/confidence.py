@@ -64,16 +64,42 @@ class Calibration(NamedTuple):
         Over the logarithm of the odds of the model.
     bend : float
         Over twice its probability less 1.
+    kept : array (k,), or None
+        What slope and bend are multiplied by in each cluster; None: 1.
     """
 
     offset: np.ndarray
     slope: float
     bend: float
+    kept: np.ndarray | None = None
 
     def apply(self, probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities (n,), float32, for labels (n,) from 0."""
-        found = self.offset[labels] + line_of(probability) @ [self.slope, self.bend]
-        return expit(found).astype(np.float32)
+        line = line_of(probability) @ [self.slope, self.bend]
+        if self.kept is not None:
+            line *= self.kept[labels]
+        return expit(self.offset[labels] + line).astype(np.float32)
+
+    def nearer(self, chance: np.ndarray, kept: np.ndarray) -> Calibration:
+        """Return a calibration whose probabilities are nearer to chance.
+
+        Parameters
+        ----------
+        chance : array (k,)
+            Above 0, below 1.
+        kept : array (k,)
+            Of what the logarithms of the odds of each cluster are beyond those of chance, the share
+            that is left.
+
+        Examples
+        --------
+        >>> given = Calibration(np.zeros(2), 1.0, 0.0)
+        >>> found = given.nearer(np.array([0.5, 0.5]), np.array([1.0, 0.5]))
+        >>> found.apply(np.array([0.9, 0.9]), np.array([0, 1])).round(2)
+        array([0.9 , 0.75], dtype=float32)
+        """
+        none = logit(chance)
+        return self._replace(offset=none + kept * (self.offset - none), kept=kept)
 
 
 def line_of(probability: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from spectessera.kmeans.points import Clustering, exact_silhouettes
 from spectessera.kmeans.rule import Rule
 
 from .blockwork import Shared, Task, process_blocks
-from .calibration import calibration_of, measured_in_parts
 from .confidence import Calibration, Mixture, normal_draws, same_label_probability
 from .corridor import Corridor
 from .job import Job
@@ -20,6 +19,7 @@ from .noise import NoiseSample, cluster_sizes, mixture_of, simulate_noise
 from .passes import SampledPixels
 from .pixelstore import Pixels
 from .rare import RareGroups
+from .refits import calibrated
 
 
 def put_silhouettes(
@@ -58,14 +58,14 @@ def put_confidence(
     maps.add("confidence")
     generator = np.random.default_rng([job.seed, 3])
     draws = normal_draws(clustering.rule.centers.shape[1], generator)
-    repeats = pixels.repeats_at(sample.pixel)
     nearest = pixels.label_map(clustering.labels)
-    noise = simulate_noise(job, intake, sample, nearest, repeats)
+    noise = simulate_noise(job, intake, sample, nearest, pixels.repeats_at(sample.pixel))
     sizes = cluster_sizes(nearest, len(clustering.centers))
     mixture = mixture_of(pixels, clustering, noise)
     whole = pixels.latents.at(sample.pixel)
-    repeated = measured_in_parts(job, intake, sample, whole, clustering.rule, sizes)
-    calibration = calibration_of(repeated, clustering.rule, mixture, draws)
+    calibration = calibrated(
+        job, intake, sample, whole, clustering.rule, mixture, sizes, draws, corridor.report
+    )
     if noise.noise != "residual":
         again = np.ones(len(sizes))
     model = ConfidenceModel(clustering.rule, mixture, draws, calibration, again)

@@ -21,6 +21,7 @@ from ._samples import CENTER_TOLERANCE
 from ._seeding import assign
 from ._silhouette_image import PairProgress, silhouette_image
 from ._stability import adjusted_rand, contingency
+from .metric import fit_metric
 from .rule import Evidence, Rule, SplitCheck, rule_of
 from .settings import Clusters
 
@@ -242,6 +243,34 @@ def _refined(rows: Points, rule: Rule, max_iter: int, tolerance: float, device: 
         if np.square(centers - before, dtype=np.float64).sum() <= tolerance:
             break
     return rule._replace(centers=centers)
+
+
+def rule_near(
+    points: np.ndarray, labels: np.ndarray, clusters: Clusters, *, k: int, device: str | None = None
+) -> Rule:
+    """Return the rule of clusters that Lloyd's iterations end in from labels of the points.
+
+    The metric is that of the points.
+
+    Parameters
+    ----------
+    points : array (n, d), float32
+    labels : array (n,)
+        From 0. A cluster without points starts at their mean.
+    clusters : Clusters
+    k : int
+    device : str, optional
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
+    metric = fit_metric(tensor, clusters.metric)
+    moved = metric.move(tensor).numpy(force=True)
+    counts, sums = np.zeros(k), np.zeros((k, points.shape[1]))
+    _add(counts, sums, moved, labels)
+    mean = sums.sum(axis=0) / len(points)
+    start = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], mean)
+    rule = rule_of(torch.from_numpy(start.astype(np.float32)), metric)
+    tolerance = CENTER_TOLERANCE * float(moved.var(axis=0).mean())
+    return _refined(ArrayPoints(points), rule, clusters.max_iter, tolerance, device)
 
 
 def _add(counts: np.ndarray, sums: np.ndarray, points: np.ndarray, labels: np.ndarray) -> None:
