@@ -66,6 +66,11 @@ review: build
 	build/review/bin/validate-pyproject pyproject.toml
 	build/review/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	build/review/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	build/review/bin/check-jsonschema --builtin-schema vendor.github-issue-forms \
+	    $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	build/review/bin/check-jsonschema --builtin-schema vendor.github-issue-config \
+	    .github/ISSUE_TEMPLATE/config.yml
+	build/review/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	build/review/bin/zizmor --offline .github
 
 # The wheel alone, outside this folder: are its data, its models and its command complete?

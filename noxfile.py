@@ -6,7 +6,8 @@
 
 ``nox`` lints, checks the types and runs the tests; ``nox --list`` shows all tasks. Another version
 of Python is one option away: ``nox -s tests --force-python 3.13``. Arguments after ``--`` go to
-the tool: ``nox -s tests -- tests/test_kmeans.py``. All versions are those of constraints.txt.
+the tool: ``nox -s tests -- tests/test_kmeans.py``. All versions are those of constraints.txt;
+those of ``minimum`` are in constraints-minimum.txt.
 """
 
 import shutil
@@ -60,7 +61,8 @@ def minimum(session: nox.Session) -> None:
     Newer helpers of these versions warn about them: warnings are no errors here.
     """
     lowest = ("--constraint", "constraints-minimum.txt")
-    session.install(*lowest, "--editable", ".[all]", "pytest>=8", "pytest-xdist>=3.5", "fabio")
+    helpers = nox.project.dependency_groups(PROJECT, "test")
+    session.install(*lowest, "--editable", ".[all]", *helpers)
     arguments = ("-n", "2", "--dist", "loadfile", "-o", "filterwarnings=default")
     session.run("pytest", "-q", *arguments, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 

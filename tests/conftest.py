@@ -1,6 +1,7 @@
 """Made-up measurements whose truth is known, for all tests."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +12,11 @@ import torch
 import xarray as xr
 
 from spectessera.cube import make_cube
+
+# A shell lets what it starts in the background ignore Ctrl-C, and the commands that tests start and
+# interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class LineCube(NamedTuple):

@@ -53,6 +53,17 @@ def test_names_licence_and_words_agree():
     assert meta["keywords"] == PROJECT["keywords"]
 
 
+def test_codemeta_names_what_the_project_needs_as_nodes():
+    """CodeMeta 3.0 takes a bare string for an address where it asks for a node."""
+    meta = json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))
+    needed = {"Python": PROJECT["requires-python"]}
+    needed |= {each.name: str(each.specifier) for each in map(Requirement, PROJECT["dependencies"])}
+    nodes = meta["softwareRequirements"]
+    assert {each["name"]: each["version"] for each in nodes} == needed
+    for each in (*nodes, *meta["author"], meta["referencePublication"]):
+        assert each.keys() >= {"@type", "name"}
+
+
 def test_a_package_that_was_never_installed_invents_no_version(monkeypatch):
     def nothing(name):
         raise _version.PackageNotFoundError(name)

@@ -207,16 +207,17 @@ def test_ctrl_c_in_training_keeps_the_model_and_nothing_half(scan, tmp_path):
     command += ["--out", str(out), "--epochs", "100000", "--patience", "100000", "--encoder", "8"]
     begun = tmp_path / "state.safetensors"
     command += ["--checkpoint", str(begun)]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"COLUMNS": "200"},
-    )  # fmt: skip
-    for _ in range(600):  # its checkpoint tells that the training goes on, on any machine
-        if begun.exists():
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    ) as process:  # fmt: skip
+        try:
+            while not begun.exists() and process.poll() is None:  # the training goes on once it is
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()  # if Ctrl-C did not end it
     assert process.returncode == 130, stderr
     assert "Ctrl-C" in stderr
     assert "Traceback" not in stderr
