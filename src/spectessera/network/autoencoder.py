@@ -128,7 +128,6 @@ class Autoencoder(nn.Module):
         wide = all(width >= 2 * self.network.latent for width in hidden)
         return linear and plain and wide and self.log_variance_head is None
 
-    @torch.no_grad()
     def decode_linearly(self) -> None:
         """Begin with the map back from the principal components, of all linear ones the best.
 

@@ -78,6 +78,7 @@ def _largest(symmetric: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return values.flip(0), vectors.flip(1)
 
 
+@torch.no_grad()
 def decode_linearly(layers: Sequence[nn.Linear], axes: Tensor) -> None:
     """Set linear layers with ReLU between them to the linear map back from principal components.
 
@@ -96,9 +97,9 @@ def decode_linearly(layers: Sequence[nn.Linear], axes: Tensor) -> None:
     --------
     >>> axes = torch.tensor([[0.5, 0.0, 0.0], [0.0, 2.0, 0.0]])
     >>> layers = [nn.Linear(2, 8), nn.Linear(8, 3)]
-    >>> nn.init.zeros_(layers[0].bias), nn.init.zeros_(layers[1].bias) and None
     >>> decode_linearly(layers, axes)
-    >>> layers[1](layers[0](torch.tensor([[1.0, -2.0]])).relu()).detach()
+    >>> latent = torch.tensor([[1.0, -2.0]])
+    >>> (layers[1](layers[0](latent).relu()) - layers[1].bias).detach().round(decimals=4)
     tensor([[ 2., -1.,  0.]])
     """
     *hidden, last = layers
