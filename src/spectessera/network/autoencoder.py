@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from spectessera._util.check import check_choice
 from spectessera._util.memory import available_bytes
 
-from .principal import principal_axes
+from .principal import decode_linearly, principal_axes
 from .shape import OUTPUTS, Network
 
 BYTES_PER_WEIGHT = 16  # float32: the weight, its gradient and the two moments of Adam
@@ -119,6 +119,26 @@ class Autoencoder(nn.Module):
                 inputs = (spectra - center) / self.scale
                 axes = principal_axes(inputs, self.network.latent, whiten=whiten)
                 self.linear.weight.copy_(axes)
+
+    def decodes_linearly(self) -> bool:
+        """Return whether the decoder can begin with the map back from principal components."""
+        linear = self.linear is not None and self.network.latent_activation is None
+        plain = self.output == "identity" and self.network.block == "mlp"
+        hidden = [each.out_features for each in self._decoder_layers()[:-1]]
+        wide = all(width >= 2 * self.network.latent for width in hidden)
+        return linear and plain and wide and self.log_variance_head is None
+
+    def decode_linearly(self) -> None:
+        """Begin with the map back from the principal components, of all linear ones the best.
+
+        Assumes that :meth:`decodes_linearly`, and that the latents still are those of
+        :meth:`start_from`.
+        """
+        assert self.linear is not None  # see decodes_linearly
+        decode_linearly(self._decoder_layers(), self.linear.weight)
+
+    def _decoder_layers(self) -> list[nn.Linear]:
+        return [each for each in self.decoder if isinstance(each, nn.Linear)]
 
     def freeze_encoder(self) -> None:
         """Exclude the encoder from the training."""

@@ -35,8 +35,11 @@ class History:
         reconstruction, discrepancy (MMD), cluster (L_s) and silhouette, as far as these terms have
         a weight; the same on the validation spectra (``validation_total`` ...); k, the list of the
         numbers of clusters chosen in the batches.
+    start : dict
+        The terms on the validation spectra before the first step, where the decoder starts at the
+        best linear one (:mod:`spectessera.network.start`); else empty.
     best_epoch : int
-        Epoch of the weights that the network has at the end.
+        Epoch of the weights that the network has at the end; -1 for those of the start.
     test : dict
         The terms on the test spectra with these weights; empty without a test share.
     interrupted : bool
@@ -50,6 +53,14 @@ class History:
     test: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
     seconds: float = 0.0
+    start: dict[str, float] = field(default_factory=dict)
+
+    def best(self) -> dict[str, float]:
+        """Return the terms on the validation spectra with the weights of the end."""
+        if self.best_epoch < 0 and self.start:
+            return self.start
+        row, prefix = self.rows[self.best_epoch], "validation_"
+        return {n.removeprefix(prefix): each for n, each in row.items() if n.startswith(prefix)}
 
 
 class BestWeights:

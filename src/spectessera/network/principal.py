@@ -1,9 +1,15 @@
-"""The linear map that the encoder of a new network starts from."""
+"""The linear maps that a new network starts from: to principal components, and back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+# Side of the squares in which a covariance is computed.
+_SQUARE = 256
 
 
 def principal_axes(inputs: Tensor, latent: int, *, whiten: bool) -> Tensor:
@@ -27,11 +33,7 @@ def principal_axes(inputs: Tensor, latent: int, *, whiten: bool) -> Tensor:
     >>> (inputs @ principal_axes(inputs, 2, whiten=False).T).var(0)
     tensor([1.8000, 0.2000])
     """
-    double = inputs.double()
-    covariance = double.T @ double / max(1, len(double) - 1)
-    values, vectors = torch.linalg.eigh(covariance)
-    count = min(latent, len(values))
-    values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
+    values, vectors = _largest(_covariance(inputs.double()), min(latent, inputs.shape[1]))
     # The sign of an eigenvector is arbitrary: its largest element is made positive.
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     usable = values > 1e-10 * values[0]
@@ -39,5 +41,80 @@ def principal_axes(inputs: Tensor, latent: int, *, whiten: bool) -> Tensor:
     size = positive if whiten else positive.mean().expand_as(positive)
     scale = torch.where(usable, size.rsqrt(), 0.0)
     axes = inputs.new_zeros(latent, inputs.shape[1])
-    axes[:count] = (vectors * torch.sign(largest) * scale).T.to(inputs.dtype)
+    axes[: len(values)] = (vectors * torch.sign(largest) * scale).T.to(inputs.dtype)
     return axes
+
+
+def _covariance(inputs: Tensor) -> Tensor:
+    """Return the covariance (channel, channel) of centred inputs (n, channel).
+
+    The part below the diagonal is copied: it would take as long again.
+    """
+    size = inputs.shape[1]
+    product = inputs.new_empty(size, size)
+    for first in range(0, size, _SQUARE):
+        rows = slice(first, first + _SQUARE)
+        product[rows, first:] = inputs[:, rows].T @ inputs[:, first:]
+        product[rows.stop :, rows] = product[rows, rows.stop :].T
+    return product / max(1, len(inputs) - 1)
+
+
+def _largest(symmetric: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the largest eigenvalues (count,), descending, and their vectors (channel, count).
+
+    Not all of them: of 2048 channels, that takes three times as long.
+    """
+    from scipy.linalg import eigh
+
+    size = len(symmetric)
+    found = eigh(
+        symmetric.numpy(force=True),
+        subset_by_index=(size - count, size - 1),
+        check_finite=False,
+    )
+    values, vectors = (
+        torch.from_numpy(np.ascontiguousarray(each)).to(symmetric.device) for each in found
+    )
+    return values.flip(0), vectors.flip(1)
+
+
+@torch.no_grad()
+def decode_linearly(layers: Sequence[nn.Linear], axes: Tensor) -> None:
+    """Set linear layers with ReLU between them to the linear map back from principal components.
+
+    A component and its negative are two units of every hidden layer, which ReLU leaves as they are
+    or sets to 0; the last layer takes their difference. Of the other units the last layer takes
+    nothing at first; their weights stay as they were drawn.
+
+    Parameters
+    ----------
+    layers : sequence of Linear
+        Every hidden one at least 2 latent wide.
+    axes : tensor (latent, channel)
+        Of :func:`principal_axes`.
+
+    Examples
+    --------
+    >>> axes = torch.tensor([[0.5, 0.0, 0.0], [0.0, 2.0, 0.0]])
+    >>> layers = [nn.Linear(2, 8), nn.Linear(8, 3)]
+    >>> decode_linearly(layers, axes)
+    >>> latent = torch.tensor([[1.0, -2.0]])
+    >>> (layers[1](layers[0](latent).relu()) - layers[1].bias).detach().round(decimals=4)
+    tensor([[ 2., -1.,  0.]])
+    """
+    *hidden, last = layers
+    latent = len(axes)
+    back = torch.linalg.pinv(axes.double()).to(axes.dtype)  # (channel, latent)
+    unit = torch.eye(latent, dtype=axes.dtype, device=axes.device)
+    pairs = torch.cat([unit, -unit])  # (2 latent, latent)
+    last.weight.zero_()
+    if not hidden:
+        last.weight.copy_(back)
+        return
+    for layer in hidden:
+        layer.weight[: len(pairs)] = 0
+        layer.weight[: len(pairs), : pairs.shape[1]] = pairs
+        layer.bias[: len(pairs)] = 0
+        pairs = torch.eye(2 * latent, dtype=axes.dtype, device=axes.device)
+    last.weight[:, :latent] = back
+    last.weight[:, latent : 2 * latent] = -back

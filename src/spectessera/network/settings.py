@@ -85,8 +85,11 @@ class Training:
     plateau, factor : int, float
         After ``plateau`` epochs without a better validation loss the learning rate is multiplied
         by ``factor``.
-    patience : int
-        Number of epochs without a better validation loss after which the training stops.
+    patience : int, optional
+        Number of epochs without a better validation loss after which the training stops; by default
+        60. A decoder that starts at the best linear one (that of principal components, see
+        :mod:`spectessera.network.start`) by default stops when three epochs together lower the
+        validation loss by less than half a per cent: most spectra need no more than that.
     sampling : "random" or "signal"
         Which pixels of cubes are trained on: a random ``fraction`` of each cube, or all pixels with
         signal and a random ``fraction`` of the others (0.05 for the paper's emission-line cubes),
@@ -126,7 +129,7 @@ class Training:
     test: float = 0.1
     plateau: int = 20
     factor: float = 0.5
-    patience: int = 60
+    patience: int | None = None
     sampling: str = "random"
     fraction: float = 1.0
     max_spectra: int = 100_000
@@ -161,7 +164,8 @@ class Training:
         check_number("test", self.test, low=0.0, high=0.4)
         check_number("plateau", self.plateau, low=1, integer=True)
         check_number("factor", self.factor, low=0.0, high=1.0, open_low=True)
-        check_number("patience", self.patience, low=1, integer=True)
+        if self.patience is not None:
+            check_number("patience", self.patience, low=1, integer=True)
         check_choice("sampling", self.sampling, ("random", "signal"))
         check_number("fraction", self.fraction, low=0.0, high=1.0)
         check_number("max_spectra", self.max_spectra, low=10, integer=True)

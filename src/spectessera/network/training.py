@@ -39,6 +39,7 @@ from .losses import (
 )
 from .schedule import as_schedule
 from .settings import TermWeights, Training, batch_clusters, weights_at
+from .start import first_state, has_ended, starts_linear
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,8 @@ def train(
         Where the state of the training is saved. If it exists, the training continues from it and
         ends with exactly the weights of a training that was not interrupted.
     progress : callable, optional
-        Called after every epoch with the number of epochs done, that of all epochs and the row of
-        the history.
+        Called after every epoch with the number of epochs done, that of all epochs (of those that
+        were done if it was the last) and the row of the history.
 
     Returns
     -------
@@ -145,7 +146,10 @@ def train_on(
     _check_batch(training, clusters)
     device = source.start.device
     with locked_checkpoint(checkpoint), _isolated_random_state(training.seed, device):
-        state = _first_state(model, source, training, trained)
+        state = first_state(model, source, training, trained)
+        if not trained and starts_linear(model, training):
+            state.history.start = validate(model, source.validation, clusters, training)
+            state.best.offer(state.history.start["total"], -1, model)
         if shuffle is not None:
             state.shuffle = shuffle
         file = None
@@ -170,48 +174,12 @@ def train_on(
     return state.history
 
 
-def _first_state(
-    model: Autoencoder, source: BatchSource, training: Training, trained: bool
-) -> TrainingState:
-    """Return the state before the first step, the model adapted to the spectra if it is new."""
-    _freeze(model, training)
-    state = TrainingState(
-        model,
-        learning_rate=training.learning_rate or (1e-4 if trained else 1e-3),
-        factor=training.factor,
-        plateau=training.plateau,
-        seed=training.seed,
-    )
-    if not trained:
-        model.start_from(source.start, whiten=training.train_encoder is not False)
-    return state
-
-
 def _check_batch(training: Training, clusters: Clusters) -> None:
     if training.batch_size <= 2 * clusters.k_min:
         raise ValueError(
             f"batch_size={training.batch_size} is too small for {clusters.k_min} or more clusters "
             f"in a batch; take at least {2 * clusters.k_min + 1}"
         )
-
-
-def _freeze(model: Autoencoder, training: Training) -> None:
-    """Exclude the first hidden layers of the encoder, or all of it, from the training.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer.
-    """
-    layers, frozen = training.freeze, 0
-    linear = [each for each in model.encoder if isinstance(each, torch.nn.Linear)]
-    if layers > len(linear):
-        raise ValueError(f"freeze={layers}, but the encoder has {len(linear)} hidden layers")
-    for each in model.encoder:
-        frozen += isinstance(each, torch.nn.Linear)
-        each.requires_grad_(frozen > layers)
-    if training.train_encoder is False:
-        model.freeze_encoder()
 
 
 def _train_epochs(
@@ -234,7 +202,7 @@ def _train_epochs(
             "a schedule ends at epoch %d, after the %d epochs of the training", max(ends), epochs
         )
     for epoch in range(len(state.history.rows), epochs):
-        if epoch > settled and epoch - 1 - state.best.epoch >= training.patience:
+        if has_ended(state, training, settled):
             break
         started = time.perf_counter()
         if training.decay == "cosine":
@@ -252,7 +220,8 @@ def _train_epochs(
         if file is not None:
             file.write_if_due()
         if progress is not None:
-            progress(epoch + 1, epochs, row)
+            last = has_ended(state, training, settled)
+            progress(epoch + 1, epoch + 1 if last else epochs, row)
 
 
 def _cosine(epoch: int, epochs: int) -> float:

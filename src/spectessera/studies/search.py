@@ -289,7 +289,7 @@ def _scores(task: _Task, values: dict[str, Any]) -> dict[str, Any]:
     if history.interrupted:
         raise KeyboardInterrupt
     training: Training = segmenter.config("training")
-    best = history.rows[history.best_epoch]
+    best = history.best()
     silhouettes, ks, scores = [], [], []
     for cube in task.cubes:
         latent = segmenter.transform(cube)
@@ -303,14 +303,14 @@ def _scores(task: _Task, values: dict[str, Any]) -> dict[str, Any]:
             scores.append(float(getattr(compare(label, _reference(cube)), task.objective)))
     silhouette = float(np.mean(silhouettes))
     objective = {
-        "validation": best["validation_total"],
+        "validation": best["total"],
         "silhouette": silhouette,
     }.get(task.objective, float(np.mean(scores)) if scores else np.nan)
     if not np.isfinite(objective):
         raise ValueError(f"the objective is not finite ({objective})")
     return {
         "objective": objective,
-        "reconstruction": best["validation_reconstruction"],
+        "reconstruction": best["reconstruction"],
         "silhouette": silhouette,
         "k": tuple(ks),
     }
