@@ -285,7 +285,7 @@ class ExactSilhouettes:
         padding = torch.arange(widest, device=points.device) >= sizes[:, None]
         columns = columns.masked_fill(padding, 0)
         counts = self.onehot.sum(0)[columns].masked_fill(padding, 0.0)
-        self.terms = silhouette_terms(sums[:, columns].transpose(0, 1), self.labels, counts)
+        self.terms = silhouette_terms(sums.T[columns].transpose(1, 2), self.labels, counts)
         self.scores = self.terms.score.mean(1)
 
     def score(self, position: int) -> Tensor:
