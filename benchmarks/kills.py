@@ -26,7 +26,7 @@ from spectessera.network.checkpoint import Checkpoint
 from .line_spectra import line_spectra
 
 EPOCHS = 24
-KILLS = 10
+KILLS = 6
 # The plateau lowers the learning rate in both: so its state must be resumed, too.
 COMMON: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 128, "learning_rate": 5e-3, "plateau": 1}
 TRAININGS = {

@@ -22,7 +22,7 @@ from spectessera.cube import blocks, load_block
 
 TITLE = "Reading files"
 MEBIBYTES = 64
-ROUNDS = 5
+ROUNDS = 3
 CHANNELS = 512
 LARGE = 10  # times: the file that is read in blocks
 PASS = """

@@ -22,7 +22,7 @@ from spectessera import write
 from spectessera.synth import cube_from_rgb, miniature
 
 TITLE = "Cold starts of the command line"
-ROUNDS = 5
+ROUNDS = 3
 SIDE = 64  # pixels of the cube
 NOW = Path(spectessera.__file__).parents[1]
 TYPER = """

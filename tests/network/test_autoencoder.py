@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from spectessera.network.autoencoder import Autoencoder, resolve_output
+from spectessera.network.dropout import AlphaDropout, Dropout, DroppedRelu
 from spectessera.network.shape import Network
 
 
@@ -83,13 +84,29 @@ def test_any_number_of_channels_is_encoded_and_decoded(settings, channels):
 
 @pytest.mark.parametrize(
     ("block", "activation", "drop"),
-    [("mlp", nn.ReLU, nn.Dropout), ("snn", nn.SELU, nn.AlphaDropout)],
+    [
+        ("mlp", nn.ReLU, [nn.Identity, DroppedRelu]),
+        ("snn", nn.SELU, [nn.SELU, AlphaDropout]),
+        ("normed", nn.SiLU, [nn.SiLU, Dropout]),
+    ],
 )
 def test_blocks_are_those_of_their_name_and_drop_only_where_asked(block, activation, drop):
+    norm = [nn.LayerNorm] if block == "normed" else []
     kinds = [type(each) for each in built(block=block, encoder=(8,), dropout=0.1).encoder]
-    assert kinds == [nn.Linear, activation, drop]
+    assert kinds == [nn.Linear, *norm, *drop]
     kinds = [type(each) for each in built(block=block, encoder=(8,)).encoder]
-    assert kinds == [nn.Linear, activation]
+    assert kinds == [nn.Linear, *norm, activation]
+
+
+@pytest.mark.parametrize("block", ["mlp", "snn", "normed"])
+def test_out_of_training_dropout_changes_nothing(block):
+    """A network with dropout has the layers and the outputs of one without, the weights equal."""
+    with_dropout = built(block=block, encoder=(8, 6), dropout=0.3).eval()
+    without = built(block=block, encoder=(8, 6)).eval()
+    points = torch.rand(20, 96, generator=seeded(1))
+    for ours, theirs in zip(with_dropout.parameters(), without.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert torch.equal(with_dropout(points)[0], without(points)[0])
 
 
 # --- initial weights ---------------------------------------------------------------------------
@@ -254,7 +271,7 @@ def test_the_encoding_activation_replaces_activation_and_dropout_of_the_last_lay
     """The released network: 96-48-24, alpha dropout after 48 only, tanh after 24."""
     model = built(encoder=(48, 24), block="snn", dropout=0.1, encoding_activation="tanh")
     kinds = [type(each) for each in model.encoder]
-    assert kinds == [nn.Linear, nn.SELU, nn.AlphaDropout, nn.Linear, nn.Tanh]
+    assert kinds == [nn.Linear, nn.SELU, AlphaDropout, nn.Linear, nn.Tanh]
     hidden = model.eval().encoder(100 * torch.randn(50, 96, generator=seeded()))
     assert hidden.abs().max() <= 1
     assert not any(isinstance(each, nn.Tanh) for each in model.decoder)

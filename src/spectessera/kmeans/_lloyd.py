@@ -19,8 +19,13 @@ from ._silhouette import MANY_DIMENSIONS
 _ONE_BATCH = 8192
 # The numbers of this many centers need six bits, which leaves four digits for a squared distance.
 _MAX_PACKED = 64
+# Up to this many squares, one call that tracks positions is faster than the calls around packing.
+_FEW_SQUARES = 2**13
 # Up to this many points in all runs, the points are copied for each run: one call then sums all.
 _ONE_COPY = 2**17
+# Up to this many summands in all runs, all sums are computed again by one call: with few points
+# the calls take most of the time.
+_ONE_CALL = 2**17
 # Number of points whose distances are added together.
 _IN_CACHE = 8192
 # Where fewer than one label in this many changes, sums are updated instead of computed again.
@@ -73,17 +78,22 @@ class CenterSearch:
         runs, k, d = centers.shape
         norms = centers.square().sum(2) + padding
         flat = torch.cat([-2 * centers, norms[..., None]], 2).view(runs * k, d + 1)
-        labels = torch.empty(runs, len(self.norms), dtype=torch.int64, device=centers.device)
         rows = max(1, ELEMENTS // (runs * k))
+        if rows >= len(self.norms):
+            return self._nearest((flat @ self.wide).view(runs, k, -1), self.norms)
+        labels = torch.empty(runs, len(self.norms), dtype=torch.int64, device=centers.device)
         for first in range(0, len(self.norms), rows):
             part = slice(first, first + rows)
             squares = (flat @ self.wide[:, part]).view(runs, k, -1)
-            if k > _MAX_PACKED:
-                torch.argmin(squares, 1, out=labels[:, part])
-            else:
-                squares.add_(self.norms[part]).clamp_(min=0)
-                labels[:, part] = self._smallest(squares.view(self.bits))
+            labels[:, part] = self._nearest(squares, self.norms[part])
         return labels
+
+    def _nearest(self, squares: Tensor, norms: Tensor) -> Tensor:
+        """Return the labels of squares (runs, k, n), to which the norms are to be added."""
+        if squares.shape[1] > _MAX_PACKED or squares.numel() <= _FEW_SQUARES:
+            return squares.min(1).indices  # faster than argmin
+        squares.add_(norms).clamp_(min=0)
+        return self._smallest(squares.view(self.bits)).long()
 
     @staticmethod
     def _smallest(bits: Tensor) -> Tensor:
@@ -100,7 +110,7 @@ class CenterSearch:
 
 
 class _Moments(NamedTuple):
-    """Sums (runs, k, d), float64, and counts (runs, k) of every cluster of every run."""
+    """Sums (runs, k, d), float64, and counts (runs, k), whole, of every cluster of every run."""
 
     sums: Tensor
     counts: Tensor
@@ -124,6 +134,42 @@ def _sums(columns: Tensor, labels: Tensor, shift: Tensor, k: int) -> _Moments:
         return _Moments(torch.stack([torch.stack(sums, 1) for sums in each]), counts)
     sums = [torch.bincount(flat, column[: len(flat)], minlength=runs * k) for column in columns]
     return _Moments(torch.stack(sums, 1).view(runs, k, -1), counts)
+
+
+class _Summation:
+    """The moments of the clusters of all runs."""
+
+    def __init__(self, search: CenterSearch, runs: int, k: int) -> None:
+        self.points, self.columns, self.k = search.points, search.columns, k
+        n, d = self.points.shape
+        self.shift = k * torch.arange(runs, device=self.points.device)[:, None]
+        self.summands, few = None, d <= MANY_DIMENSIONS
+        if few and runs * n * (d + 1) <= _ONE_CALL:
+            one = self.columns.new_ones(1, n)
+            self.summands = torch.cat([self.columns, one]).T.repeat(runs, 1).view(-1)
+            dimension = torch.arange(d + 1, device=self.points.device)
+            self.place = self.shift[..., None] * (d + 1) + dimension  # (runs, 1, d + 1)
+        elif few and runs * n <= _ONE_COPY:
+            self.columns = self.columns.repeat(1, runs)  # (d, runs * n)
+
+    def moments(self, labels: Tensor) -> _Moments:
+        """Return the moments of labels (runs, n), of as many runs as are left."""
+        runs = len(labels)
+        if self.summands is None:
+            return _sums(self.columns, labels, self.shift[:runs], self.k)
+        width = self.place.shape[2]
+        places = torch.add(self.place[:runs], labels[..., None], alpha=width).view(-1)
+        sums = self.summands.new_zeros(runs * self.k * width)
+        sums.scatter_add_(0, places, self.summands[: len(places)])  # in the order of the points
+        sums = sums.view(runs, self.k, width)
+        return _Moments(sums[..., :-1], sums[..., -1])
+
+    def updated(self, before: _Moments | None, old: Tensor, new: Tensor) -> _Moments:
+        """Return the moments of new labels, by those of the old ones where this is faster."""
+        if before is None or self.summands is not None:
+            return self.moments(new)
+        shift = self.shift[: len(new)]
+        return _updated_moments(self.columns, self.points, before, old, new, shift, self.k)
 
 
 def _updated_moments(
@@ -198,24 +244,21 @@ def _lloyd(
     runs, k, _ = seeds.shape
     absent = torch.arange(k, device=seeds.device) >= sizes[:, None]
     padding = seeds.new_zeros(runs, k).masked_fill_(absent, torch.inf)
-    points, columns = search.points, search.columns
-    if points.shape[1] <= MANY_DIMENSIONS and runs * len(points) <= _ONE_COPY:
-        columns = columns.repeat(1, runs)  # (d, runs * n)
-    shift = k * torch.arange(runs, device=points.device)[:, None]
+    points, summation = search.points, _Summation(search, runs, k)
     labels = torch.full((runs, len(points)), -1, dtype=torch.int64, device=points.device)
     centers = seeds.clone()
     converged = torch.zeros(runs, dtype=torch.bool, device=points.device)
     # The runs that have not converged, and their state: written back only when one converges.
     active = torch.arange(runs, device=points.device)
     old, now = labels, centers
-    moments = _Moments(points.new_zeros(0), counts=points.new_zeros(0))
+    moments, clusters = None, int(sizes.sum())
     for _ in range(max_iter):
         new = search.nearest(now, padding)
-        moments = _updated_moments(columns, points, moments, old, new, shift[: len(active)], k)
-        if int(moments.counts.count_nonzero()) < int(sizes.sum()):
+        moments = summation.updated(moments, old, new)
+        if int(moments.counts.count_nonzero()) < clusters:
             for row in ((moments.counts > 0).sum(1) < sizes).nonzero()[:, 0].tolist():
                 _fill_empty(points, now[row], new[row], moments.counts[row], int(sizes[row]))
-            moments = _sums(columns, new, shift[: len(active)], k)
+            moments = summation.moments(new)
         changed = (new != old).any(1)
         means = (moments.sums / moments.counts.clamp(min=1)[..., None]).to(points.dtype)
         if tolerance > 0:
@@ -226,6 +269,7 @@ def _lloyd(
             active, old, now = active[changed], old[changed], now[changed]
             moments = _Moments(moments.sums[changed], moments.counts[changed])
             padding, sizes = padding[changed], sizes[changed]
+            clusters = int(sizes.sum())
             if len(active) == 0:
                 break
     labels[active], centers[active] = old, now
@@ -289,15 +333,23 @@ def _best_of(
     each = starts.shape[1]
     sizes = torch.tensor(ks, device=starts.device).repeat_interleave(each)
     labels, centers, converged = _lloyd(search, starts.flatten(0, 1), sizes, max_iter, tolerance)
-    best = []
+    costs = _inertias(search.points, labels, centers)
+    best, ended = [], converged.tolist()
     for position, k in enumerate(ks):
         first = position * each
-        restarts = range(first, first + each)
-        costs = [inertia_of(search.points, labels[run], centers[run]) for run in restarts]
-        lowest = int(torch.stack(costs).argmin()) if len(costs) > 1 else 0
-        run = first + lowest
-        best.append(KMeansRun(labels[run], centers[run, :k], costs[lowest], bool(converged[run])))
+        run = first + (int(costs[first : first + each].argmin()) if each > 1 else 0)
+        best.append(KMeansRun(labels[run], centers[run, :k], costs[run], ended[run]))
     return best
+
+
+def _inertias(points: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """Return :func:`inertia_of` all runs (runs,); of few points by one call."""
+    n, d = points.shape
+    if len(labels) * n > _IN_CACHE or d > MANY_DIMENSIONS:
+        runs = zip(labels, centers, strict=True)
+        return torch.stack([inertia_of(points, each, own) for each, own in runs])
+    own = centers.gather(1, labels[..., None].expand(-1, -1, d))  # (runs, n, d)
+    return own.sub_(points).square_().sum((1, 2), dtype=torch.float64)
 
 
 def padded_centers(runs: Sequence[KMeansRun]) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from spectessera._util.check import check_choice
 from spectessera._util.memory import available_bytes
 
+from .dropout import AlphaDropout, Dropout, DroppedRelu
 from .principal import decode_linearly, principal_axes
 from .shape import OUTPUTS, Network
 
@@ -215,6 +216,12 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 def _blocks(widths: tuple[int, ...], network: Network, last: str | None) -> list[nn.Module]:
     """Return linear, normalisation, activation, dropout for each two widths; ``last`` ends them."""
     activations = {"mlp": nn.ReLU, "snn": nn.SELU, "normed": nn.SiLU}
+    # As many modules in every block: their numbers are names of weights in a model file.
+    dropping: dict[str, Callable[[float], list[nn.Module]]] = {
+        "mlp": lambda p: [nn.Identity(), DroppedRelu(p)],
+        "snn": lambda p: [nn.SELU(), AlphaDropout(p)],
+        "normed": lambda p: [nn.SiLU(), Dropout(p)],
+    }
     layers: list[nn.Module] = []
     for place, (before, after) in enumerate(pairwise(widths), start=2):
         layers.append(nn.Linear(before, after))
@@ -223,10 +230,10 @@ def _blocks(widths: tuple[int, ...], network: Network, last: str | None) -> list
             return [*layers, kinds[last]()]
         if network.block == "normed":
             layers.append(nn.LayerNorm(after))
-        layers.append(activations[network.block]())
         if network.dropout > 0:
-            kind = nn.AlphaDropout if network.block == "snn" else nn.Dropout
-            layers.append(kind(network.dropout))
+            layers += dropping[network.block](network.dropout)
+        else:
+            layers.append(activations[network.block]())
     return layers
 
 

@@ -95,16 +95,18 @@ class _Discrepancy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, sign: Tensor) -> Tensor:
-        wide = sign * torch.cat([points, points.new_ones(len(points), 1)], 1)
+        # Rows, not columns: with so few, a product of contiguous ones is four times as fast.
+        wide = torch.cat([points.T, points.new_ones(1, len(points))]) * sign.T  # (d + 1, n)
         moved = torch.zeros_like(wide)  # K (c x), K c
         for rows, columns, mirrored, squares, _ in half_tiles(points):
             kernel = squares.mul_(-0.5).exp_()
-            moved[rows].addmm_(kernel, wide[columns])
+            moved[:, rows].addmm_(wide[:, columns], kernel.T)
             if mirrored:
-                moved[columns].addmm_(kernel.T, wide[rows])
-        ctx.save_for_backward(2 * sign * (moved[:, :-1] - moved[:, -1:] * points))
+                moved[:, columns].addmm_(wide[:, rows], kernel)
+        slope = 2 * sign * (moved[:-1] - moved[-1:] * points.T).T
+        ctx.save_for_backward(slope)
         # Nearly equal terms cancel here; rounding may leave a negative remainder.
-        return (sign * moved[:, -1:]).sum(dtype=torch.float64).clamp(min=0).to(points.dtype)
+        return (sign.T * moved[-1:]).sum(dtype=torch.float64).clamp(min=0).to(points.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
