@@ -38,7 +38,7 @@ def trained(path=None, *, epochs=EPOCHS, progress=None):
     training = Training(
         epochs=epochs,
         batch_size=80,
-        learning_rate=0.02,
+        learning_rate=0.2,
         beta=Schedule(0.0, 0.5, 1, 3),
         gamma=Schedule(0.1, 0.3, 0, 2),
         denoise=0.1,
