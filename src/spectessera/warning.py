@@ -189,7 +189,8 @@ KINDS = {
     "W-NAME-CALIBRATION": Kind(
         "Energies that do not fit the lines",
         "the lines fit only if the energies are multiplied by {factor:.3f}: the energy calibration "
-        "seems to be wrong, and nothing is named{candidates}",
+        "seems to be wrong, and nothing is named{candidates}; segment again with the energies of "
+        "the first and the last channel times that factor (--energy FIRST,LAST)",
     ),
     "W-NAME-CALIBRATION-ELSEWHERE": Kind(
         "Energies that do not fit the lines of other clusters",

@@ -8,7 +8,7 @@ import pytest
 
 from commands import one_line, run
 from spectessera import make_cube, read, write
-from spectessera.cli.console import as_flags
+from spectessera.cli.console import as_flags, format_warning
 from spectessera.cli.flags import FileOptions
 from spectessera.cube import spectral_axis
 
@@ -41,10 +41,10 @@ def test_a_channel_first_file_is_read_in_the_order_that_is_given(tmp_path):
 
 
 def test_the_axis_may_be_given_as_logarithms_with_its_medium(scan):
-    cube = FileOptions(wavelength="3,4", log10=True, medium="vacuum").open(scan)
+    cube = FileOptions(wavelength="3.5,4", log10=True, medium="vacuum").open(scan)
     axis = spectral_axis(cube)
     assert (axis.kind, axis.medium) == ("wavelength", "vacuum")
-    np.testing.assert_allclose(axis.values[[0, -1]], [1000, 10000])
+    np.testing.assert_allclose(axis.values[[0, -1]], [10**3.5, 10000])
 
 
 def test_mask_and_noise_are_names_in_the_file(scan):
@@ -148,8 +148,8 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path):
 
 
 def test_info_in_json_has_the_axis_that_is_given(scan):
-    told = json.loads(run("info", scan, "--wavelength", "3,4", "--json", check=0).stdout)
-    assert told["axis_range"] == [3.0, 4.0]
+    told = json.loads(run("info", scan, "--wavelength", "3000,4000", "--json", check=0).stdout)
+    assert told["axis_range"] == [3000.0, 4000.0]
 
 
 def test_info_shows_how_everything_was_found_and_what_to_do_if_it_is_wrong(tmp_path):
@@ -180,3 +180,31 @@ def test_info_of_an_own_file_has_nothing_to_add(scan):
     told = json.loads(run("info", scan, "--json", check=0).stdout)
     assert not any(name.endswith("_from") for name in told)
     assert "reading_notes" not in told
+
+
+@pytest.mark.parametrize(
+    ("energy", "words"),
+    [
+        ("500,38500", "if it is in eV, give --unit eV"),
+        ("0.037,0.5", "if they are the gain and the offset, give --energy 0.5,4.163"),
+        ("0.001,0.002", "give the energies of the first and of the last channel"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:energy from")
+def test_an_unlikely_range_of_energies_is_in_the_table_of_info(tmp_path, energy, words):
+    np.save(tmp_path / "a.npy", np.arange(2400.0).reshape(4, 6, 100))
+    told = json.loads(run("info", tmp_path / "a.npy", "--energy", energy, "--json", check=0).stdout)
+    assert words in as_flags(told["reading_notes"])
+    assert told["warnings"].startswith("what was assumed")
+
+
+def test_energies_with_their_unit_need_no_warning(tmp_path):
+    write(make_cube(np.ones((4, 6, 100)), energy=(0.1, 0.9), unit="keV"), tmp_path / "a.h5")
+    cube = FileOptions(energy="0.1,0.9", unit="keV").open(tmp_path / "a.h5")
+    assert "reading_notes" not in cube.attrs
+
+
+def test_a_warning_of_this_package_speaks_of_flags():
+    words = format_warning("give energy=(1, 2)", UserWarning, "a.py", 1)
+    assert words == "warning: give --energy 1,2\n"
+    assert format_warning("old", DeprecationWarning, "a.py", 1) == "DeprecationWarning: old\n"

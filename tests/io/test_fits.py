@@ -414,3 +414,18 @@ def test_a_noise_image_with_the_header_of_its_data_stays_the_noise(tmp_path):
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(tmp_path / "cut.fits")
     cube = read(tmp_path / "cut.fits")
     np.testing.assert_array_equal(cube.coords["variance"], np.moveaxis(values, 0, 2) + 2)
+
+
+@pytest.mark.parametrize(("key", "word"), [("STAT", "the noise"), ("DQ", "the flags")])
+def test_the_noise_or_the_flags_of_another_image_are_no_cube_without_a_warning(tmp_path, key, word):
+    values = np.arange(4 * 5 * 7, dtype=np.float32).reshape(7, 4, 5)
+    header = fits.Header({"HDUCLAS2": "DATA", "ERRDATA": "STAT", "QUALDATA": "DQ"})
+    parts = {"DATA": values, "STAT": values + 2, "DQ": np.zeros((7, 4, 5), np.int32)}
+    images = [fits.ImageHDU(each, header, name) for name, each in parts.items()]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(tmp_path / "cut.fits")
+    cube = read(tmp_path / "cut.fits", key=key)
+    assert f"is, by its name, {word} of another image" in cube.attrs["reading_notes"]
+    assert "(--key 1)" in cube.attrs["reading_notes"]
+    assert "STAT" not in cube.attrs.get("variance_from", "")
+    own = read(tmp_path / "cut.fits", key="DATA")
+    assert "another image" not in own.attrs["reading_notes"]

@@ -156,3 +156,13 @@ def test_errors_say_what_is_wrong(page):
     flat["mean_spectrum"] = flat["mean_spectrum"] * 0 + 3.0
     with pytest.raises(ValueError, match="have no lines"):
         elements(page.cube, flat)
+
+
+def test_a_wrong_calibration_is_reported_with_the_flag_that_mends_it(page):
+    axis = spt.axis.Axis(ENERGY / 0.96, "keV")
+    with pytest.raises(ValueError, match="again with --energy") as error:
+        elements(with_axis(page.cube, axis), with_axis(page.result, axis))
+    given = str(error.value).split("--energy ")[1].split(", ")[0]
+    first, last = (float(number) for number in given.split(","))
+    assert first == pytest.approx(ENERGY[0], rel=0.01)
+    assert last == pytest.approx(ENERGY[-1], rel=0.01)

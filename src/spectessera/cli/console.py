@@ -63,7 +63,12 @@ class PlainFormatter(logging.Formatter):
 def format_warning(
     message: Warning | str, category: type[Warning], _file: str, _number: int, _line: Any = None
 ) -> str:
-    """Return a warning of a library as one line; it may quote what is in a file."""
+    """Return a warning as one line; it may quote what is in a file.
+
+    Those of this package have no category of their own, and speak of arguments, not of flags.
+    """
+    if category is UserWarning:
+        return f"warning: {as_flags(shown(message))}\n"
     return f"{category.__name__}: {shown(message)}\n"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from spectessera._util.text import counted
 from spectessera.axis import Axis
-from spectessera.conventions.units import guessed_unit
+from spectessera.conventions.units import doubt_of_axis
 
 from ._parts import numbers_along
 
@@ -83,10 +83,9 @@ class GivenAxis(NamedTuple):
         if own_unit and self.unit:
             numbers = Axis(numbers, own_unit).to(self.unit).values
         unit = self.unit if self.unit is not None else own_unit
-        if numbers.shape == (2,) and channels != 2:
-            numbers = np.linspace(numbers[0], numbers[1], channels)
-        if unit is None:
-            _warn_of_unit(name, numbers, usual_unit)
+        numbers = _full(numbers, channels)
+        if unit is None and (doubt := doubt_of(name, numbers, channels)):
+            warnings.warn(doubt, stacklevel=_outside_the_package())
         return Axis(
             numbers,
             unit=usual_unit if unit is None else unit,
@@ -95,17 +94,24 @@ class GivenAxis(NamedTuple):
         )
 
 
-def _warn_of_unit(name: str, numbers: np.ndarray, usual_unit: str) -> None:
-    """Warn where numbers without a unit look like another one than that in which they are taken."""
-    likely = guessed_unit(name, numbers)[0]
-    if likely and likely != usual_unit:
-        low, high = numbers.min(), numbers.max()
-        warnings.warn(
-            f"{name} from {low:g} to {high:g} is taken as {usual_unit}, since no unit is given; "
-            f'if it is in {likely}, give unit="{likely}" (--unit {likely}), and otherwise '
-            f'unit="{usual_unit}", which ends this warning',
-            stacklevel=_outside_the_package(),
-        )
+def doubt_of(name: str, value: Any, channels: int) -> str:
+    """Return why numbers of an axis without a unit may not be meant so, "" if nothing is odd.
+
+    ``name`` is "energy", "wavelength" or "axis"; ``value`` holds all values, or the first and last.
+    """
+    if isinstance(value, Axis):
+        return ""
+    numbers, own_unit = numbers_along(value)
+    if own_unit or not numbers.size or not np.isfinite(numbers).all():
+        return ""
+    return doubt_of_axis(name, _full(numbers, channels), UNITS[name])
+
+
+def _full(numbers: np.ndarray, channels: int) -> np.ndarray:
+    """Return the values of all channels, where only the first and the last are given."""
+    if numbers.shape == (2,) and channels != 2:
+        return np.linspace(numbers[0], numbers[1], channels)
+    return numbers
 
 
 def _outside_the_package() -> int:

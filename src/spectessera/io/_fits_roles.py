@@ -102,7 +102,7 @@ def pick(path: Path, images: Mapping[int, Any], key: str | int | None) -> tuple[
             raise ValueError(f"{path} has no image {key!r}; there is: {table}")
         if len(shapes[numbers[0]]) < 3:
             check_three_axes(path, str(key), shapes[numbers[0]])
-        return numbers[0], []
+        return numbers[0], _belongs_to_another(images, numbers[0])
     cubes = [n for n in images if squeezed_ndim(shapes[n]) == 3]
     if not cubes:
         raise ValueError(f"{path} has no image of 3 axes; there is: {table}")
@@ -116,6 +116,20 @@ def pick(path: Path, images: Mapping[int, Any], key: str | int | None) -> tuple[
     alone = role_of(images[chosen[0]].name).kind in ("noise", "flags", "other")
     note = f"the only image of 3 axes, {images[chosen[0]].name}, is taken as the cube"
     return chosen[0], [note] if alone else []
+
+
+def _belongs_to_another(images: Mapping[int, Any], number: int) -> list[str]:
+    """Return a note if the image that a user asks for is the noise or the flags of another one."""
+    what = {"noise": "the noise", "flags": "the flags", "other": "not the values"}
+    kind = _role(images[number]).kind
+    cubes = [n for n in images if squeezed_ndim(tuple(images[n].shape)) == 3]
+    others = [n for n in candidates(images, cubes) if _role(images[n]).kind in ("science", "")]
+    if kind not in what or not others or number in others:
+        return []
+    return [
+        f"image {label(images, number)} is, by its name, {what[kind]} of another image: as a cube "
+        f"it shows no spectra; that is {label(images, others[0])} (--key {others[0]})"
+    ]
 
 
 def _has_companions(images: Mapping[int, Any]) -> bool:
@@ -187,7 +201,7 @@ def companions(images: Mapping[int, Any], number: int) -> Companions:
         if named.strip() == hdu.name.upper() or (same and not named.strip()):
             (noise if role.kind == "noise" else flags).append(n)
     declared = str(header.get("ERRDATA", "")).strip().upper()
-    noise += [n for n in images if declared and images[n].name.upper() == declared]
+    noise += [n for n in images if n != number and declared == images[n].name.upper() != ""]
     shape = tuple(images[number].shape)
     noise.sort(key=lambda n: (tuple(images[n].shape) != shape, len(role_of(images[n].name).rest)))
     form = (role_of(images[noise[0]].name).form or "variance") if noise else ""

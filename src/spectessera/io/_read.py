@@ -14,6 +14,7 @@ from spectessera._util.reading import reading_safely
 from spectessera.axis import MEDIA, Axis, parse_unit
 from spectessera.channels import BAD, bad_channels
 from spectessera.cube import make_cube, spectral_axis
+from spectessera.foreign import doubt_of
 from spectessera.preprocess.livetime import with_live_time
 from spectessera.scale import keep_saturation
 
@@ -288,6 +289,9 @@ def _axis_arguments(
         return _own_axis(path, stored, unit, medium, log10)
     stored.attrs.pop("axis_note", None)
     stored.origin["axis"] = f"the argument {' and '.join(given)}"
+    if unit is None and not log10:
+        doubts = (doubt_of(name, v, stored.values.shape[2]) for name, v in given.items())
+        stored.notes += [each for each in doubts if each]
     if log10:
         given = {name: _powers(value, stored.values.shape[2]) for name, value in given.items()}
     return {**given, "unit": unit, "medium": medium}

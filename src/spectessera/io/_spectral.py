@@ -11,6 +11,7 @@ from spectessera.axis import UNITS, Axis, parse_unit
 from spectessera.conventions.dims import Dim
 from spectessera.conventions.units import guessed_unit
 
+from ._calibration import linear_axes
 from ._channels import names_axis
 from ._choice import AxisValues, Choice
 from ._common import StoredCube, axis_of_file
@@ -92,6 +93,7 @@ def add_axis(
     candidates = [one for one in (choice.axis, scale, *beside)
                   if one is not None and len(one.values) == channels]  # fmt: skip
     candidates += [] if candidates else _from_edges(cube, list(spectral.values()))
+    candidates += [] if candidates else linear_axes(tree, choice.entry, channels)
     usable = [one for one in candidates if _is_monotonic(one.values)] or candidates
     if not own and choice.axis is None:  # numbers of channels only if nothing else is there
         usable.sort(key=lambda one: not _has_unit(one))

@@ -64,7 +64,11 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
             "the file gives no spectral axis; give its first and last value with energy=, "
             "wavelength= or axis="
         )
-    return description | _coordinates(cube) | _quality(cube)
+    description |= _coordinates(cube) | _quality(cube)
+    if "reading_notes" in description:  # which is a warning of every result of the cube
+        found = description["warnings"]
+        description["warnings"] = "what was assumed" + ("" if found == "none" else f"; {found}")
+    return description
 
 
 def _pixel_size(cube: xr.DataArray) -> str:

@@ -47,7 +47,8 @@ class MeanSpectra(NamedTuple):
     """The mean spectra of all clusters at rising energies, and that of all pixels, float64.
 
     ``order``: positions (e,) of these channels among the good channels of the cube; ``counts`` and
-    ``error`` (k, e); ``size`` (k,); ``usable`` (k,): it has a mean and an error.
+    ``error`` (k, e); ``size`` (k,); ``usable`` (k,): it has a mean and an error; ``ends``: energies
+    of the first and the last channel of the cube, good or not.
     """
 
     energy: np.ndarray
@@ -55,6 +56,7 @@ class MeanSpectra(NamedTuple):
     counts: np.ndarray
     error: np.ndarray
     size: np.ndarray
+    ends: tuple[float, float] | None = None
 
     @property
     def usable(self) -> np.ndarray:
@@ -129,6 +131,7 @@ def mean_spectra_of(result: xr.Dataset) -> MeanSpectra:
     ValueError
         If the axis is not one of energies with channels of equal width.
     """
+    whole = spectral_axis(result["mean_spectrum"])
     result = good_channels(result)
     axis = spectral_axis(result["mean_spectrum"])
     if axis.kind != "energy":
@@ -144,6 +147,7 @@ def mean_spectra_of(result: xr.Dataset) -> MeanSpectra:
         result["mean_spectrum"].values[:, order].astype(np.float64),
         mean_errors(result)[:, order],
         result["size"].values.astype(np.float64),
+        (float(whole.to("keV").values[0]), float(whole.to("keV").values[-1])),
     )
 
 
@@ -166,7 +170,7 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
     if whole.factor != 1.0:
         raise NothingToMap(
             f"the energies of this cube seem to be wrong by a factor of {whole.factor:.3f}: "
-            "elements cannot be mapped; calibrate the axis first"
+            f"elements cannot be mapped; {_calibrated(means, whole.factor)}"
         )
     first = whole.decomposition
     found = _Found()
@@ -187,6 +191,15 @@ def contents_of(means: MeanSpectra, numbers: list[int], anode: str | None) -> Co
         beams[0] if beams else None,
         sums[0] if sums else None,
         (float(first.data.energy[0]), float(first.data.energy[-1])),
+    )
+
+
+def _calibrated(means: MeanSpectra, factor: float) -> str:
+    """Return what to give for the axis whose energies are to be multiplied by a factor."""
+    first, last = (factor * each for each in means.ends or means.energy[[0, -1]])
+    return (
+        f"segment the cube again with --energy {first:.5g},{last:.5g}, the energies of its first "
+        "and last channel times that factor"
     )
 
 
