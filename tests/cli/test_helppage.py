@@ -113,6 +113,8 @@ def test_every_example_of_the_pages_runs(monkeypatch):
     ("words", "said"),
     [
         (("segment", "--modle", "x"), "there is no flag --modle; did you mean --model?"),
+        (("maps", "a.h5", "--fit"), "there is no flag --fit here; it is one of segment ("),
+        (("info", "a.h5", "--redshift", "1"), "one of train, segment, maps and report ("),
         (("segment", "-out", "q", "a.h5"), "there is no flag -out; did you mean --out?"),
         (("segment", "a.h5"), "--out FOLDER is missing: the folder to write the results to"),
         (("info",), "FILE is missing: the file or Zarr folder of a cube"),

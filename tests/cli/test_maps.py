@@ -190,5 +190,13 @@ def test_of_a_cube_along_wavelengths_the_lines_are_mapped(tmp_path):
     assert "only X-ray cubes" in one_line(done)
     shown = run("maps", tmp_path / "galaxy.fits", "--result", out, "--overwrite", check=0)
     assert "Ha 6563" in shown.output
+    run("maps", tmp_path / "galaxy.fits", "--result", out, "--overwrite", "--redshift",
+        str(expected.attrs["redshift"] + 2e-4), "-q", check=0)  # fmt: skip
+    with xr.open_dataset(out / "maps.nc") as written:
+        assert written.attrs["redshift"] == pytest.approx(expected.attrs["redshift"] + 2e-4)
+    away = ("--overwrite", "--redshift", "0.2", "--out", tmp_path / "away.html")
+    said = run("report", out, *away, check=0).output
+    assert "[W-NAME-REDSHIFT-MISFIT]" in said
+    assert "spectessera maps --redshift 0.2" in (tmp_path / "away.html").read_text()
     run("report", out, "--overwrite", check=0)
     assert run("check", out).exit_code == 0

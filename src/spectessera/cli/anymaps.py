@@ -45,17 +45,19 @@ def maps_of(
     *,
     anode: str | None = None,
     single_pixels: bool = True,
+    redshift: float | None = None,
 ) -> Maps:
     """Return the maps of a cube; where the spectra allow none, it says so.
 
-    ``kind`` is what :func:`kind_of` returned, ``anode`` and ``single_pixels`` are for elements.
+    ``kind`` is what :func:`kind_of` returned, ``anode`` and ``single_pixels`` are for elements,
+    ``redshift`` is for lines.
     """
     from spectessera.maps import NothingToMap, abundances, suitable
 
     found = mixtures = None
-    how = {"anode": anode, "single_pixels": single_pixels, "progress": bar}
+    how: dict[str, Any] = {"anode": anode, "single_pixels": single_pixels, "redshift": redshift}
     try:
-        found = suitable(cube, result, **how) if kind else None
+        found = suitable(cube, result, **how, progress=bar) if kind else None
     except NothingToMap as error:  # the result is complete without them
         log.warning("no maps: %s", error)
     try:

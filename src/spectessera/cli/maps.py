@@ -51,6 +51,12 @@ Anode = Annotated[
         help="Anode of the X-ray tube (Rh, Mo, W, ...): its lines are not the sample's.",
     ),
 ]
+Redshift = Annotated[
+    float | None,
+    typer.Option(
+        help="Redshift of the emission lines; by default that of the result, else found from them."
+    ),
+]
 SinglePixels = Annotated[
     bool,
     typer.Option(
@@ -69,6 +75,7 @@ def maps_command(
     out: Out = None,
     anode: Anode = None,
     single_pixels: SinglePixels = True,
+    redshift: Redshift = None,
     overwrite: Overwrite = False,
     where: Scheduler = None,
     as_json: AsJson = False,
@@ -96,9 +103,13 @@ def maps_command(
         kind = kind_of(cube)
         if kind != "elements" and anode is not None:
             raise ValueError("--anode: only X-ray cubes have lines of a tube; leave it out")
-        how: dict[str, Any] = {"anode": anode, "single_pixels": single_pixels}
+        if kind != "lines" and redshift is not None:
+            raise ValueError("--redshift: only cubes along wavelengths have lines that it moves")
         with use_scheduler(where), progress(quiet or as_json) as bar:
-            made = maps_of(cube, _clusters(cube, source, bar), kind, bar, **how)
+            made = maps_of(
+                cube, _clusters(cube, source, bar), kind, bar,
+                anode=anode, single_pixels=single_pixels, redshift=redshift,
+            )  # fmt: skip
         if made.suitable is None and made.mixtures is None:
             raise NothingToMap("there are no maps to write; the lines above say why")
         rows = _write(made, staging.path)

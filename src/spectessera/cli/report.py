@@ -71,6 +71,7 @@ def report_command(
     Names given with --name are kept in edits.toml of the folder: later reports, the summary, the
     table and the figure of the clusters show them too.
     """
+    from spectessera.diagnostics import warnings_of
     from spectessera.htmlreport import report
     from spectessera.io import read_result, result_in
     from spectessera.naming.names import name_clusters
@@ -99,6 +100,11 @@ def report_command(
             overwrite=overwrite,
         )  # fmt: skip
         done()
+        given = any(each is not None for each in (redshift, anode, library))
+        warned = warnings_of(opened, namings) if given else []
+    for each in warned:
+        if each.code.startswith("W-NAME"):  # the others are those of the run
+            output.print(f"warning: {each.text} [{each.code}]")
     output.print(f"open {path} in a browser")
 
 

@@ -13,6 +13,7 @@ from spectessera._util.text import shown
 from .console import arguments, errors
 from .helppage import plain, takes_none
 
+NEAR = 0.8  # of two flags, from 0 to 1: less alike, it may be a flag of another command
 _NUMBERS = {"INTEGER": "an integer", "NUMBER": "a number"}
 
 
@@ -81,8 +82,25 @@ def _no_such_flag(name: str, flags: dict[str, Any]) -> str:
     longer = [f"-{each.partition('=')[0]}" for each in typed]
     whole = name if not longer else longer[0][1:]
     near = [each for each in longer if each in flags]
-    near = near or get_close_matches(name if not longer else longer[0], list(flags), n=1)
+    meant = name if not longer else longer[0]
+    near = near or get_close_matches(meant, list(flags), 1, NEAR)
+    if not near and (others := _elsewhere(whole)):
+        return f"there is no flag {whole} here; it is one of {others}"
+    near = near or get_close_matches(meant, list(flags), 1)
     return f"there is no flag {whole}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _elsewhere(flag: str) -> str:
+    """Return the commands that have a flag, in words."""
+    from .app import COMMANDS, load_command
+
+    found = []
+    for name in COMMANDS:
+        program = load_command(name)
+        options = [each for each in program.params if each.param_type_name == "option"]
+        if any(flag in (*each.opts, *each.secondary_opts) for each in options):
+            found.append(name)
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}" * bool(found)
 
 
 def _bad_value(error: Any, parameter: Any) -> str:

@@ -8,6 +8,9 @@ from .changes import OLDER, in_colours_of, of_same_clusters
 from .elementmaps import LARGEST, element_section
 from .linemaps import line_section
 from .mixtures import mixture_section
+from .text import number
+
+SAME = 0.003  # difference of redshifts, relative to 1 + z: 900 km/s, beyond motions in one object
 
 
 def map_sections(
@@ -15,6 +18,7 @@ def map_sections(
     maps: xr.Dataset | None,
     mixtures: xr.Dataset | None,
     most: int = LARGEST,
+    redshift: float | None = None,
 ) -> dict[str, str]:
     """Return the sections by their names; none where there are no maps.
 
@@ -28,6 +32,8 @@ def map_sections(
         Of :func:`spectessera.maps.abundances`.
     most : int
         Points of the longer side of a small map.
+    redshift : float or None
+        Of the lines on the cards of the clusters.
     """
     found = {}
     maps, mixtures = in_colours_of(result, maps), in_colours_of(result, mixtures)
@@ -35,7 +41,7 @@ def map_sections(
         of_elements = "element" in maps.dims
         name = "elements" if of_elements else "lines"
         drawn = element_section(maps, most) if of_elements else line_section(maps, most)
-        found[name] = _note(result, maps) + drawn
+        found[name] = _note(result, maps) + _other_redshift(maps, redshift) + drawn
     if mixtures is not None:
         found["mixtures"] = _note(result, mixtures) + mixture_section(mixtures, most)
     return found
@@ -44,3 +50,15 @@ def map_sections(
 def _note(result: xr.Dataset, maps: xr.Dataset) -> str:
     """Return a note where the clusters of maps are not those of the result."""
     return "" if of_same_clusters(result, maps) else OLDER
+
+
+def _other_redshift(maps: xr.Dataset, redshift: float | None) -> str:
+    """Return a warning where the maps of lines have another redshift than the cards."""
+    own = maps.attrs.get("redshift")
+    if own is None or redshift is None or abs(float(own) - redshift) < SAME * (1 + redshift):
+        return ""
+    return (
+        f'<p class="note">The cards above name the lines at redshift {number(redshift, 6)}; these '
+        "maps were made with another one, see below. Make them again with spectessera maps "
+        f"--redshift {number(redshift, 6)}, if that is the right one.</p>"
+    )

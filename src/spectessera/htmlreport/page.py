@@ -269,13 +269,15 @@ def _sections(
     step: int,
 ) -> dict[str, str]:
     """Return the content of every section."""
+    found = [card.naming.redshift for card in made if card.naming is not None]
+    shift = next((each for each in found if each is not None), None)
     return {
         "overview": text.overview(result, made),
         "map": map_figures(result, made, step),
         **scan_section(result),
         "clusters": _cards(result, made, detail),
         **change_section(result),
-        **map_sections(result, *maps, detail.thumbnail),
+        **map_sections(result, *maps, detail.thumbnail, shift),
         "choice": choice_section(result),
         "warnings": _warnings(result, warnings),
         "settings": text.settings(result),

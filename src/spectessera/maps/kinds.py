@@ -60,6 +60,7 @@ def suitable(
     *,
     anode: str | None = None,
     single_pixels: bool = True,
+    redshift: float | None = None,
     progress: Any = None,
 ) -> xr.Dataset:
     """Return the maps that suit a cube: of elements, or of emission lines.
@@ -71,6 +72,8 @@ def suitable(
         Of :func:`spectessera.segment` or a baseline, of this cube.
     anode, single_pixels
         As of :func:`spectessera.maps.elements`; of no influence on lines.
+    redshift
+        As of :func:`spectessera.maps.lines`; of no influence on elements.
     progress : callable, optional
 
     Returns
@@ -85,5 +88,5 @@ def suitable(
         As :func:`check_suitable`.
     """
     if _kind(cube) == "lines":  # the functions check the cube
-        return lines(cube, result, progress=progress)
+        return lines(cube, result, redshift=redshift, progress=progress)
     return elements(cube, result, anode=anode, single_pixels=single_pixels, progress=progress)
