@@ -51,7 +51,8 @@ KINDS = {
     "W-DATA-SATURATED": Kind("Saturated spectra", "{spectra} saturated and left out ({where})"),
     "W-DATA-REPAIRED": Kind(
         "Repaired spectra",
-        "{spectra} with a few values that are not finite, interpolated ({where})",
+        "{spectra} with values that are not finite, up to the share --max-missing, interpolated "
+        "({where})",
     ),
     "W-DATA-NEGATIVE": Kind(
         "Negative values",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from spectessera.edits import Act, Opened
+    from spectessera.naming.candidates import Naming
 
 MOST_DIGITS = 9  # of the number of a cluster
 
@@ -71,7 +72,6 @@ def report_command(
     Names given with --name are kept in edits.toml of the folder: later reports, the summary, the
     table and the figure of the clusters show them too.
     """
-    from spectessera.diagnostics import warnings_of
     from spectessera.htmlreport import report
     from spectessera.io import read_result, result_in
     from spectessera.naming.names import name_clusters
@@ -100,12 +100,18 @@ def report_command(
             overwrite=overwrite,
         )  # fmt: skip
         done()
-        given = any(each is not None for each in (redshift, anode, library))
-        warned = warnings_of(opened, namings) if given else []
-    for each in warned:
-        if each.code.startswith("W-NAME"):  # the others are those of the run
-            output.print(f"warning: {each.text} [{each.code}]")
+    if not (redshift is None and anode is None and library is None):
+        _print_warnings(opened, namings)
     output.print(f"open {path} in a browser")
+
+
+def _print_warnings(result: xr.Dataset, namings: Sequence[Naming]) -> None:
+    """Print the warnings about new names; the others are those of the run."""
+    from spectessera.diagnostics import warnings_of
+
+    for each in warnings_of(result, namings):
+        if each.code.startswith("W-NAME"):
+            output.print(f"warning: {each.text} [{each.code}]")
 
 
 # The result, the path to write the report to, and what is to be done when it is written.

@@ -40,7 +40,7 @@ def words_of(error: Any) -> str:
     parameter = getattr(error, "param", None)
     name = getattr(error, "option_name", None)
     if hasattr(error, "possibilities"):
-        words = _no_such_flag(str(name), flags)
+        words = _no_such_flag(str(name), flags, context)
     elif name is not None and name in flags:
         words = f"{name} needs a value: {name} {flags[name].metavar or 'VALUE'}"
     elif name is not None:
@@ -76,7 +76,7 @@ def _place(parameter: Any) -> str:
     return str(flag) if takes_none(parameter) else f"{flag} {value}"
 
 
-def _no_such_flag(name: str, flags: dict[str, Any]) -> str:
+def _no_such_flag(name: str, flags: dict[str, Any], context: Any) -> str:
     """Return that there is no such flag, and the one that was probably meant."""
     typed = [each for each in arguments.get() if each.startswith(name)] if name[:2] != "--" else []
     longer = [f"-{each.partition('=')[0]}" for each in typed]
@@ -84,19 +84,20 @@ def _no_such_flag(name: str, flags: dict[str, Any]) -> str:
     near = [each for each in longer if each in flags]
     meant = name if not longer else longer[0]
     near = near or get_close_matches(meant, list(flags), 1, NEAR)
-    if not near and (others := _elsewhere(whole)):
+    if not near and (others := _elsewhere(whole, context)):
         return f"there is no flag {whole} here; it is one of {others}"
     near = near or get_close_matches(meant, list(flags), 1)
     return f"there is no flag {whole}" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _elsewhere(flag: str) -> str:
-    """Return the commands that have a flag, in words."""
-    from .app import COMMANDS, load_command
-
+def _elsewhere(flag: str, context: Any) -> str:
+    """Return the other commands that have a flag, in words."""
+    parent = getattr(context, "parent", None)
+    if parent is None:
+        return ""
     found = []
-    for name in COMMANDS:
-        program = load_command(name)
+    for name in parent.command.list_commands(parent):
+        program = parent.command.get_command(parent, name)
         options = [each for each in program.params if each.param_type_name == "option"]
         if any(flag in (*each.opts, *each.secondary_opts) for each in options):
             found.append(name)

@@ -88,12 +88,13 @@ def _naming(card: Card, axis: Axis, unit: str) -> str:
         parts.append('<p class="note">No candidate explains the peaks of this spectrum.</p>')
     lines = card.lines()
     if lines:
-        unit = f" ({safe(axis_unit)})" if axis_unit else ""
-        columns = ("Line", f"Expected{unit}", f"Measured{unit}", "Area", "Significance", "Remark")
+        at = f" ({safe(axis_unit)})" if axis_unit else ""
+        columns = ("Line", f"Expected{at}", f"Measured{at}", "Area", "Significance", "Remark")
         rows = [_line(each) for each in lines[:MOST_ROWS]]
         parts.append(table("Detected lines", columns, rows, numeric=(1, 2, 3, 4)))
         if len(lines) > MOST_ROWS:
             parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} weaker ones.</p>')
+        parts.append(_of_areas(unit, axis))
     parts.append(_numbers(naming, axis, unit))
     if naming.redshift is not None:
         error = naming.redshift_error
@@ -105,6 +106,18 @@ def _naming(card: Card, axis: Axis, unit: str) -> str:
     return "".join(parts)
 
 
+def _of_areas(unit: str, axis: Axis) -> str:
+    """Return what the areas of lines are, and their errors."""
+    words = f"Area: sum over the channels above the background, in {safe(unit) or 'values'}"
+    if axis.kind == "wavelength":
+        words += (
+            "; times the width of a channel it is the flux. The errors are those of a mean of the "
+            "pixels, which differ in brightness, and grow where the line does not fit: the error "
+            "of the sum of the same pixels, as in the maps, is smaller"
+        )
+    return f'<p class="note">{words}.</p>'
+
+
 def _numbers(naming: Naming, axis: Axis, unit: str) -> str:
     """Return ratios and what follows from them; the lines themselves are in the table above."""
     shown = [each for each in quantities_of(naming, axis, unit) if each.kind not in LISTED]
@@ -114,7 +127,7 @@ def _numbers(naming: Naming, axis: Axis, unit: str) -> str:
         [
             safe(each.name),
             with_error(each.value, each.error) if each.error > 0 else number(each.value, 2),
-            safe(each.unit if each.unit not in ("1", "dex") else ""),
+            safe(each.unit if each.unit != "1" else ""),
             safe(each.note),
         ]
         for each in shown
@@ -153,10 +166,17 @@ def _line(line: Line) -> list[str]:
         safe(line.name),
         number(line.position, 6),
         with_error(peak.position, peak.error),
-        number(peak.area, 3),
+        _area(peak),
         number(peak.significance, 3),
         safe(line.note),
     ]
+
+
+def _area(peak: Peak) -> str:
+    """Return the area of a peak with its error."""
+    if not peak.significance:
+        return number(peak.area, 3)
+    return with_error(peak.area, abs(peak.area / peak.significance))
 
 
 def _unexplained(peaks: Sequence[Peak], axis_unit: str) -> str:

@@ -9,6 +9,8 @@ from spectessera.result import number_chosen
 from . import stills, text
 from .figures import score_panels
 
+# Standard errors by which a number of clusters that counts as stable may be less: as in kmeans.
+TOLERATED = 0.5
 EXPLAINED = {
     "score-silhouette": "Silhouette: how well the clusters are separated (1 is best).",
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
@@ -21,7 +23,8 @@ EXPLAINED = {
 def choice_section(result: xr.Dataset) -> str:
     """Return how the number of clusters was chosen, with the scores of all of them."""
     count = number_chosen(result) + int(result.attrs.get("rare_clusters", 0))
-    words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}.</p>"
+    words = f"<p>{text.count(count, 'cluster')}, chosen {text.safe(text.how_chosen(result))}."
+    words += f"{_applied(result)}</p>"
     panels = [each.name for each in score_panels(result)]
     if not panels:
         return words + "<p>No other number of clusters was tried.</p>"
@@ -40,3 +43,22 @@ def choice_section(result: xr.Dataset) -> str:
         "errors; the dashed line is the number that was chosen.</figcaption></figure>"
         f"<details><summary>Values</summary>{text.score_table(result)}</details>"
     )
+
+
+def _applied(result: xr.Dataset) -> str:
+    """Return which part of the rule of evidence gave the number of clusters."""
+    needed = result.attrs.get("criterion") == "evidence" and "stable_from" in result.attrs
+    chosen = result["k"].values == number_chosen(result) if needed and "k" in result else []
+    if "stability" not in result or sum(chosen) != 1:
+        return ""
+    least = float(result.attrs["stable_from"])
+    value, error = (
+        float(result[name].values[chosen][0]) if name in result else 0.0
+        for name in ("stability", "stability_error")
+    )
+    if not value >= 0:
+        return ""
+    numbers = f"the worst of them has a stability of {value:.2f} ± {error:.2f}, {least:g} is enough"
+    if value + TOLERATED * error >= least:
+        return f" Here all of its clusters are recovered: {numbers}."
+    return f" Here there is none, so it is the smallest: {numbers}."

@@ -35,7 +35,7 @@ QUALITY_WORDS = {
     "not_finite": "too many values that are not finite, left out",
     "empty": "zeros only, left out",
     "saturated": "saturated, left out",
-    "repaired": "a few values that were not finite, interpolated",
+    "repaired": "some values that were not finite, interpolated",
     "negative_clipped": "values below 0 by more than noise, set to 0",
 }
 ONE_CLUSTER = (

@@ -33,7 +33,9 @@ MEANINGS = {
     "ratio of counts": "net counts of the lines of an element over those of the element with the "
     "most; not a ratio of concentrations: lines differ in excitation, absorption and detection",
     "flux": "flux of the line in a mean pixel, its integral over the wavelength; not corrected "
-    "for reddening or for the absorption of stars below the Balmer lines",
+    "for reddening or for the absorption of stars below the Balmer lines; the error is that of the "
+    "mean of pixels that differ in brightness, times how far the residuals of the fit exceed "
+    "theirs",
     "relative flux": "flux over that of H beta, H beta = 100, corrected with the reddening of the "
     "cluster",
     "log ratio": "decimal logarithm of a ratio of fluxes at similar wavelengths, not corrected for "
@@ -261,7 +263,7 @@ def _density(fluxes: Mapping[str, _Flux]) -> Iterator[Quantity]:
     if not set(SULPHUR) <= set(fluxes):
         return
     value, error = _quotient(fluxes[SULPHUR[0]], fluxes[SULPHUR[1]])
-    yield Quantity("[SII] 6716/6731", "log ratio", float(np.log10(value)),
+    yield Quantity("log [SII] 6716/6731", "log ratio", float(np.log10(value)),
                    float(error / value / np.log(10)), "dex")  # fmt: skip
     low, high = value - error, value + error
     if high < DENSE_BELOW or low > THIN_ABOVE:

@@ -1,0 +1,27 @@
+"""The section of a report about the number of clusters."""
+
+import pytest
+import xarray as xr
+
+from spectessera.htmlreport.choice import _applied
+
+
+@pytest.mark.parametrize(
+    ("stability", "words"),
+    [(0.92, "Here all of its clusters are recovered"), (0.4, "Here there is none, so it is the")],
+)
+def test_the_section_says_which_part_of_the_rule_applied(stability, words):
+    result = xr.Dataset(
+        {
+            "label": (("y", "x"), [[1, 2, 3]]),
+            "size": ("cluster", [1, 1, 1]),
+            "stability": ("k", [0.99, stability]),
+            "stability_error": ("k", [0.01, 0.02]),
+        },
+        coords={"k": [2, 3], "cluster": [1, 2, 3]},
+        attrs={"criterion": "evidence", "stable_from": 0.75, "n_clusters": 3},
+    )
+    said = _applied(result)
+    assert words in said
+    assert f"stability of {stability:.2f}" in said
+    assert _applied(result.assign_attrs(criterion="stability")) == ""
