@@ -151,6 +151,10 @@ class CommandGroup(_PlainGroup):
         name, _, rest = super().resolve_command(ctx, args)
         return name, None if name is None else load_command(name), rest
 
+    def loaded(self) -> dict[str, Any]:
+        """Return all commands with their flags, by their names."""
+        return {name: load_command(name) for name in COMMANDS}
+
 
 def load_command(name: str) -> Any:
     """Return a command of the table, ready to run; its module is imported."""

@@ -92,16 +92,16 @@ def _no_such_flag(name: str, flags: dict[str, Any], context: Any) -> str:
 
 def _elsewhere(flag: str, context: Any) -> str:
     """Return the other commands that have a flag, in words."""
-    parent = getattr(context, "parent", None)
-    if parent is None:
+    program = getattr(getattr(context, "parent", None), "command", None)
+    if not hasattr(program, "loaded"):  # a command of synth, which is a group of its own
         return ""
-    found = []
-    for name in parent.command.list_commands(parent):
-        program = parent.command.get_command(parent, name)
-        options = [each for each in program.params if each.param_type_name == "option"]
-        if any(flag in (*each.opts, *each.secondary_opts) for each in options):
-            found.append(name)
-    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}" * bool(found)
+    found = [
+        name
+        for name, each in program.loaded().items()
+        for option in each.params
+        if option.param_type_name == "option" and flag in (*option.opts, *option.secondary_opts)
+    ]
+    return " and ".join(part for part in (", ".join(found[:-1]), *found[-1:]) if part)
 
 
 def _bad_value(error: Any, parameter: Any) -> str:
