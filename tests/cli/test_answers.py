@@ -304,3 +304,14 @@ def test_synth_prints_a_table_of_what_was_made(tmp_path):
     assert "channels 1024" in shown
     done = run("synth", "page", "--size", "64,48", "--out", tmp_path / "page.png", check=0)
     assert f"page written to {tmp_path / 'page.png'}" in done.stdout
+
+
+def test_a_log_has_a_line_for_every_step_when_it_starts(capsys):
+    with console.progress(quiet=False) as bar:
+        bar("train", 0, 9)
+        first = capsys.readouterr().err
+        bar("train", 1, 9)
+        bar("train", 9, 9, "loss 0.5")
+        bar("segment", 1, 2)
+    assert first == "train ...\n"
+    assert capsys.readouterr().err == "train: done, loss 0.5\nsegment ...\n"

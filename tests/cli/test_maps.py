@@ -200,3 +200,13 @@ def test_of_a_cube_along_wavelengths_the_lines_are_mapped(tmp_path):
     assert "spectessera maps --redshift 0.2" in (tmp_path / "away.html").read_text()
     run("report", out, "--overwrite", check=0)
     assert run("check", out).exit_code == 0
+
+
+def test_an_edit_of_clusters_says_that_the_maps_are_of_those_before(folder):
+    again = folder / "edited"
+    copytree(folder / "result", again)
+    words = "spectessera maps CUBE --result"
+    assert words not in run("edit", again, "--rename", "1=robe", check=0).output
+    assert words in run("edit", again, "--merge", "1,2", check=0).output
+    run("report", again, "--overwrite", check=0)
+    assert "spectessera maps --overwrite makes them again" in (again / "report.html").read_text()

@@ -37,3 +37,22 @@ def test_every_map_has_a_panel_with_what_is_known_of_its_pixels():
     assert texts == [
         "HII region", "undecided", "no H alpha", "alone (2)", "pooled (1)", "too faint (2)"
     ]  # fmt: skip
+
+
+def test_the_lines_that_are_not_drawn_are_named():
+    names = [f"line {n}" for n in range(8)]
+    flux = np.arange(8.0)[:, None, None] * np.ones((1, 2, 3))
+    maps = xr.Dataset(
+        {
+            "flux": (("line", "y", "x"), flux),
+            "flux_error": (("line", "y", "x"), np.full((8, 2, 3), 0.5)),
+            "velocity": (("y", "x"), np.ones((2, 3))),
+            "dispersion": (("y", "x"), np.ones((2, 3))),
+            "gas_class": (("y", "x"), np.ones((2, 3), int), {"legend": '{"1": "HII region"}'}),
+            "quality": (("y", "x"), np.zeros((2, 3), np.uint8)),
+        },
+        coords={"line": names},
+    )
+    said = spt.plots.lines(maps).get_supxlabel()
+    assert said == "not drawn: line 0 (0 pixels), line 1 (0 pixels)"
+    assert spt.plots.lines(maps.isel(line=slice(2, 8))).get_supxlabel() == ""

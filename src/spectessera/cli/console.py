@@ -174,17 +174,34 @@ def print_json(value: Any) -> None:
 
 
 class Bar:
-    """A progress bar of several steps; each is a line of its own."""
+    """A progress bar of several steps; each is a line of its own.
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    Without a display, such as in a log, lines say when a step starts and ends: bars would come at
+    the end.
+    """
+
+    def __init__(self, display: Progress | None) -> None:
+        self.display = display
+        self.shows = display is None or not display.disable
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
         """Show how much of a step is done."""
+        if self.display is None:
+            self._line(step, done, total, note)
+            return
         if step not in self.tasks:
-            self.tasks[step] = self.progress.add_task(step, total=total, note="")
-        self.progress.update(self.tasks[step], completed=done, total=total, note=note)
+            self.tasks[step] = self.display.add_task(step, total=total, note="")
+        self.display.update(self.tasks[step], completed=done, total=total, note=note)
+
+    def _line(self, step: str, done: int, total: int, note: str) -> None:
+        """Print that a step starts, and when it is done what there is to say of it."""
+        if step not in self.tasks:
+            self.tasks[step] = False
+            errors.print(f"{step} ...")
+        if done >= total and not self.tasks[step]:
+            self.tasks[step] = True
+            errors.print(f"{step}: done" + (f", {note}" if note else ""))
 
     def epoch(self, done: int, total: int, row: dict[str, Any]) -> None:
         """Show how many epochs of a training are done, and the scores in its history."""
@@ -196,7 +213,10 @@ class Bar:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Bar]:
-    """Show a progress bar on standard error, unless quiet."""
+    """Show a progress bar on standard error, or the steps if that is no terminal, unless quiet."""
+    if not quiet and not errors.is_terminal:
+        yield Bar(None)
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -220,5 +220,19 @@ def _print(opened: Opened, result: xr.Dataset, number: int) -> None:
     first = len(opened.applied) if same and number >= len(opened.applied) else 0
     for text in words[first:] if first < len(words) else words[-1:]:
         output.print(text)
+    if _older_maps(opened, result):
+        output.print(
+            f"the maps in {opened.folder} are those of the clusters and pixels before; spectessera "
+            f"maps CUBE --result {opened.folder} --overwrite makes them again"
+        )
     left = f"{counted(len(words), 'edit')} in {opened.folder / 'edits.toml'}"
     output.print(left if words else f"{opened.folder} has no edits: it is as the run wrote it")
+
+
+def _older_maps(opened: Opened, result: xr.Dataset) -> bool:
+    """Return whether the folder has maps of other clusters, or of pixels that are masked now."""
+    from spectessera.htmlreport.changes import of_same_clusters
+    from spectessera.resultfolder import maps_in
+
+    made = maps_in(opened.folder, opened.manifest)
+    return any(each is not None and not of_same_clusters(result, each) for each in made)

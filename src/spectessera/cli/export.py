@@ -24,7 +24,8 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="FORMAT",
-        help="csv (mean spectra, clusters), geotiff (QGIS), gpkg (polygons), envi, tiff (ImageJ), "
+        help="csv (mean spectra, clusters), geotiff and tiff (label map; for QGIS, ImageJ), gpkg "
+        "(polygons), envi, "
         "imagej (regions), npy, npz, hspy (HyperSpy), fits, svg, pdf or png (all figures). May be "
         "given several times; by default that of the suffix of --out.",
     ),
@@ -47,7 +48,8 @@ def export_command(
     """Write a result for other programs: QGIS, ImageJ, ENVI, HyperSpy, DS9, tables, figures.
 
     All files of a call are written, or none. Names and colours of clusters are those that people
-    have given; where there are none, names are suggested from the mean spectra.
+    have given; where there are none, names are suggested from the mean spectra. Images of elements
+    and lines, as floats, are in the folder that segment --maps writes.
     """
     from spectessera.export import export_result
     from spectessera.io import read_result, result_in

@@ -148,7 +148,7 @@ def frame_for(
 ) -> Frame:
     """Return redshift and continuum of a cube for a trained model, and say what they are."""
     frame = segmenter.frame(cube, **at_rest(settings)) if known is None else known
-    if frame.words and not bar.progress.disable:
+    if frame.words and bar.shows:
         errors.print(frame.words)
     return frame
 
@@ -178,7 +178,7 @@ def chosen_for(cube: xr.DataArray, neighbours: str, settings: Fields, bar: Bar) 
     name = choice.name or "trained on this cube"
     gains = ", ".join(f"{each} {gain:.4g}" for each, gain in choice.gains.items())
     why = f"{name}: {choice.reason}" + (f" (gain in nats per pixel: {gains})" if gains else "")
-    if not bar.progress.disable:
+    if bar.shows:
         errors.print(f"model {why}")
     cube.attrs["model_choice"] = why
     options = ModelOptions(model=choice.name or None, fit=not choice.name)

@@ -120,7 +120,8 @@ class ResultOptions:
         typer.Option(
             "--maps",
             help="Also write how much of each cluster is in every pixel (abundances.nc), and maps "
-            "of elements (X-ray cubes of counts) or of emission lines (wavelengths): maps.nc.",
+            "of elements (X-ray cubes of counts) or of emission lines (wavelengths): maps.nc, and "
+            "an image of each in the folder element-maps or line-maps.",
         ),
     ] = False
     zarr: Annotated[

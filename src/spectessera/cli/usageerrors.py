@@ -92,7 +92,7 @@ def _no_such_flag(name: str, flags: dict[str, Any], context: Any) -> str:
 
 def _elsewhere(flag: str, context: Any) -> str:
     """Return the other commands that have a flag, in words."""
-    program = getattr(getattr(context, "parent", None), "command", None)
+    program: Any = getattr(getattr(context, "parent", None), "command", None)
     if not hasattr(program, "loaded"):  # a command of synth, which is a group of its own
         return ""
     found = [

@@ -58,5 +58,6 @@ def _acts(of: xr.Dataset) -> list[Any]:
 
 OLDER = (
     '<p class="note">The clusters in this section are those of the run, with their numbers and '
-    "colours before the changes by people.</p>"
+    "colours before the changes by people, and pixels that people masked are in the maps. "
+    "spectessera maps --overwrite makes them again.</p>"
 )

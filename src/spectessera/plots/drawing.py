@@ -36,7 +36,7 @@ MIN_WIDTH = 1.4  # of an image in inches, enough for its title and ticks
 # Lines in a colour lighter than this (relative luminance) get a dark rim, to be visible on white.
 LIGHT = 0.6
 
-NAME = 40  # characters of a name in a legend
+NAME = 60  # characters of a name in a legend
 MAX_COLUMNS = 200  # of an image whose columns are channels
 
 RGB = tuple[float, float, float]

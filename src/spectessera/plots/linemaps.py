@@ -12,7 +12,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
 
-from spectessera._util.text import in_figure
+from spectessera._util.text import counted, in_figure
 from spectessera.colours import colours
 from spectessera.result import require
 
@@ -84,7 +84,19 @@ def lines(maps: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     _draw_quality(quality, maps)
     for place, axes in enumerate(panels[:count]):
         keep_outer_labels(axes, place, columns, count)
+    if left := _left_out(maps, brightest):
+        whole.supxlabel(in_figure(left, 200), fontsize=7)
     return whole
+
+
+def _left_out(maps: xr.Dataset, drawn: list[int]) -> str:
+    """Return the lines that are not drawn, with the number of pixels that show them."""
+    with np.errstate(invalid="ignore"):
+        seen = (maps["flux"].values > DETECTED * maps["flux_error"].values).sum(axis=(1, 2))
+    names = maps["line"].values.tolist()
+    rest = [at for at in np.argsort(-seen, kind="stable").tolist() if at not in drawn]
+    words = ", ".join(f"{names[at]} ({counted(int(seen[at]), 'pixel')})" for at in rest)
+    return f"not drawn: {words}" if words else ""
 
 
 def _brightest(maps: xr.Dataset) -> list[int]:

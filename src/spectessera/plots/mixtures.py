@@ -77,7 +77,9 @@ def abundances(maps: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
         drawn = draw_pixels(axes, shares[place], maps, cmap=shown, vmin=0, vmax=1)
         axes.set_title(f"cluster {int(number)}")
         keep_outer_labels(axes, place, columns, count)
-    upper.colorbar(drawn, ax=list(grid[: count - 1]), shrink=0.7, label="abundance")
+    upper.colorbar(
+        drawn, ax=list(grid[: count - 1]), shrink=0.7, label="abundance", location="left"
+    )  # at the right is that of the components
     _draw_components(upper, grid[count - 1], maps, shares)
     keep_outer_labels(grid[count - 1], count - 1, columns, count)
     for axes in grid[count:]:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from spectessera._util.text import counted, in_figure
@@ -30,6 +31,8 @@ from .drawing import (
 )
 from .panels import confidence, labels, spectra
 
+BESIDE = 26  # characters of the longest entry of a legend that is beside the panels
+ACROSS = 130  # characters across a figure
 # Terms of the loss in the order of their panels, with the titles of the panels.
 TERMS = {
     "total": "total loss",
@@ -88,8 +91,18 @@ def clusters(
     shown = cluster_names(result) | dict(names or {})
     numbers = result["cluster"].values.tolist()
     keys = legend_handles(numbers, sizes, shown, cluster_colours(result))
-    whole.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
+    _place_legend(whole, keys[:MAX_SPECTRA])
     return whole
+
+
+def _place_legend(figure: Figure, keys: list[Patch]) -> None:
+    """Draw the legend of the clusters: at the right, but long names below, where there is room."""
+    longest = max((len(str(each.get_label())) for each in keys), default=0)
+    if longest <= BESIDE:
+        figure.legend(handles=keys, title="cluster", loc="outside right center")
+        return
+    columns = max(1, ACROSS // longest)
+    figure.legend(handles=keys, title="cluster", loc="outside lower center", ncols=columns)
 
 
 def integrated(result: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:

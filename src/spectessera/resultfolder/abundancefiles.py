@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from spectessera.io import write
@@ -15,6 +14,7 @@ from spectessera.plots.drawing import save_png
 from spectessera.plots.mixtures import abundances as figure_of
 from spectessera.plots.mixtures import tree as figure_of_tree
 
+from ._images import save_image
 from ._numbers import finite
 from .manifest import ABUNDANCES
 
@@ -38,16 +38,13 @@ def write_abundances(maps: xr.Dataset, folder: Path) -> dict[str, Any]:
         (number of pixels of each pair), and the mean abundances in every cluster; ``tree``: the
         merges in their order, with their costs.
     """
-    from PIL import Image
-
     write(maps, folder / NUMBERS)
     save_png(figure_of(maps), folder / FIGURE, dpi=110)
     save_png(figure_of_tree(maps), folder / TREE, dpi=110)
     images = folder / IMAGES
     images.mkdir()
     for number, image in zip(maps["cluster"].values.tolist(), maps["abundance"], strict=True):
-        values = np.ascontiguousarray(image.transpose("y", "x").values, dtype=np.float32)
-        Image.fromarray(values).save(images / f"cluster-{number}.tif", format="TIFF")
+        save_image(image, maps, f"cluster {number}", images / f"cluster-{number}.tif")
     summary = mixture_summary(maps)
     with (images / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

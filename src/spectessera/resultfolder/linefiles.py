@@ -13,6 +13,7 @@ from spectessera.io import write
 from spectessera.plots.drawing import save_png
 from spectessera.plots.linemaps import lines as figure_of
 
+from ._images import save_image
 from .manifest import MAPS
 
 NUMBERS, FIGURE, _, IMAGES = MAPS
@@ -39,17 +40,14 @@ def write_line_maps(maps: xr.Dataset, folder: Path) -> list[dict[str, Any]]:
         is detected with three standard errors, and its flux and equivalent width there (medians;
         None where there are none).
     """
-    from PIL import Image
-
     write(maps, folder / NUMBERS)
     save_png(figure_of(maps), folder / FIGURE, dpi=110)
     images = folder / IMAGES
     images.mkdir()
     named = zip(maps["line"].values.tolist(), maps["flux"], strict=True)
     for name, image in [*named, *((name, maps[name]) for name in KINEMATICS)]:
-        values = np.ascontiguousarray(image.transpose("y", "x").values, dtype=np.float32)
         file = "".join(each if each.isalnum() or each == "+" else "-" for each in name).strip("-")
-        Image.fromarray(values).save(images / f"{file}.tif", format="TIFF")
+        save_image(image, maps, name, images / f"{file}.tif")
     write(maps, images / ON_THE_SKY)
     rows = line_summary(maps)
     with (images / TABLE).open("w", newline="", encoding="utf-8") as file_object:

@@ -6,13 +6,13 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from spectessera.io import write
 from spectessera.plots.drawing import save_png
 from spectessera.plots.elementmaps import elements as figure_of
 
+from ._images import save_image
 from ._numbers import finite
 from .manifest import MAPS
 
@@ -35,15 +35,12 @@ def write_maps(maps: xr.Dataset, folder: Path) -> list[dict[str, Any]]:
         For every element its name, kind, where it was found, and the net counts of the clusters
         with their standard errors.
     """
-    from PIL import Image
-
     write(maps, folder / NUMBERS)
     save_png(figure_of(maps), folder / FIGURE, dpi=110)
     images = folder / IMAGES
     images.mkdir()
     for name, image in zip(maps["element"].values.tolist(), maps["net_counts"], strict=True):
-        values = np.ascontiguousarray(image.transpose("y", "x").values, dtype=np.float32)
-        Image.fromarray(values).save(images / f"{name.replace(' ', '-')}.tif", format="TIFF")
+        save_image(image, maps, name, images / f"{name.replace(' ', '-')}.tif")
     rows = summary_of(maps)
     _write_table(rows, maps["cluster"].values.tolist(), images / TABLE)
     return rows

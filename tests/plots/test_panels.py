@@ -1,0 +1,46 @@
+"""Legends and bars that leave the maps their room."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import spectessera as spt
+
+
+@pytest.fixture
+def result():
+    """A result of two clusters."""
+    counts = np.random.default_rng(0).poisson(5, (8, 9, 40))
+    counts[:, :4, 10] += 60
+    cube = spt.make_cube(counts, energy=(1.0, 20.0))
+    found = spt.baselines.linear(cube, spt.Clusters(2, 2), seed=0)
+    return found.assign(confidence=(("y", "x"), np.ones((8, 9))))
+
+
+def _width_of_map(figure):
+    figure.draw_without_rendering()
+    return figure.axes[0].get_tightbbox().width / figure.bbox.width
+
+
+def test_long_names_do_not_take_the_room_of_the_map(result):
+    long = {n: "lead white, azurite, malachite, vermilion or a mixture" for n in (1, 2)}
+    short, named = spt.plots.clusters(result), spt.plots.clusters(result, long)
+    assert _width_of_map(named) > 0.9 * _width_of_map(short)
+    texts = [each.get_text() for each in named.legends[0].get_texts()]
+    assert all("lead white, azurite, malachite, vermilion or a mixture" in each for each in texts)
+
+
+def test_the_bars_of_abundances_and_of_components_are_apart():
+    maps = xr.Dataset(
+        {
+            "abundance": (("cluster", "y", "x"), np.full((6, 12, 9), 0.5)),
+            "components": (("y", "x"), np.full((12, 9), 2)),
+            "end_spectrum": (("cluster", "channel"), np.ones((6, 5))),
+        },
+        coords={"cluster": np.arange(1, 7)},
+    )
+    figure = spt.plots.abundances(maps)
+    figure.draw_without_rendering()
+    bars = [each for each in figure.axes if each.get_label() == "<colorbar>"]
+    one, other = (each.get_tightbbox() for each in bars)
+    assert not one.overlaps(other)
