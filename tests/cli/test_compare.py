@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from spectessera import compare, write
 from spectessera.cli.app import app
+from spectessera.colours import as_hex
 from spectessera.io import write_synthetic
 from spectessera.io.labels import read_labels
 from spectessera.synth import cube_from_rgb, miniature, read_image
@@ -50,7 +51,11 @@ def test_a_label_map_is_compared_with_the_truth_in_a_cube(files):
 
 def test_a_picture_stands_for_its_clustered_colours(files):
     folder, label, _ = files
-    told = json.loads(run("compare", folder / "label.npy", folder / "page.png", "--json").stdout)
+    done = run("compare", folder / "label.npy", folder / "page.png", "--json")
+    told = json.loads(done.stdout)
+    found = few_colours(read_image(folder / "page.png"), seed=0)
+    assert f"reference: {len(found.rgb)} colours of " in done.stderr
+    assert f"1 {as_hex(found.rgb[0])} (" in done.stderr
     colours = few_colours(read_image(folder / "page.png"), seed=0).colour + 1
     assert told["ari"] == compare(label, colours).ari
 

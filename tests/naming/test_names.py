@@ -335,3 +335,14 @@ def test_smooth_light_of_fine_channels_has_no_remarks_on_redshift_and_air():
     spectra = [np.random.default_rng(k).normal(10 + k, 0.5, (100, 500)) for k in range(2)]
     for naming in name_clusters(result_of(spectra, axis, [100, 100], noise="variance")):
         assert naming.warnings == ()
+
+
+def test_an_undecided_class_of_gas_is_no_name():
+    line = Line("Ha 6563", 6563.0, Peak(6563.0, 0.1, 3.0, 100.0, 30.0))
+    candidates = (
+        Candidate("shock or LINER", "class", 0.55, (line,), ""),
+        Candidate("H", "line", 0.9, (line,), ""),
+    )
+    undecided = make_warning("W-NAME-GAS-UNDECIDED", {"why": ""})
+    assert title_of(Naming((), candidates)) == "shock or LINER"
+    assert title_of(Naming((), candidates, warnings=(undecided,))) == "H"

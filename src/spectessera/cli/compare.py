@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import command, print_lines
+from spectessera._util.text import counted, per_cent
+
+from .console import command, errors, print_lines
 from .flags import AsJson
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
@@ -46,6 +48,16 @@ def _reference(path: Path, seed: int) -> Any:
 
     if path.suffix.lower() not in PICTURES:
         return read_labels(path)
+    import numpy as np
+
+    from spectessera.colours import as_hex
     from spectessera.synth.paint.rgb import few_colours, read_image
 
-    return few_colours(read_image(path), seed=seed).colour + 1
+    found = few_colours(read_image(path), seed=seed)
+    shares = np.bincount(found.colour.ravel(), minlength=len(found.rgb)) / found.colour.size
+    words = ", ".join(
+        f"{n} {as_hex(rgb)} ({per_cent(share)})"
+        for n, (rgb, share) in enumerate(zip(found.rgb, shares.tolist(), strict=True), start=1)
+    )
+    errors.print(f"reference: {counted(len(found.rgb), 'colour')} of {path}: {words}")
+    return found.colour + 1

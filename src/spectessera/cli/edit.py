@@ -56,7 +56,10 @@ Masked = Annotated[
         help="Take rows y0 to y1-1 of columns x0 to x1-1 out of all clusters.",
     ),
 ]
-Undo = Annotated[bool, typer.Option("--undo", help="Take the last edit back.")]
+Undo = Annotated[
+    bool,
+    typer.Option("--undo", help="Take the last edit back: one, also if a command made several."),
+]
 Listed = Annotated[bool, typer.Option("--list", help="List the edits; change nothing.")]
 Replace = Annotated[
     bool,

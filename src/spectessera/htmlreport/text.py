@@ -366,13 +366,15 @@ def origins(result: xr.Dataset, version: str) -> str:
         "metric": "Distance between spectra",
         "confidence_noise": "Noise model of the confidence",
         "stable_from": "Stability from which a k counts as stable",
+        "structure": "Differences between the spectra beyond noise, in standard errors",
     }
     rows += [
         (words.get(str(name), str(name).replace("_", " ").capitalize()), value)
         for name, value in result.attrs.items()
         if name not in shown
     ]
-    cells = [[safe(name), safe(value)] for name, value in rows]
+    plain = ((n, f"{v:.6g}" if isinstance(v, (float, np.floating)) else v) for n, v in rows)
+    cells = [[safe(name), safe(value)] for name, value in plain]
     return table("Where this result comes from", ("What", "Value"), cells)
 
 

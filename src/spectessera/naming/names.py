@@ -297,7 +297,8 @@ def _line_width(axis: Axis) -> float:
 
 def title_of(naming: Naming) -> str:
     """Return the name of a cluster: of a library, its pigment, class of gas, elements or ions."""
-    for kind in ("library", "pigment", "class"):
+    undecided = any(each.code == "W-NAME-GAS-UNDECIDED" for each in naming.warnings)
+    for kind in ("library", "pigment", *(() if undecided else ("class",))):
         best = naming.of_kind(kind)
         if best and best[0].score >= LIKELY:
             return best[0].name

@@ -37,8 +37,8 @@ def write_line_maps(maps: xr.Dataset, folder: Path) -> list[dict[str, Any]]:
     -------
     list of dict
         For every line its name, ion, wavelength at rest, what is tied to it, in how many pixels it
-        is detected with three standard errors, and its flux and equivalent width there (medians;
-        None where there are none).
+        is detected with three standard errors, and its flux, the error of the flux and its
+        equivalent width there (medians of these pixels; None where there are none), with units.
     """
     write(maps, folder / NUMBERS)
     save_png(figure_of(maps), folder / FIGURE, dpi=110)
@@ -73,7 +73,10 @@ def line_summary(maps: xr.Dataset) -> list[dict[str, Any]]:
                 "tied": str(line["tied"].values),
                 "pixels": int(seen.sum()),
                 "flux": _median(flux[seen]),
+                "flux_error": _median(error[seen]),
+                "flux_unit": str(maps["flux"].attrs.get("units", "")),
                 "equivalent_width": _median(line["equivalent_width"].values[seen]),
+                "equivalent_width_unit": str(maps["equivalent_width"].attrs.get("units", "")),
             }
         )
     return rows

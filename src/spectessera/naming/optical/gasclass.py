@@ -204,7 +204,9 @@ def _evidence(lines: dict[str, FittedLine], sulphur: Sequence[FittedLine]) -> st
     ]
     if sulphur:
         ratios.append(_ratio("[SII]/Ha", sulphur, [lines[_ALPHA]])[0])
-    return ", ".join(ratios)
+    faint = [name for name in (_OIII, _BETA, _NII) if lines[name].peak is None]
+    words = f"; from a flux too faint to be detected: {', '.join(faint)}" if faint else ""
+    return ", ".join(ratios) + words
 
 
 def _as_lines(lines: Sequence[FittedLine]) -> tuple[Line, ...]:
