@@ -1,9 +1,10 @@
-"""The section of a report about the number of clusters."""
+"""The sections of a report about the number of clusters, and where a result comes from."""
 
 import pytest
 import xarray as xr
 
 from spectessera.htmlreport.choice import _applied
+from spectessera.htmlreport.text import origins
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,9 @@ def test_the_section_says_which_part_of_the_rule_applied(stability, words):
     assert words in said
     assert f"stability of {stability:.2f}" in said
     assert _applied(result.assign_attrs(criterion="stability")) == ""
+
+
+def test_attributes_have_words_and_few_digits():
+    html = origins(xr.Dataset(attrs={"structure": 26.26965851292945}), "1.0")
+    assert "Differences between the spectra beyond noise, in standard errors" in html
+    assert ">26.2697<" in html

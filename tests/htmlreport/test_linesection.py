@@ -56,7 +56,9 @@ def test_approaching_gas_is_blue_and_receding_gas_red_on_a_symmetric_scale():
     assert velocity[1, 4, 0] > velocity[1, 4, 2]
     assert np.ptp(velocity[1, 2]) < 20  # zero is white
     assert len(set(velocity[0, 0])) == 1  # not known: grey
-    assert f"velocity: {MINUS}200 to 200" in html
+    assert f"velocity: {MINUS}200 to 200 km/s" in html
+    assert "dispersion: 0 to 60 km/s" in html
+    assert "Ha 6563: 0 to 20 erg" in html
     assert set(images(html)) == {"velocity", "dispersion", "Ha 6563", "Hb 4861"}
 
 

@@ -69,6 +69,7 @@ def thumbnail(
     upright: bool = False,
     scale: str = "cividis",
     most: int = LARGEST,
+    unit: str = "",
 ) -> str:
     """Return a map (y, x) with its name and its scale, from ``low`` to ``high``; it enlarges.
 
@@ -77,7 +78,8 @@ def thumbnail(
     source = _png(image[::-1] if upright else image, low, high, scale, most)
     return (
         f'<details class="element"><summary><img src="{source}" alt="Map of {safe(name)}">'
-        f"<span>{safe(name)}{safe(kind)}: {number(low, 2)} to {number(high, 2)}</span></summary>"
+        f"<span>{safe(name)}{safe(kind)}: {number(low, 2)} to {number(high, 2)}"
+        f"{safe(f' {unit}' if unit else '')}</span></summary>"
         "</details>"
     )
 

@@ -30,7 +30,9 @@ def line_section(maps: xr.Dataset, most: int = LARGEST) -> str:
     fluxes = maps["flux"].transpose("line", "y", "x").values
     drawn = [_velocities(maps, upright, most)]
     for name, image in zip(maps["line"].values.tolist(), fluxes, strict=True):
-        drawn.append(thumbnail(image, name, _brightest(image), upright=upright, most=most))
+        drawn.append(
+            thumbnail(image, name, _brightest(image), upright=upright, most=most, unit=unit)
+        )
     words = (
         f"Redshift {number(float(maps.attrs['redshift']), 6)}. Of the pixels, "
         f"{count(int(maps.attrs['pixels_alone']))} were fitted alone, "
@@ -69,12 +71,26 @@ def _velocities(maps: xr.Dataset, upright: bool, most: int) -> str:
         high = max(float(np.abs(np.percentile(known, INNER)).max()), 1.0)
         shown.append(
             thumbnail(
-                velocity, "velocity", high, low=-high, upright=upright, scale="RdBu_r", most=most
+                velocity,
+                "velocity",
+                high,
+                low=-high,
+                upright=upright,
+                scale="RdBu_r",
+                most=most,
+                unit="km/s",
             )
         )
     if np.isfinite(dispersion).any():
         shown.append(
-            thumbnail(dispersion, "dispersion", _brightest(dispersion), upright=upright, most=most)
+            thumbnail(
+                dispersion,
+                "dispersion",
+                _brightest(dispersion),
+                upright=upright,
+                most=most,
+                unit="km/s",
+            )
         )
     return "".join(shown)
 

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from spectessera.axis import Axis, air_wavelengths
 from spectessera.cube import spectral_axis
 from spectessera.io import read
 from spectessera.naming.candidates import Naming
-from spectessera.naming.optical.gasclass import name_nebula
+from spectessera.naming.optical.gasclass import _evidence, name_nebula
 from spectessera.naming.optical.lines import fit_lines, name_emission, naming_of
 from spectessera.optical.linetable import EMISSION, STELLAR, rest_vacuum, vacuum_wavelengths
 from spectessera.optical.redshift import Redshift, fit_redshift
@@ -387,3 +388,11 @@ def test_an_ambiguous_redshift_is_reported():
     assert ambiguous.ambiguous
     naming = name_emission(spectrum, error, MUSE, redshift=ambiguous)
     assert any("z = 0.4200 fits" in warning.text for warning in naming.warnings)
+
+
+def test_the_evidence_says_which_line_is_too_faint_to_be_detected():
+    seen = SimpleNamespace(flux=100.0, error=5.0, peak=object())
+    faint = SimpleNamespace(flux=29.0, error=8.0, peak=None)
+    lines = {"Ha 6563": seen, "Hb 4861": seen, "[NII] 6583": seen, "[OIII] 5007": faint}
+    assert _evidence(lines, ()).endswith("; from a flux too faint to be detected: [OIII] 5007")
+    assert "too faint" not in _evidence(lines | {"[OIII] 5007": seen}, ())
