@@ -763,7 +763,7 @@ def test_copies_by_other_programs_may_leave_out_arrays_and_empty_chunks(tmp_path
         assert "_nc_arrays" not in opened.attrs
         words = {"consolidated": False, "zarr_format": 3, "write_empty_chunks": False}
         opened.drop_vars("variance").to_zarr(tmp_path / "copy.zarr", **words)
-    # So it is with newer versions of xarray and zarr; older ones keep the fill value and the chunks.
+    # As newer versions of xarray and zarr do it; older ones keep the fill value and the chunks.
     mend(tmp_path / "copy.zarr" / "img" / "zarr.json", fill_value=0.0)
     shutil.rmtree(tmp_path / "copy.zarr" / "img" / "c", ignore_errors=True)
     copied = read(tmp_path / "copy.zarr")
