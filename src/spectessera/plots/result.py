@@ -79,16 +79,22 @@ def clusters(
     True
     """
     require(result, "mean_spectrum", "confidence", "size", "cluster", purpose="this figure")
-    whole = figure_of(figure, (12, 8.5))
+    shown = cluster_names(result) | dict(names or {})
+    numbers = result["cluster"].values.tolist()
+    # Names are as wide as a map: they go below, in two columns.
+    below = any(shown.get(each) for each in numbers)
+    rows = -(-min(len(numbers), MAX_SPECTRA) // 2)
+    whole = figure_of(figure, (12, 8.5 + (0.4 + 0.23 * rows if below else 0.0)))
     grid = whole.add_gridspec(2, 2, height_ratios=(1.1, 1))
     labels(result, ax=whole.add_subplot(grid[0, 0]))
     confidence(result, ax=whole.add_subplot(grid[0, 1]))
     spectra(result, ax=whole.add_subplot(grid[1, :]))
     sizes = result["size"].values.tolist()
-    shown = cluster_names(result) | dict(names or {})
-    numbers = result["cluster"].values.tolist()
     keys = legend_handles(numbers, sizes, shown, cluster_colours(result))
-    whole.legend(handles=keys[:MAX_SPECTRA], title="cluster", loc="outside right center")
+    place: dict[str, Any] = {"loc": "outside right center"}
+    if below:
+        place = {"loc": "outside lower center", "ncols": 2}
+    whole.legend(handles=keys[:MAX_SPECTRA], title="cluster", **place)
     return whole
 
 
