@@ -237,13 +237,13 @@ def choose_k(
     ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
     equal = groups_of_equal(points, ks[-1], split_check, evidence) if with_stability else None
     points = metric.move(points)
-    constant = points.detach()
-    halves = with_stability or clusters.criterion != "silhouette"
     if candidates is None:
+        halves = with_stability or clusters.criterion != "silhouette"
         candidates = _candidates(points, ks, clusters, generator, halves)
     runs, scores, errors, silhouettes, stability = candidates
     judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence, equal)
     found = select(runs, metric, scores, stability, judges)
+    constant = points.detach()
     run = one_cluster(constant) if found.position is None else runs[found.position]
     if found.position is not None and not _is_exact(points, clusters):
         run = converge(constant, run, clusters.max_iter)
