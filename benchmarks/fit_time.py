@@ -1,14 +1,15 @@
 """What a fit with a fixed encoder costs: the decoder from random weights, and from the linear one.
 
-    python -m benchmarks.fit_time [--seeds N ...] [--file CUBE ...]
+    python -m benchmarks fixed                                        write both sections
+    FIT_FILES="map.bcf other.h5" python -m benchmarks "on files"      the whole command on own files
 
 Both sides in one run, in seconds of the processor. The stop rule was chosen on seed 41; the seeds
-here are others. With ``--file`` the whole command is run on a cube as well, both ways.
+here are others.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from spectessera.segmenter.defaults import DEFAULTS
 from . import quality
 
 TITLE = "A fit with a fixed encoder"
+TITLE_OF_FILES = "A fit with a fixed encoder: the whole command on files"
 SEEDS = (42,)
 # Of few dimensions, spectra are curved: the training has to go on.
 SETS = (
@@ -132,9 +134,14 @@ def decoded_errors(result: xr.Dataset) -> np.ndarray:
     return np.sqrt(off / np.square(means - middle).sum(1))
 
 
-def of_files(paths: list[Path]) -> list[str]:
-    """Return lines of a table: the whole command on cubes, both ways."""
+def of_files() -> list[str]:
+    """Return lines of a table: ``segment --fit`` on the cubes of FIT_FILES, both ways."""
+    paths = [Path(each) for each in os.environ.get("FIT_FILES", "").split()]
+    if not paths:
+        return []
     lines = [
+        "`segment --fit`, user and system, with every import and file; one thread.",
+        "",
         "| cube | shape | processor s, random start | linear start | labels equal "
         "| decoded centers off, random start | linear start |",
         "|---|---|---|---|---|---|---|",
@@ -154,15 +161,15 @@ def of_files(paths: list[Path]) -> list[str]:
     return lines
 
 
-def main(seeds: tuple[int, ...] = SEEDS, paths: tuple[Path, ...] = ()) -> list[str]:
+def main() -> list[str]:
     """Measure and return lines of a table."""
     torch.set_num_threads(1)
     sets = quality.sets_of(None, None)
     lines = [
-        "4,000 spectra a set, one thread. Epochs, and seconds of the processor, of `fit`; the loss of",
-        "the validation spectra with a linear start over that with a random one; how far decoded",
-        "centers are from the mean inputs of their clusters, over the distance of these from the mean",
-        "of all.",
+        "4,000 spectra a set, one thread. Epochs, and seconds of the processor, of `fit`; the loss",
+        "of the validation spectra with a linear start over that with a random one; how far",
+        "decoded centers are from the mean inputs of their clusters, over the distance of these",
+        "from the mean of all.",
         "",
         "| set | latents | seed | epochs, random start | linear start | s, random start "
         "| linear start | ratio | loss over loss | centers off, random start | linear start "
@@ -170,16 +177,8 @@ def main(seeds: tuple[int, ...] = SEEDS, paths: tuple[Path, ...] = ()) -> list[s
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, latent in SETS:
-        for seed in seeds:
+        for seed in SEEDS:
             cells = compared(name, sets[name], latent, seed)
             lines.append("| " + " | ".join(map(str, cells)) + " |")
             print(lines[-1], file=sys.stderr, flush=True)
-    return lines + (["", *of_files(list(paths))] if paths else [])
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--file", type=Path, nargs="+", default=())
-    given = parser.parse_args()
-    print("\n".join(main(tuple(given.seeds), tuple(given.file))))
+    return lines

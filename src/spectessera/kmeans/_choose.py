@@ -237,9 +237,8 @@ def choose_k(
     ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
     equal = groups_of_equal(points, ks[-1], split_check, evidence) if with_stability else None
     points = metric.move(points)
-    if candidates is None:
-        halves = with_stability or clusters.criterion != "silhouette"
-        candidates = _candidates(points, ks, clusters, generator, halves)
+    halves = with_stability or clusters.criterion != "silhouette"
+    candidates = candidates or _candidates(points, ks, clusters, generator, halves)
     runs, scores, errors, silhouettes, stability = candidates
     judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence, equal)
     found = select(runs, metric, scores, stability, judges)
