@@ -28,6 +28,7 @@ import xarray as xr
 import spectessera as spt
 from spectessera import SpectralSegmenter
 from spectessera.io import read_result
+from spectessera.kmeans.points import cluster_points
 from spectessera.network.autoencoder import Autoencoder
 from spectessera.segmenter.defaults import DEFAULTS
 
@@ -116,6 +117,32 @@ def compared(name: str, draw: Callable[[int], quality.Drawn], latent: int, seed:
     ]  # fmt: skip
 
 
+def choices(names: list[str], seed: int) -> list[str]:
+    """Return lines of a table: both choices of k, of `fit` and `segment`, each anew or shared."""
+    lines = [
+        "| set | seed | both choices of k, s | the second from the clusterings of the first "
+        "| ratio | labels equal |",
+        "|---|---|---|---|---|---|",
+    ]
+    sets = quality.sets_of(None, None)
+    for name in names:
+        cube = sets[name](seed).cube()
+        segmenter = SpectralSegmenter().fit(cube)
+        latent, settings = segmenter.transform(cube), segmenter.config("clusters")
+        times, found = [], []
+        for shares in (False, False, True):
+            start = time.process_time()
+            tried = segmenter._tried if shares else None
+            found.append(cluster_points(latent, settings, seed=0, tried=tried))
+            times.append(time.process_time() - start)
+        before, after = times[0] + times[1], times[0] + times[2]
+        same = all(np.array_equal(each.labels, found[0].labels) for each in found)
+        cells = [name, seed, f"{before:.2f}", f"{after:.2f}", f"{before / after:.2f}",
+                 "yes" if same else "no"]  # fmt: skip
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
 def whole_command(path: Path, folder: Path, side: str) -> tuple[float, Path]:
     """Run ``segment --fit`` in a process of its own; return its seconds and its folder."""
     out = folder / side
@@ -181,4 +208,5 @@ def main() -> list[str]:
             cells = compared(name, sets[name], latent, seed)
             lines.append("| " + " | ".join(map(str, cells)) + " |")
             print(lines[-1], file=sys.stderr, flush=True)
-    return lines
+    names = list(dict.fromkeys(name for name, _ in SETS))
+    return [*lines, "", *choices(names, SEEDS[0])]
