@@ -29,7 +29,10 @@ extensions = [
     "mathml",
     "repository",
     "reference",
+    "crosslinks",
 ]
+# A reference to nothing stops the build; crosslinks.py settles what is no entry of the reference.
+nitpicky = True
 exclude_patterns = ["_ext", "gallery", "**/*.ipynb", "_generated/gallery/*.md5"]
 # Tables that scripts write are put together from parts, whose headings may skip a level.
 suppress_warnings = ["config.cache", "myst.header"]

@@ -211,7 +211,7 @@ def test_noise_is_a_variance_counts_or_a_residual():
     counts = np.ones((3, 4, 5), np.uint16)
     spectra = counts.reshape(-1, 5).astype(np.float32)
     assert noise_of(make_cube(counts, energy=(1, 5)), spectra) == "counts"
-    waves = make_cube(counts, wavelength=(1, 5))
+    waves = make_cube(counts, wavelength=(1, 5), unit="um")
     assert noise_of(waves, spectra) == "residual"
     assert noise_of(waves.assign_attrs(noise="counts"), spectra) == "counts"
     assert noise_of(make_cube(counts, variance=2 * counts), spectra) == "variance"
@@ -254,3 +254,28 @@ def test_a_variance_that_is_nowhere_positive_is_none(wrong):
     cube = make_cube(VALUES, variance=some)
     assert noise_of(cube, spectra) == "variance"
     assert "reading_notes" not in cube.attrs
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "likely"),
+    [("wavelength", (400, 2500), "nm"), ("wavelength", (0.4, 2.5), "um"),
+     ("energy", (0, 20_000), "eV")],
+)  # fmt: skip
+def test_numbers_that_look_like_another_unit_are_taken_in_the_usual_one_with_a_warning(
+    name, ends, likely
+):
+    usual = {"wavelength": "angstrom", "energy": "keV"}[name]
+    with pytest.warns(UserWarning, match=f'taken as {usual}.*unit="{likely}"') as told:
+        cube = make_cube(np.ones((2, 3, 5)), **{name: ends})
+    assert told[0].filename == __file__
+    assert spectral_axis(cube).unit == usual
+    for unit in (likely, usual):  # said, and so without a word
+        assert spectral_axis(make_cube(np.ones((2, 3, 5)), **{name: ends}, unit=unit)).unit == unit
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"), [("wavelength", (4750, 9350)), ("energy", (0, 40)), ("energy", (-0.5, 20))]
+)
+def test_numbers_that_look_like_the_usual_unit_give_no_warning(name, ends, recwarn):
+    make_cube(np.ones((2, 3, 5)), **{name: ends})
+    assert not recwarn.list

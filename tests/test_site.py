@@ -76,3 +76,21 @@ def test_links_of_the_readme_lead_to_files():
     targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", readme.read_text("utf-8"))
     assert len(targets) > 20
     assert [each for each in targets if not (readme.parent / each).exists()] == []
+
+
+def searchable(site, docnames='"a","b"', loads="searchindex.js"):
+    (site / "search.html").write_text(f'<script src="{loads}"></script>')
+    (site / "searchindex.js").write_text(f'Search.setIndex({{"docnames":[{docnames}],"x":1}})')
+    return list(check_site.unsearchable(site))
+
+
+def test_the_search_finds_every_page_from_a_disk(site):
+    assert list(check_site.unsearchable(site)) == ["there is no search.html with a searchindex.js"]
+    assert searchable(site) == []
+    assert searchable(site, docnames='"a"') == ["b is not found by the search"]
+    (words,) = searchable(site, loads="other.js")  # a page of the site that is called search
+    assert "does not load searchindex.js" in words
+
+
+def test_no_page_has_the_name_of_one_that_sphinx_makes():
+    assert not [each for each in check_site.OF_SPHINX if (DOCS / f"{each}.md").exists()]

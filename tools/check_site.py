@@ -1,8 +1,8 @@
 """Check a built site: ``python -m tools.check_site build/site``.
 
-Every link between its pages leads somewhere, with its anchor; nothing is loaded from a network; and
-every public name of the package has its place in the reference. What is wrong is printed, a line
-each, and the exit status is 1.
+Every link between its pages leads somewhere, with its anchor; nothing is loaded from a network;
+every public name of the package has its place in the reference; and the search finds every page
+without a server. What is wrong is printed, a line each, and the exit status is 1.
 """
 
 import re
@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 # What a browser fetches by itself, and from which attribute of a tag.
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
+OF_SPHINX = ("search", "genindex", "py-modindex")  # pages that it makes by itself
 FETCHED = re.compile(r"""(?:url\(\s*|@import\s+)['"]?((?:https?:)?//[^'")\s]+)""")
 
 
@@ -106,10 +107,31 @@ def undocumented(site: Path) -> Iterator[str]:
     yield from (f"{name} has no entry" for name in sorted(public_names() - anchors))
 
 
+def unsearchable(site: Path) -> Iterator[str]:
+    """Yield what is wrong with the search, which has to work without a server.
+
+    Its page loads the index as a script, since a browser fetches nothing for a page from a disk;
+    and the index lists every page that is not made by Sphinx itself.
+    """
+    page, index = site / "search.html", site / "searchindex.js"
+    if not page.is_file() or not index.is_file():
+        yield "there is no search.html with a searchindex.js"
+        return
+    if "searchindex.js" not in {Path(each).name for each in Page(page.read_text("utf-8")).loaded}:
+        yield "search.html does not load searchindex.js, or a page of the site has its name"
+    found = re.search(r'"docnames":\[(.*?)\]', index.read_text(encoding="utf-8"))
+    listed = set(found[1].replace('"', "").split(",")) if found else set()
+    for path in sorted(site.rglob("*.html")):
+        name = path.relative_to(site).with_suffix("").as_posix()
+        own = name in OF_SPHINX or path.relative_to(site).parts[0] in ("_static", "_modules")
+        if not own and name not in listed:
+            yield f"{name} is not found by the search"
+
+
 def main() -> int:
     """Check the site that the command line names."""
     site = Path(sys.argv[1]).resolve()
-    found = [*problems(site), *undocumented(site)]
+    found = [*problems(site), *undocumented(site), *unsearchable(site)]
     print("\n".join(found) if found else "links, names and loaded files of the site: all there")
     return 1 if found else 0
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 BAD = "bad_channel"
+# Of the zero peak of an X-ray detector.
+NEAR = 0.05  # keV, how far from 0 the zero peak may lie
+END = 0.2  # keV, below which it ends: the lines of carbon begin above
+FALL = 4.0  # it falls to this part of its height on both sides
+STANDS_OUT = 10.0  # its height over the mean of all other channels
+SHORTEST = 1.0  # keV, a shorter axis is not that of an X-ray detector
+
 Windows = tuple[tuple[float, float], ...]  # (low, high) on a spectral axis
 
 _Owner = TypeVar("_Owner", "xr.DataArray", "xr.Dataset")
@@ -146,3 +153,70 @@ def bad_windows(axis: Axis, bad: np.ndarray | None) -> Windows:
         return ()
     low, high = channel_edges(axis)
     return tuple((float(low[run].min()), float(high[run].max())) for run in runs(bad))
+
+
+def zero_peak(axis: Axis, spectra: Any) -> np.ndarray | None:
+    """Return which channels (channel,) hold the zero peak of an X-ray detector, None if none do.
+
+    Electronics of energy-dispersive detectors are read also when there is no photon, which gives a
+    peak at an energy of 0, often the tallest. It says nothing of the sample.
+
+    Parameters
+    ----------
+    axis : Axis
+    spectra : array (..., channel)
+        Their sum is looked at; what is not finite counts as 0.
+
+    Returns
+    -------
+    array (channel,) of bool, or None
+        True from the lowest energy to the upper end of the peak. None unless the axis is one of
+        energies that contains 0, with a peak there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axis = Axis(np.linspace(-0.5, 9.5, 1001), unit="keV")
+    >>> counts = 1000 * np.exp(-0.5 * (axis.values / 0.02) ** 2) + 1
+    >>> bool(zero_peak(axis, counts)[50]), bool(zero_peak(axis, counts)[90])
+    (True, False)
+    >>> zero_peak(axis, np.ones(1001)) is None
+    True
+    """
+    if axis.kind != "energy" or len(axis) < 3:
+        return None
+    order = np.argsort(axis.values, kind="stable")
+    energy = axis.to("keV").values[order]
+    if not energy[0] <= 0 <= energy[-1] or energy[-1] < SHORTEST:
+        return None
+    values = np.nan_to_num(np.asarray(spectra, dtype=np.float64), posinf=0.0, neginf=0.0)
+    total = values.reshape(-1, len(axis)).sum(axis=0)[order]
+    near = np.flatnonzero(np.abs(energy) <= max(NEAR, float(np.diff(energy).max())))
+    top = int(near[np.argmax(total[near])])
+    stop = _end_of_peak(total, top, int(np.searchsorted(energy, END)))
+    if stop is None or total[top:stop].max() > total[top]:  # the flank of another peak
+        return None
+    falls = top == 0 or energy[0] > -NEAR or total[:top].min() <= total[top] / FALL
+    if not falls or total[top] <= STANDS_OUT * float(np.abs(total[stop:]).mean()):
+        return None
+    held = np.zeros(len(axis), dtype=bool)
+    held[order[:stop]] = True
+    return held
+
+
+def _end_of_peak(total: np.ndarray, top: int, most: int) -> int | None:
+    """Return the channel in which a peak has ended, before ``most``; None if it does not fall.
+
+    A Gaussian that has fallen to a quarter has ended at three times this distance.
+    """
+    low = np.flatnonzero(total[top:most] <= total[top] / FALL)
+    if not low.size or not total[top] > 0:
+        return None
+    fallen = top + int(low[0])
+    at = fallen + int(np.argmin(total[fallen : min(top + 3 * int(low[0]) + 1, most)]))
+    return at if at < len(total) - 1 else None
+
+
+def outside(values: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+    """Return spectra (..., channel) without the channels that are held by the zero peak."""
+    return values if held is None else values[..., ~held]

@@ -84,8 +84,8 @@ def make_cube(
         attribute ``reading_notes``.
     energy, wavelength, axis : array or Quantity (channel,), pair (first, last), or Axis
         The spectral axis, one of the three at most: energy (keV unless ``unit`` says otherwise),
-        wavelength (angstrom), or any other with its ``unit``. A pair gives the centres of the
-        first and the last channel. Without an axis, channels are counted from 0.
+        wavelength (angstrom; a warning if they look like nm or um), or any other with its ``unit``.
+        A pair gives the centres of the end channels. Without an axis, channels are counted from 0.
     unit, kind, medium : str
         Unit of the axis; its kind if the unit does not determine it ("energy_loss"); "air" or
         "vacuum".

@@ -55,7 +55,8 @@ KINDS = {
     ),
     "W-DATA-NEGATIVE": Kind(
         "Negative values",
-        "{spectra} with negative values, set to 0 before the square root ({where})",
+        "{spectra} with values below 0 by more than noise, set to 0 before the square root "
+        "({where}); if they are a signal, such as absorption, keep them (--stabilise none)",
     ),
     "W-DATA-DESPIKED": Kind(
         "Spikes that were removed",

@@ -10,10 +10,12 @@ import tomllib
 
 import numpy as np
 import pytest
+from astropy.wcs import WCS
 
 from commands import one_line, run, two_stripes
 from spectessera import make_cube, read, read_result, write
 from spectessera.cli.options import CONFIGS, DEFAULTS, documented, parse
+from spectessera.io.describe import describe_cube
 from spectessera.synth import cube_from_rgb, miniature
 
 FAST = ("--epochs", "4", "--k-max", "4", "--encoder", "16,8", "--restarts", "2", "--quiet")
@@ -41,6 +43,20 @@ def test_info_tells_shape_axis_and_state(scan):
     assert told["axis_range"] == [1.0, 15.0]
     assert told["spectra"] == "all good"
     assert "energy (keV)" in run("info", scan, check=0).stdout
+
+
+def test_info_tells_how_large_a_pixel_is(tmp_path):
+    """In a length, or on the sky; nothing where it is not known."""
+    cube = two_stripes()
+    assert "pixel_size" not in describe_cube(cube)
+    places = {"y": ("y", -0.5 * np.arange(6), {"units": "mm"})}
+    places |= {"x": ("x", 3 + 0.25 * np.arange(9), {"units": "mm"})}
+    write(cube.assign_coords(places), tmp_path / "scan.nc")
+    assert "0.5 x 0.25 mm (y, x)" in run("info", tmp_path / "scan.nc", check=0).stdout
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [-2e-4, 1e-4]
+    cube.attrs["wcs"] = wcs.to_header().tostring(sep="\n")
+    assert describe_cube(cube)["pixel_size"] == "0.36 x 0.72 arcsec (y, x)"
 
 
 def test_segment_fit_leaves_every_file(segmented):

@@ -7,6 +7,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 from PIL import Image
 
 import spectessera as spt
@@ -180,6 +181,9 @@ def test_of_a_cube_along_wavelengths_the_lines_are_mapped(tmp_path):
     assert written.attrs["content"] == "line maps"
     image = np.asarray(Image.open(out / "line-maps" / "velocity.tif"))
     np.testing.assert_array_equal(image, expected.velocity.values.astype(np.float32))
+    with fits.open(out / "line-maps" / "lines.fits") as file:
+        shown = file["FLUX_HA_6563"].data
+        np.testing.assert_array_equal(shown, expected.flux.sel(line="Ha 6563").astype(np.float32))
     rows = json.loads((out / "summary.json").read_text())["lines"]
     assert [row["line"] for row in rows] == expected.line.values.tolist()
     done = run("maps", tmp_path / "galaxy.fits", "--result", out, "--overwrite", "--anode", "Rh")

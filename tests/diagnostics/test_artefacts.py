@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 from spectessera import Clusters, Preprocess
+from spectessera.axis import Axis
 from spectessera.baselines import cluster as baselines
-from spectessera.cube import make_cube
+from spectessera.cube import make_cube, with_axis
 from spectessera.diagnostics.artefacts import artefacts_of
 from spectessera.synth import load_palette
 
@@ -376,3 +377,49 @@ def test_a_real_segmentation_of_thick_and_thin_paint(normalise, k, doubts):
     assert len(told) == doubts
     assert all("differ only in brightness" in words for words in told)
     assert all("--normalise l2" in words for words in told)
+
+
+# --- Raman bands on fluorescence ----------------------------------------------------------------
+
+SHIFT = np.linspace(150, 1500, 450)
+BANDS = {"calcite": ((1086, 1.0), (281, 0.3)), "gypsum": ((1008, 1.0), (493, 0.2), (1135, 0.15))}
+
+
+def raman(mineral, glow):
+    """Return bands on a background that is many times as strong and the same for all."""
+    bands = sum(height / (1 + ((SHIFT - at) / 6) ** 2) for at, height in BANDS[mineral])
+    return 100 * bands + glow * (2 + 3 * np.exp(-0.5 * ((SHIFT - 900) / 600) ** 2))
+
+
+def raman_result(*spectra, noise=30.0):
+    label = quarters()
+    values = np.array(spectra)[label - 1]
+    values = values + np.random.default_rng(0).normal(0, noise, values.shape)
+    mean = np.array([values[label == k].mean(axis=0) for k in range(1, 5)])
+    spread = np.array([values[label == k].std(axis=0) for k in range(1, 5)])
+    data = {
+        "label": (("y", "x"), label),
+        "mean_spectrum": (("cluster", "channel"), mean),
+        "std_spectrum": (("cluster", "channel"), spread),
+        "size": ("cluster", np.bincount(label.ravel())[1:]),
+    }
+    result = xr.Dataset(data, coords={"cluster": np.arange(1, 5)})
+    result["mean_spectrum"] = with_axis(result["mean_spectrum"], Axis(SHIFT, unit="cm-1"))
+    return result
+
+
+def test_minerals_on_the_same_fluorescence_are_no_brightness():
+    """The spectra have one shape but for a hundredth, which is all that is of the minerals."""
+    warnings = artefacts_of(
+        raman_result(raman("calcite", 300), raman("gypsum", 500),
+                     raman("calcite", 1300), raman("gypsum", 1900))
+    )  # fmt: skip
+    found = [each.clusters for each in warnings if each.code == "W-CLUSTER-BRIGHTNESS"]
+    assert sorted(found) == [(1, 3), (2, 4)]
+
+
+def test_one_mineral_in_fluorescence_of_several_strengths_still_is():
+    glows = (300, 600, 1000, 1700)
+    (warning,) = artefacts_of(raman_result(*(raman("calcite", each) for each in glows)))
+    assert warning.code == "W-CLUSTER-BRIGHTNESS"
+    assert warning.clusters == (1, 2, 3, 4)

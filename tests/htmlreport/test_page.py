@@ -420,7 +420,7 @@ def test_arguments_that_do_not_fit_are_told(tmp_path):
 
 def test_without_bokeh_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bokeh", None)
-    with pytest.raises(ImportError, match=r"pip install 'spectessera\[report\]'"):
+    with pytest.raises(ImportError, match=r'pip install "spectessera\[report\]"'):
         report(made_result(), tmp_path / "report.html")
 
 

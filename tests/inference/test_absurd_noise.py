@@ -29,7 +29,7 @@ def variances(number, where):
 @pytest.fixture(scope="module")
 def segmenter():
     clusters, training = Clusters(2, 4, restarts=2), Training(gamma=0.0, epochs=1)
-    cube = make_cube(values(), wavelength=(400, 900))
+    cube = make_cube(values(), wavelength=(400, 900), unit="nm")
     return SpectralSegmenter(
         network=Network(latent=2, encoder=(8,)), clusters=clusters, training=training
     ).fit(cube)
@@ -41,10 +41,12 @@ EVERYWHERE = (slice(None),)
 @pytest.mark.parametrize("number", [0.0, np.nan, np.inf, 3e38, 1e-300])
 def test_a_variance_that_float32_cannot_hold_is_none_in_every_step(segmenter, number):
     """Evidence, neighbours, rare groups and confidence are what they are without a variance."""
-    cube = make_cube(values(), wavelength=(400, 900), variance=variances(number, EVERYWHERE))
+    cube = make_cube(
+        values(), wavelength=(400, 900), unit="nm", variance=variances(number, EVERYWHERE)
+    )
     assert "variance" not in cube.coords
     assert "is not used" in cube.attrs["reading_notes"]
-    by_hand = make_cube(values(), wavelength=(400, 900)).assign_coords(
+    by_hand = make_cube(values(), wavelength=(400, 900), unit="nm").assign_coords(
         variance=(cube.dims, variances(number, EVERYWHERE))
     )
     assert choose_neighbours(by_hand).window == 1
@@ -63,7 +65,7 @@ PIXEL, CHANNEL, VALUE, HALF = (3, 4), (slice(None), slice(None), 5), (3, 4, 5), 
     + [(3e38, CHANNEL), (1e29, VALUE), (1e-37, VALUE), (3e38, HALF), (0.0, HALF)],
 )
 def test_variances_that_mark_bad_values_leave_the_others_alone(segmenter, number, where):
-    cube = make_cube(values(), wavelength=(400, 900), variance=variances(number, where))
+    cube = make_cube(values(), wavelength=(400, 900), unit="nm", variance=variances(number, where))
     used = choose_neighbours(cube)
     assert used.window > 1 or where == CHANNEL  # the gain is about what makes it worth it
     result = segment(cube, segmenter, neighbours=used)
@@ -76,7 +78,9 @@ def test_variances_that_mark_bad_values_leave_the_others_alone(segmenter, number
 
 @pytest.mark.parametrize("number", [1e30, 1e-20])
 def test_a_variance_far_from_the_noise_is_used_with_a_warning(segmenter, number):
-    cube = make_cube(values(), wavelength=(400, 900), variance=variances(number, EVERYWHERE))
+    cube = make_cube(
+        values(), wavelength=(400, 900), unit="nm", variance=variances(number, EVERYWHERE)
+    )
     result = segment(cube, segmenter, neighbours=choose_neighbours(cube))
     assert "W-DATA-VARIANCE" in result.attrs["findings"]
     assert np.isfinite(result["confidence"]).all()
@@ -86,7 +90,7 @@ def test_a_variance_far_from_the_noise_is_used_with_a_warning(segmenter, number)
 def test_values_near_the_largest_overflow_nothing(segmenter, where):
     some = values()
     some[where] = 1e29
-    cube = make_cube(some, wavelength=(400, 900), variance=np.ones(SHAPE))
+    cube = make_cube(some, wavelength=(400, 900), unit="nm", variance=np.ones(SHAPE))
     result = segment(cube, segmenter, neighbours=choose_neighbours(cube))
     assert spt.compare(result["label"].values, TRUTH).ari > 0.95
 

@@ -638,4 +638,4 @@ def test_a_new_folder_is_removed_if_nothing_was_written(scan, tmp_path):
 def test_without_distributed_the_line_says_what_to_install(scan, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     done = segment_into(tmp_path / "out", scan, "--scheduler", "local:1", check=None)
-    assert "pip install 'spectessera[distributed]'" in one_line(done)
+    assert 'pip install "spectessera[distributed]"' in one_line(done)

@@ -121,7 +121,7 @@ def test_one_outlier_does_not_make_all_others_equal(metric):
 def test_what_all_spectra_have_in_common_makes_none_equal():
     """With ten million added to every value, noise became one cluster of equal spectra."""
     noise = np.random.default_rng(0).normal(0, 4, (10, 12, 6))
-    cube = make_cube(1e7 + noise, wavelength=(400.0, 900.0))
+    cube = make_cube(1e7 + noise, wavelength=(400.0, 900.0), unit="nm")
     clusters = Clusters(2, 4, criterion="stability", restarts=2)
     result = cluster_cube(cube, "raw", clusters=clusters, preprocess=Preprocess(normalise=None))
     assert result.attrs["criterion"] == "stability"

@@ -33,7 +33,7 @@ def made(seed: int, kind: str, rare: int = 10, groups: int = 2):
         return make_cube(generator.poisson(expected).astype(np.uint16), energy=(1.0, 20.0)), planted
     values = (expected + generator.standard_normal(expected.shape)).astype(np.float32)
     variance = np.ones_like(values) if kind == "variance" else None
-    return make_cube(values, wavelength=(400.0, 900.0), variance=variance), planted
+    return make_cube(values, wavelength=(400.0, 900.0), unit="nm", variance=variance), planted
 
 
 def trained(cube) -> SpectralSegmenter:

@@ -22,7 +22,7 @@ def cube_of(number: float, seed: int, groups: float = 0.0, level: float = 10.0):
     values[:, 12:, 2:6] += groups
     variance = np.ones(values.shape)
     variance[..., CHANNELS] = number
-    return make_cube(values, wavelength=(400, 900), variance=variance)
+    return make_cube(values, wavelength=(400, 900), unit="nm", variance=variance)
 
 
 def fitted(cube):
@@ -54,7 +54,7 @@ def test_the_noise_of_such_channels_does_not_choose_neighbours():
 
 
 def test_a_model_that_was_trained_with_them_sees_straight_lines(caplog):
-    model = fitted(make_cube(cube_of(1.0, 4, groups=4.0).values, wavelength=(400, 900)))
+    model = fitted(make_cube(cube_of(1.0, 4, groups=4.0).values, wavelength=(400, 900), unit="nm"))
     with caplog.at_level(logging.WARNING):
         result = segment(cube_of(0.0, 4, groups=4.0), model)
     assert "3 of 3 channels marked as bad" in caplog.text
@@ -84,5 +84,5 @@ def test_single_values_without_a_variance_have_the_noise_of_their_channel(number
     generator = np.random.default_rng(7)
     values = 9 + generator.standard_normal((24, 24, 40))
     variance = np.where(generator.random(values.shape) < 0.1, number, 1.0)
-    cube = make_cube(values, wavelength=(400, 900), variance=variance)
+    cube = make_cube(values, wavelength=(400, 900), unit="nm", variance=variance)
     assert segment(cube, fitted(cube)).attrs["n_clusters"] == 1

@@ -620,7 +620,7 @@ def test_without_the_package_spectral_it_is_told_how_to_install_it(tmp_path, val
         return real(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(ImportError, match=r"pip install 'spectessera\[envi\]'"):
+    with pytest.raises(ImportError, match=r'pip install "spectessera\[envi\]"'):
         read_envi(header, Request())
 
 

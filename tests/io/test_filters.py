@@ -49,7 +49,7 @@ def test_without_the_package_the_error_names_the_filter_and_the_extra(path):
     line = in_a_new_process(path, "cube", "sys.modules['hdf5plugin'] = None")
     assert "'/cube' is compressed with bitshuffle (32008)" in line
     assert line.startswith("ImportError")
-    assert "pip install 'spectessera[hdf5plugin]'" in line
+    assert 'pip install "spectessera[hdf5plugin]"' in line
 
 
 def test_the_source_of_a_virtual_dataset_is_looked_at(path):

@@ -348,7 +348,7 @@ def test_without_the_package_the_error_says_how_to_install_it(tmp_path, monkeypa
         return importing(name, *args, **words)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(ImportError, match=re.escape("pip install 'spectessera[tiff]'")):
+    with pytest.raises(ImportError, match=re.escape('pip install "spectessera[tiff]"')):
         read(tmp_path / "a.tif")
 
 

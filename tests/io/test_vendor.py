@@ -215,7 +215,7 @@ def test_without_the_package_the_error_names_the_extra(tmp_path, monkeypatch, su
     path = tmp_path / f"map{suffix}"
     path.write_bytes(b"a format of a vendor")
     monkeypatch.setitem(sys.modules, "rsciio", None)
-    with pytest.raises(ImportError, match=r"pip install 'spectessera\[vendor\]'"):
+    with pytest.raises(ImportError, match=r'pip install "spectessera\[vendor\]"'):
         read(path)
 
 
@@ -231,7 +231,7 @@ def test_emd_of_velox_goes_to_the_package_and_emd_of_berkeley_does_not(tmp_path,
     with h5py.File(tmp_path / "velox.emd", "w") as file:
         file.create_group("Data/SpectrumStream/a")
         file.create_group("Presentation")
-    with pytest.raises(ImportError, match=r"pip install 'spectessera\[vendor\]'"):
+    with pytest.raises(ImportError, match=r'pip install "spectessera\[vendor\]"'):
         read(tmp_path / "velox.emd")
     with h5py.File(tmp_path / "berkeley.emd", "w") as file:  # as HyperSpy writes it
         group = file.create_group("signals/EDX")

@@ -14,6 +14,7 @@ from spectessera.preprocess.steps import (
     STABILISE,
     UNUSABLE,
     channel_mask,
+    deep_negatives,
     log_quantile,
     median_continuum,
     rest_frame,
@@ -549,3 +550,34 @@ def test_a_signed_spectrum_is_divided_by_its_maximum_unless_that_is_rounding():
     """A positive value of a millionth or less of the largest absolute one is no maximum."""
     assert scale_of(np.array([[1.0, -2.0]]), "max").tolist() == [1.0]
     assert scale_of(np.array([[1e-9, -2.0]]), "max").tolist() == [2.0]
+
+
+# --- negative values that are more than noise ----------------------------------------------------
+
+
+def noisy(seed=0, shape=(400, 300)):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("correlated", [1, 3])
+def test_noise_around_a_continuum_that_was_subtracted_is_no_negative_signal(correlated):
+    """Half of the channels are below 0; nothing that was measured is lost by the square root."""
+    stars = 50 + 2 * np.sin(np.linspace(0, 3, 300)) + noisy()
+    stars[:, 120:124] += 40  # an emission line
+    steps = plain(stabilise="sqrt", continuum="median", continuum_width=101, smooth=correlated)
+    assert not steps.apply(stars.astype(np.float32), axis_of(300)).clipped.any()
+
+
+def test_absorption_and_too_much_background_are_negative_signals():
+    absorbed, below, above = noisy(1), noisy(2) - 15, noisy(3) + 15
+    absorbed[:, 120:124] -= 15
+    for values, expected in ((absorbed, True), (below, True), (above, False)):
+        found = plain(stabilise="sqrt").apply(values, axis_of(300)).clipped
+        assert (found == expected).all()
+
+
+def test_of_spectra_without_noise_or_of_few_channels_every_negative_value_counts():
+    values = np.zeros((2, 40), dtype=np.float32)
+    values[1, 3] = -1
+    assert deep_negatives(values).tolist() == [False, True]
+    assert deep_negatives(noisy(shape=(5, 8))).tolist() == (noisy(shape=(5, 8)) < 0).any(1).tolist()

@@ -167,7 +167,10 @@ def test_bad_channels_of_one_scan_are_bad_for_all():
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (spt.make_cube(np.ones((3, 4, 5)), wavelength=(400, 500)), "axes of one kind|noise"),
+        (
+            spt.make_cube(np.ones((3, 4, 5)), wavelength=(400, 500), unit="nm"),
+            "axes of one kind|noise",
+        ),
         (spt.make_cube(np.ones((3, 4, 5))), "axes of one kind|noise"),
         (counts((3, 4), energy=(30.0, 40.0))[0], "no channels in common"),
         (counts((3, 4))[0].astype(float) * 1.5, "different noise"),
@@ -180,7 +183,7 @@ def test_scans_that_do_not_go_together_are_refused_in_words(other, words):
 
 def test_values_of_two_units_are_refused_and_a_missing_unit_is_not():
     def flux(**attrs):
-        return spt.make_cube(np.full((3, 4, 9), 2.5), wavelength=(400, 500), attrs=attrs)
+        return spt.make_cube(np.full((3, 4, 9), 2.5), wavelength=(400, 500), unit="nm", attrs=attrs)
 
     with pytest.raises(ValueError, match=r"unit differs .scan-1: Jy, scan-2: mJy"):
         spt.join_scans([flux(unit="Jy"), flux(unit="mJy")])

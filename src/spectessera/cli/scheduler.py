@@ -49,7 +49,7 @@ def use_scheduler(where: str | None) -> Iterator[None]:
         import distributed  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "--scheduler needs the package distributed: pip install 'spectessera[distributed]'"
+            '--scheduler needs the package distributed: pip install "spectessera[distributed]"'
         ) from error
     # Messages between scheduler and workers are of no interest here, except warnings of losses.
     logging.getLogger("distributed").setLevel(logging.WARNING)

@@ -8,40 +8,25 @@ every one of these traces can also be real.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import xarray as xr
 from scipy import ndimage
 
 from spectessera._util.text import per_cent
-from spectessera.channels import bad_channels, hidden
 from spectessera.result import preprocessing, require
 from spectessera.settings import NONE
 from spectessera.warning import ResultWarning, make_warning
 
-# Fewer pixels show neither the shape of a cluster in the image nor its noise.
-FEWEST_PIXELS = 4
-
-# --- brightness only. The sine of the angle between two spectra is the part of one that is not
-# the other one scaled; light and thickness do not change it (Kruse et al. 1993).
-# Below this sine, two spectra have the same shape, however many counts there are: doubling the
-# thickness turns simulated paints by as much, another pigment by 0.3 (lead-tin yellow, 0.05).
-SAME_SHAPE = 0.05
-# Up to this sine they have, if the difference is within the noise; beyond, noise hides too much.
-UNLIKE_SHAPE = 0.15
-# Standard deviations of the chi-squared-like sum of squares from which it is more than noise.
-SIGNIFICANT = 3.0
-# A channel (or a few in a row) that differs by more is a separate line: a trace element hardly
-# turns a spectrum. It must exceed the noise of thousands of channels and the background.
-OWN_LINE = 0.25
-LINE_SIGNIFICANT = 5.0
-BACKGROUND = 0.01
-LINE_WIDTHS = (1, 5)
-BRIGHTER = 1.2
-# Any two spectra of one channel have the same shape, and of two channels nearly so.
-FEWEST_CHANNELS = 3
+from ._brightness import boxes, brightness_only
+from ._clusters import (
+    FEWEST_PIXELS,
+    ClusterMap,
+    ClusterSpectra,
+    cluster_list,
+    listed,
+    map_of,
+    spectra_of,
+)
 
 # --- lines and edges of the image
 # Share of a cluster that lies in the line or along the edge ...
@@ -66,23 +51,6 @@ SPIKE = 0.5
 SPIKE_CHANNELS = 30
 
 UNSURE = 0.6
-
-
-class _Map(NamedTuple):
-    """The label map and how many pixels each cluster has in it."""
-
-    label: np.ndarray  # (y, x), 0 masked, otherwise 1 + the position in numbers
-    numbers: np.ndarray  # (k,) of the clusters in the result
-    pixels: np.ndarray  # (k,)
-
-
-class _Spectra(NamedTuple):
-    """Mean spectra and their noise; float64, channels that are finite in all clusters."""
-
-    mean: np.ndarray  # (k, c)
-    variance: np.ndarray  # (k, c) of single pixels
-    size: np.ndarray  # (k,)
-    channel: np.ndarray  # (c,) position in the cube
 
 
 def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
@@ -113,8 +81,8 @@ def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
     """
     needed = ("label", "mean_spectrum", "std_spectrum", "size")
     require(result, *needed, purpose="the search for artefacts")
-    image, spectra = _map_of(result), _spectra_of(result)
-    found = _brightness_only(image, spectra, _normalised(result))
+    image, spectra = map_of(result), spectra_of(result)
+    found = brightness_only(image, spectra, _normalised(result))
     lines = _lines(image)
     edges = {k: warning for k, warning in _edges(image).items() if k not in lines}
     placed = lines | edges
@@ -126,141 +94,16 @@ def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
     return found
 
 
-def _map_of(result: xr.Dataset) -> _Map:
-    """Renumber the labels by position, so that any numbers will do."""
-    numbers = result["cluster"].values
-    label = result["label"].transpose("y", "x").values
-    order = np.argsort(numbers)
-    at = np.searchsorted(numbers[order], label).clip(max=len(numbers) - 1)
-    known = (label > 0) & (numbers[order][at] == label)
-    place = np.where(known, order[at] + 1, 0)
-    return _Map(place, numbers, np.bincount(place.ravel(), minlength=len(numbers) + 1)[1:])
-
-
-def _spectra_of(result: xr.Dataset) -> _Spectra:
-    mean = result["mean_spectrum"].transpose("cluster", "channel").values.astype(np.float64)
-    spread = result["std_spectrum"].transpose("cluster", "channel").values.astype(np.float64)
-    size = result["size"].values
-    there = size > 0
-    channel = np.flatnonzero(np.isfinite(hidden(mean, bad_channels(result))[there]).all(axis=0))
-    mean = np.where(there[:, None], mean[:, channel], 0.0)
-    variance = np.nan_to_num(spread[:, channel], posinf=0.0) ** 2
-    return _Spectra(mean, variance, size, channel)
-
-
 def _normalised(result: xr.Dataset) -> str | None:
     """Return how the spectra were normalised; None where they were not or nothing tells."""
     found = preprocessing(result).get("normalise")
     return None if found in (None, NONE) else str(found)
 
 
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def cluster_list(numbers: Sequence[int]) -> str:
-    """Return "cluster 3", or "clusters 1, 2 and 5"."""
-    return ("cluster " if len(numbers) == 1 else "clusters ") + _list([str(n) for n in numbers])
-
-
-# --- brightness only ---------------------------------------------------------------------------
-
-
-def _brightness_only(image: _Map, spectra: _Spectra, normalised: str | None) -> list[ResultWarning]:
-    norm = np.linalg.norm(spectra.mean, axis=1)
-    found = []
-    for group in _one_shape(spectra, norm):
-        bright, faint = group[0], group[-1]  # by brightness
-        factor = norm[bright] / norm[faint]
-        if factor < BRIGHTER:
-            continue
-        clusters = np.sort(image.numbers[group]).tolist()
-        most, least = image.numbers[[bright, faint]]
-        times = f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
-        compared = "" if len(group) == 2 else f" as {least}"
-        if normalised is None:
-            advice = "normalise the spectra (--normalise l2) or read these clusters as one"
-        else:
-            advice = (
-                f"the spectra are normalised ({normalised}), so the faint ones may be separated "
-                "by their noise; read them as one or ask for fewer clusters (--clusters NUMBER)"
-            )
-        found.append(
-            make_warning(
-                "W-CLUSTER-BRIGHTNESS",
-                {
-                    "clusters": cluster_list(clusters),
-                    "factor": f"{most} is {times} times as bright{compared}",
-                    "advice": advice,
-                },
-                tuple(clusters),
-            )
-        )
-    return found
-
-
-def _one_shape(spectra: _Spectra, norm: np.ndarray) -> list[list[int]]:
-    """Group clusters of the same shape with the brightest of them, which has the least noise."""
-    if len(spectra.channel) < FEWEST_CHANNELS:
-        return []
-    usable = (norm > 0) & (spectra.size >= FEWEST_PIXELS)
-    unit = spectra.mean / np.where(norm > 0, norm, 1.0)[:, None]
-    near = unit @ unit.T >= np.sqrt(1 - UNLIKE_SHAPE**2)
-    groups: list[list[int]] = []
-    for k in np.argsort(-norm, kind="stable"):
-        if not usable[k]:
-            continue
-        for group in groups:
-            if near[k, group[0]] and _same_shape(spectra, group[0], k):
-                group.append(int(k))
-                break
-        else:
-            groups.append([int(k)])
-    return [group for group in groups if len(group) > 1]
-
-
-def _same_shape(spectra: _Spectra, bright: int, faint: int) -> bool:
-    """Return whether one mean spectrum is the other one scaled, within noise and a tolerance.
-
-    The measured residual contains the noise, so if it is small the shapes agree whatever the
-    noise; a larger one may be noise, but only up to a bound: nothing is said of spectra that
-    are dominated by noise.
-    """
-    a, b = spectra.mean[[bright, faint]]
-    scale = (a @ b) / (a @ a)
-    expected, residual = scale * a, b - scale * a
-    of_mean = spectra.variance / np.maximum(spectra.size, 1)[:, None]
-    variance = scale**2 * of_mean[bright] + of_mean[faint]
-    sine = np.linalg.norm(residual) / np.linalg.norm(b)
-    excess = (residual**2 - variance).sum()
-    noisy = excess <= SIGNIFICANT * np.sqrt(2 * (variance**2).sum())
-    if sine > (UNLIKE_SHAPE if noisy else SAME_SHAPE):
-        return False
-    return not any(
-        _has_own_line(*(_boxes(each, width) for each in (residual, variance, expected, b)))
-        for width in LINE_WIDTHS
-        if width <= len(residual)
-    )
-
-
-def _boxes(values: np.ndarray, width: int) -> np.ndarray:
-    """Return sums of neighbouring channels."""
-    return np.convolve(values, np.ones(width), mode="valid")
-
-
-def _has_own_line(
-    residual: np.ndarray, variance: np.ndarray, expected: np.ndarray, measured: np.ndarray
-) -> bool:
-    """Return whether some channel differs strongly, beyond its noise and the background."""
-    level = np.maximum(np.abs(expected), np.abs(measured))
-    differs = np.abs(residual) > np.maximum(OWN_LINE * level, BACKGROUND * level.max())
-    return bool((differs & (residual**2 > LINE_SIGNIFICANT**2 * variance)).any())
-
-
 # --- lines and edges of the image --------------------------------------------------------------
 
 
-def _lines(image: _Map) -> dict[int, ResultWarning]:
+def _lines(image: ClusterMap) -> dict[int, ResultWarning]:
     """Return warnings, by position, about clusters along a row or a column."""
     found = {}
     for label, name in ((image.label, "row"), (image.label.T, "column")):
@@ -289,7 +132,7 @@ def _line(count: np.ndarray, valid: np.ndarray) -> slice | None:
     for width in (1, 2):
         if width > len(count):
             break
-        inside = _boxes(count, width)
+        inside = boxes(count, width)
         start = int(np.argmax(inside))
         lines = slice(start, start + width)
         if inside[start] >= MOSTLY * count.sum():
@@ -303,7 +146,7 @@ def _is_long(inside: np.ndarray, lines: slice) -> bool:
     return bool(at[-1] - at[0] + 1 >= ELONGATED * (lines.stop - lines.start))
 
 
-def _edges(image: _Map) -> dict[int, ResultWarning]:
+def _edges(image: ClusterMap) -> dict[int, ResultWarning]:
     """Return warnings, by position, about clusters along the edge of the measured area."""
     outside = np.pad(image.label == 0, 1, constant_values=True)
     parts, _ = ndimage.label(outside)
@@ -323,7 +166,7 @@ def _edges(image: _Map) -> dict[int, ResultWarning]:
 # --- scattered pixels --------------------------------------------------------------------------
 
 
-def _scattered(image: _Map, spectra: _Spectra) -> dict[int, ResultWarning]:
+def _scattered(image: ClusterMap, spectra: ClusterSpectra) -> dict[int, ResultWarning]:
     """Return warnings, by position, about clusters of rare pixels without neighbours."""
     alone = np.bincount(image.label[_is_alone(image.label)], minlength=len(image.pixels) + 1)[1:]
     rare = (image.pixels > 0) & (image.pixels <= RARE * image.pixels.sum())
@@ -334,7 +177,7 @@ def _scattered(image: _Map, spectra: _Spectra) -> dict[int, ResultWarning]:
         if len(spike):
             pixels = "a single pixel" if count == 1 else f"{count} pixels, nearly all scattered"
             channels = "channel " if len(spike) == 1 else "channels "
-            channels += _list([str(each) for each in spike])
+            channels += listed([str(each) for each in spike])
             values = {"cluster": number, "pixels": pixels, "channels": channels}
             found[cluster] = make_warning("W-CLUSTER-SPIKE", values, (number,))
         elif count >= FEWEST_PIXELS and min(image.label.shape) >= THIN:
@@ -355,7 +198,7 @@ def _is_alone(label: np.ndarray) -> np.ndarray:
     return alone
 
 
-def _spike(spectra: _Spectra, cluster: int) -> np.ndarray:
+def _spike(spectra: ClusterSpectra, cluster: int) -> np.ndarray:
     """Return the one or two channels with most of a cluster's difference to all others.
 
     Differences within two standard errors do not count; the errors are those of the other pixels,
@@ -377,7 +220,7 @@ def _spike(spectra: _Spectra, cluster: int) -> np.ndarray:
 # --- confidence --------------------------------------------------------------------------------
 
 
-def _unsure(image: _Map, confidence: np.ndarray) -> list[ResultWarning]:
+def _unsure(image: ClusterMap, confidence: np.ndarray) -> list[ResultWarning]:
     known = np.isfinite(confidence)
     label, most = image.label[known], len(image.pixels) + 1
     count = np.bincount(label, minlength=most)[1:]
@@ -389,7 +232,7 @@ def _unsure(image: _Map, confidence: np.ndarray) -> list[ResultWarning]:
     numbers = image.numbers[which].tolist()
     values = {
         "clusters": cluster_list(numbers),
-        "means": _list([f"{mean[k]:.2f}" for k in which]),
-        "share": _list([per_cent(1 - mean[k]) for k in which]),
+        "means": listed([f"{mean[k]:.2f}" for k in which]),
+        "share": listed([per_cent(1 - mean[k]) for k in which]),
     }
     return [make_warning("W-CLUSTER-UNSURE", values, tuple(numbers))]

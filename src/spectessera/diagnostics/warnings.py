@@ -32,7 +32,8 @@ from spectessera.scans import between
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.warning import KINDS, ResultWarning, make_warning
 
-from .artefacts import artefacts_of, cluster_list
+from ._clusters import cluster_list
+from .artefacts import artefacts_of
 
 # Silhouettes that differ by less are nearly equal.
 NEAR = 0.02

@@ -124,6 +124,6 @@ def import_rasterio() -> Any:
         import rasterio.errors
     except ImportError as error:
         raise ImportError(
-            "maps for QGIS need the package rasterio: pip install 'spectessera[geo]'"
+            'maps for QGIS need the package rasterio: pip install "spectessera[geo]"'
         ) from error
     return rasterio

@@ -29,7 +29,7 @@ def write_tiff(contents: Contents, path: Path) -> None:
         import tifffile
     except ImportError as error:
         raise ImportError(
-            "writing TIFF files needs the package tifffile: pip install 'spectessera[tiff]'"
+            'writing TIFF files needs the package tifffile: pip install "spectessera[tiff]"'
         ) from error
     names = "\n".join(f"{n}: {name}" for n, name in enumerate(contents.names()))
     metadata: dict[str, Any] = {"axes": "YX", "Info": _latin(f"label: cluster\n{names}\n")}
@@ -71,7 +71,7 @@ def write_regions(contents: Contents, path: Path) -> None:
         import roifile
     except ImportError as error:
         raise ImportError(
-            "regions of ImageJ need the package roifile: pip install 'spectessera[imagej]'"
+            'regions of ImageJ need the package roifile: pip install "spectessera[imagej]"'
         ) from error
     if max(contents.label.shape) > _MOST:
         raise ValueError(

@@ -181,6 +181,7 @@ def _contrast(card: Card, unit: str, axis_unit: str) -> str:
         return f'<p class="note">Its mean spectrum equals that of {link}.</p>'
     units = f" (means in {safe(unit)})" if unit else ""
     caption = f"Differences from {link}, the most similar cluster{units}"
+    caption += ", without the zero peak of the detector" if card.zero else ""
     at = f"At{f' ({safe(axis_unit)})' if axis_unit else ''}"
     heads = (at, "Line", "Mean here", "Mean there", "Here it is")
     rows = [

@@ -10,7 +10,7 @@ import xarray as xr
 
 from spectessera._util.text import shown
 from spectessera.axis import Axis
-from spectessera.channels import Windows, bad_channels, bad_windows, good_channels
+from spectessera.channels import Windows, bad_channels, bad_windows, good_channels, zero_peak
 from spectessera.colours import as_hex
 from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Line, Naming
@@ -75,6 +75,8 @@ class Card:
         Windows of the axis with channels that are marked as bad.
     colour : str
         "#rrggbb".
+    zero : tuple of (low, high)
+        The window of the zero peak of the detector, which is no difference; empty without one.
     """
 
     cluster: int
@@ -90,6 +92,7 @@ class Card:
     differences: tuple[Difference, ...]
     bad: Windows = ()
     colour: str = "#000000"
+    zero: Windows = ()
 
     def lines(self) -> list[Line]:
         """Return the detected lines of all candidates, each once, the most significant first."""
@@ -157,7 +160,9 @@ def _cards(
     numbers = [int(each) for each in result["cluster"].values]
     sizes = [int(each) for each in result["size"].values]
     listed = [None] * len(numbers) if namings is None else list(namings)
-    nearest = most_similar(mean, deviation, np.array(sizes) > 0)
+    held = zero_peak(axis, mean)
+    spread = deviation if held is None else np.where(held, 0.0, deviation)  # 0: no difference
+    nearest = most_similar(mean, spread, np.array(sizes) > 0)
     total, shades = max(1, sum(sizes)), cluster_colours(result)
     made = []
     for place, (cluster, size) in enumerate(zip(numbers, sizes, strict=True)):
@@ -179,7 +184,8 @@ def _cards(
                 nearest=None if other is None else numbers[other],
                 differences=()
                 if other is None
-                else differences(mean[[place, other]], deviation[[place, other]], axis, known),
+                else differences(mean[[place, other]], spread[[place, other]], axis, known),
+                zero=bad_windows(axis, held),
                 colour=as_hex(shades[cluster - 1]),
             )
         )

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.channels import runs
-from spectessera.plots.drawing import with_gaps
+from spectessera.channels import hidden, runs
+from spectessera.plots.drawing import ZERO_PEAK, with_gaps
 from spectessera.result import number_chosen
 
 from .facts import Card
@@ -78,9 +78,18 @@ class Scale:
     mean, deviation : array (channel,)
     names : sequence of str
         Of the lines, for which room is left above.
+    held : array (channel,) of bool, optional
+        Channels that may be cut off, such as those of the zero peak.
     """
 
-    def __init__(self, mean: np.ndarray, deviation: np.ndarray, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        mean: np.ndarray,
+        deviation: np.ndarray,
+        names: Sequence[str],
+        held: np.ndarray | None = None,
+    ) -> None:
+        mean, deviation = hidden(mean, held), hidden(deviation, held)
         finite = np.isfinite(mean)
         values = mean[finite] if finite.any() else np.zeros(1)
         positive = values[values > 0]
@@ -124,6 +133,19 @@ def labelled_lines(card: Card, axis: Axis) -> list[tuple[float, float, str]]:
     return sorted(kept)
 
 
+def zero_channels(card: Card, axis: Axis) -> np.ndarray | None:
+    """Return which channels hold the zero peak of the detector; None if none do."""
+    if not card.zero:
+        return None
+    low, high = card.zero[0]
+    return (axis.values >= low) & (axis.values <= high)
+
+
+def is_cut(card: Card, scale: Scale, held: np.ndarray | None) -> bool:
+    """Whether the zero peak is taller than what is drawn."""
+    return held is not None and bool((card.mean[held] > scale.high).any())
+
+
 def windows(card: Card, axis: Axis) -> list[slice]:
     """Return the runs of channels in which a mean spectrum is drawn."""
     known = np.isfinite(card.mean)
@@ -145,7 +167,8 @@ def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
     from bokeh.plotting import figure
 
     names = labelled_lines(card, axis)
-    scale = Scale(card.mean, card.deviation, [each[2] for each in names])
+    held = zero_channels(card, axis)
+    scale = Scale(card.mean, card.deviation, [each[2] for each in names], held)
     drawn: Any = figure(
         name=f"spectrum-{card.cluster}",
         height=SPECTRUM_HEIGHT,
@@ -167,6 +190,8 @@ def spectrum(card: Card, axis: Axis, unit: str, x_range: Any) -> Any:
     line = _line(drawn, source, ink)
     if names:
         _mark(drawn, names, scale)
+    if is_cut(card, scale, held):
+        _say_cut(drawn, scale)
     word = without_math(axis.kind.replace("_", " "))
     rows = [(word, f"@x{{%.6g}} {_plain(axis.unit)}"), ("mean", "@mean{%.4g}")]
     rows.append(("standard deviation", "@sd{%.4g}"))
@@ -238,6 +263,25 @@ def _mark(drawn: Any, names: list[tuple[float, float, str]], scale: Scale) -> No
         text_baseline="middle",
         text_font=value(FONT),
         text_font_size="12px",
+        text_color=INK,
+    )
+
+
+def _say_cut(drawn: Any, scale: Scale) -> None:
+    """Write at the zero peak that it is cut off."""
+    from bokeh.core.properties import value
+
+    drawn.text(
+        x=[0.0],
+        y=[scale.high],
+        text=[ZERO_PEAK],
+        angle=math.pi / 2,
+        text_align="right",
+        text_baseline="top",
+        x_offset=4,
+        y_offset=4,
+        text_font=value(FONT),
+        text_font_size="11px",
         text_color=INK,
     )
 

@@ -152,7 +152,7 @@ def check_bokeh() -> None:
         import bokeh  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "a report needs bokeh, which is not installed: pip install 'spectessera[report]'"
+            'a report needs bokeh, which is not installed: pip install "spectessera[report]"'
         ) from error
 
 

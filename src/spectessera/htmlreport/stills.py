@@ -16,6 +16,7 @@ from spectessera.axis import Axis
 from spectessera.plots import mixtures
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import (
+    ZERO_PEAK,
     draw_labels,
     draw_pixels,
     fit_channels,
@@ -28,7 +29,7 @@ from spectessera.plots.drawing import (
 )
 
 from .facts import Card
-from .figures import Scale, labelled_lines, windows, y_label
+from .figures import Scale, is_cut, labelled_lines, windows, y_label, zero_channels
 
 DPI = 160
 
@@ -49,7 +50,6 @@ def label_map(result: xr.Dataset, name: str = "label") -> Figure:
     figure = Figure(figsize=(wide + 0.8, high + 0.6), layout="constrained")
     axes = figure.add_subplot()
     draw_labels(axes, label, int(result["cluster"].values.max()))
-    axes.set(xlabel="column", ylabel="row")
     return figure
 
 
@@ -61,7 +61,6 @@ def share_map(result: xr.Dataset, name: str) -> Figure:
     axes = figure.add_subplot()
     shown = grey_where_missing("cividis")
     draw_pixels(axes, result[name].values, label, cmap=shown, vmin=0.5, vmax=1)
-    axes.set(xlabel="column", ylabel="row")
     return figure
 
 
@@ -80,7 +79,8 @@ def tree(maps: xr.Dataset) -> Figure:
 def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
     """Draw the mean spectrum of a cluster, its standard deviation and its lines."""
     names = labelled_lines(card, axis)
-    scale = Scale(card.mean, card.deviation, [each[2] for each in names])
+    held = zero_channels(card, axis)
+    scale = Scale(card.mean, card.deviation, [each[2] for each in names], held)
     figure = Figure(figsize=(8.5, 3.0))
     axes = figure.add_axes((0.085, 0.16, 0.905, 0.81))  # fixed: the spectra are aligned
     ink = to_rgb(card.colour)
@@ -97,6 +97,8 @@ def spectrum(card: Card, axis: Axis, unit: str) -> Figure:
         bottom = float(np.max(scale.inside(height)))
         axes.plot([position] * 2, [bottom, scale.names], ":", color="0.6", lw=0.8)
         axes.text(position, scale.names, in_figure(name), rotation=90, fontsize=8, ha="center")
+    if is_cut(card, scale, held):
+        axes.text(0, scale.high, f" {ZERO_PEAK}", rotation=90, fontsize=7, va="top", color="0.35")
     axes.set(
         yscale="log" if scale.log else "linear",
         ylim=(scale.low, scale.high),

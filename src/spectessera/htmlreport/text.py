@@ -36,7 +36,7 @@ QUALITY_WORDS = {
     "empty": "zeros only, left out",
     "saturated": "saturated, left out",
     "repaired": "a few values that were not finite, interpolated",
-    "negative_clipped": "negative values, set to 0",
+    "negative_clipped": "values below 0 by more than noise, set to 0",
 }
 ONE_CLUSTER = (
     "by the program: one cluster, since there are no groups beyond the noise: a part of the "

@@ -79,7 +79,7 @@ class Pixels:
     Attributes
     ----------
     quality : array (y, x), uint8
-        Bits of :data:`spectessera.preprocess.QUALITY`.
+        Bits of :data:`spectessera.preprocess.steps.QUALITY`.
     latents : Grid
     repeats : array (y, x), float32, or None
         As how many measurements the spectra are, where they are averaged with neighbours.

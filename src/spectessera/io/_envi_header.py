@@ -19,7 +19,7 @@ LENGTHS = {"y": "lines", "x": "samples", "c": "bands"}
 ORDERS = {"bsq": "cyx", "bil": "ycx", "bip": "yxc"}
 MAX_HEADER_BYTES = 2**20
 MAX_LINES = 20_000
-PACKAGE = "reading ENVI files needs the package spectral: pip install 'spectessera[envi]'"
+PACKAGE = 'reading ENVI files needs the package spectral: pip install "spectessera[envi]"'
 # Fields that may not have two values in one header.
 ONCE = {
     "lines", "samples", "bands", "data type", "interleave", "byte order", "header offset",

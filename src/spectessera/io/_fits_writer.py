@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import shutil
 import unicodedata
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,20 +38,31 @@ TABLE, COLUMN = "WCS-TAB", "COORDS"  # where the values of an axis of uneven ste
 CARDS = {"unit": "BUNIT", "object": "OBJECT", "instrument": "INSTRUME", "telescope": "TELESCOP"}
 
 
+def packed(writer: Callable[[Any, Path], None]) -> Callable[[Any, Path], None]:
+    """Return a writer of FITS files that packs those whose name ends with .gz."""
+
+    @wraps(writer)
+    def write(thing: Any, path: Path) -> None:
+        if not path.name.lower().endswith(".gz"):
+            writer(thing, path)
+            return
+        with TemporaryDirectory(dir=path.parent, prefix=".spectessera-") as folder:
+            plain = Path(folder) / "plain.fits"
+            writer(thing, plain)
+            with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as stream:
+                shutil.copyfileobj(source, stream, 2**20)
+
+    return write
+
+
+@packed
 def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
     """Write a cube as FITS: DATA, STAT (the variance) and MASK, and the axis if it is uneven.
 
     A lazy cube is written block by block.
     """
-    if path.name.lower().endswith(".gz"):
-        with TemporaryDirectory(dir=path.parent, prefix=".spectessera-") as folder:
-            plain = Path(folder) / "cube.fits"
-            write_cube_fits(cube, plain)
-            with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as packed:
-                shutil.copyfileobj(source, packed, 2**20)
-        return
     axis = spectral_axis(cube)
-    header = _sky(cube.attrs.get("wcs"))
+    header = sky_header(cube.attrs.get("wcs"))
     header.update(_spectral_cards(axis))
     for name, card in CARDS.items():
         if name in cube.attrs:
@@ -60,17 +73,18 @@ def write_cube_fits(cube: xr.DataArray, path: Path) -> None:
         images.append(Image("STAT", cube.coords["variance"].variable.transpose(*DIMS), header))
     if "mask" in cube.coords:
         mask = cube.coords["mask"].variable.transpose("y", "x").astype(np.uint8)
-        images.append(Image("MASK", mask, _sky(cube.attrs.get("wcs"))))
+        images.append(Image("MASK", mask, sky_header(cube.attrs.get("wcs"))))
     tables = [] if even_steps(axis.values) else [_table(axis)]
     tables += coordinate_extensions(cube)
-    write_images(path, _primary().header, images, tables)
+    write_images(path, primary_hdu().header, images, tables)
 
 
+@packed
 def write_result_fits(result: xr.Dataset, path: Path) -> None:
     """Write the maps that have a FITS extension in the schema, and a table of the clusters."""
     images = []
     for each in [each for each in VARIABLES.values() if each.fits and each.name in result]:
-        header, dtype = _sky(result.attrs.get("wcs")), each.dtype
+        header, dtype = sky_header(result.attrs.get("wcs")), each.dtype
         values = result[each.name].transpose(*each.dims).values
         if each.name == "label":
             largest = int(values.max(initial=0))
@@ -79,7 +93,7 @@ def write_result_fits(result: xr.Dataset, path: Path) -> None:
             dtype = "int16" if largest <= np.iinfo(np.int16).max else dtype
         images.append(Image(each.fits, xr.Variable(each.dims, values.astype(dtype)), header))
     tables = [_clusters(result)] if result.sizes.get("cluster", 0) else []
-    write_images(path, _primary().header, images, tables)
+    write_images(path, primary_hdu().header, images, tables)
 
 
 def _clusters(result: xr.Dataset) -> Any:
@@ -87,7 +101,7 @@ def _clusters(result: xr.Dataset) -> Any:
     from astropy.io import fits
 
     numbers, names = result["cluster"].values.astype(np.int32), cluster_names(result)
-    texts = [_ascii(names.get(each, "")) for each in numbers.tolist()]
+    texts = [ascii_text(names.get(each, "")) for each in numbers.tolist()]
     rgb = cluster_colours(result)[numbers - 1]
     columns = [
         fits.Column("CLUSTER", "J", array=numbers),
@@ -101,18 +115,20 @@ def _clusters(result: xr.Dataset) -> Any:
     return fits.BinTableHDU.from_columns(columns, name="CLUSTERS")
 
 
-def _ascii(text: str) -> str:
+def ascii_text(text: str) -> str:
     r"""Return a text in the characters that FITS has: accents go, others become escapes.
 
-    >>> _ascii("né μ")
+    Line breaks and the like become spaces: a card has one line.
+
+    >>> ascii_text("né μ")
     'ne \\u03bc'
     """
-    split = unicodedata.normalize("NFKD", text)
+    split = unicodedata.normalize("NFKD", "".join(c if c.isprintable() else " " for c in text))
     bare = "".join(each for each in split if not unicodedata.combining(each))
     return bare.encode("ascii", "backslashreplace").decode("ascii")
 
 
-def _primary() -> Any:
+def primary_hdu() -> Any:
     """Return the first part of a FITS file, which names the program that wrote it."""
     from astropy.io import fits
 
@@ -121,7 +137,7 @@ def _primary() -> Any:
     return hdu
 
 
-def _sky(wcs: Any) -> Any:
+def sky_header(wcs: Any) -> Any:
     """Return a FITS header with the WCS of the image, which is an attribute of text."""
     from astropy.io import fits
 

@@ -18,10 +18,10 @@ from ._lazy import LazyArray
 from ._limits import MAX_COMPRESSION, check_chunk
 from ._numbers import off_map
 
-PACKAGE = "reading TIFF files needs the package tifffile: pip install 'spectessera[tiff]'"
+PACKAGE = 'reading TIFF files needs the package tifffile: pip install "spectessera[tiff]"'
 CODECS = (
     "its compression needs the package imagecodecs, which is part of the extra: "
-    "pip install 'spectessera[tiff]'"
+    'pip install "spectessera[tiff]"'
 )
 # What tifffile raises on broken files beside the usual errors.
 TIFF_ERRORS = (ArithmeticError, AttributeError, AssertionError)

@@ -26,6 +26,7 @@ from spectessera.result import check_result, palette
 
 from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
 from ._fits_coordinates import EXTENSIONS
+from ._fits_maps import write_maps_fits
 from ._fits_writer import CARDS, write_cube_fits, write_result_fits
 from ._hdf5_writer import tiles_of, write_hdf5
 from ._hspy_writer import write_cube_hspy, write_result_hspy
@@ -51,8 +52,9 @@ def write(thing: xr.DataArray | xr.Dataset, path: str | Path, overwrite: bool = 
         folder), ``.fits`` (a cube with its variance and mask; a label map with its confidence and a
         table of names and colours), ``.hspy`` (HyperSpy: a cube; the maps and the mean spectra).
         For a result: ``.png`` (a picture of the label map). ``.nc``, ``.h5`` and ``.zarr`` keep
-        everything, and ``.hspy`` everything of a cube. For maps: ``.nc``, ``.h5`` and ``.zarr``. A
-        lazy cube is written block by block.
+        everything, and ``.hspy`` everything of a cube. For maps: ``.nc``, ``.h5``, ``.zarr``, and
+        ``.fits`` (an image extension for every map, such as FLUX_OIII_5007, with the coordinates on
+        the sky). A lazy cube is written block by block.
     overwrite : bool
         False: raise if the file exists already. A folder is only replaced if everything in it
         belongs to a Zarr store.
@@ -317,5 +319,7 @@ _WRITERS: dict[str, dict[str, Callable[[Any, Path], None]]] = {
         ".h5": _result_h5,
         ".hdf5": _result_h5,
         ".zarr": _result_zarr,
+        ".fits": write_maps_fits,
+        ".fits.gz": write_maps_fits,
     },
 }

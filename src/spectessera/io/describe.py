@@ -12,6 +12,7 @@ from spectessera.channels import BAD
 from spectessera.cube import Spectra, blocks, check_cube, read_block, spectral_axis
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import QUALITY, screen
+from spectessera.result import pixel_size
 
 # A negative smallest value with a larger share of all values probably marks missing values.
 MARK_SHARE = 1e-3
@@ -53,6 +54,8 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
         "sky_coordinates": "wcs" in cube.attrs,
         "reference_labels": "reference" in cube.coords,
     }
+    if size := _pixel_size(cube):
+        description["pixel_size"] = size
     if axis.medium:
         description["medium"] = axis.medium
     description |= {name: cube.attrs[name] for name in KEPT if name in cube.attrs}
@@ -62,6 +65,22 @@ def describe_cube(cube: xr.DataArray) -> dict[str, Any]:
             "wavelength= or axis="
         )
     return description | _coordinates(cube) | _quality(cube)
+
+
+def _pixel_size(cube: xr.DataArray) -> str:
+    """Return the height and width of a pixel, of positions or of the sky; "" if not known."""
+    size = pixel_size(cube)
+    if size is not None:
+        return f"{size.y:.4g} x {size.x:.4g} {size.unit} (y, x)"
+    if not cube.attrs.get("wcs"):
+        return ""
+    from astropy.io import fits
+    from astropy.wcs import WCS
+    from astropy.wcs.utils import proj_plane_pixel_scales
+
+    wcs = WCS(fits.Header.fromstring(str(cube.attrs["wcs"]), sep="\n"))
+    wide, high = 3600 * proj_plane_pixel_scales(wcs)  # of degrees
+    return f"{high:.4g} x {wide:.4g} arcsec (y, x)"
 
 
 def _coordinates(cube: xr.DataArray) -> dict[str, Any]:

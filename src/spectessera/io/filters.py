@@ -39,7 +39,7 @@ def require(dataset: Any) -> None:
         import hdf5plugin  # noqa: F401 - its import makes the filters known to h5py
     except ImportError as error:
         raise ImportError(
-            f"{what}, which needs the package hdf5plugin: pip install 'spectessera[hdf5plugin]'"
+            f'{what}, which needs the package hdf5plugin: pip install "spectessera[hdf5plugin]"'
         ) from error
     if _missing(dataset):
         raise ValueError(

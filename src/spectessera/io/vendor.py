@@ -151,7 +151,7 @@ def _datasets(path: Path, module: str, lazy: bool, notes: list[str]) -> dict[str
     except ImportError as error:
         raise ImportError(
             f"{path}: reading {path.suffix} files needs the package rosettasciio (GPL-3): "
-            "pip install 'spectessera[vendor]'"
+            'pip install "spectessera[vendor]"'
         ) from error
     if path.suffix.lower() == ".bcf":
         _check_bcf(path)

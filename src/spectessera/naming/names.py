@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.channels import good_channels
+from spectessera.channels import good_channels, zero_peak
 from spectessera.cube import spectral_axis
 from spectessera.optical.ranges import is_optical
 from spectessera.optical.redshift import Redshift, fit_redshift
@@ -247,7 +247,8 @@ def distinguishing_lines(
     -------
     tuple of (Line, float)
         The line, and its difference in standard errors, positive if it is stronger in the first
-        cluster, after scaling both spectra to the same sum.
+        cluster, after scaling both spectra to the same sum. The zero peak of an X-ray detector is
+        left out: it is no line.
 
     Raises
     ------
@@ -262,6 +263,10 @@ def distinguishing_lines(
     one, other = places = numbers.index(first), numbers.index(second)
     means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
     axis = spectral_axis(result["mean_spectrum"])
+    held = zero_peak(axis, means)
+    if held is not None:
+        axis = Axis(axis.values[~held], axis.unit, kind=axis.kind)
+        means, errors = means[:, ~held], errors[:, ~held]
     usable = all(_usable(means[place], errors[place]) for place in places)
     if len(axis) < FEWEST_CHANNELS or not usable:
         return ()

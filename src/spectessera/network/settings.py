@@ -15,6 +15,10 @@ from .schedule import RECONSTRUCTIONS, TOTALS, Schedule, as_schedule
 class Training:
     """How the network is trained.
 
+    What is not named is as in the paper, with a cluster term and an encoder that is trained. The
+    defaults of a segmenter are others, and give other clusters;
+    ``SpectralSegmenter().set_params(training__epochs=30)`` changes one setting of them.
+
     Parameters
     ----------
     epochs : int, optional

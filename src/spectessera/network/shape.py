@@ -16,6 +16,9 @@ MAX_WIDTH = 1_000_000
 class Network:
     """The shape of the autoencoder.
 
+    What is not named is as in the paper, and not as in the defaults of a segmenter, of which
+    ``SpectralSegmenter().set_params(network__latent=4)`` changes one setting.
+
     Parameters
     ----------
     latent : int

@@ -22,11 +22,11 @@ from matplotlib.ticker import MaxNLocator
 
 from spectessera._util.text import in_figure, per_cent
 from spectessera.axis import Axis
-from spectessera.channels import Windows
+from spectessera.channels import Windows, outside, zero_peak
 from spectessera.colours import MASKED, colours
 from spectessera.result import palette
 
-from .scalebar import draw_scale_bar
+from .scalebar import draw_lengths, draw_scale_bar
 
 # Largest number of clusters whose spectra a figure shows; the map shows all clusters.
 MAX_SPECTRA = 20
@@ -40,6 +40,7 @@ NAME = 40  # characters of a name in a legend
 MAX_COLUMNS = 200  # of an image whose columns are channels
 
 RGB = tuple[float, float, float]
+ZERO_PEAK = "zero peak, cut off"
 BAND = "0.92"  # grey of a window of the spectral axis that is not used
 GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
@@ -47,13 +48,21 @@ GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 def figure_of(figure: Any, size: tuple[float, float]) -> Any:
     """Return the figure, or part of one, that is drawn into; a new one of a size by default.
 
+    An empty figure without a layout, such as ``plt.figure()``, gets the one of new figures:
+    otherwise titles and bars would lie over the images beside them.
+
     Parameters
     ----------
     figure : Figure, SubFigure or None
     size : tuple of float
         Inches of a new one.
     """
-    return Figure(figsize=size, layout="constrained") if figure is None else figure
+    if figure is None:
+        return Figure(figsize=size, layout="constrained")
+    bare = isinstance(figure, Figure) and not (figure.axes or figure.subfigs)
+    if bare and figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")
+    return figure
 
 
 def axes_of(ax: Axes | None, size: tuple[float, float]) -> tuple[Any, Axes]:
@@ -109,7 +118,7 @@ def draw_pixels(
     vmin: float | None = None,
     vmax: float | None = None,
 ) -> AxesImage:
-    """Draw an image (y, x) or (y, x, 3), pixel by pixel, with its axes in pixels.
+    """Draw an image (y, x) or (y, x, 3), pixel by pixel.
 
     Parameters
     ----------
@@ -117,7 +126,8 @@ def draw_pixels(
     values : array (y, x), or (y, x, 3) of colours
     like : array
         Its attributes decide where row 0 is: see :func:`origin`. Where it has positions of rows
-        and columns in a unit of length, a scale bar is drawn.
+        and columns in a unit of length, the axes are lengths from the first pixel and a scale bar
+        is drawn; elsewhere the axes count pixels.
     cmap, norm, vmin, vmax
         As in :meth:`matplotlib.axes.Axes.imshow`.
 
@@ -136,10 +146,12 @@ def draw_pixels(
         vmin=vmin,
         vmax=vmax,
     )
-    for each, most in ((axes.xaxis, 3 if height > width else 5), (axes.yaxis, 5)):
-        ticks = MaxNLocator(most, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
-        each.set_major_locator(ticks)
-    axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
+    most = 3 if height > width else 5, 5
+    if not draw_lengths(axes, like, (height, width), most):
+        for each, number in zip((axes.xaxis, axes.yaxis), most, strict=True):
+            ticks = MaxNLocator(number, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+            each.set_major_locator(ticks)
+        axes.set(xlabel="x (pixel)", ylabel="y (pixel)")
     draw_scale_bar(axes, like, width)
     return image
 
@@ -237,6 +249,36 @@ def draw_spectra(axes: Axes, spectra: xr.DataArray, axis: Axis) -> None:
         )
     axes.set_xlabel(axis.label())
     fit_channels(axes, axis)
+    cut_zero_peak(axes, axis, values)
+
+
+def cut_zero_peak(axes: Axes, axis: Axis, values: Any) -> None:
+    """Scale a panel of spectra to what is outside of the zero peak, if that is the tallest.
+
+    The peak is cut off and called by its name. Assumes that nothing else sets the limits.
+
+    Parameters
+    ----------
+    axes : Axes
+    axis : Axis
+    values : array (..., channel)
+        As they are drawn, and as the peak is looked for in.
+    """
+    held = zero_peak(axis, values)
+    if held is None:
+        return
+    seen = outside(np.asarray(values, dtype=float), held)
+    seen = seen[np.isfinite(seen)]
+    if not seen.size or np.nanmax(np.asarray(values, dtype=float)[..., held]) <= seen.max():
+        return
+    margin = 0.05 * ((seen.max() - seen.min()) or abs(seen.max()) or 1.0)
+    axes.set_ylim(min(seen.min() - margin, 0.0), seen.max() + margin)
+    places = axis.values[held]
+    axes.annotate(
+        ZERO_PEAK, (places[np.abs(places).argmin()], 0.985), xycoords=("data", "axes fraction"),
+        xytext=(4, 0), textcoords="offset points", rotation=90, va="top", ha="left",
+        fontsize=7, color="0.35", gid="zero-peak",
+    )  # fmt: skip
 
 
 def draw_mesh(

@@ -9,11 +9,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
+from spectessera.channels import outside, zero_peak
 from spectessera.cube import spectral_axis
 
 from .drawing import (
     axes_of,
     colour,
+    cut_zero_peak,
     draw_pixels,
     figure_of,
     grey_where_missing,
@@ -103,15 +105,18 @@ def _draw_components(figure: Any, axes: Axes, maps: xr.Dataset, shares: np.ndarr
 def _draw_spectra(axes: Axes, maps: xr.Dataset) -> None:
     """Draw the end spectra, each over its largest value."""
     axis, shades = spectral_axis(maps["end_spectrum"]), shades_of(maps)
-    for number, values in zip(
-        maps["cluster"].values, maps["end_spectrum"].values.astype(float), strict=True
-    ):
-        largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
-        x, y = with_gaps(axis, values / largest if largest > 0 else values)
+    spectra = maps["end_spectrum"].values.astype(float)
+    held = zero_peak(axis, spectra)
+    for row, number in enumerate(maps["cluster"].values):
+        seen = np.abs(outside(spectra[row], held))
+        largest = np.nanmax(seen) if np.isfinite(seen).any() else 0.0
+        spectra[row] /= largest if largest > 0 else 1.0
+        x, y = with_gaps(axis, spectra[row])
         shade = colour(int(number), shades)
         axes.plot(
             x, y, color=shade, lw=1, label=str(int(number)), path_effects=rim(shade, 1) or None,
         )  # fmt: skip
+    cut_zero_peak(axes, axis, spectra)
     axes.set(xlabel=axis.label(), ylabel="over the largest", title="end spectra")
     axes.legend(title="cluster", fontsize=7, ncols=-(-maps.sizes["cluster"] // 10))
 

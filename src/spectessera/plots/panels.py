@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from spectessera._util.text import in_figure
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
-from spectessera.result import number_of_clusters, require
+from spectessera.result import cluster_names, number_of_clusters, require
 
 from .drawing import (
     MAX_SPECTRA,
@@ -18,12 +19,16 @@ from .drawing import (
     draw_pixels,
     draw_spectra,
     grey_where_missing,
+    legend_handles,
     panel_size,
     shade_channels,
+    shades_of,
 )
 
+LEGEND = 1.6  # inches, of a legend beside a map
 
-def labels(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
+
+def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = None) -> Figure:
     """Draw the map of the clusters in their colours.
 
     Parameters
@@ -32,6 +37,9 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
         Of :func:`spectessera.segment` or a baseline.
     ax : Axes, optional
         To draw into; those of a new figure by default.
+    legend : bool, optional
+        Whether numbers, names and shares of the clusters are beside the map (the first 20); by
+        default in a new figure, where there is room.
 
     Examples
     --------
@@ -44,9 +52,17 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
     """
     require(result, "label", purpose="this figure")
     wide, high = panel_size(result["label"].shape, 4.0)
-    figure, axes = axes_of(ax, (wide + 0.8, high + 0.8))
-    draw_labels(axes, result["label"].assign_attrs(result.attrs), number_of_clusters(result))
+    count = number_of_clusters(result)
+    keyed = count > 0 and (ax is None if legend is None else legend)
+    figure, axes = axes_of(ax, (wide + 0.8 + (LEGEND if keyed else 0.0), high + 0.8))
+    draw_labels(axes, result["label"].assign_attrs(result.attrs), count)
     axes.set_title("clusters")
+    if keyed:
+        numbers = range(1, count + 1)
+        sizes = np.bincount(result["label"].values.ravel(), minlength=count + 1)[1:].tolist()
+        shades = shades_of(result, count)
+        keys = legend_handles(numbers, sizes, cluster_names(result), shades)[:MAX_SPECTRA]
+        axes.legend(handles=keys, title="cluster", loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return figure
 
 

@@ -38,6 +38,7 @@ from .drawing import (
     NAME,
     RGB,
     colour,
+    cut_zero_peak,
     draw_labels,
     draw_mesh,
     draw_pixels,
@@ -263,6 +264,7 @@ def _draw_means(upper: Axes, lower: Axes, one: xr.Dataset, axis: Axis, shade: RG
         axes.tick_params(labelsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(4 if axes is upper else 2))
     upper.tick_params(labelbottom=False)
+    cut_zero_peak(upper, axis, one["input_mean"].values)
     lower.set_ylim(bottom=0)
 
 

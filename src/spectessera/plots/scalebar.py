@@ -1,4 +1,4 @@
-"""A bar of a round physical length in a map whose pixels have a size."""
+"""Lengths in a map whose pixels have a size: its axes, and a bar of a round length."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from spectessera.result import pixel_size
 
@@ -35,6 +36,57 @@ def in_words(metres: float) -> str:
     """
     size = next((one for one in NAMES if metres >= 0.999999 * one), 1e-9)
     return f"{metres / size:.6g} {NAMES[size]}"
+
+
+class _Lengths(MaxNLocator):
+    """Ticks at round lengths along an axis whose positions are pixels.
+
+    Parameters
+    ----------
+    length : float
+        Of a pixel.
+    most : int
+        Number of ticks.
+    """
+
+    def __init__(self, length: float, most: int) -> None:
+        super().__init__(most, min_n_ticks=1, steps=[1, 2, 5, 10])
+        self.length = length
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """Return the positions in pixels."""
+        ticks = super().tick_values(vmin * self.length, vmax * self.length)
+        return [float(each) / self.length for each in ticks]
+
+
+def draw_lengths(axes: Axes, array: Any, shape: tuple[int, int], most: tuple[int, int]) -> bool:
+    """Let the axes of a map (y, x) be lengths from its first pixel; return whether it has them.
+
+    Positions in the axes stay pixels, so that everything else is drawn in pixels.
+
+    Parameters
+    ----------
+    axes : Axes
+        In which the map is drawn, pixel by pixel.
+    array : DataArray or Dataset
+        Whose coordinates y and x say how large a pixel is.
+    shape : tuple of int
+        (y, x)
+    most : tuple of int
+        Number of ticks along x and y.
+    """
+    size = pixel_size(array)
+    if size is None:
+        return False
+    metres = size.x * size.metres, size.y * size.metres
+    longest = max(metres[0] * shape[1], metres[1] * shape[0])
+    unit = next((one for one in NAMES if longest >= one), min(NAMES))
+    lengths = [each / unit for each in metres]
+    for axis, length, number in zip((axes.xaxis, axes.yaxis), lengths, most, strict=True):
+        axis.set_major_locator(_Lengths(length, number))
+        axis.set_major_formatter(FuncFormatter(lambda at, _, length=length: f"{at * length:.6g}"))
+    axes.set(xlabel=f"x ({NAMES[unit]})", ylabel=f"y ({NAMES[unit]})")
+    return True
 
 
 def draw_scale_bar(axes: Axes, array: Any, columns: int) -> None:

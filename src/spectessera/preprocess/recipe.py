@@ -19,6 +19,7 @@ from .steps import (
     Undone,
     channel_mask,
     combine,
+    deep_negatives,
     median_continuum,
     rest_frame,
     scale_of,
@@ -46,6 +47,9 @@ def _windows(name: str, given: Any) -> tuple[tuple[float, float], ...]:
 @dataclass(frozen=True)
 class Preprocess:
     """The steps from a measured spectrum to a network input, in the order listed.
+
+    What is not named is as in the paper, and not as in the defaults of a segmenter, of which
+    ``SpectralSegmenter().set_params(preprocess__smooth=3)`` changes one setting.
 
     Parameters
     ----------
@@ -153,7 +157,7 @@ class Preprocess:
         Parameters
         ----------
         values : array (n, channel), float32
-            After :func:`screen`.
+            After :func:`spectessera.preprocess.steps.screen`.
         axis : Axis
         variance : array (n, channel), optional
             Propagated to first order.
@@ -186,7 +190,7 @@ class Preprocess:
             values = combine(values, weights)
             variance = None if variance is None else combine(variance, weights.power(2))
         clips = self.stabilise in ("sqrt", "anscombe")
-        clipped = values.min(axis=1) < 0 if clips else np.zeros(len(values), dtype=bool)
+        clipped = deep_negatives(values) if clips else np.zeros(len(values), dtype=bool)
         if self.stabilise is not None:
             if self.stabilise == "log-quantile":
                 variance = None  # a function of all channels, whose variance is not propagated
@@ -223,7 +227,7 @@ class Preprocess:
         ----------
         inputs : array (n, input channel)
         scale : array (n,), optional
-            As in :class:`Inputs`.
+            As in ``Inputs``.
         """
         if AUTO in (self.stabilise, self.normalise):
             return self.settled().undo(inputs, scale)

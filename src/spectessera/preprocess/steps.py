@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from spectessera._util.check import check_choice, check_ndim
+from spectessera._util.constants import MAD_TO_SIGMA
 from spectessera.axis import Axis
 from spectessera.scale import LARGEST
 
@@ -33,6 +34,10 @@ QUALITY = {
 UNUSABLE = 1 | 2 | 4 | 8
 # A maximum below this share of the largest absolute value is rounding, and not divided by.
 _ROUNDING = 1e-6
+# A value is below 0 by more than noise if it is so many of its standard deviations below.
+DEEP = 6.0
+# Channels that are compared to measure the noise, how many pairs of them, and the fewest channels.
+APART, MOST_PAIRS, KNOWS_NOISE = (1, 2, 4, 8), 512, 16
 # About how many values are transposed together.
 _TRANSPOSED = 2**14
 
@@ -64,7 +69,8 @@ class Inputs(NamedTuple):
     scale : array (n,), float32
         Divisor of every spectrum.
     clipped : array (n,), bool
-        Whether negative values were set to 0 (by the square root and Anscombe only).
+        Whether values further below 0 than noise were set to 0 (by the square root and Anscombe
+        only), see :func:`deep_negatives`.
     """
 
     values: np.ndarray
@@ -309,6 +315,35 @@ def stabilise_slope(values: np.ndarray, how: str | None, softening: float) -> np
     if how == "anscombe":
         return 1 / np.sqrt(np.maximum(values, 0) + 0.375)
     return 1 / np.hypot(values, softening)
+
+
+def deep_negatives(values: np.ndarray) -> np.ndarray:
+    """Return which spectra (n, channel) have values that are further below 0 than noise is, (n,).
+
+    Around a background that was subtracted, noise is as often negative as positive: to set such
+    values to 0 loses nothing that was measured. The noise is the median difference of channels a
+    few apart, the largest over some distances, since noise of neighbours may be correlated. Of few
+    channels it is not known, and every negative value counts.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(2, 100))
+    >>> noise[1, 40:44] -= 20
+    >>> deep_negatives(noise).tolist()
+    [False, True]
+    """
+    lowest = values.min(axis=1)
+    found = np.asarray(lowest < 0)
+    channels = values.shape[1]
+    if not found.any() or channels < KNOWS_NOISE:
+        return found
+    some, spread = values[found], np.zeros(int(found.sum()))
+    for apart in APART:
+        places = np.arange(0, channels - apart, max(1, (channels - apart) // MOST_PAIRS))
+        differences = np.abs(some[:, places + apart] - some[:, places])
+        spread = np.maximum(spread, np.median(differences, axis=1))
+    found[found] = lowest[found] < -DEEP * MAD_TO_SIGMA / np.sqrt(2) * spread
+    return found
 
 
 def scale_of(values: np.ndarray, how: str | None) -> np.ndarray:

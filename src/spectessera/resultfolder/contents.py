@@ -25,7 +25,7 @@ from spectessera.naming.numbers import Quantity, quantities_of
 from spectessera.naming.shapes import bands_in_words
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
-from spectessera.result import cluster_colours, rare_in_words
+from spectessera.result import cluster_colours, cluster_names, rare_in_words
 
 from ._numbers import finite
 from .abundancefiles import write_abundances
@@ -90,7 +90,8 @@ def write_files(
     write(result, folder / "labels.png")
     if "wcs" in result.attrs:
         write(result, folder / "labels.fits")
-    _draw(result, segmenter if fitted else None, folder)
+    titles = {row["cluster"]: row["name"] for row in summary["clusters"] if row["name"]}
+    _draw(result, titles, segmenter if fitted else None, folder)
     if with_report:
         report(result, folder / REPORT, namings=namings, maps=maps, mixtures=mixtures)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
@@ -106,10 +107,15 @@ def numbers_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[Sequence[Q
     return [quantities_of(each, axis, unit) for each in namings]
 
 
-def _draw(result: xr.Dataset, fitted: SpectralSegmenter | None, folder: Path) -> None:
-    """Write the figures of a result, and of the training if there was one."""
+def _draw(
+    result: xr.Dataset, titles: dict[int, str], fitted: SpectralSegmenter | None, folder: Path
+) -> None:
+    """Write the figures of a result, and of the training if there was one.
+
+    ``titles``: names that were suggested; those by people come before them.
+    """
     figures = {
-        "clusters.png": plots.clusters(result),
+        "clusters.png": plots.clusters(result, titles | cluster_names(result)),
         "integrated.png": plots.integrated(result),
         "scores.png": plots.scores(result),
     }

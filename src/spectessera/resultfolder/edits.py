@@ -95,12 +95,13 @@ def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) ->
     namings = None
     if edited.anew or REPORT in files:
         namings = name_clusters(result, library=edited.library)
+    titles: dict[int, str] = {}
     if _SUMMARY in files:
-        _write_summary(edited, namings, folder, new, files)
+        titles = _write_summary(edited, namings, folder, new, files)
     if edited.anew and namings is not None and BANDS in files:
         write_bands(result, namings, new)
     if _FIGURE in files:
-        save_png(plots.clusters(result), new / _FIGURE, dpi=110)
+        save_png(plots.clusters(result, titles), new / _FIGURE, dpi=110)
     if _INTEGRATED in files:
         save_png(plots.integrated(result), new / _INTEGRATED, dpi=110)
     for name in _LABELS:
@@ -137,8 +138,8 @@ def maps_in(folder: Path, manifest: Manifest | None) -> tuple[xr.Dataset | None,
 
 def _write_summary(
     edited: Edited, namings: Any, folder: Path, new: Path, files: tuple[str, ...]
-) -> None:
-    """Write the summary of a result, and the table of the clusters."""
+) -> dict[int, str]:
+    """Write the summary of a result and the table of the clusters; return their names."""
     result = edited.result
     summary = _read_summary(folder / _SUMMARY)
     numbers = numbers_of(result, namings) if edited.anew else []
@@ -151,13 +152,15 @@ def _write_summary(
         summary["edits"] = [each["words"] for each in done]
     text = json.dumps(summary, indent=2, allow_nan=False)
     (new / _SUMMARY).write_text(text + "\n", encoding="utf-8")
+    names = {row["cluster"]: row["name"] for row in summary["clusters"] if row["name"]}
     if CLUSTER_TABLE not in files:
-        return
+        return names
     if edited.anew:
         write_cluster_table(summary["clusters"], numbers, new / CLUSTER_TABLE)
     else:
         titles = {str(row["cluster"]): row["name"] for row in summary["clusters"]}
         _write_table(folder / CLUSTER_TABLE, titles, new / CLUSTER_TABLE)
+    return names
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

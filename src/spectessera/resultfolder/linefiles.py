@@ -17,6 +17,7 @@ from .manifest import MAPS
 
 NUMBERS, FIGURE, _, IMAGES = MAPS
 TABLE = "lines.csv"
+ON_THE_SKY = "lines.fits"
 # Images besides those of the fluxes.
 KINEMATICS = ("velocity", "dispersion")
 DETECTED = 3.0  # standard errors
@@ -49,6 +50,7 @@ def write_line_maps(maps: xr.Dataset, folder: Path) -> list[dict[str, Any]]:
         values = np.ascontiguousarray(image.transpose("y", "x").values, dtype=np.float32)
         file = "".join(each if each.isalnum() or each == "+" else "-" for each in name).strip("-")
         Image.fromarray(values).save(images / f"{file}.tif", format="TIFF")
+    write(maps, images / ON_THE_SKY)
     rows = line_summary(maps)
     with (images / TABLE).open("w", newline="", encoding="utf-8") as file_object:
         writer = csv.DictWriter(file_object, list(rows[0]))

@@ -54,8 +54,10 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     network : Network, optional
     clusters : Clusters, optional
     training : Training, optional
-        Settings; by default those of :data:`spectessera.segmenter.defaults.DEFAULTS`.
-        ``set_params(network__latent=4)`` changes one field.
+        Settings; by default those of :data:`spectessera.segmenter.defaults.DEFAULTS`, of which
+        ``set_params(training__epochs=30)`` changes one. An object such as ``Training(epochs=30)``
+        replaces all of its kind: what it does not name is as in the paper, so that this one trains
+        the encoder, with a cluster term, which the defaults do not.
     device : str, optional
         Such as "cuda" or "mps"; by default the CPU.
 

@@ -26,7 +26,7 @@ def check_bokeh() -> None:
         import bokeh.server  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "the viewer needs bokeh, which is not installed: pip install 'spectessera[view]'"
+            'the viewer needs bokeh, which is not installed: pip install "spectessera[view]"'
         ) from error
 
 

@@ -86,7 +86,7 @@ class Session:
         self.photo = None if state.underlay is None else PhotoView(state.underlay.shape)
         self.spectrum: SpectrumView | None = None
         if state.axis is not None:
-            self.spectrum = SpectrumView(state.axis, state.unit)
+            self.spectrum = SpectrumView(state.axis, state.unit, state.zero_peak())
 
     @property
     def layers(self) -> dict[str, Layer]:

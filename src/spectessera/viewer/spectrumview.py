@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectessera.axis import Axis
+from spectessera.channels import bad_windows
 from spectessera.htmlreport.figures import without_math, y_label
 from spectessera.plots.drawing import with_gaps
 
@@ -43,9 +44,11 @@ class SpectrumView:
     axis : Axis
     unit : str
         Of the values.
+    held : array (channel,) of bool, optional
+        Channels of the zero peak of the detector, which may be cut off.
     """
 
-    def __init__(self, axis: Axis, unit: str) -> None:
+    def __init__(self, axis: Axis, unit: str, held: np.ndarray | None = None) -> None:
         from bokeh.models import ColumnDataSource, Range1d
         from bokeh.plotting import figure
 
@@ -63,6 +66,8 @@ class SpectrumView:
             min_width=200, min_height=200,
         )  # fmt: skip
         style(self.figure)
+        # Where the zero peak ends: script.js does not scale to it.
+        self.figure.tags = [high for _, high in bad_windows(axis, held)]
         many: dict[str, Any] = {"xs": [], "ys": [], "colour": [], "dash": [], "name": []}
         one: dict[str, Any] = {"x": [], "y": []}
         self.curves = ColumnDataSource(many, name="curves")

@@ -12,6 +12,7 @@ import xarray as xr
 
 from spectessera._util.text import shown
 from spectessera.axis import Axis
+from spectessera.channels import zero_peak
 from spectessera.colours import MASKED
 from spectessera.cube import spectral_axis
 from spectessera.htmlreport.figures import without_math
@@ -133,6 +134,17 @@ class State:
         if result is not None and "mean_spectrum" in result:
             return spectral_axis(result["mean_spectrum"])
         return None
+
+    def zero_peak(self) -> np.ndarray | None:
+        """Return which channels hold the zero peak of the detector; None if none do."""
+        result = self.opened.result
+        if self.axis is None:
+            return None
+        if self.overview is not None:
+            return zero_peak(self.axis, np.asarray(self.overview.mean))
+        if result is None or "mean_spectrum" not in result:
+            return None
+        return zero_peak(self.axis, result["mean_spectrum"].transpose("cluster", "channel").values)
 
     def _segmenter(self) -> SpectralSegmenter | None:
         """Return the segmenter of the run; None where its model is not known."""

@@ -99,7 +99,8 @@ def view(
         File of pairs of points that align the photograph (.csv, .json or .toml); it is written when
         points are clicked, and made if it is not there.
     cache : str or Path, optional
-        Folder for the overviews of large cubes; see :func:`spectessera.viewer.open_overview`.
+        Folder for the overviews of large cubes; see
+        :func:`spectessera.viewer.overview.open_overview`.
     progress : callable, optional
         Called with a step, what is done and what there is, while an overview is made.
 

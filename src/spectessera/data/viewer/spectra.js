@@ -6,11 +6,13 @@ function scale_spectrum() {
   if (drawn == null) return;
   const [left, right] = [drawn.x_range.start, drawn.x_range.end];
   const log = $("log").checked;
+  // The zero peak of an X-ray detector is cut off, unless nothing else is seen.
+  const zero = drawn.tags.length > 0 && right > drawn.tags[0] ? drawn.tags[0] : -Infinity;
   let [low, high, positive] = [Infinity, -Infinity, Infinity];
   const look = (xs, ys) => {
     for (let at = 0; at < ys.length; at++) {
       const value = ys[at];
-      if (!(xs[at] >= left && xs[at] <= right) || !Number.isFinite(value)) continue;
+      if (!(xs[at] >= left && xs[at] <= right) || xs[at] <= zero || !Number.isFinite(value)) continue;
       if (value < low) low = value;
       if (value > high) high = value;
       if (value > 0 && value < positive) positive = value;

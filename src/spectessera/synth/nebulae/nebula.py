@@ -137,7 +137,7 @@ def nebular_spectra(
     background : float
         Share of spectra with pure noise, of the same strength.
     low_excitation : float
-        See :func:`draw_models`.
+        See :func:`spectessera.synth.nebulae.nebula.draw_models`.
     table : ModelTable, optional
         Its models replace the built-in ones in its classes.
 

@@ -36,7 +36,8 @@ class Pigment:
     rgb : tuple of three int
         Colour, 0 to 255.
     binder : bool
-        Whether a quarter of the paint is binder (:data:`BINDER`); metal leaf has none.
+        Whether a quarter of the paint is binder
+        (:data:`spectessera.synth.paint.pigments.BINDER`); metal leaf has none.
     source : str
         Source of the numbers.
 
