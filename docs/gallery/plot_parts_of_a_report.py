@@ -2,8 +2,8 @@
 The parts of a report
 =====================
 
-What a report shows, by the numbers of the page that says how to read it: the map (3), the
-confidence (4), the mean spectra of the clusters with their names (6), and the gain against the
+What a report shows, by the numbers of the page that says how to read it: the map and the
+confidence (2), the mean spectra of the clusters with their names (3), and the gain against the
 number of clusters (7).
 """
 
@@ -21,7 +21,7 @@ names = {n: title_of(each) for n, each in enumerate(name_clusters(result), start
 figure = plt.figure(figsize=(11, 11.5), layout="constrained")
 upper, lower = figure.subfigures(2, 1, height_ratios=(1.7, 1))
 spt.plots.clusters(result, {n: name for n, name in names.items() if name}, figure=upper)
-for axes, number in zip(upper.axes, ("3", "4", None, "6"), strict=False):
+for axes, number in zip(upper.axes, ("2", "2", None, "3"), strict=False):
     if number is not None:
         axes.set_title(f"{number}. {axes.get_title()}", loc="left")
         axes.set_title("")
