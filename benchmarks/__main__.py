@@ -18,6 +18,7 @@ from . import (
     astro_network,
     big_cubes,
     cluster_term,
+    fit_time,
     folders,
     kills,
     paper_speed,
@@ -46,6 +47,8 @@ SECTIONS = (
     Section(training_step.TITLE, training_step.main),
     Section(training_step.PROCESSOR, training_step.on_one_thread),
     Section(reading.TITLE, reading.main),
+    Section(fit_time.TITLE, fit_time.main),
+    Section(fit_time.TITLE_OF_FILES, fit_time.of_files),
     Section("Segmenting a whole cube", whole_cube.main),
     Section("Silhouettes and the choice of k", silhouettes.main),
     Section(folders.TITLE, folders.main, usual=False),
@@ -116,6 +119,8 @@ def timed(measure: Callable[[], list[str]]) -> list[str]:
     """Return the lines of a section, and how long it took."""
     clock, processor, load = time.perf_counter(), processor_seconds(), os.getloadavg()[0]
     lines = measure()
+    if not lines:  # a section that needs files which are not given stays as it is
+        return []
     took = time.perf_counter() - clock, processor_seconds() - processor
     machine = f"a load of {load:.1f} on {os.cpu_count()} processors at the start"
     words = f"Measured in {took[0]:.0f} s, {took[1]:.0f} s of processor time; {machine}."
@@ -125,7 +130,9 @@ def timed(measure: Callable[[], list[str]]) -> list[str]:
 def main(words: list[str]) -> None:
     """Run the sections and write each to the page; without any, only the table."""
     for section in chosen(words):
-        write_sections({section.title: timed(section.measure)})
+        lines = timed(section.measure)
+        if lines:
+            write_sections({section.title: lines})
     if words == ["table"]:
         write_sections({})
 

@@ -20,7 +20,7 @@ from spectessera.network.settings import weights_at
 from .line_spectra import line_spectra
 from .training_step import KINDS, Stepper, products
 
-STEPS, BEFORE = 100, 200
+STEPS, BEFORE = 40, 40
 KINDS_OF_TABLE = ("plain, p = 0", "plain, p = 0.1", "joint, k 2..3", "joint, k 4..12")
 PARTS = (  # name in the table, module, function
     ("cluster term: all but its gradient", "spectessera.network.training", "choose_k"),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spectessera.segmenter.defaults import DEFAULTS
+from spectessera.preprocess.steps import QUALITY
+from spectessera.result import VARIABLES
+from spectessera.segmenter.defaults import CONFIGS, DEFAULTS
 
 object_of = pytest.importorskip("crosslinks", reason="without the folder docs").object_of
 
@@ -73,3 +75,35 @@ def test_a_name_that_is_not_there_is_found_out():
     for name in ("spectessera.trainings", "spectessera.Training.epoch", "no_such_package.name"):
         with pytest.raises(LookupError):
             object_of(name)
+
+
+# --- the words ----------------------------------------------------------------------------------
+
+WORDS = (ROOT / "docs" / "words.md").read_text()
+
+
+def test_every_name_among_the_words_is_one_of_the_program():
+    source = "\n".join(path.read_text() for path in SOURCES)
+    known = set(re.findall(r"\w+", source))
+    names = set()
+    for code in re.findall(r"`([^`\n]+)`", WORDS):
+        names |= set(re.findall(r"--[a-z-]+|[A-Za-z_]\w*", code))
+    assert len(names) > 45
+    flags = {name for name in names if name.startswith("--")}
+    assert names - flags <= known
+    assert {flag[2:].replace("-", "_") for flag in flags} <= known
+
+
+def test_axes_of_the_words_are_those_of_a_result():
+    found = re.findall(r"(?:\*\*|`)(\w+)(?:\*\*|`)?,?(?: \*\*\w+\*\*)? `?\(([\w, ]+)\)`", WORDS)
+    axes = {name: tuple(dims.split(", ")) for name, dims in found if name in VARIABLES}
+    assert {"confidence", "novelty", "quality", "input_mean", "rare"} <= set(axes)
+    for name, dims in axes.items():
+        assert dims == VARIABLES[name].dims, name
+
+
+def test_bits_and_settings_of_the_words_are_those_of_the_program():
+    bits = re.search(r"one bit each: (.*?)\.", WORDS, re.DOTALL)[1]
+    assert re.findall(r"`(\w+)`", bits) == list(QUALITY)
+    named = re.search(r"frozen dataclasses (.*?)\.", WORDS, re.DOTALL)[1]
+    assert re.findall(r"`(\w+)`", named) == [each.__name__ for each in CONFIGS.values()]

@@ -193,7 +193,7 @@ def zero_peak(axis: Axis, spectra: Any) -> np.ndarray | None:
     total = values.reshape(-1, len(axis)).sum(axis=0)[order]
     near = np.flatnonzero(np.abs(energy) <= max(NEAR, float(np.diff(energy).max())))
     top = int(near[np.argmax(total[near])])
-    stop = _end_of_peak(total, top, int(np.searchsorted(energy, END)))
+    stop = _end_of_peak(total, top, int(np.searchsorted(energy, END)) + 1)
     if stop is None or total[top:stop].max() > total[top]:  # the flank of another peak
         return None
     falls = top == 0 or energy[0] > -NEAR or total[:top].min() <= total[top] / FALL

@@ -174,6 +174,12 @@ KINDS = {
         "neighbour in the cluster): these may be hot pixels, cosmic rays or noise, but a rare "
         "material in small grains looks the same; look at some of its spectra before you mask them",
     ),
+    "W-CLUSTER-PATTERN": Kind(
+        "Clusters that repeat every few pixels",
+        "the map of {clusters} repeats every {steps}: interference of the electronics, or rows "
+        "that are read in two directions, make such patterns, and so does a fine weave; if it is "
+        "not of the object, leave out the channels in which it is (--exclude)",
+    ),
     "W-CLUSTER-UNSURE": Kind(
         "Clusters of low confidence",
         "low confidence of {clusters} (mean {means}): in a repeated measurement, {share} of the "

@@ -122,7 +122,8 @@ def test_zeros_of_zarr_2_are_counts(tmp_path):
     stored = np.moveaxis(_scene(), 2, 0).astype("u2")
     stored[2] = 0
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
-    array = group.create_array("counts", data=stored)
+    group["counts"] = stored
+    array = group["counts"]
     array.attrs["_ARRAY_DIMENSIONS"] = ["energy", "y", "x"]
     cube = read(tmp_path / "a.zarr")
     assert cube.dtype == np.uint16

@@ -393,8 +393,8 @@ def test_a_virtual_dataset_may_not_read_from_outside_the_folder(h5, tmp_path):
 def test_the_full_level_of_an_ome_pyramid_is_read(tmp_path):
     zarr = pytest.importorskip("zarr")
     group = zarr.open_group(tmp_path / "ome.zarr", mode="w")
-    group.create_array("0", data=FIRST[:, None])
-    group.create_array("1", data=FIRST[:, None, ::2, ::2])
+    group["0"] = FIRST[:, None]
+    group["1"] = FIRST[:, None, ::2, ::2]
     axes = [{"name": "c", "type": "channel"}, *[{"name": n, "type": "space"} for n in "zyx"]]
     levels = [{"path": "0"}, {"path": "1"}]
     group.attrs["multiscales"] = [{"axes": axes, "datasets": levels}]

@@ -177,3 +177,15 @@ def test_the_pictures_of_pyplot_are_left_to_it():
     spt.load_ipython_extension(shell)
     spt.unload_ipython_extension(shell)
     assert png == {"matplotlib.figure.Figure": repr}
+
+
+def test_the_image_and_the_spectrum_of_a_cube_are_without_the_zero_peak():
+    """The same as those of a cube without it; a few noise counts more change no colour."""
+    energy = np.linspace(-0.5, 9.5, 101)
+    lines = sum(40 * np.exp(-0.5 * ((energy - at) / 0.1) ** 2) for at in (2, 4, 7))
+    counts = np.ones((4, 5, 1)) * lines
+    counts[1] *= 2
+    zero = 5000 * np.exp(-0.5 * (energy / 0.03) ** 2) * np.arange(1, 6)[:, None]
+    pages = [html_of(spt.make_cube(each, energy=(-0.5, 9.5))) for each in (counts, counts + zero)]
+    np.testing.assert_array_equal(image_in(pages[0]), image_in(pages[1]))
+    assert ["without the zero peak" in page for page in pages] == [False, True]

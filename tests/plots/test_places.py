@@ -165,3 +165,14 @@ def test_the_layout_of_a_figure_that_is_in_use_stays():
     figure.add_subplot(2, 1, 1)
     spt.plots.clusters(made_result(), figure=figure)
     assert figure.get_layout_engine() is None
+
+
+def test_long_names_do_not_make_the_maps_small():
+    """They are below the spectra, not beside the maps."""
+    result = made_result()
+    names = dict.fromkeys((1, 2, 3), "verdigris or azurite or malachite in oil")
+    sizes = []
+    for figure in (spt.plots.clusters(result), spt.plots.clusters(result, names)):
+        figure.draw_without_rendering()
+        sizes.append([axes.get_window_extent().size for axes in figure.axes[:2]])
+    np.testing.assert_allclose(sizes[1], sizes[0], rtol=0.15)

@@ -330,6 +330,27 @@ def test_mean_maximum_and_differences_are_those_of_numpy(screen, case):
     screen.choose("log", "on")
 
 
+def test_spectra_are_scaled_to_what_is_outside_of_the_zero_peak(screen):
+    """As if it ended at 10 keV; unless nothing else is seen."""
+    tops = []
+    for script in ("[]", "[10]", "[10], 9"):
+        tags, _, right = script.partition(", ")
+        tops.append(
+            screen.run(
+                "const d = page.models.spectrum, old = d.x_range.end; d.tags = JSON.parse("
+                "arguments[0]); d.x_range.setv({end: arguments[1] ?? old}, {sync: false});"
+                "scale_spectrum(); const top = d.y_range.end; d.tags = []; "
+                "d.x_range.setv({end: old}, {sync: false}); scale_spectrum(); return top",
+                tags, float(right) if right else None,
+            )
+        )  # fmt: skip
+    all_curves = "page.models.curves.data.{}.map((each) => [...each])"
+    x, y = (np.concatenate(screen.run("return " + all_curves.format(n))) for n in ("xs", "ys"))
+    highest = [y.max(), y[x > 10].max(), y[x <= 9].max()]
+    assert highest[1] < highest[0]
+    assert tops == pytest.approx([1.06 * each for each in highest], rel=0.05)
+
+
 def test_two_maps_side_by_side_show_the_same_part(screen):
     screen.choose("right", "confidence")
     screen.wait("page.models['map-right'].visible && frame('map-right').width > 50")

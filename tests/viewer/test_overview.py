@@ -223,6 +223,18 @@ def test_a_chunk_of_a_store_that_is_written_anew_is_noticed(tmp_path, folder):
     assert overview.mean[0] == 9
 
 
+def test_a_chunk_that_is_overwritten_in_its_place_is_noticed(tmp_path, folder):
+    """Some programs, and older versions of zarr, do so: the time of the folder stays."""
+    cube = stored(tmp_path, counts(), (13, 17, 100), "a.zarr")
+    stored(tmp_path, np.full(SHAPE, 9, "u2"), (13, 17, 100), "b.zarr")
+    open_overview(cube, folder)
+    before = os.stat(tmp_path / "a.zarr/c/0/0").st_mtime_ns
+    (tmp_path / "a.zarr/c/0/0/0").write_bytes((tmp_path / "b.zarr/c/0/0/0").read_bytes())
+    assert os.stat(tmp_path / "a.zarr/c/0/0").st_mtime_ns == before
+    overview = open_overview(spt.read(tmp_path / "a.zarr", chunks="auto"), folder)
+    assert overview.mean[0] == 9
+
+
 def test_how_a_file_is_read_is_part_of_what_an_overview_is_of(tmp_path, folder):
     values, mask = counts(), np.zeros(SHAPE[:2], bool)
     mask[0] = True

@@ -27,6 +27,7 @@ from ._clusters import (
     map_of,
     spectra_of,
 )
+from ._pattern import patterns
 
 # --- lines and edges of the image
 # Share of a cluster that lies in the line or along the edge ...
@@ -59,7 +60,8 @@ def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
     Reported are clusters of one spectral shape that differ in brightness (by the angle between the
     spectra, Kruse et al. 1993, Remote Sensing of Environment 44, 145, and by separate lines);
     clusters along one row or column, or two, or along the edge of what is measured; rare single
-    scattered pixels, more so with a spike of one or two channels; clusters of low confidence.
+    scattered pixels, more so with a spike of one or two channels; clusters whose map
+    repeats every few pixels; clusters of low confidence.
     Thresholds are the constants of this module.
 
     Parameters
@@ -89,6 +91,7 @@ def artefacts_of(result: xr.Dataset) -> list[ResultWarning]:
     scattered = _scattered(image, spectra).items()
     single = {k: warning for k, warning in scattered if k not in placed}
     found += [warning for _, warning in sorted((placed | single).items())]
+    found += patterns(image)
     if "confidence" in result:
         found += _unsure(image, result["confidence"].transpose("y", "x").values)
     return found

@@ -87,6 +87,8 @@ class Choice(NamedTuple):
         computed; None without a split check.
     gains : tuple of Gain, or None
         Of each of ``ks``, where evidence chose.
+    candidates : Candidates or None
+        What it was chosen from.
     """
 
     labels: Tensor
@@ -103,6 +105,26 @@ class Choice(NamedTuple):
     stability: StabilityCurves | None = None
     excess: Tensor | None = None
     gains: tuple[Gain, ...] | None = None
+    candidates: Candidates | None = None
+
+
+class Candidates(NamedTuple):
+    """The best clustering of every k, and the criteria of all; see :class:`Choice`.
+
+    Attributes
+    ----------
+    runs : list of KMeansRun
+    scores, errors : tensor (number of k,)
+    silhouettes : ExactSilhouettes or None
+        What has the gradient of the scores, of few points.
+    stability : StabilityCurves or None
+    """
+
+    runs: list[KMeansRun]
+    scores: Tensor
+    errors: Tensor
+    silhouettes: ExactSilhouettes | None
+    stability: StabilityCurves | None
 
 
 def k_means(
@@ -162,6 +184,7 @@ def choose_k(
     with_stability: bool = False,
     split_check: SplitCheck | None = None,
     evidence: Evidence | None = None,
+    candidates: Candidates | None = None,
 ) -> Choice:
     """Cluster with every k of a range and choose one by a criterion (IKMeans).
 
@@ -188,6 +211,9 @@ def choose_k(
         that would be chosen otherwise, the largest first.
     evidence : Evidence, optional
         What judges every k where evidence chooses; without it stability chooses.
+    candidates : Candidates, optional
+        Those of an earlier choice from the same points with the same settings and seed: then only
+        the choice is made again.
 
     Returns
     -------
@@ -211,17 +237,15 @@ def choose_k(
     ks, metric = _ks_for(points, clusters), fit_metric(points, clusters.metric)
     equal = groups_of_equal(points, ks[-1], split_check, evidence) if with_stability else None
     points = metric.move(points)
-    constant, settings = points.detach(), _k_means_settings(clusters)
-    exact = len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
-    runs = best_runs_for(constant, ks, settings, generator, on_all_points=exact)
-    scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
     halves = with_stability or clusters.criterion != "silhouette"
-    stability = stability_curves(constant, runs, settings, generator) if halves else None
+    candidates = candidates or _candidates(points, ks, clusters, generator, halves)
+    runs, scores, errors, silhouettes, stability = candidates
     judges = Judges(clusters.criterion, clusters.k_min == 2, split_check, evidence, equal)
     found = select(runs, metric, scores, stability, judges)
+    constant = points.detach()
     run = one_cluster(constant) if found.position is None else runs[found.position]
-    if found.position is not None and not exact:
-        run = converge(constant, run, settings.max_iter)
+    if found.position is not None and not _is_exact(points, clusters):
+        run = converge(constant, run, clusters.max_iter)
     return Choice(
         labels=run.labels,
         centers=run.centers,
@@ -237,7 +261,28 @@ def choose_k(
         stability=stability,
         excess=found.excess,
         gains=found.gains,
+        candidates=candidates,
     )
+
+
+def _candidates(
+    points: Tensor,
+    ks: tuple[int, ...],
+    clusters: Clusters,
+    generator: torch.Generator,
+    halves: bool,
+) -> Candidates:
+    """Cluster with every k; ``halves``: compute the stability too."""
+    constant, settings = points.detach(), _k_means_settings(clusters)
+    exact = _is_exact(points, clusters)
+    runs = best_runs_for(constant, ks, settings, generator, on_all_points=exact)
+    scores, errors, silhouettes = _silhouettes(points, runs, ks, clusters, generator)
+    stability = stability_curves(constant, runs, settings, generator) if halves else None
+    return Candidates(runs, scores, errors, silhouettes, stability)
+
+
+def _is_exact(points: Tensor, clusters: Clusters) -> bool:
+    return len(points) <= EXACT_POINTS or clusters.silhouette == "exact"
 
 
 def _score(best: int | None, scores: Tensor, silhouettes: ExactSilhouettes | None) -> Tensor:

@@ -6,6 +6,7 @@ by the same code, in memory or part by part.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -16,7 +17,7 @@ import torch
 from spectessera.evidence import Gain
 from spectessera.result import KCurves, silhouette_curves
 
-from ._choose import Choice, choose_k, k_means
+from ._choose import Candidates, Choice, choose_k, k_means
 from ._samples import CENTER_TOLERANCE
 from ._seeding import assign
 from ._silhouette_image import PairProgress, silhouette_image
@@ -32,6 +33,8 @@ SEED_POINTS = 8192
 GIVEN = "given"
 # Number of points of an array that are labelled together.
 _PART = 65_536
+# Of up to so many points the clusterings with every k are kept (some MB).
+_KEPT = 65_536
 
 
 class Points(Protocol):
@@ -69,6 +72,17 @@ class ArrayPoints:
             yield self.array[first : first + _PART]
 
 
+class Tried(NamedTuple):
+    """The clusterings with every k, and the fingerprint of what they depend on."""
+
+    fingerprint: str
+    candidates: Candidates
+
+    def of(self, fingerprint: str) -> Candidates | None:
+        """Return the clusterings if they are those of a fingerprint."""
+        return self.candidates if fingerprint == self.fingerprint else None
+
+
 class Clustering(NamedTuple):
     """Clusters of points, numbered by size from 0.
 
@@ -87,6 +101,8 @@ class Clustering(NamedTuple):
         computed; None without a split check.
     gains : tuple of Gain, or None
         Of every k that was tried, where evidence chose.
+    tried : Tried or None
+        For another choice from the same points; None of more than 65,536.
     """
 
     labels: np.ndarray
@@ -96,6 +112,7 @@ class Clustering(NamedTuple):
     criterion: str
     excess: np.ndarray | None = None
     gains: tuple[Gain, ...] | None = None
+    tried: Tried | None = None
 
 
 def cluster_points(
@@ -106,6 +123,7 @@ def cluster_points(
     device: str | None = None,
     split_check: SplitCheck | None = None,
     evidence: Evidence | None = None,
+    tried: Tried | None = None,
 ) -> Clustering:
     """Cluster points of any origin with the best k.
 
@@ -126,6 +144,9 @@ def cluster_points(
         :func:`spectessera.kmeans.choose_k`.
     evidence : Evidence, optional
         Judges every k, see there.
+    tried : Tried, optional
+        Of an earlier clustering. If it is of the same points, settings and seed, only the choice of
+        k is made again: the result is the same, in a fraction of the time.
 
     Returns
     -------
@@ -143,7 +164,9 @@ def cluster_points(
         generator = np.random.default_rng([seed, 5])
         ranks = np.sort(generator.choice(n, clusters.max_points, replace=False))
     sample = torch.from_numpy(np.ascontiguousarray(rows.take(ranks))).to(device)
-    choice, several = _choose(sample, clusters, seed, split_check, evidence)
+    fingerprint = _fingerprint(sample, clusters, seed) if n <= _KEPT else ""
+    known = None if tried is None else tried.of(fingerprint)
+    choice, several = _choose(sample, clusters, seed, split_check, evidence, known)
     rule = rule_of(choice.centers, choice.metric)
     if n > len(ranks) and clusters.refine:
         variance = float(choice.metric.move(sample).var(0).mean())
@@ -159,7 +182,18 @@ def cluster_points(
     excess = None if choice.excess is None else choice.excess.numpy()
     centers = centers_of(rows, labels, rule)
     criterion = choice.criterion if several else GIVEN
-    return Clustering(labels, centers, curves, rule, criterion, excess, choice.gains)
+    tried = None
+    if fingerprint and choice.candidates is not None:
+        tried = Tried(fingerprint, choice.candidates._replace(silhouettes=None))
+    return Clustering(labels, centers, curves, rule, criterion, excess, choice.gains, tried)
+
+
+def _fingerprint(sample: torch.Tensor, clusters: Clusters, seed: int) -> str:
+    """Return a fingerprint of what the clusterings with every k depend on: not of what chooses."""
+    settings = repr((replace(clusters, criterion="silhouette"), seed, sample.shape, sample.device))
+    digest = hashlib.sha256(settings.encode())
+    digest.update(sample.numpy(force=True).tobytes())
+    return digest.hexdigest()
 
 
 def criterion_of_points(clusters: Clusters) -> str:
@@ -181,6 +215,7 @@ def _choose(
     seed: int,
     split_check: SplitCheck | None,
     evidence: Evidence | None,
+    candidates: Candidates | None,
 ) -> tuple[Choice, bool]:
     """Return the chosen clustering of a sample, and whether there were several k."""
     generator = torch.Generator(sample.device).manual_seed(seed)
@@ -194,6 +229,7 @@ def _choose(
         with_stability=several,
         split_check=split_check,
         evidence=evidence,
+        candidates=candidates,
     )
     return choice, several
 

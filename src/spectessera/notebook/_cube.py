@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.text import counted, shown
+from spectessera.channels import outside, zero_peak
 from spectessera.cube import DIMS, spectral_axis
 from spectessera.htmlreport.text import safe
 from spectessera.plots.drawing import origin
@@ -14,6 +15,7 @@ from ._page import beside, block, curve, picture, table
 
 MOST_VALUES = 2**27  # of a cube in memory, of which an image is made
 CAPTION = "Red, green, blue: three bands of channels with the same mean sum."
+WITHOUT = "Image and spectrum are without the zero peak of the detector."
 BRIGHT = 99.5  # per cent of the pixels are within the scale of the image
 
 
@@ -50,9 +52,13 @@ def _pictures(cube: xr.DataArray) -> tuple[str, str]:
     values = cube.transpose(*DIMS).values
     known = np.maximum(np.isfinite(values).sum(axis=(0, 1)), 1)
     mean = np.nansum(values, axis=(0, 1), dtype=np.float64) / known
+    held, caption = zero_peak(spectral_axis(cube), mean), CAPTION
+    if held is not None:
+        values, mean = outside(values, held), outside(mean, held)
+        caption = f"{CAPTION} {WITHOUT}"
     rgb = np.stack([_shade(values[..., part]) for part in _bands(mean)], axis=-1)
-    image = picture(rgb[::-1] if origin(cube) == "lower" else rgb, CAPTION)
-    return f"{image}<div>{CAPTION}</div>", curve(mean)
+    image = picture(rgb[::-1] if origin(cube) == "lower" else rgb, caption)
+    return f"{image}<div>{caption}</div>", curve(mean)
 
 
 def _bands(mean: np.ndarray) -> list[slice]:

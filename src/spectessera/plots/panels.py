@@ -25,7 +25,7 @@ from .drawing import (
     shades_of,
 )
 
-LEGEND = 1.6  # inches, of a legend beside a map
+LEGEND, LETTER = 1.6, 0.08  # inches, of a legend beside a map, and of a letter of a name
 
 
 def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = None) -> Figure:
@@ -54,14 +54,16 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = 
     wide, high = panel_size(result["label"].shape, 4.0)
     count = number_of_clusters(result)
     keyed = count > 0 and (ax is None if legend is None else legend)
-    figure, axes = axes_of(ax, (wide + 0.8 + (LEGEND if keyed else 0.0), high + 0.8))
+    names = cluster_names(result)
+    beside = LEGEND + LETTER * max(map(len, names.values()), default=0) if keyed else 0.0
+    figure, axes = axes_of(ax, (wide + 0.8 + beside, high + 0.8))
     draw_labels(axes, result["label"].assign_attrs(result.attrs), count)
     axes.set_title("clusters")
     if keyed:
         numbers = range(1, count + 1)
         sizes = np.bincount(result["label"].values.ravel(), minlength=count + 1)[1:].tolist()
         shades = shades_of(result, count)
-        keys = legend_handles(numbers, sizes, cluster_names(result), shades)[:MAX_SPECTRA]
+        keys = legend_handles(numbers, sizes, names, shades)[:MAX_SPECTRA]
         axes.legend(handles=keys, title="cluster", loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return figure
 

@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from spectessera._util.text import counted, in_figure
@@ -31,8 +30,6 @@ from .drawing import (
 )
 from .panels import confidence, labels, spectra
 
-BESIDE = 26  # characters of the longest entry of a legend that is beside the panels
-ACROSS = 130  # characters across a figure
 # Terms of the loss in the order of their panels, with the titles of the panels.
 TERMS = {
     "total": "total loss",
@@ -82,27 +79,23 @@ def clusters(
     True
     """
     require(result, "mean_spectrum", "confidence", "size", "cluster", purpose="this figure")
-    whole = figure_of(figure, (12, 8.5))
+    shown = cluster_names(result) | dict(names or {})
+    numbers = result["cluster"].values.tolist()
+    # Names are as wide as a map: they go below, in two columns.
+    below = any(shown.get(each) for each in numbers)
+    rows = -(-min(len(numbers), MAX_SPECTRA) // 2)
+    whole = figure_of(figure, (12, 8.5 + (0.4 + 0.23 * rows if below else 0.0)))
     grid = whole.add_gridspec(2, 2, height_ratios=(1.1, 1))
     labels(result, ax=whole.add_subplot(grid[0, 0]))
     confidence(result, ax=whole.add_subplot(grid[0, 1]))
     spectra(result, ax=whole.add_subplot(grid[1, :]))
     sizes = result["size"].values.tolist()
-    shown = cluster_names(result) | dict(names or {})
-    numbers = result["cluster"].values.tolist()
     keys = legend_handles(numbers, sizes, shown, cluster_colours(result))
-    _place_legend(whole, keys[:MAX_SPECTRA])
+    place: dict[str, Any] = {"loc": "outside right center"}
+    if below:
+        place = {"loc": "outside lower center", "ncols": 2}
+    whole.legend(handles=keys[:MAX_SPECTRA], title="cluster", **place)
     return whole
-
-
-def _place_legend(figure: Figure, keys: list[Patch]) -> None:
-    """Draw the legend of the clusters: at the right, but long names below, where there is room."""
-    longest = max((len(str(each.get_label())) for each in keys), default=0)
-    if longest <= BESIDE:
-        figure.legend(handles=keys, title="cluster", loc="outside right center")
-        return
-    columns = max(1, ACROSS // longest)
-    figure.legend(handles=keys, title="cluster", loc="outside lower center", ncols=columns)
 
 
 def integrated(result: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from spectessera.axis import Axis
-from spectessera.kmeans.points import Clustering, cluster_points
+from spectessera.kmeans.points import Clustering, Tried, cluster_points
 from spectessera.network.autoencoder import Autoencoder, check_loss, resolve_output
 from spectessera.network.batches import SimulatedSpectra, ThinnedCounts, split, whole_counts
 from spectessera.network.checkpoint import Checkpoint, History
@@ -42,11 +42,14 @@ class Fit(NamedTuple):
         Settings that were chosen for the spectra.
     labels : array (n,), int64
         Of every row of the array or every pixel of the cubes; -1 where it was not trained on.
+    tried : Tried or None
+        The clusterings with every k.
     """
 
     model: TrainedModel
     chosen: Chosen
     labels: np.ndarray
+    tried: Tried | None
 
 
 def fit_model(
@@ -85,7 +88,7 @@ def fit_model(
     )  # fmt: skip
     labels = np.full(inputs.pixels, -1, dtype=np.int64)
     labels[inputs.spectra.rows] = clustering.labels
-    return Fit(model, inputs.chosen, labels)
+    return Fit(model, inputs.chosen, labels, clustering.tried)
 
 
 def _trained(

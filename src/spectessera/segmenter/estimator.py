@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from spectessera._util.check import check_number
 from spectessera.cube import check_cube
 from spectessera.kmeans import Clusters
-from spectessera.kmeans.points import Clustering, Points, cluster_points
+from spectessera.kmeans.points import Clustering, Points, Tried, cluster_points
 from spectessera.kmeans.rule import Evidence, SplitCheck
 from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.codec import Codec
@@ -114,6 +114,8 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
 
     chosen_: defaults.Chosen
     n_features_in_: int
+    # The clusterings of the fit, which `segment` on the same spectra only has to choose from.
+    _tried: Tried | None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings; with ``deep`` also every field, such as ``network__latent``."""
@@ -131,6 +133,10 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
                 value = defaults.with_field(self._setting(outer), inner, value)
             setattr(self, outer, value)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only saves time in the process of the fit."""
+        return dict(super().__getstate__()) | {"_tried": None}
 
     def _setting(self, name: str) -> Any:
         """Return a configuration as it was given, or the default one."""
@@ -208,6 +214,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         fitted = fit_model(data, configs, trained, self.device or "cpu", checkpoint, progress)
         self.chosen_ = self.chosen_ | fitted.chosen
         self._take(fitted.model)
+        self._tried = fitted.tried
         some = isinstance(data, np.ndarray) and (fitted.labels < 0).any()
         self.labels_ = self.predict(X) if some else fitted.labels
         return self
@@ -264,6 +271,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         self.choices_, self.rule_ = model.curves, model.rule
         self.latent_groups_, self.typical_, _ = model.reference
         self.expects_ = model.expects
+        self._tried = None
 
     def _trained(self) -> TrainedModel:
         """Return what was trained."""
@@ -288,6 +296,7 @@ class SpectralSegmenter(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
         """
         settings = clusters or self.config("clusters")
         checks: dict[str, Any] = {"split_check": split_check, "evidence": evidence}
+        checks["tried"] = self.__dict__.get("_tried")
         return cluster_points(latent, settings, seed=seed, device=self.device, **checks)
 
     def transform(self, X: Any) -> np.ndarray:

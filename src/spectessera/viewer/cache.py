@@ -31,6 +31,8 @@ MOST_BYTES = 20 * 10**9
 _MOST_WORDS = 2**22
 # Files and folders of a store that are looked at.
 _MOST_ENTRIES = 10**6
+# Chunks of a store that are looked at one by one.
+_MOST_CHUNKS = 10**4
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
@@ -183,15 +185,18 @@ def _state(path: Path) -> list[Any]:
 
 
 def _entries(folder: Path) -> Iterator[str]:
-    """Yield a line for each folder below one, and for each file but the chunks of a store.
+    """Yield a line for each folder below one and for each file; of a store, for its first chunks.
 
-    A chunk that is written anew changes the time of its folder.
+    Of more chunks, only the folders: many programs write a chunk under another name first, which
+    changes the time of its folder, but not all do.
     """
     store = any((folder / name).is_file() for name in _METADATA)
     count = 0
     for place, folders, files in os.walk(folder):
         folders.sort()
-        named = sorted(files) if not store else [name for name in _METADATA if name in files]
+        files.sort()
+        first = max(0, _MOST_CHUNKS - count) if store else len(files)
+        named = [*files[:first], *(name for name in files[first:] if name in _METADATA)]
         for name in ["", *named]:
             full = os.path.join(place, name) if name else place
             status = os.stat(full)
