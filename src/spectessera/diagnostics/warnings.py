@@ -172,10 +172,13 @@ def _split_by_noise(result: xr.Dataset) -> list[ResultWarning]:
 
 
 def shared_name_warnings(result: xr.Dataset, namings: Sequence[Naming]) -> list[ResultWarning]:
-    """Return which clusters have the same pigment, class or ions as their name."""
+    """Return which clusters have the same pigment or class as their name.
+
+    Not the same ions or elements, which nearly all clusters of one object show.
+    """
     named: dict[str, list[int]] = {}
     for cluster, naming in zip(result["cluster"].values.tolist(), namings, strict=True):
-        if naming.of_kind("pigment", "class", "line") and title_of(naming):
+        if naming.of_kind("pigment", "class") and title_of(naming):
             named.setdefault(title_of(naming), []).append(cluster)
     return [
         make_warning("W-NAME-SHARED", {"clusters": cluster_list(same), "name": name}, tuple(same))
