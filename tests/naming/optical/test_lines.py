@@ -230,6 +230,7 @@ def test_residuals_of_the_night_sky_belong_to_the_instrument():
     naming = name_emission(spectrum, error, MUSE, redshift=0.0857)
     (sky,) = naming.of_kind("instrument")
     assert [line.name for line in sky.lines if line.peak] == ["[OI] 5577"]
+    assert [line.note for line in sky.lines if line.peak] == ["of the sky, not of the object"]
     assert identified(naming) == set(HII)
     assert naming.unexplained == ()
 

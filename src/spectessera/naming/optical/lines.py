@@ -234,8 +234,9 @@ def _assign_to_sky(
         if far and far[at] < FWHM * float(fluxes.sigma[at]):
             peak = _blind_peak(axis, each)
             lines[at] = replace(
-                lines[at], peak=peak, flux=peak.area, error=abs(peak.area) / peak.significance
-            )
+                lines[at], peak=peak, flux=peak.area, error=abs(peak.area) / peak.significance,
+                note="of the sky, not of the object",
+            )  # fmt: skip
         else:
             rest.append(each)
     return rest
@@ -296,6 +297,8 @@ def _lines(fluxes: LineFluxes, identified: np.ndarray, axis: Axis) -> Iterable[F
             note = f"coincides with {_AIRGLOW[int(near.argmax())].name} of the night sky"
         elif blend.kind == "stars" or (blend.kind == "gas" and flux < 0 and peak):
             note = "in absorption"
+        elif blend.kind == "sky" and peak:  # of the same names as those of the object
+            note = "of the sky, not of the object"
         position = float(on_axis(np.array(center), axis))
         yield FittedLine(blend.name, blend.ion, blend.kind, position, flux, error, peak, note)
 
