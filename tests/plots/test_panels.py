@@ -44,3 +44,14 @@ def test_the_bars_of_abundances_and_of_components_are_apart():
     bars = [each for each in figure.axes if each.get_label() == "<colorbar>"]
     one, other = (each.get_tightbbox() for each in bars)
     assert not one.overlaps(other)
+
+
+def test_masked_pixels_have_an_entry_in_the_legend(result):
+    label = result["label"].copy()
+    label[:2, :3] = 0
+    masked = result.assign(label=label)
+    for figure in (spt.plots.clusters(masked), spt.plots.labels(masked)):
+        legend = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
+        assert legend.get_texts()[-1].get_text() == "masked"
+    shown = spt.plots.labels(result).axes[0].get_legend().get_texts()
+    assert not any("masked" in each.get_text() for each in shown)

@@ -355,6 +355,12 @@ def legend_handles(
     ]
 
 
+def masked_handle(label: Any) -> list[Patch]:
+    """Return the entry of a legend for the pixels of no cluster, if there are any."""
+    some = bool((np.asarray(label) == 0).any())
+    return [Patch(facecolor=GREY, edgecolor="0.35", lw=0.5, label="masked")] * some
+
+
 def draw_table(axes: Axes, shade: Any, texts: Sequence[Sequence[str]], size: float) -> None:
     """Draw a table: an image of greys, ``shade (row, column)`` in 0..1, with texts on top."""
     shade = np.asarray(shade, dtype=float)

@@ -20,6 +20,7 @@ from .drawing import (
     draw_spectra,
     grey_where_missing,
     legend_handles,
+    masked_handle,
     panel_size,
     shade_channels,
     shades_of,
@@ -64,6 +65,7 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = 
         sizes = np.bincount(result["label"].values.ravel(), minlength=count + 1)[1:].tolist()
         shades = shades_of(result, count)
         keys = legend_handles(numbers, sizes, names, shades)[:MAX_SPECTRA]
+        keys += masked_handle(result["label"])
         axes.legend(handles=keys, title="cluster", loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return figure
 

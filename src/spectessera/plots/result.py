@@ -26,6 +26,7 @@ from .drawing import (
     draw_image,
     figure_of,
     legend_handles,
+    masked_handle,
     panel_size,
 )
 from .panels import confidence, labels, spectra
@@ -90,11 +91,12 @@ def clusters(
     confidence(result, ax=whole.add_subplot(grid[0, 1]))
     spectra(result, ax=whole.add_subplot(grid[1, :]))
     sizes = result["size"].values.tolist()
-    keys = legend_handles(numbers, sizes, shown, cluster_colours(result))
+    keys = legend_handles(numbers, sizes, shown, cluster_colours(result))[:MAX_SPECTRA]
+    keys += masked_handle(result["label"])
     place: dict[str, Any] = {"loc": "outside right center"}
     if below:
         place = {"loc": "outside lower center", "ncols": 2}
-    whole.legend(handles=keys[:MAX_SPECTRA], title="cluster", **place)
+    whole.legend(handles=keys, title="cluster", **place)
     return whole
 
 
