@@ -288,9 +288,8 @@ def rule_near(
 
     Parameters
     ----------
-    points : array (n, d), float32
-    labels : array (n,)
-        From 0. A cluster without points starts at their mean.
+    points, labels : array (n, d), float32; array (n,), from 0
+        A cluster without points starts at their mean.
     clusters, k, device
         See :func:`cluster_points`; ``k`` is that of the labels.
     """
