@@ -238,7 +238,9 @@ def test_multiples_of_counts_have_no_noise_of_counts(kind, chunked):
 
     def used(values, axis="energy", **settings):
         values = da.from_array(values, chunks=(2, 3, 40)) if chunked else values
-        cube = make_cube(values, **{axis: (1, 20)}, **settings)
+        cube = make_cube(
+            values, **{axis: (4000, 5000) if axis == "wavelength" else (1, 20)}, **settings
+        )
         return with_usable_variance(cube, compute=True)
 
     assert "noise" not in used(counts).attrs

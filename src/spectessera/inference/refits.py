@@ -145,10 +145,12 @@ def calibrated(
 
     Parameters
     ----------
-    job, intake, sample, whole, rule, sizes
+    job, intake, sample, whole, rule
         See :func:`spectessera.inference.parts.measured_in_parts`.
-    mixture, draws
+    mixture : Mixture
         See :func:`spectessera.inference.calibration.calibration_of`.
+    sizes : array (k,)
+    draws : array (draw, d)
     report : callable
         Called with the name of the step, how many times clusters were found, and of how many.
     """

@@ -286,25 +286,20 @@ def rule_near(
 ) -> Rule:
     """Return the rule of clusters that Lloyd's iterations end in from labels of the points.
 
-    The metric is that of the points.
-
     Parameters
     ----------
-    points : array (n, d), float32
-    labels : array (n,)
-        From 0. A cluster without points starts at their mean.
-    clusters : Clusters
-    k : int
-    device : str, optional
+    points, labels : array (n, d), float32; array (n,), from 0
+        A cluster without points starts at their mean.
+    clusters, k, device
+        See :func:`cluster_points`; ``k`` is that of the labels.
     """
     tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
     metric = fit_metric(tensor, clusters.metric)
     moved = metric.move(tensor).numpy(force=True)
     counts, sums = np.zeros(k), np.zeros((k, points.shape[1]))
     _add(counts, sums, moved, labels)
-    mean = sums.sum(axis=0) / len(points)
-    start = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], mean)
-    rule = rule_of(torch.from_numpy(start.astype(np.float32)), metric)
+    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], moved.mean(axis=0))
+    rule = rule_of(torch.from_numpy(means.astype(np.float32)), metric)
     tolerance = CENTER_TOLERANCE * float(moved.var(axis=0).mean())
     return _refined(ArrayPoints(points), rule, clusters.max_iter, tolerance, device)
 

@@ -35,9 +35,6 @@ class History:
         reconstruction, discrepancy (MMD), cluster (L_s) and silhouette, as far as these terms have
         a weight; the same on the validation spectra (``validation_total`` ...); k, the list of the
         numbers of clusters chosen in the batches.
-    start : dict
-        The terms on the validation spectra before the first step, where the decoder starts at the
-        best linear one (:mod:`spectessera.network.start`); else empty.
     best_epoch : int
         Epoch of the weights that the network has at the end; -1 for those of the start.
     test : dict
@@ -46,6 +43,9 @@ class History:
         Whether the training was stopped by Ctrl-C; the network has the best weights until then.
     seconds : float
         Wall time.
+    start : dict
+        The terms on the validation spectra before the first step, where the decoder starts at the
+        best linear one (:mod:`spectessera.network.start`); else empty.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
