@@ -107,9 +107,10 @@ def test_logs_and_warnings_of_libraries_are_one_line_of_text():
     line = console.PlainFormatter("%(levelname)s: %(message)s").format(record)
     assert line.isprintable()
     assert line.startswith("WARNING: [/x]")
-    text = console.format_warning(UserWarning(BAD), UserWarning, "file.py", 3)
-    assert text.startswith("UserWarning: [/x]")
-    assert text[:-1].isprintable()
+    for kind, name in ((UserWarning, "warning"), (RuntimeWarning, "RuntimeWarning")):
+        text = console.format_warning(kind(BAD), kind, "file.py", 3)
+        assert text.startswith(f"{name}: [/x]")
+        assert text[:-1].isprintable()
 
 
 def test_a_surrogate_in_a_name_is_shown(tmp_path):
