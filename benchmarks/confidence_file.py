@@ -41,6 +41,17 @@ def halves_of(cube: xr.DataArray, seed: int) -> tuple[xr.DataArray, xr.DataArray
     return tuple(cube.copy(data=each.astype(np.uint16)) for each in (one, counts - one))
 
 
+def keep_clusters(model: SpectralSegmenter, result: xr.Dataset, k: int) -> None:
+    """Let the trained clusters of a model be those of a result with its latents."""
+    label = result["label"].values.ravel()
+    latent = result["latent_cube"].values.reshape(label.size, -1)[label > 0]
+    settings = replace(model.config("clusters"), k_min=k, k_max=k)
+    found = model.cluster(latent, settings, seed=0)
+    if not np.array_equal(found.labels + 1, label[label > 0]):
+        raise RuntimeError("labels of the rule differ from those of the segmentation")
+    model.rule_, model.cluster_centers_ = found.rule, found.centers
+
+
 def measure(
     halves: tuple[xr.DataArray, xr.DataArray], neighbours: Neighbours, ks: tuple[int, ...]
 ) -> list[str]:
@@ -54,12 +65,7 @@ def measure(
     for k in ks:
         result = spt.segment(first, model, k, neighbours=neighbours, keep=["latent"])
         label = result["label"].values.ravel()
-        latent = result["latent_cube"].values.reshape(label.size, -1)[label > 0]
-        settings = replace(model.config("clusters"), k_min=k, k_max=k)
-        found = model.cluster(latent, settings, seed=0)
-        if not np.array_equal(found.labels + 1, label[label > 0]):
-            raise RuntimeError("labels of the rule differ from those of the segmentation")
-        model.rule_, model.cluster_centers_ = found.rule, found.centers
+        keep_clusters(model, result, k)
         again = spt.segment(second, model, "trained", neighbours=neighbours)["label"].values.ravel()
         seen = (label > 0) & (again > 0)
         same = (label == again)[seen].astype(float)

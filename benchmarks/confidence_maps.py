@@ -33,6 +33,7 @@ from spectessera.inference import (
 from spectessera.segmenter.defaults import DEFAULTS
 
 from .calibration import binned
+from .confidence_file import keep_clusters
 
 SEEDS, COUNTS, REPEATS = (9130, 9131, 9132, 9133, 9134), 11, 3
 
@@ -113,12 +114,7 @@ def agreement(
             refits.Agreement.kept = known
         sure.append(result["confidence"].values.ravel().astype(float))
     label = result["label"].values.ravel()
-    latent = result["latent_cube"].values.reshape(label.size, -1)[label > 0]
-    settings = replace(model.config("clusters"), k_min=k, k_max=k)
-    found = model.cluster(latent, settings, seed=0)
-    if not np.array_equal(found.labels + 1, label[label > 0]):
-        raise RuntimeError("labels of the rule differ from those of the segmentation")
-    model.rule_, model.cluster_centers_ = found.rule, found.centers
+    keep_clusters(model, result, k)
     again = np.stack(
         [
             spt.segment(scene.measured(seed, 1 + each), model, "trained", neighbours=neighbours)[

@@ -105,13 +105,18 @@ def test_a_card_shows_ratios_with_errors_and_what_they_are():
     assert "case B" in html
 
 
-def test_a_card_gives_the_areas_of_lines_with_their_errors_and_unit():
-    lines = (Line("Ha 6563", 6563.0, Peak(6563.0, 0.1, 3.0, 1600.0, 25.0)),)
+def card_with(lines: tuple[Line, ...]) -> str:
+    """Return the card of a cluster with emission lines."""
     naming = Naming((), (Candidate("gas", "line", 1.0, lines, ""),))
     axis = Axis(np.arange(4700.0, 7000.0), unit="angstrom", kind="wavelength", medium="air")
     flat = np.zeros(len(axis))
     card = Card(1, "", False, 5, 0.5, None, flat, flat, naming, None, ())
-    html = card_html(card, "", "erg", axis)
+    return card_html(card, "", "erg", axis)
+
+
+def test_a_card_gives_the_areas_of_lines_with_their_errors_and_unit():
+    lines = (Line("Ha 6563", 6563.0, Peak(6563.0, 0.1, 3.0, 1600.0, 25.0)),)
+    html = card_with(lines)
     assert "1600 ± 64" in html
     assert "above the background, in erg; times the width of a channel it is the flux" in html
 
@@ -121,10 +126,6 @@ def test_ratios_that_are_logarithms_say_so():
         Line(name, float(name.split()[-1]), Peak(float(name.split()[-1]), 0.1, 3.0, area, 50.0))
         for name, area in (("[SII] 6716", 140.0), ("[SII] 6731", 100.0))
     )
-    naming = Naming((), (Candidate("gas", "line", 1.0, lines, ""),))
-    axis = Axis(np.arange(4700.0, 7000.0), unit="angstrom", kind="wavelength", medium="air")
-    flat = np.zeros(len(axis))
-    card = Card(1, "", False, 5, 0.5, None, flat, flat, naming, None, ())
-    html = card_html(card, "", "erg", axis)
+    html = card_with(lines)
     assert ">log [SII] 6716/6731</" in html
     assert ">dex</" in html

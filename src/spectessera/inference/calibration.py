@@ -66,14 +66,13 @@ class Repeated(NamedTuple):
 
 
 def calibration_of(
-    repeated: Repeated | None, rule: Rule, mixture: Mixture, draws: np.ndarray
+    repeated: Repeated, rule: Rule, mixture: Mixture, draws: np.ndarray
 ) -> Calibration | None:
     """Return how confidence is to be calibrated; None if too few labels differ to say.
 
     Parameters
     ----------
-    repeated : Repeated, or None
-        None: the noise is not known, and nothing is calibrated.
+    repeated : Repeated
     rule : Rule
         Of the clusters.
     mixture : Mixture
@@ -81,8 +80,6 @@ def calibration_of(
     draws : array (draw, d)
         See :func:`spectessera.inference.confidence.normal_draws`.
     """
-    if repeated is None:
-        return None
     k, centers, weight = len(rule.centers), rule.centers, repeated.weight
     own = nearest(repeated.whole, centers)
     halves, quarters = (

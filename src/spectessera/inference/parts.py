@@ -26,8 +26,10 @@ def measured_in_parts(
     whole: np.ndarray,
     rule: Rule,
     sizes: np.ndarray,
-) -> Repeated | None:
-    """Return some pixels of a cube, and parts of their measurement; None if noise is not known.
+) -> tuple[Repeated, Patches] | None:
+    """Return some pixels of a cube and parts of their measurement; None if noise is not known.
+
+    Also the pieces of the cube that they are.
 
     Where pixels are averaged with their neighbours, those are measured in parts too: square pieces
     of the cube. Otherwise they are the sampled pixels.
@@ -72,7 +74,7 @@ def measured_in_parts(
     if alone:
         labels = nearest(points, rule.centers)
         weight = (sizes / np.maximum(np.bincount(labels, minlength=len(sizes)), 1))[labels]
-    return Repeated(points, halves, quarters, weight)
+    return Repeated(points, halves, quarters, weight), pieces
 
 
 def _of_sample(sample: SampledPixels, *, counted: bool) -> Patches:

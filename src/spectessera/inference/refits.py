@@ -26,7 +26,7 @@ from spectessera.preprocess.intake import Intake
 from .calibration import SHARES, calibration_of, nearest
 from .confidence import Calibration, Mixture
 from .job import Job
-from .parts import measured_in_parts, pieces_of, pooled_inputs
+from .parts import measured_in_parts, pooled_inputs
 from .passes import SampledPixels
 from .patches import Patches
 
@@ -154,15 +154,16 @@ def calibrated(
     report : callable
         Called with the name of the step, how many times clusters were found, and of how many.
     """
-    repeated = measured_in_parts(job, intake, sample, whole, rule, sizes)
+    measured = measured_in_parts(job, intake, sample, whole, rule, sizes)
+    if measured is None:
+        return None
+    repeated, pieces = measured
     found = calibration_of(repeated, rule, mixture, draws)
-    alone = job.neighbours.window == 1
-    if repeated is None or found is None or alone:
+    if found is None or job.neighbours.window == 1:
         return found
     if job.clusters == "trained" or job.criterion == "evidence":
         return found
     own, k = nearest(repeated.whole, rule.centers), len(rule.centers)
-    pieces = pieces_of(job, intake, counted=job.neighbours.noise == "counts")
     generator = np.random.default_rng([job.seed, 11])
     quarters = [
         part for half in pieces.split(generator, 0.5) for part in half.split(generator, 0.5)
