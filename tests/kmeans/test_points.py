@@ -8,8 +8,8 @@ from sklearn.metrics import silhouette_samples
 
 from spectessera.kmeans import Clusters
 from spectessera.kmeans._choose import RESTARTS
+from spectessera.kmeans.parts import ArrayPoints
 from spectessera.kmeans.points import (
-    ArrayPoints,
     agreement_of_seeds,
     cluster_points,
     exact_silhouettes,

@@ -7,9 +7,8 @@ by the same code, in memory or part by part.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from ._seeding import assign
 from ._silhouette_image import PairProgress, silhouette_image
 from ._stability import adjusted_rand, contingency
 from .metric import fit_metric
+from .parts import PART, ArrayPoints, ClusterSums, Points
 from .rule import Evidence, Rule, SplitCheck, rule_of
 from .settings import Clusters
 
@@ -31,45 +31,8 @@ SEEDS = 3
 SEED_POINTS = 8192
 # What chose k where only one was to be tried.
 GIVEN = "given"
-# Number of points of an array that are labelled together.
-_PART = 65_536
 # Of up to so many points the clusterings with every k are kept (some MB).
 _KEPT = 65_536
-
-
-class Points(Protocol):
-    """Many points (n, d), float32, of which only a part is in memory at a time."""
-
-    def __len__(self) -> int:
-        """Return the number of points."""
-        ...
-
-    def take(self, ranks: np.ndarray) -> np.ndarray:
-        """Return the points of ascending positions."""
-        ...
-
-    def parts(self) -> Iterator[np.ndarray]:
-        """Yield all points in order, part by part."""
-        ...
-
-
-class ArrayPoints:
-    """Points (n, d) that are one array in memory."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = np.ascontiguousarray(array)
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def take(self, ranks: np.ndarray) -> np.ndarray:
-        """Return the points of ascending positions."""
-        return self.array[ranks]
-
-    def parts(self) -> Iterator[np.ndarray]:
-        """Yield all points in order, part by part."""
-        for first in range(0, len(self.array), _PART):
-            yield self.array[first : first + _PART]
 
 
 class Tried(NamedTuple):
@@ -251,7 +214,7 @@ def by_size(labels: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.nda
     """
     k = len(centers)
     counts, first = np.zeros(k, np.int64), np.full(k, len(labels))
-    parts = [slice(start, start + _PART) for start in range(0, len(labels), _PART)]
+    parts = [slice(start, start + PART) for start in range(0, len(labels), PART)]
     for part in parts:
         counts += np.bincount(labels[part], minlength=k)
         present, where = np.unique(labels[part], return_index=True)
@@ -269,13 +232,12 @@ def _refined(rows: Points, rule: Rule, max_iter: int, tolerance: float, device: 
     """Continue Lloyd's iterations over all points, read part by part; sums are float64."""
     centers = rule.centers
     for _ in range(max_iter):
-        counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
+        sums = ClusterSums(*centers.shape)
         for part in rows.parts():
             moved = rule.move(part, device)
             labels = assign(*(torch.from_numpy(each).to(device) for each in (moved, centers)))
-            _add(counts, sums, moved, labels.cpu().numpy())
-        means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centers)
-        before, centers = centers, means.astype(np.float32)
+            sums.add(moved, labels.cpu().numpy())
+        before, centers = centers, sums.means(centers)
         if np.square(centers - before, dtype=np.float64).sum() <= tolerance:
             break
     return rule._replace(centers=centers)
@@ -296,19 +258,11 @@ def rule_near(
     tensor = torch.from_numpy(np.ascontiguousarray(points)).to(device)
     metric = fit_metric(tensor, clusters.metric)
     moved = metric.move(tensor).numpy(force=True)
-    counts, sums = np.zeros(k), np.zeros((k, points.shape[1]))
-    _add(counts, sums, moved, labels)
-    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], moved.mean(axis=0))
-    rule = rule_of(torch.from_numpy(means.astype(np.float32)), metric)
+    sums = ClusterSums(k, points.shape[1])
+    sums.add(moved, labels)
+    rule = rule_of(torch.from_numpy(sums.means(moved.mean(axis=0))), metric)
     tolerance = CENTER_TOLERANCE * float(moved.var(axis=0).mean())
     return _refined(ArrayPoints(points), rule, clusters.max_iter, tolerance, device)
-
-
-def _add(counts: np.ndarray, sums: np.ndarray, points: np.ndarray, labels: np.ndarray) -> None:
-    """Add points (n, d) to the counts (k,) and sums (k, d), float64, of their clusters."""
-    counts += np.bincount(labels, minlength=len(counts))
-    for column, values in enumerate(points.T):
-        sums[:, column] += np.bincount(labels, values, minlength=len(counts))
 
 
 class SeedAgreement(NamedTuple):
@@ -390,11 +344,8 @@ def centers_of(rows: Points, labels: np.ndarray, rule: Rule) -> np.ndarray:
     """
     if rule.metric == "euclidean":
         return rule.centers
-    k, d = rule.centers.shape
-    counts, sums, first = np.zeros(k), np.zeros((k, d)), 0
+    sums, first = ClusterSums(*rule.centers.shape), 0
     for part in rows.parts():
-        _add(counts, sums, part, labels[first : first + len(part)])
+        sums.add(part, labels[first : first + len(part)])
         first += len(part)
-    mean = sums.sum(axis=0) / len(rows)
-    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], mean)
-    return means.astype(np.float32)
+    return sums.means(sums.sums.sum(axis=0) / len(rows))

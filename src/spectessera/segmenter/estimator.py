@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from spectessera._util.check import check_number
 from spectessera.cube import check_cube
 from spectessera.kmeans import Clusters
-from spectessera.kmeans.points import Clustering, Points, Tried, cluster_points
+from spectessera.kmeans.parts import Points
+from spectessera.kmeans.points import Clustering, Tried, cluster_points
 from spectessera.kmeans.rule import Evidence, SplitCheck
 from spectessera.network.checkpoint import Checkpoint
 from spectessera.network.codec import Codec
