@@ -3,7 +3,8 @@ Scale bar, and colours of your own
 ==================================
 
 Where a cube has positions with a unit, maps have a scale bar. Here the steps are 0.5 mm. Colours
-are given to clusters by their number.
+are given to clusters by their number. (For a file, ``spt.read(path, pixel_size="0.5 mm")`` or
+``spectessera segment --pixel-size 0.5mm`` gives the positions.)
 """
 
 import matplotlib.pyplot as plt

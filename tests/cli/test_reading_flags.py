@@ -176,6 +176,12 @@ def test_info_shows_how_everything_was_found_and_what_to_do_if_it_is_wrong(tmp_p
     assert "keV" in told["reading_notes"]
 
 
+def test_info_says_the_size_of_a_pixel_that_is_given(scan):
+    told = json.loads(run("info", scan, "--pixel-size", "0.5mm", "--json", check=0).stdout)
+    assert "0.5 mm" in str(told)
+    assert "--pixel-size takes a size" in one_line(run("info", scan, "--pixel-size", "0.5"))
+
+
 def test_info_of_an_own_file_has_nothing_to_add(scan):
     told = json.loads(run("info", scan, "--json", check=0).stdout)
     assert not any(name.endswith("_from") for name in told)

@@ -77,6 +77,16 @@ def test_the_tables_hold_every_number_and_no_formula(tmp_path):
     assert clusters[3][:3] == ["3", "cluster 3", "number"]
 
 
+def test_the_table_of_spectra_says_how_much_the_pixels_of_a_cluster_differ(tmp_path):
+    result = a_result()
+    result["std_spectrum"] = 2 * result["mean_spectrum"] + 1
+    path = export_result(result, tmp_path / "spectra.csv", "csv")[0]
+    head, *rows = table(path)
+    assert head[5:] == [f"{each}, standard deviation" for each in head[1:5]]
+    numbers = np.array(rows, np.float32)
+    np.testing.assert_allclose(numbers[:, 5:], 2 * numbers[:, 1:5] + 1, rtol=1e-6)
+
+
 def test_a_name_is_suggested_where_no_person_gave_one(tmp_path):
     from reportcases import made_result
 

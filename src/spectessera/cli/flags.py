@@ -86,6 +86,8 @@ class FileOptions:
         Follow links to files outside the folder of the cube.
     isolate : bool
         Read the file in a process of its own.
+    pixel_size : str, optional
+        Such as "0.5mm".
     """
 
     key: Annotated[
@@ -170,6 +172,14 @@ class FileOptions:
             "error. For files from strangers.",
         ),
     ] = False
+    pixel_size: Annotated[
+        str | None,
+        _option(
+            metavar="SIZE",
+            help="Size of a pixel with its unit, such as 0.5mm, or height and width, 0.4,0.5mm: "
+            "for scale bars and areas. Replaces the positions of the file.",
+        ),
+    ] = None
 
     def open(self, path: Path, chunks: Any = "auto") -> xr.DataArray:
         """Return the cube of a file; its values stay there and are read block by block."""
@@ -184,7 +194,8 @@ class FileOptions:
                 path, key=self.key, axes=self.axes, shape=self._image(), unit=self.unit,
                 medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
                 detectors=self.detectors, live_time=self.live_time,
-                outside=self.outside, isolate=self.isolate, **ends, **self._companions(),
+                outside=self.outside, isolate=self.isolate, pixel_size=self.pixel_size,
+                **ends, **self._companions(),
             )  # fmt: skip
 
     def _image(self) -> tuple[int, int] | None:

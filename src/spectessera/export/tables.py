@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from spectessera.cube import spectral_axis
 from spectessera.result import require
 from spectessera.resultfolder.clustertable import plain
@@ -13,14 +15,22 @@ from .contents import Contents
 
 
 def write_spectra(contents: Contents, path: Path) -> None:
-    """Write the mean spectra: the axis with its unit, then one column for every cluster."""
+    """Write the mean spectra: the axis with its unit, then one column for every cluster.
+
+    The standard deviations among its pixels follow, if the result has them.
+    """
     require(contents.result, "mean_spectrum", "cluster", purpose="a table of mean spectra")
-    means = contents.result["mean_spectrum"].transpose("channel", "cluster")
-    axis = spectral_axis(means)
+    result, titles = contents.result, [each.title for each in contents.clusters]
+    axis = spectral_axis(result["mean_spectrum"])
+    heads, columns = [axis.label(), *titles], [result["mean_spectrum"]]
+    if "std_spectrum" in result:
+        heads += [f"{title}, standard deviation" for title in titles]
+        columns.append(result["std_spectrum"])
+    values = np.concatenate([each.transpose("channel", "cluster").values for each in columns], 1)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([plain(axis.label()), *(plain(each.title) for each in contents.clusters)])
-        for position, row in zip(axis.values.tolist(), means.values, strict=True):
+        writer.writerow([plain(head) for head in heads])
+        for position, row in zip(axis.values.tolist(), values, strict=True):
             writer.writerow([repr(position), *(f"{value:.9g}" for value in row)])
 
 

@@ -23,6 +23,7 @@ from ._common import Request, StoredCube, with_missing
 from ._formats import READERS, format_of
 from ._lazy import chunk_sizes
 from ._noise import FORMS, variance_of
+from ._pixelsize import with_pixel_size
 
 # The last value of an axis is at most this many times the first: others are no powers of ten.
 LARGEST_RANGE = 1e6
@@ -52,6 +53,7 @@ def read(
     outside: bool = False,
     live_time: bool = False,
     isolate: bool = False,
+    pixel_size: str | None = None,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -101,6 +103,9 @@ def read(
     isolate : bool
         Read the file in a process of its own, for files from strangers: if they crash a library,
         stop it or fill its memory, that is an error (``docs/formats.md``). The values are the same.
+    pixel_size : str, optional
+        Size of a pixel with its unit, such as "0.5 mm", or height and width, "0.4,0.5 mm"; replaces
+        the positions of the file.
 
     Returns
     -------
@@ -114,7 +119,8 @@ def read(
     ImportError
         If the format needs a package that is not installed.
     ValueError
-        If the format is unknown, the file is broken, or it is not clear which array is meant.
+        If the format is unknown, the file is broken, it is not clear which array is meant, or a
+        size of pixels is given for an image of the sky or a map.
 
     Examples
     --------
@@ -139,17 +145,17 @@ def read(
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
     arguments = _axis_arguments(path, stored, spectral, unit, medium, log10)
-    if missing is not None:
-        _mark_missing(stored, missing)
+    _mark_missing(stored, missing)
     cube = _cube(stored, arguments)
     _check_wavelengths(path, cube, medium)
-    return _scaled(path, cube) if live_time else cube
+    return _finished(path, cube, pixel_size, live_time)
 
 
-def _scaled(path: Path, cube: xr.DataArray) -> xr.DataArray:
-    """Return the cube scaled to one live time; an error names the file."""
+def _finished(path: Path, cube: xr.DataArray, size: str | None, live_time: bool) -> xr.DataArray:
+    """Return the cube with pixels of a size, scaled to one live time; an error names the file."""
     try:
-        return with_live_time(cube)
+        cube = cube if size is None else with_pixel_size(cube, size)
+        return with_live_time(cube) if live_time else cube
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -260,8 +266,10 @@ def _replace_noise(stored: StoredCube, noise: dict[str, Any], mask: Any) -> None
         stored.origin["mask"] = "the argument mask"
 
 
-def _mark_missing(stored: StoredCube, missing: float) -> None:
-    """Replace a number by NaN."""
+def _mark_missing(stored: StoredCube, missing: float | None) -> None:
+    """Replace a number, if one is given, by NaN."""
+    if missing is None:
+        return
     check_number("missing", missing)
     keep_saturation(stored.values.dtype, stored.attrs)
     stored.values = with_missing(stored.values, stored.values == missing, np.float32)
