@@ -8,6 +8,7 @@ import spectessera as spt
 from mapcases import ENERGY, FAMILIES, REGIONS, RESPONSE, SHAPE, painted, result_of, shape_of
 from spectessera.cube import with_axis
 from spectessera.maps.design import design_of
+from spectessera.maps.elementmaps import _strongest_first as strongest_first
 from spectessera.maps.elementmaps import elements
 from spectessera.maps.families import Contents, MeanSpectra
 from spectessera.naming import name_clusters
@@ -50,6 +51,32 @@ def test_net_counts_of_clusters_are_those_of_their_pixels(page, maps):
             found = float(maps.cluster_net_counts.sel(where))
             error = float(maps.cluster_net_counts_error.sel(where))
             assert abs(found - truth) < 4 * error + 0.04 * sum(region.values()), (name, number)
+
+
+def test_the_surest_families_are_first(maps):
+    sigma = (maps.cluster_net_counts / maps.cluster_net_counts_error).max("cluster").values
+    clusters = (maps.kind == "element").values & (maps.found_in != "single pixels").values
+    assert clusters[: clusters.sum()].all()
+    assert (np.diff(sigma[: clusters.sum()]) <= 0).all()
+
+
+def test_a_family_names_a_surer_one_of_its_element():
+    names = ["Rh L", "Pb M", "Au L", "Pb L", "Fe K"]
+    counts = [[900.0, 9], [3, 20], [np.nan, np.nan], [40, 2], [5, 6]]
+    made = xr.Dataset(
+        {
+            "cluster_net_counts": (("element", "cluster"), counts),
+            "cluster_net_counts_error": (("element", "cluster"), np.ones((5, 2))),
+        },
+        coords={
+            "element": names,
+            "kind": ("element", ["instrument"] + 4 * ["element"]),
+            "found_in": ("element", ["the instrument", "1", "single pixels", "1", "1, 2"]),
+        },
+    )
+    ordered = strongest_first(made)
+    assert ordered.element.values.tolist() == ["Pb L", "Pb M", "Fe K", "Au L", "Rh L"]
+    assert ordered.surer.values.tolist() == ["", "Pb L", "", "", ""]
 
 
 def test_chunks_change_no_bit(page, maps):

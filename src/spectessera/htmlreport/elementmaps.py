@@ -54,6 +54,8 @@ def _thumbnail(maps: xr.Dataset, index: int, most: int) -> str:
     """Return one map with its name and its scale."""
     image = maps["net_counts"].transpose("element", "y", "x").values[index]
     kind = " (instrument)" if maps["kind"].values[index] != "element" else ""
+    surer = str(maps["surer"].values[index]) if "surer" in maps else ""
+    kind = kind or (f" (also {surer})" if surer else "")
     name = str(maps["element"].values[index])
     upright = "wcs" in maps.attrs
     return thumbnail(image, name, _brightest(image), kind=kind, upright=upright, most=most)

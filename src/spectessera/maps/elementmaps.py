@@ -78,7 +78,10 @@ def elements(
         label. ``background (y, x)``. ``cluster_net_counts (element, cluster)`` and
         ``cluster_net_counts_error``, of the mean spectra. Coordinates: ``element``, such as "Fe K";
         ``kind``, "element" or "instrument"; ``found_in``, the clusters that show it or
-        "single pixels". Attributes say what the numbers mean, the calibration and the resolution.
+        "single pixels"; ``surer``, the family of the same element that is seen best, such as
+        "Pb L" for "Pb M", or "". Those of elements are first, the surest before the others (by
+        standard errors, in the cluster that shows it best). Attributes say what the numbers
+        mean, the calibration and the resolution.
 
     Raises
     ------
@@ -290,7 +293,25 @@ def _dataset(made: _Made, cube: xr.DataArray, result: xr.Dataset, anode: str | N
         "cluster": result["cluster"].values,
     }
     coords |= {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
-    return xr.Dataset(data, coords=coords, attrs=_attributes(cube, made))
+    return _strongest_first(xr.Dataset(data, coords=coords, attrs=_attributes(cube, made)))
+
+
+def _strongest_first(maps: xr.Dataset) -> xr.Dataset:
+    """Return the maps with the surest families first, and those of the instrument last.
+
+    A family of an element that has a surer one, such as Pb M beside Pb L, says which.
+    """
+    error = np.maximum(maps["cluster_net_counts_error"].values, np.finfo(np.float64).tiny)
+    sigma = np.nan_to_num(maps["cluster_net_counts"].values / error, nan=-np.inf).max(axis=1)
+    single, other = maps["found_in"].values == SINGLE, maps["kind"].values != "element"
+    maps = maps.isel(element=np.lexsort((-sigma, single, other)))
+    surest: dict[str, str] = {}
+    surer = []
+    for name in maps["element"].values.tolist():
+        symbol = name.split()[0]
+        surer.append(surest.get(symbol, ""))
+        surest.setdefault(symbol, name)
+    return maps.assign_coords(surer=("element", surer))
 
 
 def cluster_counts(model: PixelFit, means: MeanSpectra) -> tuple[np.ndarray, np.ndarray]:

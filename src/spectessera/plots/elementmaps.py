@@ -64,5 +64,7 @@ def _title(maps: xr.Dataset, index: int) -> str:
     name = str(maps["element"].values[index])
     if maps["kind"].values[index] != "element":
         return f"{name} (instrument)"
-    single = str(maps["found_in"].values[index]) if "found_in" in maps.coords else ""
-    return f"{name} (single pixels)" if single == "single pixels" else name
+    words = {each: str(maps[each].values[index]) for each in ("found_in", "surer") if each in maps}
+    if words.get("found_in") == "single pixels":
+        return f"{name} (single pixels)"
+    return f"{name} (also {words['surer']})" if words.get("surer") else name
