@@ -3,7 +3,8 @@
 Documents of the repository link to one another by relative paths, which every code host follows.
 Here the documents outside ``docs/`` are copied to ``docs/_generated/repository`` before the build,
 and each relative link is turned to where its target is on the site. A link to a file that is not a
-page (a script, a folder) becomes its text; a link to nothing is an error.
+page (a script, a folder) becomes its text, or a download if it is example data; a link to nothing is
+an error.
 """
 
 import os
@@ -18,6 +19,7 @@ from sphinx.errors import ExtensionError
 DOCS = Path(__file__).resolve().parents[1]
 ROOT = DOCS.parent
 COPIES = DOCS / "_generated" / "repository"
+DATA = ROOT / "examples" / "data"
 # Parts from which the scripts of benchmarks/ put a page together are no pages.
 PARTS = re.compile(r"(_(head|tail|cost)|^quality_\w+)\.md$")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
@@ -72,6 +74,8 @@ def turned(text: str, docname: str) -> str:
         if not target.exists():
             raise ExtensionError(f"{here.relative_to(ROOT)}: the link to {link} leads to nothing.")
         found = on_site(target)
+        if found is None and target.parent == DATA:
+            return f"{{download}}`{words} <{Path(os.path.relpath(target, place)).as_posix()}>`"
         if found is None:
             return words
         turned_path = Path(os.path.relpath(found, place)).as_posix()
