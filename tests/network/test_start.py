@@ -103,9 +103,13 @@ def test_other_losses_start_as_before(change):
     assert not starts_linear(new(dropout=0.1), Training(**FIXED))
 
 
+@pytest.mark.parametrize("rows", [8192, 256])
 @pytest.mark.parametrize("channels", [5, 300, 700])
-def test_axes_of_any_number_of_channels_are_those_of_a_full_decomposition(channels):
-    """More than one square of the covariance, and eigenvectors of which only some are found."""
+def test_axes_of_any_number_of_channels_are_those_of_a_full_decomposition(
+    channels, rows, monkeypatch
+):
+    """More than one square of the covariance, inputs in parts, and eigenvectors only in part."""
+    monkeypatch.setattr("spectessera.network.principal._ROWS", rows)
     generator = np.random.default_rng(1)
     scale = np.linspace(3, 0.1, channels)
     values = generator.standard_normal((900, channels)) * scale

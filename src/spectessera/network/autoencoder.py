@@ -104,7 +104,7 @@ class Autoencoder(nn.Module):
             their variances is 1.
         """
         center = spectra.mean(0)
-        spread = (spectra - center).square().mean().sqrt()
+        spread = (spectra - center).square_().mean().sqrt()  # in place: spectra may be many
         self.center.copy_(center)
         self.scale.copy_(spread if spread > 0 else torch.ones_like(spread))
         last = self._last_layer()
@@ -117,7 +117,7 @@ class Autoencoder(nn.Module):
             elif self.output == "softplus":
                 last.bias.copy_(torch.log(torch.expm1(center.clamp(min=1e-3))))
             if self.linear is not None:
-                inputs = (spectra - center) / self.scale
+                inputs = (spectra - center).div_(self.scale)
                 axes = principal_axes(inputs, self.network.latent, whiten=whiten)
                 self.linear.weight.copy_(axes)
 

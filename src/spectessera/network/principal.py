@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Side of the squares in which a covariance is computed.
-_SQUARE = 256
+# Side of the squares in which a covariance is computed, and how many inputs are added at a time:
+# float64 copies of all of them would be twice as large as they.
+_SQUARE, _ROWS = 256, 8192
 
 
 def principal_axes(inputs: Tensor, latent: int, *, whiten: bool) -> Tensor:
@@ -33,7 +34,7 @@ def principal_axes(inputs: Tensor, latent: int, *, whiten: bool) -> Tensor:
     >>> (inputs @ principal_axes(inputs, 2, whiten=False).T).var(0)
     tensor([1.8000, 0.2000])
     """
-    values, vectors = _largest(_covariance(inputs.double()), min(latent, inputs.shape[1]))
+    values, vectors = _largest(_covariance(inputs), min(latent, inputs.shape[1]))
     # The sign of an eigenvector is arbitrary: its largest element is made positive.
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     usable = values > 1e-10 * values[0]
@@ -46,15 +47,18 @@ def principal_axes(inputs: Tensor, latent: int, *, whiten: bool) -> Tensor:
 
 
 def _covariance(inputs: Tensor) -> Tensor:
-    """Return the covariance (channel, channel) of centred inputs (n, channel).
+    """Return the covariance (channel, channel), float64, of centred inputs (n, channel).
 
     The part below the diagonal is copied: it would take as long again.
     """
     size = inputs.shape[1]
-    product = inputs.new_empty(size, size)
-    for first in range(0, size, _SQUARE):
-        rows = slice(first, first + _SQUARE)
-        product[rows, first:] = inputs[:, rows].T @ inputs[:, first:]
+    squares = [slice(first, first + _SQUARE) for first in range(0, size, _SQUARE)]
+    product = inputs.new_zeros(size, size, dtype=torch.float64)
+    for part in inputs.split(_ROWS):
+        values = part.double()
+        for rows in squares:
+            product[rows, rows.start :] += values[:, rows].T @ values[:, rows.start :]
+    for rows in squares:
         product[rows.stop :, rows] = product[rows, rows.stop :].T
     return product / max(1, len(inputs) - 1)
 
