@@ -116,7 +116,7 @@ KINDS = {
     "W-K-SEED": Kind(
         "Clusters that depend on the seed",
         "another seed gives other clusters (adjusted Rand index {agreement:.2f}): some borders are "
-        "random; try fewer clusters (--clusters NUMBER)",
+        "random; {fewer}",
     ),
     # --- the model
     "W-MODEL-BAD-CHANNELS": Kind(
@@ -243,7 +243,7 @@ def make_warning(
 
     Examples
     --------
-    >>> make_warning("W-K-SEED", {"agreement": 0.8}).text
-    'another seed gives other clusters (adjusted Rand index 0.80): some borders are random; ...'
+    >>> make_warning("W-K-SEED", {"agreement": 0.8, "fewer": "try fewer clusters"}).text
+    'another seed gives other clusters (adjusted Rand index 0.80): some borders are random; try ...'
     """
     return ResultWarning(code, KINDS[code].text.format_map(values or {}), clusters)

@@ -111,6 +111,17 @@ def test_two_clusters_that_noise_split_are_reported():
     assert choice_warnings(result.assign_attrs(n_clusters=2)) == []
 
 
+def test_borders_of_the_seed_name_the_largest_stable_number_below():
+    """Stable are 2, 3 and 6 clusters; there are 5."""
+    result = chosen([0.1, 0.3, 0.1, 0.1, 0.1], [0.99, 0.98, 0.4, 0.5, 0.99])
+    result = result.assign_attrs(n_clusters=5, stable_from=0.97, seed_agreement=0.8)
+    (warning,) = seed_warnings(result)
+    assert "try fewer clusters: 3 (--clusters 3) are all recovered" in warning.text
+    (warning,) = seed_warnings(result.assign_attrs(n_clusters=2))
+    assert "try fewer clusters (--clusters NUMBER)" in warning.text
+    assert seed_warnings(result.assign_attrs(seed_agreement=0.99)) == []
+
+
 def test_every_code_is_used_and_has_its_section_in_the_documentation():
     page = (ROOT / "docs" / "warnings.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^### `(W-[A-Z-]+)`: (.+)$", page, flags=re.MULTILINE))
@@ -121,7 +132,7 @@ def test_every_code_is_used_and_has_its_section_in_the_documentation():
 
 
 def test_the_wording_of_a_code_is_filled_in():
-    warning = make_warning("W-K-SEED", {"agreement": 0.804})
+    warning = make_warning("W-K-SEED", {"agreement": 0.804, "fewer": "try fewer"})
     assert warning.code == "W-K-SEED"
     assert "adjusted Rand index 0.80" in warning.text
     with pytest.raises(KeyError):

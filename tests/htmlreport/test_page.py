@@ -169,6 +169,7 @@ def test_the_evidence_of_every_k_is_a_curve(tmp_path):
     page = write(tmp_path, result, overwrite=True)
     assert 'id="fig-score-evidence"' in page.source
     assert "0 is no evidence" in page.text
+    assert '<td class="n">0.900 ± 0.100</td></tr>' in page.source  # in the table of values too
 
 
 def test_confidence_is_rounded_to_whole_per_cents():

@@ -192,7 +192,22 @@ def seed_warnings(result: xr.Dataset) -> list[ResultWarning]:
     agreement = float(result.attrs.get("seed_agreement", np.nan))
     if np.isnan(agreement) or agreement >= ALIKE_SEEDS:
         return []
-    return [make_warning("W-K-SEED", {"agreement": agreement})]
+    return [make_warning("W-K-SEED", {"agreement": agreement, "fewer": _fewer(result)})]
+
+
+def _fewer(result: xr.Dataset) -> str:
+    """Return the advice to try fewer clusters, with the largest such number that is stable."""
+    advice = "try fewer clusters (--clusters NUMBER)"
+    if "stability" not in result or "stable_from" not in result.attrs:
+        return advice
+    stable = result["stability"].values >= result.attrs["stable_from"]
+    ks = result["k"].values[stable & (result["k"].values < number_of_clusters(result))]
+    if not ks.size:
+        return advice
+    most = int(ks.max())
+    return (
+        f"try fewer clusters: {most} (--clusters {most}) are all recovered from half of the pixels"
+    )
 
 
 def channel_warnings(result: xr.Dataset) -> list[ResultWarning]:

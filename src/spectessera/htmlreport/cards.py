@@ -29,6 +29,7 @@ KINDS = {
 def card_html(card: Card, figure_html: str, unit: str, axis: Axis) -> str:
     """Return the card of one cluster; ``figure_html`` is safe, the units are not."""
     numbers = [f"{share(card.share)} of the pixels", count(card.size, "pixel")]
+    numbers += [safe(card.area)] if card.area else []
     if card.confidence is not None:
         numbers.append(f"mean confidence {share(card.confidence)}")
     origin = "" if not card.name or card.given else f'<span class="soft">({_origin(card)})</span>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from spectessera.result import number_chosen
@@ -11,6 +12,12 @@ from .figures import score_panels
 
 # Standard errors by which a number of clusters that counts as stable may be less: as in kmeans.
 TOLERATED = 0.5
+COLUMNS = {
+    "score": "Silhouette",
+    "stability": "Stability",
+    "agreement": "Agreement (ARI)",
+    "gain": "Evidence",
+}
 EXPLAINED = {
     "score-silhouette": "Silhouette: how well the clusters are separated (1 is best).",
     "score-stability": "Stability: how well the worst of the clusters is recovered from half of "
@@ -41,8 +48,26 @@ def choice_section(result: xr.Dataset) -> str:
         f'<img class="still small" src="{still}" alt="Scores against the number of clusters; '
         f'the values are in the table below"><figcaption>{explained} Bars are two standard '
         "errors; the dashed line is the number that was chosen.</figcaption></figure>"
-        f"<details><summary>Values</summary>{text.score_table(result)}</details>"
+        f"<details><summary>Values</summary>{score_table(result)}</details>"
     )
+
+
+def score_table(result: xr.Dataset) -> str:
+    """Return the table of the scores for every k."""
+    names = [name for name in COLUMNS if name in result and np.isfinite(result[name].values).any()]
+    rows = []
+    for place, k in enumerate(result["k"].values.tolist()):
+        cells = [f"{k}"]
+        for name in names:
+            value = float(result[name].values[place])
+            cell = f"{value:.3f}" if np.isfinite(value) else text.DASH
+            if f"{name}_error" in result and np.isfinite(value):
+                cell += f" ± {float(result[f'{name}_error'].values[place]):.3f}"
+            cells.append(cell)
+        rows.append(cells)
+    heads = ["k", *(COLUMNS[name] for name in names)]
+    words = "With one standard error, where it is known."
+    return text.table(words, heads, rows, range(1, len(heads)))
 
 
 def _applied(result: xr.Dataset) -> str:

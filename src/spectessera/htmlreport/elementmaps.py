@@ -15,6 +15,7 @@ import xarray as xr
 from spectessera.colours import MASKED
 
 from .chips import chips
+from .lengths import each_map_is
 from .text import DASH, number, safe, table, with_error
 
 LARGEST = 400  # pixels of the longer side of a map; means of squares of pixels where it is longer
@@ -39,6 +40,7 @@ def element_section(maps: xr.Dataset, most: int = LARGEST) -> str:
     words = [
         "Net counts of the lines of each element in every pixel. Click on a map to enlarge it.",
         f"No cluster shows {safe(found)}; single pixels do." if found else "",
+        each_map_is(maps),
         reduced(maps, most),
         f"Single pixels show something that is not identified at {safe(left)}." if left else "",
     ]

@@ -17,6 +17,8 @@ from spectessera.naming.candidates import Line, Naming
 from spectessera.naming.names import title_of
 from spectessera.result import cluster_colours
 
+from .lengths import areas
+
 MOST_DIFFERENCES = 5
 LONGEST_NAME = 200  # characters of a name by people
 # Differences below this share of the largest are left out.
@@ -77,6 +79,8 @@ class Card:
         "#rrggbb".
     zero : tuple of (low, high)
         The window of the zero peak of the detector, which is no difference; empty without one.
+    area : str
+        Of its pixels, with a unit; "" where the size of a pixel is not known.
     """
 
     cluster: int
@@ -93,6 +97,7 @@ class Card:
     bad: Windows = ()
     colour: str = "#000000"
     zero: Windows = ()
+    area: str = ""
 
     def lines(self) -> list[Line]:
         """Return the detected lines of all candidates, each once, the most significant first."""
@@ -134,6 +139,8 @@ def cards(
     Everything but the drawn spectra is about the channels that are not marked as bad.
     """
     made = _cards(good_channels(result), namings, names)
+    spaces = areas(result, [card.size for card in made])
+    made = [replace(card, area=area) for card, area in zip(made, spaces, strict=True)]
     bad = bad_channels(result)
     if bad is None:
         return made

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from .elementmaps import LARGEST, reduced, thumbnail
+from .lengths import each_map_is
 from .text import DASH, count, number, safe, table, with_error
 
 DETECTED = 3.0  # standard errors, of a flux in a pixel
@@ -44,7 +45,7 @@ def line_section(maps: xr.Dataset, most: int = LARGEST) -> str:
         f"<p>{words}</p>"
         '<p class="note">Velocity and dispersion in km/s, where they are known, and the flux of '
         "each line in every pixel. Click on a map to enlarge it. "
-        f"{reduced(maps, most)}</p>"
+        f"{each_map_is(maps)} {reduced(maps, most)}</p>"
         f'<div class="elements">{"".join(drawn)}</div>{_table(maps)}{_classes(maps)}'
         f"<details><summary>What the numbers mean</summary><p>{fluxes_in} are integrals over the "
         "wavelength, not corrected for reddening or for the absorption of stars below the Balmer "

@@ -17,6 +17,7 @@ from spectessera.result import cluster_colours
 from .detail import SKY_BYTES, Detail, step_of
 from .facts import Card
 from .figures import TOOLS, score_panels, spectrum, style, without_math
+from .lengths import add_scale_bars
 
 NO_CONFIDENCE = 255  # instead of per cent, for pixels without a value
 FEW = 256  # clusters, of which a label is one byte
@@ -196,7 +197,9 @@ def document(
     margin = 0.5 if ends[0] == ends[1] else 0.0
     shared = Range1d(start=ends[0] - margin, end=ends[1] + margin)
     unit = str(result.attrs.get("unit", ""))
-    drawn = maps(result, pixels) + score_panels(result)
+    drawn = maps(result, pixels)
+    add_scale_bars(drawn, result, upright=origin(result) == "lower")
+    drawn += score_panels(result)
     drawn += [spectrum(card, axis, unit, shared) for card in listed]
     doc = Document()
     for each in drawn:

@@ -12,6 +12,7 @@ from spectessera._util.text import per_cent
 from . import stills
 from .chips import chips
 from .elementmaps import LARGEST, reduced, thumbnail
+from .lengths import each_map_is
 from .text import DASH, safe, share, table, with_error
 
 MOST_PAIRS = 3
@@ -47,7 +48,8 @@ def mixture_section(maps: xr.Dataset, most: int = LARGEST) -> str:
         f"<p>{safe(in_words(maps))}</p>"
         '<p class="note">How much of the end spectrum of each cluster is in every pixel, from 0 to '
         "1. Click on a map to enlarge it. A pixel is a mixture where two abundances or more are "
-        f"beyond three standard errors and at least 5 %. {reduced(maps, most)}</p>"
+        f"beyond three standard errors and at least 5 %. {each_map_is(maps)} "
+        f"{reduced(maps, most)}</p>"
         f'<div class="elements">{drawn}</div>{_composition(maps)}'
         "<h3>Tree of clusters</h3>"
         f'<figure><img class="small" src="{still}" alt="Tree of clusters; the costs are in the '

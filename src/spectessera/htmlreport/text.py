@@ -25,6 +25,7 @@ from spectessera.warning import ResultWarning
 
 from .chips import chip
 from .facts import Card
+from .lengths import map_size
 
 NARROW = "\u202f"  # a narrow space that does not break
 DASH = "\u2013"
@@ -213,7 +214,9 @@ def overview(result: xr.Dataset, cards: Sequence[Card]) -> str:
     known = [name for name in ("object", "instrument", "telescope") if name in result.attrs]
     facts += [(name.capitalize(), result.attrs[name]) for name in known]
     rows = "".join(f"<div><dt>{safe(a)}</dt><dd>{safe(b)}</dd></div>" for a, b in facts)
+    extent = map_size(result)
     long = {
+        **({"Extent": extent} if extent else {}),
         "Source": result.attrs.get("source", "not recorded"),
         "Clusters chosen": how_chosen(result),
     }
@@ -304,25 +307,6 @@ def legend(cards: Sequence[Card]) -> str:
 
 
 # --- the rest ----------------------------------------------------------------------------------
-
-
-def score_table(result: xr.Dataset) -> str:
-    """Return the table of the scores for every k."""
-    names = [name for name in ("score", "stability", "agreement") if name in result]
-    words = {"score": "Silhouette", "stability": "Stability", "agreement": "Agreement (ARI)"}
-    rows = []
-    for place, k in enumerate(result["k"].values.tolist()):
-        cells = [f"{k}"]
-        for name in names:
-            value = float(result[name].values[place])
-            cell = f"{value:.3f}" if np.isfinite(value) else DASH
-            if f"{name}_error" in result and np.isfinite(value):
-                cell += f" ± {float(result[f'{name}_error'].values[place]):.3f}"
-            cells.append(cell)
-        rows.append(cells)
-    heads = ["k", *(words[name] for name in names)]
-    numeric = range(1, len(heads))
-    return table("With one standard error, where it is known.", heads, rows, numeric)
 
 
 def settings(result: xr.Dataset) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
@@ -36,6 +36,34 @@ def in_words(metres: float) -> str:
     """
     size = next((one for one in NAMES if metres >= 0.999999 * one), 1e-9)
     return f"{metres / size:.6g} {NAMES[size]}"
+
+
+class Bar(NamedTuple):
+    """A scale bar: how many pixels long it is, and its length in words."""
+
+    pixels: float
+    words: str
+
+
+def scale_bar(array: Any, columns: int) -> Bar | None:
+    """Return the scale bar of a map (y, x) with so many columns.
+
+    None unless rows and columns of ``array`` have positions in a length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> places = {n: (n, 0.5 * np.arange(9), {"units": "mm"}) for n in ("y", "x")}
+    >>> scale_bar(xr.DataArray(np.zeros((9, 9)), dims=("y", "x"), coords=places), 9)
+    Bar(pixels=2.0, words='1 mm')
+    """
+    size = pixel_size(array)
+    if size is None:
+        return None
+    metres = size.x * size.metres  # of a pixel
+    length = round_length(SHARE * columns * metres)
+    return Bar(length / metres, in_words(length))
 
 
 class _Lengths(MaxNLocator):
@@ -101,19 +129,17 @@ def draw_scale_bar(axes: Axes, array: Any, columns: int) -> None:
     columns : int
         Width of the map.
     """
-    size = pixel_size(array)
-    if size is None:
+    bar = scale_bar(array, columns)
+    if bar is None:
         return
-    metres = size.x * size.metres  # of a pixel
-    length = round_length(SHARE * columns * metres)
-    share = length / metres / columns
+    share = bar.pixels / columns
     rim = [withStroke(linewidth=4, foreground="white")]
     axes.plot(
         [0.04, 0.04 + share], [0.05, 0.05], color="black", lw=2, solid_capstyle="butt",
         transform=axes.transAxes, path_effects=rim, gid="scale-bar", zorder=5,
     )  # fmt: skip
     axes.text(
-        0.04 + share / 2, 0.08, in_words(length), transform=axes.transAxes, ha="center",
+        0.04 + share / 2, 0.08, bar.words, transform=axes.transAxes, ha="center",
         va="bottom", fontsize=8, color="black", zorder=5,
         bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1},
     )  # fmt: skip
