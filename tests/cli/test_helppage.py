@@ -124,6 +124,7 @@ def test_every_example_of_the_pages_runs(monkeypatch):
         (("compare", "a", "--seed", "x", "b"), "--seed takes an integer; got 'x'"),
         (("segment", "a", "--out", "q", "--continuum", "no"), "--continuum takes median or none"),
         (("segment", "a", "--out", "q", "--clusters", "no"), "--clusters takes cube, trained or"),
+        (("segment", "a", "--out", "q", "--clusters", "3-5"), "a range is --fit --k-min 3 --k-max"),
         (("segment", "a", "--out", "q", "--clusters", "1"), "number of clusters from 2 on"),
         (("segment", "a", "--out", "q", "--neighbours", "7"), "a number from 0 (none) to 1"),
         (

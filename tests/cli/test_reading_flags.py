@@ -179,6 +179,12 @@ def test_info_shows_how_everything_was_found_and_what_to_do_if_it_is_wrong(tmp_p
 def test_info_says_the_size_of_a_pixel_that_is_given(scan):
     told = json.loads(run("info", scan, "--pixel-size", "0.5mm", "--json", check=0).stdout)
     assert "0.5 mm" in str(told)
+    told = json.loads(run("info", scan, "--pixel-size", "0.0118um", "--json", check=0).stdout)
+    assert told["pixel_size"] == "11.8 x 11.8 nm (y, x)"  # as in the figures
+    plain = json.loads(run("info", scan, "--json", check=0).stdout)
+    assert "pixel_size" not in plain
+    text = " ".join(run("info", scan, check=0).stdout.split())
+    assert "for scale bars and areas, give it: --pixel-size" in text
     assert "--pixel-size takes a size" in one_line(run("info", scan, "--pixel-size", "0.5"))
 
 

@@ -196,6 +196,16 @@ def test_the_order_of_axes_and_the_image_of_points_can_be_given(tmp_path, chunks
     assert "nothing names the axes" in read(tmp_path / "first.npy").attrs["reading_notes"]
 
 
+def test_an_axis_that_fits_another_dimension_points_at_the_order(tmp_path):
+    path = tmp_path / "scan.npz"
+    np.savez(path, cube=np.ones((4, 5, 7)), axis=np.arange(7.0), axis_unit="cm-1")
+    with pytest.raises(ValueError, match="it fits another dimension, so --axes may be wrong"):
+        read(path, axes="cyx")
+    np.savez(path, cube=np.ones((4, 5, 7)), axis=np.arange(6.0), axis_unit="cm-1")
+    with pytest.raises(ValueError, match="6,. for 7 channels; give"):
+        read(path, axes="yxc")
+
+
 def test_an_axis_of_an_archive_that_fits_one_axis_decides(tmp_path):
     cube = np.arange(4 * 5 * 7, dtype=np.float32).reshape(4, 5, 7)
     path = tmp_path / "scan.npz"

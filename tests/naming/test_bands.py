@@ -92,4 +92,6 @@ def test_the_strongest_bands_are_put_into_words():
     bands = tuple(Band("band", 100.0 * n, 1.0, 5.0, 1.0, float(n)) for n in range(1, 9))
     words = bands_in_words(Naming(bands=bands), "cm-1")
     assert words == "bands at 300, 400, 500, 600, 700, 800 cm-1 and 2 weaker ones"
+    words = bands_in_words(Naming(bands=bands[1:]), "cm-1")
+    assert words.endswith("and 1 weaker one")
     assert bands_in_words(Naming(), "cm-1") == ""

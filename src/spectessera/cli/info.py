@@ -16,8 +16,10 @@ LABELS = {
     "reading_notes": "assumed", "axes_from": "order of axes from", "axis_hint": "hint",
     "not_finite_share": "not finite values", "negative_share": "negative values",
 }  # fmt: skip
+UNKNOWN_SIZE = "not in the file; for scale bars and areas, give it: --pixel-size 0.5mm"
 ADVICE = (
-    "If this is wrong: --key, --axes, --energy, --wavelength, --unit (spectessera info --help)."
+    "If this is wrong: --key, --axes, --energy, --wavelength, --unit, --pixel-size "
+    "(spectessera info --help)."
 )
 
 
@@ -36,6 +38,8 @@ def info_command(
     if as_json:
         print_json(description)
         return
+    if "pixel_size" not in description:
+        description["pixel_size"] = UNKNOWN_SIZE
     table = Table(show_header=False, box=None)
     for name, value in description.items():
         text = f"{100 * value:.3g} %" if name.endswith("_share") else _shown(value)

@@ -41,7 +41,8 @@ def _check_clusters(text: str) -> str:
     """Return the clusters that are asked for; raise an error of usage if it is none of these."""
     if text not in ("cube", "trained") and not (text.isdecimal() and int(text) >= FEWEST):
         raise typer.BadParameter(
-            f"takes cube, trained or a number of clusters from {FEWEST} on; got {text!r}"
+            f"takes cube, trained or a number of clusters from {FEWEST} on; got {text!r}; a range "
+            "is --fit --k-min 3 --k-max 5"
         )
     return text
 

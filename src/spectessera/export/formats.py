@@ -189,7 +189,9 @@ def formats_of(out: Path, to: str | Sequence[str] | None) -> list[Format]:
     names = [to] if isinstance(to, str) else list(dict.fromkeys(to))
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
-        raise ValueError(f"to must be of {', '.join(FORMATS)}; got {', '.join(unknown) or 'none'}")
+        raise ValueError(
+            f"to (--to) must be of {', '.join(FORMATS)}; got {', '.join(unknown) or 'none'}"
+        )
     return [FORMATS[name] for name in names]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spectessera.naming.candidates import Band, LibraryMatch, Naming
 from spectessera.naming.library import SURE
 
-from .text import DASH, number, safe, table, with_error
+from .text import DASH, count, number, safe, table, with_error
 
 MOST_ROWS = 15
 CAPTIONS = {"band": "Bands", "absorption": "Absorption bands", "edge": "Edges"}
@@ -25,7 +25,7 @@ def bands_html(naming: Naming, axis_unit: str) -> str:
     strongest = sorted(naming.bands, key=lambda each: -each.significance)[:MOST_ROWS]
     rows = [_row(each) for each in naming.bands if each in strongest]
     more = len(naming.bands) - len(rows)
-    note = f'<p class="note">and {more} weaker ones.</p>' if more else ""
+    note = f'<p class="note">and {count(more, "weaker one")}.</p>' if more else ""
     return (
         table(CAPTIONS[kind], heads, rows, numeric=(0, 1, 2) if kind == "edge" else (0, 1, 2, 3))
         + note

@@ -94,7 +94,7 @@ def _naming(card: Card, axis: Axis, unit: str) -> str:
         rows = [_line(each) for each in lines[:MOST_ROWS]]
         parts.append(table("Detected lines", columns, rows, numeric=(1, 2, 3, 4)))
         if len(lines) > MOST_ROWS:
-            parts.append(f'<p class="note">and {len(lines) - MOST_ROWS} weaker ones.</p>')
+            parts.append(f'<p class="note">and {count(len(lines) - MOST_ROWS, "weaker one")}.</p>')
         parts.append(_of_areas(unit, axis))
     parts.append(_numbers(naming, axis, unit))
     if naming.redshift is not None:
@@ -109,7 +109,8 @@ def _naming(card: Card, axis: Axis, unit: str) -> str:
 
 def _of_areas(unit: str, axis: Axis) -> str:
     """Return what the areas of lines are, and their errors."""
-    words = f"Area: sum over the channels above the background, in {safe(unit) or 'values'}"
+    measure = safe(unit) or "the unit of the spectra"
+    words = f"Area: sum over the channels above the background, in {measure}"
     if axis.kind == "wavelength":
         words += (
             "; times the width of a channel it is the flux. The errors are those of a mean of the "
@@ -189,7 +190,7 @@ def _unexplained(peaks: Sequence[Peak], axis_unit: str) -> str:
         f"(significance {number(each.significance, 3)})"
         for each in strongest[:8]
     ]
-    more = f", and {len(peaks) - 8} weaker ones" if len(peaks) > 8 else ""
+    more = f", and {count(len(peaks) - 8, 'weaker one')}" if len(peaks) > 8 else ""
     return f"<h4>Unexplained peaks</h4><p>{'; '.join(words)}{more}.</p>"
 
 

@@ -44,7 +44,7 @@ def add_scale_bars(figures: Sequence[Any], array: xr.DataArray | xr.Dataset, upr
     It lies in the map and grows with it, so that it is right at any zoom. ``upright``: the first
     row is at the bottom.
     """
-    from bokeh.models import Label
+    from bokeh.models.annotations import Label
 
     height, width = array.sizes["y"], array.sizes["x"]
     bar = scale_bar(array, width)
@@ -60,7 +60,7 @@ def add_scale_bars(figures: Sequence[Any], array: xr.DataArray | xr.Dataset, upr
             Label(
                 x=sum(ends) / 2, y=row, y_offset=5, text=bar.words, text_align="center",
                 text_font_size="11px", text_color="black", background_fill_color="white",
-                background_fill_alpha=0.75, padding=1,
+                background_fill_alpha=0.75,
             )
         )  # fmt: skip
 

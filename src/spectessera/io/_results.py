@@ -164,7 +164,13 @@ def _open_netcdf(path: Path) -> xr.Dataset:
         )
     check_regular(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        kind = "file" if path.suffix else "file or folder"
+        raise FileNotFoundError(f"there is no {kind} {path}")
+    if path.suffix.lower() not in (".nc", ".nc4") and not h5py.is_hdf5(path):
+        raise ValueError(
+            f"{path} is no result: give the folder that spectessera segment wrote, or the "
+            "result.nc or result.zarr in it"
+        )
     with reading_safely(path, "NetCDF"):
         with h5py.File(path) as file:
             is_netcdf = "_NCProperties" in file.attrs

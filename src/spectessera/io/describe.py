@@ -13,6 +13,7 @@ from spectessera.cube import Spectra, blocks, check_cube, read_block, spectral_a
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import QUALITY, screen
 from spectessera.result import pixel_size
+from spectessera.result.places import LENGTHS
 
 # A negative smallest value with a larger share of all values probably marks missing values.
 MARK_SHARE = 1e-3
@@ -75,7 +76,12 @@ def _pixel_size(cube: xr.DataArray) -> str:
     """Return the height and width of a pixel, of positions or of the sky; "" if not known."""
     size = pixel_size(cube)
     if size is not None:
-        return f"{size.y:.4g} x {size.x:.4g} {size.unit} (y, x)"
+        largest, unit = max(size.y, size.x), size.unit
+        if not 0.1 <= largest < 1000:  # as in the figures
+            metres = largest * size.metres
+            unit = next((each for each in ("m", "mm", "µm") if metres >= LENGTHS[each]), "nm")
+        share = size.metres / LENGTHS[unit.lower()]
+        return f"{share * size.y:.4g} x {share * size.x:.4g} {unit} (y, x)"
     if not cube.attrs.get("wcs"):
         return ""
     from astropy.io import fits

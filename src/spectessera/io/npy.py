@@ -153,7 +153,11 @@ def read_npz(path: Path, request: Request) -> StoredCube:
         channels = cube.values.shape[2]
         if "axis" in members and cube.axis is None:
             shape = members["axis"].shape
-            cube.axis_error = f"'axis' has shape {shape} for {channels} channels"
+            cube.axis_error = f"'axis' has shape {shape} for {channels} channels" + (
+                "; it fits another dimension, so --axes may be wrong"
+                if len(shape) == 1 and shape[0] in cube.values.shape
+                else ""
+            )
     return cube
 
 

@@ -42,14 +42,20 @@ def check_suitable(cube: xr.DataArray) -> str:
     return kind
 
 
+GIVE_AXIS = (
+    "; if it is one of these, give energy= or wavelength= (--energy FIRST,LAST or --wavelength "
+    "FIRST,LAST)"
+)
+
+
 def _kind(cube: xr.DataArray) -> str:
     """Return which maps suit the axis of a cube."""
     axis = spectral_axis(check_cube(cube))
     if axis.kind not in _OF_AXIS:
         raise ValueError(
             "maps are made of the elements of X-ray spectra (an energy axis) and of emission lines "
-            f"(wavelengths); the axis of this cube is {axis.label()}; if it is one of these, give "
-            "energy= or wavelength= (--energy FIRST,LAST or --wavelength FIRST,LAST)"
+            f"(wavelengths); the axis of this cube is {axis.label()}"
+            + (GIVE_AXIS if axis.kind == "channel" else "")
         )
     return _OF_AXIS[axis.kind]
 

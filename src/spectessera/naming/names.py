@@ -305,7 +305,9 @@ def title_of(naming: Naming) -> str:
     likely = [each for each in naming.of_kind("element", "line") if each.score >= LIKELY]
     # More than a few: those of the strongest lines, or silicon would be missing in a silicate.
     few = sorted(likely, key=_strength, reverse=True)[:FEW]
-    return ", ".join(each.name for each in likely if each in few)
+    # Elements by the strength of their lines, as they are read; ions by their scores.
+    ranked = few if all(each.kind == "element" for each in few) else likely
+    return ", ".join(each.name for each in ranked if each in few)
 
 
 def _strength(candidate: Candidate) -> float:

@@ -104,7 +104,7 @@ def bands_in_words(naming: Naming, unit: str) -> str:
         for each in shown
     )
     more = len(naming.bands) - len(shown)
-    others = f" and {more} weaker ones" if more else ""
+    others = f" and {more} weaker one{'s' if more > 1 else ''}" if more else ""
     return f"{WORDS[naming.bands[0].kind]} at {places} {unit}".rstrip() + others
 
 
