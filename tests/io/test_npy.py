@@ -202,7 +202,7 @@ def test_an_axis_that_fits_another_dimension_points_at_the_order(tmp_path):
     with pytest.raises(ValueError, match="it fits another dimension, so --axes may be wrong"):
         read(path, axes="cyx")
     np.savez(path, cube=np.ones((4, 5, 7)), axis=np.arange(6.0), axis_unit="cm-1")
-    with pytest.raises(ValueError, match="6,. for 7 channels; give"):
+    with pytest.raises(ValueError, match=r"6,. for 7 channels; give"):
         read(path, axes="yxc")
 
 

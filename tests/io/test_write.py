@@ -513,7 +513,7 @@ def test_read_result_tells_what_is_no_result(tmp_path):
     np.savez(tmp_path / "cube.npz", cube=np.ones((2, 3, 4)))
     with pytest.raises(ValueError, match=r"cube\.npz is no result: give the folder that"):
         read_result(tmp_path / "cube.npz")
-    with pytest.raises(FileNotFoundError, match="there is no file or folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file or folder .*nowhere"):
         read_result(tmp_path / "nowhere")
     write(a_cube(), tmp_path / "cube.nc")
     with pytest.raises(ValueError, match=r"cube\.nc: a result has a variable 'label'.*img"):
