@@ -45,7 +45,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section(startup.TITLE, startup.main),
     Section(training_step.TITLE, training_step.main),
-    Section(training_step.PROCESSOR, training_step.on_one_thread),
+    Section(training_step.PROCESSOR, training_step.on_one_thread, usual=False),
     Section(reading.TITLE, reading.main),
     Section(fit_time.TITLE, fit_time.main),
     Section(fit_time.TITLE_OF_FILES, fit_time.of_files),
