@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ def _draw_components(figure: Any, axes: Axes, maps: xr.Dataset, shares: np.ndarr
     shown = grey_where_missing("viridis").resampled(most + 1)
     drawn = draw_pixels(axes, values, maps, cmap=shown, vmin=-0.5, vmax=most + 0.5)
     axes.set_title("components")
-    figure.colorbar(drawn, ax=axes, shrink=0.8, ticks=range(most + 1))
+    figure.colorbar(drawn, ax=axes, shrink=0.8, ticks=range(most + 1), label="beyond errors")
 
 
 def _draw_spectra(axes: Axes, maps: xr.Dataset) -> None:
@@ -119,7 +120,9 @@ def _draw_spectra(axes: Axes, maps: xr.Dataset) -> None:
             x, y, color=shade, lw=1, label=str(int(number)), path_effects=rim(shade, 1) or None,
         )  # fmt: skip
     cut_zero_peak(axes, axis, spectra)
-    axes.set(xlabel=axis.label(), ylabel="over the largest", title="end spectra")
+    without = ", ".join(json.loads(str(maps.attrs.get("mixed_clusters", "{}"))))
+    title = "end spectra" + (f" (none of its own: cluster {without})" if without else "")
+    axes.set(xlabel=axis.label(), ylabel="share of the largest value", title=title)
     axes.legend(title="cluster", fontsize=7, ncols=-(-maps.sizes["cluster"] // 10))
 
 
