@@ -106,8 +106,9 @@ def maps_command(
         if kind != "lines" and redshift is not None:
             raise ValueError("--redshift: only cubes along wavelengths have lines that it moves")
         with use_scheduler(where), progress(quiet or as_json) as bar:
+            clusters = _clusters(cube, source, bar)
             made = maps_of(
-                cube, _clusters(cube, source, bar), kind, bar,
+                _placed(cube, clusters, reading), clusters, kind, bar,
                 anode=anode, single_pixels=single_pixels, redshift=redshift,
             )  # fmt: skip
         if made.suitable is None and made.mixtures is None:
@@ -176,6 +177,15 @@ def _clusters(cube: xr.DataArray, source: Path | None, bar: Any) -> xr.Dataset:
     from spectessera.baselines import cluster_cube
 
     return cluster_cube(cube, METHOD, progress=bar)
+
+
+def _placed(cube: xr.DataArray, result: xr.Dataset, reading: FileOptions) -> xr.DataArray:
+    """Return the cube with the positions of the result, unless a size of pixels is given."""
+    if reading.pixel_size is not None or any(
+        cube.sizes[n] != result.sizes.get(n) for n in ("y", "x")
+    ):
+        return cube
+    return cube.assign_coords({n: result.coords[n] for n in ("y", "x") if n in result.coords})
 
 
 def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:
