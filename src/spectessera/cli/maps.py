@@ -106,9 +106,8 @@ def maps_command(
         if kind != "lines" and redshift is not None:
             raise ValueError("--redshift: only cubes along wavelengths have lines that it moves")
         with use_scheduler(where), progress(quiet or as_json) as bar:
-            clusters = _clusters(cube, source, bar)
             made = maps_of(
-                _placed(cube, clusters, reading), clusters, kind, bar,
+                *_with_clusters(cube, source, bar, sized=reading.pixel_size is not None), kind, bar,
                 anode=anode, single_pixels=single_pixels, redshift=redshift,
             )  # fmt: skip
         if made.suitable is None and made.mixtures is None:
@@ -168,24 +167,24 @@ def _names(folder: Path, source: Path | None, overwrite: bool) -> tuple[str, ...
     return (*all_maps, *((SUMMARY,) if SUMMARY in own and (folder / SUMMARY).exists() else ()))
 
 
-def _clusters(cube: xr.DataArray, source: Path | None, bar: Any) -> xr.Dataset:
-    """Return the clusters whose mean spectra are used."""
-    if source is not None:
-        from spectessera.io import read_result
+def _with_clusters(
+    cube: xr.DataArray, source: Path | None, bar: Any, *, sized: bool
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Return the cube and the clusters whose mean spectra are used.
 
-        return read_result(source)
-    from spectessera.baselines import cluster_cube
+    The pixels are where the result has them, unless their size is given.
+    """
+    if source is None:
+        from spectessera.baselines import cluster_cube
 
-    return cluster_cube(cube, METHOD, progress=bar)
+        return cube, cluster_cube(cube, METHOD, progress=bar)
+    from spectessera.io import read_result
 
-
-def _placed(cube: xr.DataArray, result: xr.Dataset, reading: FileOptions) -> xr.DataArray:
-    """Return the cube with the positions of the result, unless a size of pixels is given."""
-    if reading.pixel_size is not None or any(
-        cube.sizes[n] != result.sizes.get(n) for n in ("y", "x")
-    ):
-        return cube
-    return cube.assign_coords({n: result.coords[n] for n in ("y", "x") if n in result.coords})
+    result = read_result(source)
+    if sized or any(cube.sizes[name] != result.sizes[name] for name in ("y", "x")):
+        return cube, result
+    places = {name: result.coords[name] for name in ("y", "x") if name in result.coords}
+    return cube.assign_coords(places), result
 
 
 def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:
