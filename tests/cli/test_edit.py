@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -248,7 +249,23 @@ def test_lines_give_the_same_file_at_once_and_one_after_the_other(out, home, tmp
     edit(out, "--merge", "1,2", "--mask", "0:4,0:9", "-q")
     edit(other, "--merge", "1,2", "-q")
     edit(other, "--mask", "0:4,0:9", "-q")
-    assert (out / "edited.nc").read_bytes() == (other / "edited.nc").read_bytes()
+    one, two = (folder / "edited.nc" for folder in (out, other))
+    assert stored(one) == stored(two)
+    # Older versions of h5py write the time into the file.
+    if h5py.version.version_tuple[:2] >= (3, 15):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def stored(path):
+    """Return everything in an HDF5 file: values and attributes by their names, in their order."""
+    found = []
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, each: found.append(
+                (name, repr(dict(each.attrs)), each[()].tobytes(), each.dtype)
+            )
+        )
+        return found, repr(dict(file.attrs))
 
 
 def test_a_file_of_the_user_in_the_place_of_ours_is_neither_replaced_nor_read(out):

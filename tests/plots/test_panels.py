@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import spectessera as spt
+from spectessera.scans.places import Place, as_text
 
 
 @pytest.fixture
@@ -28,6 +29,14 @@ def test_long_names_do_not_take_the_room_of_the_map(result):
     assert _width_of_map(named) > 0.9 * _width_of_map(short)
     texts = [each.get_text() for each in named.legends[0].get_texts()]
     assert all("lead white, azurite, malachite, vermilion or a mixture" in each for each in texts)
+
+
+def test_scans_in_one_image_have_their_names(result):
+    places = [Place("left $1$", 0, 0, 8, 4), Place("right", 0, 4, 8, 5)]
+    drawn = spt.plots.labels(result.assign_attrs(scans=as_text(places))).axes[0].texts
+    assert [each.get_position() for each in drawn] == [(0, 0), (4, 0)]
+    assert [each.get_text() for each in drawn] == [r"left \$1\$", "right"]
+    assert not spt.plots.labels(result).axes[0].texts
 
 
 def test_the_bars_of_abundances_and_of_components_are_apart():

@@ -11,6 +11,7 @@ from spectessera._util.text import in_figure
 from spectessera.channels import bad_channels, bad_windows, hidden
 from spectessera.cube import spectral_axis
 from spectessera.result import cluster_names, number_of_clusters, require
+from spectessera.scans.places import places_of
 
 from .drawing import (
     MAX_SPECTRA,
@@ -27,6 +28,7 @@ from .drawing import (
 )
 
 LEGEND, LETTER = 1.6, 0.08  # inches, of a legend beside a map, and of a letter of a name
+MOST_NAMED = 20  # scans in one image
 
 
 def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = None) -> Figure:
@@ -59,6 +61,7 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = 
     beside = LEGEND + LETTER * max(map(len, names.values()), default=0) if keyed else 0.0
     figure, axes = axes_of(ax, (wide + 0.8 + beside, high + 0.8))
     draw_labels(axes, result["label"].assign_attrs(result.attrs), count)
+    _name_scans(axes, result)
     axes.set_title("clusters")
     if keyed:
         numbers = range(1, count + 1)
@@ -68,6 +71,16 @@ def labels(result: xr.Dataset, *, ax: Axes | None = None, legend: bool | None = 
         keys += masked_handle(result["label"])
         axes.legend(handles=keys, title="cluster", loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return figure
+
+
+def _name_scans(axes: Axes, result: xr.Dataset) -> None:
+    """Write the names of several scans into the corners of their parts of the image."""
+    for place in places_of(result.attrs)[:MOST_NAMED]:
+        axes.text(
+            place.x, place.y, in_figure(place.name), va="top", ha="left", fontsize="small",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
+            clip_on=True,
+        )  # fmt: skip
 
 
 def confidence(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
