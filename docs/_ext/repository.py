@@ -3,8 +3,8 @@
 Documents of the repository link to one another by relative paths, which every code host follows.
 Here the documents outside ``docs/`` are copied to ``docs/_generated/repository`` before the build,
 and each relative link is turned to where its target is on the site. A link to a file that is not a
-page (a script, a folder) becomes its text, or a download if it is example data; a link to nothing is
-an error.
+page (a script, a folder) becomes its text, or a download if it is example data; a link to nothing
+is an error.
 """
 
 import os

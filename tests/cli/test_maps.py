@@ -68,6 +68,24 @@ def test_maps_are_added_to_a_result_and_replaced_only_if_asked(folder):
     assert run("check", result).exit_code == 0
 
 
+def test_maps_have_the_size_of_pixels_that_the_result_was_made_with(folder):
+    from spectessera.result import pixel_size
+
+    result = folder / "sized"
+    run("segment", folder / "scan.h5", "--model", "maxrf", "--clusters", "3", "--neighbours", "0",
+        "--pixel-size", "0.4,0.5mm", "--out", result, "-q", check=0)  # fmt: skip
+    run("maps", folder / "scan.h5", "--result", result, "-q", check=0)
+    sizes = []
+    for name in ("maps.nc", "abundances.nc"):
+        with xr.open_dataset(result / name) as written:
+            sizes.append(pixel_size(written))
+    assert sizes == 2 * [(0.4, 0.5, "mm")]
+    run("maps", folder / "scan.h5", "--result", result, "--pixel-size", "1mm", "--overwrite",
+        "-q", check=0)  # fmt: skip
+    with xr.open_dataset(result / "maps.nc") as written:
+        assert pixel_size(written) == (1, 1, "mm")
+
+
 def test_nothing_of_the_user_is_replaced(folder):
     own = folder / "own"
     own.mkdir()

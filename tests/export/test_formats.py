@@ -220,6 +220,18 @@ def test_a_tiff_has_colours_and_the_size_of_a_pixel(tmp_path):
     assert "2: 2 </Category><script>" in words["Info"]
 
 
+def test_a_tiff_of_tiny_pixels_is_in_micrometres(tmp_path):
+    """A TIFF holds pixels in a unit as a ratio of two numbers of 32 bits."""
+    import tifffile
+
+    result = a_result()
+    places = {n: (n, 1e-12 * np.arange(result.sizes[n]), {"units": "m"}) for n in ("y", "x")}
+    export_result(result.assign_coords(places), tmp_path / "a.tif", "tiff")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.imagej_metadata["unit"] == "um"
+        assert file.pages[0].tags["XResolution"].value == (1_000_000, 1)
+
+
 def test_regions_of_imagej_are_the_pixels_of_the_clusters(tmp_path):
     roifile = pytest.importorskip("roifile")
     from skimage.draw import polygon2mask

@@ -44,3 +44,16 @@ def test_gain_and_offset_in_attributes_are_the_axis(tmp_path, at, attributes):
 )
 def test_gains_of_other_things_are_no_axis(tmp_path, attributes):
     assert spectral_axis(read(_file(tmp_path / "a.h5", "scan/mca", **attributes))).kind == "channel"
+
+
+@pytest.mark.parametrize("gain", ["1.2.3 keV", "... keV", ". keV", "1e999 keV"])
+def test_what_is_no_number_is_no_gain(tmp_path, gain):
+    """The file could not be read at all, not even with energies that were given."""
+    path = _file(tmp_path / "a.h5", "scan/mca", gain=gain)
+    assert spectral_axis(read(path)).kind == "channel"
+    assert spectral_axis(read(path, energy=(1, 8))).kind == "energy"
+
+
+def test_a_gain_beyond_all_numbers_is_none(tmp_path):
+    path = _file(tmp_path / "a.h5", "scan/mca", gain_keV=1e308, offset_keV=1e308)
+    assert spectral_axis(read(path)).kind == "channel"

@@ -8,6 +8,7 @@ from astropy.wcs import WCS
 
 import spectessera as spt
 from spectessera.io import read_maps, write
+from spectessera.result import check_maps
 
 
 def maps():
@@ -32,6 +33,48 @@ def test_other_files_are_no_maps(tmp_path):
         read_maps(tmp_path / "cube.nc")
     with pytest.raises(ValueError, match="label"):
         write(maps().drop_attrs(), tmp_path / "result.nc")
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "words"),
+    [
+        ("surer", ("y", 4 * ["Fe K"]), r"surer has the dimensions \(element\); got \(y\)"),
+        ("surer", ((), "Fe K"), r"surer has the dimensions \(element\); got \(\)"),
+        ("kind", (("element", "y"), np.ones((2, 4))), "kind has the dimensions"),
+        ("net_counts", (("element", "y", "x"), np.full((2, 4, 5), "many")), "holds numbers"),
+    ],
+)
+def test_maps_of_another_shape_are_refused_in_words(tmp_path, name, broken, words):
+    """A report of them ended with a traceback."""
+    maps().drop_vars(name, errors="ignore").assign({name: broken}).to_netcdf(
+        tmp_path / "maps.nc", engine="h5netcdf"
+    )
+    with pytest.raises(ValueError, match=words) as caught:
+        read_maps(tmp_path)
+    assert "maps.nc" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "value", "words"),
+    [
+        ("line maps", "redshift", "near", "redshift is a number; got 'near'"),
+        ("abundance maps", "pairs", "[1]", "pairs is a table in JSON"),
+        ("abundance maps", "mixed_clusters", "{", "mixed_clusters is a table in JSON"),
+    ],
+)
+def test_attributes_of_maps_are_what_they_should_be(content, name, value, words):
+    with pytest.raises(ValueError, match=words):
+        check_maps(maps().assign_attrs({"content": content, name: value}))
+
+
+def test_a_report_needs_whole_maps():
+    assert check_maps(maps()) is not None
+    with pytest.raises(ValueError, match="there is no cluster_net_counts"):
+        check_maps(maps(), "element maps", "line maps")
+    with pytest.raises(ValueError, match="should hold abundance maps; it holds element maps"):
+        check_maps(maps(), "abundance maps")
+    with pytest.raises(ValueError, match="no maps of pixels"):
+        check_maps(maps().isel(y=[]))
 
 
 def test_the_figure_has_a_map_of_every_element():

@@ -21,6 +21,7 @@ def scan(tmp_path):
         ("0.4,0.5mm", (0.4, 0.5, "mm")),
         ("1e2, 50 µm", (100, 50, "µm")),
         ("2 Inches", (2, 2, "Inches")),
+        ("3 Mm", (3, 3, "Mm")),
     ],
 )
 @pytest.mark.parametrize("isolate", [False, True])
@@ -30,7 +31,8 @@ def test_the_size_becomes_positions(scan, text, expected, isolate):
 
 
 @pytest.mark.parametrize("text", ["0.5", "mm", "0mm", "-1mm", "nanmm", "infmm", "1e999mm",
-                                  "1,2,3mm", "1..2mm", "0.5 arcsec", "1 deg", "", 0.5])  # fmt: skip
+                                  "1,2,3mm", "1..2mm", "0.5 arcsec", "1 deg", "", 0.5,
+                                  "1e308 km", "5e-324nm", "1,1e-20mm"])  # fmt: skip
 def test_what_is_no_size_is_an_error_that_says_what_is_expected(scan, text):
     with pytest.raises(ValueError, match="takes a size with a unit of length, such as"):
         read(scan, energy=(1, 10), pixel_size=text)
@@ -59,3 +61,24 @@ def read_like(attrs):
     from spectessera.cube import make_cube
 
     return make_cube(np.ones((3, 4, 10)), energy=(1, 10), attrs=attrs)
+
+
+@pytest.mark.parametrize("step", [1e-300, 1e300])
+def test_no_pixel_is_as_small_or_large_as_a_mistake_in_a_file_says(step):
+    """An area would be 0 or infinite, and images have no such resolution."""
+    cube = read_like({})
+    places = {n: (n, step * np.arange(cube.sizes[n]), {"units": "mm"}) for n in ("y", "x")}
+    assert pixel_size(cube.assign_coords(places)) is None
+
+
+def test_megametres_are_no_millimetres():
+    cube = read_like({})
+    sizes = {
+        unit: pixel_size(
+            cube.assign_coords(
+                {n: (n, np.arange(float(cube.sizes[n])), {"units": unit}) for n in ("y", "x")}
+            )
+        ).metres
+        for unit in ("Mm", "mm", "MM", "KM")
+    }
+    assert sizes == {"Mm": 1e6, "mm": 1e-3, "MM": 1e-3, "KM": 1e3}

@@ -61,22 +61,27 @@ def test_the_surest_families_are_first(maps):
 
 
 def test_a_family_names_a_surer_one_of_its_element():
-    names = ["Rh L", "Pb M", "Au L", "Pb L", "Fe K"]
-    counts = [[900.0, 9], [3, 20], [np.nan, np.nan], [40, 2], [5, 6]]
+    names = ["Rh L", "Pb M", "Au L", "Pb L", "Fe K", "Rh Compton"]
+    counts = [[900.0, 9], [3, 20], [np.nan, np.nan], [40, 2], [5, 6], [990, 990]]
     made = xr.Dataset(
         {
             "cluster_net_counts": (("element", "cluster"), counts),
-            "cluster_net_counts_error": (("element", "cluster"), np.ones((5, 2))),
+            "cluster_net_counts_error": (("element", "cluster"), np.ones((6, 2))),
         },
         coords={
             "element": names,
-            "kind": ("element", ["instrument"] + 4 * ["element"]),
-            "found_in": ("element", ["the instrument", "1", "single pixels", "1", "1, 2"]),
+            "kind": ("element", ["instrument", *4 * ["element"], "instrument"]),
+            "found_in": (
+                "element",
+                ["the instrument", "1", "single pixels", "1", "1, 2", "the instrument"],
+            ),
         },
     )
     ordered = strongest_first(made)
-    assert ordered.element.values.tolist() == ["Pb L", "Pb M", "Fe K", "Au L", "Rh L"]
-    assert ordered.surer.values.tolist() == ["", "Pb L", "", "", ""]
+    assert ordered.element.values.tolist() == [
+        "Pb L", "Pb M", "Fe K", "Au L", "Rh Compton", "Rh L"
+    ]  # fmt: skip
+    assert ordered.surer.values.tolist() == ["", "Pb L", "", "", "", ""]
 
 
 def test_chunks_change_no_bit(page, maps):

@@ -107,7 +107,7 @@ def maps_command(
             raise ValueError("--redshift: only cubes along wavelengths have lines that it moves")
         with use_scheduler(where), progress(quiet or as_json) as bar:
             made = maps_of(
-                cube, _clusters(cube, source, bar), kind, bar,
+                *_with_clusters(cube, source, bar, sized=reading.pixel_size is not None), kind, bar,
                 anode=anode, single_pixels=single_pixels, redshift=redshift,
             )  # fmt: skip
         if made.suitable is None and made.mixtures is None:
@@ -167,15 +167,24 @@ def _names(folder: Path, source: Path | None, overwrite: bool) -> tuple[str, ...
     return (*all_maps, *((SUMMARY,) if SUMMARY in own and (folder / SUMMARY).exists() else ()))
 
 
-def _clusters(cube: xr.DataArray, source: Path | None, bar: Any) -> xr.Dataset:
-    """Return the clusters whose mean spectra are used."""
-    if source is not None:
-        from spectessera.io import read_result
+def _with_clusters(
+    cube: xr.DataArray, source: Path | None, bar: Any, *, sized: bool
+) -> tuple[xr.DataArray, xr.Dataset]:
+    """Return the cube and the clusters whose mean spectra are used.
 
-        return read_result(source)
-    from spectessera.baselines import cluster_cube
+    The pixels are where the result has them, unless their size is given.
+    """
+    if source is None:
+        from spectessera.baselines import cluster_cube
 
-    return cluster_cube(cube, METHOD, progress=bar)
+        return cube, cluster_cube(cube, METHOD, progress=bar)
+    from spectessera.io import read_result
+
+    result = read_result(source)
+    if sized or any(cube.sizes[name] != result.sizes[name] for name in ("y", "x")):
+        return cube, result
+    places = {name: result.coords[name] for name in ("y", "x") if name in result.coords}
+    return cube.assign_coords(places), result
 
 
 def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.result import PixelSize
+
 from .contents import Cluster, Contents
 from .outlines import Polygon, outlines
 
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # parts of a path, as java.awt.geom.PathIterator numbers them
 _MOST = 60_000  # rows or columns; regions have 16-bit bounds
+# Of a unit: pixels in one are a ratio of two numbers of 32 bits. Smaller pixels are in micrometres.
+SMALLEST = 1e-6
 _MICROMETRES = {"µm", "μm", "um", "micron", "microns", "micrometer", "micrometers", "micrometre"}
 
 
@@ -39,9 +43,12 @@ def write_tiff(contents: Contents, path: Path) -> None:
         metadata["LUTs"] = [_lookup(contents)]
     resolution: dict[str, Any] = {}
     if contents.pixel is not None:
-        unit = contents.pixel.unit
-        metadata["unit"] = "um" if unit.lower() in _MICROMETRES else _latin(unit)
-        resolution["resolution"] = (1 / contents.pixel.x, 1 / contents.pixel.y)
+        pixel = contents.pixel
+        if min(pixel.x, pixel.y) < SMALLEST:
+            scale = pixel.metres / 1e-6
+            pixel = PixelSize(pixel.y * scale, pixel.x * scale, "um")
+        metadata["unit"] = "um" if pixel.unit.lower() in _MICROMETRES else _latin(pixel.unit)
+        resolution["resolution"] = (1 / pixel.x, 1 / pixel.y)
     tifffile.imwrite(path, contents.label, imagej=True, metadata=metadata, **resolution)
 
 

@@ -20,7 +20,7 @@ PER_CHANNEL = {"per", "channel"}  # a gain in any case: eV_per_channel
 SPECTRAL = {"energy", "wavelength", "channel", "spectral", "spectrum", "dispersion"}
 # Other words that such names may have; a name with one more is about something else (adc gain).
 BESIDE = SPECTRAL | PER_CHANNEL | {"mca", "calibration", "cal", "axis", "value", "of", "a"}
-_WITH_UNIT = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([^\W\d]\S*)\s*")
+_WITH_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\W\d]\S*)\s*")
 
 
 class _Number(NamedTuple):
@@ -48,6 +48,8 @@ def linear_axes(tree: Tree, entry: Entry, channels: int) -> list[AxisValues]:
         try:
             first = 0.0 if offset is None else _in_unit(offset, gain.unit)
         except ValueError:  # such as a gain in keV and an offset in nm
+            continue
+        if not np.isfinite(first + gain.value * channels):
             continue
         values = first + gain.value * np.arange(channels, dtype=np.float64)
         names = gain.name if offset is None else f"{gain.name} and {offset.name}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 import numpy as np
 import xarray as xr
 
-from spectessera.result.places import LENGTHS
+from spectessera.result.places import LONGEST, SHORTEST, is_a_size, metres
 
 _SIZE = re.compile(r"([0-9.eE+-]+)\s*(?:,\s*([0-9.eE+-]+))?\s*([A-Za-zµμ]+)")
 # Attributes of a cube whose pixels have a place on the sky or on a map.
@@ -45,16 +44,20 @@ def with_pixel_size(cube: xr.DataArray, text: str) -> xr.DataArray:
 def _parsed(text: str) -> tuple[float, float, str]:
     """Return height, width and unit of a pixel."""
     found = _SIZE.fullmatch(str(text).strip())
+    one = metres(found[3]) if found else None
+    if found is None or one is None:
+        raise ValueError(_expected(text))
     try:
-        if found is None or found[3].lower() not in LENGTHS:
-            raise ValueError(text)
-        height = float(found[1])
-        width = float(found[2] or found[1])
+        height, width = float(found[1]), float(found[2] or found[1])
     except ValueError:
-        height = width = math.nan
-    if found is None or not (0 < height < math.inf and 0 < width < math.inf):
-        raise ValueError(
-            "pixel_size (--pixel-size) takes a size with a unit of length, such as 0.5mm, or "
-            f"height and width, such as 0.4,0.5mm; got {text!r}"
-        )
+        raise ValueError(_expected(text)) from None
+    if not (is_a_size(height * one) and is_a_size(width * one)):
+        raise ValueError(f"{_expected(text)}; a pixel is between {SHORTEST:g} and {LONGEST:g} m")
     return height, width, found[3]
+
+
+def _expected(text: str) -> str:
+    return (
+        "pixel_size (--pixel-size) takes a size with a unit of length, such as 0.5mm, or height "
+        f"and width, such as 0.4,0.5mm; got {text!r}"
+    )

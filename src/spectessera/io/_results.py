@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from spectessera._util.reading import FileRefused, check_regular, reading_safely
-from spectessera.result import check_result, check_structure
+from spectessera.result import check_maps, check_result, check_structure
 
 from ._common import plain_attribute
 from ._hdf5_sources import refuse_external
@@ -106,15 +106,13 @@ def read_maps(path: str | Path) -> xr.Dataset:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not NetCDF 4, is broken, or holds no maps.
+        If it is not NetCDF 4, is broken, or holds no maps as they should be.
     """
     path = Path(path)
     path = path / MAPS if path.is_dir() else path
     with _open_netcdf(path) as opened, reading_safely(path, "maps"):
         maps = opened.load()
-    if not str(maps.attrs.get("content", "")).endswith("maps") or not {"y", "x"} <= set(maps.dims):
-        raise ValueError(f"{path} holds no maps of pixels (y, x); give a maps.nc")
-    return _plain(maps)
+    return _checked(path, _plain(maps), check_maps)
 
 
 def open_result(path: str | Path) -> xr.Dataset:

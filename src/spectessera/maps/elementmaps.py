@@ -307,8 +307,9 @@ def _strongest_first(maps: xr.Dataset) -> xr.Dataset:
     maps = maps.isel(element=np.lexsort((-sigma, single, other)))
     surest: dict[str, str] = {}
     surer = []
-    for name in maps["element"].values.tolist():
-        symbol = name.split()[0]
+    for name, kind in zip(maps["element"].values.tolist(), maps["kind"].values, strict=True):
+        # Those of the instrument have none: Rh Compton is no family of rhodium.
+        symbol = name.split()[0] if kind == "element" else name
         surer.append(surest.get(symbol, ""))
         surest.setdefault(symbol, name)
     return maps.assign_coords(surer=("element", surer))

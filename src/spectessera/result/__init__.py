@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         stored_edits,
         with_given,
     )
+    from .mapcheck import check_maps
     from .metadata import (
         input_axis_of,
         number_chosen,
@@ -58,6 +59,7 @@ __all__ = [
     "assemble",
     "attributes_of",
     "check_given",
+    "check_maps",
     "check_result",
     "check_structure",
     "clean_colour",
@@ -94,6 +96,7 @@ __getattr__, __dir__ = door(
         "ATTRIBUTES": "schema",
         "attributes_of": "assembly",
         "check_given": "given",
+        "check_maps": "mapcheck",
         "check_result": "check",
         "check_structure": "check",
         "clean_colour": "given",

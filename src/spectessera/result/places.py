@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,23 @@ LENGTHS = {
     "nm": 1e-9, "nanometer": 1e-9, "nanometers": 1e-9, "nanometre": 1e-9,
     "foot": 0.3048, "feet": 0.3048, "ft": 0.3048, "inch": 0.0254, "inches": 0.0254,
 }  # fmt: skip
+MEGAMETRE = "Mm"  # of images of the sun; all others are known in any case
+# Metres of a side of a pixel. Beyond, the numbers are a mistake, and areas are 0 or infinite.
+SHORTEST, LONGEST = 1e-15, 1e15
+
+
+def metres(unit: str) -> float | None:
+    """Return one of a unit of length in metres; None if it is none that is known.
+
+    >>> metres("MM"), metres("Mm"), metres("arcsec")
+    (0.001, 1000000.0, None)
+    """
+    return 1e6 if unit == MEGAMETRE else LENGTHS.get(unit.lower())
+
+
+def is_a_size(length: float) -> bool:
+    """Return whether a number of metres may be the side of a pixel."""
+    return SHORTEST <= length <= LONGEST
 
 
 class PixelSize(NamedTuple):
@@ -31,7 +49,7 @@ class PixelSize(NamedTuple):
     @property
     def metres(self) -> float:
         """One of the unit in metres."""
-        return LENGTHS[self.unit.lower()]
+        return metres(self.unit) or math.nan
 
 
 def pixel_size(array: Any) -> PixelSize | None:
@@ -44,7 +62,8 @@ def pixel_size(array: Any) -> PixelSize | None:
     Returns
     -------
     PixelSize or None
-        None unless both coordinates have even steps and the same unit, which is one of length.
+        None unless both coordinates have even steps and the same unit, which is one of length, and
+        a pixel is between 1e-15 and 1e15 m wide and high.
 
     Examples
     --------
@@ -72,4 +91,7 @@ def pixel_size(array: Any) -> PixelSize | None:
         steps.append(abs(even[1]))
         units.add(str(coordinate.attrs.get("units", "")).strip())
     unit = units.pop() if len(units) == 1 else ""
-    return PixelSize(steps[0], steps[1], unit) if unit.lower() in LENGTHS else None
+    one = metres(unit)
+    if one is None or not all(is_a_size(each * one) for each in steps):
+        return None
+    return PixelSize(steps[0], steps[1], unit)

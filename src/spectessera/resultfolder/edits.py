@@ -17,7 +17,7 @@ from spectessera.io import EDITED, read_maps, write
 from spectessera.naming.names import name_clusters
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
-from spectessera.result import cluster_colours, cluster_names, stored_edits
+from spectessera.result import check_maps, cluster_colours, cluster_names, stored_edits
 from spectessera.scans import shares_of
 
 from .bandfile import write_bands
@@ -129,11 +129,18 @@ def maps_in(folder: Path, manifest: Manifest | None) -> tuple[xr.Dataset | None,
     """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
     own = () if manifest is None else manifest.names
 
-    def of(name: str) -> xr.Dataset | None:
-        there = name in own and (folder / name).exists()
-        return read_maps(folder / name) if there else None
+    def of(name: str, *contents: str) -> xr.Dataset | None:
+        path = folder / name
+        if name not in own or not path.exists():
+            return None
+        try:
+            return check_maps(read_maps(path), *contents)
+        except ValueError as error:
+            words = str(error) if str(path) in str(error) else f"{path}: {error}"
+            words += "; move it away, and make it anew (spectessera maps)"
+            raise ValueError(words) from error
 
-    return of(MAPS[0]), of(ABUNDANCES[0])
+    return of(MAPS[0], "element maps", "line maps"), of(ABUNDANCES[0], "abundance maps")
 
 
 def _write_summary(
