@@ -72,9 +72,14 @@ def shuffled_groups(seed: int) -> tuple[Any, np.ndarray]:
 
 
 def noise(kind: str, seed: int) -> tuple[Any, np.ndarray]:
-    """Return a map of pixels that differ by noise only."""
-    drawn = engines.noise(kind, seed, 32 * 32)
-    return spt.make_cube(drawn.spectra.reshape(32, 32, -1)), np.ones((32, 32), int)
+    """Return a map of pixels that differ by noise only, and "bright" ones by their brightness."""
+    drawn = engines.noise("gauss" if kind == "bright" else kind, seed, 32 * 32)
+    spectra = drawn.spectra.reshape(32, 32, -1)
+    if kind == "bright":  # counts, of which nothing says that they are counts
+        generator = np.random.default_rng([seed, 7])
+        mean = np.maximum(drawn.spectra.mean(axis=0), 0)
+        spectra = generator.poisson(generator.uniform(0.5, 1.5, (32, 32, 1)) * 20 * mean)
+    return spt.make_cube(spectra.astype(np.float32)), np.ones((32, 32), int)
 
 
 def stored(folder: Path, name: str) -> tuple[Any, np.ndarray | None]:
@@ -99,7 +104,7 @@ def sets_of(folder: Path | None) -> Iterator[tuple[str, str, Any, range, int]]:
         yield "k", f"reflectance, {materials}", partial(scene, materials), SEEDS, 14
     yield "k", "reflectance, 6, shuffled", partial(scene, 6, shuffled=True), SEEDS, 12
     yield "k", "Gaussian groups, 6, shuffled", shuffled_groups, SEEDS, 12
-    for kind in ("gauss", "correlated"):
+    for kind in ("gauss", "correlated", "bright"):
         yield "k", f"noise, {kind}", partial(noise, kind), NOISE_SEEDS, 6
 
 

@@ -64,6 +64,18 @@ def test_groups_in_any_place_are_structure_of_channels_only():
     assert structure_of_map(ordered, np.ones((1, 24, 24), bool)) > 10
 
 
+def test_brightness_is_no_structure_where_spectra_are_scaled():
+    generator = np.random.default_rng(3)
+    mean = generator.uniform(5, 40, 400)
+    bright = generator.uniform(0.5, 1.5, (576, 1))
+    values = generator.poisson(bright * mean).astype(np.float32)
+    assert structure_of_blocks(values, scaled=True) < 4.5
+    assert structure_of_blocks(values) is None  # all channels vary together
+    groups = generator.uniform(0.8, 1.2, (3, 400))[generator.integers(3, size=576)]
+    unlike = generator.poisson(bright * mean * groups).astype(np.float32)
+    assert structure_of_blocks(unlike, scaled=True) > 10
+
+
 def test_channels_that_all_vary_together_say_nothing():
     """Neither smooth spectra nor an offset of every pixel has channels of independent noise."""
     offset = np.random.default_rng(0).standard_normal((576, 1)).astype(np.float32)

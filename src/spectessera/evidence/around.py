@@ -125,7 +125,7 @@ def _scores(inputs: np.ndarray, count: int, seed: int) -> np.ndarray:
     return left * sizes
 
 
-def structure_of_blocks(values: np.ndarray, *, seed: int = 0) -> float | None:
+def structure_of_blocks(values: np.ndarray, *, seed: int = 0, scaled: bool = False) -> float | None:
     """Return how significantly two sets of channels say the same, in standard errors.
 
     Blocks of neighbouring channels alternate between the sets, with gaps between them that are
@@ -138,21 +138,32 @@ def structure_of_blocks(values: np.ndarray, *, seed: int = 0) -> float | None:
         As measured; a normalisation would correlate all channels.
     seed : int
         Of the randomised decompositions.
+    scaled : bool
+        Whether the brightness of a spectrum is no difference. Each set of channels is then divided
+        by its own norm: the norm of all would be common to both.
 
     Returns
     -------
     float or None
         None where the channels are too few for their correlation.
     """
-    gap = _reach(values)
+    gap = _reach(_of_norm_1(values) if scaled else values)
     if values.shape[1] < 6 * gap * _BLOCKS:
         return None
     place = np.arange(values.shape[1]) % (6 * gap) // gap  # 0 and 1, a gap, 3 and 4, a gap
     parts = [values[:, (place // 3 == number) & (place % 3 < 2)] for number in (0, 1)]
+    if scaled:
+        parts = [_of_norm_1(part) for part in parts]
     one, other = (_scores(part, min(COMPONENTS, *part.shape), seed) for part in parts)
     products = one[:, :, None] * other[:, None]
     error = np.sqrt(np.square(products).sum(axis=0))
     return float(np.abs(products.sum(axis=0) / np.maximum(error, np.finfo(float).tiny)).max())
+
+
+def _of_norm_1(values: np.ndarray) -> np.ndarray:
+    """Return spectra (n, channel) of norm 1; spectra of zeros stay such."""
+    norm = np.sqrt(np.square(values, dtype=np.float64).sum(axis=1, keepdims=True))
+    return (values / np.where(norm > 0, norm, 1.0)).astype(np.float32)
 
 
 def _reach(values: np.ndarray) -> int:

@@ -92,7 +92,8 @@ class NeighbourEvidence:
         self.silent = False
         if self.structure <= BEYOND:
             # Of values as they were measured: a norm is common to all channels.
-            blocks = structure_of_blocks(patches.values[usable], seed=seed)
+            scaled = intake.preprocess.normalise is not None
+            blocks = structure_of_blocks(patches.values[usable], seed=seed, scaled=scaled)
             self.silent = blocks is None or blocks > _BEYOND_BLOCKS
 
     def gain(self, rule: Rule) -> Gain:
