@@ -102,6 +102,12 @@ KINDS = {
         "from half of the pixels, and the silhouettes of k = {ks} are nearly equal; choose k "
         "yourself (--clusters NUMBER) and do not rely on a single border",
     ),
+    "W-K-UNSTABLE": Kind(
+        "Clusters that are not found again",
+        "{k} clusters explain the map best by the neighbours of its pixels, but one of them is not "
+        "found again in half of the pixels (stability {stability:.2f}): stripes of a detector or a "
+        "slow change over the map may be among them; {fewer}",
+    ),
     "W-K-NOISE-SPLIT": Kind(
         "Clusters split by noise",
         "two of the clusters differ by no more than the noise: they may be one cluster, split by "

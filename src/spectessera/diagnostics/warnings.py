@@ -41,6 +41,9 @@ NEAR = 0.02
 MANY_NOVEL = 0.10
 # Below this, other seeds give other clusters.
 ALIKE_SEEDS = 0.95
+# A cluster whose Jaccard index is below this is not to be trusted (Hennig 2007, Computational
+# Statistics & Data Analysis 52, 258).
+FOUND_AGAIN = 0.6
 # Quality bit -> code of the warning.
 DATA_CODES = {
     "masked": "W-DATA-MASKED",
@@ -135,7 +138,7 @@ def choice_warnings(result: xr.Dataset) -> list[ResultWarning]:
     """Return a warning where the number of clusters has no support, or one of them is noise."""
     if provenance(result).get("clusters") == "trained":
         return []
-    return [*_unsupported(result), *_split_by_noise(result)]
+    return [*_unsupported(result), *_unstable(result), *_split_by_noise(result)]
 
 
 def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
@@ -158,6 +161,23 @@ def _unsupported(result: xr.Dataset) -> list[ResultWarning]:
         return []
     ks = ", ".join(str(k) for k in result["k"].values[close])
     return [make_warning("W-K-UNSUPPORTED", {"ks": ks})]
+
+
+def _unstable(result: xr.Dataset) -> list[ResultWarning]:
+    """Return a warning where neighbours chose clusters that half of the pixels do not show.
+
+    Neighbours share what a detector or a drift does to them, too; a known noise is independent.
+    """
+    k = number_of_clusters(result)
+    if result.attrs.get("judged_by") != "neighbours" or "stability" not in result:
+        return []
+    if k not in result["k"].values or clusters_changed(result):
+        return []
+    stable = float(result["stability"].values[result["k"].values == k][0])
+    if not stable < FOUND_AGAIN:
+        return []
+    values = {"k": k, "stability": stable, "fewer": _fewer(result)}
+    return [make_warning("W-K-UNSTABLE", values)]
 
 
 def _split_by_noise(result: xr.Dataset) -> list[ResultWarning]:
