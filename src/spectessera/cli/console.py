@@ -177,16 +177,18 @@ class Bar:
     """A progress bar of several steps; each is a line of its own.
 
     Without a display, such as in a log, lines say when a step starts and ends: bars would come at
-    the end.
+    the end. A quiet one shows nothing.
     """
 
-    def __init__(self, display: Progress | None) -> None:
+    def __init__(self, display: Progress | None, *, quiet: bool = False) -> None:
         self.display = display
-        self.shows = display is None or not display.disable
+        self.shows = not quiet
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
         """Show how much of a step is done."""
+        if not self.shows:
+            return
         if self.display is None:
             self._line(step, done, total, note)
             return
@@ -214,8 +216,8 @@ class Bar:
 @contextmanager
 def progress(quiet: bool) -> Iterator[Bar]:
     """Show a progress bar on standard error, or the steps if that is no terminal, unless quiet."""
-    if not quiet and not errors.is_terminal:
-        yield Bar(None)
+    if quiet or not errors.is_terminal:
+        yield Bar(None, quiet=quiet)  # a disabled Progress of rich may still print an empty line
         return
     from rich.progress import (
         BarColumn,
@@ -232,7 +234,7 @@ def progress(quiet: bool) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=errors, disable=quiet) as shown:
+    with Progress(*columns, console=errors) as shown:
         yield Bar(shown)
 
 

@@ -47,8 +47,12 @@ def sort_channels(stored: StoredCube) -> None:
 def _take(values: Any, order: np.ndarray) -> Any:
     """Return an array (y, x, channel), numpy or dask, with its channels in another order."""
     if hasattr(values, "dask"):  # whole spectra are in one block
+        import dask.array as da
         from dask.base import tokenize
 
         name = f"{USABLE}{tokenize(values.name, order)}-{values.name}"
-        return values.map_blocks(np.take, order, axis=2, dtype=values.dtype, name=name)
+        # not map_blocks, which puts a hash behind the name before dask 2025.9
+        return da.blockwise(
+            np.take, "yxc", values, "yxc", order, None, axis=2, dtype=values.dtype, name=name
+        )
     return np.take(values, order, axis=2)

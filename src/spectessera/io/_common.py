@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spectessera.axis import parse_unit
 from spectessera.scale import USABLE
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CREATOR = "spectessera"  # in the files of this package
 DEFAULT = "img"  # name of the cube in the files of LABEC, of ganX and of this package
@@ -185,7 +188,10 @@ def with_missing(values: Any, missing: Any, dtype: Any = None) -> Any:
     # the name says of which array in a file these are the values: spectessera.scale reads a few
     name = f"{USABLE}{tokenize(missing.name, dtype)}-{values.name}"
     missing = missing.rechunk(values.chunks)
-    return da.map_blocks(_with_missing, values, missing, dtype, dtype=dtype, name=name)
+    # not map_blocks, which puts a hash behind the name before dask 2025.9
+    return da.blockwise(
+        _with_missing, "yxc", values, "yxc", missing, "yxc", dtype, None, dtype=dtype, name=name
+    )
 
 
 def _with_missing(values: np.ndarray, missing: Any, dtype: np.dtype[Any]) -> np.ndarray:
@@ -224,6 +230,16 @@ def stored_attribute(value: Any) -> str | int | float | None:
     """Return an attribute as it is stored in files: a bool as 0 or 1."""
     plain = plain_attribute(value)
     return int(plain) if isinstance(plain, bool) else plain
+
+
+def drop_encodings(thing: xr.Dataset | xr.DataArray) -> None:
+    """Forget how variables were stored in their file; their values are not read.
+
+    The methods of xarray of this name read all values before version 2025.12.
+    """
+    variables = thing.variables if hasattr(thing, "data_vars") else thing.coords.variables
+    for owner in (thing, *variables.values()):
+        owner.encoding = {}
 
 
 def plain_attribute(value: Any) -> str | int | float | None:

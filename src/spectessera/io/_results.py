@@ -14,7 +14,7 @@ import xarray as xr
 from spectessera._util.reading import FileRefused, check_regular, reading_safely
 from spectessera.result import check_maps, check_result, check_structure
 
-from ._common import plain_attribute
+from ._common import drop_encodings, plain_attribute
 from ._hdf5_sources import refuse_external
 from ._hdf5_tree import has_sound_scales
 from ._zarr_metadata import is_store
@@ -141,7 +141,8 @@ def _plain(result: xr.Dataset) -> xr.Dataset:
     owners: list[Any] = [result, *result.variables.values()]
     for array in owners:
         array.attrs = {name: _simple(value) for name, value in array.attrs.items()}
-    return result.drop_encoding()
+    drop_encodings(result)
+    return result
 
 
 def _open_zarr(path: Path) -> xr.Dataset:

@@ -24,7 +24,7 @@ from spectessera.colours import paint
 from spectessera.cube import DIMS, check_cube, spectral_axis
 from spectessera.result import check_result, palette
 
-from ._common import CREATOR, DEFAULT, plain_attribute, stored_attribute
+from ._common import CREATOR, DEFAULT, drop_encodings, plain_attribute, stored_attribute
 from ._fits_coordinates import EXTENSIONS
 from ._fits_maps import write_maps_fits
 from ._fits_writer import CARDS, write_cube_fits, write_result_fits
@@ -148,7 +148,8 @@ def _suffix(path: Path, kind: str) -> str:
 
 def _plain_attributes(thing: Any) -> Any:
     """Return a copy whose attributes are strings and numbers, without encoding."""
-    thing = thing.copy(deep=False).drop_encoding()
+    thing = thing.copy(deep=False)
+    drop_encodings(thing)
     variables = thing.variables if isinstance(thing, xr.Dataset) else thing.coords
     for owner in (thing, *[thing[name] for name in variables]):
         for name, value in owner.attrs.items():

@@ -152,5 +152,11 @@ def _take_weights(network: Autoencoder, tensors: dict[str, np.ndarray]) -> None:
         for name, array in tensors.items()
         if name.startswith("model.")
     }
+    for name, known in network.state_dict().items():
+        # older versions of torch take the first of several numbers where one is expected
+        if name in weights and weights[name].numel() != known.numel():
+            raise ValueError(
+                f"model.{name} must have {known.numel()} numbers; got {weights[name].numel()}"
+            )
     network.load_state_dict(weights, assign=True)
     network.eval()
