@@ -119,6 +119,7 @@ def test_every_example_of_the_pages_runs(monkeypatch):
         (("segment", "a.h5"), "--out FOLDER is missing: the folder to write the results to"),
         (("info",), "FILE is missing: the file or Zarr folder of a cube"),
         (("info", "a", "b"), "got unexpected extra argument"),
+        (("info", "a", "--energy", "0,", "20"), "leave out the space: --energy 0,20"),
         (("infoo",), "did you mean 'info'"),
         (("synth", "cbe"), "did you mean 'cube'"),
         (("compare", "a", "--seed", "x", "b"), "--seed takes an integer; got 'x'"),

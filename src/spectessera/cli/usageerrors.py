@@ -52,8 +52,17 @@ def words_of(error: Any) -> str:
         words = _bad_value(error, parameter)
     else:
         text = " ".join(error.format_message().split()).rstrip(".")
-        words = text[:1].lower() + text[1:]
+        words = text[:1].lower() + text[1:] + _space()
     return words + page
+
+
+def _space() -> str:
+    """Return what to do where a list has a space after a comma, such as --energy 0, 20."""
+    given = arguments.get()
+    for flag, first, second in zip(given, given[1:], given[2:], strict=False):
+        if flag.startswith("--") and first.endswith(",") and not second.startswith("-"):
+            return f"; leave out the space: {flag} {first}{second}"
+    return ""
 
 
 def _flags(context: Any) -> dict[str, Any]:

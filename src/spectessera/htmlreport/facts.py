@@ -15,7 +15,7 @@ from spectessera.colours import as_hex
 from spectessera.cube import spectral_axis
 from spectessera.naming.candidates import Line, Naming
 from spectessera.naming.names import title_of
-from spectessera.result import cluster_colours
+from spectessera.result import cluster_colours, per_cluster
 
 from .lengths import areas
 
@@ -162,8 +162,8 @@ def _cards(
 ) -> list[Card]:
     axis = spectral_axis(result["mean_spectrum"])
     label, confidence = result["label"].values, result["confidence"].values
-    mean = result["mean_spectrum"].values.astype(np.float64)
-    deviation = result["std_spectrum"].values.astype(np.float64)
+    mean = per_cluster(result, "mean_spectrum")
+    deviation = per_cluster(result, "std_spectrum")
     numbers = [int(each) for each in result["cluster"].values]
     sizes = [int(each) for each in result["size"].values]
     listed = [None] * len(numbers) if namings is None else list(namings)

@@ -16,6 +16,7 @@ from spectessera.naming.candidates import Naming
 from spectessera.naming.names import mean_errors, name_clusters, preprocess_redshift
 from spectessera.optical.linetable import EMISSION
 from spectessera.optical.redshift import fit_redshift
+from spectessera.result import per_cluster
 from spectessera.scale import places
 from spectessera.variance import has_variance, known_variance
 
@@ -35,7 +36,7 @@ def common_redshift(result: xr.Dataset, axis: Axis, given: float | None) -> floa
     known = preprocess_redshift(result)
     if known is not None:
         return known
-    means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
+    means, errors = per_cluster(result, "mean_spectrum"), mean_errors(result)
     usable = np.isfinite(means).any(axis=1) & np.isfinite(errors).any(axis=1)
     found = fit_redshift(means[usable], errors[usable], axis) if usable.any() else None
     if found is None:
@@ -71,7 +72,7 @@ def redshift_of_sum(result: xr.Dataset, setup: Setup) -> float:
     That of the clusters depends on where they are in a galaxy that rotates.
     """
     size = result["size"].values.astype(np.float64)
-    means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
+    means, errors = per_cluster(result, "mean_spectrum"), mean_errors(result)
     usable = (size > 0) & np.isfinite(errors).any(axis=1)
     if not usable.any():
         return setup.plan.redshift
@@ -144,7 +145,7 @@ def noise_of_cube(cube: xr.DataArray, labels: np.ndarray, setup: Setup) -> np.nd
 
 def starts_of(result: xr.Dataset, setup: Setup) -> np.ndarray:
     """Return velocity and squared dispersion (k, 2) of every cluster; NaN where none is seen."""
-    means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
+    means, errors = per_cluster(result, "mean_spectrum"), mean_errors(result)
     starts = np.full((int(result["cluster"].values.max(initial=0)), 2), np.nan)
     noise = setup._replace(noise=np.ones(len(setup.axis)))
     found = fit_kinematics(setup.plan, keep(noise, means, errors**2))

@@ -33,6 +33,7 @@ from spectessera.naming.xray.families import (
     with_escape,
 )
 from spectessera.naming.xray.fit import XraySettings, decompose
+from spectessera.result import per_cluster
 
 WHOLE = "all pixels"
 ABSORBED = "Mz"
@@ -144,7 +145,7 @@ def mean_spectra_of(result: xr.Dataset) -> MeanSpectra:
     return MeanSpectra(
         energy[order],
         order,
-        result["mean_spectrum"].values[:, order].astype(np.float64),
+        per_cluster(result, "mean_spectrum")[:, order],
         mean_errors(result)[:, order],
         result["size"].values.astype(np.float64),
         (float(whole.to("keV").values[0]), float(whole.to("keV").values[-1])),

@@ -13,7 +13,7 @@ from spectessera.cube import spectral_axis
 from spectessera.optical.ranges import is_optical
 from spectessera.optical.redshift import Redshift, fit_redshift
 from spectessera.preprocess.recipe import Preprocess
-from spectessera.result import preprocessing, require
+from spectessera.result import per_cluster, preprocessing, require
 from spectessera.warning import ResultWarning, make_warning
 
 from .candidates import Candidate, Line, Naming
@@ -86,7 +86,7 @@ def _by_lines(result: xr.Dataset, redshift: float | None, anode: str | None) -> 
     """Return the names by lines of elements or ions."""
     axis = spectral_axis(result["mean_spectrum"])
     settings = XraySettings(anode=anode or result.attrs.get("anode") or None)
-    means = result["mean_spectrum"].values.astype(np.float64)
+    means = per_cluster(result, "mean_spectrum")
     errors = mean_errors(result)
     sizes = result["size"].values
     if len(axis) < FEWEST_CHANNELS:
@@ -107,10 +107,10 @@ def _by_lines(result: xr.Dataset, redshift: float | None, anode: str | None) -> 
 def mean_errors(result: xr.Dataset) -> np.ndarray:
     """Return the standard errors (cluster, channel) of the means; NaN if they are unknown."""
     size = result["size"].values[:, None].astype(np.float64)
-    spread = result["std_spectrum"].values.astype(np.float64)
+    spread = per_cluster(result, "std_spectrum")
     if result.attrs.get("confidence_noise") == "counts":
         # A few pixels may agree by chance; counts have at least Poisson noise.
-        mean = np.maximum(result["mean_spectrum"].values, 0.0)
+        mean = np.maximum(per_cluster(result, "mean_spectrum"), 0.0)
         spread = np.maximum(spread, np.sqrt(np.maximum(mean, 1 / np.maximum(size, 1))))
     else:
         spread = np.where(size < 2, np.nan, spread)
@@ -261,7 +261,7 @@ def distinguishing_lines(
             raise ValueError(f"there is no cluster {number}; there are {numbers}")
     result = good_channels(result)
     one, other = places = numbers.index(first), numbers.index(second)
-    means, errors = result["mean_spectrum"].values.astype(np.float64), mean_errors(result)
+    means, errors = per_cluster(result, "mean_spectrum"), mean_errors(result)
     axis = spectral_axis(result["mean_spectrum"])
     held = zero_peak(axis, means)
     if held is not None:

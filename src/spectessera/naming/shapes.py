@@ -10,6 +10,7 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.cube import spectral_axis
+from spectessera.result import per_cluster
 
 from .bands import find_bands
 from .candidates import Band, Naming
@@ -51,7 +52,7 @@ def with_shapes(
         If no spectrum of the library covers half of the channels.
     """
     axis, found = spectral_axis(result["mean_spectrum"]), list(named)
-    means = result["mean_spectrum"].values.astype(np.float64)
+    means = per_cluster(result, "mean_spectrum")
     usable = (result["size"].values > 0) & np.isfinite(means).all(axis=1)
     kind = kind_of_bands(axis, means[usable], optical=optical)
     fitting = None if library is None else on_axis(library, axis)

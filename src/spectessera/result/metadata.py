@@ -56,6 +56,20 @@ def number_of_clusters(result: xr.Dataset) -> int:
     return int(result.attrs.get("n_clusters", result.sizes.get("cluster", 0)))
 
 
+def per_cluster(result: xr.Dataset, name: str) -> np.ndarray:
+    """Return a variable of clusters and channels, (cluster, channel), float64.
+
+    A user may have turned it: ``result.transpose("channel", "cluster", ...)``.
+
+    Examples
+    --------
+    >>> means = (("channel", "cluster"), np.ones((5, 2)))
+    >>> per_cluster(xr.Dataset({"mean_spectrum": means}), "mean_spectrum").shape
+    (2, 5)
+    """
+    return result[name].transpose("cluster", "channel").values.astype(np.float64)
+
+
 def number_chosen(result: xr.Dataset) -> int:
     """Return the number of clusters that was chosen: without the rare groups after them.
 

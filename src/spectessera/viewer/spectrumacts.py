@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spectessera.result import per_cluster
+
 from . import requests
 from .actions import Answer, Apply, Request
 from .session import SIDES, Pin, Session
@@ -177,7 +179,7 @@ def _of_cluster(session: Session, number: str) -> Curve | None:
         if str(each.number) == number and state.result is not None:
             if "mean_spectrum" not in state.result:
                 return None
-            mean = np.asarray(state.result["mean_spectrum"].values[at], dtype=np.float64)
+            mean = per_cluster(state.result, "mean_spectrum")[at]
             return Curve(mean, each.colour, f"cluster {state.about(each.number)}")
     return None
 
