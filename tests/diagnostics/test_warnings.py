@@ -86,13 +86,18 @@ def test_a_k_without_support_is_reported():
 
 def test_clusters_that_neighbours_chose_and_half_of_the_pixels_does_not_show_are_reported():
     found = chosen([0.3, 0.3, 0.3], [0.98, 0.7, 0.5])
-    found.attrs |= {"judged_by": "neighbours", "n_clusters": 4}
+    found.attrs |= {"judged_by": "neighbours", "criterion": "evidence", "n_clusters": 4}
     found["gain"] = ("k", [0.1, 0.2, 0.3])
     (warning,) = choice_warnings(found)
     assert warning.code == "W-K-UNSTABLE"
     assert "stability 0.50" in warning.text
     assert "--clusters 2" in warning.text
-    for other in ({"judged_by": "noise"}, {"n_clusters": 3}, {"n_clusters": 1}):
+    for other in (
+        {"judged_by": "noise"},
+        {"criterion": "equal"},
+        {"n_clusters": 3},
+        {"n_clusters": 1},
+    ):
         assert choice_warnings(found.assign_attrs(other)) == []
 
 

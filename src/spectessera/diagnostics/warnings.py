@@ -169,7 +169,8 @@ def _unstable(result: xr.Dataset) -> list[ResultWarning]:
     Neighbours share what a detector or a drift does to them, too; a known noise is independent.
     """
     k = number_of_clusters(result)
-    if result.attrs.get("judged_by") != "neighbours" or "stability" not in result:
+    chose = result.attrs.get("criterion"), result.attrs.get("judged_by")
+    if chose != ("evidence", "neighbours") or "stability" not in result:
         return []
     if k not in result["k"].values or clusters_changed(result):
         return []

@@ -169,7 +169,10 @@ def _of_norm_1(values: np.ndarray) -> np.ndarray:
 def _reach(values: np.ndarray) -> int:
     """Return the distance of channels from which on deviations from the mean are independent."""
     centred = values - values.mean(axis=0)
-    centred /= np.maximum(centred.std(axis=0), np.finfo(np.float32).tiny)
+    spread = centred.std(axis=0)
+    # What is left of channels that are all equal is the rounding of their mean.
+    rounding = np.finfo(np.float32).eps * np.abs(values).max(axis=0)
+    centred /= np.where(spread > rounding, spread, np.float32(np.inf))
     channels = values.shape[1]
     for distance in range(1, channels):
         if abs((centred[:, distance:] * centred[:, :-distance]).mean()) < _INDEPENDENT:
