@@ -150,7 +150,7 @@ KINDS = {
     "W-MODEL-NOVEL": Kind(
         "Spectra unlike the training",
         "{share} of the pixels have spectra unlike those that the model was trained on{which}; "
-        "if these pixels matter, train a model on this cube (--fit, or --fit --start)",
+        "{advice}",
     ),
     # --- single clusters
     "W-CLUSTER-BRIGHTNESS": Kind(

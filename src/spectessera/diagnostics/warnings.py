@@ -28,6 +28,7 @@ from spectessera.result import (
     provenance,
     quality_bits,
 )
+from spectessera.result.metadata import AS_WELL
 from spectessera.scans import between
 from spectessera.segmenter.novelty import NOVEL
 from spectessera.warning import KINDS, ResultWarning, make_warning
@@ -268,6 +269,11 @@ def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
         if (label == cluster).any() and novel[label == cluster].mean() > 0.5
     ]
     which = f", among them most of {cluster_list(unlike)}" if unlike else ""
-    return [
-        make_warning("W-MODEL-NOVEL", {"share": per_cent(share), "which": which}, tuple(unlike))
-    ]
+    advice = "if these pixels matter, train a model on this cube (--fit, or --fit --start)"
+    if AS_WELL in str(result.attrs.get("model_choice", "")):
+        advice = (
+            "it foretells the measurement as well as a model of this cube would (see why it was "
+            "chosen); if these pixels matter, compare the map with one of such a model (--fit)"
+        )
+    values = {"share": per_cent(share), "which": which, "advice": advice}
+    return [make_warning("W-MODEL-NOVEL", values, tuple(unlike))]

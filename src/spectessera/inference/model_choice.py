@@ -18,6 +18,7 @@ from spectessera.network.modelfile import MODELS
 from spectessera.preprocess.auto import OF_COUNTS, metric_for, noise_share
 from spectessera.preprocess.frame import REST, Frame
 from spectessera.preprocess.intake import Intake
+from spectessera.result.metadata import AS_WELL
 from spectessera.segmenter import SpectralSegmenter, load
 from spectessera.segmenter.frame import NONE_FOUND, for_model
 from spectessera.segmenter.novelty import NOVEL
@@ -226,7 +227,7 @@ def _compared(task: _Task) -> ModelChoice:
         said = f"; {best} foretells less of them" if best in gains else ""
         said += ", and they are unlike those that it was trained on" if less else ""
         return ModelChoice("", None, means, f"its own spectra are the better guide{said}")
-    why = "it foretells the spectra as well"
+    why = AS_WELL
     if all(each.mean <= _CHANCE * each.error for each in (gains[best], own)):
         why = "no model foretells any difference between the spectra, and this one is trained"
     shipped = task.shipped[best]

@@ -11,6 +11,9 @@ import xarray as xr
 from spectessera._util.text import counted
 from spectessera.axis import Axis
 
+# Why a shipped model was chosen, in the attribute model_choice.
+AS_WELL = "it foretells the spectra as well"
+
 
 def provenance(result: xr.Dataset) -> dict[str, Any]:
     """Return the settings, seed and version that led to a result.
