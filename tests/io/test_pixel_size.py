@@ -82,3 +82,18 @@ def test_megametres_are_no_millimetres():
         for unit in ("Mm", "mm", "MM", "KM")
     }
     assert sizes == {"Mm": 1e6, "mm": 1e-3, "MM": 1e-3, "KM": 1e3}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("0.5,0.25mm", "0.5 x 0.25 mm (y, x)"),
+        ("2 Mm", "2 x 2 Mm (y, x)"),
+        ("0.01181um", "11.81 x 11.81 nm (y, x)"),
+        ("5000 um", "5 x 5 mm (y, x)"),
+    ],
+)
+def test_the_description_has_the_size_in_a_unit_of_short_numbers(scan, given, told):
+    from spectessera.io.describe import describe_cube
+
+    assert describe_cube(read(scan, energy=(1, 10), pixel_size=given))["pixel_size"] == told

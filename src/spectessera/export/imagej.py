@@ -18,7 +18,7 @@ _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # parts of a path, as java.awt.geom.PathIt
 _MOST = 60_000  # rows or columns; regions have 16-bit bounds
 # Of a unit: pixels in one are a ratio of two numbers of 32 bits. Smaller pixels are in micrometres.
 SMALLEST = 1e-6
-_MICROMETRES = {"µm", "μm", "um", "micron", "microns", "micrometer", "micrometers", "micrometre"}
+_MICROMETRE = 1e-6  # metres
 
 
 def write_tiff(contents: Contents, path: Path) -> None:
@@ -45,9 +45,9 @@ def write_tiff(contents: Contents, path: Path) -> None:
     if contents.pixel is not None:
         pixel = contents.pixel
         if min(pixel.x, pixel.y) < SMALLEST:
-            scale = pixel.metres / 1e-6
+            scale = pixel.metres / _MICROMETRE
             pixel = PixelSize(pixel.y * scale, pixel.x * scale, "um")
-        metadata["unit"] = "um" if pixel.unit.lower() in _MICROMETRES else _latin(pixel.unit)
+        metadata["unit"] = "um" if pixel.metres == _MICROMETRE else _latin(pixel.unit)
         resolution["resolution"] = (1 / pixel.x, 1 / pixel.y)
     tifffile.imwrite(path, contents.label, imagej=True, metadata=metadata, **resolution)
 

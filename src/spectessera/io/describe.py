@@ -12,7 +12,7 @@ from spectessera.channels import BAD
 from spectessera.cube import Spectra, blocks, check_cube, read_block, spectral_axis
 from spectessera.preprocess.sanity import sanity_warnings
 from spectessera.preprocess.steps import QUALITY, screen
-from spectessera.result import pixel_size
+from spectessera.result import PixelSize, pixel_size
 from spectessera.result.places import LENGTHS
 
 # A negative smallest value with a larger share of all values probably marks missing values.
@@ -78,10 +78,11 @@ def _pixel_size(cube: xr.DataArray) -> str:
     if size is not None:
         largest, unit = max(size.y, size.x), size.unit
         if not 0.1 <= largest < 1000:  # as in the figures
-            metres = largest * size.metres
-            unit = next((each for each in ("m", "mm", "µm") if metres >= LENGTHS[each]), "nm")
-        share = size.metres / LENGTHS[unit.lower()]
-        return f"{share * size.y:.4g} x {share * size.x:.4g} {unit} (y, x)"
+            length = largest * size.metres
+            unit = next((each for each in ("m", "mm", "µm") if length >= LENGTHS[each]), "nm")
+            share = size.metres / LENGTHS[unit]
+            size = PixelSize(share * size.y, share * size.x, unit)
+        return f"{size.y:.4g} x {size.x:.4g} {unit} (y, x)"
     if not cube.attrs.get("wcs"):
         return ""
     from astropy.io import fits
