@@ -1,8 +1,8 @@
 """Confidence checked by clusters that another part of the measurement had no share in.
 
-Components and clusters follow a little of the noise that they are found in: much of it where pixels
-are averaged with their neighbours and there are more clusters than the spectra show. All parts of
-that measurement contain this noise, so they agree more often than a new measurement would. So
+Components and clusters follow a little of the noise that they are found in: much of it where there
+are more clusters than the spectra show, and few pixels or averages of many. All parts of that
+measurement contain this noise, so they agree more often than a new measurement would. So
 components and clusters are found again in three quarters of the measurement. How often two parts of
 these agree, and how often the last quarter agrees in place of one of them, says what share of the
 agreement is left where the noise is new (docs/design/0005-confidence.md).
@@ -142,6 +142,8 @@ def calibrated(
 
     Clusters of the training are those of other spectra, and evidence chooses no more clusters than
     are seen in a part of the measurement that they were not made from: these are not found again.
+    Nor are they, where pixels stand alone, with a variance: of overlapping groups too little would
+    be left.
 
     Parameters
     ----------
@@ -159,9 +161,9 @@ def calibrated(
         return None
     repeated, pieces = measured
     found = calibration_of(repeated, rule, mixture, draws)
-    if found is None or job.neighbours.window == 1:
+    if found is None or job.clusters == "trained" or job.criterion == "evidence":
         return found
-    if job.clusters == "trained" or job.criterion == "evidence":
+    if job.neighbours.window == 1 and pieces.variance is not None:
         return found
     own, k = nearest(repeated.whole, rule.centers), len(rule.centers)
     generator = np.random.default_rng([job.seed, 11])
