@@ -142,8 +142,6 @@ def calibrated(
 
     Clusters of the training are those of other spectra, and evidence chooses no more clusters than
     are seen in a part of the measurement that they were not made from: these are not found again.
-    Nor are they, where pixels stand alone, with a variance: of overlapping groups too little would
-    be left.
 
     Parameters
     ----------
@@ -162,8 +160,6 @@ def calibrated(
     repeated, pieces = measured
     found = calibration_of(repeated, rule, mixture, draws)
     if found is None or job.clusters == "trained" or job.criterion == "evidence":
-        return found
-    if job.neighbours.window == 1 and pieces.variance is not None:
         return found
     own, k = nearest(repeated.whole, rule.centers), len(rule.centers)
     generator = np.random.default_rng([job.seed, 11])
