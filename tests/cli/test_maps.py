@@ -225,8 +225,18 @@ def test_of_a_cube_along_wavelengths_the_lines_are_mapped(tmp_path):
 def test_an_edit_of_clusters_says_that_the_maps_are_of_those_before(folder):
     again = folder / "edited"
     copytree(folder / "result", again)
-    words = "spectessera maps CUBE --result"
+    words = "makes them again"
     assert words not in run("edit", again, "--rename", "1=robe", check=0).output
     assert words in run("edit", again, "--merge", "1,2", check=0).output
+    run("edit", again, "--maps", "-q", check=0)
+    with xr.open_dataset(again / "maps.nc") as made:
+        assert made.cluster.values.tolist() == [1, 2]
+    rows = json.loads((again / "summary.json").read_text())["elements"]
+    assert {len(row["net_counts"]) for row in rows} == {2}
+    assert run("check", again).exit_code == 0
     run("report", again, "--overwrite", check=0)
-    assert "spectessera maps --overwrite makes them again" in (again / "report.html").read_text()
+    older = "edit FOLDER --maps makes them again"
+    assert older not in (again / "report.html").read_text()
+    assert words in run("edit", again, "--undo", check=0).output
+    run("report", again, "--overwrite", check=0)
+    assert older in (again / "report.html").read_text()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SUMMARY = "summary.json"
 MOST_BYTES = 2**26  # of a summary
 Rows = dict[str, Any]  # "elements" or "lines", "mixtures", "tree": as in the summary
-KEYS = ("elements", "lines", "mixtures", "tree")
 METHOD = "pca"  # of the clusters where no result is given
 
 Result = Annotated[
@@ -90,7 +89,7 @@ def maps_command(
     """
     from spectessera.io import result_in
     from spectessera.maps import NothingToMap
-    from spectessera.resultfolder import Origin, Plan, result_folder
+    from spectessera.resultfolder import Origin, Plan, result_folder, write_all_maps
 
     source = None if result is None else result_in(result)
     folder = _folder(source, out)
@@ -112,22 +111,10 @@ def maps_command(
             )  # fmt: skip
         if made.suitable is None and made.mixtures is None:
             raise NothingToMap("there are no maps to write; the lines above say why")
-        rows = _write(made, staging.path)
+        rows = write_all_maps(made.suitable, made.mixtures, staging.path)
         _write_summary(folder, staging, rows)
         staging.commit(_facts(staging, origin, quiet or as_json))
     _print(rows, made, folder, as_json, quiet)
-
-
-def _write(made: Maps, folder: Path) -> Rows:
-    """Write all maps, and return what the summary says of them."""
-    from spectessera.resultfolder import write_abundances, write_any_maps
-
-    rows: Rows = {}
-    if made.suitable is not None:
-        rows |= write_any_maps(made.suitable, folder)
-    if made.mixtures is not None:
-        rows |= write_abundances(made.mixtures, folder)
-    return rows
 
 
 def _folder(source: Path | None, out: Path | None) -> Path:
@@ -189,13 +176,14 @@ def _with_clusters(
 
 def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:
     """Write the summary of the result with its elements or lines, if there is one."""
+    from spectessera.resultfolder import with_maps
+
     if SUMMARY not in staging.plan.names:
         return
     summary = read_json(folder / SUMMARY, MOST_BYTES)
     if not isinstance(summary, dict):
         raise ValueError(f"{folder / SUMMARY} is not a summary of spectessera")
-    summary = {name: value for name, value in summary.items() if name not in KEYS} | rows
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(with_maps(summary, rows), indent=2, allow_nan=False) + "\n"
     (staging.path / SUMMARY).write_text(text, encoding="utf-8")
 
 

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .abundancefiles import write_abundances
-    from .anymaps import write_any_maps
+    from .anymaps import with_maps, write_all_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import Edited, edited_files, maps_in, write_edited
@@ -61,8 +60,8 @@ __all__ = [
     "recorded_result",
     "result_folder",
     "verify",
-    "write_abundances",
-    "write_any_maps",
+    "with_maps",
+    "write_all_maps",
     "write_edited",
     "write_files",
     "write_line_maps",
@@ -100,8 +99,8 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
-        "write_abundances": "abundancefiles",
-        "write_any_maps": "anymaps",
+        "with_maps": "anymaps",
+        "write_all_maps": "anymaps",
         "write_line_maps": "linefiles",
         "write_maps": "mapfiles",
     },

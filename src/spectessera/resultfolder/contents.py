@@ -28,8 +28,7 @@ from spectessera.plots.drawing import save_png
 from spectessera.result import cluster_colours, cluster_names, rare_in_words
 
 from ._numbers import finite
-from .abundancefiles import write_abundances
-from .anymaps import write_any_maps
+from .anymaps import write_all_maps
 from .bandfile import write_bands
 from .clustertable import write_cluster_table
 from .manifest import ABUNDANCES, BANDS, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
@@ -79,10 +78,7 @@ def write_files(
     numbers = numbers_of(result, namings)
     summary = _summarise(result, run, namings, numbers)
     write_cluster_table(summary["clusters"], numbers, folder / CLUSTER_TABLE)
-    if maps is not None:
-        summary |= write_any_maps(maps, folder)
-    if mixtures is not None:
-        summary |= write_abundances(mixtures, folder)
+    summary |= write_all_maps(maps, mixtures, folder)
     if cubes:
         summary["scans"] = write_scans(result, (maps, mixtures), cubes, folder, stored=stored)
     if not stored:
