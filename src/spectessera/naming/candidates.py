@@ -6,6 +6,7 @@ Strings and numbers; all positions are in the unit of the spectral axis. Lines a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -178,3 +179,31 @@ class Naming:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings, for JSON."""
         return asdict(self)
+
+
+def detected_lines(namings: Iterable[Naming]) -> list[Line]:
+    """Return the detected lines of all candidates, each once, the most significant first."""
+    found: dict[tuple[str, float], Line] = {}
+    for naming in namings:
+        for candidate in naming.candidates:
+            for line in candidate.lines:
+                if line.peak is not None:
+                    found.setdefault((line.name, line.peak.position), line)
+    return sorted(found.values(), key=significance_of, reverse=True)
+
+
+def significance_of(line: Line) -> float:
+    """Return in how many standard errors a line is seen."""
+    return abs(line.peak.significance) if line.peak else 0.0
+
+
+def places_of_lines(namings: Iterable[Naming]) -> dict[str, float]:
+    """Return where the detected lines are, by their names, the most significant first.
+
+    That of a line in several spectra is its place in the one that shows it best.
+    """
+    found: dict[str, float] = {}
+    for line in detected_lines(namings):
+        if line.peak is not None:
+            found.setdefault(line.name, line.peak.position)
+    return found

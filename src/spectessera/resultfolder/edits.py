@@ -15,6 +15,7 @@ from spectessera.colours import as_hex
 from spectessera.htmlreport.changes import in_colours_of
 from spectessera.htmlreport.page import report
 from spectessera.io import EDITED, read_maps, write
+from spectessera.naming.candidates import places_of_lines
 from spectessera.naming.names import name_clusters
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
@@ -103,7 +104,7 @@ def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) ->
     maps, mixtures = edited.maps or maps_in(folder, manifest)
     rows = None if edited.maps is None else write_all_maps(maps, mixtures, new)
     namings = None
-    if edited.anew or REPORT in files:
+    if edited.anew or REPORT in files or _FIGURE in files:
         namings = name_clusters(result, library=edited.library)
     titles: dict[int, str] = {}
     if _SUMMARY in files:
@@ -111,7 +112,8 @@ def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) ->
     if edited.anew and namings is not None and BANDS in files:
         write_bands(result, namings, new)
     if _FIGURE in files:
-        save_png(plots.clusters(result, titles), new / _FIGURE, dpi=110)
+        lines = places_of_lines(namings or ())
+        save_png(plots.clusters(result, titles, lines=lines), new / _FIGURE, dpi=110)
     if _INTEGRATED in files:
         save_png(plots.integrated(result), new / _INTEGRATED, dpi=110)
     for name in _LABELS:
