@@ -37,6 +37,9 @@ class Peak:
     significance: float
 
 
+HIDDEN = "hidden by"  # begins the note of a line that lies under a peak
+
+
 @dataclass(frozen=True)
 class Line:
     """A line that is detected, or that is expected and not detected.
@@ -190,6 +193,11 @@ def detected_lines(namings: Iterable[Naming]) -> list[Line]:
                 if line.peak is not None:
                     found.setdefault((line.name, line.peak.position), line)
     return sorted(found.values(), key=significance_of, reverse=True)
+
+
+def is_hidden(line: Line) -> bool:
+    """Return whether a line that is not detected lies under a peak, so that it is not missing."""
+    return line.peak is None and line.note.startswith(HIDDEN)
 
 
 def significance_of(line: Line) -> float:
