@@ -6,12 +6,14 @@ from spectessera._util.doors import door
 
 if TYPE_CHECKING:
     from .anymaps import with_maps, write_all_maps
+    from .bandmaps import write_band_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
     from .edits import Edited, edited_files, maps_in, write_edited
     from .linefiles import write_line_maps
     from .manifest import (
         ABUNDANCES,
+        BAND_MAPS,
         EDITS,
         MANIFEST,
         MAPS,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABUNDANCES",
+    "BAND_MAPS",
     "EDITS",
     "MANIFEST",
     "MAPS",
@@ -62,6 +65,7 @@ __all__ = [
     "verify",
     "with_maps",
     "write_all_maps",
+    "write_band_maps",
     "write_edited",
     "write_files",
     "write_line_maps",
@@ -72,6 +76,7 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "ABUNDANCES": "manifest",
+        "BAND_MAPS": "manifest",
         "Difference": "repetition",
         "EDITS": "manifest",
         "Edited": "edits",
@@ -101,6 +106,7 @@ __getattr__, __dir__ = door(
         "write_files": "contents",
         "with_maps": "anymaps",
         "write_all_maps": "anymaps",
+        "write_band_maps": "bandmaps",
         "write_line_maps": "linefiles",
         "write_maps": "mapfiles",
     },
