@@ -116,7 +116,7 @@ def test_what_a_killed_run_left_is_named_and_removed_by_the_next_run(tmp_path, c
 # --- files of the user --------------------------------------------------------------------------
 
 
-# Written by segment: edited.nc is written by edit, maps of bands by maps; their tests have the same.
+# Written by segment: edited.nc is written by edit, bands by maps; their tests have the same.
 OF_A_RUN = [
     each for each in NAMES if not each.endswith(".zarr") and each not in (EDITED, BAND_MAPS)
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ class BandOptions:
         ),
     ] = False
 
-    def ranges(self, **others: Any) -> list[tuple[float, float]]:
-        """Return the ranges as numbers.
+    def ranges(self, others: Mapping[str, Any]) -> list[tuple[float, float]]:
+        """Return the ranges as numbers; ``others`` are flags of other maps.
 
         Raises
         ------
@@ -57,7 +58,7 @@ class BandOptions:
         """
         for name, value in others.items():
             if value is not None and self.band:
-                raise ValueError(f"--{name} has no meaning with --band, which maps bands only")
+                raise ValueError(f"{name} has no meaning with --band, which maps bands only")
         if self.baseline and not self.band:
             raise ValueError("--baseline is for bands: give --band, as in --band 1000:1050")
         found = []

@@ -96,7 +96,7 @@ def maps_command(
     folder = _folder(source, out)
     how: dict[str, Any] = {"overwrite": overwrite, "where": where}
     how |= {"as_json": as_json, "quiet": quiet}
-    if ranges := bands.ranges(anode=anode, redshift=redshift):
+    if ranges := bands.ranges({"--anode": anode, "--redshift": redshift}):
         map_bands(file, reading, ranges, bands.baseline, source, folder, **how)
         return
     lines = {"anode": anode, "single_pixels": single_pixels, "redshift": redshift}
