@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from spectessera._util.positions import positions_of
 from spectessera.axis import Axis
 from spectessera.channels import used_channels
 from spectessera.cube import Spectra, check_cube, mask_of, noise_of, spectral_axis, to_spectra
@@ -159,9 +160,9 @@ def _dataset(
     names = [f"{low:.10g} to {high:.10g} {axis.unit}".strip() for low, high in ranges]
     of_axis = {"units": axis.unit} if axis.unit else {}
     lows, highs = zip(*ranges, strict=True)
-    coords = {"band": names, "low": ("band", list(lows), of_axis)}
+    coords: dict[str, Any] = {"band": names, "low": ("band", list(lows), of_axis)}
     coords |= {"high": ("band", list(highs), of_axis)}
-    coords |= {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
+    coords |= positions_of(cube)
     attrs = {"content": CONTENT, "meaning": MEANING[baseline], "baseline": int(baseline)}
     attrs |= {name: cube.attrs[name] for name in ("source", "unit", "wcs") if name in cube.attrs}
     return xr.Dataset(data, coords=coords, attrs=attrs)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .bandmaps import write_band_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
-    from .edits import Edited, edited_files, maps_in, write_edited
+    from .edits import Edited, edited_files, maps_in, suitable_in, write_edited
     from .linefiles import write_line_maps
     from .manifest import (
         ABUNDANCES,
@@ -62,6 +62,7 @@ __all__ = [
     "read_manifest",
     "recorded_result",
     "result_folder",
+    "suitable_in",
     "verify",
     "with_maps",
     "write_all_maps",
@@ -81,6 +82,7 @@ __getattr__, __dir__ = door(
         "EDITS": "manifest",
         "Edited": "edits",
         "maps_in": "edits",
+        "suitable_in": "edits",
         "MANIFEST": "manifest",
         "MAPS": "manifest",
         "MODEL": "manifest",

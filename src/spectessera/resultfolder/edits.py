@@ -141,20 +141,27 @@ def _ordered(result: xr.Dataset) -> xr.Dataset:
 
 def maps_in(folder: Path, manifest: Manifest | None) -> tuple[xr.Dataset | None, xr.Dataset | None]:
     """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
-    own = () if manifest is None else manifest.names
+    mixtures = _maps_of(folder, manifest, ABUNDANCES[0], "abundance maps")
+    return suitable_in(folder, manifest), mixtures
 
-    def of(name: str, *contents: str) -> xr.Dataset | None:
-        path = folder / name
-        if name not in own or not path.exists():
-            return None
-        try:
-            return check_maps(read_maps(path), *contents)
-        except ValueError as error:
-            words = str(error) if str(path) in str(error) else f"{path}: {error}"
-            words += "; move it away, and make it anew (spectessera maps)"
-            raise ValueError(words) from error
 
-    return of(MAPS[0], "element maps", "line maps"), of(ABUNDANCES[0], "abundance maps")
+def suitable_in(folder: Path, manifest: Manifest | None) -> xr.Dataset | None:
+    """Return the maps of elements or lines in a folder; None if there are none."""
+    return _maps_of(folder, manifest, MAPS[0], "element maps", "line maps")
+
+
+def _maps_of(
+    folder: Path, manifest: Manifest | None, name: str, *contents: str
+) -> xr.Dataset | None:
+    path = folder / name
+    if manifest is None or name not in manifest.names or not path.exists():
+        return None
+    try:
+        return check_maps(read_maps(path), *contents)
+    except ValueError as error:
+        words = str(error) if str(path) in str(error) else f"{path}: {error}"
+        words += "; move it away, and make it anew (spectessera maps)"
+        raise ValueError(words) from error
 
 
 def _write_summary(
