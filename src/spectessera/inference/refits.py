@@ -1,8 +1,8 @@
 """Confidence checked by clusters that another part of the measurement had no share in.
 
-Components and clusters follow a little of the noise that they are found in: much of it where pixels
-are averaged with their neighbours and there are more clusters than the spectra show. All parts of
-that measurement contain this noise, so they agree more often than a new measurement would. So
+Components and clusters follow a little of the noise that they are found in: much of it where there
+are more clusters than the spectra show, and few pixels or averages of many. All parts of that
+measurement contain this noise, so they agree more often than a new measurement would. So
 components and clusters are found again in three quarters of the measurement. How often two parts of
 these agree, and how often the last quarter agrees in place of one of them, says what share of the
 agreement is left where the noise is new (docs/design/0005-confidence.md).
@@ -159,9 +159,7 @@ def calibrated(
         return None
     repeated, pieces = measured
     found = calibration_of(repeated, rule, mixture, draws)
-    if found is None or job.neighbours.window == 1:
-        return found
-    if job.clusters == "trained" or job.criterion == "evidence":
+    if found is None or job.clusters == "trained" or job.criterion == "evidence":
         return found
     own, k = nearest(repeated.whole, rule.centers), len(rule.centers)
     generator = np.random.default_rng([job.seed, 11])
