@@ -128,8 +128,8 @@ def around(values: np.ndarray) -> np.ndarray:
     return sum(wide[y : y + rows, x : x + columns] for y, x in window)
 
 
-def foretold(cube: xr.DataArray, k: int, metric: str) -> float:
-    """Return what neighbours foretell of all counts of a pixel, which they are independent of.
+def predicted(cube: xr.DataArray, k: int, metric: str) -> float:
+    """Return what neighbours predict of all counts of a pixel, which they are independent of.
 
     Clusters of the sums of the eight neighbours, by a network that is trained on these; their mean
     spectra p_l are those of the sums too. With p that of all, the mean over the pixels of
@@ -177,7 +177,7 @@ def of_file(path: Path) -> None:
                 "file": path.name, "reach": neighbours.window // 2, "metric": metric,
                 "k": number_chosen(result),
                 "gain": "" if gains is None else round(float(gains.max()), 3),
-                "foretold": round(foretold(cube, number_chosen(result), metric), 3),
+                "foretold": round(predicted(cube, number_chosen(result), metric), 3),
                 "alike": round(alike, 3), "chance": round(chance, 3),
                 "confidence": round(float(result["confidence"].mean()), 3),
             })  # fmt: skip

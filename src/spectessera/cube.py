@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from ._util.check import check_ndim, check_numeric, check_same_shape
+from ._util.positions import positions_of
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
 from .countnoise import LARGEST_COUNT, LEAST_COUNTED
@@ -284,9 +285,8 @@ def to_map(
     height, width = like.sizes["y"], like.sizes["x"]
     image = np.full((height * width, *values.shape[1:]), fill, dtype=values.dtype)
     image[pixel] = values
-    coords = {name: like.coords[name] for name in ("y", "x") if name in like.coords}
     shape = (height, width, *values.shape[1:])
-    return xr.DataArray(image.reshape(shape), dims=("y", "x", *dims), coords=coords)
+    return xr.DataArray(image.reshape(shape), dims=("y", "x", *dims), coords=positions_of(like))
 
 
 def integrate(spectra: np.ndarray) -> np.ndarray:

@@ -19,13 +19,13 @@ def stable(*which: int) -> np.ndarray:
     ("means", "kept", "chosen"),
     [
         ((4, 8, 10, 10.1), (1, 1, 1, 1), 3),  # rises on
-        ((4, 8, 10, 9.0), (1, 1, 1, 1), 2),  # foretells less
+        ((4, 8, 10, 9.0), (1, 1, 1, 1), 2),  # predicts less
         ((4, 8, 10, 10.1), (1, 0, 0, 0), 2),  # a stable one that is too small
         ((4, 9.5, 10, 10.1), (0, 0, 0, 0), 1),  # none is stable: nine tenths
         ((4, 8, 10, 10.1), (1, 1, 1, 0), 2),
     ],
 )
-def test_the_largest_number_that_is_stable_and_foretells_as_much(means, kept, chosen):
+def test_the_largest_number_that_is_stable_and_predicts_as_much(means, kept, chosen):
     assert best_number(gains(*means), stable(*kept)) == chosen
 
 

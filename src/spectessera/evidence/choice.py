@@ -18,7 +18,7 @@ WORSE = 2.0
 def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     """Return the position of the number of clusters that is chosen.
 
-    The largest number that has at least nine tenths of the largest gain, foretells not
+    The largest number that has at least nine tenths of the largest gain, predicts not
     significantly less than a smaller number, and is stable. Where none is, the largest stable one
     whose gain is not significantly below these nine tenths; else the smallest one of which this is
     true: what a few spectra alone speak for is no cluster then.
