@@ -177,7 +177,7 @@ def of_file(path: Path) -> None:
                 "file": path.name, "reach": neighbours.window // 2, "metric": metric,
                 "k": number_chosen(result),
                 "gain": "" if gains is None else round(float(gains.max()), 3),
-                "foretold": round(predicted(cube, number_chosen(result), metric), 3),
+                "predicted": round(predicted(cube, number_chosen(result), metric), 3),
                 "alike": round(alike, 3), "chance": round(chance, 3),
                 "confidence": round(float(result["confidence"].mean()), 3),
             })  # fmt: skip
@@ -268,7 +268,7 @@ def table_of_files() -> list[str]:
         "| neighbours agree | by chance | mean confidence |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    names = ("file", "reach", "metric", "k", "gain", "foretold", "alike", "chance", "confidence")
+    names = ("file", "reach", "metric", "k", "gain", "predicted", "alike", "chance", "confidence")
     return lines + [f"| {' | '.join(row[each] for each in names)} |" for row in rows_of(FILES)]
 
 
