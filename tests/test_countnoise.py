@@ -81,6 +81,30 @@ def test_values_that_differ_by_more_or_less_than_counts_are_none():
     )
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("mean", [1, 5, 30])
+def test_counts_scaled_to_equal_sums_are_none(mean, seed):
+    """Their noise alone was cut into six to nine clusters: it is that of counts on average only."""
+    generator = np.random.default_rng(seed)
+    bright = np.exp(0.5 * generator.standard_normal((SIDE, SIDE, 1)))
+    counts = generator.poisson(mean * bright, (SIDE, SIDE, 2 * CHANNELS))
+    sums = counts.sum(axis=2, keepdims=True)
+    assert noise_found(counts) == "counts"
+    assert noise_found(np.rint(counts / sums * np.median(sums))) == "residual"
+
+
+def test_few_values_that_are_no_counts_are_not_taken_for_them():
+    """Where two neighbours are 1 in all, they say nothing; that hid what the others say."""
+    generator = np.random.default_rng(12)
+    shape = (SIDE, SIDE, CHANNELS)
+    counts = generator.poisson(0.5, (2, *shape))
+    assert noise_found(counts[0]) == "counts"
+    assert noise_found(counts.sum(axis=0) // 2) == "residual"
+    assert noise_found(generator.integers(0, 4, shape)) == "residual"
+    ones = generator.random(shape) < 0.03
+    assert noise_found(ones * generator.choice([1, 2], shape, p=[0.8, 0.2])) == "residual"
+
+
 def test_a_map_whose_neighbours_are_of_different_materials_stays_one_of_unknown_noise():
     generator = np.random.default_rng(7)
     lam = generator.permutation(expected(100, generator).reshape(-1, CHANNELS))
@@ -107,6 +131,10 @@ def test_masked_bad_and_interpolated_values_do_not_matter():
     counts[mask] = 0.5
     counts[20, 20] += 0.25
     assert noise_found(counts, mask=mask, bad_channel=bad) == "counts"
+    assert noise_found(counts, mask=ROWS < 20, bad_channel=bad) == "counts"
+    counts[mask] = np.nan
+    assert noise_found(counts, bad_channel=bad) == "counts"
+    assert noise_found(np.nan_to_num(counts).astype(np.float16)) == "counts"
 
 
 def test_the_answer_and_its_note_are_the_same_wherever_the_cube_is_stored():

@@ -20,8 +20,11 @@ LEAST_COUNTED, LARGEST_COUNT = 0.9, 2**24
 _PAIRS, _CHANNELS = 16, 32
 # By how much the scatter may differ from that of counts, and by how many standard errors more.
 _OFF, _CHANCE = 0.1, 3.0
-# Decades of the sum of two counts; those with fewer values in all pairs together say nothing.
-_DECADES, _VALUES = np.array([0.5, 9.5, 99.5, 999.5, np.inf]), 200
+# Ranges of the sum of two counts; those with fewer values in all pairs together say nothing. A sum
+# of 1 never does: with it the square is near 1, whatever the values are.
+_RANGES, _VALUES = np.array([1.5, 4.5, 9.5, 99.5, 999.5, np.inf]), 200
+# By how much the scatter of single pairs may differ, beside chance.
+_UNEQUAL = 0.05
 
 
 def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
@@ -29,8 +32,9 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
 
     With a and b the spectra of a pair, n = a + b and A, B, N their sums, (a B - b A)^2 / (n A B) is
     1 on average (a chi-square of homogeneity, to which it is no matter how bright either is). It
-    must be in every decade of n too, since that is so of counts alone. Pairs that differ by more
-    are of two materials; they must be fewer than half.
+    must be in every range of n too, since that is so of counts alone, and in every pair: counts
+    that were scaled to equal sums are such on average only. Pairs that differ by more are of two
+    materials; they must be fewer than half.
 
     Parameters
     ----------
@@ -51,6 +55,8 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
         return False
     found, broken = [], 0
     for pair in pairs:
+        if np.isnan(pair).all(axis=1).any():
+            continue  # one of them was not measured
         if not _whole(pair):
             broken += 1
             if broken > (1 - LEAST_COUNTED) * PLACES:
@@ -60,7 +66,8 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
     # A mask has no other numbers than 0 and 1.
     if len(found) < max(_PAIRS, 9 * broken) or max(pair.max() for pair in found) <= 1:
         return False
-    both = np.array(found).sum(axis=1)
+    counted = np.array(found)
+    both = counted.sum(axis=1)
     squares = np.array([_squares(pair) for pair in found])
     free = np.maximum((both > 0).sum(axis=1) - 1, 1)
     apart, chance = squares.sum(axis=1) / free - 1, _CHANCE * np.sqrt(2 / free)
@@ -68,14 +75,17 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
     if np.median(apart - chance) > _OFF or (apart < -_OFF - chance).mean() > 1 - LEAST_COUNTED:
         return False
     alike = apart <= _OFF + chance
-    decade = np.where(alike[:, None], np.digitize(both, _DECADES), 0)
-    groups = [squares[decade == each] for each in range(1, len(_DECADES))]
-    groups = [each for each in (squares[decade > 0], *groups) if len(each) >= _VALUES]
+    if _unequal(apart[alike], _errors(counted[alike])):
+        return False
+    place = np.where(alike[:, None], np.digitize(both, _RANGES), 0)
+    groups = [squares[place == each] for each in range(1, len(_RANGES))]
+    groups = [each for each in (squares[place > 0], *groups) if len(each) >= _VALUES]
     return len(groups) > 0 and all(_is_1(each) for each in groups)
 
 
 def _whole(pair: np.ndarray) -> bool:
     """Return whether spectra hold whole numbers that were counted and float32 has exactly."""
+    pair = pair.astype(np.float64)  # the largest count is none of 16 bits
     return bool(((pair >= 0) & (pair == np.rint(pair)) & (pair < LARGEST_COUNT)).all())
 
 
@@ -84,6 +94,29 @@ def _squares(pair: np.ndarray) -> np.ndarray:
     (one, other), (first, second) = pair, pair.sum(axis=1)
     apart = np.square(one * second - other * first)
     return apart / np.maximum((one + other) * first * second, 1)
+
+
+def _errors(pairs: np.ndarray) -> np.ndarray:
+    """Return the standard errors (n,) of the mean squares of pairs (n, 2, channel) of counts.
+
+    Those of a chi-square, or larger where counts are few and one of two spectra has most of them.
+    """
+    sums, both = pairs.sum(axis=2), pairs.sum(axis=1)
+    values = (both > 0).sum(axis=1)
+    inverse = np.where(both > 0, 1 / np.maximum(both, 1), 0).sum(axis=1) / values
+    share = sums.prod(axis=1) / np.square(sums.sum(axis=1))
+    return np.sqrt((2 + np.maximum(1 / share - 6, 0) * inverse) / np.maximum(values - 1, 1))
+
+
+def _unequal(apart: np.ndarray, errors: np.ndarray) -> bool:
+    """Return whether the scatter of some pairs is smaller than the mean by more than chance.
+
+    (What is larger may be that of two materials.)
+    """
+    less = np.maximum(min(float(apart.mean()), 0.0) - apart, 0)
+    squares = np.square(less) / (np.square(errors) + _UNEQUAL**2)
+    # Half of the squares of normal numbers: the mean is 1 / 2, the variance 5 / 4.
+    return bool(squares.mean() > 0.5 + _CHANCE * np.sqrt(1.25 / len(squares)))
 
 
 def _is_1(squares: np.ndarray) -> bool:

@@ -152,16 +152,16 @@ def _with_noise_of_counts(cube: xr.DataArray) -> xr.DataArray:
 
 
 def _pairs(cube: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the spectra (2, channel) of neighbouring pixels at fixed places, none masked."""
+    """Yield the spectra (2, channel) of neighbouring pixels, none masked: the first of some places."""
     values, mask = stored_as(cube), cube.coords.get("mask")
     rows, columns = values.shape[:2]
     taken = np.zeros((rows, columns), bool) if mask is None else np.asarray(mask.values, bool)
     pairs = [
         ((y, x), (y, x + 1) if x + 1 < columns else (y + 1, x))
-        for y, x in places(values.shape[:2])
+        for y, x in places(values.shape[:2], MOST_PLACES)
         if x + 1 < columns or y + 1 < rows
     ]
-    free = [pair for pair in pairs if not any(taken[pixel] for pixel in pair)]
+    free = [pair for pair in pairs if not any(taken[pixel] for pixel in pair)][:PLACES]
     for some in (free[:FOR_STEP], free[FOR_STEP:]):  # the first ones of most cubes are no counts
         found = dict(spectra_at(values, [pixel for pair in some for pixel in pair]))
         yield from (np.array([found[pixel] for pixel in pair]) for pair in some)
