@@ -10,7 +10,8 @@ import spectessera as spt
 from spectessera import make_cube
 from spectessera.cube import noise_of
 from spectessera.result import number_chosen
-from spectessera.variance import with_usable_variance
+from spectessera.scale import places
+from spectessera.variance import spectra_at, with_usable_variance
 
 SIDE, CHANNELS = 24, 120
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
@@ -164,3 +165,31 @@ def test_a_map_without_an_axis_is_segmented_as_the_same_counts_along_energies():
         assert [number_chosen(each) for each in results] == [number, number]
         np.testing.assert_array_equal(*(each["label"].values for each in results))
         assert results[0].attrs["confidence_noise"] == "counts"
+
+
+class InPieces:
+    """An array (y, x, channel) of pieces of which every one that is touched is unpacked."""
+
+    def __init__(self, values: np.ndarray, chunks: tuple[int, int, int]):
+        self.values, self.chunks, self.unpacked = values, chunks, 0
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __getitem__(self, index):
+        index = (*index, slice(None))[:3]
+        self.unpacked += np.prod([
+            len(np.unique(np.atleast_1d(np.arange(n)[each]) // size))
+            for each, n, size in zip(index, self.shape, self.chunks, strict=True)
+        ])  # fmt: skip
+        return self.values[index]
+
+
+@pytest.mark.parametrize("chunks", [(24, 24, 1), (24, 24, 120), (5, 7, 30), (1, 1, 120)])
+def test_no_piece_of_a_file_is_unpacked_more_than_once(chunks):
+    """A map in pieces of one channel was unpacked as a whole for every one of 128 pixels."""
+    values = np.random.default_rng(13).poisson(5, (SIDE, SIDE, CHANNELS)).astype(np.uint16)
+    source, pixels = InPieces(values, chunks), places((SIDE, SIDE))
+    found = dict(spectra_at(source, pixels))
+    assert sorted(found) == sorted(pixels)
+    for pixel in pixels:
+        np.testing.assert_array_equal(found[pixel], values[pixel])
+    assert source.unpacked <= np.prod(np.ceil(np.divide(values.shape, chunks)))

@@ -39,6 +39,9 @@ _OF_COUNTS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 # Relative error of a variance that was stored as a root, in single precision.
 _ROUNDING = 1e-5
 
+# Of the channels of a piece of a file that are read together.
+_BOX_BYTES = 2**24
+
 Pixels = list[tuple[int, int]]
 _Spectra = dict[tuple[int, int], np.ndarray]
 
@@ -152,7 +155,7 @@ def _with_noise_of_counts(cube: xr.DataArray) -> xr.DataArray:
 
 
 def _pairs(cube: xr.DataArray) -> Iterator[np.ndarray]:
-    """Yield the spectra (2, channel) of neighbouring pixels, none masked: the first of some places."""
+    """Yield the spectra (2, channel) of neighbouring pixels at fixed places, none masked."""
     values, mask = stored_as(cube), cube.coords.get("mask")
     rows, columns = values.shape[:2]
     taken = np.zeros((rows, columns), bool) if mask is None else np.asarray(mask.values, bool)
@@ -318,12 +321,13 @@ def _not_known(
 def spectra_at(array: Any, pixels: Pixels) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """Yield pixels with their spectra, in any order.
 
-    What has to be computed is computed chunk by chunk, each one once.
+    What has to be computed is computed chunk by chunk, each one once. So is what is read from
+    pieces of a file, which are unpacked as a whole.
     """
     source = source_of(array)
     if source is not None:
-        for y, x in pixels:
-            yield (y, x), np.asarray(source[y, x])
+        for some in _in_pieces(source, pixels):
+            yield from zip(some, _read(source, some), strict=True)
         return
     rows, columns = (np.cumsum(sizes) for sizes in array.chunks[:2])
     chunks: dict[tuple[int, int], Pixels] = {}
@@ -333,3 +337,29 @@ def spectra_at(array: Any, pixels: Pixels) -> Iterator[tuple[tuple[int, int], np
     for some in chunks.values():
         inside = array.vindex[tuple(np.array(some).T)]
         yield from zip(some, np.asarray(inside), strict=True)
+
+
+def _in_pieces(source: Any, pixels: Pixels) -> list[Pixels]:
+    """Return the pixels in each of the pieces in which a file is stored; single ones without."""
+    pieces = None if isinstance(source, np.ndarray) else getattr(source, "chunks", None)
+    if pieces is None:
+        return [[pixel] for pixel in pixels]
+    groups: dict[tuple[int, int], Pixels] = {}
+    for y, x in pixels:
+        groups.setdefault((y // pieces[0], x // pieces[1]), []).append((y, x))
+    return list(groups.values())
+
+
+def _read(source: Any, pixels: Pixels) -> np.ndarray:
+    """Return the spectra (n, channel) of pixels of one piece, some channels at a time."""
+    if len(pixels) == 1:
+        return np.asarray(source[pixels[0]])[None]
+    y, x = np.array(pixels).T
+    box = (slice(y.min(), y.max() + 1), slice(x.min(), x.max() + 1))
+    size = int((np.ptp(y) + 1) * (np.ptp(x) + 1)) * source.dtype.itemsize
+    step = source.chunks[2] * max(1, _BOX_BYTES // (size * source.chunks[2]))
+    parts = [
+        np.asarray(source[(*box, slice(first, first + step))])[y - y.min(), x - x.min()]
+        for first in range(0, source.shape[2], step)
+    ]
+    return np.concatenate(parts, axis=1)
