@@ -78,6 +78,15 @@ def test_an_answer_does_not_depend_on_other_points_or_on_threads(name):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("d", [3, 5, 9, 10, 11, 16, 33])
+def test_where_a_point_is_among_others_does_not_matter_in_any_number_of_dimensions(d):
+    """With 10, odd and even rows of a block were summed in different orders."""
+    points = torch.randn(3000, d, generator=torch.Generator().manual_seed(0))
+    metric = fit_metric(points, "half-whitened-sphere")
+    for first in (1, 2, 3, 7, 1201):
+        assert torch.equal(metric.move(points[first:]), metric.move(points)[first:])
+
+
 def test_the_covariance_of_many_dimensions_is_the_same_for_any_number_of_threads():
     points = torch.randn(70_000, 24, generator=torch.Generator().manual_seed(0))
     before, found = torch.get_num_threads(), []

@@ -26,8 +26,9 @@ _MANY_DIMENSIONS = 64
 _ROWS = 65_536
 _FEW_POINTS = 128
 # Points are moved in blocks of exactly this size, padded with zeros, so that the result for a point
-# does not depend on the others (docs/design/0004-fixed-blocks.md).
-_BLOCK = 2048
+# does not depend on the others (docs/design/0004-fixed-blocks.md). So are their dimensions, to a
+# multiple of this number: with 5, 10 and a few others, the sums of a row depend on where it is.
+_BLOCK, _WIDTH = 2048, 8
 
 
 class Metric(NamedTuple):
@@ -57,12 +58,14 @@ class Metric(NamedTuple):
         if points.requires_grad:
             moved = (points - self.mean) @ self.matrix
         else:
-            moved = torch.empty_like(points)
-            block = points.new_zeros(_BLOCK, points.shape[1])
+            moved, d = torch.empty_like(points), points.shape[1]
+            missing = -d % _WIDTH
+            matrix = torch.nn.functional.pad(self.matrix, (0, missing, 0, missing))
+            block = points.new_zeros(_BLOCK, d + missing)
             for part, target in zip(points.split(_BLOCK), moved.split(_BLOCK), strict=True):
-                torch.sub(part, self.mean, out=block[: len(part)])
+                block[: len(part), :d] = part - self.mean
                 block[len(part) :] = 0
-                target.copy_((block @ self.matrix)[: len(part)])
+                target.copy_((block @ matrix)[: len(part), :d])
         if not self.name.endswith("sphere"):
             return moved
         length = moved.square().sum(1, keepdim=True).sqrt()
