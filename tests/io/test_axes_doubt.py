@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import h5py
 import numpy as np
 import pytest
 
@@ -96,3 +97,20 @@ def test_layers_along_an_axis_give_no_note(tmp_path, materials, brighter):
 def test_a_cube_without_differences_gives_none(tmp_path, values):
     np.save(tmp_path / "a.npy", values)
     assert not notes_of(tmp_path / "a.npy", axes="yxc")
+
+
+@pytest.mark.parametrize("pieces", [(5, 7, 30), (40, 52, 1), (40, 52, 90), (1, 52, 90)])
+def test_pieces_of_a_file_say_the_same_as_the_values_in_memory(tmp_path, pieces):
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("scan", data=scene(), chunks=pieces, compression="gzip")
+    for said in ORDERS:
+        assert notes_of(path, axes=said, chunks="auto") == notes_of(path, axes=said)
+    assert "(--axes yxc)" in notes_of(path, axes="cxy", chunks="auto")
+
+
+def test_fill_values_hide_no_wrong_order_and_overflow_nowhere(tmp_path):
+    values = scene().astype(np.float64)
+    values[:4] = 1e200
+    np.save(tmp_path / "scan.npy", values)
+    assert "(--axes yxc)" in notes_of(tmp_path / "scan.npy", axes="cxy")

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from spectessera.scale import LARGEST, source_of
+
 POINTS, BINS = 48, 12  # of every axis: that are looked at, and the means that are compared
 COMPONENTS = 4
 FEWEST = 8  # points of the shortest axis
@@ -58,17 +60,34 @@ def doubts_of_axes(values: Any, letters: str) -> list[str]:
 
 
 def _sample(values: Any) -> np.ndarray:
-    """Return some values along every axis, as float64; what is not finite is their mean."""
+    """Return some values along every axis, as float64; what is none, or a fill, is their mean."""
     places = [np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(int)) for n in values.shape]
-    if hasattr(values, "dask"):
+    source = source_of(values) if hasattr(values, "dask") else None
+    if getattr(source, "chunks", None) is not None:
+        part = _of_pieces(source, places)
+    elif hasattr(values, "dask"):
         for axis, chosen in enumerate(places):
             values = values[(slice(None),) * axis + (chosen,)]
         part = values.compute()
     else:
         part = values[np.ix_(*places)]
     part = np.asarray(part, dtype=np.float64)
-    known = np.isfinite(part)
+    known = np.abs(part) <= LARGEST
     return np.where(known, part, part[known].mean() if known.any() else 0.0)
+
+
+def _of_pieces(source: Any, places: list[np.ndarray]) -> np.ndarray:
+    """Return the values at places of an array that is stored in pieces, each one unpacked once."""
+    rows, _, channels = source.chunks
+    found = np.empty([len(each) for each in places])
+    for y in np.unique(places[0] // rows) * rows:
+        inside = np.flatnonzero(places[0] // rows == y // rows)
+        for c in np.unique(places[2] // channels) * channels:
+            of_axis = np.flatnonzero(places[2] // channels == c // channels)
+            part = source[y : y + rows, :, c : c + channels]
+            taken = np.ix_(places[0][inside] - y, places[1], places[2][of_axis] - c)
+            found[np.ix_(inside, np.arange(len(places[1])), of_axis)] = part[taken]
+    return found
 
 
 def _spectrum_instead(sample: np.ndarray) -> int | None:
