@@ -56,3 +56,9 @@ def test_what_a_few_spectra_alone_speak_for_is_no_cluster_where_none_is_stable()
     assert best_number(two, stable(0, 1)) == 1
     everywhere = [two[0], Gain(16.0, 0.0, np.full(400, 16.0))]
     assert best_number(everywhere, stable(0, 0)) == 1
+
+
+def test_where_all_gains_are_below_0_it_is_the_smallest():
+    """There was no number near nine tenths of the largest: an IndexError."""
+    for means in ((-5, -1, -2), (-1, -5, -6), (-3, -2, -1)):
+        assert best_number(gains(*means, spread=0.01), stable(0, 0, 0)) == 0

@@ -164,8 +164,8 @@ def _start(
     if undone is None:
         return ()
     if undone > len(acts):
-        there = f"only {counted(len(acts), 'edit')}" if acts else "no edit"
-        raise ValueError(f"there is {there} to undo; the result of the run is that of --undo-all")
+        there = f"the folder has only {counted(len(acts), 'edit')}" if acts else "there is no edit"
+        raise ValueError(f"{there} to undo; the result of the run is that of --undo-all")
     return acts[: len(acts) - undone]
 
 

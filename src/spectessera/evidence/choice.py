@@ -21,7 +21,8 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     The largest number that has at least nine tenths of the largest gain, predicts not
     significantly less than a smaller number, and is stable. Where none is, the largest stable one
     whose gain is not significantly below these nine tenths; else the smallest one of which this is
-    true: what a few spectra alone speak for is no cluster then.
+    true: what a few spectra alone speak for is no cluster then. The smallest of all where every gain
+    is below 0, as clusters of noise have it.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
         return chosen
     largest = gains[int(means.argmax())]
     near = [p for p in range(first + 1) if not falls_short(gains[p], largest)]
-    return max((p for p in near if stable[p]), default=near[0])
+    return max((p for p in near if stable[p]), default=min(near, default=first))
 
 
 def falls_short(gain: Gain, other: Gain) -> bool:

@@ -96,7 +96,9 @@ def _sorted(ranges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     for each in ranges:
         low, high = sorted(float(value) for value in each)
         if not np.isfinite([low, high]).all() or low == high:
-            raise ValueError(f"a band is two different positions, as in 1000, 1050; got {each}")
+            raise ValueError(
+                f"a band is two different, finite positions, as in 1000, 1050; got {each}"
+            )
         found.append((low, high))
     if not found:
         raise ValueError("give at least one band, as in [(1000, 1050)]")
