@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from spectessera._util.rows import row_maxima, row_sums
+
 from .gain import LEAST_NOISE, equal_bins, typical_noise
 
 if TYPE_CHECKING:
@@ -228,8 +230,8 @@ def belonging(likelihood: np.ndarray, log_share: np.ndarray, usable: np.ndarray)
 
 def normalised(logs: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return probabilities over the last axis of their logarithms, 0 where not usable."""
-    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True) * usable[..., None]
+    powers = np.exp(logs - row_maxima(logs)[..., None])
+    return powers / row_sums(powers)[..., None] * usable[..., None]
 
 
 def _steps(window: int) -> Iterator[tuple[int, int]]:

@@ -64,14 +64,14 @@ class BlockContext(NamedTuple):
     def averaged(
         self, part: xr.DataArray, inner: Block | None
     ) -> tuple[xr.DataArray, Patches | None]:
-        """Return the block inside a part that was read, averaged with neighbours, and screened.
+        """Return the block inside a part that was read, averaged, and the part screened.
 
         The latter as it was measured; None where nothing is averaged.
         """
         if inner is None:
             return part, None
         read = screened(part, self.intake)
-        return averaged(part, inner, self.neighbours, self.intake, read), read.inside(inner)
+        return averaged(part, inner, self.neighbours, self.intake, read), read
 
 
 class SampledPixels(NamedTuple):
@@ -254,7 +254,9 @@ def describe_block(
         Where the block is in the part that was read with its neighbours.
     """
     bad, measured = context.intake.bad, part if inner is None else part.isel(y=inner.y, x=inner.x)
-    part, own = context.averaged(part, inner)
+    part, around = context.averaged(part, inner)
+    own = None if around is None or inner is None else around.inside(inner)
+    del around  # as large as a block
     far = None
     if model is not None:
         far = far_block(model, screened(part, context.intake) if own is None else own)
