@@ -135,8 +135,9 @@ def _of_counts(
     own = np.where(total > 0, means / np.where(total > 0, total, 1), share)
     seen = share > 0  # in the part that means are made from
     ratio = own[:, seen] / share[seen]
-    taken = judged if seen.all() else judged[:, seen]
-    sums, best, weight = _sums(taken, labels, len(means)), 0.0, 0.0
+    # Those not seen are left out of the sums: to leave them out of every spectrum takes longer.
+    sums = np.ascontiguousarray(_sums(judged, labels, len(means))[:, seen])
+    best, weight = 0.0, 0.0
     for tried in _WEIGHTS:
         found = float((sums * np.log(1 - tried + tried * ratio)).sum())
         if found > best:
