@@ -35,6 +35,8 @@ _BINS = 256
 # Spectra are compared in blocks of exactly this size, padded with zeros, so that the result for one
 # does not depend on the others (docs/design/0004-fixed-blocks.md).
 _ROWS = 2048
+# Variances of so many spectra stay in the processor's cache.
+_IN_CACHE = 32
 # No log-likelihood is larger than this.
 _MOST = np.float32(1e30)
 # A variance larger than the median of about so many pixels by this factor marks a bad value.
@@ -83,9 +85,14 @@ class Groups(NamedTuple):
         """Return the noise level (n,) of features, for variances (n, channel)."""
         if variance is None or self.scale is None:
             return None
-        with np.errstate(over="ignore"):
-            level = variance[:, self.used] * np.square(self.scale)
-        return np.minimum(level, _MOST).mean(axis=1)
+        found, scale = np.empty(len(variance), np.float32), np.square(self.scale)
+        for first in range(0, len(variance), _IN_CACHE):
+            part = slice(first, first + _IN_CACHE)
+            taken = variance[part] if self.used.all() else variance[part, self.used]
+            with np.errstate(over="ignore"):
+                level = np.minimum(taken * scale, _MOST)
+            found[part] = np.asfortranarray(level).mean(axis=1)  # added channel by channel
+        return found
 
     def likelihood(self, values: np.ndarray, variance: np.ndarray | None = None) -> np.ndarray:
         """Return the log-likelihood (n, group), float32, of spectra (n, channel) in every group.
