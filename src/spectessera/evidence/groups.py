@@ -74,7 +74,7 @@ class Groups(NamedTuple):
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """Return what is compared of spectra (n, channel): bins of counts, or scaled values."""
-        taken = values if self.used.all() else values[:, self.used]
+        taken = values if self.used.all() else values.compress(self.used, axis=1)
         taken = np.ascontiguousarray(taken, np.float32)
         if self.starts is not None:
             return np.add.reduceat(taken, self.starts, axis=1)
@@ -165,7 +165,7 @@ def fit_groups(
     noise = None if variance is None else variance[usable]
     starts = scale = None
     if noise is None:
-        starts = equal_bins(spectra[:, used].sum(axis=0, dtype=np.float64), _BINS)
+        starts = equal_bins(spectra.sum(axis=0, dtype=np.float64)[used], _BINS)
     else:
         mean = _mean_noise(noise[:, used])
         least = max(LEAST_NOISE * typical_noise(mean), 1e-36)

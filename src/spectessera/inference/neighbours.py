@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera.channels import bad_channels, marked
+from spectessera.channels import bad_channels, marked, put_good
 from spectessera.cube import (
     DIMS,
     Block,
@@ -162,7 +162,7 @@ def _replaced(
     whole = pooled
     if intake.bad is not None:
         whole = values.copy()
-        whole[..., ~intake.bad] = pooled
+        put_good(whole, pooled, intake.bad)
     np.copyto(values, whole, where=usable[..., None] & np.isfinite(values))
     return values
 
