@@ -313,10 +313,47 @@ def pool(
     >>> pool(row, None, groups, 3, 1.0).values.ravel().tolist()
     [2.0, 2.0, 9.0, 9.0]
     """
-    around = np.ascontiguousarray(_weights(belongs, window, weight)[:, inside[0], inside[1]])
+    around = weights_around(belongs, window, weight, inside)
+    return pool_by(values, variance, around, correlation, inside)
+
+
+def weights_around(
+    belongs: np.ndarray,
+    window: int,
+    weight: float,
+    inside: tuple[slice, slice] = (slice(None), slice(None)),
+) -> np.ndarray:
+    """Return the weights (piece, y, x, place), float32, of the pixels of a window around every one.
+
+    See :func:`pool` for the arguments.
+    """
+    steps = list(_steps(window))
+    weights = np.zeros((*belongs.shape[:3], len(steps)), np.float32)
+    for place, step in enumerate(steps):
+        if step == (0, 0):
+            weights[..., place] = 1
+            continue
+        here, there = shift(step, belongs.shape)
+        alike = (belongs[here] * belongs[there]).sum(axis=-1)
+        weights[..., place][here] = np.float32(weight) * alike
+    return np.ascontiguousarray(weights[:, inside[0], inside[1]])
+
+
+def pool_by(
+    values: np.ndarray,
+    variance: np.ndarray | None,
+    around: np.ndarray,
+    correlation: np.ndarray | None = None,
+    inside: tuple[slice, slice] = (slice(None), slice(None)),
+) -> Pooled:
+    """Average pixels with their neighbours, by the weights (piece, y, x, place) of these.
+
+    See :func:`pool` for the other arguments.
+    """
+    window = math.isqrt(around.shape[-1])
     shape = (*around.shape[:3], values.shape[3])
     flat = around.reshape(-1, around.shape[-1])
-    matrix = _as_matrix(flat, window, belongs.shape, inside)
+    matrix = _as_matrix(flat, window, values.shape, inside)
     weights = around.sum(axis=-1)
     squares = np.square(around).sum(axis=-1)
     shared = 1.0 if correlation is None else _shared(around, window, correlation) / squares
@@ -324,7 +361,7 @@ def pool(
     total /= weights[..., None]
     noise = None
     if variance is not None:
-        squared = _as_matrix(np.square(flat), window, belongs.shape, inside)
+        squared = _as_matrix(np.square(flat), window, values.shape, inside)
         noise = (squared @ variance.reshape(-1, values.shape[3])).reshape(shape)
         noise *= (shared / np.square(weights))[..., None]
     return Pooled(total, noise, np.square(weights) / (squares * shared))
@@ -339,20 +376,6 @@ def _shared(around: np.ndarray, window: int, correlation: np.ndarray) -> np.ndar
     alike = np.where(inside, correlation[place[..., 0], place[..., 1]], 0).astype(np.float32)
     mixed = np.einsum("...p,pq->...q", around, alike)
     return np.einsum("...q,...q->...", mixed, around)
-
-
-def _weights(belongs: np.ndarray, window: int, weight: float) -> np.ndarray:
-    """Return the weight of every pixel of a window around every pixel, (piece, y, x, place)."""
-    steps = list(_steps(window))
-    weights = np.zeros((*belongs.shape[:3], len(steps)), np.float32)
-    for place, step in enumerate(steps):
-        if step == (0, 0):
-            weights[..., place] = 1
-            continue
-        here, there = shift(step, belongs.shape)
-        alike = (belongs[here] * belongs[there]).sum(axis=-1)
-        weights[..., place][here] = np.float32(weight) * alike
-    return weights
 
 
 def _as_matrix(
