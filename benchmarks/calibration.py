@@ -174,6 +174,8 @@ def calibrate(
         size = k if chosen is None else max(2, number_chosen(chosen))
         result = spt.segment(cube, model, size, seed=0, keep=["latent"], neighbours=0)
         settings = replace(model.config("clusters"), k_min=size, k_max=size)
+        if chosen is not None and chosen["label"].equals(result["label"]):
+            result["confidence"] = chosen["confidence"]  # that of k chosen by evidence
         label, confidence = (result[name].values.ravel() for name in ("label", "confidence"))
         # A pixel without any counts has no label, in one of the measurements or the other.
         seen = label > 0

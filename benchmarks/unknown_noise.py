@@ -75,19 +75,20 @@ def noise(kind: str, seed: int) -> tuple[Any, np.ndarray]:
     """Return a map of pixels that differ by noise only, and "bright" ones by their brightness."""
     drawn = engines.noise("gauss" if kind == "bright" else kind, seed, 32 * 32)
     spectra = drawn.spectra.reshape(32, 32, -1)
-    if kind == "bright":  # counts, of which nothing says that they are counts
+    unseen = {"noise": "residual"} if kind == "bright" else {}
+    if kind == "bright":  # counts, of which it is said that their noise is not known
         generator = np.random.default_rng([seed, 7])
         mean = np.maximum(drawn.spectra.mean(axis=0), 0)
         spectra = generator.poisson(generator.uniform(0.5, 1.5, (32, 32, 1)) * 20 * mean)
-    return spt.make_cube(spectra.astype(np.float32)), np.ones((32, 32), int)
+    return spt.make_cube(spectra.astype(np.float32), attrs=unseen), np.ones((32, 32), int)
 
 
-def stored(folder: Path, name: str) -> tuple[Any, np.ndarray | None]:
+def stored(folder: Path, name: str, **attrs: str) -> tuple[Any, np.ndarray | None]:
     """Return a cube of a file, and its classes (y, x), 0 = none, if it has any."""
     path = next(folder.rglob(name))
     with np.load(path, allow_pickle=False) as arrays:
         label = arrays["labels"].astype(np.int64) if "labels" in arrays else None
-    return spt.read(path), label
+    return spt.read(path).assign_attrs(attrs), label
 
 
 def sets_of(folder: Path | None) -> Iterator[tuple[str, str, Any, range, int]]:
@@ -97,8 +98,9 @@ def sets_of(folder: Path | None) -> Iterator[tuple[str, str, Any, range, int]]:
             draw = partial(_ignored, partial(stored, folder, f"{name}.npz"))
             yield "settings", name, draw, TRAININGS, k
             yield "k", name, draw, range(1), k
-        film = partial(_ignored, partial(stored, folder, "xrf_aps_axo_11x11.npz"))
-        yield "k", "uniform film", film, range(1), 15
+        for ending, attrs in (("", {}), (", noise not known", {"noise": "residual"})):
+            film = partial(_ignored, partial(stored, folder, "xrf_aps_axo_11x11.npz", **attrs))
+            yield "k", f"uniform film{ending}", film, range(1), 15
     yield "settings", "reflectance, 6", partial(scene, 6), SEEDS, 6
     for materials in range(4, 11):
         yield "k", f"reflectance, {materials}", partial(scene, materials), SEEDS, 14

@@ -14,16 +14,16 @@ ROOT = Path(spectessera.__file__).parent
 # A room imports only rooms that stand before it.
 ORDER = (
     "_version", "_util", "axis", "settings", "colours", "channels", "conventions", "scale",
-    "variance", "foreign", "cube", "evaluate", "warning", "optical", "preprocess", "scans",
-    "evidence", "result", "kmeans", "plots", "io", "synth", "network", "segmenter", "pretraining",
-    "inference", "baselines", "naming", "maps", "diagnostics", "htmlreport", "notebook",
-    "resultfolder", "export", "edits", "studies", "viewer", "cli",
+    "countnoise", "variance", "foreign", "cube", "evaluate", "warning", "optical", "preprocess",
+    "scans", "evidence", "result", "kmeans", "plots", "io", "synth", "network", "segmenter",
+    "pretraining", "inference", "baselines", "naming", "maps", "diagnostics", "htmlreport",
+    "notebook", "resultfolder", "export", "edits", "studies", "viewer", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
-    "axis", "settings", "colours", "channels", "conventions", "scale", "variance", "foreign",
-    "cube", "evaluate", "optical", "preprocess", "scans", "result", "evidence", "warning", "plots",
-    "io", "naming", "maps", "diagnostics", "htmlreport", "notebook", "resultfolder", "export",
-    "edits", "viewer",
+    "axis", "settings", "colours", "channels", "conventions", "scale", "countnoise", "variance",
+    "foreign", "cube", "evaluate", "optical", "preprocess", "scans", "result", "evidence",
+    "warning", "plots", "io", "naming", "maps", "diagnostics", "htmlreport", "notebook",
+    "resultfolder", "export", "edits", "viewer",
 )  # fmt: skip
 AFTER_HELP = {"torch", "sklearn", "xarray", "matplotlib", "scipy", "numpy", "pandas", "dask"}
 OPEN_TO_ALL = {"_util", "_version"}

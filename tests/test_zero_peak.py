@@ -13,7 +13,7 @@ from spectessera.htmlreport.facts import cards
 from spectessera.htmlreport.figures import Scale, is_cut, zero_channels
 from spectessera.htmlreport.stills import spectrum
 from spectessera.naming.names import distinguishing_lines
-from spectessera.plots.drawing import ZERO_PEAK
+from spectessera.plots.meanspectra import ZERO_PEAK
 
 KEV = np.linspace(-0.47, 20.0, 2048)
 

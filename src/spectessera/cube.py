@@ -17,8 +17,10 @@ import numpy as np
 import xarray as xr
 
 from ._util.check import check_ndim, check_numeric, check_same_shape
+from ._util.positions import positions_of
 from .axis import KINDS, Axis
 from .channels import BAD, marked, used_channels
+from .countnoise import LARGEST_COUNT, LEAST_COUNTED
 from .foreign import GivenAxis, plain_number, take_apart
 from .scale import keep_saturation, scaled
 from .variance import has_variance, known_variance, with_usable_variance
@@ -27,10 +29,6 @@ DIMS = ("y", "x", "channel")
 # Largest numbers of pixels and of values in a block of a cube in memory.
 BLOCK_PIXELS = 16_384
 BLOCK_VALUES = 2**22
-# Least share of spectra of whole numbers among spectra of counts.
-LEAST_COUNTED = 0.9
-# From here on every number of type float32 is whole.
-LARGEST_COUNT = 2.0**24
 
 _Owner = TypeVar("_Owner", xr.DataArray, xr.Dataset)
 
@@ -287,9 +285,8 @@ def to_map(
     height, width = like.sizes["y"], like.sizes["x"]
     image = np.full((height * width, *values.shape[1:]), fill, dtype=values.dtype)
     image[pixel] = values
-    coords = {name: like.coords[name] for name in ("y", "x") if name in like.coords}
     shape = (height, width, *values.shape[1:])
-    return xr.DataArray(image.reshape(shape), dims=("y", "x", *dims), coords=coords)
+    return xr.DataArray(image.reshape(shape), dims=("y", "x", *dims), coords=positions_of(like))
 
 
 def integrate(spectra: np.ndarray) -> np.ndarray:

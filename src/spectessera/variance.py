@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .axis import KINDS
 from .channels import also_marked, bad_channels
+from .countnoise import LEAST_COUNTED, scatter_as_counts
 from .scale import LARGEST, PLACES, common_step, places, source_of
 
 # Smaller variances are none: as float32 they have no digits left.
@@ -34,9 +36,8 @@ _OF_COUNTS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     lambda counts: counts + 1,
     lambda counts: np.square(1 + np.sqrt(counts + 0.75)),
 )
-# Relative error of a variance that was stored as a root, in single precision; and the least share
-# of spectra of whole numbers among spectra of counts (others may have interpolated values).
-_ROUNDING, _LEAST_COUNTED = 1e-5, 0.9
+# Relative error of a variance that was stored as a root, in single precision.
+_ROUNDING = 1e-5
 
 Pixels = list[tuple[int, int]]
 _Spectra = dict[tuple[int, int], np.ndarray]
@@ -94,15 +95,17 @@ def with_usable_variance(
     seen without one by chance, or if none has, the variance is left out. So is, with ``compute``,
     one that follows from the values, which are whole numbers: they are counts (the attribute
     ``noise``), whose noise is better known than by the root of each, which is 0 or 1 for a count of
-    0. The attribute ``reading_notes`` states all this. (A channel of zeros is as good as any
-    other.)
+    0. A cube without a variance and without a spectral axis, whose values scatter as counts do
+    (:mod:`spectessera.countnoise`), gets the attribute too. The attribute ``reading_notes`` states
+    all this. (A channel of zeros is as good as any other.)
 
     Parameters
     ----------
     cube : DataArray (y, x, channel)
     compute : bool
-        The cube is going to be used: also look at a dask array that is no file, and at what the
-        variance follows from. A cube that is only read, or converted, keeps its variance.
+        The cube is going to be used: also look at a dask array that is no file, at what the
+        variance follows from, and at the scatter of the values. A cube that is only read, or
+        converted, keeps its variance.
     counted : bool
         False: keep a variance that follows from counts, for what needs a variance.
 
@@ -117,7 +120,7 @@ def with_usable_variance(
     ([False, True, False, False], '1 of 4 channels has no variance and is not used')
     """
     if "variance" not in cube.coords:
-        return _unknown_if_multiplied(cube) if compute else cube
+        return _with_noise_of_counts(cube) if compute else cube
     variance = stored_as(cube.coords["variance"])
     if source_of(variance) is None and not compute:
         return cube
@@ -129,13 +132,43 @@ def with_usable_variance(
     return cube
 
 
-def _unknown_if_multiplied(cube: xr.DataArray) -> xr.DataArray:
-    """Return a cube with a note if it has multiples of counts, whose noise is not that of counts.
+def _with_noise_of_counts(cube: xr.DataArray) -> xr.DataArray:
+    """Return a cube with a note if its noise is that of counts, or is not although it seems so.
 
-    Values along other axes than energies are not taken for counts anyway.
+    Whole numbers along energies are taken for counts, unless they are multiples; along channels of
+    which nothing is known they are if they scatter so; along any other axis they are not.
     """
-    if "energy" not in cube.coords or "noise" in cube.attrs:
+    if "noise" in cube.attrs:
         return cube
+    if "energy" in cube.coords:
+        return _unknown_if_multiplied(cube)
+    if any(kind in cube.coords for kind in KINDS if kind != "channel"):
+        return cube
+    good = _good(cube)
+    if not scatter_as_counts((pair[:, good] for pair in _pairs(cube)), int(good.sum())):
+        return cube
+    note = "the values are taken for counts: neighbouring pixels differ by the noise of counts"
+    return _noted(cube.assign_attrs(noise="counts"), note)
+
+
+def _pairs(cube: xr.DataArray) -> Iterator[np.ndarray]:
+    """Yield the spectra (2, channel) of neighbouring pixels at fixed places, none masked."""
+    values, mask = stored_as(cube), cube.coords.get("mask")
+    rows, columns = values.shape[:2]
+    taken = np.zeros((rows, columns), bool) if mask is None else np.asarray(mask.values, bool)
+    pairs = [
+        ((y, x), (y, x + 1) if x + 1 < columns else (y + 1, x))
+        for y, x in places(values.shape[:2])
+        if x + 1 < columns or y + 1 < rows
+    ]
+    free = [pair for pair in pairs if not any(taken[pixel] for pixel in pair)]
+    for some in (free[:FOR_STEP], free[FOR_STEP:]):  # the first ones of most cubes are no counts
+        found = dict(spectra_at(values, [pixel for pair in some for pixel in pair]))
+        yield from (np.array([found[pixel] for pixel in pair]) for pair in some)
+
+
+def _unknown_if_multiplied(cube: xr.DataArray) -> xr.DataArray:
+    """Return a cube with a note if it has multiples of counts, whose noise is not known."""
     values = stored_as(cube)
     pixels = places(values.shape[:2])[:FOR_STEP]
     step = common_step(np.array([spectrum for _, spectrum in spectra_at(values, pixels)]))
@@ -195,7 +228,7 @@ def _of_counts(cube: xr.DataArray, seen: _Spectra) -> bool:
             whole.append((counts[known] == np.rint(counts[known])).all())
             # A variance of 1 of values of 0 and 1 may be any.
             telling |= bool(counts[known].max() > 1 or ((counts == 0) & (given == 0)).any())
-    return bool(conventions and telling and np.mean(whole) >= _LEAST_COUNTED)
+    return bool(conventions and telling and np.mean(whole) >= LEAST_COUNTED)
 
 
 def _conventions(values: np.ndarray, variance: np.ndarray) -> set[int]:

@@ -115,7 +115,7 @@ KINDS = {
     ),
     "W-K-NEIGHBOURS-SILENT": Kind(
         "Neighbours that say nothing",
-        "the noise is not known, and the neighbours of a pixel foretell nothing of it, so the "
+        "the noise is not known, and the neighbours of a pixel predict nothing of it, so the "
         "number of clusters was chosen by stability, which also finds clusters in noise: if the "
         "pixels are those of a map, there may be nothing but noise; give its variance (--variance)",
     ),

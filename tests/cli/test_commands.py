@@ -344,7 +344,7 @@ def test_without_a_model_one_is_chosen_and_told(tmp_path):
     write(make_cube(values, energy=energy), tmp_path / "a.h5")
     write(make_cube(values[:16, :20]), tmp_path / "b.h5")
     done = run("segment", tmp_path / "a.h5", "--report", "--out", tmp_path / "a", check=0)
-    assert "model maxrf: it foretells the spectra as well" in done.stderr
+    assert "model maxrf: it predicts the spectra as well" in done.stderr
     assert json.loads((tmp_path / "a" / "summary.json").read_text())["model"] == "maxrf"
     assert not (tmp_path / "a" / "model.safetensors").exists()
     inputs = json.loads((tmp_path / "a" / "manifest.json").read_text())["inputs"]

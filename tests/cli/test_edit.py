@@ -10,9 +10,11 @@ import pytest
 import xarray as xr
 from PIL import Image
 
+import spectessera as spt
 from commands import one_line, run
 from editcases import striped_counts, striped_cube
 from spectessera import read_result, write
+from spectessera.cli.anymaps import Maps
 from spectessera.edits import (
     Mask,
     Merge,
@@ -275,3 +277,65 @@ def test_a_file_of_the_user_in_the_place_of_ours_is_neither_replaced_nor_read(ou
     assert (out / "edited.nc").read_text() == "mine"
     assert not (out / "edits.toml").exists()
     assert result_in(out).name == "result.nc"
+
+
+@pytest.fixture
+def mapped(out, home):
+    """Return the copy with maps that were added to it."""
+    run("maps", home / "scan.h5", "--result", out, "--no-single-pixels", "-q", check=0)
+    return out
+
+
+def test_maps_are_made_again_for_other_clusters_only_if_that_is_asked(mapped, home):
+    from spectessera.io import read_maps
+    from spectessera.maps import abundances
+
+    first = {name: (mapped / name).read_bytes() for name in ("abundances.nc", "abundances.png")}
+    said = edit(mapped, "--merge", "3,4").stdout
+    assert f"spectessera edit {mapped} --maps makes them again" in said.replace("\n", " ")
+    assert first == {name: (mapped / name).read_bytes() for name in first}
+    assert "makes them again" not in edit(mapped, "--maps").stdout
+    assert verify(mapped).sound
+    made = read_maps(mapped / "abundances.nc")
+    expected = abundances(spt.read(home / "scan.h5"), read_result(mapped))
+    xr.testing.assert_identical(made.drop_attrs(), expected.drop_attrs())
+    assert made["label"].values.tolist() == [1, 2, 3]
+    assert len(summary(mapped)["mixtures"]["composition"]) == 3
+    assert "makes them again" in edit(mapped, "--undo").stdout  # now they are of three clusters
+
+
+def test_maps_are_made_again_with_the_flags_that_they_were_made_with(mapped, monkeypatch):
+    seen = {}
+
+    def maps_of(cube, result, kind, bar, **how):
+        seen.update(how, clusters=result.sizes["cluster"])
+        return Maps(None, None)
+
+    monkeypatch.setattr("spectessera.cli.origin.maps_of", maps_of)
+    before = content(mapped)
+    said = one_line(edit(mapped, "--merge", "3,4", "--maps", check=2))
+    assert "leave out --maps" in said
+    assert seen == {"anode": None, "single_pixels": False, "redshift": None, "clusters": 3}
+    assert content(mapped) == before
+
+
+def test_figures_of_maps_have_the_colours_of_the_clusters(mapped):
+    names = ("abundances.png", "tree.png")
+    first = [(mapped / name).read_bytes() for name in names]
+    edit(mapped, "--recolour", "2=#aa3366", "-q")
+    for name, older in zip(names, first, strict=True):
+        assert (mapped / name).read_bytes() != older
+    picture = np.asarray(Image.open(mapped / "tree.png").convert("RGB"))
+    assert (picture == (0xAA, 0x33, 0x66)).all(axis=-1).any()
+    edit(mapped, "--undo", "-q")
+    assert [(mapped / name).read_bytes() for name in names] == first
+
+
+def test_several_edits_are_taken_back_at_once(out):
+    edit(out, "--rename", "1=a", "--rename", "2=b", "--rename", "3=c", "--rename", "4=d", "-q")
+    edit(out, "--undo", "--undo", "-q")
+    assert open_edits(out).edits == (Rename(1, "a"), Rename(2, "b"))
+    assert "only 2 edits to undo" in one_line(edit(out, "--undo", "--undo", "--undo", check=2))
+    assert "as the run wrote it" in edit(out, "--undo-all").stdout
+    assert open_edits(out).edits == ()
+    assert not (out / "edited.nc").exists()

@@ -225,8 +225,63 @@ def test_of_a_cube_along_wavelengths_the_lines_are_mapped(tmp_path):
 def test_an_edit_of_clusters_says_that_the_maps_are_of_those_before(folder):
     again = folder / "edited"
     copytree(folder / "result", again)
-    words = "spectessera maps CUBE --result"
+    words = "makes them again"
     assert words not in run("edit", again, "--rename", "1=robe", check=0).output
     assert words in run("edit", again, "--merge", "1,2", check=0).output
+    run("edit", again, "--maps", "-q", check=0)
+    with xr.open_dataset(again / "maps.nc") as made:
+        assert made.cluster.values.tolist() == [1, 2]
+    rows = json.loads((again / "summary.json").read_text())["elements"]
+    assert {len(row["net_counts"]) for row in rows} == {2}
+    assert run("check", again).exit_code == 0
     run("report", again, "--overwrite", check=0)
-    assert "spectessera maps --overwrite makes them again" in (again / "report.html").read_text()
+    older = "edit FOLDER --maps makes them again"
+    assert older not in (again / "report.html").read_text()
+    assert words in run("edit", again, "--undo", check=0).output
+    run("report", again, "--overwrite", check=0)
+    assert older in (again / "report.html").read_text()
+
+
+def test_bands_are_mapped_into_a_folder_of_their_own(tmp_path):
+    shift = np.arange(900.0, 1100.0, 2.0)
+    values = np.random.default_rng(0).normal(20, 1, (5, 6, 100)).astype(np.float32)
+    cube = spt.make_cube(values, axis=shift, unit="cm-1")
+    spt.write(cube, tmp_path / "raman.h5")
+    file, out = tmp_path / "raman.h5", tmp_path / "out"
+    done = run("maps", file, "--band", "1000:1020", "--band", "950:970", "--out", out, check=0)
+    assert "1000 to 1020" in done.stdout
+    made = spt.io.read_maps(out / "band-maps" / "bands.nc")
+    xr.testing.assert_identical(made, spt.maps.bands(spt.read(file), [(1000, 1020), (950, 970)]))
+    image = np.asarray(Image.open(out / "band-maps" / "950-970.tif"))
+    np.testing.assert_array_equal(image, made["band_sum"].values[1])
+    assert sorted(each.name for each in (out / "band-maps").iterdir()) == [
+        "1000-1020.tif", "950-970.tif", "bands.nc", "bands.png",
+    ]  # fmt: skip
+    assert run("check", out).exit_code == 0
+    again = ("maps", file, "--band", "950:970", "--out", out)
+    assert "band-maps already" in one_line(run(*again))
+    run(*again, "--baseline", "--overwrite", "-q", check=0)
+    assert spt.io.read_maps(out / "band-maps" / "bands.nc").attrs["baseline"] == 1
+    assert not (out / "band-maps" / "1000-1020.tif").exists()
+    for flags in (("--band", "5"), ("--band", "a:b"), ("--baseline",),
+                  ("--band", "950:970", "--anode", "Rh")):  # fmt: skip
+        assert "band" in one_line(run("maps", file, "--out", tmp_path / "no", *flags))
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_folder_of_the_user_in_the_place_of_band_maps_stays(folder, tmp_path):
+    own = tmp_path / "own"
+    (own / "band-maps").mkdir(parents=True)
+    (own / "band-maps" / "mine.txt").write_text("mine")
+    done = run("maps", folder / "scan.h5", "--band", "6:7", "--out", own, "--overwrite")
+    assert "is never replaced" in one_line(done)
+    assert (own / "band-maps" / "mine.txt").read_text() == "mine"
+
+
+def test_maps_of_bands_are_added_to_a_result_and_leave_the_others(folder):
+    result = folder / "banded"
+    copytree(folder / "result", result)
+    run("maps", folder / "scan.h5", "--result", result, "--band", "6:7", "-q", check=0)
+    assert (result / "band-maps" / "6-7.tif").exists()
+    assert (result / "maps.nc").read_bytes() == (folder / "result" / "maps.nc").read_bytes()
+    assert run("check", result).exit_code == 0

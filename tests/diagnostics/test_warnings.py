@@ -37,7 +37,7 @@ def test_a_cluster_that_the_model_has_not_seen_is_named():
     assert warning.clusters == (2,)
     assert "train a model on this cube" in warning.text
     chosen_by_evidence = maps(label, np.where(label == 2, 0.99, 0.3)).assign_attrs(
-        model_choice="maxrf: it foretells the spectra as well (gain in nats per pixel: ...)"
+        model_choice="maxrf: it predicts the spectra as well (gain in ...)"
     )
     (warning,) = novelty_warnings(chosen_by_evidence)
     assert "compare the map with one of such a model (--fit)" in warning.text

@@ -19,13 +19,13 @@ def stable(*which: int) -> np.ndarray:
     ("means", "kept", "chosen"),
     [
         ((4, 8, 10, 10.1), (1, 1, 1, 1), 3),  # rises on
-        ((4, 8, 10, 9.0), (1, 1, 1, 1), 2),  # foretells less
+        ((4, 8, 10, 9.0), (1, 1, 1, 1), 2),  # predicts less
         ((4, 8, 10, 10.1), (1, 0, 0, 0), 2),  # a stable one that is too small
         ((4, 9.5, 10, 10.1), (0, 0, 0, 0), 1),  # none is stable: nine tenths
         ((4, 8, 10, 10.1), (1, 1, 1, 0), 2),
     ],
 )
-def test_the_largest_number_that_is_stable_and_foretells_as_much(means, kept, chosen):
+def test_the_largest_number_that_is_stable_and_predicts_as_much(means, kept, chosen):
     assert best_number(gains(*means), stable(*kept)) == chosen
 
 
@@ -44,3 +44,15 @@ def test_a_stable_number_that_misses_the_share_by_chance_is_taken_where_no_large
     assert best_number(noisy, stable(1, 1, 0, 0)) == 1
     assert best_number(sure, stable(1, 1, 0, 0)) == 2
     assert best_number(noisy, stable(0, 1, 0, 1)) == 3  # a larger one is stable
+
+
+def test_what_a_few_spectra_alone_speak_for_is_no_cluster_where_none_is_stable():
+    """Three of 400 spectra have all that the second number gains over the first."""
+    first, second = np.full(400, 10.0), np.full(400, 10.0)
+    second[:3] = 800
+    two = [Gain(each.mean(), each.std(ddof=1) / 20, each) for each in (first, second)]
+    assert two[0].mean < 0.9 * two[1].mean
+    assert best_number(two, stable(0, 0)) == 0
+    assert best_number(two, stable(0, 1)) == 1
+    everywhere = [two[0], Gain(16.0, 0.0, np.full(400, 16.0))]
+    assert best_number(everywhere, stable(0, 0)) == 1

@@ -15,7 +15,7 @@ def two_groups(scale: float) -> tuple[np.ndarray, np.ndarray]:
     return expected, labels
 
 
-def test_true_groups_of_counts_are_foretold_and_random_ones_are_not():
+def test_true_groups_of_counts_are_predicted_and_random_ones_are_not():
     expected, labels = two_groups(3.0)
     generator = np.random.default_rng(1)
     parts = thin_counts(generator.poisson(expected), generator)

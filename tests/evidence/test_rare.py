@@ -8,11 +8,11 @@ from spectessera.evidence.rare import (
     Distance,
     distance_of,
     fit_ordinary,
-    foretold,
     histogram_of,
     like_groups,
     limit_of,
     noise_limit,
+    predicted,
 )
 
 CHANNELS = 120
@@ -122,18 +122,18 @@ def test_cosmic_rays_that_meet_by_chance_are_no_group():
     assert set(hot[group].tolist()) == {7}
 
 
-def test_noise_foretells_nothing_whatever_it_is_selected_by():
+def test_noise_predicts_nothing_whatever_it_is_selected_by():
     """The first parts were made alike; the second ones, independent of them, are not."""
     errors = []
     for seed in range(200):
         made, judged = np.random.default_rng(seed).standard_normal((2, 6, CHANNELS))
-        errors.append(foretold(made + 5, judged))
+        errors.append(predicted(made + 5, judged))
     assert abs(np.mean(errors)) < 0.25
     assert abs(np.std(errors) - 1) < 0.15
 
 
 @pytest.mark.parametrize("make", [values, counts])
-def test_the_second_part_of_a_group_is_foretold_that_of_others_is_not(make):
+def test_the_second_part_of_a_group_is_predicted_that_of_others_is_not(make):
     spectra, plain = make(1, rare=12), make(1)
     variance = np.ones_like(spectra) if make is values else None
     ordinary, generator = fit_ordinary(spectra, variance), np.random.default_rng(2)
@@ -144,7 +144,7 @@ def test_the_second_part_of_a_group_is_foretold_that_of_others_is_not(make):
         else:
             parts = split_noise(some, generator.standard_normal(some.shape, np.float32))
         noise = None if variance is None else variance[: len(some)]
-        return foretold(*ordinary.residuals(parts, noise))
+        return predicted(*ordinary.residuals(parts, noise))
 
     assert significance(spectra[:12]) > 15
     others = [significance(plain[first : first + 12]) for first in range(12, 1200, 12)]

@@ -279,7 +279,7 @@ def test_fits_has_a_table_of_names_and_colours(tmp_path):
 def test_signals_of_hyperspy_have_their_axes(tmp_path):
     import h5py
 
-    spt.write(a_result("mm"), tmp_path / "a.hspy")
+    spt.write(a_result("mm").assign_attrs(signal_type="EDS_SEM"), tmp_path / "a.hspy")
     with h5py.File(tmp_path / "a.hspy") as file:
         signals = file["Experiments"]
         assert sorted(signals) == ["clusters", "confidence", "mean spectra"]
@@ -288,6 +288,8 @@ def test_signals_of_hyperspy_have_their_axes(tmp_path):
         assert (x["name"], x["units"], x["scale"], x["offset"]) == ("x", "mm", 3, 11.5)
         energy = signals["mean spectra/axis-1"].attrs
         assert (energy["units"], bool(energy["navigate"])) == ("keV", False)
+        types = {n: each["metadata/Signal"].attrs["signal_type"] for n, each in signals.items()}
+        assert types == {"clusters": "", "confidence": "", "mean spectra": "EDS_SEM"}
         assert signals["clusters/original_metadata"].attrs["cluster_colours"] == '{"2": "#aa3366"}'
 
 

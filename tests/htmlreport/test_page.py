@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from reportcases import HOSTILE, made_naming, made_result
-from spectessera.naming.candidates import Naming, Peak
+from spectessera.naming.candidates import Candidate, Line, Naming, Peak
 
 pytest.importorskip("bokeh", reason="a report needs bokeh")
 
@@ -204,6 +204,17 @@ def test_names_and_evidence_are_told(tmp_path):
     ):
         assert words in page.text
     assert page.told()["names"] == ["none (masked)", "1: Hg red", "2", "3: Blue robe"]
+
+
+def test_lines_under_a_peak_are_not_said_to_be_missing(tmp_path):
+    peak = Peak(1.74, 0.01, 0.08, 20.0, 60.0)
+    covered = Line("Si Kb", 1.84, None, "hidden by the peak at 1.74 keV")
+    lines = (Line("Si Ka", 1.74, peak), covered, Line("Si La", 9.0, None))
+    silicon = Candidate("Si", "element", 1.0, lines, "Si Ka, 60 sigma")
+    naming = Naming(peaks=(peak,), candidates=(silicon,))
+    page = write(tmp_path, made_result(), namings=[naming, Naming(), Naming()])
+    words = "Si Ka, 60 sigma. Not detected: Si La. Si Kb is hidden by the peak at 1.74 keV."
+    assert words in page.text
 
 
 def test_peaks_without_a_candidate_are_said_to_have_none(tmp_path):

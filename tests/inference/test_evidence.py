@@ -183,7 +183,7 @@ def title_of(result) -> str:
 # UMAP is compiled for each process that uses it: tests/baselines has this test of it.
 @pytest.mark.parametrize("method", [each for each in spt.baselines.METHODS if each != "umap"])
 def test_baselines_are_judged_by_evidence_too(method):
-    # Groups that every method separates wholly: halves of those that overlap foretell more.
+    # Groups that every method separates wholly: halves of those that overlap predict more.
     noise, groups = cube_of(flat(), 1, "counts"), cube_of(4 * halves(), 2, "counts")
     found = [
         spt.baselines.cluster_cube(each, method, clusters=EVIDENCE) for each in (noise, groups)

@@ -49,7 +49,7 @@ def test_a_shipped_model_that_does_not_see_the_differences_is_not_chosen():
     choice = choose_model(scan((42.0, 47.0, 52.0), high=60.0), neighbours=0)
     assert (choice.name, choice.segmenter) == ("", None)
     assert choice.gains["maxrf"] < 0.1 * choice.gains["linear"]
-    assert "maxrf foretells less" in choice.reason
+    assert "maxrf predicts less" in choice.reason
 
 
 @pytest.mark.parametrize(
@@ -120,19 +120,19 @@ def test_spectra_that_are_all_the_same_choose_nothing(shape):
     assert "all the same" in choice.reason
 
 
-def test_where_nothing_is_foretold_the_choice_does_not_say_otherwise():
+def test_where_nothing_is_predicted_the_choice_does_not_say_otherwise():
     noise = np.random.default_rng(0).poisson(5, (20, 22, 64)).astype(np.uint16)
     choice = choose_model(spt.make_cube(noise, energy=(0.5, 38.0)), neighbours=0)
     assert choice.name == "maxrf"
     assert max(choice.gains.values()) < 0.01
-    assert choice.reason.startswith("no model foretells any difference")
+    assert choice.reason.startswith("no model predicts any difference")
 
 
 @pytest.mark.parametrize(("share", "name"), [(0.3, ""), (0.2, "maxrf")])
 def test_where_many_spectra_are_new_to_a_model_its_gain_must_be_that_of_the_cube(
     monkeypatch, share, name
 ):
-    """Electron beams are new to maxrf, and it foretells nearly as much there, with worse maps."""
+    """Electron beams are new to maxrf, and it predicts nearly as much there, with worse maps."""
     gain = model_choice._gain
 
     def less(halves, shipped, seed):

@@ -134,7 +134,7 @@ def test_neighbours_in_any_order_have_nothing_to_say():
 
 @pytest.mark.parametrize("seed", [2103, 2105])
 def test_overlapping_groups_in_any_order_have_no_neighbours(seed):
-    """Averages of like pixels foretell them better wherever these are; with that, windows of 5."""
+    """Averages of like pixels predict them better wherever these are; with that, windows of 5."""
     generator = np.random.default_rng([seed, 5])
     label = generator.integers(1, 7, size=4000)
     directions = np.linalg.qr(generator.standard_normal((100, 6)))[0].T

@@ -148,9 +148,9 @@ def test_the_end_of_a_common_tail_is_no_group(found, monkeypatch):
     assert segment(cube, segmenter).attrs["rare_clusters"] == 0
 
 
-def test_a_group_that_is_not_foretold_is_none(found, monkeypatch):
+def test_a_group_that_is_not_predicted_is_none(found, monkeypatch):
     cube, _, segmenter, _ = found
-    monkeypatch.setattr(rare, "foretold", lambda made, judged: 4.9)
+    monkeypatch.setattr(rare, "predicted", lambda made, judged: 4.9)
     assert segment(cube, segmenter).attrs["rare_clusters"] == 0
 
 

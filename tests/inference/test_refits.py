@@ -72,14 +72,12 @@ def test_a_chunked_cube_has_the_same_confidence(model):
     ("clusters", "neighbours", "checked"),
     [
         (3, NEIGHBOURS, True),
-        (3, 0, False),
+        (3, 0, True),
         ("cube", NEIGHBOURS, False),
         ("trained", NEIGHBOURS, False),
     ],
 )
-def test_only_a_given_number_of_clusters_with_neighbours_is_checked(
-    model, clusters, neighbours, checked
-):
+def test_only_a_given_number_of_clusters_is_checked(model, clusters, neighbours, checked):
     steps = set()
     segment(
         measured(1),
@@ -89,6 +87,33 @@ def test_only_a_given_number_of_clusters_with_neighbours_is_checked(
         progress=lambda step, done, total: steps.add(step),
     )
     assert ("refits" in steps) == checked
+
+
+@pytest.mark.parametrize("known", ["counts", "variance"])
+def test_many_clusters_of_few_pixels_that_are_all_alike_are_not_sure(known):
+    """They were taken for sure (0.87): their components and centers are made of their noise."""
+    spectrum = 20_000 * np.random.default_rng(5).dirichlet(np.full(300, 0.5))
+
+    def film(*seed: int):
+        generator = np.random.default_rng(seed)
+        if known == "counts":
+            counts = generator.poisson(spectrum, (11, 11, 300)).astype(np.uint16)
+            return make_cube(counts, energy=(1.0, 20.0))
+        variance = np.broadcast_to(spectrum + 1, (11, 11, 300))
+        values = spectrum + np.sqrt(variance) * generator.standard_normal(variance.shape)
+        return make_cube(values.astype(np.float32), energy=(1.0, 20.0), variance=variance.copy())
+
+    sure, same = [], []
+    for seed in (1, 2, 3):
+        model = SpectralSegmenter(training=FIXED).fit(film(seed, 0))
+        result = segment(film(seed, 0), model, 6, keep=["latent"])
+        latent = result["latent_cube"].values.reshape(121, -1)
+        found = model.cluster(latent, replace(model.config("clusters"), k_min=6, k_max=6), seed=0)
+        sure.append(float(result["confidence"].mean()))
+        for number in (1, 2):
+            again = found.rule.label(model.transform(film(seed, number)))
+            same.append((again == found.labels).mean())
+    assert np.mean(sure) == pytest.approx(np.mean(same), abs=0.12)
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -101,3 +101,18 @@ def test_the_noise_of_a_signal_is_used_and_is_no_second_cube(tmp_path):
     assert (found["variance"] == 2).all()
     assert found.attrs["variance_from"].endswith("_sig_variance/data (variance)")
     assert found["energy"].values[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("axis", "given", "expected"),
+    [
+        (Axis(np.arange(1.0, 8), "keV"), "EDS_TEM", "EDS_TEM"),
+        (Axis(np.arange(1.0, 8), "keV"), "", ""),  # of X-rays, of electrons?
+        (Axis(np.arange(100.0, 107), "eV", kind="energy_loss"), "", "EELS"),
+        (Axis(np.arange(100.0, 107), "cm-1"), "", ""),
+    ],
+)
+def test_the_type_of_a_signal_is_that_of_its_file_or_of_its_axis(tmp_path, axis, given, expected):
+    file, group = written(tmp_path, axis, attrs={"signal_type": given} if given else {})
+    with file:
+        assert group["metadata/Signal"].attrs["signal_type"] == expected

@@ -97,3 +97,28 @@ def test_the_description_has_the_size_in_a_unit_of_short_numbers(scan, given, to
     from spectessera.io.describe import describe_cube
 
     assert describe_cube(read(scan, energy=(1, 10), pixel_size=given))["pixel_size"] == told
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1)])
+@pytest.mark.parametrize("suffix", [".nc", ".h5", ".zarr"])
+def test_a_single_row_or_column_has_the_size_that_was_given(tmp_path, shape, suffix):
+    import spectessera as spt
+
+    np.save(tmp_path / "line.npy", np.ones((*shape, 10), np.float32))
+    cube = read(tmp_path / "line.npy", energy=(1, 10), pixel_size="0.4,0.5mm")
+    assert pixel_size(cube) == (0.4, 0.5, "mm")
+    spt.write(cube, tmp_path / f"line{suffix}")
+    assert pixel_size(read(tmp_path / f"line{suffix}")) == (0.4, 0.5, "mm")
+
+
+def test_the_map_of_a_line_scan_has_lengths_and_a_scale_bar():
+    import spectessera as spt
+    from spectessera.io._pixelsize import with_pixel_size
+
+    values = np.random.default_rng(0).poisson(5, (1, 60, 12))
+    values[:, :30, 3] += 50
+    cube = with_pixel_size(spt.make_cube(values, energy=(1.0, 5.0)), "0.5mm")
+    result = spt.baselines.linear(cube, spt.Clusters(2, 2), seed=0)
+    (axes,) = spt.plots.labels(result, legend=False).axes
+    assert axes.get_xlabel() == "x (mm)"
+    assert "5 mm" in [each.get_text() for each in axes.texts]

@@ -31,6 +31,7 @@ SHAPE = (9, 14)  # not square
 OF_CUBE = {
     "source": "made up", "unit": "counts", "wcs": "WCSAXES = 2", "object": "page",
     "instrument": "camera", "telescope": "none", "anode": "Rh", "model_choice": "maxrf",
+    "signal_type": "EDS_SEM",
     "crs": "EPSG:32633", "crs_name": "UTM", "geotransform": "1000 30 0 9000 0 -20",
     "geotransform_size": f"{SHAPE[0]} {SHAPE[1]}", "map_info": "UTM, 1, 1, 1000, 9000, 30, 20",
     "reading_notes": "no unit is given", "spikes_removed": 3, "spectra_despiked": 2,

@@ -10,7 +10,9 @@ from spectessera.plots import result as plots
 
 def test_the_figure_of_clusters_has_the_suggested_names_and_those_by_people(tmp_path, monkeypatch):
     drawn, figure_of = [], plots.clusters
-    monkeypatch.setattr(plots, "clusters", lambda *a: drawn.append(figure_of(*a)) or drawn[-1])
+    monkeypatch.setattr(
+        plots, "clusters", lambda *a, **how: drawn.append(figure_of(*a, **how)) or drawn[-1]
+    )
     out = tmp_path / "out"
     write(painted(3).cube, tmp_path / "scan.h5")
     run("segment", tmp_path / "scan.h5", "--model", "maxrf", "--clusters", "3", "--neighbours", "0",
@@ -19,6 +21,10 @@ def test_the_figure_of_clusters_has_the_suggested_names_and_those_by_people(tmp_
     names = [row["name"] for row in rows]
     assert any(names)
     run("edit", out, "--rename", "1=Robe", "-q", check=0)
+    for figure in drawn:
+        (axes,) = (each for each in figure.axes if "spectrum" in each.get_title())
+        labels = [each.get_text() for each in axes.texts if each.get_gid() == "line-name"]
+        assert {"Cu Ka", "Ca Ka"} <= set(labels)
     before, after = (
         [each.get_text() for each in figure.legends[0].get_texts()] for figure in drawn
     )

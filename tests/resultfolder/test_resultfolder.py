@@ -15,7 +15,7 @@ import pytest
 import spectessera as spt
 from commands import one_line, run, two_stripes
 from spectessera.resultfolder import MANIFEST, Plan, result_folder
-from spectessera.resultfolder.manifest import ABUNDANCES, EDITED, MAPS, NAMES, SCANS
+from spectessera.resultfolder.manifest import ABUNDANCES, BAND_MAPS, EDITED, MAPS, NAMES, SCANS
 
 FAST = ("--epochs", "2", "--k-max", "3", "--encoder", "8", "--restarts", "2", "-q")
 CLI = (sys.executable, "-m", "spectessera.cli")
@@ -116,8 +116,10 @@ def test_what_a_killed_run_left_is_named_and_removed_by_the_next_run(tmp_path, c
 # --- files of the user --------------------------------------------------------------------------
 
 
-# Written by segment: edited.nc is written by edit, whose tests have the same.
-OF_A_RUN = [each for each in NAMES if not each.endswith(".zarr") and each != EDITED]
+# Written by segment: edited.nc is written by edit, bands by maps; their tests have the same.
+OF_A_RUN = [
+    each for each in NAMES if not each.endswith(".zarr") and each not in (EDITED, BAND_MAPS)
+]
 
 
 @pytest.mark.parametrize("name", OF_A_RUN)

@@ -37,6 +37,15 @@ def kind_of(cube: xr.DataArray) -> str:
         return ""
 
 
+def at_places_of(cube: xr.DataArray, result: xr.Dataset) -> xr.DataArray:
+    """Return a cube whose pixels are where those of its result are."""
+    if any(cube.sizes[name] != result.sizes[name] for name in ("y", "x")):
+        return cube  # not its result: a check of them says so
+    from spectessera._util.positions import positions_of
+
+    return cube.assign_coords(positions_of(result))
+
+
 def maps_of(
     cube: xr.DataArray,
     result: xr.Dataset,

@@ -57,8 +57,24 @@ Masked = Annotated[
     ),
 ]
 Undo = Annotated[
+    int,
+    typer.Option(
+        "--undo",
+        count=True,
+        help="Take the last edit back: one, also if a command made several. --undo --undo takes "
+        "back two.",
+    ),
+]
+UndoAll = Annotated[
+    bool, typer.Option("--undo-all", help="Take all edits back: the result is that of the run.")
+]
+Again = Annotated[
     bool,
-    typer.Option("--undo", help="Take the last edit back: one, also if a command made several."),
+    typer.Option(
+        "--maps",
+        help="Make the maps of elements, lines and abundances again, for the new clusters. Reads "
+        "the cube of the run.",
+    ),
 ]
 Listed = Annotated[bool, typer.Option("--list", help="List the edits; change nothing.")]
 Replace = Annotated[
@@ -77,7 +93,9 @@ def edit_command(
     rename: Named = None,
     recolour: Coloured = None,
     mask: Masked = None,
-    undo: Undo = False,
+    undo: Undo = 0,
+    undo_all: UndoAll = False,
+    maps: Again = False,
     list_: Listed = False,
     seed: Seed = 0,
     inputs: Inputs = None,
@@ -91,7 +109,7 @@ def edit_command(
     Each change is a line of edits.toml in the folder. The flags may be given several times and are
     applied in their order; every number of a cluster is that after the changes before. The result
     of the run stays; edited.nc, the summary, the tables, figures, label files and the report show
-    the changes. A split and a mask read the cube of the run again.
+    the changes. A split, a mask and --maps read the cube of the run again.
     """
     from spectessera.edits import open_edits
 
@@ -99,13 +117,13 @@ def edit_command(
     given = {"merge": merge, "split": split, "rename": rename, "recolour": recolour, "mask": mask}
     new = [_act(name, text, seed) for name, text in _in_order(given)]
     if list_:
-        if new or undo or file is not None:
+        if new or undo or undo_all or maps or file is not None:
             raise ValueError("--list changes nothing; leave out the other flags")
         _print_list(opened, as_json)
         return
-    acts = (*_start(opened, file, undo, overwrite), *new)
+    acts = (*_start(opened, file, None if undo_all else undo, overwrite), *new)
     with progress(quiet or as_json) as bar:
-        result = _save(opened, acts, moved_inputs(inputs), outside, bar)
+        result = _save(opened, acts, moved_inputs(inputs), outside, bar, maps=maps)
     if as_json:
         print_json(_said(folder, result))
     elif not quiet:
@@ -113,21 +131,26 @@ def edit_command(
 
 
 def _save(
-    opened: Opened, acts: Sequence[Act], moved: dict[str, str], outside: bool, bar: Any
-) -> xr.Dataset:
-    """Apply edits and keep them, with the cube where one needs it."""
-    from spectessera.edits import acts_to_do, needs_cube, save_edits
+    opened: Opened, acts: Sequence[Act], moved: dict[str, str], outside: bool, bar: Any,
+    *, maps: bool,
+) -> xr.Dataset:  # fmt: skip
+    """Apply edits and keep them, with the cube where one needs it, or maps are made again."""
+    from spectessera.edits import acts_to_do, edited_result, needs_cube, save_edits
 
-    given: tuple[Any, ...] = ()
-    if any(needs_cube(each) for each in acts_to_do(opened, acts)):
-        from .origin import cube_and_model
+    if not maps and not any(needs_cube(each) for each in acts_to_do(opened, acts)):
+        return save_edits(opened.folder, acts, progress=bar)
+    from .origin import cube_and_model, maps_again
 
-        given = cube_and_model(opened.folder, opened.manifest, moved, bar, outside=outside)
-    return save_edits(opened.folder, acts, *given, progress=bar)
+    cube, model = cube_and_model(opened.folder, opened.manifest, moved, bar, outside=outside)
+    result = edited_result(opened, acts, cube, model, bar)
+    made = maps_again(opened.manifest, cube, model, result, bar) if maps else None
+    return save_edits(opened.folder, acts, edited=result, maps=made, before=opened.edits)
 
 
-def _start(opened: Opened, file: Path | None, undo: bool, overwrite: bool) -> tuple[Act, ...]:
-    """Return the edits with which those of the flags go on."""
+def _start(
+    opened: Opened, file: Path | None, undone: int | None, overwrite: bool
+) -> tuple[Act, ...]:
+    """Return the edits with which those of the flags go on; ``undone`` None: none of them."""
     from spectessera.edits import read_edits
 
     acts = opened.edits
@@ -138,9 +161,12 @@ def _start(opened: Opened, file: Path | None, undo: bool, overwrite: bool) -> tu
                 f"the folder has {counted(len(opened.edits), 'edit')} with which those of {file} "
                 "do not begin; --overwrite replaces them"
             )
-    if undo and not acts:
-        raise ValueError("there is no edit to undo")
-    return acts[:-1] if undo else acts
+    if undone is None:
+        return ()
+    if undone > len(acts):
+        there = f"only {counted(len(acts), 'edit')}" if acts else "no edit"
+        raise ValueError(f"there is {there} to undo; the result of the run is that of --undo-all")
+    return acts[: len(acts) - undone]
 
 
 def _in_order(given: dict[str, list[str] | None]) -> Iterator[tuple[str, str]]:
@@ -225,8 +251,8 @@ def _print(opened: Opened, result: xr.Dataset, number: int) -> None:
         output.print(text)
     if _older_maps(opened, result):
         output.print(
-            f"the maps in {opened.folder} are those of the clusters and pixels before; spectessera "
-            f"maps CUBE --result {opened.folder} --overwrite makes them again"
+            f"the maps in {opened.folder} are still those of other clusters or pixels; "
+            f"spectessera edit {opened.folder} --maps makes them again"
         )
     left = f"{counted(len(words), 'edit')} in {opened.folder / 'edits.toml'}"
     output.print(left if words else f"{opened.folder} has no edits: it is as the run wrote it")

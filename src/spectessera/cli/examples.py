@@ -35,7 +35,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "decode": (
         ("spectessera decode latent.nc --model model.safetensors --out again.nc", "and back"),
     ),
-    "maps": (("spectessera maps scan.h5 --result result", "elements of every pixel"),),
+    "maps": (
+        ("spectessera maps scan.h5 --result result", "elements of every pixel"),
+        ("spectessera maps scan.h5 --out bands --band 1000:1050", "the sum of a band"),
+    ),
     "report": (
         ("spectessera report result --out share.html", "one file to share"),
         ('spectessera report result --name "1=paper" --overwrite', "with your name for a cluster"),

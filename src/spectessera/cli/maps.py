@@ -13,7 +13,8 @@ import typer
 from spectessera._util.documents import read_json
 from spectessera._util.text import counted
 
-from .anymaps import Maps, kind_of, maps_of
+from .anymaps import Maps, at_places_of, kind_of, maps_of
+from .bandmaps import BandOptions, map_bands
 from .console import arguments, command, output, print_json, progress
 from .flags import AsJson, CubeFile, FileOptions, Overwrite, Quiet, with_flag_groups
 from .scheduler import Scheduler, use_scheduler
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 SUMMARY = "summary.json"
 MOST_BYTES = 2**26  # of a summary
 Rows = dict[str, Any]  # "elements" or "lines", "mixtures", "tree": as in the summary
-KEYS = ("elements", "lines", "mixtures", "tree")
 METHOD = "pca"  # of the clusters where no result is given
 
 Result = Annotated[
@@ -71,6 +71,7 @@ SinglePixels = Annotated[
 def maps_command(
     file: CubeFile,
     reading: FileOptions,
+    bands: BandOptions,
     result: Result = None,
     out: Out = None,
     anode: Anode = None,
@@ -86,14 +87,38 @@ def maps_command(
     Net counts of elements, or fluxes and velocities of lines, in every pixel, with errors. The mean
     spectra of the clusters show the lines; with these, every pixel is fitted. Writes maps.nc,
     maps.png, and a folder of images and a table. Of every cube, how much of each cluster is in a
-    pixel: abundances.nc, abundances.png, tree.png and a folder.
+    pixel: abundances.nc, abundances.png, tree.png and a folder. With --band the sums of bands
+    instead, of any cube: the folder band-maps.
     """
     from spectessera.io import result_in
-    from spectessera.maps import NothingToMap
-    from spectessera.resultfolder import Origin, Plan, result_folder
 
     source = None if result is None else result_in(result)
     folder = _folder(source, out)
+    how: dict[str, Any] = {"overwrite": overwrite, "where": where}
+    how |= {"as_json": as_json, "quiet": quiet}
+    if ranges := bands.ranges({"--anode": anode, "--redshift": redshift}):
+        map_bands(file, reading, ranges, bands.baseline, source, folder, **how)
+        return
+    lines = {"anode": anode, "single_pixels": single_pixels, "redshift": redshift}
+    _map_all(file, reading, source, folder, lines, **how)
+
+
+def _map_all(
+    file: Path,
+    reading: FileOptions,
+    source: Path | None,
+    folder: Path,
+    lines: dict[str, Any],
+    *,
+    overwrite: bool,
+    where: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write all maps that suit a cube; ``lines`` are the flags about elements and lines."""
+    from spectessera.maps import NothingToMap
+    from spectessera.resultfolder import Origin, Plan, result_folder, write_all_maps
+
     inputs = {"cube": file} | ({} if source is None else {"result": source})
     inputs |= {f"beside-{n}": each for n, each in enumerate(reading.files(), start=1)}
     names = _names(folder, source, overwrite)
@@ -101,33 +126,19 @@ def maps_command(
     with result_folder(folder, plan) as staging, closing(Origin(inputs)) as origin:
         cube = reading.open(file)
         kind = kind_of(cube)
-        if kind != "elements" and anode is not None:
+        if kind != "elements" and lines["anode"] is not None:
             raise ValueError("--anode: only X-ray cubes have lines of a tube; leave it out")
-        if kind != "lines" and redshift is not None:
+        if kind != "lines" and lines["redshift"] is not None:
             raise ValueError("--redshift: only cubes along wavelengths have lines that it moves")
         with use_scheduler(where), progress(quiet or as_json) as bar:
-            made = maps_of(
-                *_with_clusters(cube, source, bar, sized=reading.pixel_size is not None), kind, bar,
-                anode=anode, single_pixels=single_pixels, redshift=redshift,
-            )  # fmt: skip
+            sized = reading.pixel_size is not None
+            made = maps_of(*_with_clusters(cube, source, bar, sized=sized), kind, bar, **lines)
         if made.suitable is None and made.mixtures is None:
             raise NothingToMap("there are no maps to write; the lines above say why")
-        rows = _write(made, staging.path)
+        rows = write_all_maps(made.suitable, made.mixtures, staging.path)
         _write_summary(folder, staging, rows)
         staging.commit(_facts(staging, origin, quiet or as_json))
     _print(rows, made, folder, as_json, quiet)
-
-
-def _write(made: Maps, folder: Path) -> Rows:
-    """Write all maps, and return what the summary says of them."""
-    from spectessera.resultfolder import write_abundances, write_any_maps
-
-    rows: Rows = {}
-    if made.suitable is not None:
-        rows |= write_any_maps(made.suitable, folder)
-    if made.mixtures is not None:
-        rows |= write_abundances(made.mixtures, folder)
-    return rows
 
 
 def _folder(source: Path | None, out: Path | None) -> Path:
@@ -181,21 +192,19 @@ def _with_clusters(
     from spectessera.io import read_result
 
     result = read_result(source)
-    if sized or any(cube.sizes[name] != result.sizes[name] for name in ("y", "x")):
-        return cube, result
-    places = {name: result.coords[name] for name in ("y", "x") if name in result.coords}
-    return cube.assign_coords(places), result
+    return cube if sized else at_places_of(cube, result), result
 
 
 def _write_summary(folder: Path, staging: Staging, rows: Rows) -> None:
     """Write the summary of the result with its elements or lines, if there is one."""
+    from spectessera.resultfolder import with_maps
+
     if SUMMARY not in staging.plan.names:
         return
     summary = read_json(folder / SUMMARY, MOST_BYTES)
     if not isinstance(summary, dict):
         raise ValueError(f"{folder / SUMMARY} is not a summary of spectessera")
-    summary = {name: value for name, value in summary.items() if name not in KEYS} | rows
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(with_maps(summary, rows), indent=2, allow_nan=False) + "\n"
     (staging.path / SUMMARY).write_text(text, encoding="utf-8")
 
 

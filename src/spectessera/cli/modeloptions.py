@@ -177,7 +177,8 @@ def chosen_for(cube: xr.DataArray, neighbours: str, settings: Fields, bar: Bar) 
         )
     name = choice.name or "trained on this cube"
     gains = ", ".join(f"{each} {gain:.4g}" for each, gain in choice.gains.items())
-    why = f"{name}: {choice.reason}" + (f" (gain in nats per pixel: {gains})" if gains else "")
+    why = f"{name}: {choice.reason}"
+    why += f" (gain in logarithmic units per pixel: {gains})" if gains else ""
     if bar.shows:
         errors.print(f"model {why}")
     cube.attrs["model_choice"] = why

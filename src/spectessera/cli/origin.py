@@ -7,8 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .anymaps import Maps, kind_of, maps_of
 from .flags import FileOptions
-from .rerun import recorded_call
+from .rerun import parsed_call, recorded_call
 from .together import Scans, TogetherOptions
 
 if TYPE_CHECKING:
@@ -57,6 +58,35 @@ def cube_of_run(
     seed = manifest.facts.get("seed", 0)
     files = [Path(each) for each in flags["files"]]
     return Scans(files, together).read(reading, seed if isinstance(seed, int) else 0, progress)
+
+
+def maps_again(
+    manifest: Manifest, cube: xr.DataArray, segmenter: SpectralSegmenter, result: xr.Dataset,
+    progress: Any,
+) -> Maps:  # fmt: skip
+    """Return the maps of the cube of a run for an edited result, with the flags they had before.
+
+    Raises
+    ------
+    NothingToMap
+        If there is none.
+    ValueError
+        If the call of ``maps`` in the manifest makes no sense.
+    """
+    from spectessera.maps import NothingToMap
+    from spectessera.preprocess.spikes import despiked
+    from spectessera.resultfolder import as_table
+
+    how: dict[str, Any] = {}
+    words = as_table(manifest.facts.get("maps")).get("command")
+    if words is not None:  # by `maps`, which has added them to the result
+        _, context = parsed_call("the maps cannot be made again: ", words, "maps")
+        how = {name: context.params[name] for name in ("anode", "single_pixels", "redshift")}
+    cube = despiked(cube, segmenter.config("preprocess"))
+    made = maps_of(cube, result, kind_of(cube), progress, **how)
+    if made.suitable is None and made.mixtures is None:
+        raise NothingToMap("there are no maps of these clusters; leave out --maps")
+    return made
 
 
 def _model(folder: Path, manifest: Manifest, moved: Mapping[str, str]) -> SpectralSegmenter:

@@ -151,25 +151,8 @@ def recorded_call(
     ValueError, FileNotFoundError
         If that is not possible.
     """
-    from .app import load_command
-
     problem = f"{folder} cannot be repeated: "
-    words = manifest.facts.get("command")
-    if not isinstance(words, list) or not 0 < len(words) <= MOST_ARGUMENTS:
-        raise ValueError(f"{problem}its manifest has no command")
-    if not all(isinstance(each, str) for each in words) or words[0] != "segment":
-        raise ValueError(f"{problem}the command in its manifest is not segment; got {words[0]!r}")
-    program = load_command("segment")
-    try:
-        context = program.make_context("segment", words[1:], help_option_names=[])
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # the mark of all errors of usage
-            raise
-        words_of_error = error.format_message()
-        raise ValueError(
-            f"{problem}this version does not understand the command in its manifest: "
-            f"{words_of_error}"
-        ) from error
+    program, context = parsed_call(problem, manifest.facts.get("command"), "segment")
     flags = context.params
     if flags["outside"] and not outside:
         raise ValueError(
@@ -184,6 +167,33 @@ def recorded_call(
     flags |= {"overwrite": False, "report": False, "as_json": False, "checkpoint": None}
     flags |= _paths(problem, manifest.facts, flags, moved)
     return program, context
+
+
+def parsed_call(problem: str, words: Any, name: str) -> tuple[Any, Any]:
+    """Return one of our commands, and a context of the flags in a recorded call of it.
+
+    Raises
+    ------
+    ValueError
+        If it is no call of that command; the message begins with ``problem``.
+    """
+    from .app import load_command
+
+    if not isinstance(words, list) or not 0 < len(words) <= MOST_ARGUMENTS:
+        raise ValueError(f"{problem}its manifest has no command")
+    if not all(isinstance(each, str) for each in words) or words[0] != name:
+        raise ValueError(f"{problem}the command in its manifest is not {name}; got {words[0]!r}")
+    program = load_command(name)
+    try:
+        return program, program.make_context(name, words[1:], help_option_names=[])
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the mark of all errors of usage
+            raise
+        words_of_error = error.format_message()
+        raise ValueError(
+            f"{problem}this version does not understand the command in its manifest: "
+            f"{words_of_error}"
+        ) from error
 
 
 def _paths(

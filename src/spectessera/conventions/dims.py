@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from spectessera.axis import UNITS, parse_unit
 
+# How axes were found: the user has said it; nothing says which axis is the spectrum.
+GIVEN, POSITION = "the argument axes", "position"
 CHANNEL, ROW, COLUMN, DETECTOR, POINT = "channel", "y", "x", "detector", "point"
 # Names of dimensions and of the arrays along them, without digits, case and punctuation.
 ROLES = {
@@ -172,7 +174,7 @@ def find_axes(what: str, evidence: Evidence, letters: str | None = None) -> Axes
     used, drop = _three_axes(what, evidence)
     if letters is not None:
         at = dict(zip(letters, used, strict=True))
-        return Axes((at["y"], at["x"], at["c"]), drop, f"the argument axes ({letters})", "")
+        return Axes((at["y"], at["x"], at["c"]), drop, f"{GIVEN} ({letters})", "")
     for decide in (_by_names, _by_units, _by_lengths, _by_images, _by_layout):
         result = decide(what, evidence, used)
         if result is not None:
@@ -326,7 +328,7 @@ def _by_position(what: str, evidence: Evidence, used: list[int], drop: tuple[int
     return Axes(
         _with_channel(evidence, used, channel),
         drop,
-        "position",
+        POSITION,
         f"nothing names the axes of {array}: the {place} one (length {length}) is taken as the "
         "spectrum (--axes cyx and the like say otherwise)",
     )

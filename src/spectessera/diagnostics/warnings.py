@@ -272,7 +272,7 @@ def novelty_warnings(result: xr.Dataset) -> list[ResultWarning]:
     advice = "if these pixels matter, train a model on this cube (--fit, or --fit --start)"
     if AS_WELL in str(result.attrs.get("model_choice", "")):
         advice = (
-            "yet the model foretells the measurement as well as one of this cube would (see why it "
+            "yet the model predicts the measurement as well as one of this cube would (see why it "
             "was chosen); if these pixels matter, compare the map with one of such a model (--fit)"
         )
     values = {"share": per_cent(share), "which": which, "advice": advice}

@@ -129,6 +129,7 @@ def save_edits(
     library: xr.Dataset | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     before: Sequence[Act] | None = None,
+    maps: tuple[xr.Dataset | None, xr.Dataset | None] | None = None,
 ) -> xr.Dataset:
     """Keep acts in the folder of a result, and write all files anew that show them.
 
@@ -152,6 +153,9 @@ def save_edits(
         As of :func:`apply_edits`.
     before : sequence of Act, optional
         The acts that the folder had when it was opened, some time ago.
+    maps : tuple of Dataset or None, optional
+        Maps of elements or lines, and of abundances, of the result with these acts: they take the
+        place of those in the folder, which stay otherwise.
 
     Returns
     -------
@@ -180,7 +184,7 @@ def save_edits(
     elif edits_of(result) != acts:
         raise ValueError("edited is a result with other acts than those that are to be kept")
     _refuse_unknown(result)
-    made = as_files(opened, acts, result, library)
+    made = as_files(opened, acts, result, library)._replace(maps=maps)
     folder, manifest = opened.folder, opened.manifest
     plan = Plan(edited_files(made, folder, manifest), overwrite=True, add=True)
     with result_folder(folder, plan) as staging:

@@ -1,6 +1,6 @@
 """What one part of a measurement says about the other: the measure of clusters.
 
-Labels are made from one part of the data and believed as far as they foretell another part whose
+Labels are made from one part of the data and believed as far as they predict another part whose
 noise is independent.
 """
 

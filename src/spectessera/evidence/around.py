@@ -1,7 +1,7 @@
 """Evidence where the noise is not known: the neighbours of a pixel against the pixel itself.
 
 The noise of neighbouring pixels is taken to be independent, so labels that are made from the
-neighbours of a pixel foretell the pixel only as far as both belong to the same object.
+neighbours of a pixel predict the pixel only as far as both belong to the same object.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def explained(points: np.ndarray, labels: np.ndarray, k: int) -> Gain:
     points = points - points.mean(axis=0, dtype=np.float64)
     counts = np.bincount(labels, minlength=k)[labels]
     sums = np.stack([np.bincount(labels, column, minlength=k) for column in points.T], axis=1)
-    # A cluster of one point foretells nothing: its mean is that of all.
+    # A cluster of one point predicts nothing: its mean is that of all.
     means = (sums[labels] - points) / np.maximum(counts - 1, 1)[:, None]
     alone = np.square(points).sum(axis=1)
     each = (alone - np.square(points - means).sum(axis=1)) / max(alone.mean(), 1e-300)

@@ -18,9 +18,10 @@ WORSE = 2.0
 def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     """Return the position of the number of clusters that is chosen.
 
-    The largest number that has at least nine tenths of the largest gain, foretells not
+    The largest number that has at least nine tenths of the largest gain, predicts not
     significantly less than a smaller number, and is stable. Where none is, the largest stable one
-    whose gain is not significantly below these nine tenths; else the smallest with nine tenths.
+    whose gain is not significantly below these nine tenths; else the smallest one of which this is
+    true: what a few spectra alone speak for is no cluster then.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     if chosen is not None:
         return chosen
     largest = gains[int(means.argmax())]
-    near = [p for p in range(first) if stable[p] and not falls_short(gains[p], largest)]
-    return near[-1] if near else first
+    near = [p for p in range(first + 1) if not falls_short(gains[p], largest)]
+    return max((p for p in near if stable[p]), default=near[0])
 
 
 def falls_short(gain: Gain, other: Gain) -> bool:

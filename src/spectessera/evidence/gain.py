@@ -1,4 +1,4 @@
-"""What labels foretell of a part of the data that they were not made from."""
+"""What labels predict of a part of the data that they were not made from."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def gain_of(parts: Parts, labels: np.ndarray, k: int) -> Gain:
     Both are those of whole spectra: that of the counts is divided by the share of the counts that
     ``parts.judged`` has, and s^2 is the noise of a whole spectrum. Where all spectra together have
     fewer than 400 counts per channel, channels are summed in bins of that many (but in at least 32
-    bins): a mean of more channels than its counts can carry foretells worse than it could.
+    bins): a mean of more channels than its counts can carry predicts worse than it could.
 
     Parameters
     ----------

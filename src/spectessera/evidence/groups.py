@@ -1,6 +1,6 @@
 """Which neighbours of a pixel are like it: groups of spectra, and what pixels around a pixel say.
 
-A group of like spectra foretells a spectrum by a likelihood. To which group a pixel belongs is said
+A group of like spectra predicts a spectrum by a likelihood. To which group a pixel belongs is said
 by its own spectrum and by its neighbours (a Potts model, solved in mean field: Zhang, Brady & Smith
 2001, IEEE Trans. Med. Imaging 20, 45). Pixels are then averaged with those neighbours that belong
 to the same group, so that edges are kept.

@@ -26,7 +26,7 @@ class Merge(NamedTuple):
         From 0; the group of both goes on under the number of the first, which is the smaller one.
     cost : float
         Natural logarithm of a likelihood ratio, per pixel of all clusters; below 0 where the means
-        of both foretell less than that of all their pixels.
+        of both predict less than that of all their pixels.
     error : float
         Its standard error.
     """

@@ -25,8 +25,8 @@ DIRECTIONS, RARE = 16, 0.01
 FEWEST, GROUPS = 3, 10
 # Cosine of the angle between two spectra, without their noise, from which they are alike.
 LIKE = 0.7
-# Standard errors from which the pixels of a group foretell each other.
-FORETOLD = 5.0
+# Standard errors from which the pixels of a group predict each other.
+PREDICTED = 5.0
 # How often noise alone may be taken for a pixel far from all others, in a cube.
 _BY_CHANCE = 0.01
 # Pixels are far if they are so many times as far as the farthest of the common ones.
@@ -94,7 +94,7 @@ class Ordinary(NamedTuple):
         """Return what is left of two parts of spectra (n, feature), in units of their noise.
 
         Of counts, the second part is compared with what the common directions of the first part
-        foretell of it: roots of fewer counts have another mean.
+        predict of it: roots of fewer counts have another mean.
 
         Parameters
         ----------
@@ -311,8 +311,8 @@ def _refined(
     return found
 
 
-def foretold(made: np.ndarray, judged: np.ndarray) -> float:
-    """Return how significantly the spectra of a group foretell each other.
+def predicted(made: np.ndarray, judged: np.ndarray) -> float:
+    """Return how significantly the spectra of a group predict each other.
 
     The mean of the first part of the others is the direction in which the second part of a spectrum
     is expected to differ from the ordinary, as far as its first part does.
@@ -331,7 +331,7 @@ def foretold(made: np.ndarray, judged: np.ndarray) -> float:
     --------
     >>> import numpy as np
     >>> noise = np.random.default_rng(0).normal(size=(2, 5, 40))
-    >>> foretold(*noise) < 5, foretold(*(noise + 3)) > 5
+    >>> predicted(*noise) < 5, predicted(*(noise + 3)) > 5
     (True, True)
     """
     others = made.sum(axis=0, dtype=np.float64) - made

@@ -1,6 +1,6 @@
 """Two parts of one measurement whose noise is independent.
 
-Labels are made from one part, and are believed as far as they foretell the other.
+Labels are made from one part, and are believed as far as they predict the other.
 """
 
 from __future__ import annotations

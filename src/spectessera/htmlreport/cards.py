@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spectessera.axis import Axis
-from spectessera.naming.candidates import Candidate, Line, Naming, Peak
+from spectessera.naming.candidates import Candidate, Line, Naming, Peak, is_hidden
 from spectessera.naming.numbers import MEANINGS, quantities_of
 
 from .bandtables import bands_html, library_html
@@ -148,11 +148,12 @@ def _place(each: Candidate) -> int:
 
 
 def _candidate(each: Candidate) -> list[str]:
-    missing = [line.name for line in each.lines if line.peak is None]
-    words = each.evidence
-    if missing:
-        words = f"{words.rstrip(' .')}. " if words.strip() else ""
-        words += f"Not detected: {', '.join(missing)}."
+    unseen = [line for line in each.lines if line.peak is None]
+    covered = [f"{line.name} is {line.note}" for line in unseen if is_hidden(line)]
+    missing = [line.name for line in unseen if not is_hidden(line)]
+    said = [each.evidence.strip(" .")] if each.evidence.strip(" .") else []
+    said += [f"Not detected: {', '.join(missing)}"] if missing else []
+    words = ". ".join([*said, *covered]) + "." if unseen else each.evidence
     return [
         safe(each.name),
         safe(KINDS.get(each.kind, each.kind)),

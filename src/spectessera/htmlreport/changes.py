@@ -34,15 +34,18 @@ def change_section(result: xr.Dataset) -> dict[str, str]:
     return {"changes": f"{words}<ol>{rows}</ol>"}
 
 
-def in_colours_of(result: xr.Dataset, maps: xr.Dataset | None) -> xr.Dataset | None:
+def in_colours_of(result: xr.Dataset, maps: xr.Dataset) -> xr.Dataset:
     """Return maps with the colours and the names that people have given to their clusters.
 
     Those of other clusters than the result has now are left as they are.
     """
-    if maps is None or not of_same_clusters(result, maps):
+    if not of_same_clusters(result, maps):
         return maps
+    own = {name: value for name, value in maps.attrs.items() if name not in GIVEN[:2]}
     given: dict[str, Any] = {n: result.attrs[n] for n in GIVEN[:2] if n in result.attrs}
-    return maps.assign_attrs(given)
+    shown = maps.copy()
+    shown.attrs = own | given  # names and colours that were taken back are gone
+    return shown
 
 
 def of_same_clusters(result: xr.Dataset, maps: xr.Dataset) -> bool:
@@ -57,7 +60,8 @@ def _acts(of: xr.Dataset) -> list[Any]:
 
 
 OLDER = (
-    '<p class="note">The clusters in this section are those of the run, with their numbers and '
-    "colours before the changes by people, and pixels that people masked are in the maps. "
-    "spectessera maps --overwrite makes them again.</p>"
+    '<p class="note">The maps in this section were made for other clusters than those above: '
+    "people have merged, split or masked some since, or have taken that back. Numbers, colours and "
+    "masked pixels here are those of that time. spectessera edit FOLDER --maps makes them "
+    "again.</p>"
 )

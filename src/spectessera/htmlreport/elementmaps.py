@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera.colours import MASKED
+from spectessera.plots.elementmaps import remark_of
 
 from .chips import chips
 from .lengths import each_map_is
@@ -55,9 +56,7 @@ def element_section(maps: xr.Dataset, most: int = LARGEST) -> str:
 def _thumbnail(maps: xr.Dataset, index: int, most: int) -> str:
     """Return one map with its name and its scale."""
     image = maps["net_counts"].transpose("element", "y", "x").values[index]
-    kind = " (instrument)" if maps["kind"].values[index] != "element" else ""
-    surer = str(maps["surer"].values[index]) if "surer" in maps else ""
-    kind = kind or (f" (also {surer})" if surer else "")
+    kind = remark_of(maps, index)
     name = str(maps["element"].values[index])
     upright = "wcs" in maps.attrs
     return thumbnail(image, name, _brightest(image), kind=kind, upright=upright, most=most)

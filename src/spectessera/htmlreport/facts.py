@@ -13,7 +13,7 @@ from spectessera.axis import Axis
 from spectessera.channels import Windows, bad_channels, bad_windows, good_channels, zero_peak
 from spectessera.colours import as_hex
 from spectessera.cube import spectral_axis
-from spectessera.naming.candidates import Line, Naming
+from spectessera.naming.candidates import Line, Naming, detected_lines, significance_of
 from spectessera.naming.names import title_of
 from spectessera.result import cluster_colours, per_cluster
 
@@ -101,16 +101,7 @@ class Card:
 
     def lines(self) -> list[Line]:
         """Return the detected lines of all candidates, each once, the most significant first."""
-        found: dict[tuple[str, float], Line] = {}
-        for candidate in self.naming.candidates if self.naming else ():
-            for line in candidate.lines:
-                if line.peak is not None:
-                    found.setdefault((line.name, line.peak.position), line)
-        return sorted(found.values(), key=_significance, reverse=True)
-
-
-def _significance(line: Line) -> float:
-    return abs(line.peak.significance) if line.peak else 0.0
+        return [] if self.naming is None else detected_lines([self.naming])
 
 
 def checked_names(
@@ -257,4 +248,4 @@ def _line_at(position: float, namings: Sequence[Naming | None]) -> str:
         for line in candidate.lines
         if line.peak is not None and abs(line.peak.position - position) <= line.peak.width / 2
     ]
-    return max(near, key=_significance).name if near else ""
+    return max(near, key=significance_of).name if near else ""

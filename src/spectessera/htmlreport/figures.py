@@ -11,17 +11,14 @@ import xarray as xr
 
 from spectessera.axis import Axis
 from spectessera.channels import hidden, runs
-from spectessera.plots.drawing import ZERO_PEAK, with_gaps
+from spectessera.plots.drawing import with_gaps
+from spectessera.plots.meanspectra import LETTER, LONGEST_LABEL, ZERO_PEAK, spaced
 from spectessera.result import number_chosen
 
 from .facts import Card
 
-MOST_LABELS = 14
 SPECTRUM_HEIGHT = 330  # pixels of the screen
 LONGEST_UNIT = 34  # letters; a longer one does not fit beside an axis
-LONGEST_LABEL = 14  # letters
-LETTER = 0.023  # of the height of a figure, in a name of a line
-APART = 0.022  # of the axis: labels of lines that are nearer would cover each other
 RANGE = 30.0  # a spectrum whose maximum is so many times its median is drawn on a logarithmic scale
 DECADES = 1e-4  # of its maximum: the least that is drawn on a logarithmic scale
 INK = "#333333"
@@ -117,20 +114,16 @@ class Scale:
 
 def labelled_lines(card: Card, axis: Axis) -> list[tuple[float, float, str]]:
     """Return position, mean there and name of the lines that are marked, by position."""
-    first, last = float(axis.values.min()), float(axis.values.max())
-    edge = APART / 2 * (last - first)
-    kept: list[tuple[float, float, str]] = []
+    found: list[tuple[float, float, str]] = []
     for line in card.lines():
         assert line.peak is not None  # those of a card are seen
         x = line.peak.position
-        near = any(abs(x - other[0]) < APART * (last - first) for other in kept)
-        if first + edge <= x <= last - edge and not near and len(kept) < MOST_LABELS:
-            at = int(np.argmin(np.abs(axis.values - x)))
-            around = card.mean[max(0, at - 1) : at + 2]
-            if not np.isfinite(around).any():  # among bad channels
-                continue
-            kept.append((x, float(np.nanmax(around)), without_math(line.name)[:LONGEST_LABEL]))
-    return sorted(kept)
+        at = int(np.argmin(np.abs(axis.values - x)))
+        around = card.mean[max(0, at - 1) : at + 2]
+        if np.isfinite(around).any():  # not among bad channels
+            found.append((x, float(np.nanmax(around)), without_math(line.name)[:LONGEST_LABEL]))
+    first, last = float(axis.values.min()), float(axis.values.max())
+    return sorted(found[each] for each in spaced([x for x, *_ in found], first, last))
 
 
 def zero_channels(card: Card, axis: Axis) -> np.ndarray | None:

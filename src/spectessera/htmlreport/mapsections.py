@@ -36,13 +36,14 @@ def map_sections(
         Of the lines on the cards of the clusters.
     """
     found = {}
-    maps, mixtures = in_colours_of(result, maps), in_colours_of(result, mixtures)
     if maps is not None:
+        maps = in_colours_of(result, maps)
         of_elements = "element" in maps.dims
         name = "elements" if of_elements else "lines"
         drawn = element_section(maps, most) if of_elements else line_section(maps, most)
         found[name] = _note(result, maps) + _other_redshift(maps, redshift) + drawn
     if mixtures is not None:
+        mixtures = in_colours_of(result, mixtures)
         found["mixtures"] = _note(result, mixtures) + mixture_section(mixtures, most)
     return found
 

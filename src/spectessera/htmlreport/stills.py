@@ -16,7 +16,6 @@ from spectessera.axis import Axis
 from spectessera.plots import mixtures
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import (
-    ZERO_PEAK,
     draw_labels,
     draw_pixels,
     fit_channels,
@@ -27,6 +26,7 @@ from spectessera.plots.drawing import (
     shade_channels,
     with_gaps,
 )
+from spectessera.plots.meanspectra import ZERO_PEAK
 
 from .facts import Card
 from .figures import Scale, is_cut, labelled_lines, windows, y_label, zero_channels

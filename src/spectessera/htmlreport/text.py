@@ -41,7 +41,7 @@ QUALITY_WORDS = {
 }
 ONE_CLUSTER = (
     "by the program: one cluster, since there are no groups beyond the noise: a part of the "
-    "measurement does not foretell any difference between the pixels in the other part"
+    "measurement does not predict any difference between the pixels in the other part"
 )
 # Added where neighbours take the place of a known noise.
 BY_NEIGHBOURS = (
@@ -49,9 +49,9 @@ BY_NEIGHBOURS = (
     "and their noise is taken to be independent)"
 )
 CRITERIA = {
-    "evidence": "by the program: of the numbers of clusters that foretell a held-out part of the "
-    "measurement best, the largest whose clusters are all recovered from half of the pixels, or "
-    "the smallest if there is none",
+    "evidence": "by the program: of the numbers of clusters that predict a held-out part of the "
+    "measurement best, as far as can be told, the largest whose clusters are all recovered from "
+    "half of the pixels, or the smallest if there is none",
     "stability": "by the program: the largest number of clusters that are all recovered from half "
     "of the pixels (stability), unless another such number separates them far better (silhouette)",
     "equal": "by the program: the spectra are so many groups of exactly equal ones",

@@ -89,7 +89,7 @@ def calibration_of(
     if sum(np.count_nonzero(one != other) for one, other in halves) < _DIFFERENT:
         return None
 
-    def foretold(pairs: list[Pair], labels: list[Pair]) -> np.ndarray:
+    def predicted(pairs: list[Pair], labels: list[Pair]) -> np.ndarray:
         noise, parts = _noise_of([one - other for one, other in pairs], own, k), []
         for (one, _), (label, _) in list(zip(pairs, labels, strict=True))[:_FITTED]:
             model = fit_mixture(one, label, noise, weight)
@@ -97,8 +97,8 @@ def calibration_of(
         return np.stack(parts)
 
     model = same_label_probability(repeated.whole, own, centers, mixture, draws)
-    of_halves = foretold(repeated.halves, halves)
-    of_quarters = foretold(repeated.quarters[:1], quarters[:1])
+    of_halves = predicted(repeated.halves, halves)
+    of_quarters = predicted(repeated.quarters[:1], quarters[:1])
     first, second = (np.concatenate(each) for each in zip(*halves[:_FITTED], strict=True))
     line = shape_of(of_halves.ravel(), first, second, np.tile(weight, len(of_halves)), k)
     means = [np.average(each.mean(axis=0), weights=weight) for each in (of_quarters, of_halves)]
@@ -159,14 +159,14 @@ def _mean_agreement(pairs: list[Pair], weight: np.ndarray) -> float:
     return float(np.mean([np.average(one == other, weights=weight) for one, other in pairs]))
 
 
-def growth_of_model(foretold: tuple[float, ...], seen: tuple[float, ...]) -> float:
+def growth_of_model(predicted: tuple[float, ...], seen: tuple[float, ...]) -> float:
     """Return how much more the log odds grow from halves to the whole than from quarters to halves.
 
     That is what a model says, less where it is not right about quarters and halves.
 
     Parameters
     ----------
-    foretold : tuple of float
+    predicted : tuple of float
         Mean probability of the same label in quarters, halves and the whole.
     seen : tuple of float
         Shares of labels that agree in quarters and halves.
@@ -178,7 +178,7 @@ def growth_of_model(foretold: tuple[float, ...], seen: tuple[float, ...]) -> flo
     >>> growth_of_model((0.3, 0.5, 0.8), (0.2, 0.3))
     0.0
     """
-    quarters, halves, whole = logit(np.clip(foretold, *SHARES))
+    quarters, halves, whole = logit(np.clip(predicted, *SHARES))
     away = float(np.abs(logit(np.clip(seen, *SHARES)) - (quarters, halves)).max())
     more = (whole - halves) / max(halves - quarters, _LEAST) - 1
     return float(np.clip(more, 0, _MORE)) * max(0.0, 1 - away / _TOO_FAR)

@@ -178,7 +178,7 @@ class HeldOut:
         self._parts = parts
 
     def gain(self, rule: Rule) -> Gain:
-        """Return how much better the clusters of a rule foretell the spectra than one cluster."""
+        """Return how much better the clusters of a rule predict the spectra than one cluster."""
         return gain_of(self._parts, rule.label(self._latent), len(rule.centers))
 
     def best_gain(self, numbers: Sequence[int], clusters: Clusters) -> Gain:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 # Numbers of clusters whose gain is computed; the largest counts.
 _TRIED = (4, 8, 12)
 _COMPONENTS = 10
-# Share of novel spectra from which on a model must foretell as well as the cube's own components.
+# Share of novel spectra from which on a model must predict as well as the cube's own components.
 # Of spectra like those of the training, by any simulator, at most a tenth are novel; of electron
 # beams, which maxrf was not trained on, four tenths or more.
 _MANY = 0.25
@@ -82,7 +82,7 @@ def choose_model(
     """Choose between the shipped models and one that is to be trained on the cube.
 
     A shipped model must be able to read the axis of the cube, and find its redshift if it expects
-    wavelengths at rest. Its clusters, made from one part of the measurement, must foretell the
+    wavelengths at rest. Its clusters, made from one part of the measurement, must predict the
     other part nearly as well (nine tenths of the gain, or less by no more than chance) as those of
     the principal components of the cube itself, with which a training on it begins. So nothing is
     trained in order to choose. A small difference of the gain says nothing (docs/models.md). If
@@ -224,12 +224,12 @@ def _compared(task: _Task) -> ModelChoice:
         short = gains[best].mean < own.mean
         less = short and _novel(made[best], task.shipped[best]) > _MANY
     if best not in gains or less or falls_short(gains[best], own):
-        said = f"; {best} foretells less of them" if best in gains else ""
+        said = f"; {best} predicts less of them" if best in gains else ""
         said += ", and they are unlike those that it was trained on" if less else ""
         return ModelChoice("", None, means, f"its own spectra are the better guide{said}")
     why = AS_WELL
     if all(each.mean <= _CHANCE * each.error for each in (gains[best], own)):
-        why = "no model foretells any difference between the spectra, and this one is trained"
+        why = "no model predicts any difference between the spectra, and this one is trained"
     shipped = task.shipped[best]
     return ModelChoice(best, shipped.segmenter, means, why, shipped.frame)
 

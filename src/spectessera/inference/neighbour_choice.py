@@ -2,7 +2,7 @@
 
 Some square pieces of the cube are split in two parts of independent noise. Groups of like spectra
 are made from the first part; every pixel is averaged with its neighbours of the same group; and the
-window is that whose clusters foretell best the second part of the pixel's own measurement, in which
+window is that whose clusters predict best the second part of the pixel's own measurement, in which
 none of its neighbours has a share.
 """
 
@@ -66,7 +66,7 @@ def choose_neighbours(
     intake : Intake, optional
         What makes network inputs of its spectra; by default as a new segmenter would make them.
     neighbours : "auto" or float
-        "auto": as far as the spectra of neighbours foretell the held-out part of the pixel's own,
+        "auto": as far as the spectra of neighbours predict the held-out part of the pixel's own,
         with the weight 1; not at all where nothing is gained, where the noise is not known, in
         maps of bins of several pixels, or of fewer than 400 pixels, or than three rows or columns.
         A number: the weight of a neighbour,
@@ -210,7 +210,7 @@ def _chosen(task: _Choice) -> Neighbours:
 def _agree(made: Patches, judged: np.ndarray, groups: Groups) -> bool:
     """Return whether neighbours are of one group more often than chance.
 
-    Averages of like pixels foretell them better wherever these are, also in random order; but that
+    Averages of like pixels predict them better wherever these are, also in random order; but that
     is not what their neighbours say, and two measurements find other pixels alike.
     """
     usable, images = made.usable, []
@@ -245,7 +245,7 @@ def _compared(cube: xr.DataArray, intake: Intake) -> np.ndarray:
 
 
 def _groups(patches: Patches, used: np.ndarray, task: _Choice) -> Groups:
-    """Return groups of the spectra of patches: those that foretell them best of two beginnings."""
+    """Return groups of the spectra of patches: those that predict them best of two beginnings."""
     free = task.intake.preprocess.normalise is not None
     best, largest = None, -np.inf
     for window in _BEGINNINGS:

@@ -94,7 +94,7 @@ def segment(
         ``mean_spectrum``, ``std_spectrum``, ``input_mean`` and ``reconstructed_mean``.
     neighbours : "auto", float or Neighbours
         How far the spectra of neighbouring pixels are used: "auto", as far as it makes the labels
-        foretell the pixel's own measurement better; 0, every pixel stands alone, as in the paper;
+        predict the pixel's own measurement better; 0, every pixel stands alone, as in the paper;
         or the weight of a neighbour beside 1, the pixel's own. See
         :func:`spectessera.inference.choose_neighbours`, of which an earlier answer can be given.
     redshift : float or Frame, optional

@@ -12,14 +12,14 @@ from spectessera.cube import Block, in_image
 from spectessera.evidence import Parts, finite_variance, split_noise, thin_counts
 from spectessera.evidence.rare import (
     FEWEST,
-    FORETOLD,
     GROUPS,
+    PREDICTED,
     Ordinary,
     fit_ordinary,
-    foretold,
     like_groups,
     limit_of,
     noise_limit,
+    predicted,
 )
 from spectessera.kmeans.points import Clustering
 
@@ -51,7 +51,7 @@ class RareGroups(NamedTuple):
     confidence : array (m,), float32
         Probability that a repeated measurement of the pixel is far from the others, too.
     significance : array (group,)
-        Standard errors; see :func:`spectessera.evidence.rare.foretold`.
+        Standard errors; see :func:`spectessera.evidence.rare.predicted`.
     """
 
     pixel: np.ndarray
@@ -202,7 +202,7 @@ def rare_groups(model: FarModel, found: Far, labels: np.ndarray, seed: int) -> R
 def _groups(
     far: FarPixels, beyond: np.ndarray, ordinary: Ordinary, labels: np.ndarray, seed: int
 ) -> list[tuple[np.ndarray, float]]:
-    """Return the rows of every group of like pixels, and how much these foretell each other.
+    """Return the rows of every group of like pixels, and how much these predict each other.
 
     ``beyond (m,)``: which pixels are beyond the tail of the common ones. A group of which many are
     not is the end of that tail.
@@ -216,8 +216,8 @@ def _groups(
         of_cluster = np.bincount(own, minlength=len(sizes)) / np.maximum(sizes, 1)
         if (of_cluster[own] > _SAME).mean() > _SAME:
             continue  # a cluster already
-        significance = foretold(made[rows], judged[rows])
-        if significance > FORETOLD:
+        significance = predicted(made[rows], judged[rows])
+        if significance > PREDICTED:
             found.append((rows, significance))
     return found[:GROUPS]
 

@@ -1,8 +1,8 @@
 """Confidence checked by clusters that another part of the measurement had no share in.
 
-Components and clusters follow a little of the noise that they are found in: much of it where pixels
-are averaged with their neighbours and there are more clusters than the spectra show. All parts of
-that measurement contain this noise, so they agree more often than a new measurement would. So
+Components and clusters follow a little of the noise that they are found in: much of it where there
+are more clusters than the spectra show, and few pixels or averages of many. All parts of that
+measurement contain this noise, so they agree more often than a new measurement would. So
 components and clusters are found again in three quarters of the measurement. How often two parts of
 these agree, and how often the last quarter agrees in place of one of them, says what share of the
 agreement is left where the noise is new (docs/design/0005-confidence.md).
@@ -34,8 +34,9 @@ from .patches import Patches
 QUARTERS = 4
 # The share of the agreement in a cluster is that of all clusters in so many pixels more.
 _PIXELS = 20.0
-# The least agreement beyond chance, in logarithms of odds, of which a share is taken.
-_LEAST = 0.01
+# The least agreement beyond chance, in logarithms of odds, of which a share is taken, and the share
+# that overlapping groups that are there keep: three quarters say less of them than the whole.
+_LEAST, _ALL = 0.01, 0.9
 
 
 class Agreement(NamedTuple):
@@ -62,19 +63,19 @@ class Agreement(NamedTuple):
         """Return the share of the agreement beyond chance that is left outside, (k,), 0 to 1.
 
         Agreement and chance are logarithms of odds: of a difference that all parts have, as much
-        is left of larger agreement.
+        is left of larger agreement. Nine tenths are all.
 
         Examples
         --------
         >>> Agreement(*np.array([[900.0], [630.0], [390.0], [300.0]])).kept().round(2).tolist()
-        [0.28]
+        [0.31]
         """
         total = max(float(self.pixels.sum()), 1.0)
         inside, outside, chance = (
             logit(np.clip((each + _PIXELS * each.sum() / total) / (self.pixels + _PIXELS), *SHARES))
             for each in (self.inside, self.outside, self.chance)
         )
-        return np.clip((outside - chance) / np.maximum(inside - chance, _LEAST), 0, 1)
+        return np.clip((outside - chance) / np.maximum(inside - chance, _LEAST) / _ALL, 0, 1)
 
 
 def _agreement(
@@ -159,9 +160,7 @@ def calibrated(
         return None
     repeated, pieces = measured
     found = calibration_of(repeated, rule, mixture, draws)
-    if found is None or job.neighbours.window == 1:
-        return found
-    if job.clusters == "trained" or job.criterion == "evidence":
+    if found is None or job.clusters == "trained" or job.criterion == "evidence":
         return found
     own, k = nearest(repeated.whole, rule.centers), len(rule.centers)
     generator = np.random.default_rng([job.seed, 11])

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from spectessera.conventions.dims import CHANNEL, Axes, Dim, Evidence, find_axes, role_of
+from spectessera.conventions.dims import (
+    CHANNEL,
+    GIVEN,
+    POSITION,
+    Axes,
+    Dim,
+    Evidence,
+    find_axes,
+    role_of,
+)
 
 from ._alongside import Frame, frame_of
+from ._axesdoubt import doubts_of_axes
 from ._beside import (
     IMAGES,
     add_beside,
@@ -73,6 +83,15 @@ def cube_of_tree(tree: Tree, request: Request) -> StoredCube:
     add_positions(cube, tree, beside, scales, axes)
     add_grid_mapping(cube, tree, entry)
     add_marks(cube, tree, entry)
+    return _with_doubts(cube, axes, dims)
+
+
+def _with_doubts(cube: StoredCube, axes: Axes, dims: list[Dim]) -> StoredCube:
+    """Return a cube with a note where no name supports its axes and the data are against them."""
+    named = cube.axis is not None or any(dim.name for dim in dims)
+    if not named and (axes.how == POSITION or axes.how.startswith(GIVEN)):
+        letters = "".join("yxc"[axes.order.index(n)] for n in sorted(axes.order))
+        cube.notes += doubts_of_axes(cube.values, letters)
     return cube
 
 

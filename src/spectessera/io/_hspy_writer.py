@@ -61,7 +61,8 @@ def write_cube_hspy(cube: xr.DataArray, path: Path, coordinates: list[str]) -> N
 def write_result_hspy(result: xr.Dataset, path: Path) -> None:
     """Write a result so that HyperSpy opens it as signals.
 
-    They are the label map and the confidence as images, and the mean spectra, one for each cluster.
+    They are the label map and the confidence as images, and the mean spectra, one for each cluster,
+    with the type that their cube had.
     Names and colours that people have given are in the original metadata of all.
     """
     import h5py
@@ -92,7 +93,7 @@ def write_result_hspy(result: xr.Dataset, path: Path) -> None:
             axis = spectral_axis(means)
             kind = axis.kind.replace("_", " ").capitalize()
             _axis(group, 1, kind, axis.values, axis.unit, navigate=False)
-            _metadata(group, "mean spectra", given)
+            _metadata(group, "mean spectra", given, _signal_type(result, axis.kind))
             group["metadata/Signal"].attrs["quantity"] = str(result.attrs.get("unit", ""))
 
 
@@ -103,7 +104,7 @@ def _signal(group: Any, cube: xr.DataArray, values: xr.Variable, title: str) -> 
     kind = axis.kind.replace("_", " ").capitalize()
     _axis(group, 2, kind, axis.values, axis.unit, navigate=False)
     _image_axes(group, cube, navigate=True)
-    _metadata(group, title, {})
+    _metadata(group, title, {}, _signal_type(cube, axis.kind))
     return waiting
 
 
@@ -117,13 +118,21 @@ def _image_axes(group: Any, array: xr.DataArray, *, navigate: bool) -> None:
         _axis(group, number, name, places, unit, navigate=navigate)
 
 
-def _metadata(group: Any, title: str, original: dict[str, str]) -> None:
+def _signal_type(thing: xr.DataArray | xr.Dataset, kind: str) -> str:
+    """Return the type of spectra: that of the file, or the one that their axis has; else "".
+
+    X-ray energies alone do not say what excited the sample: there are types for electrons only.
+    """
+    return str(thing.attrs.get("signal_type") or ("EELS" if kind == "energy_loss" else ""))
+
+
+def _metadata(group: Any, title: str, original: dict[str, str], signal_type: str = "") -> None:
     """Write the groups of a signal beside its values and axes."""
     for name in ("original_metadata", "learning_results", "attributes"):
         group.require_group(name)
     group["attributes"].attrs.update({"_lazy": False, "ragged": False})
     group.require_group("metadata/General").attrs["title"] = title
-    group.require_group("metadata/Signal").attrs["signal_type"] = ""
+    group.require_group("metadata/Signal").attrs["signal_type"] = signal_type
     group["original_metadata"].attrs.update(original)
 
 

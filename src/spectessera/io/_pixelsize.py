@@ -7,7 +7,7 @@ import re
 import numpy as np
 import xarray as xr
 
-from spectessera.result.places import LONGEST, SHORTEST, is_a_size, metres
+from spectessera.result.places import LONGEST, SHORTEST, STEP, is_a_size, metres
 
 _SIZE = re.compile(r"([0-9.eE+-]+)\s*(?:,\s*([0-9.eE+-]+))?\s*([A-Za-zµμ]+)")
 # Attributes of a cube whose pixels have a place on the sky or on a map.
@@ -35,10 +35,19 @@ def with_pixel_size(cube: xr.DataArray, text: str) -> xr.DataArray:
             "pixel_size (--pixel-size)"
         )
     positions = {
-        name: (name, step * np.arange(cube.sizes[name]), {"units": unit})
+        name: (
+            name,
+            step * np.arange(cube.sizes[name]),
+            {"units": unit, **_alone(cube, name, step)},
+        )
         for name, step in zip(("y", "x"), steps, strict=True)
     }
     return cube.assign_coords(positions)
+
+
+def _alone(cube: xr.DataArray, name: str, step: float) -> dict[str, float]:
+    """Return the size of a pixel where positions do not show it: there is one row, or column."""
+    return {STEP: step} if cube.sizes[name] == 1 else {}
 
 
 def _parsed(text: str) -> tuple[float, float, str]:

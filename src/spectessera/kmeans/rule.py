@@ -93,5 +93,5 @@ class Evidence(Protocol):
         ...
 
     def gain(self, rule: Rule) -> Gain:
-        """Return how much better the clusters of a rule foretell the spectra than one cluster."""
+        """Return how much better the clusters of a rule predict the spectra than one cluster."""
         ...

@@ -48,7 +48,7 @@ class Clusters:
         (:mod:`spectessera.preprocess.auto`); for points without spectra, "euclidean".
     criterion : "evidence", "stability" or "silhouette"
         What chooses k. "evidence": how well clusters that were made from one part of the
-        measurement foretell the other part, whose noise is independent, together with stability
+        measurement predict the other part, whose noise is independent, together with stability
         (:mod:`spectessera.evidence`); one cluster if ``k_min`` is 2 and the spectra differ by no
         more than noise. Of maps whose noise is not known, labels of the neighbours of a pixel are
         judged by the pixel. As "stability" in lists of spectra of unknown noise (neither counts

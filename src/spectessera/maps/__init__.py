@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .bandsums import bands
     from .clustertree import cut_tree, tree
     from .elementmaps import check_mappable, elements
     from .emission import check_lines, lines
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NothingToMap",
     "abundances",
+    "bands",
     "check_lines",
     "check_mappable",
     "check_suitable",
@@ -30,6 +32,7 @@ __getattr__, __dir__ = door(
     {
         "NothingToMap": "families",
         "abundances": "mixtures",
+        "bands": "bandsums",
         "check_lines": "emission",
         "check_mappable": "elementmaps",
         "check_suitable": "kinds",

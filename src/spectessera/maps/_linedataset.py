@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spectessera._util.positions import positions_of
 from spectessera.axis import Axis
 from spectessera.naming.numbers import integrated_unit
 from spectessera.optical.linefits import on_axis
@@ -107,7 +108,7 @@ def _coords(context: LineContext, cube: xr.DataArray) -> dict[str, Any]:
         "tied": ("line", np.array([each.tied for each in columns], dtype=str)),
         "ratio": np.array(ratio_names(context.names), dtype=str),
     }
-    return coords | {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
+    return coords | positions_of(cube)
 
 
 def _attributes(

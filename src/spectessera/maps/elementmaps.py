@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from spectessera._util.positions import positions_of
 from spectessera.cube import (
     Spectra,
     blocks,
@@ -292,7 +293,7 @@ def _dataset(made: _Made, cube: xr.DataArray, result: xr.Dataset, anode: str | N
         "found_in": ("element", [contents.sources.get(n, "the instrument") for n in names]),
         "cluster": result["cluster"].values,
     }
-    coords |= {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
+    coords |= positions_of(cube)
     return _strongest_first(xr.Dataset(data, coords=coords, attrs=_attributes(cube, made)))
 
 

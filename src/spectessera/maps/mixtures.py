@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from spectessera._util.positions import positions_of
 from spectessera.channels import bad_channels
 from spectessera.cube import check_cube, noise_of, spectral_axis, with_axis
 
@@ -176,8 +178,8 @@ def _dataset(
         "components": (image, np.nan_to_num(components).astype(np.uint8)),
         "composition": (("label", "cluster"), composition, one),
     }
-    coords = {"cluster": numbers, "label": present}
-    coords |= {name: cube.coords[name] for name in image if name in cube.coords}
+    coords: dict[str, Any] = {"cluster": numbers, "label": present}
+    coords |= positions_of(cube)
     made = with_axis(xr.Dataset(data, coords=coords), spectral_axis(cube))
     made.attrs = _attributes(made, noise)
     made.attrs |= {name: cube.attrs[name] for name in ("source", "wcs") if name in cube.attrs}

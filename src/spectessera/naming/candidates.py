@@ -6,6 +6,7 @@ Strings and numbers; all positions are in the unit of the spectral axis. Lines a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +35,9 @@ class Peak:
     width: float
     area: float
     significance: float
+
+
+HIDDEN = "hidden by"  # begins the note of a line that lies under a peak
 
 
 @dataclass(frozen=True)
@@ -178,3 +182,36 @@ class Naming:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings, for JSON."""
         return asdict(self)
+
+
+def detected_lines(namings: Iterable[Naming]) -> list[Line]:
+    """Return the detected lines of all candidates, each once, the most significant first."""
+    found: dict[tuple[str, float], Line] = {}
+    for naming in namings:
+        for candidate in naming.candidates:
+            for line in candidate.lines:
+                if line.peak is not None:
+                    found.setdefault((line.name, line.peak.position), line)
+    return sorted(found.values(), key=significance_of, reverse=True)
+
+
+def is_hidden(line: Line) -> bool:
+    """Return whether a line that is not detected lies under a peak, so that it is not missing."""
+    return line.peak is None and line.note.startswith(HIDDEN)
+
+
+def significance_of(line: Line) -> float:
+    """Return in how many standard errors a line is seen."""
+    return abs(line.peak.significance) if line.peak else 0.0
+
+
+def places_of_lines(namings: Iterable[Naming]) -> dict[str, float]:
+    """Return where the detected lines are, by their names, the most significant first.
+
+    That of a line in several spectra is its place in the one that shows it best.
+    """
+    found: dict[str, float] = {}
+    for line in detected_lines(namings):
+        if line.peak is not None:
+            found.setdefault(line.name, line.peak.position)
+    return found

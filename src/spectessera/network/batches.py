@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spectessera.cube import LEAST_COUNTED, are_counts
+from spectessera.countnoise import LEAST_COUNTED
+from spectessera.cube import are_counts
 
 # Batches of a simulation are numbered; those to validate and to test with from here on.
 _HELD_OUT = 2**40

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
+    from .bandmaps import bands
     from .elementmaps import elements
     from .linemaps import lines
     from .mixtures import abundances, tree
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "abundances",
+    "bands",
     "clusters",
     "confidence",
     "elements",
@@ -30,6 +32,7 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "abundances": "mixtures",
+        "bands": "bandmaps",
         "clusters": "result",
         "confidence": "panels",
         "elements": "elementmaps",

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spectessera._util.text import in_figure, per_cent
 from spectessera.axis import Axis
-from spectessera.channels import Windows, outside, zero_peak
+from spectessera.channels import Windows
 from spectessera.colours import MASKED, colours
 from spectessera.result import palette
 
@@ -40,7 +40,6 @@ NAME = 60  # characters of a name in a legend
 MAX_COLUMNS = 200  # of an image whose columns are channels
 
 RGB = tuple[float, float, float]
-ZERO_PEAK = "zero peak, cut off"
 BAND = "0.92"  # grey of a window of the spectral axis that is not used
 GREY = tuple((MASKED / 255).tolist())  # of masked pixels
 
@@ -226,59 +225,6 @@ def shade_channels(axes: Axes, windows: Windows) -> None:
     """Draw windows (low, high) of the spectral axis, such as those of bad channels, in grey."""
     for low, high in windows:
         axes.axvspan(low, high, color=BAND, lw=0, zorder=0)
-
-
-def draw_spectra(axes: Axes, spectra: xr.DataArray, axis: Axis) -> None:
-    """Draw one line per cluster, spectra (cluster, channel), each in the colour of its label.
-
-    Their attributes say which colours people have given.
-    """
-    labels = [int(each) for each in spectra["cluster"].values]
-    shades = shades_of(spectra, max(labels, default=0))
-    values = spectra.transpose("cluster", ...).values
-    for label, spectrum in zip(labels, values, strict=True):
-        x, y = with_gaps(axis, spectrum)
-        shade = colour(label, shades)
-        axes.plot(
-            x,
-            y,
-            color=shade,
-            lw=1.2,
-            marker="o" if len(axis) == 1 else None,
-            path_effects=rim(shade, 1.2),
-        )
-    axes.set_xlabel(axis.label())
-    fit_channels(axes, axis)
-    cut_zero_peak(axes, axis, values)
-
-
-def cut_zero_peak(axes: Axes, axis: Axis, values: Any) -> None:
-    """Scale a panel of spectra to what is outside of the zero peak, if that is the tallest.
-
-    The peak is cut off and called by its name. Assumes that nothing else sets the limits.
-
-    Parameters
-    ----------
-    axes : Axes
-    axis : Axis
-    values : array (..., channel)
-        As they are drawn, and as the peak is looked for in.
-    """
-    held = zero_peak(axis, values)
-    if held is None:
-        return
-    seen = outside(np.asarray(values, dtype=float), held)
-    seen = seen[np.isfinite(seen)]
-    if not seen.size or np.nanmax(np.asarray(values, dtype=float)[..., held]) <= seen.max():
-        return
-    margin = 0.05 * ((seen.max() - seen.min()) or abs(seen.max()) or 1.0)
-    axes.set_ylim(min(seen.min() - margin, 0.0), seen.max() + margin)
-    places = axis.values[held]
-    axes.annotate(
-        ZERO_PEAK, (places[np.abs(places).argmin()], 0.985), xycoords=("data", "axes fraction"),
-        xytext=(4, 0), textcoords="offset points", rotation=90, va="top", ha="left",
-        fontsize=7, color="0.35", gid="zero-peak",
-    )  # fmt: skip
 
 
 def draw_mesh(

@@ -52,19 +52,18 @@ def elements(maps: xr.Dataset, *, figure: FigureBase | None = None) -> Figure:
     for place, (axes, index) in enumerate(zip(grid, order, strict=False)):
         image = counts[index]
         draw_image(whole, axes, image.values, image.assign_attrs(maps.attrs))
-        axes.set_title(_title(maps, int(index)))
+        axes.set_title(f"{maps['element'].values[index]}{remark_of(maps, int(index))}")
         keep_outer_labels(axes, place, columns, count)
     for axes in grid[count:]:
         axes.remove()
     return whole
 
 
-def _title(maps: xr.Dataset, index: int) -> str:
-    """Return the name of a map, and what else must be known of it."""
-    name = str(maps["element"].values[index])
+def remark_of(maps: xr.Dataset, index: int) -> str:
+    """Return what must be known of a map of an element, behind its name: " (instrument)" or ""."""
     if maps["kind"].values[index] != "element":
-        return f"{name} (instrument)"
+        return " (instrument)"
     words = {each: str(maps[each].values[index]) for each in ("found_in", "surer") if each in maps}
     if words.get("found_in") == "single pixels":
-        return f"{name} (single pixels)"
-    return f"{name} (also {words['surer']})" if words.get("surer") else name
+        return " (single pixels)"
+    return f" (also {words['surer']})" if words.get("surer") else ""

@@ -16,7 +16,6 @@ from spectessera.cube import spectral_axis
 from .drawing import (
     axes_of,
     colour,
-    cut_zero_peak,
     draw_pixels,
     figure_of,
     grey_where_missing,
@@ -26,6 +25,7 @@ from .drawing import (
     shades_of,
     with_gaps,
 )
+from .meanspectra import cut_zero_peak
 
 SIDE = 2.6  # inches, of one map
 MOST = 10  # components in the scale of their number

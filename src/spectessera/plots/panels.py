@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -18,7 +20,6 @@ from .drawing import (
     axes_of,
     draw_labels,
     draw_pixels,
-    draw_spectra,
     grey_where_missing,
     legend_handles,
     masked_handle,
@@ -26,6 +27,7 @@ from .drawing import (
     shade_channels,
     shades_of,
 )
+from .meanspectra import draw_spectra
 
 LEGEND, LETTER = 1.6, 0.08  # inches, of a legend beside a map, and of a letter of a name
 MOST_NAMED = 20  # scans in one image
@@ -113,13 +115,22 @@ def confidence(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
     return figure
 
 
-def spectra(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
+def spectra(
+    result: xr.Dataset, *, lines: Mapping[str, float] | None = None, ax: Axes | None = None
+) -> Figure:
     """Draw the mean spectrum of every cluster that has pixels; bad channels are gaps, on grey.
+
+    Of X-ray energies, an upper end in which there is nothing to be seen is not drawn: above it no
+    mean spectrum rises above 0 by its errors and by 0.5 % of the tallest. The label of the axis
+    says so.
 
     Parameters
     ----------
     result : Dataset
         Of :func:`spectessera.segment`.
+    lines : mapping of str to float, optional
+        Positions of lines to name, in the unit of the axis, the most important first; as many are
+        named as can be read.
     ax : Axes, optional
         To draw into; those of a new figure by default.
 
@@ -147,7 +158,11 @@ def spectra(result: xr.Dataset, *, ax: Axes | None = None) -> Figure:
     bad = bad_channels(result)
     means = filled["mean_spectrum"].transpose("cluster", "channel")
     means = means.copy(data=hidden(means.values, bad)).assign_attrs(result.attrs)
-    draw_spectra(axes, means, axis)
+    errors = None
+    if "std_spectrum" in filled:
+        spread = filled["std_spectrum"].transpose("cluster", "channel").values
+        errors = spread / np.sqrt(filled["size"].values)[:, None]
+    draw_spectra(axes, means, axis, errors, lines)
     shade_channels(axes, bad_windows(axis, bad))
     unit = in_figure(result.attrs.get("unit", ""))
     axes.set(ylabel=f"mean ({unit})" if unit else "mean", title="mean spectrum of each cluster")

@@ -38,11 +38,9 @@ from .drawing import (
     NAME,
     RGB,
     colour,
-    cut_zero_peak,
     draw_labels,
     draw_mesh,
     draw_pixels,
-    draw_spectra,
     fit_channels,
     grey_where_missing,
     image_grid,
@@ -52,6 +50,7 @@ from .drawing import (
     shades_of,
     with_gaps,
 )
+from .meanspectra import cut_zero_peak, draw_spectra
 
 INPUT = "network input (its own unit)"
 MAX_ROWS = 240  # of the image of a flattened cube

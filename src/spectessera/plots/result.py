@@ -46,6 +46,7 @@ def clusters(
     result: xr.Dataset,
     names: Mapping[int, str] | None = None,
     *,
+    lines: Mapping[str, float] | None = None,
     figure: FigureBase | None = None,
 ) -> Figure:
     """Draw the label map, the confidence map and the mean spectrum of every cluster.
@@ -59,6 +60,8 @@ def clusters(
     names : mapping of int to str, optional
         Names of clusters, for the legend, by their numbers; they come before those that are in
         the result.
+    lines : mapping of str to float, optional
+        Positions of lines to name: see :func:`spectra`.
     figure : Figure or SubFigure, optional
         To draw into, such as a part of a larger figure; a new one by default.
 
@@ -89,7 +92,7 @@ def clusters(
     grid = whole.add_gridspec(2, 2, height_ratios=(1.1, 1))
     labels(result, ax=whole.add_subplot(grid[0, 0]))
     confidence(result, ax=whole.add_subplot(grid[0, 1]))
-    spectra(result, ax=whole.add_subplot(grid[1, :]))
+    spectra(result, lines=lines, ax=whole.add_subplot(grid[1, :]))
     sizes = result["size"].values.tolist()
     keys = legend_handles(numbers, sizes, shown, cluster_colours(result))[:MAX_SPECTRA]
     keys += masked_handle(result["label"])

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.files import encodable
+from spectessera._util.positions import positions_of
 from spectessera._version import __version__
 from spectessera.axis import Axis
 from spectessera.channels import BAD, bad_channels
@@ -98,7 +99,7 @@ def with_maps(
         name: (VARIABLES[name].dims, array, variable_attributes(name, unit))
         for name, array in values.items()
     }
-    coords = {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
+    coords = positions_of(cube)
     return result.assign(data).assign_coords(coords)
 
 

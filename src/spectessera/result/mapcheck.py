@@ -21,6 +21,7 @@ _NEEDED: dict[str, dict[str, str]] = {
         "flux": _FLUX, "flux_error": _FLUX, "velocity": _IMAGE, "dispersion": _IMAGE,
         "quality": _IMAGE, "line": "line",
     },
+    "band maps": {"band_sum": "band y x", "band": "band"},
     "abundance maps": {
         "abundance": "cluster y x", "components": _IMAGE, "composition": "label cluster",
         "end_spectrum": "cluster channel", "first": "merge", "second": "merge", "cost": "merge",
@@ -31,8 +32,9 @@ _NEEDED: dict[str, dict[str, str]] = {
 _IF_THERE = {
     "net_counts_error": "element y x", "background": _IMAGE, "found_in": "element",
     "surer": "element", "gas_class": _IMAGE, "tied": "line", "ion": "line",
+    "band_sum_error": "band y x",
 }  # fmt: skip
-_WORDS = {"element", "kind", "found_in", "surer", "line", "tied", "ion"}
+_WORDS = {"element", "kind", "found_in", "surer", "line", "tied", "ion", "band"}
 _NUMBERS = {
     "line maps": ("redshift", "pixels_alone", "pixels_pooled", "pixels_too_faint"),
     "abundance maps": ("mixtures", "usable_pixels"),

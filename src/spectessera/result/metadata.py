@@ -12,7 +12,7 @@ from spectessera._util.text import counted
 from spectessera.axis import Axis
 
 # Why a shipped model was chosen, in the attribute model_choice.
-AS_WELL = "it foretells the spectra as well"
+AS_WELL = "it predicts the spectra as well"
 
 
 def provenance(result: xr.Dataset) -> dict[str, Any]:

@@ -23,6 +23,9 @@ LENGTHS = {
 MEGAMETRE = "Mm"  # of images of the sun; all others are known in any case
 # Metres of a side of a pixel. Beyond, the numbers are a mistake, and areas are 0 or infinite.
 SHORTEST, LONGEST = 1e-15, 1e15
+STEP = (
+    "step"  # attribute of the position of a single row or column: how high or wide its pixels are
+)
 
 
 def metres(unit: str) -> float | None:
@@ -52,6 +55,16 @@ class PixelSize(NamedTuple):
         return metres(self.unit) or math.nan
 
 
+def _step(coordinate: Any) -> float | None:
+    """Return the distance of positions; None if it is not even, or a single one does not say it."""
+    values = coordinate.values.astype(np.float64)
+    if len(values) > 1:
+        even = even_steps(values)
+        return None if even is None else even[1]
+    given = coordinate.attrs.get(STEP)
+    return float(given) if isinstance(given, (int, float, np.number)) else None
+
+
 def pixel_size(array: Any) -> PixelSize | None:
     """Return the size of the pixels of a map.
 
@@ -63,7 +76,8 @@ def pixel_size(array: Any) -> PixelSize | None:
     -------
     PixelSize or None
         None unless both coordinates have even steps and the same unit, which is one of length, and
-        a pixel is between 1e-15 and 1e15 m wide and high.
+        a pixel is between 1e-15 and 1e15 m wide and high. A single row or column has none unless
+        its coordinate has the attribute ``step``.
 
     Examples
     --------
@@ -84,11 +98,10 @@ def pixel_size(array: Any) -> PixelSize | None:
         coordinate = array.coords[name]
         if coordinate.ndim != 1 or coordinate.dtype.kind not in "iuf":
             return None
-        values = coordinate.values.astype(np.float64)
-        even = even_steps(values) if len(values) > 1 else None
-        if even is None or not np.isfinite(even[1]) or even[1] == 0:
+        step = _step(coordinate)
+        if not step or not np.isfinite(step):
             return None
-        steps.append(abs(even[1]))
+        steps.append(abs(step))
         units.add(str(coordinate.attrs.get("units", "")).strip())
     unit = units.pop() if len(units) == 1 else ""
     one = metres(unit)

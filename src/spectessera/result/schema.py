@@ -233,7 +233,7 @@ VARIABLES = {
         ),
         Variable(
             "rare", ("cluster",), "float64", "1",
-            "how much better the pixels of a rare group foretell each other than the clusters do "
+            "how much better the pixels of a rare group predict each other than the clusters do "
             "that are nearest to them, in standard errors; NaN for other clusters",
             "rare", "never", low=0,
         ),
@@ -261,7 +261,7 @@ VARIABLES = {
         ),
         Variable(
             "gain", ("k",), "float64", "1",
-            "how much better k clusters foretell a held-out part of the measurement than one: "
+            "how much better k clusters predict a held-out part of the measurement than one: "
             "natural logarithm of a likelihood ratio per pixel, for all of its counts or channels; "
             "judged by neighbours, the share of the variance of the pixels that they explain",
             "evidence", "evidence",
@@ -318,6 +318,10 @@ ATTRIBUTES = (
     Attribute("object", str, "observed object", "cube", "cube"),
     Attribute("instrument", str, "instrument", "cube", "cube"),
     Attribute("telescope", str, "telescope", "cube", "cube"),
+    Attribute(
+        "signal_type", str, "of the spectra, as HyperSpy says it: EDS_SEM, EDS_TEM, EELS ...",
+        "cube", "cube",
+    ),
     Attribute("anode", str, "element of the anode of the X-ray tube", "cube", "cube"),
     Attribute(
         "spikes_removed", int, "spikes of cosmic rays that were removed", "cube", "cube", low=0

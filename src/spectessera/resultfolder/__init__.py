@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 from spectessera._util.doors import door
 
 if TYPE_CHECKING:
-    from .abundancefiles import write_abundances
-    from .anymaps import write_any_maps
+    from .anymaps import with_maps, write_all_maps
+    from .bandmaps import write_band_maps
     from .checking import Verdict, verify
     from .contents import names_of, write_files
-    from .edits import Edited, edited_files, maps_in, write_edited
+    from .edits import Edited, edited_files, maps_in, suitable_in, write_edited
     from .linefiles import write_line_maps
     from .manifest import (
         ABUNDANCES,
+        BAND_MAPS,
         EDITS,
         MANIFEST,
         MAPS,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABUNDANCES",
+    "BAND_MAPS",
     "EDITS",
     "MANIFEST",
     "MAPS",
@@ -60,9 +62,11 @@ __all__ = [
     "read_manifest",
     "recorded_result",
     "result_folder",
+    "suitable_in",
     "verify",
-    "write_abundances",
-    "write_any_maps",
+    "with_maps",
+    "write_all_maps",
+    "write_band_maps",
     "write_edited",
     "write_files",
     "write_line_maps",
@@ -73,10 +77,12 @@ __getattr__, __dir__ = door(
     __name__,
     {
         "ABUNDANCES": "manifest",
+        "BAND_MAPS": "manifest",
         "Difference": "repetition",
         "EDITS": "manifest",
         "Edited": "edits",
         "maps_in": "edits",
+        "suitable_in": "edits",
         "MANIFEST": "manifest",
         "MAPS": "manifest",
         "MODEL": "manifest",
@@ -100,8 +106,9 @@ __getattr__, __dir__ = door(
         "verify": "checking",
         "write_edited": "edits",
         "write_files": "contents",
-        "write_abundances": "abundancefiles",
-        "write_any_maps": "anymaps",
+        "with_maps": "anymaps",
+        "write_all_maps": "anymaps",
+        "write_band_maps": "bandmaps",
         "write_line_maps": "linefiles",
         "write_maps": "mapfiles",
     },

@@ -14,6 +14,7 @@ from spectessera._util.inputs import refuse_inputs_in
 from ._moves import signature
 from .manifest import (
     ABUNDANCES,
+    BAND_MAPS,
     EDITS,
     HISTORY,
     MANIFEST,
@@ -31,6 +32,7 @@ from .manifest import (
 # In every summary that the package has written since its first version.
 _OF_A_SUMMARY = {"spectessera", "created", "n_clusters", "clusters", "scores"}
 _MOST_BYTES = 2**26  # of such a summary
+_ADDED = (*MAPS, *ABUNDANCES, BAND_MAPS)  # later than manifests
 _OF_A_REPORT = b'<meta name="generator" content="spectessera'
 
 
@@ -88,7 +90,7 @@ def older_result(
     if manifest is not None:
         owned = [n for n in dict.fromkeys((*manifest.names, EDITS)) if os.path.lexists(target / n)]
     elif _has_our_summary(target) and not add:
-        owned = [n for n in NAMES if n not in (*MAPS, *ABUNDANCES) and os.path.lexists(target / n)]
+        owned = [n for n in NAMES if n not in _ADDED and os.path.lexists(target / n)]
         aside = f"earlier-{now}"
     else:
         owned = [REPORT] if REPORT in planned and _is_report(target / REPORT) else []

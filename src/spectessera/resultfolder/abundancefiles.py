@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,7 @@ def write_abundances(maps: xr.Dataset, folder: Path) -> dict[str, Any]:
         merges in their order, with their costs.
     """
     write(maps, folder / NUMBERS)
-    save_png(figure_of(maps), folder / FIGURE, dpi=110)
-    save_png(figure_of_tree(maps), folder / TREE, dpi=110)
+    draw_abundances(maps, folder)
     images = folder / IMAGES
     images.mkdir()
     for number, image in zip(maps["cluster"].values.tolist(), maps["abundance"], strict=True):
@@ -54,6 +54,13 @@ def write_abundances(maps: xr.Dataset, folder: Path) -> dict[str, Any]:
             cells = [row["abundances"][str(each)] for each in numbers]
             writer.writerow([row["cluster"], *("" if c is None else f"{c:.6g}" for c in cells)])
     return summary
+
+
+def draw_abundances(maps: xr.Dataset, folder: Path, names: Sequence[str] = (FIGURE, TREE)) -> None:
+    """Write the figures of abundances and of the tree into a folder, or one of them."""
+    for name, figure in ((FIGURE, figure_of), (TREE, figure_of_tree)):
+        if name in names:
+            save_png(figure(maps), folder / name, dpi=110)
 
 
 def mixture_summary(maps: xr.Dataset) -> dict[str, Any]:

@@ -7,8 +7,11 @@ from typing import Any
 
 import xarray as xr
 
+from .abundancefiles import write_abundances
 from .linefiles import write_line_maps
 from .mapfiles import write_maps
+
+KEYS = ("elements", "lines", "mixtures", "tree")  # of maps, in a summary
 
 
 def write_any_maps(maps: xr.Dataset, folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -28,3 +31,19 @@ def write_any_maps(maps: xr.Dataset, folder: Path) -> dict[str, list[dict[str, A
     if "element" in maps.dims:
         return {"elements": write_maps(maps, folder)}
     return {"lines": write_line_maps(maps, folder)}
+
+
+def write_all_maps(
+    maps: xr.Dataset | None, mixtures: xr.Dataset | None, folder: Path
+) -> dict[str, Any]:
+    """Write the maps that there are into a new folder, and return what the summary says of them.
+
+    ``maps`` are of elements or lines, ``mixtures`` of abundances.
+    """
+    rows: dict[str, Any] = {} if maps is None else dict(write_any_maps(maps, folder))
+    return rows if mixtures is None else rows | write_abundances(mixtures, folder)
+
+
+def with_maps(summary: dict[str, Any], rows: dict[str, Any]) -> dict[str, Any]:
+    """Return a summary with what it says of new maps in place of older ones."""
+    return {name: value for name, value in summary.items() if name not in KEYS} | rows

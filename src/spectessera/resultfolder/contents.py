@@ -19,7 +19,7 @@ from spectessera.cube import spectral_axis
 from spectessera.diagnostics import warnings_of
 from spectessera.htmlreport.page import report
 from spectessera.io import RESULT, RESULT_STORE, write
-from spectessera.naming.candidates import Naming
+from spectessera.naming.candidates import Naming, places_of_lines
 from spectessera.naming.names import lines_of, name_clusters, title_of
 from spectessera.naming.numbers import Quantity, quantities_of
 from spectessera.naming.shapes import bands_in_words
@@ -28,8 +28,7 @@ from spectessera.plots.drawing import save_png
 from spectessera.result import cluster_colours, cluster_names, rare_in_words
 
 from ._numbers import finite
-from .abundancefiles import write_abundances
-from .anymaps import write_any_maps
+from .anymaps import write_all_maps
 from .bandfile import write_bands
 from .clustertable import write_cluster_table
 from .manifest import ABUNDANCES, BANDS, CLUSTER_TABLE, HISTORY, MAPS, MODEL, REPORT, SCANS
@@ -79,10 +78,7 @@ def write_files(
     numbers = numbers_of(result, namings)
     summary = _summarise(result, run, namings, numbers)
     write_cluster_table(summary["clusters"], numbers, folder / CLUSTER_TABLE)
-    if maps is not None:
-        summary |= write_any_maps(maps, folder)
-    if mixtures is not None:
-        summary |= write_abundances(mixtures, folder)
+    summary |= write_all_maps(maps, mixtures, folder)
     if cubes:
         summary["scans"] = write_scans(result, (maps, mixtures), cubes, folder, stored=stored)
     if not stored:
@@ -91,7 +87,8 @@ def write_files(
     if "wcs" in result.attrs:
         write(result, folder / "labels.fits")
     titles = {row["cluster"]: row["name"] for row in summary["clusters"] if row["name"]}
-    _draw(result, titles, segmenter if fitted else None, folder)
+    lines = places_of_lines(namings)
+    _draw(result, titles, lines, segmenter if fitted else None, folder)
     if with_report:
         report(result, folder / REPORT, namings=namings, maps=maps, mixtures=mixtures)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
@@ -108,14 +105,15 @@ def numbers_of(result: xr.Dataset, namings: Sequence[Naming]) -> list[Sequence[Q
 
 
 def _draw(
-    result: xr.Dataset, titles: dict[int, str], fitted: SpectralSegmenter | None, folder: Path
-) -> None:
+    result: xr.Dataset, titles: dict[int, str], lines: dict[str, float],
+    fitted: SpectralSegmenter | None, folder: Path,
+) -> None:  # fmt: skip
     """Write the figures of a result, and of the training if there was one.
 
     ``titles``: names that were suggested; those by people come before them.
     """
     figures = {
-        "clusters.png": plots.clusters(result, titles | cluster_names(result)),
+        "clusters.png": plots.clusters(result, titles | cluster_names(result), lines=lines),
         "integrated.png": plots.integrated(result),
         "scores.png": plots.scores(result),
     }

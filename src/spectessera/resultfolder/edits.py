@@ -12,14 +12,18 @@ import xarray as xr
 
 from spectessera._util.documents import read_json
 from spectessera.colours import as_hex
+from spectessera.htmlreport.changes import in_colours_of
 from spectessera.htmlreport.page import report
 from spectessera.io import EDITED, read_maps, write
+from spectessera.naming.candidates import places_of_lines
 from spectessera.naming.names import name_clusters
 from spectessera.plots import result as plots
 from spectessera.plots.drawing import save_png
 from spectessera.result import check_maps, cluster_colours, cluster_names, stored_edits
 from spectessera.scans import shares_of
 
+from .abundancefiles import draw_abundances
+from .anymaps import with_maps, write_all_maps
 from .bandfile import write_bands
 from .clustertable import plain, write_cluster_table
 from .contents import numbers_of, summary_of_clusters
@@ -36,6 +40,7 @@ from .manifest import (
 _MOST_BYTES = 2**26  # of a summary
 _FIGURE, _SUMMARY, _INTEGRATED = "clusters.png", "summary.json", "integrated.png"
 _LABELS = ("labels.png", "labels.fits")
+_SHADED = [ABUNDANCES[1], ABUNDANCES[3]]  # figures in the colours of the clusters
 _CUBES = ("latent_cube", "decoded_cube")  # which nobody changes
 
 
@@ -53,6 +58,8 @@ class Edited(NamedTuple):
         To name clusters by.
     with_report : bool
         Whether a report in the folder is written anew, too.
+    maps : tuple of Dataset or None, optional
+        Maps of elements or lines, and of mixtures, that take the place of those in the folder.
     """
 
     result: xr.Dataset
@@ -60,6 +67,7 @@ class Edited(NamedTuple):
     anew: bool
     library: xr.Dataset | None = None
     with_report: bool = True
+    maps: tuple[xr.Dataset | None, xr.Dataset | None] | None = None
 
 
 def edited_files(edited: Edited, folder: Path, manifest: Manifest) -> tuple[str, ...]:
@@ -67,8 +75,9 @@ def edited_files(edited: Edited, folder: Path, manifest: Manifest) -> tuple[str,
     shown = [_SUMMARY, CLUSTER_TABLE, _FIGURE, *_LABELS]
     shown += [BANDS, _INTEGRATED] if edited.anew else []
     shown += [REPORT] if edited.with_report else []
+    shown += _SHADED if edited.maps is None else []
     there = [name for name in shown if name in manifest.names and (folder / name).exists()]
-    return (EDITS, EDITED, *there)
+    return (EDITS, EDITED, *there, *(() if edited.maps is None else (*MAPS, *ABUNDANCES)))
 
 
 def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) -> None:
@@ -92,23 +101,28 @@ def write_edited(edited: Edited, folder: Path, new: Path, manifest: Manifest) ->
     if edited.text:
         (new / EDITS).write_text(edited.text, encoding="utf-8")
         write(_ordered(result.drop_vars(_CUBES, errors="ignore")), new / EDITED)
+    maps, mixtures = edited.maps or maps_in(folder, manifest)
+    rows = None if edited.maps is None else write_all_maps(maps, mixtures, new)
     namings = None
-    if edited.anew or REPORT in files:
+    if edited.anew or REPORT in files or _FIGURE in files:
         namings = name_clusters(result, library=edited.library)
     titles: dict[int, str] = {}
     if _SUMMARY in files:
-        titles = _write_summary(edited, namings, folder, new, files)
+        titles = _write_summary(edited, namings, folder, new, files, rows)
     if edited.anew and namings is not None and BANDS in files:
         write_bands(result, namings, new)
     if _FIGURE in files:
-        save_png(plots.clusters(result, titles), new / _FIGURE, dpi=110)
+        lines = places_of_lines(namings or ())
+        save_png(plots.clusters(result, titles, lines=lines), new / _FIGURE, dpi=110)
     if _INTEGRATED in files:
         save_png(plots.integrated(result), new / _INTEGRATED, dpi=110)
     for name in _LABELS:
         if name in files:
             write(result, new / name)
+    if mixtures is not None and rows is None:
+        shown = in_colours_of(result, mixtures)
+        draw_abundances(shown, new, [each for each in _SHADED if each in files])
     if REPORT in files:
-        maps, mixtures = maps_in(folder, manifest)
         report(result, new / REPORT, namings=namings, maps=maps, mixtures=mixtures)
 
 
@@ -127,32 +141,45 @@ def _ordered(result: xr.Dataset) -> xr.Dataset:
 
 def maps_in(folder: Path, manifest: Manifest | None) -> tuple[xr.Dataset | None, xr.Dataset | None]:
     """Return the maps of elements or lines, and of mixtures, in a folder; None if there is none."""
-    own = () if manifest is None else manifest.names
+    mixtures = _maps_of(folder, manifest, ABUNDANCES[0], "abundance maps")
+    return suitable_in(folder, manifest), mixtures
 
-    def of(name: str, *contents: str) -> xr.Dataset | None:
-        path = folder / name
-        if name not in own or not path.exists():
-            return None
-        try:
-            return check_maps(read_maps(path), *contents)
-        except ValueError as error:
-            words = str(error) if str(path) in str(error) else f"{path}: {error}"
-            words += "; move it away, and make it anew (spectessera maps)"
-            raise ValueError(words) from error
 
-    return of(MAPS[0], "element maps", "line maps"), of(ABUNDANCES[0], "abundance maps")
+def suitable_in(folder: Path, manifest: Manifest | None) -> xr.Dataset | None:
+    """Return the maps of elements or lines in a folder; None if there are none."""
+    return _maps_of(folder, manifest, MAPS[0], "element maps", "line maps")
+
+
+def _maps_of(
+    folder: Path, manifest: Manifest | None, name: str, *contents: str
+) -> xr.Dataset | None:
+    path = folder / name
+    if manifest is None or name not in manifest.names or not path.exists():
+        return None
+    try:
+        return check_maps(read_maps(path), *contents)
+    except ValueError as error:
+        words = str(error) if str(path) in str(error) else f"{path}: {error}"
+        words += "; move it away, and make it anew (spectessera maps)"
+        raise ValueError(words) from error
 
 
 def _write_summary(
-    edited: Edited, namings: Any, folder: Path, new: Path, files: tuple[str, ...]
-) -> dict[int, str]:
-    """Write the summary of a result and the table of the clusters; return their names."""
+    edited: Edited, namings: Any, folder: Path, new: Path, files: tuple[str, ...],
+    rows: dict[str, Any] | None,
+) -> dict[int, str]:  # fmt: skip
+    """Write the summary of a result and the table of the clusters; return their names.
+
+    ``rows`` is what it says of maps that were made again.
+    """
     result = edited.result
     summary = _read_summary(folder / _SUMMARY)
     numbers = numbers_of(result, namings) if edited.anew else []
     if edited.anew:
         summary |= summary_of_clusters(result, namings, numbers)
         summary |= {"scans": shares_of(result)} if "scans" in summary else {}
+    if rows is not None:
+        summary = with_maps(summary, rows)
     _name_rows(summary, result, folder / _SUMMARY)
     summary.pop("edits", None)
     if done := stored_edits(result):

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from spectessera.io import EDITED, EDITS, RESULT, RESULT_STORE
 
 __all__ = [
-    "ABUNDANCES", "CLUSTER_TABLE", "EDITED", "EDITS", "MANIFEST", "MAPS", "MODEL", "NAMES",
-    "REPORT", "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences", "Manifest", "Record",
-    "differences", "read_manifest", "record_file", "record_files", "top_of",
+    "ABUNDANCES", "BAND_MAPS", "CLUSTER_TABLE", "EDITED", "EDITS", "MANIFEST", "MAPS", "MODEL",
+    "NAMES", "REPORT", "RESULT", "RESULTS", "RESULT_STORE", "SCANS", "Differences",
+    "Manifest", "Record", "differences", "read_manifest", "record_file", "record_files", "top_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
@@ -26,6 +26,7 @@ CLUSTER_TABLE = "clusters.csv"
 SCANS = "scans"  # a folder for each of several scans
 # Mixtures of clusters: the numbers, their figure, a folder of images, and the tree of clusters.
 ABUNDANCES = ("abundances.nc", "abundances.png", "abundance-maps", "tree.png")
+BAND_MAPS = "band-maps"  # a folder of numbers, a figure and images of bands
 MODEL, HISTORY, REPORT = "model.safetensors", "history.png", "report.html"
 BANDS = "bands.csv"
 RESULTS = (RESULT, RESULT_STORE)
@@ -34,7 +35,7 @@ RESULTS = (RESULT, RESULT_STORE)
 NAMES = (
     *RESULTS, "labels.png", "labels.fits", "clusters.png", "integrated.png", "scores.png",
     HISTORY, REPORT, BANDS, "summary.json", "settings.toml", MODEL, EDITS, *MAPS, *ABUNDANCES,
-    SCANS, CLUSTER_TABLE, EDITED,
+    SCANS, CLUSTER_TABLE, EDITED, BAND_MAPS,
 )  # fmt: skip
 HIDDEN = ".spectessera"  # begins the names of locks and of staging folders inside a folder
 FORMAT = 1

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spectessera._util.files import encodable
+from spectessera._util.positions import positions_of
 
 from .places import ATTRIBUTE, Place, places_of
 
@@ -80,7 +81,7 @@ def _as_in(part: xr.Dataset, cube: xr.DataArray, place: Place) -> xr.Dataset:
             f"the scan {place.name!r} has {place.rows} x {place.columns} pixels; the cube has "
             f"{cube.sizes['y']} x {cube.sizes['x']}"
         )
-    coords = {name: cube.coords[name] for name in ("y", "x") if name in cube.coords}
+    coords = positions_of(cube)
     own = {name: cube.attrs[name] for name in _OF_SCAN if name in cube.attrs}
     own = {n: encodable(v) if isinstance(v, str) else v for n, v in own.items()}
     return part.assign_coords(coords).assign_attrs(own)

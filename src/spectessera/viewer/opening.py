@@ -12,9 +12,9 @@ from spectessera._util.text import shown
 from spectessera.cube import check_cube
 from spectessera.edits import Act, edited_result, open_edits
 from spectessera.htmlreport import text as words
-from spectessera.io import read, read_maps, read_result, result_in
+from spectessera.io import read, read_result, result_in
 from spectessera.result import check_result
-from spectessera.resultfolder import EDITS, MAPS, RESULTS, as_table, read_manifest
+from spectessera.resultfolder import EDITS, RESULTS, as_table, read_manifest, suitable_in
 
 LONGEST = 120  # letters of a title
 
@@ -102,7 +102,7 @@ def _from_result(path: Path, cube: Any) -> Opened:
         )
     given, file = _cube_of(recorded_cube(folder) if cube is None else cube)
     result = edited_result(edits, edits.applied)
-    shown = _checked(result, given, folder, _maps(folder), file)
+    shown = _checked(result, given, folder, suitable_in(folder, edits.manifest), file)
     return replace(shown, recorded=_turned(edits.recorded), acts=edits.applied)
 
 
@@ -128,15 +128,6 @@ def recorded_cube(folder: Path) -> Path | None:
             f"the cube of {folder} is no longer at {path}; say where it is: cube= (--cube FILE)"
         )
     return Path(path)
-
-
-def _maps(folder: Path) -> xr.Dataset | None:
-    """Return the maps of elements or lines of a folder."""
-    manifest = read_manifest(folder)
-    path = folder / MAPS[0]
-    if manifest is None or MAPS[0] not in manifest.names or not path.exists():
-        return None
-    return read_maps(path)
 
 
 def _cube_of(cube: Any) -> tuple[xr.DataArray | None, Path | None]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spectessera.axis import Axis
-from spectessera.naming.candidates import Naming
+from spectessera.naming.candidates import Candidate, Naming
 from spectessera.naming.xray.components import family_components, prepare
 from spectessera.naming.xray.elements import XraySettings, name_xray
 from spectessera.naming.xray.families import Response, columns, lines_at, table
@@ -316,3 +316,38 @@ def test_lead_has_the_line_that_bismuth_could_be_taken_for():
     (near,) = np.flatnonzero(np.abs(lead.energy - 13.0146) < 0.004)
     main = lead.share[np.abs(lead.energy - 10.551) < 0.002].sum()
     assert 0.02 < lead.share[near] / main < 0.03
+
+
+def lines_of(symbols: dict[str, float], noise: float, total: float, shares=None) -> np.ndarray:
+    """Return counts of K lines on an axis to 20 keV; ``shares`` leaves lines of them out."""
+    energy, response_of = np.arange(-47, 2000) * 0.01, Response(noise=noise)
+    expected = np.full(len(energy), 1e-4)
+    for symbol, amount in symbols.items():
+        family = next(f for f in table().families if f.symbol == symbol and f.shell == "K")
+        kept = np.array([shares is None or each in shares for each in family.group])
+        expected += amount * lines_at(family.energy[kept], family.share[kept], energy, response_of)
+    return np.random.default_rng(0).poisson(expected / expected.sum() * total).astype(float)
+
+
+def one_of(counts: np.ndarray, name: str) -> Candidate:
+    axis = Axis(np.arange(-47, 2000) * 0.01, "keV")
+    naming = name_xray(counts, np.sqrt(counts), axis, None)
+    return next(each for each in naming.candidates if each.name == name)
+
+
+@pytest.mark.parametrize("total", [1e5, 1e7])
+@pytest.mark.parametrize("noise", [0.04, 0.06])
+def test_a_line_that_is_lost_in_a_stronger_one_of_its_element_is_not_missing(noise, total):
+    silicon = one_of(lines_of({"Si": 1.0, "O": 0.5}, noise, total), "Si")
+    (beta,) = (line for line in silicon.lines if line.name == "Si Kb")
+    assert beta.peak is None
+    assert beta.note == "hidden by the peak at 1.74 keV"
+    assert silicon.score > 0.999
+
+
+def test_a_line_of_its_own_that_is_not_there_is_missing():
+    whole = one_of(lines_of({"Fe": 1.0}, 0.06, 1e5), "Fe")
+    assert [line.name for line in whole.lines if line.peak is not None] == ["Fe Ka", "Fe Kb"]
+    counts = lines_of({"Fe": 1.0}, 0.06, 1e5, ("Ka",))
+    alone = name_xray(counts, np.sqrt(counts), Axis(np.arange(-47, 2000) * 0.01, "keV"), None)
+    assert "Fe" not in likely(alone)

@@ -57,11 +57,11 @@ class Matching:
         Largest share of other pigments and of a smooth background in the counts.
     most_counts : float
         Limit of the effective number of counts of a cluster: two pigments are one group for any
-        measuring time if their spectra differ by less than 5.4 nats in this number of counts, for
-        example the copper pigments, or lead white and minium.
+        measuring time if their spectra differ by less than 5.4 logarithmic units in this number
+        of counts: the copper pigments, or lead white and minium.
     worst_misfit : float
-        In nats per count: the largest Kullback-Leibler divergence between the cluster and its
-        fit, beyond that of counting noise.
+        Largest Kullback-Leibler divergence between the cluster and its fit, beyond that of
+        counting noise, in logarithmic units per count.
     least_score : float
         Candidates with a lower score are left out.
 
@@ -372,8 +372,8 @@ def _evidence(
     parts.append(f"a layer of about {best.match.thickness:.2g} times its usual thickness")
     if (share := best.match.admixture) > 0.005:
         parts.append(f"{per_cent(share)} of the counts are other pigments or background")
-    parts.append(f"differs from the template by {best.misfit:.2g} nats per count beyond noise")
-    return "; ".join(parts)
+    misfit = f"{best.misfit:.2g} logarithmic units per count"
+    return "; ".join([*parts, f"differs from the template by {misfit} beyond noise"])
 
 
 # --- mixtures ----------------------------------------------------------------------------------

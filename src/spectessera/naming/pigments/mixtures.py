@@ -101,6 +101,6 @@ def mixture_candidate(pair: Pair, score: float, known: PigmentLines) -> Candidat
     evidence = (
         f"{', '.join(lines)} detected; a mixture, or pixels of both: {shares[0]} of the "
         f"counts are {names[0]}, {shares[1]} {names[1]}; without one of them the fit is "
-        f"worse by {pair.gain:.2g} nats per count"
+        f"worse by {pair.gain:.2g} logarithmic units per count"
     )
     return Candidate(" with ".join(names), "pigment", score, tuple(lines.values()), evidence)

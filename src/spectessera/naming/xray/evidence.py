@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectessera._util.constants import SILICON_KALPHA
-from spectessera.naming.candidates import Candidate, Line, Peak
+from spectessera.naming.candidates import HIDDEN, Candidate, Line, Peak
 
 from .claims import members_of, shared_with, with_claims
 from .components import Component
@@ -146,7 +146,7 @@ def _is_free(decomposition: Decomposition, group: Group) -> bool:
 def _note(group: Group) -> str:
     if group.also:
         return f"also {', '.join(group.also)}"
-    return f"hidden by the peak at {group.hidden}" if group.hidden else ""
+    return f"{HIDDEN} the peak at {group.hidden}" if group.hidden else ""
 
 
 def _rivals(

@@ -14,6 +14,7 @@ from .decomposition import Decomposition
 from .families import part_of
 
 VISIBLE, CERTAIN = 5.0, 10.0  # standard errors of a line, from which it should be detected
+REACH = 2.0  # widths, within which a stronger line of the same element may hide one
 PART = 0.2  # least share of a peak with which a line is detected in it
 
 
@@ -22,8 +23,8 @@ class Group(NamedTuple):
 
     ``observed`` is its energy on the axis, ``area`` its counts; ``visible``: it should be detected,
     ``certain``: even by chance it cannot be missed; ``peak``: its peak, and ``share`` its share of
-    it; ``hidden``: a peak so close that its flank may hide the group; ``also``: other contributions
-    to its peak.
+    it; ``hidden``: a peak so close that its flank may hide the group, or in which it is lost;
+    ``also``: other contributions to its peak.
     """
 
     name: str
@@ -91,6 +92,8 @@ def groups_of(fitted: Fitted, index: int) -> list[Group]:
             if 0.76 * area < PART * fitted.at_peak[index, peak]:
                 peak = None
         flank = "" if peak is not None else _hiding_peak(parts, observed)
+        if peak is None and not flank:
+            flank = _blended_with(fitted, index, observed)
         visible = (strength > VISIBLE, strength > CERTAIN)
         groups.append(Group(name, energy, observed, area, *visible, peak, flank, own, also))
     return sorted(groups, key=lambda group: -group.area)
@@ -113,6 +116,29 @@ def _hiding_peak(decomposition: Decomposition, observed: float) -> str:
     if near is None or abs(near.position - observed) > width:
         return ""
     return f"{near.position:.2f} keV"
+
+
+def _blended_with(fitted: Fitted, index: int, observed: float) -> str:
+    """Return the position of the peak of a component's own stronger line that a line is lost in.
+
+    At the resolution of the detector, the fitted lines of the component have no maximum of their
+    own at the place of the line, or none that rises above the valley by more than its errors: the
+    flank of a line of 30 times the counts reaches further than one width. "" if there is one.
+    """
+    parts = fitted.decomposition
+    energy, shape = parts.data.energy, fitted.fit.counts(index)
+    width = float(parts.response.width(observed))
+    near = channels_near(parts, observed)
+    reach = np.flatnonzero(np.abs(energy - observed) < REACH * width)
+    stronger = reach[np.argmax(shape[reach])] if reach.size else None
+    if stronger is None or abs(energy[stronger] - observed) < width / 2:
+        return ""  # no stronger line of the component is near
+    # From the stronger line across this one: by how much the shape is above its least so far.
+    rising = energy[stronger] < observed
+    across = np.arange(stronger, near.stop) if rising else np.arange(stronger, near.start - 1, -1)
+    rise = (shape[across] - np.minimum.accumulate(shape[across]))[-(near.stop - near.start) :].sum()
+    noise = float(np.sqrt((parts.data.error[near] ** 2).sum()))
+    return "" if rise > VISIBLE * noise else f"{energy[stronger]:.2f} keV"
 
 
 def _shares(fitted: Fitted, index: int, peak: int) -> tuple[float, tuple[str, ...]]:
