@@ -120,7 +120,7 @@ def agreement(
     """Return how often pixels (n,) get the same label again, and both confidences of that."""
     first, sure = scene.measured(seed, 0), []
     known = refits.Agreement.kept
-    for rule in (lambda self: np.ones(len(self.pixels)), known):
+    for rule in (lambda self, _: np.ones(len(self.pixels)), known):
         refits.Agreement.kept = rule
         try:
             result = spt.segment(first, model, k, neighbours=neighbours, keep=["latent"])

@@ -28,7 +28,7 @@ SIDES = {
 }
 CLI = ("-m", "spectessera.cli")
 # Seed, rows and columns, counts per pixel, rounds.
-PAGES = ((1, 256, 400, 3), (3, 256, 50, 3), (2, 512, 400, 1))
+PAGES = ((1, 256, 400, 3), (3, 256, 50, 3), (2, 512, 400, 3))
 
 
 def make_scan(folder: Path, seed: int, side: int, counts: int) -> str:

@@ -250,7 +250,7 @@ def _rows(array: xr.DataArray, pixel: np.ndarray, used: Any) -> np.ndarray:
     """Return float32 rows, C-contiguous so that sums along a row do not depend on the layout."""
     flat = np.asarray(array.transpose(*DIMS).values).reshape(-1, array.sizes["channel"])
     flat = flat if len(pixel) == len(flat) else flat[pixel]
-    flat = flat if used is None else flat[:, used]
+    flat = flat if used is None else flat.take(used, axis=1)
     with np.errstate(over="ignore"):  # an overflow to inf is found by the screening
         return np.ascontiguousarray(flat, dtype=np.float32)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spectessera.evidence import Parts, gain_of, split_noise, thin_counts
-from spectessera.evidence.gain import binned
+from spectessera.evidence.gain import _WEIGHTS, binned
 
 SHAPE = (600, 40)
 
@@ -91,3 +91,38 @@ def test_few_counts_are_compared_in_bins_that_they_can_carry():
     assert found.mean > 4 * found.error
     many = np.full((600, 20), 100, np.float32)
     assert binned(many, many)[0] is many  # enough in every channel
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_gain_of_a_spectrum_is_the_same_beside_many(counted):
+    """Spectra are compared few at a time; none is left out, and none is mixed up with another."""
+    generator = np.random.default_rng(3)
+    labels = generator.integers(3, size=201)
+    expected = generator.uniform(1, 9, size=(3, 50))[labels]
+    expected[:, 7] = 0  # a channel without counts
+    if counted:
+        parts = thin_counts(generator.poisson(expected), generator)
+    else:
+        noise = generator.normal(size=(2, 201, 50))
+        parts = split_noise(expected + noise[0], noise[1])
+    whole = gain_of(parts, labels, 3)
+    order = generator.permutation(201)
+    moved = parts._replace(
+        made=parts.made[order],
+        judged=parts.judged[order],
+        level=None if parts.level is None else parts.level[order],
+    )
+    assert np.allclose(gain_of(moved, labels[order], 3).each, whole.each[order], rtol=1e-9)
+    assert len(np.unique(whole.each)) == 201
+    if not counted:
+        return
+    means = np.stack([parts.made[labels == k].sum(axis=0, dtype=np.float64) for k in range(3)])
+    share = means.sum(axis=0) / means.sum()
+    seen = share > 0
+    ratio = (means / means.sum(axis=1, keepdims=True))[:, seen] / share[seen]
+    for weight in _WEIGHTS:
+        logs = np.log(1 - weight + weight * ratio)[labels]
+        each = (parts.judged[:, seen] * logs).sum(axis=1) / (1 - parts.share)
+        if np.allclose(each, whole.each, atol=1e-6):
+            return
+    pytest.fail("the gain is that of no weight")

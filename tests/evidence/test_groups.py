@@ -116,3 +116,18 @@ def test_brightness_is_a_difference_only_where_it_is_not_free():
         found[free] = (logs.argmax(axis=1) == truth.ravel()).mean()
     assert found[True] < 0.75
     assert found[False] == 1
+
+
+@pytest.mark.parametrize("all_used", [True, False])
+def test_the_level_of_noise_is_that_of_the_mean_channel(all_used):
+    generator = np.random.default_rng(0)
+    variance = generator.uniform(1, 3, size=(70, 40)).astype(np.float32)
+    variance[2, 3] = np.inf
+    used = np.ones(40, bool) if all_used else np.arange(40) % 3 > 0
+    image = generator.normal(size=(1, 7, 10, 40)).astype(np.float32)
+    noise = np.full(image.shape, 2, np.float32)
+    usable = np.ones((1, 7, 10), bool)
+    groups = fit_groups(image, noise, usable, np.zeros(70, int), used, count=1)
+    expected = np.minimum(variance[:, used] * np.square(groups.scale), 1e30).mean(axis=1)
+    assert np.allclose(groups.level(variance), expected, rtol=1e-5)
+    assert np.allclose(groups.level(variance[5:9]), groups.level(variance)[5:9], rtol=0)

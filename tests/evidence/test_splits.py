@@ -45,3 +45,13 @@ def test_noise_that_is_not_finite_is_refused():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="noise"):
         split_noise(np.ones((2, 3)), np.ones((2, 2)))
+
+
+def test_parts_of_counts_do_not_depend_on_their_layout_in_memory():
+    counts = np.random.default_rng(0).poisson(0.7, (30, 20)).astype(np.float32)
+    one, other = (
+        thin_counts(each, np.random.default_rng(1)) for each in (counts, np.asfortranarray(counts))
+    )
+    assert np.array_equal(one.made, other.made)
+    assert np.array_equal(one.made + one.judged, counts)
+    assert np.array_equal(other.made + other.judged, counts)

@@ -16,8 +16,8 @@ from spectessera.inference import (
     segment,
 )
 from spectessera.inference.confidence import simulate_measurement
-from spectessera.inference.neighbours import averaged
-from spectessera.inference.patches import patches_of
+from spectessera.inference.neighbours import averaged, weights_in
+from spectessera.inference.patches import patches_of, screened
 
 CHANNELS = 32
 
@@ -78,6 +78,34 @@ def test_labels_are_the_same_for_any_chunks(sparse, whole):
             assert np.array_equal(parts[name], whole[name], equal_nan=True), (chunks, name)
         for name in ("confidence", "novelty"):
             assert np.allclose(parts[name], whole[name], atol=1e-4, equal_nan=True), (chunks, name)
+
+
+def test_the_weights_of_neighbours_may_be_in_a_file(sparse, whole):
+    """The second pass takes those of the first from where they are kept."""
+    cube, _, segmenter = sparse
+    filed = segment(cube, segmenter, 3, neighbours="auto", memory=0)
+    for name in whole.data_vars:
+        assert np.array_equal(filed[name], whole[name], equal_nan=whole[name].dtype.kind == "f")
+
+
+def test_known_weights_average_as_those_that_are_found(sparse):
+    """Known weights need only the neighbours themselves, not all pixels that say what they are."""
+    cube, _, segmenter = sparse
+    intake = segmenter.intake(cube)
+    used = choose_neighbours(cube, intake)
+    inner = Block(slice(12, 20), slice(9, 25))
+    found = averaged(cube, inner, used, intake)
+    weights = weights_in(screened(cube, intake), inner, used)
+    assert weights.shape == (8, 16, used.window**2)
+    near = used.window // 2
+    part = cube.isel(y=slice(12 - near, 20 + near), x=slice(9 - near, 25 + near))
+    there = Block(slice(near, 8 + near), slice(near, 16 + near))
+    again = averaged(part, there, used, intake, weights=weights)
+    assert near > 0
+    assert np.array_equal(again.values, found.values)
+    assert np.array_equal(again["repeats"], found["repeats"])
+    unlike = averaged(part, there, used, intake)
+    assert not np.array_equal(unlike.values, found.values)
 
 
 def test_workers_of_a_cluster_read_the_neighbours_too(sparse, whole, client):

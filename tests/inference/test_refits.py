@@ -52,7 +52,7 @@ def test_clusters_that_follow_noise_are_as_sure_as_a_new_measurement_agrees(mode
     again = np.stack([each["label"].values.ravel() for each in again])
     seen = (label > 0) & (again > 0)
     same = (again == label)[seen].mean()
-    monkeypatch.setattr(Agreement, "kept", lambda self: np.ones(len(self.pixels)))
+    monkeypatch.setattr(Agreement, "kept", lambda self, _: np.ones(len(self.pixels)))
     unchecked = segment(cube, model, k, neighbours=NEIGHBOURS)
     np.testing.assert_array_equal(unchecked["label"].values.ravel(), label)
     assert np.nanmean(unchecked["confidence"].values) - same > 0.12

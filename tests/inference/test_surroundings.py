@@ -26,11 +26,13 @@ def cube_of(chunks: dict[str, int]) -> xr.DataArray:
 
 @pytest.mark.parametrize("chunks", [(5, 7), (4, 31), (23, 4), (11, 8), (23, 31)])
 @pytest.mark.parametrize("kept", [0, 2**24])
+@pytest.mark.parametrize("stored", [16, 4])
 @pytest.mark.parametrize("in_order", [True, False])
 def test_a_block_and_what_is_around_it_are_those_of_one_reading(
-    chunks, kept, in_order, monkeypatch
+    chunks, kept, stored, in_order, monkeypatch
 ):
     monkeypatch.setattr(surroundings, "_KEPT_BYTES", kept)
+    monkeypatch.setattr(surroundings, "_STORED", stored)
     cube, reach = cube_of({"y": chunks[0], "x": chunks[1]}), 4
     assert Surroundings.possible(cube, reach)
     wanted = list(blocks(cube))
@@ -60,6 +62,25 @@ def test_every_chunk_is_read_once_and_its_first_rows_once_more():
     for block in blocks(cube):
         source.load(block)
     assert all(times == (1 if row == 0 else 2) for (row, _), times in read.items())
+
+
+def test_pieces_that_a_file_is_stored_in_are_unpacked_once(monkeypatch):
+    """Stored in pieces of 3 rows: the first rows of a chunk are kept as far as they were read."""
+    unpacked = Counter()
+
+    def counted(cube, block):
+        rows = range(block.y.start, block.y.stop)
+        unpacked.update({(row // 3, block.x.start) for row in rows})
+        return load_block(cube, block)
+
+    monkeypatch.setattr(surroundings, "load_block", counted)
+    monkeypatch.setattr(surroundings, "_STORED", 6)
+    cube = cube_of({"y": 12, "x": 8})
+    source = Surroundings(cube, 4)
+    for block in blocks(cube):
+        source.load(block)
+    assert set(unpacked.values()) == {1}
+    assert len(unpacked) == 8 * 4
 
 
 def test_chunks_thinner_than_the_reach_are_left_to_one_reading():

@@ -581,3 +581,30 @@ def test_of_spectra_without_noise_or_of_few_channels_every_negative_value_counts
     values[1, 3] = -1
     assert deep_negatives(values).tolist() == [False, True]
     assert deep_negatives(noisy(shape=(5, 8))).tolist() == (noisy(shape=(5, 8)) < 0).any(1).tolist()
+
+
+@pytest.mark.parametrize("channels", [17, 40, 100, 513, 1030])
+def test_deep_negatives_are_those_of_the_medians_of_all_differences(channels):
+    """Most spectra are left out by counting; which ones must not depend on it."""
+    generator = np.random.default_rng(channels)
+    values = generator.normal(size=(400, channels)).astype(np.float32)
+    values[::4] = np.cumsum(values[::4], axis=1)
+    values[1::4] *= generator.uniform(size=(100, channels)) ** 4
+    spread = np.zeros(len(values))
+    for apart in (1, 2, 4, 8):
+        places = np.arange(0, channels - apart, max(1, (channels - apart) // 512))
+        differences = np.abs(values[:, places + apart] - values[:, places])
+        spread = np.maximum(spread, np.median(differences, axis=1))
+    factor = 6 * 1.482602218505602 / np.sqrt(2)
+    # Some are made nearly as deep as it takes, a little more or less.
+    near = np.arange(2, 400, 4)
+    values[near, 3] = -factor * spread[near] * (1 + generator.normal(size=100) * 0.01)
+    spread[near] = 0
+    for apart in (1, 2, 4, 8):
+        places = np.arange(0, channels - apart, max(1, (channels - apart) // 512))
+        differences = np.abs(values[near][:, places + apart] - values[near][:, places])
+        spread[near] = np.maximum(spread[near], np.median(differences, axis=1))
+    lowest = values.min(axis=1)
+    expected = (lowest < 0) & (lowest < -factor * spread)
+    assert 10 < expected[near].sum() < 90
+    assert deep_negatives(values).tolist() == expected.tolist()

@@ -12,6 +12,8 @@ from .splits import Parts
 # probability is 0; 0 is "all spectra are alike".
 _WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
+# Spectra that are compared together: their products in float64 stay in the processor's cache.
+_IN_CACHE = 64
 # A variance below this share of the typical one counts as that share: nothing is without noise.
 LEAST_NOISE = 1e-6
 # Counts of all spectra together in a bin of channels, and least number of bins.
@@ -133,15 +135,32 @@ def _of_counts(
     own = np.where(total > 0, means / np.where(total > 0, total, 1), share)
     seen = share > 0  # in the part that means are made from
     ratio = own[:, seen] / share[seen]
-    taken = judged if seen.all() else judged[:, seen]
-    sums, best, weight = _sums(taken, labels, len(means)), 0.0, 0.0
+    # Those not seen are left out of the sums: to leave them out of every spectrum takes longer.
+    sums = np.ascontiguousarray(_sums(judged, labels, len(means))[:, seen])
+    best, weight = 0.0, 0.0
     for tried in _WEIGHTS:
         found = float((sums * np.log(1 - tried + tried * ratio)).sum())
         if found > best:
             best, weight = found, tried
     logs = np.zeros_like(means)
     logs[:, seen] = np.log(1 - weight + weight * ratio)
-    return np.einsum("nc,nc->n", judged, logs[labels], dtype=np.float64)
+    return _products(judged, logs, labels)
+
+
+def _products(
+    values: np.ndarray, rows: np.ndarray, labels: np.ndarray, centre: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the products (n,), float64, of spectra (n, channel) with the row of their label.
+
+    Few spectra at a time, which does not change the sums. ``centre (channel,)`` is subtracted from
+    the spectra first.
+    """
+    products = np.empty(len(values))
+    for first in range(0, len(values), _IN_CACHE):
+        part = slice(first, first + _IN_CACHE)
+        some = values[part] if centre is None else values[part] - centre
+        products[part] = np.einsum("nc,nc->n", some, rows[labels[part]], dtype=np.float64)
+    return products
 
 
 def typical_noise(variance: np.ndarray) -> float:
@@ -171,7 +190,7 @@ def _of_values(parts: Parts, labels: np.ndarray, apart: np.ndarray) -> np.ndarra
     centre = parts.judged.mean(axis=0, dtype=np.float64)
     least = LEAST_NOISE * max(typical_noise(parts.level), _rounding(centre))
     level = np.maximum(parts.level, least)
-    along = np.einsum("nc,nc->n", parts.judged - centre, apart[labels], dtype=np.float64) / level
+    along = _products(parts.judged, apart, labels, centre) / level
     power = np.square(apart).sum(axis=1)[labels] / level
     weight = float(np.clip(along.sum() / max(power.sum(), 1e-300), 0, 1))
     return weight * along - 0.5 * weight**2 * power

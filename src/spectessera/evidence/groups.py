@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from spectessera._util.rows import row_maxima, row_sums
+
 from .gain import LEAST_NOISE, equal_bins, typical_noise
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ _BINS = 256
 # Spectra are compared in blocks of exactly this size, padded with zeros, so that the result for one
 # does not depend on the others (docs/design/0004-fixed-blocks.md).
 _ROWS = 2048
+# Variances of so many spectra stay in the processor's cache.
+_IN_CACHE = 32
 # No log-likelihood is larger than this.
 _MOST = np.float32(1e30)
 # A variance larger than the median of about so many pixels by this factor marks a bad value.
@@ -70,7 +74,7 @@ class Groups(NamedTuple):
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """Return what is compared of spectra (n, channel): bins of counts, or scaled values."""
-        taken = values if self.used.all() else values[:, self.used]
+        taken = values if self.used.all() else values.compress(self.used, axis=1)
         taken = np.ascontiguousarray(taken, np.float32)
         if self.starts is not None:
             return np.add.reduceat(taken, self.starts, axis=1)
@@ -81,9 +85,14 @@ class Groups(NamedTuple):
         """Return the noise level (n,) of features, for variances (n, channel)."""
         if variance is None or self.scale is None:
             return None
-        with np.errstate(over="ignore"):
-            level = variance[:, self.used] * np.square(self.scale)
-        return np.minimum(level, _MOST).mean(axis=1)
+        found, scale = np.empty(len(variance), np.float32), np.square(self.scale)
+        for first in range(0, len(variance), _IN_CACHE):
+            part = slice(first, first + _IN_CACHE)
+            taken = variance[part] if self.used.all() else variance[part, self.used]
+            with np.errstate(over="ignore"):
+                level = np.minimum(taken * scale, _MOST)
+            found[part] = np.asfortranarray(level).mean(axis=1)  # added channel by channel
+        return found
 
     def likelihood(self, values: np.ndarray, variance: np.ndarray | None = None) -> np.ndarray:
         """Return the log-likelihood (n, group), float32, of spectra (n, channel) in every group.
@@ -156,7 +165,7 @@ def fit_groups(
     noise = None if variance is None else variance[usable]
     starts = scale = None
     if noise is None:
-        starts = equal_bins(spectra[:, used].sum(axis=0, dtype=np.float64), _BINS)
+        starts = equal_bins(spectra.sum(axis=0, dtype=np.float64)[used], _BINS)
     else:
         mean = _mean_noise(noise[:, used])
         least = max(LEAST_NOISE * typical_noise(mean), 1e-36)
@@ -228,8 +237,8 @@ def belonging(likelihood: np.ndarray, log_share: np.ndarray, usable: np.ndarray)
 
 def normalised(logs: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return probabilities over the last axis of their logarithms, 0 where not usable."""
-    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True) * usable[..., None]
+    powers = np.exp(logs - row_maxima(logs)[..., None])
+    return powers / row_sums(powers)[..., None] * usable[..., None]
 
 
 def _steps(window: int) -> Iterator[tuple[int, int]]:
@@ -304,10 +313,47 @@ def pool(
     >>> pool(row, None, groups, 3, 1.0).values.ravel().tolist()
     [2.0, 2.0, 9.0, 9.0]
     """
-    around = np.ascontiguousarray(_weights(belongs, window, weight)[:, inside[0], inside[1]])
+    around = weights_around(belongs, window, weight, inside)
+    return pool_by(values, variance, around, correlation, inside)
+
+
+def weights_around(
+    belongs: np.ndarray,
+    window: int,
+    weight: float,
+    inside: tuple[slice, slice] = (slice(None), slice(None)),
+) -> np.ndarray:
+    """Return the weights (piece, y, x, place), float32, of the pixels of a window around every one.
+
+    See :func:`pool` for the arguments.
+    """
+    steps = list(_steps(window))
+    weights = np.zeros((*belongs.shape[:3], len(steps)), np.float32)
+    for place, step in enumerate(steps):
+        if step == (0, 0):
+            weights[..., place] = 1
+            continue
+        here, there = shift(step, belongs.shape)
+        alike = (belongs[here] * belongs[there]).sum(axis=-1)
+        weights[..., place][here] = np.float32(weight) * alike
+    return np.ascontiguousarray(weights[:, inside[0], inside[1]])
+
+
+def pool_by(
+    values: np.ndarray,
+    variance: np.ndarray | None,
+    around: np.ndarray,
+    correlation: np.ndarray | None = None,
+    inside: tuple[slice, slice] = (slice(None), slice(None)),
+) -> Pooled:
+    """Average pixels with their neighbours, by the weights (piece, y, x, place) of these.
+
+    See :func:`pool` for the other arguments.
+    """
+    window = math.isqrt(around.shape[-1])
     shape = (*around.shape[:3], values.shape[3])
     flat = around.reshape(-1, around.shape[-1])
-    matrix = _as_matrix(flat, window, belongs.shape, inside)
+    matrix = _as_matrix(flat, window, values.shape, inside)
     weights = around.sum(axis=-1)
     squares = np.square(around).sum(axis=-1)
     shared = 1.0 if correlation is None else _shared(around, window, correlation) / squares
@@ -315,7 +361,7 @@ def pool(
     total /= weights[..., None]
     noise = None
     if variance is not None:
-        squared = _as_matrix(np.square(flat), window, belongs.shape, inside)
+        squared = _as_matrix(np.square(flat), window, values.shape, inside)
         noise = (squared @ variance.reshape(-1, values.shape[3])).reshape(shape)
         noise *= (shared / np.square(weights))[..., None]
     return Pooled(total, noise, np.square(weights) / (squares * shared))
@@ -330,20 +376,6 @@ def _shared(around: np.ndarray, window: int, correlation: np.ndarray) -> np.ndar
     alike = np.where(inside, correlation[place[..., 0], place[..., 1]], 0).astype(np.float32)
     mixed = np.einsum("...p,pq->...q", around, alike)
     return np.einsum("...q,...q->...", mixed, around)
-
-
-def _weights(belongs: np.ndarray, window: int, weight: float) -> np.ndarray:
-    """Return the weight of every pixel of a window around every pixel, (piece, y, x, place)."""
-    steps = list(_steps(window))
-    weights = np.zeros((*belongs.shape[:3], len(steps)), np.float32)
-    for place, step in enumerate(steps):
-        if step == (0, 0):
-            weights[..., place] = 1
-            continue
-        here, there = shift(step, belongs.shape)
-        alike = (belongs[here] * belongs[there]).sum(axis=-1)
-        weights[..., place][here] = np.float32(weight) * alike
-    return weights
 
 
 def _as_matrix(

@@ -78,12 +78,13 @@ def thin_counts(
         raise ValueError(
             "only counts, integers from 0, can be thinned; split other spectra by their variance"
         )
-    made, judged = np.zeros((2, *values.shape), np.float32)
-    counted = values > 0  # no random number is drawn for a count of 0, which only takes time
-    some = values[counted]
+    made, judged = np.zeros((2, values.size), np.float32)
+    # No random number is drawn for a count of 0, which only takes time.
+    counted = np.flatnonzero(values)
+    some = values.ravel()[counted]
     drawn = generator.binomial(some.astype(np.int64), share)
     made[counted], judged[counted] = drawn, some - drawn
-    return Parts(made, judged, share)
+    return Parts(made.reshape(values.shape), judged.reshape(values.shape), share)
 
 
 def finite_variance(variance: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ COMPONENTS = 10
 BEYOND = 3.5
 # Least number of counts, in all spectra together, of a bin of channels.
 _COUNTS = 100
+# Spectra whose residuals stay in the processor's cache.
+_IN_CACHE = 64
 # Largest size of a matrix of which all principal components are found.
 _EXACT = 1024
 
@@ -95,9 +97,14 @@ def _residuals(made: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _pearson(counts: np.ndarray, share: np.ndarray) -> np.ndarray:
-    expected = counts.sum(axis=1, keepdims=True) * share
-    apart = counts - expected
-    return np.divide(apart, np.sqrt(expected), out=np.zeros_like(apart), where=expected > 0)
+    """Return the residuals (n, bin), float64, few spectra at a time."""
+    residuals = np.zeros(counts.shape)
+    for first in range(0, len(counts), _IN_CACHE):
+        part = slice(first, first + _IN_CACHE)
+        expected = counts[part].sum(axis=1, keepdims=True) * share
+        apart = counts[part] - expected
+        np.divide(apart, np.sqrt(expected), out=residuals[part], where=expected > 0)
+    return residuals
 
 
 def _bins(total: np.ndarray) -> np.ndarray:

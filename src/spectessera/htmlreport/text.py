@@ -50,8 +50,8 @@ BY_NEIGHBOURS = (
 )
 CRITERIA = {
     "evidence": "by the program: of the numbers of clusters that predict a held-out part of the "
-    "measurement best, the largest whose clusters are all recovered from half of the pixels, or "
-    "the smallest if there is none",
+    "measurement best, as far as can be told, the largest whose clusters are all recovered from "
+    "half of the pixels, or the smallest if there is none",
     "stability": "by the program: the largest number of clusters that are all recovered from half "
     "of the pixels (stability), unless another such number separates them far better (silhouette)",
     "equal": "by the program: the spectra are so many groups of exactly equal ones",

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 from scipy.stats import qmc
 
+from spectessera._util.rows import row_maxima, row_sums
 from spectessera.evidence.correlation import INDEPENDENT, Correlation
 
 # Pixels with simulated measurements, and simulated measurements of each.
@@ -370,7 +371,7 @@ def _responsibility(points: np.ndarray, clusters: list[_WhitenedCluster]) -> np.
     logs = np.empty((len(points), len(clusters)))
     for position, cluster in enumerate(clusters):
         whitened = (points - cluster.mean) @ cluster.matrix
-        logs[:, position] = cluster.log - 0.5 * (whitened**2).sum(axis=1)
-    logs -= logs.max(axis=1, keepdims=True)
+        logs[:, position] = cluster.log - 0.5 * row_sums(whitened**2)
+    logs -= row_maxima(logs)[:, None]
     weights = np.exp(logs)
-    return weights / weights.sum(axis=1, keepdims=True)
+    return weights / row_sums(weights)[:, None]

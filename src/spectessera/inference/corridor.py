@@ -25,6 +25,7 @@ from .passes import (
     BlockContext,
     ClusterSums,
     DecodedBlock,
+    EncodedBlock,
     SampledPixels,
     add_sums,
     describe_block,
@@ -109,20 +110,37 @@ class Corridor:
             self.report(step, done, total)
 
     def run(
-        self, step: str, function: BlockFunction[Result], tasks: Iterable[Task]
+        self,
+        step: str,
+        function: BlockFunction[Result],
+        tasks: Iterable[Task],
+        reach: int | None = None,
     ) -> Iterator[tuple[Task, Result]]:
-        """Yield each task with ``function(context, block, *arguments)``; report the progress."""
-        reach = self.context.neighbours.reach
+        """Yield each task with ``function(context, block, *arguments)``; report the progress.
+
+        Each reads so many rows and columns around its block, by default those that reach it.
+        """
+        reach = self.context.neighbours.reach if reach is None else reach
         results = process_blocks(function, self._shared, self.cube, tasks, reach=reach)
         return self.counted(step, results)
 
     def _task(self, block: Block, *arguments: Any) -> Task:
-        """Return a task of a pass; where neighbours are used they are read with the block."""
+        """Return a task of the first pass; neighbours that are used are read with the block."""
         reach = self.context.neighbours.reach
         if reach == 0:
             return Task(block, arguments)
         read = around(block, reach, self.cube)
         return Task(block, (*arguments, inside(block, read)), read)
+
+    def _second_task(self, pixels: Pixels, block: Block, *arguments: Any) -> Task:
+        """Return a task of the second pass, in which the weights of neighbours are known."""
+        if pixels.weights is None:
+            return Task(block, arguments)
+        weights = pixels.weights.take(block, np.ones(pixels.usable(block).shape, bool))
+        rows = block.y.stop - block.y.start
+        read = around(block, self.context.neighbours.window // 2, self.cube)
+        given = weights.reshape(rows, -1, weights.shape[1]), inside(block, read)
+        return Task(block, (*arguments, *given), read)
 
     # --- the first pass ------------------------------------------------------------------------
 
@@ -153,7 +171,7 @@ class Corridor:
         pixels = Pixels(self.shape, latent_size, memory)
         if self.context.neighbours.window > 1:
             self.maps.add("measurements")
-            pixels.repeats = np.ones(self.shape, np.float32)
+            pixels.add_averages(self.context.neighbours.window**2, memory)
         self._add_maps_of_encoding(latent_size, decode)
         keep_decoded = "decoded_cube" in self.extra_maps
 
@@ -167,10 +185,7 @@ class Corridor:
             usable = is_usable(encoded.quality)
             pixels.put(block, encoded.quality, encoded.latent)
             self.maps.put_whole("quality", block, encoded.quality)
-            if pixels.repeats is not None and encoded.repeats is not None:
-                side = pixels.repeats[block.y, block.x]
-                side[...] = encoded.repeats.reshape(side.shape)
-                self.maps.put("measurements", block, usable, encoded.repeats[usable])
+            self._put_averages(pixels, block, usable, encoded)
             self.maps.put("integrated_input", block, usable, encoded.input_total)
             if "integrated_latent" in self.extra_maps:
                 self.maps.put("integrated_latent", block, usable, integrate(encoded.latent))
@@ -179,6 +194,19 @@ class Corridor:
             self._put_decoded(block, usable, encoded.decoded)
             samples.append(self._in_image(block, encoded.sample))
         return pixels, _in_order(join_samples(samples))
+
+    def _put_averages(
+        self, pixels: Pixels, block: Block, usable: np.ndarray, encoded: EncodedBlock
+    ) -> None:
+        """Keep how the spectra of a block are averaged with their neighbours."""
+        if pixels.repeats is None or encoded.repeats is None:
+            return
+        side = pixels.repeats[block.y, block.x]
+        side[...] = encoded.repeats.reshape(side.shape)
+        self.maps.put("measurements", block, usable, encoded.repeats[usable])
+        if pixels.weights is not None and encoded.weights is not None:
+            weights = encoded.weights.reshape(len(usable), -1)
+            pixels.weights.put(block, np.ones_like(usable), weights)
 
     def _add_maps_of_encoding(self, latent_size: int, decode: bool) -> None:
         self.maps.add("quality")
@@ -243,11 +271,13 @@ class Corridor:
                 latent = pixels.latents.take(block, pixels.usable(block)) if decode else None
                 wanted_here = self._inside(wanted, block)
                 label = image[block.y, block.x].ravel()
-                yield self._task(block, latent, label, k, wanted_here, keep_decoded, rule, model)
+                given = latent, label, k, wanted_here, keep_decoded, rule, model
+                yield self._second_task(pixels, block, *given)
 
         sums, samples, far = None, [], None
         alone = None if rule is None else np.zeros(self.shape, labels.dtype)
-        for (block, *_), described in self.run("describe", describe_block, tasks()):
+        reach = self.context.neighbours.window // 2
+        for (block, *_), described in self.run("describe", describe_block, tasks(), reach):
             usable = pixels.usable(block)
             self._put_decoded(block, usable, described.decoded)
             if alone is not None and described.alone is not None:
@@ -280,7 +310,8 @@ class Corridor:
                 label = image[block.y, block.x].ravel()
                 if label.any():
                     latent = pixels.latents.take(block, label > 0) if decode else None
-                    yield self._task(block, latent, label, k, None, False, None, None)
+                    given = latent, label, k, None, False, None, None
+                    yield self._second_task(pixels, block, *given)
 
         sums = None
         for _, described in process_blocks(describe_block, self._shared, self.cube, tasks()):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from spectessera.channels import bad_channels, marked
+from spectessera.channels import bad_channels, marked, put_good
 from spectessera.cube import (
     DIMS,
     Block,
@@ -20,7 +20,7 @@ from spectessera.cube import (
     with_axis,
 )
 from spectessera.evidence.correlation import INDEPENDENT, Correlation
-from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool
+from spectessera.evidence.groups import STEPS, Groups, Pooled, belonging, pool_by, weights_around
 from spectessera.preprocess.auto import AVERAGED
 from spectessera.preprocess.intake import Intake
 from spectessera.preprocess.training_spectra import draw_rows
@@ -73,10 +73,32 @@ class Neighbours(NamedTuple):
         inside: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> Pooled:
         """Average pixels with their neighbours; see :func:`spectessera.evidence.groups.pool`."""
-        groups = self.half if half else self.groups
-        belongs = _belonging(groups, values, variance, usable)
+        weights = self.weights(values, variance, usable, half=half, inside=inside)
+        return self.pool_by(values, variance, weights, inside)
+
+    def weights(
+        self,
+        values: np.ndarray,
+        variance: np.ndarray | None,
+        usable: np.ndarray,
+        *,
+        half: bool = False,
+        inside: tuple[slice, slice] = (slice(None), slice(None)),
+    ) -> np.ndarray:
+        """Return the weights of the pixels around every pixel, (piece, y, x, place), float32."""
+        belongs = _belonging(self.half if half else self.groups, values, variance, usable)
+        return weights_around(belongs, self.window, self.weight, inside)
+
+    def pool_by(
+        self,
+        values: np.ndarray,
+        variance: np.ndarray | None,
+        weights: np.ndarray,
+        inside: tuple[slice, slice] = (slice(None), slice(None)),
+    ) -> Pooled:
+        """Average pixels with their neighbours by given weights of these."""
         shared = None if variance is None else self.correlation.between_pixels
-        return pool(values, variance, belongs, self.window, self.weight, shared, inside)
+        return pool_by(values, variance, weights, shared, inside)
 
 
 def _belonging(
@@ -116,6 +138,7 @@ def averaged(
     neighbours: Neighbours,
     intake: Intake,
     read: Patches | None = None,
+    weights: np.ndarray | None = None,
 ) -> xr.DataArray:
     """Return a block whose pixels are averaged with their neighbours.
 
@@ -129,6 +152,8 @@ def averaged(
     intake : Intake
     read : Patches, optional
         The part after screening.
+    weights : array (y, x, place), optional
+        Of the pixels around every pixel of the block, if they are known.
 
     Returns
     -------
@@ -137,11 +162,10 @@ def averaged(
         is. Pixels that are not usable, and values that are missing, are not changed.
     """
     read = screened(part, intake) if read is None else read
-    noise = read.variance if neighbours.noise == "variance" else None
-    noise = None if noise is None else finite_alone(noise)
-    pooled = neighbours.pool(
-        read.values[None], None if noise is None else noise[None], read.usable[None], inside=inner
-    )
+    if weights is None:
+        weights = weights_in(read, inner, neighbours)
+    noise = _noise_in(read, neighbours)
+    pooled = neighbours.pool_by(read.values[None], noise, weights[None], inner)
     own = part.isel(y=inner.y, x=inner.x)
     usable = read.usable[inner.y, inner.x]
     coordinates: dict[str, Any] = {REPEATS: (DIMS[:2], pooled.repeats[0])}
@@ -154,6 +178,30 @@ def averaged(
     return own.copy(data=values).assign_coords(coordinates)
 
 
+def weights_in(read: Patches, inner: Block, neighbours: Neighbours) -> np.ndarray:
+    """Return the weights (y, x, place), float32, of the pixels around every pixel of a block.
+
+    They are 0 where a pixel is not usable or not in the image, and do not depend on the block.
+
+    Parameters
+    ----------
+    read : Patches
+        A part of a cube after screening, of the block and all pixels that reach it.
+    inner : Block
+        Where the block is in it.
+    neighbours : Neighbours
+    """
+    noise = _noise_in(read, neighbours)
+    return neighbours.weights(read.values[None], noise, read.usable[None], inside=inner)[0]
+
+
+def _noise_in(read: Patches, neighbours: Neighbours) -> np.ndarray | None:
+    """Return the variance (1, y, x, channel) of a part; None where it is not what noise is."""
+    if read.variance is None or neighbours.noise != "variance":
+        return None
+    return finite_alone(read.variance)[None]
+
+
 def _replaced(
     own: xr.DataArray, pooled: np.ndarray, usable: np.ndarray, intake: Intake
 ) -> np.ndarray:
@@ -162,7 +210,7 @@ def _replaced(
     whole = pooled
     if intake.bad is not None:
         whole = values.copy()
-        whole[..., ~intake.bad] = pooled
+        put_good(whole, pooled, intake.bad)
     np.copyto(values, whole, where=usable[..., None] & np.isfinite(values))
     return values
 

@@ -17,7 +17,7 @@ from spectessera.preprocess.steps import QUALITY
 from spectessera.segmenter.novelty import Reference
 
 from .far import Far, FarModel, far_block
-from .neighbours import REPEATS, Neighbours, averaged
+from .neighbours import REPEATS, Neighbours, averaged, weights_in
 from .patches import Patches, screened
 
 # Spectra that are added up together: as float64 they still fit into the processor's cache.
@@ -62,16 +62,18 @@ class BlockContext(NamedTuple):
     neighbours: Neighbours = Neighbours()
 
     def averaged(
-        self, part: xr.DataArray, inner: Block | None
-    ) -> tuple[xr.DataArray, Patches | None]:
-        """Return the block inside a part that was read, averaged with neighbours, and screened.
+        self, part: xr.DataArray, inner: Block | None, weights: np.ndarray | None = None
+    ) -> tuple[xr.DataArray, Patches | None, np.ndarray | None]:
+        """Return the block inside a part that was read, averaged; the part; and the weights.
 
-        The latter as it was measured; None where nothing is averaged.
+        The part is screened and as it was measured; the weights ``(y, x, place)`` are those of the
+        neighbours, if they are not given. Both are None where nothing is averaged.
         """
         if inner is None:
-            return part, None
-        read = screened(part, self.intake)
-        return averaged(part, inner, self.neighbours, self.intake, read), read.inside(inner)
+            return part, None, None
+        read, used = screened(part, self.intake), self.neighbours
+        weights = weights_in(read, inner, used) if weights is None else weights
+        return averaged(part, inner, used, self.intake, read, weights), read, weights
 
 
 class SampledPixels(NamedTuple):
@@ -142,6 +144,8 @@ class EncodedBlock(NamedTuple):
     decoded : DecodedBlock, or None
     repeats : array (y * x,), float32, or None
         As how many measurements the spectra of a cube are that is averaged with neighbours.
+    weights : array (y, x, place), float32, or None
+        With which they are averaged.
     """
 
     quality: np.ndarray
@@ -150,6 +154,7 @@ class EncodedBlock(NamedTuple):
     sample: SampledPixels | None
     decoded: DecodedBlock | None
     repeats: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
 
 class DescribedBlock(NamedTuple):
@@ -196,7 +201,7 @@ def encode_block(
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
-    part, _ = context.averaged(part, inner)
+    part, _, weights = context.averaged(part, inner)
     quality = np.full(part.sizes["y"] * part.sizes["x"], QUALITY["masked"], np.uint8)
     latents, totals, samples, decoded = [], [], [], []
     for read in inputs_in_parts(to_spectra(part), context.intake):
@@ -215,6 +220,7 @@ def encode_block(
         join_samples(samples),
         _join_decoded(decoded),
         part.coords[REPEATS].values.ravel() if REPEATS in part.coords else None,
+        weights,
     )
 
 
@@ -228,6 +234,7 @@ def describe_block(
     keep_decoded: bool = False,
     rule: Rule | None = None,
     model: FarModel | None = None,
+    weights: np.ndarray | None = None,
     inner: Block | None = None,
 ) -> DescribedBlock:
     """Read one block again and add up its spectra by label.
@@ -250,18 +257,21 @@ def describe_block(
         Also label the pixels without their neighbours.
     model : FarModel, optional
         Also find the pixels that are far from it, without their neighbours.
+    weights : array (y, x, place), optional
+        Of the first pass.
     inner : Block, optional
         Where the block is in the part that was read with its neighbours.
     """
     bad, measured = context.intake.bad, part if inner is None else part.isel(y=inner.y, x=inner.x)
-    part, own = context.averaged(part, inner)
-    far = None
+    part, around, _ = context.averaged(part, inner, weights)
+    own = None if around is None or inner is None else around.inside(inner)
+    del around  # as large as a block
+    sums, far, samples, decoded, alone, first = None, None, [], [], [], 0
     if model is not None:
         far = far_block(model, screened(part, context.intake) if own is None else own)
     spectra = to_spectra(part)
     rows = np.flatnonzero(labels[spectra.pixel] > 0)
     whole = None if bad is None else to_spectra(measured, all_channels=True).values
-    sums, samples, decoded, alone, first = None, [], [], [], 0
     for read in inputs_in_parts(spectra, context.intake, rows):
         here = slice(first, first + len(read.inputs))
         points = None if latent is None else latent[here]

@@ -83,12 +83,26 @@ class Pixels:
     latents : Grid
     repeats : array (y, x), float32, or None
         As how many measurements the spectra are, where they are averaged with neighbours.
+    weights : Grid or None
+        Of the neighbours with which they are averaged, ``(y, x, place)``.
     """
 
     def __init__(self, shape: tuple[int, int], size: int, memory: int = MEMORY) -> None:
         self.quality = np.full(shape, QUALITY["masked"], np.uint8)
         self.repeats: np.ndarray | None = None
+        self.weights: Grid | None = None
         self.latents = Grid(shape, size, memory)
+
+    def add_averages(self, places: int, memory: int) -> None:
+        """Make room for how spectra are averaged with so many places around them.
+
+        ``memory``: bytes of all that stays in memory, latents included.
+        """
+        shape = self.quality.shape
+        self.repeats = np.ones(shape, np.float32)
+        latents = self.latents.in_memory
+        left = memory - (0 if latents is None else latents.nbytes)
+        self.weights = Grid((shape[0], shape[1]), places, left)
 
     def put(self, block: Block, quality: np.ndarray, latent: np.ndarray) -> None:
         """Take the quality (y * x,) of a block and the latents (m, size) of its usable pixels."""

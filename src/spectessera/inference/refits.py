@@ -34,9 +34,11 @@ from .patches import Patches
 QUARTERS = 4
 # The share of the agreement in a cluster is that of all clusters in so many pixels more.
 _PIXELS = 20.0
-# The least agreement beyond chance, in logarithms of odds, of which a share is taken, and the share
-# that overlapping groups that are there keep: three quarters say less of them than the whole.
-_LEAST, _ALL = 0.01, 0.9
+# The least agreement beyond chance, in logarithms of odds, of which a share is taken.
+_LEAST = 0.01
+# The share that groups of pixels that stand alone keep, if they are there and overlap: three
+# quarters say less of them than the whole.
+_ALONE = 0.9
 
 
 class Agreement(NamedTuple):
@@ -59,23 +61,23 @@ class Agreement(NamedTuple):
     outside: np.ndarray
     chance: np.ndarray
 
-    def kept(self) -> np.ndarray:
+    def kept(self, enough: float = 1.0) -> np.ndarray:
         """Return the share of the agreement beyond chance that is left outside, (k,), 0 to 1.
 
         Agreement and chance are logarithms of odds: of a difference that all parts have, as much
-        is left of larger agreement. Nine tenths are all.
+        is left of larger agreement. A share that is ``enough`` counts as all of it.
 
         Examples
         --------
         >>> Agreement(*np.array([[900.0], [630.0], [390.0], [300.0]])).kept().round(2).tolist()
-        [0.31]
+        [0.28]
         """
         total = max(float(self.pixels.sum()), 1.0)
         inside, outside, chance = (
             logit(np.clip((each + _PIXELS * each.sum() / total) / (self.pixels + _PIXELS), *SHARES))
             for each in (self.inside, self.outside, self.chance)
         )
-        return np.clip((outside - chance) / np.maximum(inside - chance, _LEAST) / _ALL, 0, 1)
+        return np.clip((outside - chance) / np.maximum(inside - chance, _LEAST) / enough, 0, 1)
 
 
 def _agreement(
@@ -173,5 +175,6 @@ def calibrated(
         turned = quarters[number:] + quarters[:number]
         parts.append(_agreement(job, intake, turned, own, k))
     report("refits", QUARTERS, QUARTERS)
-    kept = Agreement(*np.sum(parts, axis=0)).kept()
+    enough = _ALONE if job.neighbours.window == 1 else 1.0
+    kept = Agreement(*np.sum(parts, axis=0)).kept(enough)
     return found.nearer(np.clip(np.bincount(own, minlength=k) / len(own), *SHARES), kept)

@@ -1,8 +1,9 @@
 """Blocks of a chunked cube with the pixels around them: every chunk is read once, not nine times.
 
 What lies around a block belongs to the chunks beside it. When a chunk is read, those of its rows
-and columns that other blocks need are kept until all of these have them. Only the first rows of the
-chunks below are read twice: to keep these chunks as a whole would take the memory of a row of them.
+and columns that other blocks need are kept until all of these have them. The first rows of the
+chunks below are read before the rest of these: to keep these chunks as a whole would take the
+memory of a row of them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import xarray as xr
 
 from spectessera.cube import DIMS, Block, load_block
 
-# Bytes of the last rows of a row of chunks that are kept for the next row; of wider cubes they are
-# read twice, too.
-_KEPT_BYTES = 2**24
+# Bytes of rows between two rows of chunks that are kept, the last ones of those above and the first
+# ones of those below; of wider cubes they are read twice.
+_KEPT_BYTES = 2**25
+# So many first rows of a chunk are read and kept together: many files are stored in pieces of as
+# many rows, or of a part of them, and whoever reads fewer unpacks a piece twice.
+_STORED = 16
 
 _Key = tuple[str, int, int]  # which part of a chunk, and the row and column of the chunk
 
@@ -50,7 +54,13 @@ class Surroundings:
             np.concatenate([[0], np.cumsum(sizes)]).tolist() for sizes in cube.chunks[:2]
         )
         spectrum = cube.dtype.itemsize * cube.sizes["channel"]
-        self._keeps_rows = reach * cube.sizes["x"] * spectrum <= _KEPT_BYTES
+        row = cube.sizes["x"] * spectrum
+        self._keeps_rows = reach * row <= _KEPT_BYTES
+        keeps_more = reach <= _STORED and (_STORED + reach) * row <= _KEPT_BYTES
+        # Of each row of chunks, how many first rows are read by themselves, and only once.
+        self._first = [0] + [
+            _STORED if keeps_more and size >= _STORED + reach else 0 for size in cube.chunks[0][1:]
+        ]
         self._parts: dict[_Key, _Part] = {}
         self._lock = threading.Lock()
 
@@ -65,18 +75,27 @@ class Surroundings:
         i, j = self._rows.index(block.y.start), self._columns.index(block.x.start)
         rows = [i + by for by in (-1, 0, 1) if 0 <= i + by < len(self._rows) - 1]
         columns = [j + by for by in (-1, 0, 1) if 0 <= j + by < len(self._columns) - 1]
-        return _joined([[self._beside(row - i, column - j, row, column) for column in columns]
-                        for row in rows])  # fmt: skip
+        parts = []
+        for row in rows:
+            if row == i and self._first[row]:
+                parts.append([self._beside_of("top", c - j, row, c) for c in columns])
+            parts.append([self._beside(row - i, c - j, row, c) for c in columns])
+        return _joined(parts)
 
     def _beside(self, down: int, right: int, row: int, column: int) -> xr.DataArray:
         """Return what a block needs of the chunk in a row and a column beside it, or of its own."""
-        reach = self._reach
         if down == 0:
             name = {-1: "right", 0: "whole", 1: "left"}[right]
             return self._taken((name, row, column))
-        part = self._taken(("top" if down > 0 else "bottom", row, column))
+        if down < 0:
+            return self._beside_of("bottom", right, row, column)
+        return self._beside_of("top", right, row, column).isel(y=slice(0, self._reach))
+
+    def _beside_of(self, name: str, right: int, row: int, column: int) -> xr.DataArray:
+        """Return what a block needs of the first or last rows of a chunk."""
+        reach = self._reach
         ends = {-1: slice(-reach, None), 0: slice(None), 1: slice(0, reach)}
-        return part.isel(x=ends[right])
+        return self._taken((name, row, column)).isel(x=ends[right])
 
     def _taken(self, key: _Key) -> xr.DataArray:
         """Return a part, which is read unless it was or another thread is reading it."""
@@ -112,9 +131,10 @@ class Surroundings:
             return int(column > 0)
         if name == "right":
             return int(column < last_column)
-        if row == (0 if name == "top" else last_row):
-            return 0
-        return 1 + (column > 0) + (column < last_column)
+        blocks = 1 + (column > 0) + (column < last_column)
+        if name == "bottom":
+            return blocks if row < last_row else 0
+        return blocks * ((row > 0) + (self._first[row] > 0))
 
     def _read(self, key: _Key, parts: dict[str, _Part]) -> None:
         """Read the parts of a chunk, in this thread, for all."""
@@ -123,10 +143,10 @@ class Surroundings:
         y = slice(self._rows[row], self._rows[row + 1])
         x = slice(self._columns[column], self._columns[column + 1])
         try:
-            if "whole" not in parts:
-                ends = {"top": slice(y.start, min(y.stop, y.start + reach)),
-                        "bottom": slice(max(y.start, y.stop - reach), y.stop)}  # fmt: skip
-                y = ends[key[0]]
+            first = self._first[row]
+            ends = {"top": slice(y.start, min(y.stop, y.start + (first or reach))),
+                    "bottom": slice(max(y.start, y.stop - reach), y.stop)}  # fmt: skip
+            y = slice(y.start + first, y.stop) if "whole" in parts else ends[key[0]]
             chunk = load_block(self._cube, Block(y, x))
             cuts: dict[str, dict[Hashable, slice]] = {
                 "left": {"x": slice(0, reach)},

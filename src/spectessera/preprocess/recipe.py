@@ -176,9 +176,10 @@ class Preprocess:
         mask = channel_mask(axis, self.keep, self.exclude)
         if not mask.all():
             axis = axis.take(mask)
-            # C-contiguous, so that the order of a sum does not depend on the memory layout.
-            values = np.ascontiguousarray(values[:, mask])
-            variance = None if variance is None else variance[:, mask]
+            # C-contiguous, so that the order of a sum does not depend on the memory layout; and
+            # many times as fast as values[:, mask].
+            values = values.compress(mask, axis=1)
+            variance = None if variance is None else variance.compress(mask, axis=1)
         if self.baseline is not None:
             from .baseline import arpls_baseline
 
