@@ -21,8 +21,8 @@ def best_number(gains: Sequence[Gain], stable: np.ndarray) -> int:
     The largest number that has at least nine tenths of the largest gain, predicts not
     significantly less than a smaller number, and is stable. Where none is, the largest stable one
     whose gain is not significantly below these nine tenths; else the smallest one of which this is
-    true: what a few spectra alone speak for is no cluster then. The smallest of all where every gain
-    is below 0, as clusters of noise have it.
+    true: what a few spectra alone speak for is no cluster then. Where all gains
+    are below 0, as those of clusters of noise may be, it is the smallest of all.
 
     Parameters
     ----------
