@@ -150,7 +150,10 @@ def _with_noise_of_counts(cube: xr.DataArray) -> xr.DataArray:
     good = _good(cube)
     if not scatter_as_counts((pair[:, good] for pair in _pairs(cube)), int(good.sum())):
         return cube
-    note = "the values are taken for counts: neighbouring pixels differ by the noise of counts"
+    note = (
+        "the values are taken for counts: neighbouring pixels differ by the noise of counts "
+        "(--noise unknown prevents it)"
+    )
     return _noted(cube.assign_attrs(noise="counts"), note)
 
 

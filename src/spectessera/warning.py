@@ -39,7 +39,7 @@ KINDS = {
     "W-FILE-ASSUMED": Kind(
         "Assumptions about the file",
         "assumed or changed when the file was read: {notes}; if this is wrong, say how it is to be "
-        "read (--axes, --key, --energy, --wavelength, --unit)",
+        "read (--axes, --key, --energy, --wavelength, --unit, --noise)",
     ),
     # --- the data
     "W-DATA-MASKED": Kind("Masked pixels", "{spectra} masked and left out ({where})"),

@@ -88,6 +88,8 @@ class FileOptions:
         Read the file in a process of its own.
     pixel_size : str, optional
         Such as "0.5mm".
+    noise : str, optional
+        "counts" or "unknown".
     """
 
     key: Annotated[
@@ -180,6 +182,14 @@ class FileOptions:
             "for scale bars and areas. Replaces the positions of the file.",
         ),
     ] = None
+    noise: Annotated[
+        str | None,
+        _option(
+            metavar="KIND",
+            help="counts or unknown: what the noise of the values is, in place of what the file or "
+            "the values say of it.",
+        ),
+    ] = None
 
     def open(self, path: Path, chunks: Any = "auto") -> xr.DataArray:
         """Return the cube of a file; its values stay there and are read block by block."""
@@ -195,7 +205,7 @@ class FileOptions:
                 medium=self.medium or "", log10=self.log10, missing=self.missing, chunks=chunks,
                 detectors=self.detectors, live_time=self.live_time,
                 outside=self.outside, isolate=self.isolate, pixel_size=self.pixel_size,
-                **ends, **self._companions(),
+                noise=self.noise, **ends, **self._companions(),
             )  # fmt: skip
 
     def _image(self) -> tuple[int, int] | None:

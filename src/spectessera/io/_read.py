@@ -30,6 +30,9 @@ LARGEST_RANGE = 1e6
 # How it was found -> attribute of the cube.
 ORIGINS = {name: f"{name}_from" for name in ("axes", "axis", "variance", "mask")}
 
+# What noise a user may name, and the attribute of a cube that says so.
+NOISES = {"counts": "counts", "unknown": "residual"}
+
 
 def read(
     path: str | Path,
@@ -54,6 +57,7 @@ def read(
     live_time: bool = False,
     isolate: bool = False,
     pixel_size: str | None = None,
+    noise: str | None = None,
 ) -> xr.DataArray:
     """Read a cube from a file.
 
@@ -106,6 +110,9 @@ def read(
     pixel_size : str, optional
         Size of a pixel with its unit, such as "0.5 mm", or height and width, "0.4,0.5 mm"; replaces
         the positions of the file.
+    noise : str, optional
+        "counts" or "unknown": what the noise of the values is, whatever they look like. A variance
+        in the file is then not used.
 
     Returns
     -------
@@ -141,12 +148,13 @@ def read(
     given |= {"outside": outside, "isolate": isolate}
     request = Request(key, chunks, detectors=_detectors(detectors), **given)
     _check_words(unit, medium)
+    _check_noise(noise, [names[name] for name in FORMS])
     stored = stored_cube(path, request)
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
     arguments = _axis_arguments(path, stored, spectral, unit, medium, log10)
     _mark_missing(stored, missing)
-    cube = _cube(stored, arguments)
+    cube = _with_noise(_cube(stored, arguments), noise)
     _check_wavelengths(path, cube, medium)
     return _finished(path, cube, pixel_size, live_time)
 
@@ -158,6 +166,21 @@ def _finished(path: Path, cube: xr.DataArray, size: str | None, live_time: bool)
         return with_live_time(cube) if live_time else cube
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _with_noise(cube: xr.DataArray, noise: str | None) -> xr.DataArray:
+    """Return the cube with a kind of noise in place of what the file says of it."""
+    if noise is None:
+        return cube
+    return cube.drop_vars("variance", errors="ignore").assign_attrs(noise=NOISES[noise])
+
+
+def _check_noise(noise: str | None, variances: list[Any]) -> None:
+    """Raise ValueError if a kind of noise is not known, or given beside a variance."""
+    if noise is not None and noise not in NOISES:
+        raise ValueError(f"noise (--noise) is counts or unknown; got {noise!r}")
+    if noise is not None and any(each is not None for each in variances):
+        raise ValueError("noise (--noise) takes the place of a variance: give one of them")
 
 
 def _check_words(unit: str | None, medium: str) -> None:
