@@ -147,8 +147,7 @@ def read(
     given |= {"axes": _axes_letters(axes), "shape": _image_shape(shape)}
     given |= {"outside": outside, "isolate": isolate}
     request = Request(key, chunks, detectors=_detectors(detectors), **given)
-    _check_words(unit, medium)
-    _check_noise(noise, [names[name] for name in FORMS])
+    _check_words(unit, medium, noise, [names[name] for name in FORMS])
     stored = stored_cube(path, request)
     _replace_noise(stored, {name: names[name] for name in FORMS}, mask)
     spectral = {"energy": energy, "wavelength": wavelength, "axis": axis}
@@ -175,20 +174,16 @@ def _with_noise(cube: xr.DataArray, noise: str | None) -> xr.DataArray:
     return cube.drop_vars("variance", errors="ignore").assign_attrs(noise=NOISES[noise])
 
 
-def _check_noise(noise: str | None, variances: list[Any]) -> None:
-    """Raise ValueError if a kind of noise is not known, or given beside a variance."""
-    if noise is not None and noise not in NOISES:
-        raise ValueError(f"noise (--noise) is counts or unknown; got {noise!r}")
-    if noise is not None and any(each is not None for each in variances):
-        raise ValueError("noise (--noise) takes the place of a variance: give one of them")
-
-
-def _check_words(unit: str | None, medium: str) -> None:
-    """Raise ValueError if a unit or a medium is not known."""
+def _check_words(unit: str | None, medium: str, noise: str | None, variances: list[Any]) -> None:
+    """Raise ValueError if a unit, a medium or a noise is not known, or two noises are given."""
     if unit is not None:
         parse_unit(unit)
     if medium not in MEDIA:
         raise ValueError(f"medium (--medium) is air or vacuum; got {medium!r}")
+    if noise is not None and noise not in NOISES:
+        raise ValueError(f"noise (--noise) is counts or unknown; got {noise!r}")
+    if noise is not None and any(each is not None for each in variances):
+        raise ValueError("noise (--noise) takes the place of a variance: give one of them")
 
 
 def _check_wavelengths(path: Path, cube: xr.DataArray, medium: str) -> None:
