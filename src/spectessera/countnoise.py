@@ -54,7 +54,8 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
     if channels < _CHANNELS:
         return False
     found, broken = [], 0
-    for pair in pairs:
+    for each in pairs:
+        pair = each.astype(np.float64)  # the largest count is none of 16 bits
         if np.isnan(pair).all(axis=1).any():
             continue  # one of them was not measured
         if not _whole(pair):
@@ -62,7 +63,7 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
             if broken > (1 - LEAST_COUNTED) * PLACES:
                 return False
         elif pair.any(axis=1).all():
-            found.append(pair.astype(np.float64))
+            found.append(pair)
     # A mask has no other numbers than 0 and 1.
     if len(found) < max(_PAIRS, 9 * broken) or max(pair.max() for pair in found) <= 1:
         return False
@@ -85,7 +86,6 @@ def scatter_as_counts(pairs: Iterable[np.ndarray], channels: int) -> bool:
 
 def _whole(pair: np.ndarray) -> bool:
     """Return whether spectra hold whole numbers that were counted and float32 has exactly."""
-    pair = pair.astype(np.float64)  # the largest count is none of 16 bits
     return bool(((pair >= 0) & (pair == np.rint(pair)) & (pair < LARGEST_COUNT)).all())
 
 

@@ -76,16 +76,17 @@ class Screen:
     def hover(self, x, y):
         condition = f"page.hovered && page.hovered.x === {x} && page.hovered.y === {y}"
         self.run("page.hovered = null")
-        # Of a pointer that moved while the map was drawn anew, the browser may tell nothing.
-        for last in (False, False, True):
+        # The map may move between the question where a pixel is and the pointer's move there: as a
+        # hand does, the pointer moves more than once in the time that the answer has.
+        for seconds in (2, 2, 4):
             self.point(x, y)
             try:
-                self.wait(condition, f"the answer for column {x}, row {y}")
+                self.wait(condition, f"the answer for column {x}, row {y}", seconds)
             except AssertionError:
-                if last:
+                if seconds == 4:
                     raise
             else:
-                return
+                break
 
     def curve(self, name):
         return np.array(self.run("return [...page.models[arguments[0]].data.y]", name))
