@@ -70,11 +70,10 @@ class Neighbours(NamedTuple):
         usable: np.ndarray,
         *,
         half: bool = False,
-        inside: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> Pooled:
         """Average pixels with their neighbours; see :func:`spectessera.evidence.groups.pool`."""
-        weights = self.weights(values, variance, usable, half=half, inside=inside)
-        return self.pool_by(values, variance, weights, inside)
+        weights = self.weights(values, variance, usable, half=half)
+        return self.pool_by(values, variance, weights)
 
     def weights(
         self,
